@@ -1,0 +1,44 @@
+"""The 13 bands of Sentinel-2 MSI: the one order in which images are kept inside the package.
+
+Source: Sentinel-2 MSI User Handbook (ESA), central wavelengths of Sentinel-2A.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Band:
+    """One band: its name, central wavelength in nanometres and native ground sampling in metres."""
+
+    name: str
+    wavelength: float
+    resolution: int
+
+
+BANDS: tuple[Band, ...] = (
+    Band("B01", 442.7, 60),
+    Band("B02", 492.4, 10),
+    Band("B03", 559.8, 10),
+    Band("B04", 664.6, 10),
+    Band("B05", 704.1, 20),
+    Band("B06", 740.5, 20),
+    Band("B07", 782.8, 20),
+    Band("B08", 832.8, 10),
+    Band("B8A", 864.7, 20),
+    Band("B09", 945.1, 60),
+    Band("B10", 1373.5, 60),
+    Band("B11", 1613.7, 20),
+    Band("B12", 2202.4, 20),
+)
+NAMES: tuple[str, ...] = tuple(band.name for band in BANDS)
+INDEX: dict[str, int] = {name: position for position, name in enumerate(NAMES)}
+
+L1C: tuple[str, ...] = NAMES
+L2A: tuple[str, ...] = tuple(name for name in NAMES if name != "B10")
+TEN: tuple[str, ...] = tuple(band.name for band in BANDS if band.resolution < 60)
+"""The ten bands of 10 and 20 m that most analysis-ready stacks hold."""
+
+ASSUMED_ORDER: dict[int, tuple[str, ...]] = {13: L1C, 12: L2A, 10: TEN}
+"""Band order that is assumed (and said) for a stack without band descriptions, by its number of bands."""

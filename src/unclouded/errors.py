@@ -1,0 +1,25 @@
+"""Errors that a person can act on. Each is also the builtin it is, so `except ValueError` works."""
+
+
+class UncloudedError(Exception):
+    """Base of every error raised on purpose by this package: one line, no traceback needed."""
+
+
+class InputError(UncloudedError, ValueError):
+    """A file, product or argument is not what is accepted; the message names it, what was found and what to do."""
+
+
+class FileError(UncloudedError, OSError):
+    """A file could not be opened, read or written."""
+
+
+class OutputExistsError(UncloudedError, FileExistsError):
+    """The output is already there and `--overwrite` was not given."""
+
+
+class WeightsError(UncloudedError, ValueError):
+    """A weights file is not safetensors, is cut short, or does not fit the network that its header names."""
+
+
+class SettingsError(UncloudedError, ValueError):
+    """A settings file holds an unknown key or a value out of range."""

@@ -1,0 +1,89 @@
+"""Building blocks shared by the networks: channel normalisation, latent modulation, residual blocks, the ground pyramid."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of each pixel.
+
+    No statistic crosses pixels, so that neighbouring tiles of a scene agree wherever both see the same surroundings.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Normalise `h` (B, C, H, W) pixel by pixel."""
+        return F.layer_norm(h.permute(0, 2, 3, 1), (self.channels,)).permute(0, 3, 1, 2)
+
+
+class ModulatedBlock(nn.Module):
+    """Residual block of two 3 x 3 convolutions whose normalised input is scaled and shifted by a code vector.
+
+    The code carries the latent z and what is known about the image (feature-wise linear modulation, Perez et al. 2018).
+    """
+
+    def __init__(self, channels: int, code: int) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.modulation = nn.Linear(code, 2 * channels)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.normal_(self.modulation.weight, std=0.02)
+        nn.init.zeros_(self.modulation.bias)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, h: Tensor, code: Tensor) -> Tensor:
+        """Return `h` (B, C, H, W) plus its update under `code` (B, D)."""
+        scale, shift = self.modulation(code)[:, :, None, None].chunk(2, dim=1)
+        u = self.norm(h) * (1 + scale) + shift
+        return h + self.second(F.leaky_relu(self.first(u), 0.1))
+
+
+def average_over_cells(x: Tensor, cell: int) -> Tensor:
+    """Average `x` (B, C, H, W) over cells of `cell` x `cell` pixels; H and W are multiples of `cell`."""
+    return F.avg_pool2d(x, cell)
+
+
+def spread_ground(values: Tensor, weight: Tensor, prior: Tensor, persistence: float, start: int = 0) -> Tensor:
+    """Fill every cell with the weighted mean of its surroundings, as near as trusted ground is found.
+
+    Normalised convolution (Knutsson and Westin 1993) on a pyramid: each level averages `values` by `weight`, and
+    takes from the coarser level what its own weight does not settle. Reaches across the whole grid.
+
+    Args:
+        values: (B, C, h, w).
+        weight: (B, 1, h, w), trust in each cell, 0 to 1.
+        prior: (C,), taken where the whole grid holds no trusted cell.
+        persistence: weight of the coarser level's answer against a fully trusted cell's own.
+        start: number of halvings before the first level that answers; a higher number gives a wider mean.
+
+    Returns:
+        (B, C, h, w).
+    """
+    moments = torch.cat([values * weight, weight], dim=1)
+    levels = [moments]
+    while max(moments.shape[-2:]) > 1:
+        height, width = moments.shape[-2:]
+        # The zero cells added at an odd edge carry no weight, so they do not bias the mean.
+        moments = F.avg_pool2d(F.pad(moments, (0, width % 2, 0, height % 2)), 2)
+        levels.append(moments)
+    ground = prior.view(1, -1, 1, 1).expand(values.shape[0], -1, 1, 1)
+    start = min(start, len(levels) - 1)
+    for index in range(len(levels) - 1, -1, -1):
+        total, mass = levels[index][:, :-1], levels[index][:, -1:]
+        height, width = total.shape[-2:]
+        if index + 1 < len(levels):
+            ground = F.interpolate(ground, scale_factor=2, mode="bilinear", align_corners=False)[..., :height, :width]
+            slack = persistence
+        else:
+            slack = 1e-3
+        if index >= start:
+            ground = (total + slack * ground) / (mass + slack)
+    return ground
