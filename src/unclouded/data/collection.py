@@ -1,0 +1,134 @@
+"""The folder of real sample images, read into the two unpaired domains that `settings/collection.yaml` names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import torch
+import yaml
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from unclouded import bands
+from unclouded.data.patch import Patch
+from unclouded.errors import FileError, SettingsError
+
+_TEN_METRE = ("B02", "B03", "B04", "B08")
+_TWENTY_METRE = ("B05", "B06", "B07", "B8A", "B11", "B12")
+_SIXTY_METRE = ("B01", "B09")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Unpaired real images: `clear` is domain Y, `cloudy` domain X, `overcast` shows nothing but cloud."""
+
+    clear: list[Patch]
+    cloudy: list[Patch]
+    overcast: list[Patch]
+
+
+def load_collection(folder: Path, listing: Path) -> Collection:
+    """Read the images that `listing` (YAML) names from `folder`.
+
+    Raises:
+        FileError: an image named in the listing is not in the folder.
+        SettingsError: the listing names a source that is not known.
+    """
+    sources = yaml.safe_load(listing.read_text())
+    readers = {
+        "sen12mscr_ts_roi146.npz": _time_series,
+        "sen12mscr_triplets.npz": _triplets,
+        "sen12mscr": _pairs,
+        "bigearthnet_patches.npz": _bigearthnet,
+    }
+    found: dict[str, list[Patch]] = {"clear": [], "cloudy": [], "overcast": []}
+    for source, selection in sources.items():
+        if source not in readers:
+            raise SettingsError(f"{listing}: unknown source {source!r}; known are {', '.join(readers)}.")
+        path = folder / source
+        if not path.exists():
+            raise FileError(f"{path}: not found, but {listing} names it; point --data at the folder that holds it.")
+        for domain, patches in readers[source](path, selection).items():
+            found[domain].extend(patches)
+    return Collection(**found)
+
+
+def _time_series(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]]:
+    with np.load(path) as arrays:
+        images, dates, places = arrays["s2"], arrays["date"], arrays["patch"]
+    return {
+        domain: [
+            Patch(f"roi146_{places[i]}_{dates[i]}", f"roi146_{places[i]}", "L1C", _reflectance(images[i]), bands.L1C)
+            for i in positions
+        ]
+        for domain, positions in selection.items()
+    }
+
+
+def _triplets(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]]:
+    with np.load(path) as arrays:
+        images = {domain: arrays[domain] for domain in selection}
+        names, radar = [str(name) for name in arrays["name"]], arrays["s1"]
+    return {
+        domain: [
+            Patch(
+                f"triplet_{name}_{domain}",
+                f"triplet_{name}",
+                "L1C",
+                _reflectance(images[domain][names.index(name)]),
+                bands.L1C,
+                np.nan_to_num(radar[names.index(name)]),
+            )
+            for name in chosen
+        ]
+        for domain, chosen in selection.items()
+    }
+
+
+def _pairs(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]]:
+    patches: dict[str, list[Patch]] = {}
+    for domain, chosen in selection.items():
+        side = "s2" if domain == "clear" else "s2_cloudy"
+        patches[domain] = []
+        for name in chosen:
+            roi, patch = name.split("/")
+            matches = sorted(path.glob(f"ROIs*_{side}/{side}_{roi}/*_{roi}_{patch}.tif"))
+            if not matches:
+                raise FileError(f"{path}: no {side} image of ROI {roi}, patch {patch}.")
+            with rasterio.open(matches[0]) as file:
+                patches[domain].append(
+                    Patch(f"{side}_{roi}_{patch}", f"roi{roi}", "L1C", _reflectance(file.read()), bands.L1C)
+                )
+    return patches
+
+
+def _bigearthnet(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]]:
+    with np.load(path) as arrays:
+        ten, twenty, sixty = arrays["b10"], arrays["b20"], arrays["b60"]
+        radar, names = arrays["s1"], arrays["name"]
+    patches: dict[str, list[Patch]] = {"clear": [], "cloudy": []}
+    for i, name in enumerate(names):
+        if i in selection["left_out"]:
+            continue
+        optical = np.zeros((len(bands.NAMES), *ten.shape[-2:]), np.float32)
+        for group, images in ((_TEN_METRE, ten), (_TWENTY_METRE, twenty), (_SIXTY_METRE, sixty)):
+            optical[[bands.INDEX[band] for band in group]] = _to_ten_metres(_reflectance(images[i]), ten.shape[-1])
+        guides = None if np.isnan(radar[i]).any() else radar[i].astype(np.float32)
+        domain = "cloudy" if i in selection["cloudy"] else "clear"
+        # A v1 and a v2 patch of one place differ in name only after the tile; the acquisition is the same.
+        patches[domain].append(Patch(str(name), str(name), "L2A", optical, bands.L2A, guides))
+    return patches
+
+
+def _reflectance(dn: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """All images of the collection are older than processing baseline 04.00: no offset, 10,000 DN per unit."""
+    return dn.astype(np.float32) / np.float32(10_000)
+
+
+def _to_ten_metres(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    enlarged = F.interpolate(torch.from_numpy(image)[None], size=(side, side), mode="bilinear", align_corners=False)
+    return enlarged[0].numpy()
