@@ -1,0 +1,23 @@
+PYTHON ?= python3
+INSTALL = .venv/bin/python -m pip install --quiet -c constraints.txt
+
+.PHONY: demo test lint
+demo: .venv/installed
+	.venv/bin/unclouded demo --output demo --overwrite
+
+test: .venv/installed-dev
+	.venv/bin/python -m pytest -m "not slow"
+
+lint: .venv/installed-dev
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+# torch goes first, by its exact version, so that the build at hand (on a machine without a GPU: for the CPU) is taken.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(INSTALL) --editable '.[dev,benchmark,sample]'
+	touch $@

@@ -1,0 +1,31 @@
+"""What the tests share: where the real images lie, and a generator that changes nothing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from unclouded.models.generator import Generator
+
+_SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images beside the repository; tests that need it are skipped, visibly, without it."""
+    if not _SHARED.is_dir():
+        pytest.skip("the real images (../shared/data, not part of this repository) are not here")
+    return _SHARED
+
+
+@pytest.fixture(scope="session")
+def identity_generator() -> Generator:
+    """A generator whose opacity is 1e-13 everywhere: nothing may change."""
+    torch.manual_seed(0)
+    generator = Generator().eval().requires_grad_(False)
+    logits = generator.leave.bias.view(-1, 4)[-1]  # pixel_shuffle(2): four neighbours per channel; opacity comes last
+    logits.fill_(-30.0)
+    generator.leave.weight.zero_()
+    return generator
