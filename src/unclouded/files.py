@@ -1,0 +1,87 @@
+"""Outputs that appear under their name only when complete."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from unclouded.errors import FileError, OutputExistsError
+
+
+@contextmanager
+def aside(output: Path) -> Iterator[Path]:
+    """Give a hidden folder beside `output` to work in; it is removed at the end, whatever happens.
+
+    The folder's name is fixed, so that a run clears away what a killed one left; a lock tells one still at work.
+
+    Raises:
+        FileError: if the folder cannot be made.
+        OutputExistsError: if another run is writing the same output.
+    """
+    folder = output.parent / f".{output.name}.partial"
+    try:
+        folder.mkdir(exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise FileError(
+            f"{output}: its folder cannot be written to ({error.strerror}); give an --output in a folder that can"
+        ) from error
+    try:
+        _lock(descriptor, output)
+        try:
+            for leftover in folder.iterdir():
+                leftover.unlink()
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def publish(finished: Mapping[Path, Path]) -> None:
+    """Move complete files to their names, in order: {file: final name}. All are on the same file system.
+
+    Raises:
+        FileError: if a file cannot be moved; those after it are not.
+    """
+    for file, name in finished.items():
+        try:
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
+            file.replace(name)
+            _sync_folder(name.parent)
+        except OSError as error:
+            raise FileError(f"{name}: cannot be written ({error.strerror})") from error
+
+
+def refuse_existing(*outputs: Path) -> None:
+    """Check that no output is there yet.
+
+    Raises:
+        OutputExistsError: naming the first that is.
+    """
+    for output in outputs:
+        if output.exists():
+            raise OutputExistsError(f"{output}: is already there; give another --output, or --overwrite to replace it")
+
+
+def _lock(descriptor: int, output: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputExistsError(f"{output}: another run is writing it; wait for it or give another --output") from error
+    except OSError:
+        # Some network file systems have no locks; there the user keeps two runs apart.
+        pass
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

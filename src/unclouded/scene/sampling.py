@@ -1,0 +1,122 @@
+"""From DN and backscatter to an observation, and from its latent samples to a mean and a spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unclouded.bands import INDEX, NAMES
+from unclouded.models.generator import GUIDES, Generator, Observation, compose
+from unclouded.scene.tiles import Box
+
+_LEVELS = {"L1C": 0.0, "L2A": 1.0}
+
+
+class Sampled(NamedTuple):
+    """The mean over latent samples, and how they differ.
+
+    Attributes:
+        reflectance: (13, h, w) mean of the composed images.
+        opacity: (h, w) mean of the opacities.
+        uncertainty: (h, w) standard deviation of the composed images, averaged over the bands that are there.
+    """
+
+    reflectance: NDArray[np.float32]
+    opacity: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+
+
+def observe(
+    reflectance: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    bands: Sequence[str],
+    level: str,
+    radar: NDArray[np.float32] | None,
+    device: torch.device,
+) -> Observation:
+    """Make a batch of one observation.
+
+    Args:
+        reflectance: (C, h, w), 1.0 = 100 %.
+        valid: (h, w), where it holds data.
+        bands: the name of each of the C bands.
+        level: "L1C" or "L2A".
+        radar: (2, h, w) VV and VH in dB, NaN where there is none; or None.
+        device: where the observation goes.
+    """
+    height, width = valid.shape
+    present = [INDEX[band] for band in bands]
+    optical = np.zeros((1, len(NAMES), height, width), np.float32)
+    optical[0, present] = np.where(valid, reflectance, 0)
+    guides = None
+    if radar is not None:
+        # Where one of the two is missing, the pixel's guides are what the network takes for absent.
+        guides = torch.from_numpy(np.nan_to_num(radar, nan=0.0)[None]).to(device)
+    there = torch.zeros(1, len(NAMES), device=device)
+    there[0, present] = 1
+    return Observation.of(
+        torch.from_numpy(optical).to(device),
+        there,
+        torch.tensor([_LEVELS[level]], device=device),
+        torch.from_numpy(valid[None, None].astype(np.float32)).to(device),
+        guides,
+        None if radar is None else torch.ones(1, len(GUIDES), device=device),
+    )
+
+
+def latents(generator: Generator, samples: int, seed: int) -> Tensor:
+    """Draw the latents of a scene, (samples, Z): zero, the most typical ground, when there is only one.
+
+    Raises:
+        ValueError: if `samples` is less than 1.
+    """
+    if samples < 1:
+        raise ValueError(f"{samples=} must be at least 1")
+    size = generator.settings.latent
+    if samples == 1:
+        return torch.zeros(1, size)
+    return torch.randn(samples, size, generator=torch.Generator().manual_seed(seed))
+
+
+def sample(
+    generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], cores: Sequence[Box]
+) -> list[Sampled]:
+    """Translate a batch under every latent, in memory that does not grow with their number (Welford 1962).
+
+    Args:
+        generator: the network.
+        x: the batch; sides are multiples of `CELL`.
+        context: (B, K, H / 8, W / 8).
+        zs: the latents, (Z,) each.
+        cores: for each image of the batch the part to return; all of one size.
+    """
+    optical = _crop(x.optical, cores)
+    mean = opacity = squares = torch.zeros((), device=optical.device)
+    count = 0
+    for z in zs:
+        count += 1
+        translation = generator.translate(x, context, z.to(optical.device).expand(optical.shape[0], -1))
+        composed = compose(
+            optical,
+            translation._replace(
+                ground=_crop(translation.ground, cores), opacity=(sky := _crop(translation.opacity, cores))
+            ),
+        )
+        change = composed - mean
+        mean = mean + change / count
+        squares = squares + change * (composed - mean)
+        opacity = opacity + (sky - opacity) / count
+    deviation = (squares / count).sqrt().sum(1) / x.present.sum(1)[:, None, None]
+    return [
+        Sampled(mean[i].cpu().numpy(), opacity[i, 0].cpu().numpy(), deviation[i].cpu().numpy())
+        for i in range(optical.shape[0])
+    ]
+
+
+def _crop(image: Tensor, cores: Sequence[Box]) -> Tensor:
+    return torch.stack([image[(i, ..., *core.slices)] for i, core in enumerate(cores)])

@@ -1,0 +1,69 @@
+"""Scenes in memory and a generator that does something, for the tests of clearing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from affine import Affine
+from rasterio.crs import CRS
+
+from unclouded.models.generator import Generator
+from unclouded.reflectance import Encoding
+from unclouded.scene.reader import SceneInfo
+
+
+class MemoryScene:
+    """DN (C, H, W) in memory, read like a file."""
+
+    def __init__(self, dn, bands, level="L1C", encoding=None, **changes):
+        self.dn = dn
+        count, height, width = dn.shape
+        self.info = replace(
+            SceneInfo(
+                source="scene.tif",
+                stem="scene",
+                width=width,
+                height=height,
+                crs=CRS.from_epsg(32632),
+                transform=Affine(10, 0, 600000, 0, -10, 5400000),
+                bands=tuple(bands),
+                level=level,
+                encoding=encoding or Encoding(10000.0, (0.0,) * count, 0.0),
+                dtype=dn.dtype,
+                descriptions=tuple(bands),
+                scales=(1.0,) * count,
+                gdal_offsets=(0.0,) * count,
+                tags={},
+                notes=(),
+            ),
+            **changes,
+        )
+
+    def read(self, row, column, height, width):
+        assert 0 <= row and row + height <= self.info.height and 0 <= column and column + width <= self.info.width
+        return self.dn[:, row : row + height, column : column + width].copy()
+
+
+def active_generator(seed=0):
+    """A random generator in which every layer has a say, and which finds about half of the pixels opaque."""
+    torch.manual_seed(seed)
+    generator = Generator().eval().requires_grad_(False)
+    for name, parameter in generator.named_parameters():
+        if name.endswith("second.weight"):
+            torch.nn.init.normal_(parameter, std=0.05)
+        elif name in ("leave.weight", "context.leave.weight"):
+            torch.nn.init.normal_(parameter, std=0.05)
+    return generator
+
+
+def ground(count, height, width, seed=0):
+    """Smooth DN (count, height, width) uint16 with bright blobs, none of them 0."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:height, 0:width]
+    image = np.stack(
+        [1500 + 800 * np.sin(rows / (9 + band) + band) * np.cos(columns / (7 + band)) for band in range(count)]
+    )
+    image += 6000 * (np.sin(rows / 40) * np.sin(columns / 55) > 0.4)
+    return (image + rng.normal(0, 60, image.shape)).clip(1, 16000).astype(np.uint16)
