@@ -42,7 +42,9 @@ class MemoryScene:
         )
 
     def read(self, row, column, height, width):
-        assert 0 <= row and row + height <= self.info.height and 0 <= column and column + width <= self.info.width
+        assert min(row, column) >= 0
+        assert row + height <= self.info.height
+        assert column + width <= self.info.width
         return self.dn[:, row : row + height, column : column + width].copy()
 
 
@@ -51,9 +53,7 @@ def active_generator(seed=0):
     torch.manual_seed(seed)
     generator = Generator().eval().requires_grad_(False)
     for name, parameter in generator.named_parameters():
-        if name.endswith("second.weight"):
-            torch.nn.init.normal_(parameter, std=0.05)
-        elif name in ("leave.weight", "context.leave.weight"):
+        if name.endswith("second.weight") or name in ("leave.weight", "context.leave.weight"):
             torch.nn.init.normal_(parameter, std=0.05)
     return generator
 

@@ -24,7 +24,6 @@ from unclouded.scene.sampling import Sampled, latents, observe, sample
 from unclouded.scene.tiles import Box, Tile, cut
 from unclouded.scene.writer import CACHE, CogWriter, Layout
 
-
 TILE = 512
 THRESHOLD = 0.1
 QUALITY_BANDS = ("opacity", "uncertainty")
