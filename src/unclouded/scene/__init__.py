@@ -1,0 +1,1 @@
+"""Scenes: reading any Sentinel-2 source in windows, clearing it tile by tile, writing the result."""

@@ -1,0 +1,145 @@
+"""Names in files and products: which band a text means, and what a Sentinel-2 product's name says."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from unclouded.bands import ASSUMED_ORDER, INDEX, NAMES
+from unclouded.errors import InputError
+
+COMMON_NAMES: dict[str, str] = {
+    "coastal": "B01",
+    "blue": "B02",
+    "green": "B03",
+    "red": "B04",
+    "rededge071": "B05",
+    "rededge1": "B05",
+    "rededge075": "B06",
+    "rededge2": "B06",
+    "rededge078": "B07",
+    "rededge3": "B07",
+    "nir": "B08",
+    "nir08": "B8A",
+    "nir09": "B09",
+    "cirrus": "B10",
+    "swir16": "B11",
+    "swir22": "B12",
+}
+"""Common names of the STAC electro-optical extension, with the red-edge keys of Earth Search, for Sentinel-2."""
+
+NOT_BANDS: tuple[str, ...] = (
+    "SCL", "AOT", "WVP", "TCI", "CLD", "CLDPRB", "SNW", "SNWPRB", "DDV", "PVI", "CLM", "CLP", "QA10", "QA20", "QA60",
+    "MSK", "MASK", "DATAMASK", "FMASK", "VISUAL", "THUMBNAIL", "PREVIEW", "ALPHA", "QUALITY", "CLOUD", "SNOW",
+    "NDVI", "VV", "VH",
+)  # fmt: skip
+"""Layers that often travel with the bands and are not bands."""
+
+OFFSET_FROM_BASELINE = 400
+"""Processing baseline (04.00) from which DN carry +1000."""
+
+OFFSET_FROM_DATE = "20220125"
+"""Day from which every newly made product has baseline 04.00 or later."""
+
+_BAND = re.compile(r"(?<![A-Za-z0-9])B(?:and)?[ _-]?0?(1[0-2]|8A|[1-9])(?![A-Za-z0-9])", re.IGNORECASE)
+_ORDINAL = re.compile(r"band[ _-]?(\d+)", re.IGNORECASE)
+_PRODUCT = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8})T\d{5,6}(?:_N(\d{4}))?(?![0-9A-Za-z])")
+_TILE_FILE = re.compile(r"T\d{2}[A-Z]{3}_(\d{8})T\d{6}(?![0-9A-Za-z])")
+_BIGEARTHNET = re.compile(r"S2[A-D]_MSIL2A_\d{8}T\d{5,6}(?:_N9999_R\d{3}_T\w{5})?_\d{1,3}_\d{1,3}(?![0-9A-Za-z])")
+_WORD = re.compile(r"[A-Za-z]+\d*")
+
+
+@dataclass(frozen=True)
+class ProductName:
+    """What the name of a Sentinel-2 file or folder says; None where it does not say.
+
+    Attributes:
+        level: "L1C" or "L2A".
+        date: day of acquisition, YYYYMMDD.
+        baseline: processing baseline as a number, 509 for 05.09.
+        bigearthnet: whether it is a BigEarthNet patch, whose DN never carry an offset.
+    """
+
+    level: str | None = None
+    date: str | None = None
+    baseline: int | None = None
+    bigearthnet: bool = False
+
+
+def product_name(name: str) -> ProductName:
+    """Read a file's or folder's `name` as the name of a Sentinel-2 product, tile file or BigEarthNet patch."""
+    if _BIGEARTHNET.search(name):
+        return ProductName(level="L2A", bigearthnet=True)
+    if found := _PRODUCT.search(name):
+        level, date, baseline = found.groups()
+        return ProductName(level, date, int(baseline) if baseline else None)
+    if found := _TILE_FILE.search(name):
+        return ProductName(date=found[1])
+    return ProductName()
+
+
+def band_named(text: str) -> str | None:
+    """Find the band that `text` names ("B02", "b2", "B8A narrow nir", "T32TQM_20210101T101031_B02_10m", "blue")."""
+    found = {match.upper() for match in _BAND.findall(text.replace("_", " "))}
+    if len(found) == 1:
+        name = "B" + found.pop().zfill(2)
+        return name if name in INDEX else None
+    return None if found else COMMON_NAMES.get(text.strip().lower())
+
+
+def is_not_a_band(text: str) -> bool:
+    """Tell whether `text` names a layer that is known not to be a band, such as the scene classification "SCL"."""
+    words = {word.upper() for word in _WORD.findall(text.replace("_", " "))}
+    return bool(words & set(NOT_BANDS))
+
+
+def nearest_name(text: str) -> str:
+    """Return a hint such as " (did you mean B08?)" for an unknown band name, or nothing."""
+    near = difflib.get_close_matches(text.strip().upper(), NAMES, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def check_bands(source: str, bands: Sequence[str]) -> tuple[str, ...]:
+    """Bring the names of a `bands` argument to those of `bands.NAMES`; InputError for unknown or repeated ones."""
+    names = []
+    for text in bands:
+        name = band_named(text)
+        if name is None:
+            raise InputError(
+                f"{source}: unknown band {text!r} in --bands{nearest_name(text)}; accepted: {', '.join(NAMES)}"
+            )
+        names.append(name)
+    if not names:
+        raise InputError(f"{source}: --bands is empty; name the bands, for example --bands B02,B03,B04,B08")
+    refuse_repeats(source, names, "--bands")
+    return tuple(names)
+
+
+def refuse_repeats(source: str, names: Iterable[str], where: str) -> None:
+    """Raise InputError when a band is there more than once."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{source}: band {name} is there more than once in {where}; each band may come once")
+        seen.add(name)
+
+
+def unnamed(descriptions: Sequence[str | None]) -> bool:
+    """Tell whether the descriptions name nothing: all empty, or only "Band 1", "Band 2" … in order."""
+    if not any(descriptions):
+        return True
+    ordinals = [_ORDINAL.fullmatch((text or "").strip()) for text in descriptions]
+    return all(match is not None and int(match[1]) == number for number, match in enumerate(ordinals, start=1))
+
+
+def assumed_bands(source: str, count: int) -> tuple[str, ...]:
+    """Return the order assumed for an unnamed stack of `count` bands; InputError when there is none."""
+    if count not in ASSUMED_ORDER:
+        accepted = ", ".join(f"{n}" for n in ASSUMED_ORDER)
+        raise InputError(
+            f"{source}: {count} bands without names; only stacks of {accepted} unnamed bands have a known order; "
+            f"name them in the file's order, for example --bands B02,B03,B04,B08"
+        )
+    return ASSUMED_ORDER[count]

@@ -1,0 +1,173 @@
+"""Opening and reading raster files: every fault becomes a one-line error, and nothing is read whole."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from unclouded.errors import FileError, InputError
+
+ACCEPTED = "GeoTIFF, COG or JPEG 2000"
+LARGEST = 2**30
+"""Pixels of the largest grid that is accepted: about 32,000 x 32,000, or nine Sentinel-2 tiles."""
+
+_TIFF, _JPEG2000 = "GTiff", "JP2OpenJPEG"
+_STARTS = {
+    b"II*\0": _TIFF,
+    b"MM\0*": _TIFF,
+    b"II+\0": _TIFF,
+    b"MM\0+": _TIFF,
+    b"\0\0\0\x0cjP  ": _JPEG2000,
+    b"\xffO\xffQ": _JPEG2000,
+}
+"""First bytes of the files that are accepted, and GDAL's driver for each: no other driver ever sees a user's file."""
+
+_REMOTE = ("http://", "https://", "s3://", "gs://")
+_REMOTE_OPTIONS = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_MAX_RETRY": "3", "GDAL_HTTP_TIMEOUT": "60"}
+_SPARSEST = 2000
+"""Raw bytes per stored byte beyond which a large local file cannot hold the image that its header claims."""
+
+
+def is_remote(path: str) -> bool:
+    """Tell whether `path` is an address rather than a local file."""
+    return path.startswith(_REMOTE)
+
+
+def shown(path: str) -> str:
+    """Return `path` as errors show it: an address without its query, which may hold a signature."""
+    return urlunsplit(urlsplit(path)._replace(query="", fragment="")) if is_remote(path) else path
+
+
+def environment(path: str) -> rasterio.Env:
+    """Return the GDAL settings under which `path` is opened and read."""
+    return rasterio.Env(**(_REMOTE_OPTIONS if is_remote(path) else {}))
+
+
+def open_raster(path: str) -> DatasetReader:
+    """Open a GeoTIFF, COG or JPEG 2000 file; FileError when it is missing, empty, damaged or something else."""
+    name, local = shown(path), not is_remote(path) and not path.startswith("/vsi")
+    driver = _driver_of(path) if local else _JPEG2000 if urlsplit(path).path.lower().endswith(".jp2") else _TIFF
+    try:
+        with environment(path), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset: DatasetReader = rasterio.open(path, driver=driver)
+    except (RasterioError, ValueError) as error:
+        if local:
+            raise FileError(f"{name}: cannot be opened: cut short or damaged; copy or download it again") from error
+        raise FileError(
+            f"{name}: cannot be opened ({_first_line(error)}); check the address, or download it"
+        ) from error
+    try:
+        _check_size(dataset, name, Path(path).stat().st_size if local else None)
+    except BaseException:
+        dataset.close()
+        raise
+    return dataset
+
+
+def read_window(dataset: DatasetReader, indexes: Sequence[int], window: Window) -> NDArray[np.generic]:
+    """Read bands (C, h, w) of a window inside the dataset; FileError when its blocks are missing or damaged."""
+    try:
+        with environment(dataset.name):
+            pixels: NDArray[np.generic] = dataset.read(list(indexes), window=window)
+    except RasterioError as error:
+        place = f"rows {window.row_off} to {window.row_off + window.height}"
+        raise FileError(
+            f"{shown(dataset.name)}: {place} cannot be read: cut short or damaged; copy or download it again"
+        ) from error
+    return pixels
+
+
+def sample(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic]:
+    """Read some pixels (C, n) spread over the dataset: all of a small one, else 25 small windows."""
+    height, width = dataset.shape
+    if height * width <= 256 * 256:
+        return read_window(dataset, indexes, Window(0, 0, width, height)).reshape(len(indexes), -1)
+    side = 16
+    parts = []
+    for row in np.linspace(0, max(height - side, 0), 5).astype(int):
+        for column in np.linspace(0, max(width - side, 0), 5).astype(int):
+            window = Window(int(column), int(row), min(side, width), min(side, height))
+            parts.append(read_window(dataset, indexes, window).reshape(len(indexes), -1))
+    return np.concatenate(parts, axis=1)
+
+
+def check_georeference(dataset: DatasetReader) -> None:
+    """Raise InputError unless the dataset has a CRS and a north-up grid."""
+    name, t = shown(dataset.name), dataset.transform
+    if dataset.crs is None or t.is_identity:
+        missing = "coordinate reference system" if dataset.crs is None else "position on the ground"
+        raise InputError(
+            f"{name}: has no {missing}; georeference it first, for example with gdal_edit.py -a_srs and -a_ullr"
+        )
+    if t.b or t.d or t.a <= 0 or t.e >= 0:
+        raise InputError(
+            f"{name}: its grid is rotated or flipped; a north-up grid is accepted; run gdalwarp on it first"
+        )
+
+
+def _driver_of(path: str) -> str:
+    file = Path(path)
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(16)
+    except FileNotFoundError as error:
+        raise FileError(f"{path}: no such file or folder; check the path") from error
+    except OSError as error:
+        raise FileError(f"{path}: cannot be opened: {error.strerror or error}") from error
+    if not start:
+        raise FileError(f"{path}: is empty (0 bytes); copy or download it again")
+    for first, driver in _STARTS.items():
+        if start.startswith(first):
+            return driver
+    raise FileError(f"{path}: is not a {ACCEPTED} file (it starts with {start[:8]!r}); give one")
+
+
+def _check_size(dataset: DatasetReader, name: str, stored: int | None) -> None:
+    """Refuse, without reading pixels, what is too large, or larger than the bytes that are there."""
+    height, width = dataset.shape
+    raw = height * width * sum(np.dtype(t).itemsize if t in np.sctypeDict else 4 for t in dataset.dtypes)
+    if height * width > LARGEST:
+        raise InputError(
+            f"{name}: {width} x {height} pixels x {dataset.count} bands; up to {LARGEST:,} pixels are accepted; "
+            f"cut it into parts first, for example with gdal_translate -srcwin"
+        )
+    if stored is None:
+        return
+    if raw > max(_SPARSEST * stored, 10**8):
+        raise FileError(
+            f"{name}: {stored:,} bytes cannot hold the {width} x {height} pixels x {dataset.count} bands it claims; "
+            "copy or download it again"
+        )
+    end = _end_of_blocks(dataset)
+    if end > stored:
+        raise FileError(f"{name}: cut short: has {stored:,} bytes of at least {end:,}; copy or download it again")
+
+
+def _end_of_blocks(dataset: DatasetReader) -> int:
+    """Return the byte after the furthest block of the last row of blocks, which GeoTIFF writers write last."""
+    if dataset.driver != "GTiff":
+        return 0
+    end = 0
+    for index in dataset.indexes:
+        high, wide = dataset.block_shapes[index - 1]
+        row = (dataset.height - 1) // high
+        for column in range((dataset.width - 1) // wide + 1):
+            place = dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=index)
+            size = dataset.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=index)
+            if place and size:
+                end = max(end, int(place) + int(size))
+    return end
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

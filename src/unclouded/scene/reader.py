@@ -1,0 +1,177 @@
+"""Windowed reading of Sentinel-2 scenes: GeoTIFF/COG, band folders, BigEarthNet patches, SAFE products, STAC items.
+
+`open_scene` finds out what it was given; the resulting `Scene` hands out windows of all bands on one grid, that of the
+finest band. What is known and what was assumed about the DN is in its `SceneInfo`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from unclouded.errors import FileError, InputError
+from unclouded.reflectance import Encoding
+from unclouded.scene.encoding import choose_encoding
+from unclouded.scene.grid import Resampled, check_grids, pixel_note
+from unclouded.scene.info import SceneInfo
+from unclouded.scene.offsets import choose_level
+from unclouded.scene.radar import Radar, open_radar
+from unclouded.scene.raster import ACCEPTED, check_georeference, is_remote, open_raster, read_window
+from unclouded.scene.source import Source
+from unclouded.scene.stack import stack_source
+
+__all__ = ["Radar", "Scene", "SceneInfo", "open_radar", "open_scene"]
+
+
+class Scene:
+    """An open scene; use it as a context manager. `info` describes it, `read` hands out windows."""
+
+    def __init__(self, info: SceneInfo, source: Source, datasets: dict[str, DatasetReader]) -> None:
+        self.info = info
+        self._datasets = datasets
+        self._positions = {
+            path: [n for n, layer in enumerate(source.layers) if layer.path == path] for path in datasets
+        }
+        self._indexes = {
+            path: [source.layers[n].index for n in positions] for path, positions in self._positions.items()
+        }
+        self._resampled = {
+            path: Resampled(dataset, info.transform, info.encoding.nodata)
+            for path, dataset in datasets.items()
+            if dataset.transform != info.transform or dataset.shape != (info.height, info.width)
+        }
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.generic]:
+        """Read the window of DN (C, height, width) in the scene's own type; it must lie inside the grid.
+
+        A pixel's value does not depend on the window in which it is read.
+
+        Raises:
+            FileError: a block is missing or damaged.
+            ValueError: the window leaves the grid.
+        """
+        info = self.info
+        if min(row, column) < 0 or min(height, width) < 1 or row + height > info.height or column + width > info.width:
+            raise ValueError(f"window {row=} {column=} {height=} {width=} leaves the {info.height} x {info.width} grid")
+        out = np.empty((len(info.bands), height, width), info.dtype)
+        for path, dataset in self._datasets.items():
+            indexes = self._indexes[path]
+            if path in self._resampled:
+                out[self._positions[path]] = self._resampled[path].read(indexes, row, column, height, width)
+            else:
+                out[self._positions[path]] = read_window(dataset, indexes, Window(column, row, width, height))
+        return out
+
+    def close(self) -> None:
+        """Close the scene's files."""
+        for dataset in self._datasets.values():
+            dataset.close()
+
+    def __enter__(self) -> Scene:
+        """Return the scene itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the scene's files."""
+        self.close()
+
+
+def open_scene(
+    path: str | os.PathLike[str],
+    *,
+    bands: Sequence[str] | None = None,
+    level: str | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+) -> Scene:
+    """Open a Sentinel-2 scene for windowed reading.
+
+    Args:
+        path: a stacked GeoTIFF or COG, a folder of single-band files, a BigEarthNet patch folder, a SAFE product
+            (folder or .zip), or a STAC item (.json); files and items may be addresses.
+        bands: names of a stack's bands in the file's order, or the bands to pick where names are known.
+        level: "L1C" or "L2A", for a source that does not say.
+        scale: DN per 1.0 reflectance, if the source does not say and it is not 10000.
+        offset: DN to add before dividing, whatever the source says.
+
+    Raises:
+        InputError: what was found is not a scene that can be understood without doubt.
+        FileError: a file is missing, empty, damaged or cut short.
+    """
+    if scale is not None and not 0 < scale < float("inf"):
+        raise InputError(
+            f"{os.fspath(path)}: --scale {scale} is not a positive number; 10000 is usual, 1 for reflectance"
+        )
+    if offset is not None and not np.isfinite(offset):
+        raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
+    source = _find_source(os.fspath(path), bands, offset_given=offset is not None)
+    chosen, level_notes = choose_level(source.name, source.level, source.bands, level)
+    datasets: dict[str, DatasetReader] = {}
+    try:
+        for layer in source.layers:
+            if layer.path not in datasets:
+                datasets[layer.path] = open_raster(layer.path)
+                check_georeference(datasets[layer.path])
+        finest = check_grids(source.name, list(datasets.values()))
+        encoding, dtype, notes = choose_encoding(source, datasets, scale, offset)
+        info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
+        return Scene(info, source, datasets)
+    except BaseException:
+        for dataset in datasets.values():
+            dataset.close()
+        raise
+
+
+def _find_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+    if not is_remote(path) and not path.startswith("/vsi"):
+        place = Path(path)
+        if not place.exists():
+            raise FileError(f"{path}: no such file or folder; check the path")
+        if place.is_dir():
+            raise InputError(f"{path}: is a folder; give a file ({ACCEPTED})")
+    return stack_source(path, bands, offset_given=offset_given)
+
+
+def _describe(
+    source: Source,
+    finest: DatasetReader,
+    datasets: dict[str, DatasetReader],
+    level: str,
+    encoding: Encoding,
+    dtype: np.dtype[np.generic],
+    notes: list[str],
+) -> SceneInfo:
+    descriptions: list[str | None] = list(source.bands)
+    scales, gdal_offsets = [1.0 / encoding.scale] * len(source.layers), [o / encoding.scale for o in encoding.offsets]
+    tags: dict[str, str] = {}
+    if source.own_metadata:
+        layers = [(datasets[layer.path], layer.index - 1) for layer in source.layers]
+        descriptions = [file.descriptions[n] for file, n in layers]
+        scales, gdal_offsets = [file.scales[n] for file, n in layers], [file.offsets[n] for file, n in layers]
+        tags = dict(finest.tags())
+    return SceneInfo(
+        source=source.name,
+        stem=source.stem,
+        width=finest.width,
+        height=finest.height,
+        crs=finest.crs,
+        transform=finest.transform,
+        bands=source.bands,
+        level=level,
+        encoding=encoding,
+        dtype=dtype,
+        descriptions=tuple(descriptions),
+        scales=tuple(scales),
+        gdal_offsets=tuple(gdal_offsets),
+        tags=tags,
+        notes=(*source.notes, *notes, *pixel_note(finest)),
+    )

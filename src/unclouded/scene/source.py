@@ -1,0 +1,57 @@
+"""What a reader of one kind of product finds: where each band lies, and what the product says about its DN."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One band: its name, and the file and 1-based index where it lies."""
+
+    band: str
+    path: str
+    index: int = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scene before its files are opened for reading. None and empty mean "the product does not say".
+
+    Attributes:
+        name: how errors call it.
+        stem: for naming outputs.
+        layers: the bands, in the order in which they are handed out.
+        level: "L1C" or "L2A".
+        scale: DN per 1.0 reflectance.
+        offsets: DN to add before dividing, one per layer.
+        own_metadata: whether descriptions, scale, offset and tags of the one file are kept as they are.
+        notes: what was left out or assumed.
+    """
+
+    name: str
+    stem: str
+    layers: tuple[Layer, ...]
+    level: str | None = None
+    scale: float | None = None
+    offsets: tuple[float, ...] | None = None
+    own_metadata: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The names of the layers' bands."""
+        return tuple(layer.band for layer in self.layers)
+
+
+def stem_of(path: str) -> str:
+    """Return the last part of a path or address without its ending, safe as a file name."""
+    return safe_stem(Path(urlsplit(path).path if "://" in path else path).stem)
+
+
+def safe_stem(text: str) -> str:
+    """Return `text` as a file name: nothing in it that leads to another folder."""
+    return re.sub(r"[^\w.-]+", "_", text).lstrip(".") or "scene"
