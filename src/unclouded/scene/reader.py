@@ -19,12 +19,15 @@ from rasterio.windows import Window
 from unclouded.errors import FileError, InputError
 from unclouded.reflectance import Encoding
 from unclouded.scene.encoding import choose_encoding
+from unclouded.scene.folder import folder_source
 from unclouded.scene.grid import Resampled, check_grids, pixel_note
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.offsets import choose_level
 from unclouded.scene.radar import Radar, open_radar
-from unclouded.scene.raster import ACCEPTED, check_georeference, is_remote, open_raster, read_window
+from unclouded.scene.raster import check_georeference, is_remote, open_raster, read_window, shown
+from unclouded.scene.safe import is_safe, safe_source
 from unclouded.scene.source import Source
+from unclouded.scene.stac import is_item, item_source
 from unclouded.scene.stack import stack_source
 
 __all__ = ["Radar", "Scene", "SceneInfo", "open_radar", "open_scene"]
@@ -121,6 +124,11 @@ def open_scene(
             if layer.path not in datasets:
                 datasets[layer.path] = open_raster(layer.path)
                 check_georeference(datasets[layer.path])
+                if not source.own_metadata and datasets[layer.path].count != 1:
+                    count = datasets[layer.path].count
+                    raise InputError(
+                        f"{shown(layer.path)}: holds {count} bands, not {layer.band} alone; give it by itself"
+                    )
         finest = check_grids(source.name, list(datasets.values()))
         encoding, dtype, notes = choose_encoding(source, datasets, scale, offset)
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
@@ -132,12 +140,15 @@ def open_scene(
 
 
 def _find_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
-    if not is_remote(path) and not path.startswith("/vsi"):
-        place = Path(path)
-        if not place.exists():
-            raise FileError(f"{path}: no such file or folder; check the path")
-        if place.is_dir():
-            raise InputError(f"{path}: is a folder; give a file ({ACCEPTED})")
+    local = not is_remote(path) and not path.startswith("/vsi")
+    if local and not Path(path).exists():
+        raise FileError(f"{path}: no such file or folder; check the path")
+    if local and is_safe(Path(path)):
+        return safe_source(path, bands, offset_given=offset_given)
+    if local and Path(path).is_dir():
+        return folder_source(path, bands, offset_given=offset_given)
+    if is_item(path):
+        return item_source(path, bands, offset_given=offset_given)
     return stack_source(path, bands, offset_given=offset_given)
 
 
