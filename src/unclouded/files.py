@@ -58,6 +58,11 @@ def publish(finished: Mapping[Path, Path]) -> None:
             raise FileError(f"{name}: cannot be written ({error.strerror})") from error
 
 
+def quality_path(output: Path) -> Path:
+    """Where the opacity and uncertainty of the cleared scene `output` go."""
+    return output.with_name(f"{output.stem}_quality.tif")
+
+
 def refuse_existing(*outputs: Path) -> None:
     """Check that no output is there yet.
 

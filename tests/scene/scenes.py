@@ -11,7 +11,7 @@ from rasterio.crs import CRS
 
 from unclouded.models.generator import Generator
 from unclouded.reflectance import Encoding
-from unclouded.scene.reader import SceneInfo
+from unclouded.scene.info import SceneInfo
 
 
 class MemoryScene:

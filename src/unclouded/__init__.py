@@ -1,0 +1,133 @@
+"""Remove clouds and their shadows from Sentinel-2 images, and say how far each pixel can be trusted.
+
+`clear` clears a scene, `load_model` gives the network that does it. Importing the package loads neither torch nor GDAL.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unclouded.errors import FileError, InputError, OutputExistsError, SettingsError, UncloudedError, WeightsError
+
+if TYPE_CHECKING:
+    import xarray
+    from torch import nn
+
+    from unclouded.scene.clear import ClearedScene
+    from unclouded.scene.reader import Scene
+
+try:
+    __version__ = version("unclouded")
+except PackageNotFoundError:  # run from the source tree
+    __version__ = "0+unknown"
+
+__all__ = [
+    "FileError",
+    "InputError",
+    "OutputExistsError",
+    "SettingsError",
+    "UncloudedError",
+    "WeightsError",
+    "__version__",
+    "clear",
+    "load_model",
+]
+
+
+def clear(
+    source: str | os.PathLike[str] | xarray.DataArray,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    model: str | Path = "default",
+    bands: Sequence[str] | None = None,
+    level: str | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+    radar: str | os.PathLike[str] | None = None,
+    samples: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+    threshold: float | None = None,
+    overwrite: bool = False,
+) -> xarray.Dataset | ClearedScene:
+    """Clear a Sentinel-2 scene.
+
+    What had to be assumed about the scene is said as a `UserWarning`.
+
+    Args:
+        source: a path or address of a scene, or an `xarray.DataArray` (band, y, x) of integer DN or of reflectance.
+        output: a GeoTIFF to write; its quality goes to `<stem>_quality.tif` beside it.
+        model: name of bundled weights, or path of others.
+        bands: names of the bands in their order, where the source has none, or those to take.
+        level: "L1C" or "L2A", where the source does not say.
+        scale: DN per 1.0 reflectance, if it is not 10000.
+        offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
+        radar: VV and VH in dB, of the same area.
+        samples: latent samples; with more than one the result is their mean and the uncertainty their spread.
+        seed: of the latent samples.
+        device: "auto", "cpu" or "cuda".
+        threshold: opacity under which pixels stay as they are; that of the weights unless given.
+        overwrite: replace outputs that are already there.
+
+    Returns:
+        Without `output` a Dataset of float32: `reflectance` (band, y, x), 1.0 = 100 %, `opacity` (y, x), 0 to 1, and
+        `uncertainty` (y, x) in reflectance, NaN where there is no data. With `output` what was written.
+
+    Raises:
+        InputError: if the source is not a scene that can be understood, or does not fit the weights or the memory.
+        FileError: if a file cannot be read or written.
+        WeightsError: if the weights are damaged or of another network.
+        OutputExistsError: if an output is there and `overwrite` is not set.
+    """
+    from unclouded.scene.arrays import ArrayScene, coordinates
+    from unclouded.scene.batch import Reading, refuse_collisions
+    from unclouded.scene.product import Model, clear_product, gather_product
+
+    with ExitStack() as stack:
+        scene: Scene | ArrayScene
+        if isinstance(source, str | os.PathLike):
+            scene = stack.enter_context(Reading(bands, level, scale, offset).open(os.fspath(source)))
+            at = coordinates(scene.info)
+        else:
+            scene = ArrayScene(source, bands, level, scale, offset)
+            at = scene.coordinates
+        for note in scene.info.notes:
+            warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
+        guide = None if radar is None else os.fspath(radar)
+        loaded = Model.load(model, device)
+        if output is None:
+            return gather_product(scene, loaded, at, radar=guide, samples=samples, seed=seed, threshold=threshold)
+        name = Path(output)
+        if isinstance(source, str | os.PathLike):
+            refuse_collisions({os.fspath(source): name})
+        return clear_product(
+            scene,
+            name,
+            loaded,
+            radar=guide,
+            samples=samples,
+            seed=seed,
+            threshold=threshold,
+            overwrite=overwrite,
+        )
+
+
+def load_model(name: str | Path = "default") -> nn.Module:
+    """Load the generator of bundled weights by name, or of others by path, in evaluation mode on the CPU.
+
+    It is a `unclouded.models.generator.Generator`: images of reflectance (B, 13, H, W) and latents in, clear ground
+    and opacity out.
+
+    Raises:
+        FileError: if there are no such weights.
+        WeightsError: if they are damaged or of another network.
+    """
+    from unclouded.models.weights import load_generator
+
+    return load_generator(name)[0]
