@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from affine import Affine
@@ -49,6 +50,9 @@ def pixel_note(dataset: DatasetReader) -> list[str]:
     return [f"pixels are about {metres:.3g} m; the networks were trained on {TRAINED_PIXEL:.0f} m, so expect less"]
 
 
+_Pick: TypeAlias = tuple[NDArray[np.intp], ...]
+
+
 class Resampled:
     """Bilinear view of a coarser dataset on the finest grid.
 
@@ -70,24 +74,32 @@ class Resampled:
         first_row, first_column = int(top[0]), int(left[0])
         window = Window(first_column, first_row, int(right[-1]) - first_column + 1, int(bottom[-1]) - first_row + 1)
         coarse = read_window(self._dataset, indexes, window)
+        corners = [
+            (np.ix_(rows - first_row, columns - first_column), vertical[:, None] * horizontal[None, :])
+            for rows, vertical in ((top, 1 - down), (bottom, down))
+            for columns, horizontal in ((left, 1 - across), (right, across))
+        ]
+        nearest = np.ix_(near_row - first_row, near_column - first_column)
+        return np.stack([self._interpolate(band, corners, nearest) for band in coarse])
+
+    def _interpolate(
+        self, coarse: NDArray[np.generic], corners: list[tuple[_Pick, NDArray[np.float64]]], nearest: _Pick
+    ) -> NDArray[np.generic]:
         there = np.isfinite(coarse)
         if self._nodata is not None:
             there &= coarse != self._nodata
-        total = np.zeros((len(indexes), height, width))
-        weights = np.zeros_like(total)
         values = np.where(there, coarse, 0)
-        for rows, vertical in ((top, 1 - down), (bottom, down)):
-            for columns, horizontal in ((left, 1 - across), (right, across)):
-                pick = np.ix_(np.arange(len(indexes)), rows - first_row, columns - first_column)
-                weight = vertical[:, None] * horizontal[None, :] * there[pick]
-                total += weight * values[pick]
-                weights += weight
-        nearest = np.ix_(np.arange(len(indexes)), near_row - first_row, near_column - first_column)
-        kept = there[nearest]
-        mean = total / np.where(weights > 0, weights, 1)
+        total, weights = np.zeros(corners[0][1].shape), np.zeros(corners[0][1].shape)
+        for pick, share in corners:
+            weight = share * there[pick]
+            total += weight * values[pick]
+            weights += weight
+        # Where the nearest pixel is data its weight is a quarter or more, so this changes only what is not kept.
+        total /= np.maximum(weights, 0.2)
         if coarse.dtype.kind in "iu":
-            mean = np.rint(mean)
-        result: NDArray[np.generic] = np.where(kept, mean.astype(coarse.dtype), coarse[nearest])
+            np.rint(total, out=total)
+        kept = there[nearest]
+        result: NDArray[np.generic] = np.where(kept, np.where(kept, total, 0).astype(coarse.dtype), coarse[nearest])
         return result
 
 

@@ -97,7 +97,8 @@ def is_not_a_band(text: str) -> bool:
 
 def nearest_name(text: str) -> str:
     """Return a hint such as " (did you mean B08?)" for an unknown band name, or nothing."""
-    near = difflib.get_close_matches(text.strip().upper(), NAMES, n=1, cutoff=0.5)
+    # The letter O for the digit is the usual slip.
+    near = difflib.get_close_matches(text.strip().upper().replace("O", "0"), NAMES, n=1, cutoff=0.5)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
