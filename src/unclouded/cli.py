@@ -6,6 +6,7 @@ Exit codes: 0 all done; 1 some inputs failed; 2 wrong usage or input, or no inpu
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import time
@@ -189,6 +190,7 @@ def main() -> None:
 def _faults(debug: bool) -> Iterator[None]:
     if not debug:
         # Errors are one line: what libraries have to say beside them is for --debug.
+        os.environ.setdefault("CPL_LOG", os.devnull)
         warnings.simplefilter("ignore")
         logging.getLogger("rasterio").addHandler(logging.NullHandler())
     try:

@@ -159,7 +159,8 @@ def _environment(path: Path) -> Iterator[None]:
     except (RasterioError, OSError) as error:
         if isinstance(error, FileError):
             raise
-        reason = " ".join(str(error).split())
+        # Rasterio's own message only refers to GDAL's, which says why.
+        reason = " ".join(str(error.__cause__ or error).split())
         raise FileError(f"{path.name}: cannot be written ({reason}); check the disk and its free space") from error
 
 

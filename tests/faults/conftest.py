@@ -1,0 +1,65 @@
+"""Weights and scenes for commands that are to fail, and a disk that is small."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import rasterio
+from scenes import MemoryScene, active_generator, ground
+
+from unclouded.models.weights import Header, save_generator
+
+# The raster files of the tests of reading serve here too.
+sys.path.append(str(Path(__file__).parents[1] / "scene"))
+
+BANDS = ("B02", "B03", "B04", "B08")
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
+    save_generator(active_generator(), Header("active"), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def scene_file(tmp_path_factory) -> Path:
+    """A GeoTIFF of 600 x 700 pixels and four bands."""
+    path = tmp_path_factory.mktemp("scenes") / "scene.tif"
+    scene = MemoryScene(ground(4, 600, 700), BANDS)
+    options = {"driver": "GTiff", "height": 600, "width": 700, "count": 4, "dtype": "uint16", "tiled": True}
+    with rasterio.open(path, "w", crs=scene.info.crs, transform=scene.info.transform, nodata=0, **options) as file:
+        file.write(scene.dn)
+        file.descriptions = BANDS
+    return path
+
+
+def command(*arguments) -> list[str]:
+    return [sys.executable, "-m", "unclouded", *map(str, arguments)]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of a given size, or skip where that is not allowed."""
+    mounted = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        if os.geteuid() != 0:
+            pytest.skip("only root can mount a small file system")
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
