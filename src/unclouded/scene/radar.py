@@ -165,8 +165,8 @@ def _on_grid(dataset: DatasetReader, info: SceneInfo) -> Any:  # noqa: ANN401 - 
         width=info.width,
         height=info.height,
         resampling=Resampling.bilinear,
-        # An exact transformation per pixel: an approximation would depend on the window.
-        tolerance=0,
+        # Next to exact: a looser approximation of the transformation would depend on the window (0 is not accepted).
+        tolerance=1e-6,
         src_nodata=np.nan if dataset.nodata is None else dataset.nodata,
         nodata=np.nan,
         dtype="float32",
