@@ -13,11 +13,11 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -188,19 +188,42 @@ def main() -> None:
 
 @contextmanager
 def _faults(debug: bool) -> Iterator[None]:
-    if not debug:
-        # Errors are one line: what libraries have to say beside them is for --debug.
-        os.environ.setdefault("CPL_LOG", os.devnull)
-        warnings.simplefilter("ignore")
-        logging.getLogger("rasterio").addHandler(logging.NullHandler())
     try:
-        yield
+        with nullcontext() if debug else _quiet_libraries():
+            yield
     except KeyboardInterrupt:
         _say("interrupted: what was finished stays, unfinished files were removed")
         raise typer.Exit(INTERRUPTED) from None
     except UncloudedError as error:
         _report(error, debug)
         raise typer.Exit(FAILED) from None
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep errors to one line: what libraries have to say beside them is for `--debug`."""
+    warnings.simplefilter("ignore")
+    logging.getLogger("rasterio").addHandler(logging.NullHandler())
+    # libtiff writes to the descriptor itself, so Python's stderr gets another one meanwhile.
+    stderr, descriptor = sys.stderr, os.dup(2)
+    try:
+        if _is_descriptor_2(stderr):
+            sys.stderr = open(descriptor, "w", buffering=1, closefd=False)  # noqa: SIM115 (closed with its descriptor)
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = stderr
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+
+
+def _is_descriptor_2(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 2
+    except OSError:
+        return False
 
 
 def _report(error: BaseException, debug: bool, source: str | None = None) -> None:

@@ -1,0 +1,136 @@
+"""Peak memory and speed of `unclouded clear` on a scene of the size of a Sentinel-2 tile, made by tiling real patches.
+
+    python benchmarks/scene.py [--size 10980] [--model default] [--samples 1] [--json FILE]
+
+The scene has 12 bands (L2A) of uint16. The command runs as a process of its own, whose peak memory is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.transform import from_origin
+from rasterio.windows import Window
+
+from unclouded.bands import L2A
+from unclouded.scene.batch import bundled_patches
+from unclouded.scene.reader import open_scene
+
+_SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "bigearthnet_patches.npz"
+_SIDE = 120
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=10980, help="side of the scene in pixels")
+    parser.add_argument("--model", default="default", help="bundled weights by name, or others by path")
+    parser.add_argument("--samples", type=int, default=1, help="latent samples")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        scene, output = Path(folder) / "scene.tif", Path(folder) / "clear.tif"
+        patches = real_patches()
+        write_scene(scene, patches, given.size)
+        figures = measure(scene, output, given.model, given.samples)
+        figures |= {"size": given.size, "bands": len(L2A), "patches": len(patches), "samples": given.samples}
+        figures["pixels_per_second"] = round(given.size**2 / figures["seconds"])
+        figures |= check(scene, output)
+    for name, value in figures.items():
+        print(f"{name:24} {value:,}" if isinstance(value, int | float) else f"{name:24} {value}")
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def real_patches() -> NDArray[np.uint16]:
+    """Return real L2A patches (N, 12, 120, 120): the shared collection, else those that come with the package."""
+    if not _SHARED.is_file():
+        patches = []
+        for path in bundled_patches():
+            with open_scene(path) as scene:
+                patches.append(scene.read(0, 0, _SIDE, _SIDE)[[scene.info.bands.index(band) for band in L2A]])
+        return np.stack(patches)
+    bands: dict[str, NDArray[np.uint16]] = {}
+    with np.load(_SHARED) as archive:
+        for key, names in (
+            ("b10", ("B02", "B03", "B04", "B08")),
+            ("b20", ("B05", "B06", "B07", "B8A", "B11", "B12")),
+            ("b60", ("B01", "B09")),
+        ):
+            stored = archive[key]
+            factor = _SIDE // stored.shape[-1]
+            enlarged = stored.repeat(factor, axis=2).repeat(factor, axis=3)
+            bands |= {name: enlarged[:, position] for position, name in enumerate(names)}
+    return np.stack([bands[band] for band in L2A], axis=1)
+
+
+def write_scene(path: Path, patches: NDArray[np.uint16], size: int) -> None:
+    """Write a scene of `size` x `size` pixels, every 120 of which are a patch drawn at random."""
+    random = np.random.default_rng(0)
+    profile = {"driver": "GTiff", "count": len(L2A), "dtype": "uint16", "nodata": 0, "interleave": "pixel"}
+    profile |= {"tiled": True, "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer"}
+    place = {"crs": "EPSG:32632", "transform": from_origin(600000, 5400020, 10, 10)}
+    with rasterio.open(path, "w", width=size, height=size, blockxsize=512, blockysize=512, **profile, **place) as file:
+        file.descriptions = L2A
+        for row in range(0, size, _SIDE):
+            drawn = random.integers(len(patches), size=-(-size // _SIDE))
+            strip = np.concatenate(list(patches[drawn]), axis=2)[:, : size - row, :size]
+            file.write(strip, window=Window(0, row, size, strip.shape[1]))
+
+
+def measure(scene: Path, output: Path, model: str, samples: int) -> dict[str, float | int | str]:
+    """Run the command in a process of its own; return its wall time, peak memory and share of time in the network."""
+    said = output.with_suffix(".txt")
+    arguments = ["clear", str(scene), "--output", str(output), "--model", model, "--samples", str(samples)]
+    arguments += ["--level", "L2A", "--offset", "0", "--device", "cpu"]
+    start = time.perf_counter()
+    child = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "unclouded", *arguments],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, str(said), os.O_WRONLY | os.O_CREAT, 0o600)],
+    )
+    _, status, usage = os.wait4(child, 0)
+    seconds = time.perf_counter() - start
+    if code := os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"unclouded clear ended with {code}")
+    line = said.read_text().strip().splitlines()[-1]
+    share = re.search(r"\((\d+)% in the network\)", line)
+    # The peak is in KiB on Linux, in bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return {
+        "peak_memory_gib": round(usage.ru_maxrss * unit / 2**30, 3),
+        "seconds": round(seconds, 1),
+        "network_percent": int(share[1]) if share else 0,
+        "cores": len(os.sched_getaffinity(0)),
+    }
+
+
+def check(scene: Path, output: Path) -> dict[str, float]:
+    """Read input and output whole: same grid, no valid pixel lost; return the share of pixels left untouched."""
+    untouched = valid = 0
+    with rasterio.open(scene) as before, rasterio.open(output) as after:
+        same = ("width", "height", "count", "crs", "transform", "dtypes", "descriptions", "nodata")
+        if differing := [name for name in same if getattr(before, name) != getattr(after, name)]:
+            raise SystemExit(f"the output differs from the input in {', '.join(differing)}")
+        for _, window in after.block_windows(1):
+            old, new = before.read(window=window), after.read(window=window)
+            held = (old != 0).all(axis=0)
+            if not new[:, held].all():
+                raise SystemExit(f"the output has lost pixels in {window}")
+            untouched += int(((old == new).all(axis=0) & held).sum())
+            valid += int(held.sum())
+    return {"untouched_percent": round(100 * untouched / valid, 1)}
+
+
+if __name__ == "__main__":
+    main()
