@@ -10,7 +10,7 @@ from rasters import NEW, OLD, metadata, native, safe
 from unclouded.bands import INDEX, L1C, L2A
 from unclouded.errors import FileError, InputError
 from unclouded.scene.reader import open_scene
-from unclouded.scene.safe import _offsets, _parse
+from unclouded.scene.safe import _offsets, _open_folder, _parse
 
 
 def zipped(root, target, *, inside=None):
@@ -72,8 +72,8 @@ def test_without_offsets_in_the_xml_the_baseline_tells(tmp_path):
 
 def test_the_real_metadata(shared_data):
     (root,) = (shared_data / "safe_metadata").glob("*.SAFE")
-    tree = _parse("MTD", (root / "MTD_MSIL2A.xml").read_bytes())
-    assert _offsets(str(root), root.name, tree, list(L2A)) == (-1000.0,) * 12
+    product = _open_folder(str(root), root)
+    assert _offsets(str(root), product, _parse("MTD", product.metadata), list(L2A)) == (-1000.0,) * 12
     with pytest.raises(InputError, match=r"without its 10 m bands B02, B03, B04, B08 .found no band files."):
         open_scene(root)
 
@@ -81,6 +81,8 @@ def test_the_real_metadata(shared_data):
 def test_the_scale_is_the_xmls(tmp_path):
     with open_scene(safe(tmp_path, scale=1000)) as scene:
         assert scene.info.encoding.scale == 1000
+    with pytest.raises(FileError, match="BOA_QUANTIFICATION_VALUE is 'many', not a number"):
+        open_scene(safe(tmp_path / "another", scale="many"))
     with pytest.raises(FileError, match="quantification value 0"):
         open_scene(safe(tmp_path / "other", scale=0))
 

@@ -39,7 +39,7 @@ def choose_encoding(
         raise InputError(f"{source.name}: is {kind}; {hint}accepted: {', '.join(DTYPES)}; convert it first")
     dtype = np.dtype(kind)
     nodata: float | None = _same(source, [file.nodatavals[n] for file, n in layers], "no-data value")
-    if nodata is None and dtype.kind in "iu":
+    if dtype.kind in "iu" and (nodata is None or not np.iinfo(dtype).min <= nodata <= np.iinfo(dtype).max):
         nodata = 0.0
     given = scale or source.scale or (own[0] if own else None)
     if given is None and dtype.kind == "f":

@@ -92,7 +92,8 @@ def open_radar(path: str | os.PathLike[str], info: SceneInfo) -> Radar:
             check_georeference(dataset)
             _check_overlap(dataset, name, info)
         _check_decibels(layers, name)
-        return Radar(layers, info)
+        with environment(name):
+            return Radar(layers, info)
     except BaseException:
         for dataset, _ in layers:
             dataset.close()

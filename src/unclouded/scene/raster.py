@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 import rasterio
@@ -44,7 +44,15 @@ def is_remote(path: str) -> bool:
 
 def shown(path: str) -> str:
     """Return `path` as errors show it: an address without its query, which may hold a signature."""
-    return urlunsplit(urlsplit(path)._replace(query="", fragment="")) if is_remote(path) else path
+    return split_address(path)._replace(query="", fragment="").geturl() if is_remote(path) else path
+
+
+def split_address(path: str) -> SplitResult:
+    """Take an address apart; InputError when it is not one."""
+    try:
+        return urlsplit(path)
+    except ValueError as error:
+        raise InputError(f"{path}: is not an address ({error}); check it") from error
 
 
 def environment(path: str) -> rasterio.Env:
@@ -55,7 +63,7 @@ def environment(path: str) -> rasterio.Env:
 def open_raster(path: str) -> DatasetReader:
     """Open a GeoTIFF, COG or JPEG 2000 file; FileError when it is missing, empty, damaged or something else."""
     name, local = shown(path), not is_remote(path) and not path.startswith("/vsi")
-    driver = _driver_of(path) if local else _JPEG2000 if urlsplit(path).path.lower().endswith(".jp2") else _TIFF
+    driver = _driver_of(path) if local else _JPEG2000 if split_address(path).path.lower().endswith(".jp2") else _TIFF
     try:
         with environment(path), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)

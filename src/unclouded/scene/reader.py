@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from unclouded.errors import FileError, InputError
+from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.reflectance import Encoding
 from unclouded.scene.encoding import choose_encoding
 from unclouded.scene.folder import folder_source
@@ -116,7 +116,14 @@ def open_scene(
         )
     if offset is not None and not np.isfinite(offset):
         raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
-    source = _find_source(os.fspath(path), bands, offset_given=offset is not None)
+    try:
+        source = _find_source(os.fspath(path), bands, offset_given=offset is not None)
+    except UncloudedError:
+        raise
+    except OSError as error:
+        raise FileError(
+            f"{os.fspath(path)}: cannot be read: {error.strerror or error}; check its permissions"
+        ) from error
     chosen, level_notes = choose_level(source.name, source.level, source.bands, level)
     datasets: dict[str, DatasetReader] = {}
     try:

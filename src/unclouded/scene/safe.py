@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
@@ -59,8 +60,8 @@ def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
     absent = [n for n in NAMES if n not in files and not (n == "B10" and product.level == "L2A")]
     if absent and asked is None:
         notes.append(f"the product lacks {', '.join(absent)}")
-    scale = next((float(e.text or "nan") for tag in _SCALES for e in metadata.iter(tag)), None)
-    if scale is not None and not 0 < scale < float("inf"):
+    scale = next((_number(product.metadata_name, e) for tag in _SCALES for e in metadata.iter(tag)), None)
+    if scale is not None and scale <= 0:
         raise FileError(
             f"{product.metadata_name}: quantification value {scale}; a positive number is accepted; download it again"
         )
@@ -71,7 +72,7 @@ def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
         layers=layers,
         level=product.level,
         scale=scale,
-        offsets=None if offset_given else _offsets(path, product.name, metadata, chosen),
+        offsets=None if offset_given else _offsets(path, product, metadata, chosen),
         notes=notes,
     )
 
@@ -162,17 +163,28 @@ def _parse(name: str, text: bytes) -> ElementTree.Element:
         raise FileError(f"{name}: is not a product's XML metadata ({error}); copy or download it again") from error
 
 
-def _offsets(path: str, name: str, metadata: ElementTree.Element, bands: list[str]) -> tuple[float, ...]:
+def _number(name: str, element: ElementTree.Element) -> float:
+    """Return the finite number that an element holds; FileError when it holds something else."""
+    try:
+        value = float(element.text or "")
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise FileError(f"{name}: {element.tag} is {element.text!r}, not a number; copy or download it again")
+    return value
+
+
+def _offsets(path: str, product: _Product, metadata: ElementTree.Element, bands: list[str]) -> tuple[float, ...]:
     """Return the XML's offset of each band; without any there, that of the processing baseline."""
-    said = {e.get("band_id"): float(e.text or "nan") for tag in _OFFSETS for e in metadata.iter(tag)}
+    said = {e.get("band_id"): _number(product.metadata_name, e) for tag in _OFFSETS for e in metadata.iter(tag)}
     if said:
         offsets = [said.get(str(INDEX[band])) for band in bands]
-        if any(offset is None or offset != offset for offset in offsets):
+        if None in offsets:
             raise unknown_offset(path, "its XML has offsets, but not one for each band")
         return tuple(offset for offset in offsets if offset is not None)
     baselines = [e.text or "" for e in metadata.iter("PROCESSING_BASELINE")]
     digits = baselines[0].replace(".", "") if baselines else ""
-    offset = offset_of_baseline(int(digits) if digits.isdigit() else product_name(name).baseline)
+    offset = offset_of_baseline(int(digits) if digits.isdigit() else product_name(product.name).baseline)
     if offset is None:
         raise unknown_offset(
             path, f"its XML has no offsets and the baseline {baselines[0] if baselines else 'unknown'}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Source:
 
 def stem_of(path: str) -> str:
     """Return the last part of a path or address without its ending, safe as a file name."""
-    return safe_stem(Path(urlsplit(path).path if "://" in path else path).stem)
+    return safe_stem(Path(path.partition("?")[0]).stem if "://" in path else Path(path).stem)
 
 
 def safe_stem(text: str) -> str:

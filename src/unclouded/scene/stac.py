@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 
 from unclouded.errors import FileError, InputError
 from unclouded.scene.encoding import USUAL_SCALE
 from unclouded.scene.folder import ENDINGS, pick_layers
 from unclouded.scene.naming import band_named, check_bands, product_name
 from unclouded.scene.offsets import offset_of_baseline, unknown_offset
-from unclouded.scene.raster import is_remote, shown
+from unclouded.scene.raster import is_remote, shown, split_address
 from unclouded.scene.source import Source, safe_stem
 
 _LARGEST_ITEM = 16 * 2**20
@@ -29,7 +29,7 @@ _BASELINE = re.compile(r"\d{2}\.\d{2}")
 
 def is_item(path: str) -> bool:
     """Tell whether `path` is to be read as a STAC item: a .json file, or an address that is not a raster's."""
-    ending = Path(urlsplit(path).path if is_remote(path) else path).suffix.lower()
+    ending = Path(split_address(path).path if is_remote(path) else path).suffix.lower()
     return ending in (".json", ".geojson") or (is_remote(path) and ending not in ENDINGS)
 
 
@@ -84,14 +84,14 @@ def _load(path: str) -> dict[str, Any]:
     name = shown(path)
     try:
         if is_remote(path):
-            if urlsplit(path).scheme not in ("http", "https"):
+            if not path.startswith(("http://", "https://")):
                 raise InputError(f"{name}: items are read over http and https; download it, or give that address")
             with urllib.request.urlopen(path, timeout=_SECONDS) as stream:
                 text = stream.read(_LARGEST_ITEM + 1)
         else:
             with Path(path).open("rb") as stream:
                 text = stream.read(_LARGEST_ITEM + 1)
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise FileError(
             f"{name}: cannot be read ({getattr(error, 'reason', None) or error}); check the address"
         ) from error
@@ -132,17 +132,18 @@ def _choose(name: str, path: str, item: dict[str, Any]) -> tuple[dict[str, _Asse
             others.append(key)
             continue
         found = _read_asset(name, path, key, asset)
-        rank = found.metres, urlsplit(found.href).path.lower().endswith(".jp2")
+        rank = found.metres, split_address(found.href).path.lower().endswith(".jp2")
         if band not in best or rank < best[band][0]:
             best[band] = rank, found
     return {band: asset for band, (_, asset) in best.items()}, others
 
 
 def _is_raster(asset: dict[str, Any]) -> bool:
-    if _NOT_DATA & {str(role) for role in asset.get("roles") or ()}:
+    roles = asset.get("roles")
+    if isinstance(roles, list) and _NOT_DATA & {str(role) for role in roles}:
         return False
     kind = str(asset.get("type", ""))
-    return urlsplit(asset["href"]).path.lower().endswith(ENDINGS) or kind.startswith(("image/tiff", "image/jp2"))
+    return split_address(asset["href"]).path.lower().endswith(ENDINGS) or kind.startswith(("image/tiff", "image/jp2"))
 
 
 def _entries(asset: dict[str, Any], field: str) -> list[dict[str, Any]]:
@@ -198,7 +199,7 @@ def _resolve(name: str, path: str, href: str) -> str:
         if href.startswith("file://"):
             raise InputError(f"{name}: a remote item with a local asset ({href}); download the item first")
         return urljoin(path, href)
-    return str(Path(path).parent / (unquote(urlsplit(href).path) if href.startswith("file://") else href))
+    return str(Path(path).parent / (unquote(split_address(href).path) if href.startswith("file://") else href))
 
 
 def _level(item: dict[str, Any]) -> str | None:
