@@ -49,8 +49,8 @@ class ArrayScene:
         if array.dtype.kind not in "iuf":
             raise InputError(f"{name}: is {array.dtype}; integer DN or floating-point reflectance are accepted")
         count, height, width = array.shape
-        names = _names(array, name, bands)
-        known, notes = choose_level(name, None, names, level)
+        names, notes = _names(array, name, bands)
+        known, more = choose_level(name, None, names, level)
         if array.dtype.kind in "iu" and offset is None:
             raise InputError(f"{name}: holds DN; give offset=-1000 (baseline 04.00 or later) or offset=0 (earlier)")
         usual = USUAL_SCALE if array.dtype.kind in "iu" else 1.0
@@ -72,7 +72,7 @@ class ArrayScene:
             scales=(1.0,) * count,
             gdal_offsets=(0.0,) * count,
             tags={},
-            notes=tuple(notes),
+            notes=(*notes, *more),
         )
 
     @property
@@ -152,15 +152,18 @@ def gather(clearing: Clearing, at: Mapping[str, Any]) -> xr.Dataset:
     return cleared.assign_coords(spatial_ref=reference)
 
 
-def _names(array: xr.DataArray, name: str, bands: Sequence[str] | None) -> tuple[str, ...]:
+def _names(array: xr.DataArray, name: str, bands: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]]:
     along = array.dims[0]
-    said = [str(value) for value in array[along].values] if along in array.coords else None
-    if bands is None and said is not None and not all(text.isdecimal() for text in said):
+    said = [str(value) for value in array[along].values] if along in array.coords else []
+    if bands is None and not all(text.isdecimal() for text in said):
         bands = said
-    names = assumed_bands(name, array.shape[0]) if bands is None else check_bands(name, bands)
+    if bands is None:
+        names = assumed_bands(name, array.shape[0])
+        return names, [f"band order assumed: {' '.join(names)}; give bands if it is another"]
+    names = check_bands(name, bands)
     if len(names) != array.shape[0]:
         raise InputError(f"{name}: {len(names)} band names for {array.shape[0]} bands; name each, in their order")
-    return names
+    return names, []
 
 
 def _transform(array: xr.DataArray) -> Affine:

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+import xarray as xr
+from scenes import MemoryScene, active_generator, ground
+
+import unclouded
+from unclouded.models.generator import Generator
+from unclouded.models.weights import Header, save_generator
+from unclouded.scene import arrays
+
+FOUR = ("B02", "B03", "B04", "B08")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
+    save_generator(active_generator(), Header("active"), path)
+    return path
+
+
+@pytest.fixture
+def scene(tmp_path):
+    memory = MemoryScene(ground(4, 60, 70), FOUR)
+    memory.dn[:, :4, :5] = 0
+    path = tmp_path / "S2A_MSIL2A_20180503T100031_N0207_R122_T32TQM_20180503T120000.tif"
+    options = {"driver": "GTiff", "height": 60, "width": 70, "count": 4, "dtype": "uint16", "nodata": 0}
+    with rasterio.open(path, "w", crs=memory.info.crs, transform=memory.info.transform, **options) as file:
+        file.write(memory.dn)
+        file.descriptions = FOUR
+    return path
+
+
+def test_importing_is_cheap():
+    code = "import sys, unclouded; assert not {'torch', 'rasterio', 'xarray'} & set(sys.modules); unclouded.clear"
+    assert subprocess.run([sys.executable, "-c", code], timeout=20, check=False).returncode == 0
+
+
+def test_a_path_becomes_a_dataset_that_agrees_with_the_files(scene, weights, tmp_path):
+    cleared = unclouded.clear(scene, model=weights, samples=2)
+    written = unclouded.clear(scene, tmp_path / "clear.tif", model=weights, samples=2)
+    assert cleared.reflectance.dims == ("band", "y", "x") and list(cleared.band.values) == list(FOUR)
+    with rasterio.open(written.output) as file:
+        dn = file.read()
+        assert cleared.spatial_ref.attrs["crs_wkt"] == file.crs.to_wkt()
+        assert (cleared.x.values[3], cleared.y.values[2]) == file.xy(2, 3)
+    with rasterio.open(written.quality) as file:
+        np.testing.assert_array_equal(file.read(), np.stack([cleared.opacity, cleared.uncertainty]))
+    assert np.isnan(cleared.reflectance.values[:, :4, :5]).all() and np.isnan(cleared.opacity.values[:4, :5]).all()
+    np.testing.assert_allclose(cleared.reflectance.values[:, 4:], dn[:, 4:] / 1e4, atol=1e-6)
+    assert cleared.uncertainty.max() > 0
+
+
+def test_an_array_of_reflectance_is_cleared_like_its_file(scene, weights):
+    expected = unclouded.clear(scene, model=weights)
+    with rasterio.open(scene) as file:
+        values = np.where(file.read() == 0, np.nan, file.read() / 1e4).astype(np.float32)
+    array = xr.DataArray(values, dims=("band", "y", "x"), coords={"band": list(FOUR), "x": expected.x, "y": expected.y})
+    cleared = unclouded.clear(array, model=weights, level="L2A")
+    # The file's result is rounded to DN and kept from 0, which is its no-data.
+    np.testing.assert_allclose(np.clip(cleared.reflectance, 1e-4, None), expected.reflectance, atol=6e-5)
+    np.testing.assert_allclose(cleared.opacity, expected.opacity, atol=1e-5)
+    np.testing.assert_array_equal(cleared.x, expected.x)
+
+
+def test_an_array_of_dn_needs_its_offset(weights, tmp_path):
+    array = xr.DataArray(ground(4, 20, 30), dims=("band", "y", "x"), name="field")
+    with pytest.raises(unclouded.InputError, match="field: holds DN; give offset"):
+        unclouded.clear(array, bands=FOUR, level="L2A", model=weights)
+    cleared = unclouded.clear(array, bands=FOUR, level="L2A", offset=-1000, threshold=1, model=weights)
+    np.testing.assert_allclose(cleared.reflectance, (array.values - 1000.0) / 1e4, atol=1e-6)
+    with pytest.raises(ValueError, match="no coordinate reference system"):
+        unclouded.clear(array, tmp_path / "out.tif", bands=FOUR, level="L2A", offset=0, model=weights)
+
+
+@pytest.mark.parametrize(
+    "array, options, message",
+    [
+        (np.ones((4, 5), "float32"), {"bands": FOUR}, "three dimensions"),
+        (np.ones((3, 4, 5), "float32"), {}, "3 bands without names"),
+        (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03")}, "2 band names for 4 bands"),
+        (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03", "B04", "B99")}, "unknown band 'B99'"),
+        (np.ones((4, 4, 5), "complex64"), {"bands": FOUR}, "complex64"),
+        (np.full((4, 4, 5), 1500, "float32"), {"bands": FOUR}, "are not reflectance; give scale=10000"),
+        (np.full((4, 4, 5), np.nan, "float32"), {"bands": FOUR}, "every pixel is no-data"),
+    ],
+)
+def test_arrays_that_are_not_understood_are_refused(weights, array, options, message):
+    dims = ("band", "y", "x")[: array.ndim]
+    with pytest.raises(unclouded.InputError, match=message):
+        unclouded.clear(xr.DataArray(array, dims=dims), level="L2A", model=weights, **options)
+
+
+def test_a_scene_beyond_memory_is_refused(scene, weights, monkeypatch):
+    monkeypatch.setattr(arrays, "LARGEST", 1000)
+    with pytest.raises(unclouded.InputError, match="give `output` to write files instead"):
+        unclouded.clear(scene, model=weights)
+
+
+def test_wrong_arguments_are_input_errors(scene, weights):
+    for wrong in ({"samples": 0}, {"threshold": 2.0}, {"device": "tpu"}):
+        with pytest.raises(unclouded.InputError, match=next(iter(wrong))):
+            unclouded.clear(scene, model=weights, **wrong)
+
+
+def test_assumptions_are_warnings(scene, weights):
+    array = xr.DataArray(np.full((12, 8, 8), 0.1, "float32"), dims=("band", "y", "x"))
+    with pytest.warns(UserWarning) as said:
+        unclouded.clear(array, model=weights)
+    assert [" ".join(str(warning.message).split()[1:3]) for warning in said] == ["band order", "level assumed:"]
+
+
+def test_load_model_gives_the_network(weights):
+    model = unclouded.load_model(weights)
+    assert isinstance(model, Generator) and not model.training
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert torch.equal(model.prior, active_generator().prior)
+    with pytest.raises(OSError, match="no such weights"):
+        unclouded.load_model("nothing")

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+from scenes import MemoryScene, active_generator, ground
+from typer.testing import CliRunner
+
+from unclouded.bands import L2A
+from unclouded.cli import app
+from unclouded.models.weights import Header, bundled, save_generator
+
+FOUR = ("B02", "B03", "B04", "B08")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
+    save_generator(active_generator(), Header("active"), path)
+    return path
+
+
+def write(path, bands=FOUR, names=True, height=60, width=70):
+    """A stack whose name says that it is L2A of an old baseline."""
+    scene = MemoryScene(ground(len(bands), height, width), bands)
+    options = {"driver": "GTiff", "height": height, "width": width, "count": len(bands), "dtype": "uint16"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(path, "w", crs=scene.info.crs, transform=scene.info.transform, nodata=0, **options) as file:
+        file.write(scene.dn)
+        if names:
+            file.descriptions = bands
+    return path
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return write(tmp_path / "S2A_MSIL2A_20180503T100031_N0207_R122_T32TQM_20180503T120000.tif")
+
+
+def test_help_is_quick_and_loads_neither_torch_nor_gdal():
+    code = (
+        "import sys\nfrom unclouded.cli import app\n"
+        "try: app(['--help'])\nexcept SystemExit as end: assert end.code in (0, None)\n"
+        "assert not {'torch', 'rasterio', 'numpy', 'xarray'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "clear" in done.stdout and "demo" in done.stdout and "models" in done.stdout
+
+
+def test_clear_names_its_outputs_the_share_changed_and_the_time(scene, weights, tmp_path):
+    done = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", weights)
+    assert done.exit_code == 0, done.stderr
+    line = done.stdout.splitlines()[-1]
+    assert line.startswith(f"{tmp_path}/clear.tif, {tmp_path}/clear_quality.tif: ")
+    assert "% of the pixels changed" in line and " s (" in line
+    with rasterio.open(tmp_path / "clear.tif") as file:
+        assert file.shape == (60, 70) and file.descriptions == FOUR
+
+
+def test_assumptions_are_said(weights, tmp_path):
+    path = write(tmp_path / "stack.tif", L2A, names=False)
+    done = run("clear", path, "--output", tmp_path / "clear.tif", "--model", weights)
+    assert done.exit_code == 0, done.stderr
+    assert "note: " in done.stderr and "band order assumed: B01 B02" in done.stderr
+
+
+def test_bands_level_scale_offset_and_threshold_reach_the_work(weights, tmp_path):
+    path = write(tmp_path / "stack.tif", names=False)
+    options = ["--bands", "B02, B03,B04,B08", "--level", "L1C", "--scale", 10000, "--offset", -1000]
+    done = run("clear", path, "--output", tmp_path / "all.tif", "--model", weights, *options, "--threshold", 0)
+    assert done.exit_code == 0, done.stderr
+    assert "100.0% of the pixels changed" in done.stdout and "note" not in done.stderr
+    done = run("clear", path, "--output", tmp_path / "none.tif", "--model", weights, *options, "--threshold", 1)
+    assert "0.0% of the pixels changed" in done.stdout
+    with rasterio.open(tmp_path / "none.tif") as result, rasterio.open(path) as given:
+        np.testing.assert_array_equal(result.read(), given.read())
+
+
+def test_samples_and_seed_reach_the_work(scene, weights, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        options = ["--samples", 2, "--seed", seed, "--model", weights]
+        assert run("clear", scene, "--output", tmp_path / f"{name}.tif", *options).exit_code == 0
+    a, b, c = ((tmp_path / f"{name}_quality.tif").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_radar_reaches_the_work(scene, weights, tmp_path):
+    with rasterio.open(scene) as file:
+        options = {"crs": file.crs, "transform": file.transform, "height": 60, "width": 70}
+    with rasterio.open(tmp_path / "s1.tif", "w", driver="GTiff", count=2, dtype="float32", **options) as file:
+        file.write(np.random.default_rng(0).normal(-14, 4, (2, 60, 70)).astype("float32"))
+    plain = run("clear", scene, "--output", tmp_path / "a.tif", "--model", weights)
+    guided = run("clear", scene, "--output", tmp_path / "b.tif", "--model", weights, "--radar", tmp_path / "s1.tif")
+    assert plain.exit_code == guided.exit_code == 0, guided.stderr
+    assert (tmp_path / "a.tif").read_bytes() != (tmp_path / "b.tif").read_bytes()
+    twice = run("clear", scene, scene, "--output", tmp_path, "--model", weights, "--radar", tmp_path / "s1.tif")
+    assert twice.exit_code == 2 and "belongs to one scene" in twice.stderr
+
+
+def test_several_inputs_go_into_a_folder(scene, weights, tmp_path):
+    other = write(tmp_path / "other.tif")
+    done = run("clear", scene, other, "--output", tmp_path / "new" / "folder", "--model", weights)
+    assert done.exit_code == 0, done.stderr
+    names = {f"{path.stem}{end}.tif" for path in (scene, other) for end in ("", "_quality")}
+    assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == names
+
+
+@pytest.mark.parametrize("output", ["new/", "there"])
+def test_one_input_goes_into_a_folder_that_is_there_or_asked_for(scene, weights, tmp_path, output):
+    (tmp_path / "there").mkdir()
+    done = run("clear", scene, "--output", f"{tmp_path}/{output}", "--model", weights)
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / output / scene.name).is_file()
+
+
+def test_broken_inputs_are_named_and_the_others_done(scene, weights, tmp_path):
+    text = tmp_path / "text.tif"
+    text.write_text("not an image")
+    folder = tmp_path / "out"
+    done = run("clear", text, scene, tmp_path / "missing.tif", "--output", folder, "--model", weights)
+    assert done.exit_code == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 2
+    assert any(str(text) in line for line in errors) and any("missing.tif" in line for line in errors)
+    assert {path.name for path in folder.iterdir()} == {scene.name, f"{scene.stem}_quality.tif"}
+
+
+def test_an_existing_output_is_refused_before_any_work_unless_told(scene, tmp_path, weights):
+    output = tmp_path / "clear.tif"
+    output.write_text("mine")
+    done = run("clear", scene, "--output", output, "--model", "no-such-weights")
+    assert done.exit_code == 2 and "is already there" in done.stderr and "--overwrite" in done.stderr
+    assert output.read_text() == "mine"
+    assert run("clear", scene, "--output", output, "--model", weights, "--overwrite").exit_code == 0
+    with rasterio.open(output) as file:
+        assert file.count == 4
+
+
+def test_what_is_there_already_does_not_keep_the_others_from_being_done(scene, weights, tmp_path):
+    other = write(tmp_path / "other.tif")
+    folder = tmp_path / "out"
+    assert run("clear", scene, "--output", f"{folder}/", "--model", weights).exit_code == 0
+    done = run("clear", scene, other, "--output", folder, "--model", weights)
+    assert done.exit_code == 1 and "is already there" in done.stderr
+    assert (folder / "other.tif").is_file()
+
+
+def test_the_input_is_never_overwritten(scene, weights, tmp_path):
+    before = scene.read_bytes()
+    link = tmp_path / "link.tif"
+    link.symlink_to(scene)
+    for output in (scene, link, f"{tmp_path}/"):
+        done = run("clear", scene, "--output", output, "--model", weights, "--overwrite")
+        assert done.exit_code == 2 and "written over or into it" in done.stderr
+    assert scene.read_bytes() == before
+
+
+def test_inputs_that_would_share_an_output_are_refused(weights, tmp_path):
+    first, second = write(tmp_path / "a" / "scene.tif"), write(tmp_path / "b" / "scene.tif")
+    done = run("clear", first, second, "--output", tmp_path / "out", "--model", weights)
+    assert done.exit_code == 2 and str(first) in done.stderr and str(second) in done.stderr
+    assert not (tmp_path / "out").exists()
+    third = write(tmp_path / "b" / "scene_quality.tif")
+    done = run("clear", first, third, "--output", tmp_path / "out", "--model", weights)
+    assert done.exit_code == 2 and "separate folders" in done.stderr
+
+
+def test_a_missing_folder_is_not_made_for_a_file(scene, weights, tmp_path):
+    done = run("clear", scene, "--output", tmp_path / "typo" / "clear.tif", "--model", weights)
+    assert done.exit_code == 2 and "there is no such folder" in done.stderr
+    assert not (tmp_path / "typo").exists()
+
+
+def test_weights_for_another_level_are_refused(scene, tmp_path):
+    path = tmp_path / "l1c.safetensors"
+    save_generator(active_generator(), Header("toa", levels=("L1C",)), path)
+    done = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", path)
+    assert done.exit_code == 2
+    assert "is L2A; the weights toa are for L1C" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--samples", 0], ["--threshold", 1.5], ["--level", "L3"], ["--device", "tpu"], ["--nothing"]]
+)
+def test_wrong_usage_is_2(scene, tmp_path, wrong):
+    assert run("clear", scene, "--output", tmp_path / "clear.tif", *wrong).exit_code == 2
+    assert not (tmp_path / "clear.tif").exists()
+
+
+def test_debug_shows_where(tmp_path):
+    done = run("clear", tmp_path / "missing.tif", "--output", tmp_path / "clear.tif", "--debug")
+    assert done.exit_code == 2
+    assert "Traceback" in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
+
+
+def test_models_lists_every_bundled_card():
+    done = run("models")
+    assert done.exit_code == 0
+    for name in bundled():
+        assert f"{name}: B01 B02" in done.stdout
+    assert done.stdout.count("sha256") == len(bundled())
