@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
 from rasterio.shutil import copy
 from rasters import item, pixels, safe, write
 
@@ -71,6 +73,25 @@ def test_a_damaged_block_is_found(tmp_path):
     content[middle : middle + 2000] = b"\xa5" * 2000
     path.write_bytes(content)
     assert "cannot be read: cut short or damaged" in refused(path, FileError)
+
+
+@given(st.data())
+def test_whatever_is_damaged_is_read_or_refused(tmp_path_factory, data):
+    folder = tmp_path_factory.getbasetemp()
+    whole = folder / data.draw(st.sampled_from(["B02.jp2", "whole.tif"]))
+    if not whole.exists():
+        write(whole, pixels(1, 40, 40), **({} if whole.suffix == ".jp2" else {"compress": "lzw", "names": ["B02 é"]}))
+    content = bytearray(whole.read_bytes())
+    for _ in range(data.draw(st.integers(1, 5))):
+        content[data.draw(st.integers(0, min(len(content), 600) - 1))] = data.draw(st.integers(0, 255))
+    path = folder / f"damaged_{whole.name}"
+    path.write_bytes(content)
+    try:
+        with open_scene(path, offset=0) as scene:
+            read = scene.read(0, 0, min(40, scene.info.height), min(40, scene.info.width))
+            assert read.shape[0] == len(scene.info.bands)
+    except UncloudedError as error:
+        assert "\n" not in str(error)
 
 
 def test_a_size_that_cannot_be_handled_or_is_not_there(tmp_path):

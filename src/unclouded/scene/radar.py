@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import CRSError, RasterioError
+from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
@@ -18,7 +18,7 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.scene.info import SceneInfo
-from unclouded.scene.raster import check_georeference, environment, is_remote, open_raster, sample, shown
+from unclouded.scene.raster import FAULTS, check_georeference, environment, is_remote, open_raster, sample, shown
 
 CHANNELS: tuple[str, str] = ("VV", "VH")
 
@@ -48,7 +48,7 @@ class Radar:
             try:
                 with environment(file.name):
                     decibels[position] = dataset.read(index, window=window, out_dtype="float32")
-            except RasterioError as error:
+            except FAULTS as error:
                 raise FileError(
                     f"{shown(file.name)}: cannot be read: cut short or damaged; copy or download it again"
                 ) from error
@@ -132,7 +132,7 @@ def _check_overlap(dataset: DatasetReader, name: str, info: SceneInfo) -> None:
     west, south, east, north = _bounds(info)
     try:
         left, bottom, right, top = transform_bounds(dataset.crs, info.crs, *dataset.bounds)
-    except (CRSError, RasterioError) as error:
+    except (CRSError, *FAULTS) as error:
         raise InputError(f"{name}: cannot be brought to {info.crs.to_string()}; run gdalwarp -t_srs first") from error
     if right <= west or left >= east or top <= south or bottom >= north:
         raise InputError(f"{name}: does not overlap {info.source}; give the radar of the same area")

@@ -10,11 +10,15 @@ from urllib.parse import SplitResult, urlsplit
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
+
+FAULTS = (RasterioError, CPLE_BaseError)
+"""What rasterio raises when GDAL cannot read something: its own errors, and from some methods GDAL's."""
 
 ACCEPTED = "GeoTIFF, COG or JPEG 2000"
 LARGEST = 2**30
@@ -68,14 +72,16 @@ def open_raster(path: str) -> DatasetReader:
         with environment(path), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset: DatasetReader = rasterio.open(path, driver=driver)
-    except (RasterioError, ValueError) as error:
+    except (*FAULTS, ValueError) as error:
         if local:
             raise FileError(f"{name}: cannot be opened: cut short or damaged; copy or download it again") from error
-        raise FileError(
-            f"{name}: cannot be opened ({_first_line(error)}); check the address, or download it"
-        ) from error
+        raise FileError(f"{name}: cannot be opened ({_first_line(error)}); check it, or download it") from error
     try:
         _check_size(dataset, name, Path(path).stat().st_size if local else None)
+        _check_metadata(dataset, name)
+    except FAULTS as error:
+        dataset.close()
+        raise FileError(f"{name}: cannot be opened: cut short or damaged; copy or download it again") from error
     except BaseException:
         dataset.close()
         raise
@@ -87,7 +93,7 @@ def read_window(dataset: DatasetReader, indexes: Sequence[int], window: Window) 
     try:
         with environment(dataset.name):
             pixels: NDArray[np.generic] = dataset.read(list(indexes), window=window)
-    except RasterioError as error:
+    except FAULTS as error:
         place = f"rows {window.row_off} to {window.row_off + window.height}"
         raise FileError(
             f"{shown(dataset.name)}: {place} cannot be read: cut short or damaged; copy or download it again"
@@ -128,7 +134,7 @@ def _driver_of(path: str) -> str:
     try:
         with file.open("rb") as stream:
             start = stream.read(16)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise FileError(f"{path}: no such file or folder; check the path") from error
     except OSError as error:
         raise FileError(f"{path}: cannot be opened: {error.strerror or error}") from error
@@ -138,6 +144,16 @@ def _driver_of(path: str) -> str:
         if start.startswith(first):
             return driver
     raise FileError(f"{path}: is not a {ACCEPTED} file (it starts with {start[:8]!r}); give one")
+
+
+def _check_metadata(dataset: DatasetReader, name: str) -> None:
+    """Refuse a file whose texts, coordinate reference system or roles of bands cannot even be decoded."""
+    try:
+        _ = dataset.descriptions, dataset.tags(), dataset.crs, dataset.colorinterp
+    except (*FAULTS, ValueError) as error:
+        raise FileError(
+            f"{name}: its metadata cannot be read ({_first_line(error)}): damaged; copy or download it again"
+        ) from error
 
 
 def _check_size(dataset: DatasetReader, name: str, stored: int | None) -> None:

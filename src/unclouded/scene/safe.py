@@ -159,7 +159,7 @@ def _parse(name: str, text: bytes) -> ElementTree.Element:
         )
     try:
         return ElementTree.fromstring(text, ElementTree.XMLParser(target=_NoDoctype()))
-    except (ElementTree.ParseError, ValueError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise FileError(f"{name}: is not a product's XML metadata ({error}); copy or download it again") from error
 
 
