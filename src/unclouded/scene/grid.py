@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from affine import Affine
@@ -50,9 +50,6 @@ def pixel_note(dataset: DatasetReader) -> list[str]:
     return [f"pixels are about {metres:.3g} m; the networks were trained on {TRAINED_PIXEL:.0f} m, so expect less"]
 
 
-_Pick: TypeAlias = tuple[NDArray[np.intp], ...]
-
-
 class Resampled:
     """Bilinear view of a coarser dataset on the finest grid.
 
@@ -69,46 +66,64 @@ class Resampled:
 
     def read(self, indexes: Sequence[int], row: int, column: int, height: int, width: int) -> NDArray[np.generic]:
         """Read the window (C, height, width) of the finest grid."""
-        top, bottom, down, near_row = _neighbours(*self._rows, row, height, self._dataset.height)
-        left, right, across, near_column = _neighbours(*self._columns, column, width, self._dataset.width)
-        first_row, first_column = int(top[0]), int(left[0])
-        window = Window(first_column, first_row, int(right[-1]) - first_column + 1, int(bottom[-1]) - first_row + 1)
+        rows = _neighbours(*self._rows, row, height, self._dataset.height)
+        columns = _neighbours(*self._columns, column, width, self._dataset.width)
+        first_row, last_row = int(rows.before[0]), int(rows.after[-1])
+        first_column, last_column = int(columns.before[0]), int(columns.after[-1])
+        window = Window(first_column, first_row, last_column - first_column + 1, last_row - first_row + 1)
         coarse = read_window(self._dataset, indexes, window)
-        corners = [
-            (np.ix_(rows - first_row, columns - first_column), vertical[:, None] * horizontal[None, :])
-            for rows, vertical in ((top, 1 - down), (bottom, down))
-            for columns, horizontal in ((left, 1 - across), (right, across))
-        ]
-        nearest = np.ix_(near_row - first_row, near_column - first_column)
-        return np.stack([self._interpolate(band, corners, nearest) for band in coarse])
+        rows, columns = rows.counted_from(first_row), columns.counted_from(first_column)
+        out = np.empty((len(indexes), height, width), coarse.dtype)
+        for position, band in enumerate(coarse):
+            out[position] = self._interpolate(band, rows, columns)
+        return out
 
-    def _interpolate(
-        self, coarse: NDArray[np.generic], corners: list[tuple[_Pick, NDArray[np.float64]]], nearest: _Pick
-    ) -> NDArray[np.generic]:
+    def _interpolate(self, coarse: NDArray[np.generic], rows: _Neighbours, columns: _Neighbours) -> NDArray[np.generic]:
+        exact = np.float32 if coarse.dtype.itemsize <= 2 or coarse.dtype == np.float32 else np.float64
         there = np.isfinite(coarse)
         if self._nodata is not None:
             there &= coarse != self._nodata
-        values = np.where(there, coarse, 0)
-        total, weights = np.zeros(corners[0][1].shape), np.zeros(corners[0][1].shape)
-        for pick, share in corners:
-            weight = share * there[pick]
-            total += weight * values[pick]
-            weights += weight
-        # Where the nearest pixel is data its weight is a quarter or more, so this changes only what is not kept.
-        total /= np.maximum(weights, 0.2)
+        holes = not there.all()
+        values = _bilinear(np.where(there, coarse, 0).astype(exact) if holes else coarse.astype(exact), rows, columns)
+        if holes:
+            weights = _bilinear(there.astype(exact), rows, columns)
+            # Where the nearest pixel is data its weight is a quarter or more. A pixel amid data is left as it is: the
+            # same as in a window without holes, to the last bit.
+            around = there[rows.before] & there[rows.after]
+            partial = ~(around[:, columns.before] & around[:, columns.after])
+            np.divide(values, weights, out=values, where=partial & (weights > 0.2))
         if coarse.dtype.kind in "iu":
-            np.rint(total, out=total)
-        kept = there[nearest]
-        result: NDArray[np.generic] = np.where(kept, np.where(kept, total, 0).astype(coarse.dtype), coarse[nearest])
+            np.rint(values, out=values)
+        result: NDArray[np.generic] = values.astype(coarse.dtype)
+        if holes:
+            nearest = np.ix_(rows.nearest, columns.nearest)
+            np.copyto(result, coarse[nearest], where=~there[nearest])
         return result
 
 
-def _neighbours(
-    start: float, step: float, first: int, count: int, size: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
-    """For `count` fine pixels from `first`: coarse pixels before and after, weight of the latter, nearest one."""
+class _Neighbours(NamedTuple):
+    """For fine pixels along one axis: coarse pixels before and after, weight of the latter, and the nearest one."""
+
+    before: NDArray[np.intp]
+    after: NDArray[np.intp]
+    share: NDArray[np.float64]
+    nearest: NDArray[np.intp]
+
+    def counted_from(self, first: int) -> _Neighbours:
+        return _Neighbours(self.before - first, self.after - first, self.share, self.nearest - first)
+
+
+def _bilinear(coarse: NDArray[np.floating], rows: _Neighbours, columns: _Neighbours) -> NDArray[np.floating]:
+    down, across = rows.share.astype(coarse.dtype)[:, None], columns.share.astype(coarse.dtype)
+    lines = coarse[rows.before] * (1 - down) + coarse[rows.after] * down
+    values: NDArray[np.floating] = lines[:, columns.before] * (1 - across) + lines[:, columns.after] * across
+    return values
+
+
+def _neighbours(start: float, step: float, first: int, count: int, size: int) -> _Neighbours:
+    """Find the neighbours of `count` fine pixels from number `first` on."""
     place = start + (np.arange(first, first + count) + 0.5) * step - 0.5
     before = np.floor(place).astype(np.intp)
     share = place - before
     low, high = np.clip(before, 0, size - 1), np.clip(before + 1, 0, size - 1)
-    return low, high, share, np.where(share < 0.5, low, high)
+    return _Neighbours(low, high, share, np.where(share < 0.5, low, high))
