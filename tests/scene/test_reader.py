@@ -202,6 +202,17 @@ def test_an_offset_that_cannot_be_known_is_asked_for(tmp_path, stem, low, found)
         assert scene.info.encoding.offsets == (0, 0)
 
 
+def test_an_offset_that_the_pixels_contradict_is_asked_for(tmp_path):
+    """The name is a product's with +1000, but most of red is darker than that: the offset was removed."""
+    dn = pixels(2, low=2000)
+    dn[1, :30] = 300
+    path = write(tmp_path / f"{NEW.format(level='L2A')}_harmonised.tif", dn, names=["B08", "B04"])
+    with pytest.raises(InputError, match=r"half of B04 would then lie below reflectance -0\.07.*give --offset"):
+        open_scene(path)
+    with open_scene(path, offset=0) as scene:
+        assert scene.info.encoding.offsets == (0, 0)
+
+
 def test_the_sample_of_a_large_file_does_not_miss_its_dark_half(tmp_path):
     dn = pixels(1, 600, 600, low=2000)
     dn[:, 400:] = 300

@@ -121,6 +121,14 @@ def test_offsets_that_cannot_be_known_are_asked_for(tmp_path, bands, raster, pro
         open_scene(path)
 
 
+def test_a_catalogue_that_lists_an_offset_which_is_no_longer_in_the_pixels(tmp_path):
+    write(tmp_path / "B02.tif", pixels(1, 60, 60) // 8)
+    asset = {"href": "B02.tif", "raster:bands": [RASTER]}
+    said = {"earthsearch:boa_offset_applied": False, "s2:processing_baseline": "05.11"}
+    with pytest.raises(InputError, match="half of B02 would then lie below"):
+        open_scene(item(tmp_path / "item.json", {"B02": asset}, **said))
+
+
 @pytest.mark.parametrize(
     ("given", "level"),
     [

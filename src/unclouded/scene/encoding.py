@@ -11,12 +11,15 @@ from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
 from unclouded.reflectance import Encoding
-from unclouded.scene.offsets import offset_of_sample
+from unclouded.scene.offsets import check_offset, offset_of_sample
 from unclouded.scene.raster import sample
 from unclouded.scene.source import Source
 
 DTYPES: tuple[str, ...] = ("uint16", "int16", "uint32", "int32", "float32", "float64")
 USUAL_SCALE = 10000.0
+
+_DARK = ("B04", "B02", "B12")
+"""Bands that are dark over most land and water, in which a wrong offset shows."""
 
 _T = TypeVar("_T")
 _REFLECTANCE = 100.0
@@ -62,7 +65,12 @@ def choose_encoding(
         assumed, said = offset_of_sample(source.name, _sample(source, datasets), nodata)
         offsets = (assumed,) * count
         notes += said
-    return Encoding(float(chosen), offsets, None if nodata is None else float(nodata)), dtype, notes
+    encoding = Encoding(float(chosen), offsets, None if nodata is None else float(nodata))
+    if offset is None and source.offsets_in_doubt and min(offsets) < 0:
+        number = next((source.bands.index(band) for band in _DARK if band in source.bands), 0)
+        layer = source.layers[number]
+        check_offset(source.name, layer.band, sample(datasets[layer.path], [layer.index]), offsets[number], encoding)
+    return encoding, dtype, notes
 
 
 def _same(source: Source, values: Sequence[_T], what: str) -> _T:

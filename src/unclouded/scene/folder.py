@@ -50,6 +50,7 @@ def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool)
         layers=layers,
         level=name.level,
         offsets=None if offset is None else (offset,) * len(layers),
+        offsets_in_doubt=True,
         notes=[f"left out: {', '.join(others)}, not named after a band"] if others else [],
     )
 

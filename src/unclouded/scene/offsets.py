@@ -8,11 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.errors import InputError
+from unclouded.reflectance import Encoding
 from unclouded.scene.naming import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
 
 LEVELS: tuple[str, ...] = ("L1C", "L2A")
 NEW_OFFSET = -1000.0
 """DN to add before dividing, from processing baseline 04.00 on."""
+
+_LOWEST_MEDIAN = -0.03
+"""Reflectance that no band of a scene has in the middle: negative values come from noise and deep shadow only."""
 
 _REPROCESSED = 9999
 """Baseline of a product that its user made; it does not tell whether DN carry an offset."""
@@ -77,6 +81,23 @@ def offset_of_sample(
     if lows and min(lows) >= -NEW_OFFSET:
         raise unknown_offset(source, f"nothing in it says so, and its darkest DN are near {min(lows):.0f}")
     return 0.0, ["offset assumed: 0 (nothing in the file says that DN carry +1000); give --offset -1000 if they do"]
+
+
+def check_offset(source: str, band: str, sample: NDArray[np.generic], offset: float, encoding: Encoding) -> None:
+    """Refuse an offset from a name or catalogue under which half of a band's DN `sample` would be far below zero.
+
+    Archives that remove the offset often keep the product's name, and catalogues have listed it for such files.
+    """
+    data = sample[np.isfinite(sample)]
+    data = data if encoding.nodata is None else data[data != encoding.nodata]
+    if not data.size:
+        return
+    middle = (float(np.median(data)) + offset) / encoding.scale
+    if middle < _LOWEST_MEDIAN:
+        found = (
+            f"its name or metadata means {offset:g}, but half of {band} would then lie below reflectance {middle:.2f}"
+        )
+        raise unknown_offset(source, found)
 
 
 def unknown_offset(source: str, found: str) -> InputError:

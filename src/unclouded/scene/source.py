@@ -27,6 +27,7 @@ class Source:
         level: "L1C" or "L2A".
         scale: DN per 1.0 reflectance.
         offsets: DN to add before dividing, one per layer.
+        offsets_in_doubt: whether the offsets come from a name or a catalogue, which may mean other pixels.
         own_metadata: whether descriptions, scale, offset and tags of the one file are kept as they are.
         notes: what was left out or assumed.
     """
@@ -37,6 +38,7 @@ class Source:
     level: str | None = None
     scale: float | None = None
     offsets: tuple[float, ...] | None = None
+    offsets_in_doubt: bool = False
     own_metadata: bool = False
     notes: list[str] = field(default_factory=list)
 

@@ -65,6 +65,7 @@ def item_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
         level=_level(item),
         scale=scale,
         offsets=None if offset_given else tuple(_offset(name, item, asset) for asset in chosen),
+        offsets_in_doubt=True,
         notes=[f"left out: {', '.join(others)}, not of the 13 bands"] if others else [],
     )
 

@@ -50,6 +50,7 @@ def stack_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) 
         layers=layers,
         level=product.level,
         offsets=None if offset is None else (offset,) * len(layers),
+        offsets_in_doubt=True,
         own_metadata=True,
         notes=notes,
     )
