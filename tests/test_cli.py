@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from unclouded.bands import L2A
 from unclouded.cli import app
 from unclouded.models.weights import Header, bundled, save_generator
+from unclouded.scene.batch import bundled_patches
 
 FOUR = ("B02", "B03", "B04", "B08")
 
@@ -207,3 +208,19 @@ def test_models_lists_every_bundled_card():
     for name in bundled():
         assert f"{name}: B01 B02" in done.stdout
     assert done.stdout.count("sha256") == len(bundled())
+
+
+@pytest.mark.skipif("default" not in bundled(), reason="the default weights are not in this checkout")
+def test_demo_clears_every_bundled_patch_and_shows_it(tmp_path):
+    done = run("demo", "--output", tmp_path / "demo")
+    assert done.exit_code == 0, done.stderr
+    patches = [path.name for path in bundled_patches()]
+    assert patches
+    names = {path.name for path in (tmp_path / "demo").iterdir()}
+    assert names == {f"{patch}{end}" for patch in patches for end in (".tif", "_quality.tif", ".png")}
+    for patch in patches:
+        assert f"{patch}.tif" in done.stdout
+        assert (tmp_path / "demo" / f"{patch}.png").read_bytes().startswith(b"\x89PNG")
+    again = run("demo", "--output", tmp_path / "demo")
+    assert again.exit_code == 2 and "is already there" in again.stderr
+    assert run("demo", "--output", tmp_path / "demo", "--overwrite").exit_code == 0

@@ -113,7 +113,8 @@ class Clearing:
         self.info = scene.info
         self.seconds_network = 0.0
         self._scene, self._radar = scene, radar
-        self._generator = generator.to(device).eval()
+        # Normalising over channels is quicker where they lie together.
+        self._generator: Generator = generator.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = torch.device(device)
         self._latents = latents(generator, samples, seed)
         self._threshold = threshold
@@ -232,7 +233,8 @@ class Clearing:
         changed = valid & (sampled.opacity >= self._threshold)
         if changed.any():
             present = [INDEX[band] for band in self.info.bands]
-            dn[:, changed] = to_dn(sampled.reflectance[present], self.info.encoding, dn.dtype)[:, changed]
+            pixels = sampled.reflectance[present][:, None, changed]
+            dn[:, changed] = to_dn(pixels, self.info.encoding, dn.dtype)[:, 0]
         quality[:, valid] = np.stack([sampled.opacity, sampled.uncertainty])[:, valid]
         return ClearedTile(window.tile.core, dn, quality, int(valid.sum()), int(changed.sum()))
 

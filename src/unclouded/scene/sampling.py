@@ -52,7 +52,9 @@ def observe(
     height, width = valid.shape
     present = [INDEX[band] for band in bands]
     optical = np.zeros((1, len(NAMES), height, width), np.float32)
-    optical[0, present] = np.where(valid, reflectance, 0)
+    optical[0, present] = reflectance
+    if not valid.all():
+        optical[0][:, ~valid] = 0
     guides = None
     if radar is not None:
         # Where one of the two is missing, the pixel's guides are what the network takes for absent.
