@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from unclouded.models.generator import Generator
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# No test measures time: on a busy machine a first call may take seconds.
+hypothesis.settings.register_profile("unclouded", deadline=None, max_examples=30)
+hypothesis.settings.load_profile("unclouded")
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 

@@ -82,7 +82,8 @@ def simulate(ground: Tensor, path: Tensor, rng: torch.Generator, overcast: Tenso
         ground: (B, 13, H, W) clear reflectance, H = W.
         path: (B, 13) reflectance of the air alone, which a shadow does not darken (0 for L2A).
         rng: source of randomness.
-        overcast: (N, 13, h, w) real images of unbroken cloud, h, w >= H; their texture is used for a third of the skies.
+        overcast: (N, 13, h, w) real images of unbroken cloud, h, w >= H; a third of the skies take
+            their texture from them.
 
     Returns:
         The cloudy images and their truth.
@@ -207,9 +208,9 @@ def _native_resolution(opacity: Tensor) -> Tensor:
     for resolution in (20, 60):
         index = [INDEX[band.name] for band in BANDS if band.resolution == resolution]
         coarse = F.avg_pool2d(opacity[:, index], resolution // 10, ceil_mode=True)
-        out[:, index] = F.interpolate(
-            coarse, scale_factor=resolution // 10, mode="bilinear", align_corners=False
-        )[..., :height, :width]
+        out[:, index] = F.interpolate(coarse, scale_factor=resolution // 10, mode="bilinear", align_corners=False)[
+            ..., :height, :width
+        ]
     return out
 
 

@@ -26,7 +26,7 @@ _GROUPS = {
 
 
 def path_reflectance(level: Tensor, rng: torch.Generator) -> Tensor:
-    """Reflectance of the air alone, (B, 13), for images of `level` (B,): near the plain atmosphere for L1C, 0 for L2A."""
+    """Reflectance of the air alone, (B, 13), for images of `level` (B,): near the plain one for L1C, 0 for L2A."""
     haze = torch.exp(0.2 * torch.randn(level.shape[0], 1, generator=rng))
     return torch.tensor(_PATH) * haze * (1 - level[:, None])
 

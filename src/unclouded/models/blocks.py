@@ -1,4 +1,4 @@
-"""Building blocks shared by the networks: channel normalisation, latent modulation, residual blocks, the ground pyramid."""
+"""Building blocks of the networks: channel normalisation, latent modulation, residual blocks, the ground pyramid."""
 
 from __future__ import annotations
 

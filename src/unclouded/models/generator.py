@@ -167,7 +167,9 @@ class Generator(nn.Module):
         self.context = ContextNetwork(settings)
         self.prior = nn.Parameter(torch.full((_BANDS,), 0.15))
         known = _BANDS + len(GUIDES) + 1
-        self.describe = nn.Sequential(nn.Linear(known + settings.latent, code), nn.LeakyReLU(0.1), nn.Linear(code, code))
+        self.describe = nn.Sequential(
+            nn.Linear(known + settings.latent, code), nn.LeakyReLU(0.1), nn.Linear(code, code)
+        )
         context = 2 * _BANDS + 1 + settings.features
         self.enter = nn.Conv2d(4 * (_BANDS + len(GUIDES) + 1), a, 3, padding=1)
         self.place_high = nn.Conv2d(context, a, 1)
@@ -254,12 +256,8 @@ def pad_to_cells(x: Observation) -> Observation:
     margins = (0, -width % CELL, 0, -height % CELL)
     if not any(margins):
         return x
-    return x._replace(
-        optical=F.pad(x.optical, margins), valid=F.pad(x.valid, margins), guides=F.pad(x.guides, margins)
-    )
+    return x._replace(optical=F.pad(x.optical, margins), valid=F.pad(x.valid, margins), guides=F.pad(x.guides, margins))
 
 
 def _enlarge(x: Tensor, factor: int) -> Tensor:
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
-
-

@@ -1,0 +1,55 @@
+"""The terms of training, each a pure function of tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def reconstruction(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Mean absolute error over the pixels and bands that `weight` (broadcast to the images) counts."""
+    weight = weight.expand_as(truth)
+    return ((predicted - truth).abs() * weight).sum() / weight.sum().clamp(min=1)
+
+
+def energy_score(first: Tensor, second: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Continuous ranked probability score of two samples against the truth, per pixel and band.
+
+    E|g - y| - E|g - g'| / 2 (Gneiting and Raftery 2007, eq. 20): a proper score, smallest when the samples spread as
+    the truth does; it rewards neither false confidence nor needless spread.
+    """
+    error = 0.5 * (reconstruction(first, truth, weight) + reconstruction(second, truth, weight))
+    return error - 0.5 * reconstruction(first, second, weight)
+
+
+def spectral_angle(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Mean of 1 - cos of the angle between predicted and true spectra (B, C, H, W), `weight` is (B, 1, H, W)."""
+    cosine = F.cosine_similarity(predicted, truth, dim=1, eps=1e-4)[:, None]
+    return ((1 - cosine) * weight).sum() / weight.sum().clamp(min=1)
+
+
+def replacement(hidden: Tensor) -> Tensor:
+    """Opacity that the generator should give where cloud or shadow spoil a share `hidden` of a pixel.
+
+    1 - (1 - hidden)^4: from a third on, nearly all of the pixel is replaced, since thin cloud is taken off better by
+    redrawing a pixel from what it still shows than by mixing it with a guess.
+    """
+    return 1 - (1 - hidden) ** 4
+
+
+def detection(opacity: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
+    """Binary cross-entropy of the predicted opacity against `replacement(hidden)`, less its smallest possible value."""
+    target = replacement(hidden)
+    loss = _cross_entropy(opacity, target) - _cross_entropy(target, target)
+    return (loss * weight).sum() / weight.sum().clamp(min=1)
+
+
+def least_squares(score: Tensor, real: bool) -> Tensor:
+    """Least-squares adversarial loss (Mao et al. 2017, eq. 2) against the label 1 for real, 0 for made."""
+    return (score - float(real)).square().mean()
+
+
+def _cross_entropy(probability: Tensor, target: Tensor) -> Tensor:
+    probability = probability.clamp(1e-4, 1 - 1e-4)
+    return -(target * torch.log(probability) + (1 - target) * torch.log(1 - probability))

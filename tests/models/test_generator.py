@@ -1,0 +1,122 @@
+"""The generator: what may influence a pixel, and what may not."""
+
+import pytest
+import torch
+
+from unclouded import bands
+from unclouded.models.generator import CELL, Generator, Observation, compose
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    """A generator whose every layer does something (as initialised, residual branches and head are nearly zero)."""
+    torch.manual_seed(0)
+    generator = Generator().eval().requires_grad_(False)
+    for name, parameter in generator.named_parameters():
+        if "second" in name or "leave" in name:
+            parameter.normal_(std=0.05)
+    return generator
+
+
+def observe(height: int, width: int, batch: int = 1, names: tuple[str, ...] = bands.L1C) -> Observation:
+    present = torch.zeros(batch, 13)
+    present[:, [bands.INDEX[name] for name in names]] = 1
+    optical = torch.rand(batch, 13, height, width, generator=torch.Generator().manual_seed(1))
+    return Observation.of(optical * present[:, :, None, None], present, torch.zeros(batch))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (8, 8), (64, 64), (65, 130), (120, 120)])
+def test_any_size(generator: Generator, size: tuple[int, int]) -> None:
+    made = generator(observe(*size), torch.zeros(1, 16))
+    assert made.ground.shape == (1, 13, *size)
+    assert made.opacity.shape == (1, 1, *size)
+    assert torch.isfinite(made.ground).all()
+    assert ((made.opacity >= 0) & (made.opacity <= 1)).all()
+
+
+@pytest.mark.parametrize("names", [bands.L1C, bands.L2A, bands.TEN, ("B02", "B03", "B04", "B08"), ("B04",)])
+def test_absent_bands_stay_absent(generator: Generator, names: tuple[str, ...]) -> None:
+    x = observe(64, 64, names=names)
+    made = generator(x, torch.zeros(1, 16))
+    absent = [i for i, name in enumerate(bands.NAMES) if name not in names]
+    assert (made.ground[:, absent] == 0).all()
+    assert (compose(x.optical, made)[:, absent] == 0).all()
+
+
+def test_batch_does_not_mix(generator: Generator) -> None:
+    x = observe(64, 64, batch=3)
+    together = generator(x, torch.zeros(3, 16)).ground
+    alone = generator(Observation(*(part[1:2] for part in x)), torch.zeros(1, 16)).ground
+    torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_margin_bounds_the_fine_network(generator: Generator) -> None:
+    """A change `margin` pixels away changes nothing, a nearer one does: tiles need no more overlap than that."""
+    side, centre = 2 * Generator.margin + CELL, Generator.margin
+    x = observe(side, side)
+    context = torch.rand(1, 27 + generator.settings.features, side // CELL, side // CELL)
+    z = torch.zeros(1, 16)
+    base = generator.translate(x, context, z)
+
+    def changed(rows: slice) -> float:
+        optical = x.optical.clone()
+        optical[:, :, rows] += 0.5
+        moved = generator.translate(x._replace(optical=optical), context, z)
+        core = (slice(None), slice(None), slice(centre, centre + CELL), slice(centre, centre + CELL))
+        return float((moved.ground[core] - base.ground[core]).abs().max())
+
+    wide = observe(side + 2 * CELL, side)
+    wide_context = torch.nn.functional.pad(context, (0, 0, 1, 1), mode="replicate")
+    reference = generator.translate(wide, wide_context, z).ground[
+        :, :, centre + CELL : centre + 2 * CELL, centre : centre + CELL
+    ]
+    beyond = wide.optical.clone()
+    beyond[:, :, :CELL] += 0.5
+    beyond[:, :, -CELL:] += 0.5
+    moved = generator.translate(wide._replace(optical=beyond), wide_context, z).ground
+    moved = moved[:, :, centre + CELL : centre + 2 * CELL, centre : centre + CELL]
+    assert float((moved - reference).abs().max()) == 0
+    assert changed(slice(centre - 16, centre - 8)) > 1e-4
+
+
+def test_context_margin_bounds_the_survey(generator: Generator) -> None:
+    margin = generator.context.margin
+    side = 2 * margin + 12
+    known = observe(8, 8).known
+    statistics = torch.rand(1, 17, side, side)
+    far = statistics.clone()
+    far[..., :4, :] += 1
+    core = (slice(None), slice(None), slice(margin + 4, margin + 8), slice(None))
+    same = generator.context(statistics, known).features[core] - generator.context(far, known).features[core]
+    assert float(same.abs().max()) == 0
+
+
+def test_sees_farther_than_two_kilometres(generator: Generator) -> None:
+    """Ground 2.5 km away changes what is laid under an otherwise unchanged pixel."""
+    x = observe(64, 512)
+    optical = x.optical.clone()
+    optical[..., 256 + 32 :] *= 0.5
+    z = torch.zeros(1, 16)
+    difference = generator(x, z).ground - generator(x._replace(optical=optical), z).ground
+    assert float(difference[..., :32].abs().max()) > 1e-5
+
+
+def test_latent_and_radar_matter(generator: Generator) -> None:
+    x = observe(64, 64)
+    base = generator(x, torch.zeros(1, 16)).ground
+    other = generator(x, torch.ones(1, 16)).ground
+    guides = torch.full((1, 2, 64, 64), -8.0)
+    guided = generator(x._replace(guides=guides, guided=torch.ones(1, 2)), torch.zeros(1, 16)).ground
+    ignored = generator(x._replace(guides=guides), torch.zeros(1, 16)).ground
+    assert float((other - base).abs().max()) > 1e-4
+    assert float((guided - base).abs().max()) > 1e-4
+    assert float((ignored - base).abs().max()) == 0
+
+
+def test_composition_keeps_the_input_where_opacity_is_zero(generator: Generator) -> None:
+    x = observe(32, 32)
+    made = generator(x, torch.zeros(1, 16))
+    kept = compose(x.optical, made._replace(opacity=torch.zeros(1, 1, 32, 32)))
+    laid = compose(x.optical, made._replace(opacity=torch.ones(1, 1, 32, 32)))
+    assert torch.equal(kept, x.optical)
+    torch.testing.assert_close(laid, made.ground)

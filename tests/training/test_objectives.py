@@ -1,0 +1,57 @@
+"""The terms of training against values worked out by hand."""
+
+import pytest
+import torch
+
+from unclouded.training import objectives
+
+
+def test_reconstruction_counts_only_what_weighs() -> None:
+    predicted, truth = torch.tensor([[1.0, 5.0]]), torch.tensor([[0.5, 0.0]])
+    assert float(objectives.reconstruction(predicted, truth, torch.tensor([[1.0, 0.0]]))) == pytest.approx(0.5)
+    assert float(objectives.reconstruction(predicted, truth, torch.zeros(1, 2))) == 0
+
+
+def test_energy_score_rewards_the_true_spread() -> None:
+    rng = torch.Generator().manual_seed(0)
+    truth = torch.randn(200_000, generator=rng)
+    weight = torch.ones_like(truth)
+
+    def score(spread: float) -> float:
+        first, second = (spread * torch.randn(200_000, generator=rng) for _ in range(2))
+        return float(objectives.energy_score(first, second, truth, weight))
+
+    # The score of N(0, 1) forecasts for N(0, 1) truth is 1 / sqrt(pi).
+    assert score(1.0) == pytest.approx(torch.pi**-0.5, abs=0.01)
+    assert score(1.0) < min(score(0.3), score(3.0))
+
+
+def test_spectral_angle_ignores_brightness() -> None:
+    spectrum = torch.rand(1, 13, 4, 4) + 0.1
+    one = torch.ones(1, 1, 4, 4)
+    assert float(objectives.spectral_angle(2 * spectrum, spectrum, one)) == pytest.approx(0, abs=1e-6)
+    first, second = torch.zeros(1, 2, 1, 1), torch.zeros(1, 2, 1, 1)
+    first[0, 0], second[0, 1] = 1, 1
+    assert float(objectives.spectral_angle(first, second, one[..., :1, :1])) == pytest.approx(1)
+
+
+def test_detection_is_zero_at_the_truth_only() -> None:
+    hidden = torch.rand(1, 1, 8, 8) * 0.8
+    one = torch.ones_like(hidden)
+    target = objectives.replacement(hidden)
+    assert float(objectives.detection(target, hidden, one)) == pytest.approx(0, abs=1e-6)
+    assert float(objectives.detection((target + 0.1).clamp(max=1), hidden, one)) > 0.005
+
+
+def test_replacement_saturates() -> None:
+    hidden = torch.tensor([0.0, 0.02, 0.4, 1.0])
+    replaced = objectives.replacement(hidden)
+    assert float(replaced[0]) == 0
+    assert float(replaced[1]) < 0.1
+    assert float(replaced[2]) > 0.85
+    assert float(replaced[3]) == 1
+
+
+def test_least_squares_labels() -> None:
+    assert float(objectives.least_squares(torch.ones(3), real=True)) == 0
+    assert float(objectives.least_squares(torch.ones(3), real=False)) == 1
