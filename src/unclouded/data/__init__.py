@@ -1,0 +1,1 @@
+"""Where training images come from, and what is put over them."""

@@ -148,11 +148,12 @@ class ContextNetwork(nn.Module):
 
 
 class Generator(nn.Module):
-    """G_XY of the Augmented CycleGAN: y = x (1 - m) + g m, with ground g and opacity m from the cloudy x and latent z_y.
+    """G_XY of the Augmented CycleGAN: y = x (1 - m) + g m, ground g and opacity m from the cloudy x and latent z_y.
 
     A scene is cleared in three steps, of which `forward` does all for a patch that is its own scene:
-    `summarise` reduces every cell to statistics; `place` surveys them and spreads the clear ground over the
-    whole scene (this reaches any distance); `translate` works at full resolution on one tile, seeing `margin` pixels around it.
+    `summarise` reduces every cell to statistics; `context` surveys these and `spread` lays the clear ground over the
+    whole scene (this reaches any distance); `translate` works at full resolution on one tile, seeing `margin` pixels
+    around it.
     The latent modulates every block of `translate`. No step normalises over space, so tiles agree where they overlap.
     """
 

@@ -1,0 +1,1 @@
+"""The objectives and the training loop."""

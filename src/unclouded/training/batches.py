@@ -17,13 +17,13 @@ from unclouded.errors import InputError
 from unclouded.models.generator import Observation
 
 SIDE = 192
-"""Side in pixels of every training image: cut at random from larger ones; smaller ones are continued by their mirror."""
+"""Side in pixels of every training image: cut from larger ones; smaller ones are continued by their mirror."""
 
 _FOUR = ("B02", "B03", "B04", "B08")
 
 
 class Simulated(NamedTuple):
-    """A batch whose truth is known: the observation, the clear image (B, 13, H, W) and the hidden share (B, 1, H, W)."""
+    """A batch whose truth is known: observation, clear image (B, 13, H, W) and hidden share (B, 1, H, W)."""
 
     observation: Observation
     truth: Tensor

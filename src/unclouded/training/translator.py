@@ -96,9 +96,8 @@ def train(settings: TranslatorSettings, data: Path, output: Path, resume: bool =
             terms = _step(training, batches)
             bad = [name for name, value in terms.items() if not math.isfinite(value)]
             if bad:
-                raise UncloudedError(
-                    f"{output}: {', '.join(bad)} not finite at step {training.step}; checkpoint.pt is the last good one."
-                )
+                where = f"{', '.join(bad)} not finite at step {training.step}"
+                raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value
             training.step += 1
@@ -157,9 +156,9 @@ def _simulated_terms(training: Training, batch: Simulated) -> dict[str, Tensor]:
     z = _latent(training, len(x.optical))
     z[:half] = 0
     with _precision(training.settings):
-        padded_statistics = training.generator.summarise(batch.observation)
-        survey = training.generator.context(padded_statistics, batch.observation.known)
-        context = training.generator.spread(padded_statistics, survey)
+        statistics = training.generator.summarise(batch.observation)
+        survey = training.generator.context(statistics, batch.observation.known)
+        context = training.generator.spread(statistics, survey)
         made = training.generator.translate(x, torch.cat([context, context[half:]]), z)
     result, truth, hidden = compose(x.optical, made), batch.truth, batch.hidden
     typical, first, second = (slice(0, half), slice(half, len(truth)), slice(len(truth), None))
