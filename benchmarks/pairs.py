@@ -1,0 +1,189 @@
+"""Scores on real pairs from places never trained on: nothing, masks with simple fills, the ceiling, and ours.
+
+    python benchmarks/pairs.py [--weights default] [--data ../shared/data] [--pictures DIR] [--json FILE]
+
+Every score is taken per image, then averaged; reflectance is clipped to [0, 1]. Cloudy pixels are those of the
+s2cloudless mask (threshold 0.4, averaged over 4 pixels, dilated by 2). Images that the mask covers wholly give a fill nothing to
+work with: it returns them as they are, so the table is printed with and without them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import rasterio
+import yaml
+from numpy.typing import NDArray
+from s2cloudless import S2PixelCloudDetector
+
+from unclouded import bands
+from unclouded.evaluation.fills import mean_fill, smooth_fill
+from unclouded.evaluation.paired import Scores, score
+from unclouded.models.weights import load_generator
+from unclouded.scene.clear import clear_patch
+
+ROOT = Path(__file__).resolve().parents[1]
+FOUR = ("B02", "B03", "B04", "B08")
+SUBSETS = {"13 bands": bands.L1C, "12 bands": bands.L2A, "10 bands": bands.TEN, "4 bands": FOUR}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Reflectance (13, H, W) of a cloudy and a clear image of one place; radar (2, H, W) in dB where there is any."""
+
+    name: str
+    cloudy: NDArray[np.float32]
+    clear: NDArray[np.float32]
+    radar: NDArray[np.float32] | None
+
+
+def load_pairs(data: Path, split: str) -> Iterator[Pair]:
+    """The pairs of a split of settings/places.yaml."""
+    places = yaml.safe_load((ROOT / "settings" / "places.yaml").read_text())[split]
+    for roi in places.get("sen12mscr", []):
+        for path in sorted(data.glob(f"sen12mscr/ROIs*_s2_cloudy/s2_cloudy_{roi}/*.tif")):
+            name = path.name.replace("s2_cloudy", "s2")
+            clear = path.parents[2] / path.parents[1].name.replace("s2_cloudy", "s2") / f"s2_{roi}" / name
+            yield Pair(f"ROI {roi} {path.stem.split('_')[-1]}", _read(path), _read(clear), None)
+    with np.load(data / "sen12mscr_triplets.npz") as arrays:
+        names = [str(name) for name in arrays["name"]]
+        cloudy, clear, radar = arrays["cloudy"], arrays["clear"], arrays["s1"]
+    for name in places.get("triplets", []):
+        i = names.index(name)
+        yield Pair(f"triplet {name}", cloudy[i] / np.float32(1e4), clear[i] / np.float32(1e4), radar[i])
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    with rasterio.open(path) as file:
+        return file.read() / np.float32(1e4)
+
+
+def cloud_masks(images: list[NDArray[np.float32]]) -> list[NDArray[np.bool_]]:
+    """The s2cloudless mask of each image (13, H, W)."""
+    detector = S2PixelCloudDetector(threshold=0.4, average_over=4, dilation_size=2, all_bands=True)
+    return [detector.get_cloud_masks(image.transpose(1, 2, 0)[None])[0] > 0 for image in images]
+
+
+def table(rows: dict[str, list[Scores]], keep: NDArray[np.bool_], title: str) -> dict[str, dict[str, float]]:
+    """Print the mean of each score over the kept images, and return it."""
+    print(f"\n{title}, N = {int(keep.sum())}")
+    print(f"{'':34s}{'PSNR':>8s}{'SSIM':>8s}{'angle':>8s}{'cloudy':>9s}{'elsewhere':>11s}")
+    means = {}
+    for name, scores in rows.items():
+        kept = np.array([s for s, k in zip(scores, keep, strict=True) if k])
+        # A wholly masked image is equal to the truth in the ceiling row: count its PSNR as 60 dB, not as infinite.
+        mean = Scores(*np.nanmean(np.where(np.isinf(kept), 60.0, kept), axis=0).tolist())
+        print(f"{name:34s}{mean.psnr:8.2f}{mean.ssim:8.3f}{mean.angle:8.2f}{mean.cloudy:9.4f}{mean.elsewhere:11.4f}")
+        means[name] = mean._asdict()
+    return means
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", default="default")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--split", default="validation", choices=["validation", "train"])
+    parser.add_argument("--samples", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--pictures", type=Path)
+    arguments = parser.parse_args()
+    generator, header = load_generator(arguments.weights)
+    print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
+
+    pairs = list(load_pairs(arguments.data, arguments.split))
+    masks = cloud_masks([pair.cloudy for pair in pairs])
+    rows: dict[str, list[Scores]] = {}
+    subsets: dict[str, list[Scores]] = {}
+    ten, four = ([bands.INDEX[name] for name in names] for names in (bands.TEN, FOUR))
+    results = []
+    for pair, mask in zip(pairs, masks, strict=True):
+
+        def clear(names: tuple[str, ...], pair: Pair = pair, radar: bool = False) -> tuple[NDArray[np.float32], ...]:
+            return clear_patch(
+                pair.cloudy[[bands.INDEX[name] for name in names]],
+                names,
+                "L1C",
+                generator,
+                samples=arguments.samples,
+                threshold=header.threshold,
+                radar=pair.radar if radar else None,
+            )
+
+        ceiling = np.where(mask, pair.clear, pair.cloudy)
+        cleared, opacity, _ = clear(bands.L1C)
+        made = {
+            "nothing": pair.cloudy,
+            "mask and mean fill": mean_fill(pair.cloudy, mask),
+            "mask and smooth fill": smooth_fill(pair.cloudy, mask),
+            "ours": cleared,
+            "ceiling (truth where cloudy)": ceiling,
+        }
+        for name, image in made.items():
+            rows.setdefault(name, []).append(score(image, pair.clear, mask))
+        for name, subset in SUBSETS.items():
+            image = np.zeros_like(pair.cloudy)
+            image[[bands.INDEX[b] for b in subset]] = cleared if subset == bands.L1C else clear(subset)[0]
+            if name != "4 bands":
+                subsets.setdefault(f"{name}, on the 10", []).append(score(image[ten], pair.clear[ten], mask))
+            subsets.setdefault(f"{name}, on the 4", []).append(score(image[four], pair.clear[four], mask))
+        if pair.radar is not None:
+            rows.setdefault("ours, on the triplets", []).append(rows["ours"][-1])
+            rows.setdefault("ours with radar", []).append(score(clear(bands.L1C, radar=True)[0], pair.clear, mask))
+        results.append((pair, mask, made, opacity))
+
+    triplets = {name: rows.pop(name) for name in ("ours, on the triplets", "ours with radar")}
+    everything = np.ones(len(pairs), bool)
+    partly = np.array([not mask.all() for mask in masks])
+    report = {
+        "all": table(rows, everything, "All validation pairs"),
+        "partly clear": table(rows, partly, "Pairs that the mask does not cover wholly"),
+        "subsets": table(subsets, everything, "Fewer bands, same weights, same bands compared"),
+        "radar": table(triplets, np.ones(len(triplets["ours with radar"]), bool), "With radar"),
+    }
+    print("\nper image: cloudy share, PSNR of mean fill and of ours, error on cloudy pixels of both")
+    for i, (pair, mask, _, _) in enumerate(results):
+        fill, ours = rows["mask and mean fill"][i], rows["ours"][i]
+        print(f"{pair.name:16s}{mask.mean():6.2f}{fill.psnr:8.2f}{ours.psnr:8.2f}{fill.cloudy:9.4f}{ours.cloudy:9.4f}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"weights": header.sha256, "n": len(pairs), **report}, indent=1))
+    if arguments.pictures:
+        draw(results, arguments.pictures)
+
+
+def draw(
+    results: list[tuple[Pair, NDArray[np.bool_], dict[str, NDArray[np.float32]], NDArray[np.float32]]], folder: Path
+) -> None:
+    """Two PNGs of all pairs: cloudy, mean fill, ours, opacity, truth; natural colour, 0 to 0.3."""
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    half = -(-len(results) // 2)
+    for page, part in enumerate((results[:half], results[half:]), start=1):
+        figure = Figure(figsize=(12.5, 2.6 * len(part)), layout="constrained")
+        axes = figure.subplots(len(part), 5, squeeze=False)
+        for row, (pair, _, made, opacity) in zip(axes, part, strict=True):
+            shown = {
+                pair.name: pair.cloudy,
+                "mean fill": made["mask and mean fill"],
+                "ours": made["ours"],
+                "truth": pair.clear,
+            }
+            for axis, (title, image) in zip(row[[0, 1, 2, 4]], shown.items(), strict=True):
+                axis.imshow(np.clip(image[[3, 2, 1]].transpose(1, 2, 0) / 0.3, 0, 1))
+                axis.set_title(title)
+            row[3].imshow(opacity, vmin=0, vmax=1)
+            row[3].set_title("opacity")
+            for axis in row:
+                axis.set_axis_off()
+        figure.savefig(folder / f"pairs_{page}.png", dpi=60)
+
+
+if __name__ == "__main__":
+    main()
