@@ -3,16 +3,16 @@
     python benchmarks/pairs.py [--weights default] [--data ../shared/data] [--pictures DIR] [--json FILE]
 
 Every score is taken per image, then averaged; reflectance is clipped to [0, 1]. Cloudy pixels are those of the
-s2cloudless mask (threshold 0.4, averaged over 4 pixels, dilated by 2). Images that the mask covers wholly give a fill nothing to
-work with: it returns them as they are, so the table is printed with and without them.
+s2cloudless mask (threshold 0.4, averaged over 4 pixels, dilated by 2). Images that the mask covers wholly give a fill
+nothing to work with: it returns them as they are, so the table is printed with and without them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import matplotlib
@@ -24,7 +24,7 @@ from s2cloudless import S2PixelCloudDetector
 
 from unclouded import bands
 from unclouded.evaluation.fills import mean_fill, smooth_fill
-from unclouded.evaluation.paired import Scores, score
+from unclouded.evaluation.paired import PairedErrors, average, compare
 from unclouded.models.weights import load_generator
 from unclouded.scene.clear import clear_patch
 
@@ -70,17 +70,16 @@ def cloud_masks(images: list[NDArray[np.float32]]) -> list[NDArray[np.bool_]]:
     return [detector.get_cloud_masks(image.transpose(1, 2, 0)[None])[0] > 0 for image in images]
 
 
-def table(rows: dict[str, list[Scores]], keep: NDArray[np.bool_], title: str) -> dict[str, dict[str, float]]:
-    """Print the mean of each score over the kept images, and return it."""
+def table(rows: dict[str, list[PairedErrors]], keep: NDArray[np.bool_], title: str) -> dict[str, dict[str, float]]:
+    """Print the mean of each error over the kept images, and return it."""
     print(f"\n{title}, N = {int(keep.sum())}")
     print(f"{'':34s}{'PSNR':>8s}{'SSIM':>8s}{'angle':>8s}{'cloudy':>9s}{'elsewhere':>11s}")
     means = {}
-    for name, scores in rows.items():
-        kept = np.array([s for s, k in zip(scores, keep, strict=True) if k])
+    for name, errors in rows.items():
         # A wholly masked image is equal to the truth in the ceiling row: count its PSNR as 60 dB, not as infinite.
-        mean = Scores(*np.nanmean(np.where(np.isinf(kept), 60.0, kept), axis=0).tolist())
+        mean = average([replace(e, psnr=min(e.psnr, 60.0)) for e, k in zip(errors, keep, strict=True) if k])
         print(f"{name:34s}{mean.psnr:8.2f}{mean.ssim:8.3f}{mean.angle:8.2f}{mean.cloudy:9.4f}{mean.elsewhere:11.4f}")
-        means[name] = mean._asdict()
+        means[name] = asdict(mean)
     return means
 
 
@@ -98,21 +97,23 @@ def main() -> None:
 
     pairs = list(load_pairs(arguments.data, arguments.split))
     masks = cloud_masks([pair.cloudy for pair in pairs])
-    rows: dict[str, list[Scores]] = {}
-    subsets: dict[str, list[Scores]] = {}
+    rows: dict[str, list[PairedErrors]] = {}
+    subsets: dict[str, list[PairedErrors]] = {}
     ten, four = ([bands.INDEX[name] for name in names] for names in (bands.TEN, FOUR))
     results = []
     for pair, mask in zip(pairs, masks, strict=True):
 
-        def clear(names: tuple[str, ...], pair: Pair = pair, radar: bool = False) -> tuple[NDArray[np.float32], ...]:
+        def clear(
+            names: tuple[str, ...], image: NDArray[np.float32] = pair.cloudy, radar: NDArray[np.float32] | None = None
+        ) -> tuple[NDArray[np.float32], ...]:
             return clear_patch(
-                pair.cloudy[[bands.INDEX[name] for name in names]],
+                image[[bands.INDEX[name] for name in names]],
                 names,
                 "L1C",
                 generator,
                 samples=arguments.samples,
                 threshold=header.threshold,
-                radar=pair.radar if radar else None,
+                radar=radar,
             )
 
         ceiling = np.where(mask, pair.clear, pair.cloudy)
@@ -125,16 +126,16 @@ def main() -> None:
             "ceiling (truth where cloudy)": ceiling,
         }
         for name, image in made.items():
-            rows.setdefault(name, []).append(score(image, pair.clear, mask))
+            rows.setdefault(name, []).append(compare(image, pair.clear, mask))
         for name, subset in SUBSETS.items():
             image = np.zeros_like(pair.cloudy)
             image[[bands.INDEX[b] for b in subset]] = cleared if subset == bands.L1C else clear(subset)[0]
             if name != "4 bands":
-                subsets.setdefault(f"{name}, on the 10", []).append(score(image[ten], pair.clear[ten], mask))
-            subsets.setdefault(f"{name}, on the 4", []).append(score(image[four], pair.clear[four], mask))
+                subsets.setdefault(f"{name}, on the 10", []).append(compare(image[ten], pair.clear[ten], mask))
+            subsets.setdefault(f"{name}, on the 4", []).append(compare(image[four], pair.clear[four], mask))
         if pair.radar is not None:
             rows.setdefault("ours, on the triplets", []).append(rows["ours"][-1])
-            rows.setdefault("ours with radar", []).append(score(clear(bands.L1C, radar=True)[0], pair.clear, mask))
+            rows.setdefault("ours with radar", []).append(compare(clear(bands.L1C, radar=pair.radar)[0], pair.clear, mask))
         results.append((pair, mask, made, opacity))
 
     triplets = {name: rows.pop(name) for name in ("ours, on the triplets", "ours with radar")}
@@ -154,6 +155,22 @@ def main() -> None:
         arguments.json.write_text(json.dumps({"weights": header.sha256, "n": len(pairs), **report}, indent=1))
     if arguments.pictures:
         draw(results, arguments.pictures)
+
+
+def print_untouched(
+    pairs: list[Pair], data: dict[str, list[str]], clear: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> dict[str, float]:
+    """Print, and return, the share of pixels of each truly clear image whose DN come back as they were."""
+    names = {f"ROI {name.replace('/', ' ')}" for name in data["sen12mscr"]}
+    names |= {f"triplet {name}" for name in data["triplets"]}
+    shares = {}
+    for pair in pairs:
+        if pair.name in names:
+            before, after = (np.rint(image * 1e4) for image in (pair.clear, clear(pair.clear)))
+            shares[pair.name] = float((before == after).all(axis=0).mean())
+    print(f"\nClear images: share of pixels untouched, mean {np.mean(list(shares.values())):.4f}, N = {len(shares)}")
+    print("\n".join(f"{name:16s}{share:8.4f}" for name, share in shares.items()))
+    return shares
 
 
 def draw(

@@ -36,6 +36,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+train = typer.Typer(help="Train networks.", no_args_is_help=True)
+app.add_typer(train, name="train")
+
 SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
 _PATIENCE = 2.0
@@ -177,6 +180,25 @@ def models(debug: Debug = False) -> None:
             print(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
             if header.data:
                 print(f"  learnt from: {header.data}")
+
+
+@train.command()
+def translator(
+    settings: Annotated[Path, typer.Argument(metavar="SETTINGS", help="YAML file, such as settings/default.yaml.")],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the images that the settings' collection names.")
+    ],
+    output: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; its name becomes the weights' name.")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="Settings to change.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train the cloudy-to-clear generator; Ctrl-C stops it, --resume goes on from the last checkpoint."""
+    with _faults(debug):
+        from unclouded.settings import load_settings
+        from unclouded.training.translator import train as run
+
+        print(run(load_settings(settings, overrides or []), data, output, resume))
 
 
 def main() -> None:

@@ -22,20 +22,20 @@ class ModelSettings(_Strict):
 
     widths: tuple[int, int, int] = (48, 72, 96)
     context_widths: tuple[int, int, int] = (48, 64, 96)
-    features: int = Field(16, ge=1)
-    latent: int = Field(16, ge=1)
-    code: int = Field(64, ge=1)
+    features: int = Field(default=16, ge=1)
+    latent: int = Field(default=16, ge=1)
+    code: int = Field(default=64, ge=1)
 
 
 class LossSettings(_Strict):
     """Weight of each term of `training.objectives`."""
 
-    reconstruction: float = Field(1.0, ge=0)
-    ground: float = Field(1.0, ge=0)
-    spectral_angle: float = Field(0.3, ge=0)
-    detection: float = Field(0.05, ge=0)
-    trust: float = Field(0.02, ge=0)
-    adversarial: float = Field(0.0, ge=0)
+    reconstruction: float = Field(default=1.0, ge=0)
+    ground: float = Field(default=1.0, ge=0)
+    spectral_angle: float = Field(default=0.3, ge=0)
+    detection: float = Field(default=0.05, ge=0)
+    trust: float = Field(default=0.02, ge=0)
+    adversarial: float = Field(default=0.0, ge=0)
 
 
 class TrainingSettings(_Strict):
@@ -43,20 +43,30 @@ class TrainingSettings(_Strict):
 
     collection: str
     steps: int = Field(gt=0)
-    batch: int = Field(4, ge=2)
-    learning_rate: float = Field(1e-3, gt=0)
-    discriminator_rate: float = Field(2e-4, gt=0)
-    warmup: int = Field(200, ge=0)
-    adversarial_from: int = Field(0, ge=0)
-    average: float = Field(0.999, ge=0, lt=1)
-    checkpoint_every: int = Field(250, gt=0)
+    batch: int = Field(default=4, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    discriminator_rate: float = Field(default=2e-4, gt=0)
+    warmup: int = Field(default=200, ge=0)
+    adversarial_from: int = Field(default=0, ge=0)
+    average: float = Field(default=0.999, ge=0, lt=1)
+    checkpoint_every: int = Field(default=250, gt=0)
     seed: int = 0
-    precision: str = Field("bf16", pattern="^(bf16|fp32)$")
+    precision: str = Field(default="bf16", pattern="^(bf16|fp32)$")
 
 
 class TranslatorSettings(_Strict):
-    """Everything that `unclouded train translator` reads from its YAML file."""
+    """Everything that `unclouded train translator` reads from its YAML file.
 
+    Attributes:
+        data: what the weights learn from, in words; goes into their header.
+        threshold: opacity under which the weights leave the input as it is; goes into their header.
+        model: sizes of the network.
+        loss: weights of the terms.
+        training: how long and how fast.
+    """
+
+    data: str = ""
+    threshold: float = Field(default=0.1, ge=0, le=1)
     model: ModelSettings = ModelSettings()
     loss: LossSettings = LossSettings()
     training: TrainingSettings

@@ -72,7 +72,8 @@ def fractal_noise(batch: int, size: int, roughness: Tensor, stretch: Tensor, rng
     amplitude[:, 0, 0] = 0
     white = torch.fft.rfft2(torch.randn(batch, size, size, generator=rng))
     field = torch.fft.irfft2(white * amplitude, s=(size, size))
-    return (field / field.std(dim=(1, 2), keepdim=True))[:, None]
+    standardised: Tensor = field / field.std(dim=(1, 2), keepdim=True)
+    return standardised[:, None]
 
 
 def simulate(ground: Tensor, path: Tensor, rng: torch.Generator, overcast: Tensor | None = None) -> Sky:
@@ -93,8 +94,8 @@ def simulate(ground: Tensor, path: Tensor, rng: torch.Generator, overcast: Tenso
     opaque, base = _opaque_cloud(batch, size, rng)
     thin, exponent = _thin_cloud(batch, size, rng)
     kind = torch.rand(batch, generator=rng)
-    opaque *= ((kind > 0.12) & (kind < 0.85))[:, None, None, None]
-    thin *= ((kind > 0.12) & ((kind < 0.45) | (kind > 0.80)))[:, None, None, None]
+    opaque *= ((kind > 0.20) & (kind < 0.87))[:, None, None, None]
+    thin *= ((kind > 0.20) & ((kind < 0.50) | (kind > 0.82)))[:, None, None, None]
 
     spectrum = _cloud_spectrum(batch, rng)
     brightness = _uniform(batch, 0.35, 1.05, rng) * (0.55 + 0.45 * (1 - torch.exp(-opaque / 6)))

@@ -36,14 +36,15 @@ class ModulatedBlock(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.normal_(self.modulation.weight, std=0.02)
         nn.init.zeros_(self.modulation.bias)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        for parameter in self.second.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, h: Tensor, code: Tensor) -> Tensor:
         """Return `h` (B, C, H, W) plus its update under `code` (B, D)."""
         scale, shift = self.modulation(code)[:, :, None, None].chunk(2, dim=1)
         u = self.norm(h) * (1 + scale) + shift
-        return h + self.second(F.leaky_relu(self.first(u), 0.1))
+        update: Tensor = self.second(F.leaky_relu(self.first(u), 0.1))
+        return h + update
 
 
 def average_over_cells(x: Tensor, cell: int) -> Tensor:

@@ -185,8 +185,8 @@ class Generator(nn.Module):
         self.up1 = nn.ConvTranspose2d(b, a, 2, stride=2)
         self.high_again = ModulatedBlock(a, code)
         self.leave = nn.Conv2d(a, 4 * (2 * _BANDS + 2), 3, padding=1)
-        nn.init.normal_(self.leave.weight, std=0.01)
-        nn.init.zeros_(self.leave.bias)
+        for parameter in self.leave.parameters():
+            nn.init.normal_(parameter, std=0.01)
 
     def summarise(self, x: Observation) -> Tensor:
         """Reduce each cell to the means of its valid pixels: (B, S, H / 8, W / 8). H and W are multiples of `CELL`.
@@ -225,7 +225,7 @@ class Generator(nn.Module):
             w = block(w, code)
         m = self.middle_again(m + self.up2(w), code)
         h = self.high_again(h + self.up1(m), code)
-        gain, offset, blend, logit = F.pixel_shuffle(self.leave(h), 2).split([_BANDS, _BANDS, 1, 1], dim=1)
+        gain, offset, blend, logit = torch.split(F.pixel_shuffle(self.leave(h), 2), [_BANDS, _BANDS, 1, 1], dim=1)
         near, wide = _enlarge(context[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
         base = wide + torch.sigmoid(blend) * (near - wide)
         # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.

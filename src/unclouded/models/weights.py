@@ -87,10 +87,11 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
         ) from error
     record = _record(path, metadata)
     try:
-        settings = {key: tuple(v) if isinstance(v, list) else v for key, v in record.pop("model").items()}
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.pop("model").items()}
         generator = Generator(GeneratorSettings(**settings))
         generator.load_state_dict(tensors)
-        header = Header(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        header = Header(**fields)
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         what = " ".join(str(error).split())[:200]
         raise WeightsError(

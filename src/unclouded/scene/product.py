@@ -154,7 +154,9 @@ def gather_product(
         return gather(clearing, at)
 
 
-def read_result(scene: Raster, cleared: ClearedScene) -> tuple[NDArray[np.float32], ...]:
+def read_result(
+    scene: Raster, cleared: ClearedScene
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Read a small scene and what became of it: reflectance (C, h, w) before and after, and the opacity (h, w)."""
     info = scene.info
     before, _ = to_reflectance(scene.read(0, 0, info.height, info.width), info.encoding)

@@ -31,9 +31,8 @@ class Training:
     def __init__(self, settings: TranslatorSettings) -> None:
         torch.manual_seed(settings.training.seed)
         self.settings = settings
-        self.generator = Generator(GeneratorSettings(**settings.model.model_dump())).to(
-            memory_format=torch.channels_last
-        )
+        generator = Generator(GeneratorSettings(**settings.model.model_dump()))
+        self.generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = Discriminator()
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         rate = settings.training
@@ -130,14 +129,14 @@ def _step(training: Training, batches: Batches) -> dict[str, float]:
     weights = settings.loss.model_dump()
     loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     training.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(training.generator.parameters(), 1.0)
     training.optimiser.step()
     if adversarial:
         fake = objectives.least_squares(training.discriminator(cleared.detach(), x), real=False)
         terms["discriminator"] = objectives.least_squares(training.discriminator(y, x), real=True) + fake
         training.opponent.zero_grad(set_to_none=True)
-        terms["discriminator"].backward()
+        torch.autograd.backward(terms["discriminator"])
         training.opponent.step()
     with torch.no_grad():
         share = min(settings.training.average, (1 + training.step) / (10 + training.step))
@@ -204,5 +203,12 @@ def _save(training: Training, output: Path) -> None:
     aside = output / ".checkpoint.part"
     torch.save(training.state(), aside)
     os.replace(aside, output / "checkpoint.pt")
-    header = Header(name=output.name, settings=training.settings.model_dump(mode="json"), steps=training.step)
+    settings = training.settings
+    header = Header(
+        name=output.name,
+        threshold=settings.threshold,
+        settings=settings.model_dump(mode="json"),
+        data=settings.data,
+        steps=training.step,
+    )
     save_generator(training.average, header, output / "weights.safetensors")
