@@ -104,9 +104,7 @@ def test_mean_and_spread_are_those_of_the_samples(active):
     kept = opacity.mean(0) < 0.1
     expected = np.where(kept, dn / 10000, composed.mean(0))
 
-    cleared, mean_opacity, spread = clear_patch(
-        dn.astype(np.float32) / 10000, FOUR, "L2A", active, samples=5, seed=3
-    )
+    cleared, mean_opacity, spread = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", active, samples=5, seed=3)
     np.testing.assert_allclose(cleared, expected, atol=1e-5)
     np.testing.assert_allclose(mean_opacity, opacity.mean(0), atol=1e-5)
     np.testing.assert_allclose(spread, composed.std(0).mean(0), atol=1e-5)
