@@ -49,7 +49,9 @@ class Sky(NamedTuple):
         return 1 - (1 - self.cloud) * (1 - 0.8 * self.shadow)
 
 
-def fractal_noise(batch: int, size: int, roughness: Tensor, stretch: Tensor, rng: torch.Generator) -> Tensor:
+def fractal_noise(
+    batch: int, size: int, roughness: Tensor, stretch: Tensor, rng: torch.Generator, largest: Tensor | None = None
+) -> Tensor:
     """Gaussian noise with power-law spectrum f^-roughness, stretched along a random direction: (batch, 1, size, size).
 
     Args:
@@ -58,6 +60,7 @@ def fractal_noise(batch: int, size: int, roughness: Tensor, stretch: Tensor, rng
         roughness: (batch,) exponent; 2 is broken, 4 smooth.
         stretch: (batch,) ratio of lengths along and across the direction; 1 for none.
         rng: source of randomness.
+        largest: (batch,) length in pixels beyond which nothing is larger; the whole field unless given.
 
     Returns:
         Fields of zero mean and unit variance, periodic at their edges.
@@ -67,7 +70,9 @@ def fractal_noise(batch: int, size: int, roughness: Tensor, stretch: Tensor, rng
     fx = torch.fft.rfftfreq(size)[None, :]
     cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
     along, across = fx * cos + fy * sin, fy * cos - fx * sin
-    frequency = ((along * stretch[:, None, None]) ** 2 + across**2).sqrt().clamp(min=1 / size)
+    frequency = ((along * stretch[:, None, None]) ** 2 + across**2).sqrt()
+    lowest = torch.full((batch,), 1 / size) if largest is None else 1 / largest
+    frequency = frequency.maximum(lowest[:, None, None])
     amplitude = frequency ** (-roughness[:, None, None] / 2)
     amplitude[:, 0, 0] = 0
     white = torch.fft.rfft2(torch.randn(batch, size, size, generator=rng))
@@ -126,10 +131,13 @@ def _log_uniform(batch: int, low: float, high: float, rng: torch.Generator) -> T
 
 def _opaque_cloud(batch: int, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Optical depth of cumulus and stratus with the field that shaped it."""
-    roughness = _uniform(batch, 2.4, 4.2, rng).flatten()
-    field = fractal_noise(batch, size, roughness, _uniform(batch, 1.0, 2.0, rng).flatten(), rng)
+    # Half of the skies are of small cumulus, 300 m to 1 km across: bright spots that are not ground.
+    small = torch.rand(batch, generator=rng) < 0.5
+    roughness = _uniform(batch, 2.4, 4.2, rng).flatten() + 0.8 * small
+    largest = torch.where(small, _log_uniform(batch, 30.0, 120.0, rng).flatten(), torch.tensor(float(size)))
+    field = fractal_noise(batch, size, roughness, _uniform(batch, 1.0, 2.0, rng).flatten(), rng, largest)
     field = field + 0.15 * fractal_noise(batch, size, torch.full((batch,), 2.0), torch.ones(batch), rng)
-    covered = torch.rand(batch, generator=rng) ** 0.8 * 0.95
+    covered = torch.rand(batch, generator=rng) ** torch.where(small, 2.5, 0.8) * torch.where(small, 0.6, 0.95)
     inside = _inside(field)[..., ::4, ::4].flatten(1)
     threshold = torch.stack([torch.quantile(f, 1 - c) for f, c in zip(inside, covered, strict=True)])
     depth = F.relu(field - threshold[:, None, None, None]) * _log_uniform(batch, 3.0, 80.0, rng)

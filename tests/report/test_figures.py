@@ -1,0 +1,34 @@
+"""The before/after figure: written whole, in natural colour where there is one."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unclouded.report.figures import before_after, natural_colour, white_point
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("bands", [("B02", "B03", "B04", "B08"), ("B08",)])
+def test_a_png_and_nothing_else(tmp_path: Path, bands: tuple[str, ...]) -> None:
+    image = RNG.random((len(bands), 30, 40)).astype(np.float32)
+    path = tmp_path / "figure.png"
+    before_after(image, image * 0.5, image[0], bands, path, "a patch")
+    content = path.read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", content[16:24])
+    assert width > 2 * height > 200
+    assert [entry.name for entry in tmp_path.iterdir()] == ["figure.png"]
+
+
+def test_natural_colour_orders_red_green_blue() -> None:
+    image = np.stack([np.full((2, 2), value, np.float32) for value in (0.1, 0.2, 0.4)])
+    colour = natural_colour(image, ("B02", "B03", "B04"), 0.4)
+    np.testing.assert_allclose(colour[0, 0], np.sqrt([1, 0.5, 0.25]), rtol=1e-5)
+
+
+def test_white_point_keeps_water_dark() -> None:
+    assert white_point(np.full((1, 4, 4), 0.02, np.float32), ("B08",)) == pytest.approx(0.1)
+    assert white_point(np.full((1, 4, 4), 0.6, np.float32), ("B08",)) == pytest.approx(0.6)
