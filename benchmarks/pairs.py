@@ -29,6 +29,7 @@ from unclouded.models.weights import load_generator
 from unclouded.scene.clear import clear_patch
 
 ROOT = Path(__file__).resolve().parents[1]
+PLACES = ROOT / "settings" / "places.yaml"
 FOUR = ("B02", "B03", "B04", "B08")
 SUBSETS = {"13 bands": bands.L1C, "12 bands": bands.L2A, "10 bands": bands.TEN, "4 bands": FOUR}
 
@@ -45,7 +46,7 @@ class Pair:
 
 def load_pairs(data: Path, split: str) -> Iterator[Pair]:
     """The pairs of a split of settings/places.yaml."""
-    places = yaml.safe_load((ROOT / "settings" / "places.yaml").read_text())[split]
+    places = yaml.safe_load(PLACES.read_text())[split]
     for roi in places.get("sen12mscr", []):
         for path in sorted(data.glob(f"sen12mscr/ROIs*_s2_cloudy/s2_cloudy_{roi}/*.tif")):
             name = path.name.replace("s2_cloudy", "s2")
@@ -101,23 +102,17 @@ def main() -> None:
     subsets: dict[str, list[PairedErrors]] = {}
     ten, four = ([bands.INDEX[name] for name in names] for names in (bands.TEN, FOUR))
     results = []
+
+    def clear(
+        image: NDArray[np.float32], names: tuple[str, ...] = bands.L1C, radar: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        chosen = image[[bands.INDEX[name] for name in names]]
+        how = {"samples": arguments.samples, "threshold": header.threshold, "radar": radar}
+        return clear_patch(chosen, names, "L1C", generator, **how)[:2]
+
     for pair, mask in zip(pairs, masks, strict=True):
-
-        def clear(
-            names: tuple[str, ...], image: NDArray[np.float32] = pair.cloudy, radar: NDArray[np.float32] | None = None
-        ) -> tuple[NDArray[np.float32], ...]:
-            return clear_patch(
-                image[[bands.INDEX[name] for name in names]],
-                names,
-                "L1C",
-                generator,
-                samples=arguments.samples,
-                threshold=header.threshold,
-                radar=radar,
-            )
-
         ceiling = np.where(mask, pair.clear, pair.cloudy)
-        cleared, opacity, _ = clear(bands.L1C)
+        cleared, opacity = clear(pair.cloudy)
         made = {
             "nothing": pair.cloudy,
             "mask and mean fill": mean_fill(pair.cloudy, mask),
@@ -129,13 +124,14 @@ def main() -> None:
             rows.setdefault(name, []).append(compare(image, pair.clear, mask))
         for name, subset in SUBSETS.items():
             image = np.zeros_like(pair.cloudy)
-            image[[bands.INDEX[b] for b in subset]] = cleared if subset == bands.L1C else clear(subset)[0]
+            image[[bands.INDEX[b] for b in subset]] = cleared if subset == bands.L1C else clear(pair.cloudy, subset)[0]
             if name != "4 bands":
                 subsets.setdefault(f"{name}, on the 10", []).append(compare(image[ten], pair.clear[ten], mask))
             subsets.setdefault(f"{name}, on the 4", []).append(compare(image[four], pair.clear[four], mask))
         if pair.radar is not None:
             rows.setdefault("ours, on the triplets", []).append(rows["ours"][-1])
-            rows.setdefault("ours with radar", []).append(compare(clear(bands.L1C, radar=pair.radar)[0], pair.clear, mask))
+            with_radar = clear(pair.cloudy, radar=pair.radar)[0]
+            rows.setdefault("ours with radar", []).append(compare(with_radar, pair.clear, mask))
         results.append((pair, mask, made, opacity))
 
     triplets = {name: rows.pop(name) for name in ("ours, on the triplets", "ours with radar")}
@@ -151,6 +147,8 @@ def main() -> None:
     for i, (pair, mask, _, _) in enumerate(results):
         fill, ours = rows["mask and mean fill"][i], rows["ours"][i]
         print(f"{pair.name:16s}{mask.mean():6.2f}{fill.psnr:8.2f}{ours.psnr:8.2f}{fill.cloudy:9.4f}{ours.cloudy:9.4f}")
+    listed = yaml.safe_load(PLACES.read_text())["clear"]
+    report["untouched"] = print_untouched(pairs, listed, lambda image: clear(image)[0])
     if arguments.json:
         arguments.json.write_text(json.dumps({"weights": header.sha256, "n": len(pairs), **report}, indent=1))
     if arguments.pictures:

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unclouded.models.blocks import spread_ground
+from unclouded.models.blocks import soften, spread_ground
 
 PRIOR = torch.full((2,), 0.15)
 
@@ -38,3 +38,11 @@ def test_near_ground_counts_more_than_far() -> None:
     weight[..., 14:18, 10:12] = 0
     filled = spread_ground(values, weight, PRIOR, persistence=0.1)
     assert float((filled[..., 14:18, 10:12] - 0.1).abs().max()) < 0.05
+
+
+def test_soften_keeps_planes_and_removes_checkerboards() -> None:
+    rows, columns = torch.meshgrid(torch.arange(12.0), torch.arange(10.0), indexing="ij")
+    plane = (rows + 2 * columns)[None, None]
+    torch.testing.assert_close(soften(plane)[..., 2:-2, 2:-2], plane[..., 2:-2, 2:-2])
+    board = ((rows + columns) % 2)[None, None]
+    torch.testing.assert_close(soften(board)[..., 2:-2, 2:-2], torch.full((1, 1, 8, 6), 0.5))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unclouded.bands import NAMES
-from unclouded.models.blocks import ModulatedBlock, average_over_cells, spread_ground
+from unclouded.models.blocks import ModulatedBlock, average_over_cells, soften, spread_ground
 
 GUIDES: tuple[str, ...] = ("VV", "VH")
 """Co-registered channels that help but are not translated, in their order; backscatter in dB."""
@@ -225,7 +225,8 @@ class Generator(nn.Module):
             w = block(w, code)
         m = self.middle_again(m + self.up2(w), code)
         h = self.high_again(h + self.up1(m), code)
-        gain, offset, blend, logit = torch.split(F.pixel_shuffle(self.leave(h), 2), [_BANDS, _BANDS, 1, 1], dim=1)
+        gain, smooth = torch.split(F.pixel_shuffle(self.leave(h), 2), [_BANDS, _BANDS + 2], dim=1)
+        offset, blend, logit = torch.split(soften(smooth), [_BANDS, 1, 1], dim=1)
         near, wide = _enlarge(context[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
         base = wide + torch.sigmoid(blend) * (near - wide)
         # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
