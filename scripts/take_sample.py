@@ -3,8 +3,8 @@
     pip download configilm==0.7.1 --no-deps
     python scripts/take_sample.py configilm-0.7.1-py3-none-any.whl --output src/unclouded/sample
 
-Writes the patches flagged with cloud or shadow in BigEarthNet v2's own layout, one GeoTIFF per band. The LMDB holds pixels only, so
-the georeference is worked out from the patch's name (see `corner`).
+Writes the patches flagged with cloud or shadow in BigEarthNet v2's own layout, one GeoTIFF per band. The LMDB holds
+pixels only, so the georeference is worked out from the patch's name (see `corner`).
 """
 
 from __future__ import annotations

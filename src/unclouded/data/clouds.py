@@ -140,8 +140,11 @@ def _opaque_cloud(batch: int, size: int, rng: torch.Generator) -> tuple[Tensor, 
     covered = torch.rand(batch, generator=rng) ** torch.where(small, 2.5, 0.8) * torch.where(small, 0.6, 0.95)
     inside = _inside(field)[..., ::4, ::4].flatten(1)
     threshold = torch.stack([torch.quantile(f, 1 - c) for f, c in zip(inside, covered, strict=True)])
-    depth = F.relu(field - threshold[:, None, None, None]) * _log_uniform(batch, 3.0, 80.0, rng)
-    return depth, field
+    # Real clouds fray: many have soft edges, and light scattered from their sides makes a halo.
+    above = F.relu(field - threshold[:, None, None, None]) ** _uniform(batch, 1.0, 2.2, rng)
+    depth = above * _log_uniform(batch, 0.8, 80.0, rng)
+    halo = F.avg_pool2d(F.avg_pool2d(1 - torch.exp(-depth), 9, 1, 4), 13, 1, 6)
+    return depth + _uniform(batch, 0.0, 0.4, rng) * halo, field
 
 
 def _thin_cloud(batch: int, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
