@@ -9,6 +9,7 @@ is nearer than the ground (the coloured fringes of real Sentinel-2 clouds).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.bands import BANDS, INDEX
+from unclouded.data.cutouts import CutOut, draw
 
 BORDER = 96
 """Pixels of sky simulated around the image, from where shadows fall into it."""
@@ -81,7 +83,13 @@ def fractal_noise(
     return standardised[:, None]
 
 
-def simulate(ground: Tensor, path: Tensor, rng: torch.Generator, overcast: Tensor | None = None) -> Sky:
+def simulate(
+    ground: Tensor,
+    path: Tensor,
+    rng: torch.Generator,
+    overcast: Tensor | None = None,
+    cutouts: Sequence[CutOut] = (),
+) -> Sky:
     """Put a random sky over clear images.
 
     Args:
@@ -90,6 +98,7 @@ def simulate(ground: Tensor, path: Tensor, rng: torch.Generator, overcast: Tenso
         rng: source of randomness.
         overcast: (N, 13, h, w) real images of unbroken cloud, h, w >= H; a third of the skies take
             their texture from them.
+        cutouts: real clouds; a third of the skies show one of them in place of simulated cloud.
 
     Returns:
         The cloudy images and their truth.
@@ -101,6 +110,9 @@ def simulate(ground: Tensor, path: Tensor, rng: torch.Generator, overcast: Tenso
     kind = torch.rand(batch, generator=rng)
     opaque *= ((kind > 0.20) & (kind < 0.87))[:, None, None, None]
     thin *= ((kind > 0.20) & ((kind < 0.50) | (kind > 0.82)))[:, None, None, None]
+    lent = {index: draw(cutouts, size, rng) for index in _some(batch, 1 / 3, rng)} if cutouts else {}
+    for index in lent:
+        opaque[index] = 0
 
     spectrum = _cloud_spectrum(batch, rng)
     brightness = _uniform(batch, 0.35, 1.05, rng) * (0.55 + 0.45 * (1 - torch.exp(-opaque / 6)))
@@ -109,7 +121,10 @@ def simulate(ground: Tensor, path: Tensor, rng: torch.Generator, overcast: Tenso
     if overcast is not None:
         texture = _borrow(texture, overcast, rng)
 
-    shadow = _cast_shadow(1 - torch.exp(-opaque - 0.5 * thin), rng)
+    shading = 1 - torch.exp(-opaque - 0.5 * thin)
+    for index, cut in lent.items():
+        shading[index] = torch.maximum(shading[index], cut.opacity)
+    shadow = _cast_shadow(shading, rng)
     lit = 1 - shadow * torch.tensor(_DIRECT)[None, :, None, None]
     dark = path[:, :, None, None] + (ground - path[:, :, None, None]) * lit
 
@@ -117,8 +132,18 @@ def simulate(ground: Tensor, path: Tensor, rng: torch.Generator, overcast: Tenso
     veil = torch.tensor([1.0 if band.name != "B10" else 0.3 for band in BANDS])[None, :, None, None]
     tau = _parallax(opaque, rng) + _parallax(thin, rng) * wavelength ** (-exponent) * veil
     opacity = _native_resolution(1 - torch.exp(-tau))
+    cloudy = torch.lerp(dark, texture, opacity)
     cloud = 1 - torch.exp(-_inside(opaque + thin))
-    return Sky(torch.lerp(dark, texture, opacity), cloud, shadow * (1 - cloud))
+    for index, cut in lent.items():
+        hides = _inside(cut.opacity)
+        cloudy[index] = cloudy[index] * (1 - hides) + _inside(cut.light)
+        cloud[index] = 1 - (1 - cloud[index]) * (1 - hides)
+    return Sky(cloudy, cloud, shadow * (1 - cloud))
+
+
+def _some(batch: int, share: float, rng: torch.Generator) -> list[int]:
+    """Positions of a random `share` of the batch."""
+    return torch.nonzero(torch.rand(batch, generator=rng) < share).flatten().tolist()
 
 
 def _uniform(batch: int, low: float, high: float, rng: torch.Generator) -> Tensor:
@@ -143,7 +168,7 @@ def _opaque_cloud(batch: int, size: int, rng: torch.Generator) -> tuple[Tensor, 
     # Real clouds fray: many have soft edges, and light scattered from their sides makes a halo.
     above = F.relu(field - threshold[:, None, None, None]) ** _uniform(batch, 1.0, 2.2, rng)
     depth = above * _log_uniform(batch, 0.8, 80.0, rng)
-    halo = F.avg_pool2d(F.avg_pool2d(1 - torch.exp(-depth), 9, 1, 4), 13, 1, 6)
+    halo = _blur(_blur(1 - torch.exp(-depth), 9), 13)
     return depth + _uniform(batch, 0.0, 0.4, rng) * halo, field
 
 
@@ -169,7 +194,7 @@ def _cloud_spectrum(batch: int, rng: torch.Generator) -> Tensor:
 
 def _slope(field: Tensor, rng: torch.Generator) -> Tensor:
     """Directional slope of the cloud top, about -1 to 1: its sunlit and shaded sides."""
-    smooth = F.avg_pool2d(field, 9, stride=1, padding=4)
+    smooth = _blur(field, 9)
     dy, dx = torch.gradient(smooth, dim=(2, 3))
     angle = _uniform(field.shape[0], 0, 2 * math.pi, rng)
     slope = dy * torch.sin(angle) + dx * torch.cos(angle)
@@ -180,11 +205,10 @@ def _borrow(texture: Tensor, overcast: Tensor, rng: torch.Generator) -> Tensor:
     """Replace a third of the simulated cloud tops by real ones, turned and scaled in brightness."""
     height, width = texture.shape[-2:]
     texture = texture.clone()
-    for index in range(texture.shape[0]):
-        if torch.rand((), generator=rng) < 1 / 3:
-            real = overcast[int(torch.randint(len(overcast), (), generator=rng))][:, :height, :width]
-            real = torch.rot90(real, int(torch.randint(4, (), generator=rng)), (1, 2))
-            texture[index] = real * (0.6 + 0.6 * torch.rand((), generator=rng))
+    for index in _some(texture.shape[0], 1 / 3, rng):
+        real = overcast[int(torch.randint(len(overcast), (), generator=rng))][:, :height, :width]
+        real = torch.rot90(real, int(torch.randint(4, (), generator=rng)), (1, 2))
+        texture[index] = real * (0.6 + 0.6 * torch.rand((), generator=rng))
     return texture
 
 
@@ -196,7 +220,7 @@ def _cast_shadow(opacity: Tensor, rng: torch.Generator) -> Tensor:
         angle = 2 * math.pi * torch.rand((), generator=rng)
         shift = (round(float(distance * torch.sin(angle))), round(float(distance * torch.cos(angle))))
         blur = 2 * int(torch.randint(0, 5, (), generator=rng)) + 1
-        moved = F.avg_pool2d(torch.roll(field, shift, dims=(2, 3)), blur, stride=1, padding=blur // 2)
+        moved = _blur(torch.roll(field, shift, dims=(2, 3)), blur)
         shadows.append(moved)
     strength = _uniform(opacity.shape[0], 0.25, 0.85, rng)
     return _inside(torch.cat(shadows)) * strength
@@ -224,6 +248,12 @@ def _native_resolution(opacity: Tensor) -> Tensor:
             ..., :height, :width
         ]
     return out
+
+
+def _blur(field: Tensor, width: int) -> Tensor:
+    """Mean over a square of odd `width`, one direction after the other."""
+    rows = F.avg_pool2d(field, (width, 1), stride=1, padding=(width // 2, 0))
+    return F.avg_pool2d(rows, (1, width), stride=1, padding=(0, width // 2))
 
 
 def _inside(field: Tensor) -> Tensor:

@@ -24,11 +24,15 @@ _SIXTY_METRE = ("B01", "B09")
 
 @dataclass(frozen=True)
 class Collection:
-    """Unpaired real images: `clear` is domain Y, `cloudy` domain X, `overcast` shows nothing but cloud."""
+    """Unpaired real images: `clear` is domain Y, `cloudy` domain X.
+
+    `overcast` shows nothing but cloud; `broken` are images of X whose clouds can be cut out.
+    """
 
     clear: list[Patch]
     cloudy: list[Patch]
     overcast: list[Patch]
+    broken: list[Patch]
 
 
 def load_collection(folder: Path, listing: Path) -> Collection:
@@ -45,7 +49,7 @@ def load_collection(folder: Path, listing: Path) -> Collection:
         "sen12mscr": _pairs,
         "bigearthnet_patches.npz": _bigearthnet,
     }
-    found: dict[str, list[Patch]] = {"clear": [], "cloudy": [], "overcast": []}
+    found: dict[str, list[Patch]] = {"clear": [], "cloudy": [], "overcast": [], "broken": []}
     for source, selection in sources.items():
         if source not in readers:
             raise SettingsError(f"{listing}: unknown source {source!r}; known are {', '.join(readers)}.")

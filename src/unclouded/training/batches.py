@@ -11,6 +11,7 @@ from torch import Tensor
 from unclouded import bands
 from unclouded.data.clouds import simulate
 from unclouded.data.collection import Collection
+from unclouded.data.cutouts import cut_out
 from unclouded.data.patch import Patch
 from unclouded.data.seasons import change_level, change_season, path_reflectance
 from unclouded.errors import InputError
@@ -44,6 +45,7 @@ class Batches:
         self.cloudy = [_large_enough(patch) for patch in collection.cloudy]
         overcast = [torch.from_numpy(_large_enough(patch).optical) for patch in collection.overcast]
         self.overcast = torch.stack(overcast) if overcast else None
+        self.cutouts = [cut_out(patch) for patch in collection.broken]
 
     def simulated(self, size: int) -> Simulated:
         """Draw `size` clear images, recolour them, put them under simulated skies and drop bands and guides."""
@@ -53,7 +55,7 @@ class Batches:
         image = change_level(image, level, target, self.rng)
         path = path_reflectance(target, self.rng)
         truth = change_season(image, path, self.rng)
-        sky = simulate(truth, path, self.rng, self.overcast)
+        sky = simulate(truth, path, self.rng, self.overcast, self.cutouts)
         present = torch.stack([self._drop_bands(bool(is_l2a)) for is_l2a in target])
         guided = guided * (torch.rand(size, 1, generator=self.rng) < 0.5)
         valid = self._no_data(size)

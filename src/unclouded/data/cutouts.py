@@ -1,0 +1,69 @@
+"""Real clouds cut out of real cloudy images, to be laid over other ground: their edges, fringes and spectra are real.
+
+How opaque a cloud is follows from how far it outshines the ground in the blue, where nearly all ground is dark; what
+it sends to the instrument by itself is what is left when the ground's share is taken away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from unclouded.data.patch import Patch
+
+_BLUE = slice(0, 3)
+_GROUND_SPREAD = 0.045
+"""Reflectance by which clear ground may exceed the image's darkest tenth in the mean of B01-B03."""
+_OPAQUE = 0.30
+"""Reflectance above that from which a cloud hides the ground wholly."""
+_FAINT = 0.15
+"""Opacity below which the ground's own texture cannot be told from the cloud's and fades out with it."""
+
+
+class CutOut(NamedTuple):
+    """A cloud without its ground.
+
+    Attributes:
+        light: (13, h, w) reflectance that the cloud adds, already weighted by its opacity.
+        opacity: (1, h, w) share of the ground that it hides, 0 to 1.
+    """
+
+    light: Tensor
+    opacity: Tensor
+
+
+def cut_out(patch: Patch) -> CutOut:
+    """Separate the clouds of an image (13 bands, L1C) from its ground; best where the ground is dark in the blue."""
+    image = torch.from_numpy(patch.optical)
+    blue = image[_BLUE].mean(0, keepdim=True)
+    excess = blue - torch.quantile(blue, 0.1) - _GROUND_SPREAD
+    opacity = (excess / _OPAQUE).clamp(0, 1)
+    clear = opacity[0] == 0
+    ground = image[:, clear].median(dim=1).values[:, None, None]
+    light = (image - (1 - opacity) * ground).clamp(min=0) * (opacity / _FAINT).clamp(max=1)
+    return CutOut(light, opacity)
+
+
+def draw(cutouts: Sequence[CutOut], size: int, rng: torch.Generator) -> CutOut:
+    """Draw one cloud field at random, turned, scaled by 0.75 to 1.5, dimmed or brightened: (13 and 1, size, size).
+
+    The field continues by its mirror image beyond the cut-out's edge.
+    """
+    chosen = cutouts[int(torch.randint(len(cutouts), (), generator=rng))]
+    field = torch.cat([chosen.light, chosen.opacity])
+    field = torch.rot90(field, int(torch.randint(4, (), generator=rng)), (1, 2))
+    scale = 0.75 * 2 ** float(torch.rand((), generator=rng))
+    field = F.interpolate(field[None], scale_factor=scale, mode="bilinear", align_corners=False)[0]
+    field = torch.cat([field, field.flip(1)], dim=1)
+    field = torch.cat([field, field.flip(2)], dim=2)
+    shift = [int(torch.randint(length, (), generator=rng)) for length in field.shape[1:]]
+    field = torch.roll(field, shift, dims=(1, 2))
+    repeats = [math.ceil(size / length) for length in field.shape[1:]]
+    field = field.repeat(1, *repeats)[:, :size, :size]
+    brightness = 0.6 + 0.7 * torch.rand((), generator=rng)
+    return CutOut(field[:-1] * brightness, field[-1:])
