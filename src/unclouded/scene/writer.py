@@ -32,6 +32,8 @@ _COG: dict[str, Any] = {
     "driver": "COG",
     "BLOCKSIZE": BLOCK,
     "COMPRESS": "DEFLATE",
+    # With the predictor a higher level takes twice the time for 1 % less space (3,072 x 3,072 x 12 real pixels).
+    "LEVEL": 1,
     "PREDICTOR": "YES",
     "OVERVIEWS": "IGNORE_EXISTING",
     "OVERVIEW_RESAMPLING": "AVERAGE",
