@@ -8,12 +8,14 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pytest
 import rasterio
 from conftest import command
 
-from unclouded.errors import OutputExistsError
+from unclouded.errors import FileError, OutputExistsError
 from unclouded.files import aside
+from unclouded.report.figures import before_after
 
 
 def start(arguments, **options):
@@ -105,3 +107,11 @@ def test_a_read_only_folder_is_one_line(scene_file, weights, tmp_path, request):
     assert done.returncode == 2
     assert "cannot be written to" in one_error(done)
     assert not list(folder.iterdir())
+
+
+def test_a_picture_on_a_full_disk_is_an_error_that_names_it(small_disk):
+    disk = small_disk("size=8k")
+    image = np.random.default_rng(0).random((3, 200, 200), np.float32)
+    with pytest.raises(FileError, match=r"picture\.png: cannot be written"):
+        before_after(image, image, image[0], ("B02", "B03", "B04"), disk / "picture.png", "a patch")
+    assert not list(disk.iterdir())

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from unclouded.errors import FileError
 from unclouded.files import aside, publish
 
 _NATURAL = ("B04", "B03", "B02")
@@ -75,7 +76,10 @@ def draw_panels(panels: Mapping[str, NDArray[np.float32]], path: Path, title: st
         axes.set_axis_off()
     with aside(path) as folder:
         part = folder / "figure.png"
-        figure.savefig(part, dpi=110, metadata={"Software": None})
+        try:
+            figure.savefig(part, dpi=110, metadata={"Software": None})
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written ({error.strerror}); check the disk and its free space") from error
         publish({part: path})
 
 
