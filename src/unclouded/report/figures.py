@@ -79,7 +79,9 @@ def draw_panels(panels: Mapping[str, NDArray[np.float32]], path: Path, title: st
         try:
             figure.savefig(part, dpi=110, metadata={"Software": None})
         except OSError as error:
-            raise FileError(f"{path}: cannot be written ({error.strerror}); check the disk and its free space") from error
+            raise FileError(
+                f"{path}: cannot be written ({error.strerror}); check the disk and its free space"
+            ) from error
         publish({part: path})
 
 
