@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from unclouded.bands import INDEX
 from unclouded.files import aside, publish, quality_path, refuse_existing
 from unclouded.models.generator import Generator, pad_to_cells
 from unclouded.scene.info import SceneInfo
+from unclouded.scene.overlap import Behind
 from unclouded.scene.passes import QUALITY_BANDS, THRESHOLD, TILE, Clearing, Guide, Progress, Raster
 from unclouded.scene.sampling import latents, observe, sample
 from unclouded.scene.tiles import Box
@@ -115,11 +117,12 @@ def clear_scene(
             CogWriter(folder / output.name, _layout(info)) as ground,
             CogWriter(folder / quality.name, _quality_layout(info)) as certainty,
         ):
-            for cleared in clearing.tiles():
-                ground.write(cleared.box, cleared.dn)
-                certainty.write(cleared.box, cleared.quality)
-                valid += cleared.valid
-                changed += cleared.changed
+            with closing(clearing.tiles()) as tiles, Behind() as behind:
+                for cleared in tiles:
+                    behind(ground.write, cleared.box, cleared.dn)
+                    behind(certainty.write, cleared.box, cleared.quality)
+                    valid += cleared.valid
+                    changed += cleared.changed
             report("writing", 0, 2 * pixels)
             # The quality first: a scene under its final name is always whole.
             finished = {certainty.finish(check): quality, ground.finish(check): output}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from unclouded.errors import InputError
 from unclouded.models.generator import CELL, Generator, Observation, Survey, pad_to_cells
 from unclouded.reflectance import to_dn, to_reflectance
 from unclouded.scene.info import SceneInfo
+from unclouded.scene.overlap import ahead
 from unclouded.scene.sampling import Sampled, latents, observe, sample
 from unclouded.scene.tiles import Box, Tile, cut
 
@@ -122,7 +124,7 @@ class Clearing:
         self._report = progress or (lambda stage, done, total: None)
 
     @torch.inference_mode()
-    def tiles(self) -> Iterator[ClearedTile]:
+    def tiles(self) -> Generator[ClearedTile, None, None]:
         """Clear the scene tile by tile.
 
         Raises:
@@ -131,11 +133,12 @@ class Clearing:
         """
         context = self._context()
         done, pixels = 0, self.info.height * self.info.width
-        for windows in self._batches():
-            for cleared in self._translate(windows, context):
-                yield cleared
-                done += cleared.dn[0].size
-                self._report("clearing", done, pixels)
+        with closing(ahead(self._batches())) as batches:
+            for windows in batches:
+                for cleared in self._translate(windows, context):
+                    yield cleared
+                    done += cleared.dn[0].size
+                    self._report("clearing", done, pixels)
 
     def _batches(self) -> Iterator[list[_Window]]:
         margin = self._generator.margin
@@ -180,17 +183,18 @@ class Clearing:
         statistics: Tensor | None = None
         known = torch.empty(0)
         done = valid = 0
-        for tile in cut(height, width, size=_BLOCK):
-            window = self._read(tile)
-            valid += int(window.valid.sum())
-            cells = self._generator.summarise(window.x).cpu()
-            if statistics is None:
-                statistics = torch.empty(1, cells.shape[1], -(-height // CELL), -(-width // CELL))
-                known = window.x.known
-            row, column = tile.core.row // CELL, tile.core.column // CELL
-            statistics[..., row : row + cells.shape[2], column : column + cells.shape[3]] = cells
-            done += tile.core.height * tile.core.width
-            self._report("surveying", done, height * width)
+        with closing(ahead(self._read(tile) for tile in cut(height, width, size=_BLOCK))) as windows:
+            for window in windows:
+                core = window.tile.core
+                valid += int(window.valid.sum())
+                cells = self._generator.summarise(window.x).cpu()
+                if statistics is None:
+                    statistics = torch.empty(1, cells.shape[1], -(-height // CELL), -(-width // CELL))
+                    known = window.x.known
+                row, column = core.row // CELL, core.column // CELL
+                statistics[..., row : row + cells.shape[2], column : column + cells.shape[3]] = cells
+                done += core.height * core.width
+                self._report("surveying", done, height * width)
         if not valid or statistics is None:
             raise InputError(
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "

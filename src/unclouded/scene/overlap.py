@@ -1,0 +1,59 @@
+"""Reading, network and writing at once: items made ahead, and work done behind, each in a thread of its own.
+
+GDAL and torch let other threads run while they work, so that the disk does not wait for the network nor the network
+for the disk. Order and results are those of doing everything in turn; an error comes out where the item would have.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_DEPTH = 2
+"""Items waiting between two threads: enough to even out their paces, few enough for the memory."""
+
+
+def ahead(items: Iterable[T]) -> Generator[T, None, None]:
+    """Iterate over `items`, which are made in another thread, up to `_DEPTH` of them in advance.
+
+    Closing the iterator waits for those that are being made, so that what they are made of can be closed after it.
+    """
+    iterator, end = iter(items), object()
+    with ThreadPoolExecutor(1, "ahead") as thread:
+        waiting = deque(thread.submit(next, iterator, end) for _ in range(_DEPTH))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, iterator, end))
+            yield item  # type: ignore[misc]
+
+
+class Behind:
+    """Does what it is given in another thread, in order; leaving the context waits for all of it.
+
+    Up to `_DEPTH` pieces of work wait; an error in one comes out at the next call or at the end, and ends the rest.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "behind")
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Behind:
+        return self
+
+    def __call__(self, work: Callable[..., None], *arguments: object) -> None:
+        """Have `work(*arguments)` done; waits while too much is to be done already."""
+        while len(self._waiting) >= _DEPTH:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(work, *arguments))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=error is not None)
+        if error is None:
+            for future in self._waiting:
+                future.result()
