@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import abc
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -124,7 +125,7 @@ class Clearing:
         self._report = progress or (lambda stage, done, total: None)
 
     @torch.inference_mode()
-    def tiles(self) -> Generator[ClearedTile, None, None]:
+    def tiles(self) -> abc.Generator[ClearedTile, None, None]:
         """Clear the scene tile by tile.
 
         Raises:
