@@ -16,7 +16,26 @@ from unclouded.errors import FileError, OutputExistsError
 def aside(output: Path) -> Iterator[Path]:
     """Give a hidden folder beside `output` to work in; it is removed at the end, whatever happens.
 
-    The folder's name is fixed, so that a run clears away what a killed one left; a lock tells one still at work.
+    A run clears away what a killed one left.
+
+    Raises:
+        FileError: if the folder cannot be made.
+        OutputExistsError: if another run is writing the same output.
+    """
+    with workplace(output) as folder:
+        try:
+            for leftover in folder.iterdir():
+                leftover.unlink()
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def workplace(output: Path) -> Iterator[Path]:
+    """Give a hidden folder beside `output` to work in; it stays, so that the next run can go on from there.
+
+    The folder's name is fixed, and a lock tells a run that is still at work.
 
     Raises:
         FileError: if the folder cannot be made.
@@ -32,12 +51,7 @@ def aside(output: Path) -> Iterator[Path]:
         ) from error
     try:
         _lock(descriptor, output)
-        try:
-            for leftover in folder.iterdir():
-                leftover.unlink()
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        yield folder
     finally:
         os.close(descriptor)
 

@@ -1,0 +1,202 @@
+"""An archive: patches in LMDB as safetensors, in the layout of the rico-hdl encoder, and a Parquet table of them.
+
+ARCHIVE/data.mdb          values: the bands of a patch under its id, its radar under `s1_name`
+ARCHIVE/metadata.parquet  one row a patch, sorted by id; the columns of BigEarthNet v2, then our own (`SCHEMA`)
+ARCHIVE/broken.csv        patches that were refused, with the reason; only if there are any
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from weakref import WeakValueDictionary
+
+import lmdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from unclouded.errors import FileError, InputError
+
+VALUES, TABLE, BROKEN = "data.mdb", "metadata.parquet", "broken.csv"
+VERSION = "1"
+_VERSION_KEY = b"unclouded_archive"
+
+SCHEMA = pa.schema(
+    [
+        ("patch_id", pa.string()),
+        ("labels", pa.list_(pa.string())),
+        ("split", pa.string()),  # train, validation or test; empty if none
+        ("country", pa.string()),  # empty if unknown
+        ("s1_name", pa.string()),  # key of the radar; null without
+        ("s2v1_name", pa.string()),
+        ("contains_seasonal_snow", pa.bool_()),
+        ("contains_cloud_or_shadow", pa.bool_()),
+        ("domain", pa.string()),  # X cloudy, Y clear, empty neither
+        ("acquisition", pa.string()),  # of the satellite's overpass
+        ("level", pa.string()),  # L1C or L2A
+        ("clear_id", pa.string()),  # id of the clear image of the same ground, where it is known
+    ],
+    metadata={_VERSION_KEY: VERSION.encode()},
+)
+
+_DTYPES = {
+    "U8": np.uint8,
+    "I8": np.int8,
+    "U16": np.uint16,
+    "I16": np.int16,
+    "U32": np.uint32,
+    "I32": np.int32,
+    "F16": np.float16,
+    "F32": np.float32,
+    "F64": np.float64,
+}
+
+
+def encode(tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Serialise tensors by name as safetensors: the same bytes for the same tensors."""
+    return save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
+
+
+def decode(value: bytes) -> dict[str, NDArray[Any]]:
+    """Give the tensors of a safetensors value as read-only views of its bytes. Nothing in it is ever executed.
+
+    Raises:
+        ValueError: it is not safetensors, or its header does not fit its length.
+    """
+    try:
+        length = int.from_bytes(value[:8], "little")
+        header = json.loads(value[8 : 8 + length]) if 2 <= length <= len(value) - 8 else None
+        if not isinstance(header, dict):
+            raise ValueError("no safetensors header")
+        header.pop("__metadata__", None)
+        tensors = {}
+        for name, entry in header.items():
+            dtype, shape, (start, end) = np.dtype(_DTYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
+            count = math.prod(shape)
+            if start < 0 or end - start != count * dtype.itemsize or 8 + length + end > len(value):
+                raise ValueError(f"{name} lies outside of it")
+            tensors[name] = np.frombuffer(value, dtype, count, 8 + length + start).reshape(shape)
+        return tensors
+    except (KeyError, TypeError, UnicodeDecodeError, OverflowError) as error:
+        raise ValueError(f"its header is damaged ({error})") from error
+
+
+def open_values(folder: Path) -> lmdb.Environment:
+    """Open the values of an archive, or of an LMDB by rico-hdl, for reading.
+
+    Raises:
+        FileError: there is no LMDB, or it is damaged.
+    """
+    path = folder / VALUES
+    if not path.is_file():
+        raise FileError(f"{folder}: holds no {VALUES}; give an archive written by `unclouded data`")
+    try:
+        # Patches are read in random order: reading ahead would fetch what nobody asked for.
+        return lmdb.open(str(folder), readonly=True, lock=False, readahead=False, create=False)
+    except lmdb.Error as error:
+        raise FileError(f"{path}: is not an LMDB, or is cut short ({error}); write the archive again") from error
+
+
+class _Opened:
+    """An environment with one lasting read transaction: an archive never changes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = open_values(folder)
+        self.transaction = self.environment.begin(buffers=True)
+
+    def __del__(self) -> None:
+        if hasattr(self, "transaction"):
+            self.transaction.abort()
+            self.environment.close()
+
+
+# LMDB must not be opened twice in one process, nor be used after a fork: by process and folder.
+_OPENED: WeakValueDictionary[tuple[int, Path], _Opened] = WeakValueDictionary()
+
+
+class Archive:
+    """An archive open for reading; can be pickled and used after a fork, each process opens it for itself.
+
+    Attributes:
+        path: its folder.
+        table: its rows (`SCHEMA`), sorted by `patch_id`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open an archive.
+
+        Raises:
+            FileError: a file of it is missing or damaged.
+            InputError: it was written by another version.
+        """
+        self.path = Path(path)
+        self.table = _read_table(self.path / TABLE)
+        self._opened: tuple[int, _Opened] | None = None
+        self._transaction()
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def read(self, key: str) -> dict[str, NDArray[Any]]:
+        """Read the tensors of a patch by its id, or of its radar by `s1_name`, each at its own size; read-only.
+
+        Raises:
+            InputError: there is no such key.
+            FileError: the value is damaged, or not safetensors; it is never unpickled.
+        """
+        value = self._transaction().get(key.encode())
+        if value is None:
+            raise InputError(f"{self.path}: holds no {key!r}; `unclouded data show` tells what it holds")
+        try:
+            # One copy: the archive may be closed while the arrays are in use.
+            return decode(bytes(value))
+        except ValueError as error:
+            raise FileError(f"{self.path}: the value of {key!r} is not safetensors ({error}); pack it again") from error
+
+    def close(self) -> None:
+        """Close it; reading opens it again."""
+        self._opened = None
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_opened": None}
+
+    def _transaction(self) -> lmdb.Transaction:
+        process = os.getpid()
+        if self._opened is None or self._opened[0] != process:
+            key = (process, self.path.resolve())
+            opened = _OPENED.get(key) or _Opened(self.path)
+            _OPENED[key] = opened
+            self._opened = (process, opened)
+        return self._opened[1].transaction
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise FileError(
+            f"{path.parent}: holds no {path.name}; give an archive written by `unclouded data`, or pack it first"
+        ) from error
+    except (OSError, pa.ArrowException) as error:
+        what = " ".join(str(error).split())
+        raise FileError(f"{path}: cannot be read ({what}); write the archive again") from error
+    version = (table.schema.metadata or {}).get(_VERSION_KEY, b"none").decode(errors="replace")
+    if version != VERSION:
+        raise InputError(f"{path}: is of archive version {version}; {VERSION} is accepted: write the archive again")
+    return table

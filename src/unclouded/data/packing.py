@@ -1,0 +1,146 @@
+"""Pack patches into an archive on all cores, with flat memory; broken ones are listed, a killed run goes on."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from unclouded.data.archive import SCHEMA, encode
+from unclouded.data.archive_writer import ArchiveWriter
+from unclouded.errors import FileError, UncloudedError
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, the patches done in it and the patches that it has."""
+
+_GROUP = 64
+"""Patches that a process packs at once, and that are written in one transaction: 20 MB with radar."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One patch to be packed.
+
+    Attributes:
+        patch_id: its key in the archive.
+        row: its row of the table, as far as it is known before the patch is read.
+        source: what the loader needs to find it; can be pickled.
+    """
+
+    patch_id: str
+    row: dict[str, Any]
+    source: Any
+
+
+class Loaded(NamedTuple):
+    """A patch that was read: tensors by name for every key, and its whole row (`archive.SCHEMA`)."""
+
+    values: dict[str, dict[str, NDArray[Any]]]
+    row: dict[str, Any]
+
+
+class PackReport(NamedTuple):
+    """What became of a packing: patches in the archive, patches refused, and where it is."""
+
+    packed: int
+    broken: int
+    output: Path
+
+
+class _Packed(NamedTuple):
+    values: dict[str, bytes]
+    rows: list[dict[str, Any]]
+    refused: dict[str, str]
+
+
+def pack(
+    jobs: Iterable[Job],
+    load: Callable[[Job], Loaded],
+    output: Path,
+    *,
+    origin: str,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Progress = lambda stage, done, total: None,
+) -> PackReport:
+    """Pack patches into the archive `output`.
+
+    Args:
+        jobs: the patches, in the same order at every call.
+        load: reads one; importable by its name, since other processes call it. Raises `UncloudedError` on a broken one.
+        output: the archive to write.
+        origin: what is packed; a run that was killed is only gone on with for the same.
+        workers: processes; all cores unless given.
+        overwrite: replace an archive that is there.
+        progress: see `Progress`.
+
+    Raises:
+        OutputExistsError: the archive is there, or another run is writing it.
+        InputError: no patch could be packed, or another origin's packing was interrupted here.
+        FileError: the disk is full, or a worker was killed; the same command goes on from there.
+    """
+    first: dict[str, Job] = {}
+    again = {job.patch_id for job in jobs if first.setdefault(job.patch_id, job) is not job}
+    unique = list(first.values())
+    groups = [unique[start : start + _GROUP] for start in range(0, len(unique), _GROUP)]
+    with ArchiveWriter(output, origin=origin, overwrite=overwrite) as writer:
+        todo = [group for group in groups if any(job.patch_id not in writer.done for job in group)]
+        done = len(unique) - sum(map(len, todo))
+        progress("packing", done, len(unique))
+        writer.refuse(dict.fromkeys(again, "is there more than once; the first was packed"))
+        for group, packed in _each(todo, load, workers or len(os.sched_getaffinity(0)), output):
+            # The refused first: a group counts as done when its values are there.
+            writer.refuse(packed.refused)
+            writer.put(packed.values, packed.rows)
+            done += len(group)
+            progress("packing", done, len(unique))
+        return PackReport(writer.kept, writer.refused, writer.finish())
+
+
+def _each(
+    groups: Sequence[list[Job]], load: Callable[[Job], Loaded], workers: int, output: Path
+) -> Iterator[tuple[list[Job], _Packed]]:
+    """Pack groups in other processes; they come out in order, and only a few wait, so that memory stays flat."""
+    waiting: deque[tuple[list[Job], Future[_Packed]]] = deque()
+    # Not forked: GDAL and LMDB must not be shared between processes.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        try:
+            coming = iter(groups)
+            for group in itertools.islice(coming, 2 * workers):
+                waiting.append((group, pool.submit(_pack_group, group, load)))
+            while waiting:
+                group, future = waiting.popleft()
+                yield group, future.result()
+                for following in itertools.islice(coming, 1):
+                    waiting.append((following, pool.submit(_pack_group, following, load)))
+        except BrokenProcessPool as error:
+            raise FileError(
+                f"{output}: a process that packs was killed, perhaps for its memory; "
+                "give the same command again to go on, with fewer --workers if it happens again"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _pack_group(group: list[Job], load: Callable[[Job], Loaded]) -> _Packed:
+    packed = _Packed({}, [], {})
+    for job in group:
+        try:
+            loaded = load(job)
+        except UncloudedError as error:
+            packed.refused[job.patch_id] = " ".join(str(error).split())
+            continue
+        if missing := [name for name in SCHEMA.names if name not in loaded.row]:
+            raise ValueError(f"the row of {job.patch_id} lacks {', '.join(missing)}")
+        packed.values.update({key: encode(tensors) for key, tensors in loaded.values.items()})
+        packed.rows.append(loaded.row)
+    return packed
