@@ -66,8 +66,6 @@ class ArchiveWriter:
             with _writing(self.path):
                 self._draft.mkdir(exist_ok=True)
                 (self._folder / "rows").mkdir(exist_ok=True)
-                self._values = lmdb.open(str(self._draft), map_size=_LARGEST)
-                stack.callback(self._values.close)
                 self._rows = lmdb.open(str(self._folder / "rows"), map_size=_LARGEST, max_dbs=2)
                 stack.callback(self._rows.close)
                 self._kept_rows, self._refusals = (self._rows.open_db(name) for name in (b"kept", b"refused"))
@@ -94,7 +92,7 @@ class ArchiveWriter:
                 for row in rows:
                     text = json.dumps({name: row[name] for name in SCHEMA.names})
                     transaction.put(str(row["patch_id"]).encode(), text.encode(), db=self._kept_rows)
-            with self._values.begin(write=True) as transaction:
+            with self._values() as environment, environment.begin(write=True) as transaction:
                 for key in sorted(values):
                     transaction.put(key.encode(), values[key])
         self.done.update(str(row["patch_id"]) for row in rows)
@@ -131,9 +129,14 @@ class ArchiveWriter:
             shutil.rmtree(self._folder, ignore_errors=True)
         return self.path
 
+    def _values(self) -> lmdb.Environment:
+        # Opened anew for every transaction: LMDB reuses pages in memory with what they held, so the unused bytes of
+        # the file would tell what the process did before.
+        return lmdb.open(str(self._draft), map_size=_LARGEST)
+
     def _resume(self) -> None:
         """Take up what a killed run left: drop rows whose values did not follow."""
-        with self._rows.begin(write=True) as rows, self._values.begin() as values:
+        with self._values() as environment, self._rows.begin(write=True) as rows, environment.begin() as values:
             origin = rows.get(b"origin")
             if origin is None:
                 rows.put(b"origin", self._origin.encode())
@@ -164,7 +167,7 @@ class ArchiveWriter:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in order of their ids, each checked to have its values."""
         waiting = []
-        with self._rows.begin() as rows, self._values.begin() as values:
+        with self._values() as environment, self._rows.begin() as rows, environment.begin() as values:
             for key, text in rows.cursor(db=self._kept_rows):
                 row = json.loads(text)
                 for name in (key.decode(), row["s1_name"]):
