@@ -1,5 +1,6 @@
 """What an archive promises: the pixels come back, other versions and foreign values are refused."""
 
+import os
 import pickle
 import shutil
 
@@ -126,3 +127,15 @@ def test_the_table_is_in_the_schema_of_bigearthnet_v2_and_ours():
         *("contains_seasonal_snow", "contains_cloud_or_shadow"),
     ]
     assert SCHEMA.field("labels").type == pa.list_(pa.string())
+
+
+def test_it_can_be_read_after_a_fork(path):
+    with Archive(path) as archive, Archive(path) as other:
+        key = archive.table["patch_id"][0].as_py()
+        before = archive.read(key)["B02"]
+        child = os.fork()
+        if child == 0:
+            same = all(np.array_equal(opened.read(key)["B02"], before) for opened in (archive, other))
+            os._exit(0 if same else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert np.array_equal(archive.read(key)["B02"], before)

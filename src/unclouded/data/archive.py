@@ -111,15 +111,29 @@ class _Opened:
     def __init__(self, folder: Path) -> None:
         self.environment = open_values(folder)
         self.transaction = self.environment.begin(buffers=True)
+        self.process = os.getpid()
+
+    def close(self) -> None:
+        self.transaction.abort()
+        self.environment.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "transaction"):
-            self.transaction.abort()
-            self.environment.close()
+        if hasattr(self, "process"):
+            self.close()
 
 
-# LMDB must not be opened twice in one process, nor be used after a fork: by process and folder.
-_OPENED: WeakValueDictionary[tuple[int, Path], _Opened] = WeakValueDictionary()
+# LMDB must not be opened twice in one process.
+_OPENED: WeakValueDictionary[Path, _Opened] = WeakValueDictionary()
+
+
+def _close_inherited() -> None:
+    """LMDB must not be used after a fork: the child opens for itself."""
+    for opened in list(_OPENED.values()):
+        opened.close()
+    _OPENED.clear()
+
+
+os.register_at_fork(after_in_child=_close_inherited)
 
 
 class Archive:
@@ -139,7 +153,7 @@ class Archive:
         """
         self.path = Path(path)
         self.table = _read_table(self.path / TABLE)
-        self._opened: tuple[int, _Opened] | None = None
+        self._opened: _Opened | None = None
         self._transaction()
 
     def __len__(self) -> int:
@@ -177,13 +191,11 @@ class Archive:
         return self.__dict__ | {"_opened": None}
 
     def _transaction(self) -> lmdb.Transaction:
-        process = os.getpid()
-        if self._opened is None or self._opened[0] != process:
-            key = (process, self.path.resolve())
-            opened = _OPENED.get(key) or _Opened(self.path)
-            _OPENED[key] = opened
-            self._opened = (process, opened)
-        return self._opened[1].transaction
+        if self._opened is None or self._opened.process != os.getpid():
+            folder = self.path.resolve()
+            self._opened = _OPENED.get(folder) or _Opened(self.path)
+            _OPENED[folder] = self._opened
+        return self._opened.transaction
 
 
 def _read_table(path: Path) -> pa.Table:
