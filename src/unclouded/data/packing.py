@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _GROUP = 64
 """Patches that a process packs at once, and that are written in one transaction: 20 MB with radar."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One patch to be packed.
 
@@ -63,7 +63,7 @@ class _Packed(NamedTuple):
 
 
 def pack(
-    jobs: Iterable[Job],
+    jobs: Sequence[Job],
     load: Callable[[Job], Loaded],
     output: Path,
     *,
@@ -88,40 +88,62 @@ def pack(
         InputError: no patch could be packed, or another origin's packing was interrupted here.
         FileError: the disk is full, or a worker was killed; the same command goes on from there.
     """
-    first: dict[str, Job] = {}
-    again = {job.patch_id for job in jobs if first.setdefault(job.patch_id, job) is not job}
-    unique = list(first.values())
-    groups = [unique[start : start + _GROUP] for start in range(0, len(unique), _GROUP)]
     with ArchiveWriter(output, origin=origin, overwrite=overwrite) as writer:
-        todo = [group for group in groups if any(job.patch_id not in writer.done for job in group)]
-        done = len(unique) - sum(map(len, todo))
-        progress("packing", done, len(unique))
-        writer.refuse(dict.fromkeys(again, "is there more than once; the first was packed"))
-        for group, packed in _each(todo, load, workers or len(os.sched_getaffinity(0)), output):
-            # The refused first: a group counts as done when its values are there.
-            writer.refuse(packed.refused)
-            writer.put(packed.values, packed.rows)
-            done += len(group)
-            progress("packing", done, len(unique))
+        done = 0
+        progress("packing", done, len(jobs))
+        for group, packed in _each(_groups(jobs), writer.done, load, workers or len(os.sched_getaffinity(0)), output):
+            if packed is not None:
+                # The refused first: a group counts as done when its values are there.
+                writer.refuse(packed.refused)
+                writer.put(packed.values, packed.rows)
+            writer.refuse(group.again)
+            done += group.size
+            progress("packing", done, len(jobs))
         return PackReport(writer.kept, writer.refused, writer.finish())
 
 
+class _Group(NamedTuple):
+    """Jobs to be packed at once, why the others of theirs are not, and how many it all are."""
+
+    jobs: list[Job]
+    again: dict[str, str]
+    size: int
+
+
+def _groups(jobs: Sequence[Job]) -> Iterator[_Group]:
+    """The same groups at every call, so that a killed packing ends in the same bytes."""
+    seen: set[str] = set()
+    for start in range(0, len(jobs), _GROUP):
+        taken = jobs[start : start + _GROUP]
+        group = _Group([], {}, len(taken))
+        for job in taken:
+            if job.patch_id in seen:
+                group.again[job.patch_id] = "is there more than once; the first was packed"
+            else:
+                group.jobs.append(job)
+            seen.add(job.patch_id)
+        yield group
+
+
 def _each(
-    groups: Sequence[list[Job]], load: Callable[[Job], Loaded], workers: int, output: Path
-) -> Iterator[tuple[list[Job], _Packed]]:
-    """Pack groups in other processes; they come out in order, and only a few wait, so that memory stays flat."""
-    waiting: deque[tuple[list[Job], Future[_Packed]]] = deque()
+    groups: Iterator[_Group], done: set[str], load: Callable[[Job], Loaded], workers: int, output: Path
+) -> Iterator[tuple[_Group, _Packed | None]]:
+    """Pack groups in other processes; they come out in order, and only a few wait, so that memory stays flat.
+
+    With None comes a group that an earlier run has packed.
+    """
+    waiting: deque[tuple[_Group, Future[_Packed] | None]] = deque()
     # Not forked: GDAL and LMDB must not be shared between processes.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         try:
-            coming = iter(groups)
-            for group in itertools.islice(coming, 2 * workers):
-                waiting.append((group, pool.submit(_pack_group, group, load)))
-            while waiting:
+            while True:
+                for group in itertools.islice(groups, 2 * workers - len(waiting)):
+                    todo = any(job.patch_id not in done for job in group.jobs)
+                    waiting.append((group, pool.submit(_pack_group, group.jobs, load) if todo else None))
+                if not waiting:
+                    return
                 group, future = waiting.popleft()
-                yield group, future.result()
-                for following in itertools.islice(coming, 1):
-                    waiting.append((following, pool.submit(_pack_group, following, load)))
+                yield group, None if future is None else future.result()
         except BrokenProcessPool as error:
             raise FileError(
                 f"{output}: a process that packs was killed, perhaps for its memory; "
@@ -131,9 +153,9 @@ def _each(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _pack_group(group: list[Job], load: Callable[[Job], Loaded]) -> _Packed:
+def _pack_group(jobs: list[Job], load: Callable[[Job], Loaded]) -> _Packed:
     packed = _Packed({}, [], {})
-    for job in group:
+    for job in jobs:
         try:
             loaded = load(job)
         except UncloudedError as error:

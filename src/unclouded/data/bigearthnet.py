@@ -1,0 +1,241 @@
+"""BigEarthNet as it is distributed: folders of version 1 or 2 with Sentinel-1, or an LMDB by the rico-hdl encoder.
+
+Source: Sumbul et al. 2019 and 2021 (version 1, BigEarthNet-MM), Clasen et al. 2024 (version 2, reBEN).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+
+from unclouded.bands import BANDS, L2A
+from unclouded.data.archive import SCHEMA, VALUES, decode, open_values
+from unclouded.data.bigearthnet_lists import V2_CLEAR, acquisition_of, read_v1, read_v2
+from unclouded.data.labels import LABELS_19, LABELS_43
+from unclouded.data.packing import Job, Loaded
+from unclouded.errors import FileError, InputError
+
+SIDE = 120
+"""Pixels of 10 m along a patch."""
+
+_SIDES = {band.name: SIDE * 10 // band.resolution for band in BANDS}
+_RADAR = ("VV", "VH")
+_KNOWN = frozenset(LABELS_43) | frozenset(LABELS_19)
+_FOLDERS = {"S1": ("BigEarthNet-S1-v1.0", "BigEarthNet-S1"), "S2": ("BigEarthNet-v1.0", "BigEarthNet-S2")}
+
+
+class _Place(NamedTuple):
+    """Where a patch and its radar are: the folders that hold theirs, or the LMDB that holds both."""
+
+    optical: str
+    radar: str | None
+    encoded: bool = False
+
+
+class Patches(Sequence[Job]):
+    """The patches of a data set in order of their names; a job is made when it is asked for, to keep memory flat.
+
+    Attributes:
+        table: their rows (`archive.SCHEMA`).
+    """
+
+    def __init__(self, table: pa.Table, optical: Mapping[str, str], radar: Mapping[str, str], encoded: bool) -> None:
+        self.table = table
+        self._optical, self._radar, self._encoded = optical, radar, encoded
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Job: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Job]: ...
+    def __getitem__(self, index: int | slice) -> Job | list[Job]:
+        if isinstance(index, int):
+            return self[index : index + 1][0]
+        start, stop, step = index.indices(len(self))
+        rows = self.table.slice(start, max(0, stop - start)).to_pylist()[::step]
+        return [
+            Job(
+                row["patch_id"],
+                row,
+                _Place(self._optical[row["patch_id"]], self._radar.get(row["s1_name"]), self._encoded),
+            )
+            for row in rows
+        ]
+
+
+def jobs(source: Path, *, note: Callable[[str], None] = lambda text: None) -> Patches:
+    """List the patches of a data set, in order of their names.
+
+    Args:
+        source: the folder of the patches (v1), of the acquisitions (v2), of an LMDB, or one that holds these folders
+            under their official names; the lists are in it, beside it or, for v1, in `bigearthnet-common`.
+        note: told what the lists and the folder do not agree on.
+
+    Raises:
+        FileError: the folder or a list is missing or damaged.
+        InputError: there is no patch.
+    """
+    if not source.is_dir():
+        found = "is a file, not a folder: unpack it first" if source.is_file() else "no such folder"
+        raise FileError(f"{source}: {found}; give the folder that the archives of BigEarthNet unpack to")
+    encoded = (source / VALUES).is_file()
+    optical, radar = (_encoded(source, kind) if encoded else _folders(source, kind) for kind in ("S2", "S1"))
+    if not optical:
+        raise InputError(
+            f"{source}: holds no patch such as S2A_MSIL2A_20170617T113321_36_85; "
+            "give the folder that the archives of BigEarthNet unpack to"
+        )
+    v2 = next((place for place in (source, source.parent) if (place / V2_CLEAR).is_file()), None)
+    listed = read_v2(v2) if v2 else read_v1(source)
+    names = pa.array(sorted(optical), pa.string())
+    table = listed.filter(pc.is_in(listed["patch_id"], value_set=names))
+    if absent := len(listed) - len(table):
+        note(f"the official lists name {absent} patches that are not in {source}")
+    unlisted = names.filter(pc.invert(pc.is_in(names, value_set=table["patch_id"]))).to_pylist()
+    if unlisted:
+        note(
+            f"{len(unlisted)} patches in {source}, such as {unlisted[0]}, are in no official list: no domain, no split"
+        )
+        table = pa.concat_tables([table, pa.Table.from_pylist(list(map(_unlisted, unlisted)), SCHEMA)])
+    return Patches(table.sort_by("patch_id").combine_chunks(), optical, radar, encoded)
+
+
+def load(job: Job) -> Loaded:
+    """Read one patch with its radar and check them.
+
+    Raises:
+        FileError: a file is missing or damaged.
+        InputError: a band has another shape, data type, grid or label than BigEarthNet's.
+    """
+    place: _Place = job.source
+    row = dict(job.row)
+    if place.encoded:
+        bands = _read_encoded(place.optical, job.patch_id)
+        radar = _read_encoded(place.radar, row["s1_name"]) if place.radar else None
+    else:
+        bands = _read_bands(Path(place.optical) / job.patch_id, L2A, "uint16")
+        radar = _read_bands(Path(place.radar) / row["s1_name"], _RADAR, "float32") if place.radar else None
+        labels = _labels(Path(place.optical) / job.patch_id)
+        row["labels"] = row["labels"] if labels is None else labels
+    _check(job.patch_id, bands, L2A, "uint16")
+    values = {job.patch_id: bands}
+    if radar is None:
+        row["s1_name"] = None
+    else:
+        _check(row["s1_name"], radar, _RADAR, "float32")
+        values[row["s1_name"]] = radar
+    if unknown := [label for label in row["labels"] if label not in _KNOWN]:
+        raise InputError(f"{job.patch_id}: label {unknown[0]!r} is of neither the 43 nor the 19 classes")
+    return Loaded(values, row)
+
+
+def _folders(source: Path, kind: str) -> dict[str, str]:
+    """Patches by name, each with the folder that holds its own; acquisitions of v2 are looked into."""
+    beside = [source.parent / name for name in _FOLDERS[kind]]
+    inside = [source / name for name in _FOLDERS[kind]]
+    found = {}
+    for place in (source, *inside, *beside):
+        if place.is_dir():
+            for folder in _subfolders(place, kind):
+                holder = os.path.join(place, folder)
+                # A patch holds its files; an acquisition of v2 holds patches of its own name and two numbers.
+                inner = [name for name in _subfolders(Path(holder), kind) if name.startswith(folder)]
+                found.update(dict.fromkeys(inner, holder) if inner else {folder: str(place)})
+        if found:
+            break
+    return found
+
+
+def _subfolders(place: Path, kind: str) -> Iterator[str]:
+    with os.scandir(place) as entries:
+        yield from (entry.name for entry in entries if entry.name.startswith(kind) and entry.is_dir())
+
+
+def _encoded(source: Path, kind: str) -> dict[str, str]:
+    with open_values(source) as environment, environment.begin() as transaction:
+        keys = (key.decode() for key in transaction.cursor().iternext(keys=True, values=False))
+        return {key: str(source) for key in keys if key.startswith(kind)}
+
+
+def _read_encoded(folder: str, key: str) -> dict[str, NDArray[Any]]:
+    with open_values(Path(folder)) as environment, environment.begin() as transaction:
+        value = transaction.get(key.encode())
+    if value is None:
+        raise FileError(f"{folder}: holds no {key!r}")
+    try:
+        return decode(value)
+    except ValueError as error:
+        raise FileError(f"{folder}: the value of {key!r} is not safetensors ({error})") from error
+
+
+def _read_bands(folder: Path, names: tuple[str, ...], dtype: str) -> dict[str, NDArray[Any]]:
+    bands, grids = {}, {}
+    # Listing the folder for every file would take longer than reading it.
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+        for name in names:
+            path = folder / f"{folder.name}_{name}.tif"
+            try:
+                with rasterio.open(path) as file:
+                    bands[name] = file.read(1)
+                    transform = file.transform
+                    grids[name] = (file.crs, transform.c, transform.f, transform.a * file.width)
+            except (RasterioError, OSError) as error:
+                what = "is missing" if not path.exists() else f"is damaged ({error})"
+                raise FileError(f"{path}: {what}") from error
+    if len(set(grids.values())) > 1:
+        raise InputError(f"{folder}: its bands lie on different grids or in different coordinate systems")
+    return bands
+
+
+def _check(name: str, bands: dict[str, NDArray[Any]], expected: tuple[str, ...], dtype: str) -> None:
+    if set(bands) != set(expected):
+        missing = ", ".join(sorted(set(expected) - set(bands))) or "none missing"
+        raise InputError(f"{name}: has {', '.join(sorted(bands))}; {missing} of {', '.join(expected)}")
+    for band, pixels in bands.items():
+        side = _SIDES.get(band, SIDE)
+        if pixels.shape != (side, side) or pixels.dtype != np.dtype(dtype):
+            raise InputError(
+                f"{name}: {band} is {pixels.dtype} of {'x'.join(map(str, pixels.shape))}; "
+                f"{dtype} of {side}x{side} is accepted"
+            )
+
+
+def _labels(folder: Path) -> list[str] | None:
+    """The labels of a patch of v1; those of v2 are in the table."""
+    path = folder / f"{folder.name}_labels_metadata.json"
+    try:
+        labels = json.loads(path.read_bytes())["labels"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{path}: is damaged ({error})") from error
+    return [str(label) for label in labels]
+
+
+def _unlisted(patch: str) -> dict[str, Any]:
+    return {
+        "patch_id": patch,
+        "labels": [],
+        "split": "",
+        "country": "",
+        "s1_name": None,
+        "s2v1_name": None,
+        "contains_seasonal_snow": False,
+        "contains_cloud_or_shadow": False,
+        "domain": "",
+        "acquisition": acquisition_of(patch),
+        "level": "L2A",
+        "clear_id": None,
+    }
