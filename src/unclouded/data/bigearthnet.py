@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, overload
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
+from tifffile import COMPRESSION, TiffFile, TiffFileError
 
 from unclouded.bands import BANDS, L2A
 from unclouded.data.archive import SCHEMA, VALUES, decode, open_values
@@ -30,6 +32,8 @@ SIDE = 120
 
 _SIDES = {band.name: SIDE * 10 // band.resolution for band in BANDS}
 _RADAR = ("VV", "VH")
+_PROJECTION = 3072
+"""GeoTIFF's key of the projected coordinate system (OGC 19-008r4, 7.2.1)."""
 _KNOWN = frozenset(LABELS_43) | frozenset(LABELS_19)
 _FOLDERS = {"S1": ("BigEarthNet-S1-v1.0", "BigEarthNet-S1"), "S2": ("BigEarthNet-v1.0", "BigEarthNet-S2")}
 
@@ -125,8 +129,8 @@ def load(job: Job) -> Loaded:
         bands = _read_encoded(place.optical, job.patch_id)
         radar = _read_encoded(place.radar, row["s1_name"]) if place.radar else None
     else:
-        bands = _read_bands(Path(place.optical) / job.patch_id, L2A, "uint16")
-        radar = _read_bands(Path(place.radar) / row["s1_name"], _RADAR, "float32") if place.radar else None
+        bands = _read_bands(Path(place.optical) / job.patch_id, L2A)
+        radar = _read_bands(Path(place.radar) / row["s1_name"], _RADAR) if place.radar else None
         labels = _labels(Path(place.optical) / job.patch_id)
         row["labels"] = row["labels"] if labels is None else labels
     _check(job.patch_id, bands, L2A, "uint16")
@@ -180,23 +184,37 @@ def _read_encoded(folder: str, key: str) -> dict[str, NDArray[Any]]:
         raise FileError(f"{folder}: the value of {key!r} is not safetensors ({error})") from error
 
 
-def _read_bands(folder: Path, names: tuple[str, ...], dtype: str) -> dict[str, NDArray[Any]]:
+def _read_bands(folder: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     bands, grids = {}, {}
-    # Listing the folder for every file would take longer than reading it.
-    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
-        for name in names:
-            path = folder / f"{folder.name}_{name}.tif"
-            try:
-                with rasterio.open(path) as file:
-                    bands[name] = file.read(1)
-                    transform = file.transform
-                    grids[name] = (file.crs, transform.c, transform.f, transform.a * file.width)
-            except (RasterioError, OSError) as error:
-                what = "is missing" if not path.exists() else f"is damaged ({error})"
-                raise FileError(f"{path}: {what}") from error
+    for name in names:
+        path = folder / f"{folder.name}_{name}.tif"
+        try:
+            bands[name], grids[name] = _read_tiff(path)
+        except (RasterioError, TiffFileError, OSError, ValueError, KeyError, struct.error) as error:
+            what = "is missing" if not path.exists() else f"is damaged ({error})"
+            raise FileError(f"{path}: {what}") from error
     if len(set(grids.values())) > 1:
         raise InputError(f"{folder}: its bands lie on different grids or in different coordinate systems")
     return bands
+
+
+def _read_tiff(path: Path) -> tuple[NDArray[Any], tuple[float, ...]]:
+    """Read a band and its grid: EPSG code, left, top and width in metres.
+
+    Most files are stored plainly, and are read by tifffile in a fifth of the time that GDAL takes to open one.
+    """
+    with TiffFile(path) as file:
+        page = file.pages[0]
+        if page.compression == COMPRESSION.NONE and max(page.shape) <= SIDE:
+            keys = page.tags[34735].value
+            epsg = dict(zip(keys[4::4], keys[7::4], strict=True)).get(_PROJECTION, 0)
+            (scale, *_), (_, _, _, left, top, _) = page.tags[33550].value, page.tags[33922].value
+            return page.asarray(), (epsg, left, top, scale * page.shape[1])
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(path) as raster:
+        if max(raster.shape) > SIDE:
+            raise ValueError(f"{raster.height}x{raster.width} pixels; {SIDE}x{SIDE} at most are accepted")
+        grid = raster.transform
+        return raster.read(1), (raster.crs.to_epsg() or 0, grid.c, grid.f, grid.a * raster.width)
 
 
 def _check(name: str, bands: dict[str, NDArray[Any]], expected: tuple[str, ...], dtype: str) -> None:
