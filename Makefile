@@ -19,5 +19,5 @@ lint: .venv/installed-dev
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(INSTALL) --editable '.[dev,benchmark,sample]'
+	$(INSTALL) --editable '.[dev,benchmark,data]'
 	touch $@

@@ -157,5 +157,5 @@ def _find(folder: Path, name: str) -> Path:
                 return place / f"{name}{ending}"
     raise FileError(
         f"{folder}: holds no {name}.csv; put the official lists of BigEarthNet there, "
-        "or install them: pip install 'unclouded[bigearthnet]'"
+        "or install them: pip install 'unclouded[data]'"
     )
