@@ -1,6 +1,7 @@
 """Remove clouds and their shadows from Sentinel-2 images, and say how far each pixel can be trusted.
 
-`clear` clears a scene, `load_model` gives the network that does it. Importing the package loads neither torch nor GDAL.
+`clear` clears a scene, `load_model` gives the network that does it, `frechet_distance` compares two sets of features.
+Importing the package loads neither torch nor GDAL.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from unclouded.errors import FileError, InputError, OutputExistsError, SettingsE
 
 if TYPE_CHECKING:
     import xarray
+    from numpy.typing import ArrayLike
     from torch import nn
 
     from unclouded.scene.clear import ClearedScene
@@ -36,6 +38,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "clear",
+    "frechet_distance",
     "load_model",
 ]
 
@@ -131,3 +134,14 @@ def load_model(name: str | Path = "default") -> nn.Module:
     from unclouded.models.weights import load_generator
 
     return load_generator(name)[0]
+
+
+def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
+    """Fréchet distance between two sets of features (N, d) and (M, d), see `unclouded.evaluation.frechet`.
+
+    Raises:
+        InputError: the features are not finite, of different width, or fewer than two.
+    """
+    from unclouded.evaluation.frechet import frechet_distance as distance
+
+    return distance(a, b)

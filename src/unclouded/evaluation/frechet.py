@@ -1,0 +1,247 @@
+"""The Fréchet distance between two sets of features, and how far it can be trusted.
+
+d² = |μ1 - μ2|² + tr(Σ1) + tr(Σ2) - 2 tr((Σ1^½ Σ2 Σ1^½)^½) (Dowson and Landau 1982; Heusel et al. 2017, eq. 6)
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import linalg
+
+from unclouded.errors import InputError
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and scatter of a set of features, in float64; sets that were measured apart can be merged.
+
+    Attributes:
+        count: number of features N.
+        mean: (d,).
+        scatter: (d, d) sum of the outer products of what is left when the mean is taken off.
+    """
+
+    count: int
+    mean: Float
+    scatter: Float
+
+    @classmethod
+    def of(cls, features: ArrayLike) -> Moments:
+        """Measure features (N, d), N >= 1.
+
+        Raises:
+            InputError: they are not a table of finite numbers.
+        """
+        x = check_features(features)
+        mean = x.mean(axis=0)
+        centred = x - mean
+        return cls(len(x), mean, centred.T @ centred)
+
+    @classmethod
+    def of_batches(cls, batches: Iterable[ArrayLike]) -> Moments:
+        """Measure features that come in batches (n, d), in one pass.
+
+        Raises:
+            InputError: a batch is not a table of finite numbers, or of another width; or there is none.
+        """
+        total: Moments | None = None
+        for batch in batches:
+            found = cls.of(batch)
+            total = found if total is None else total.merge(found)
+        if total is None:
+            raise InputError("there is no batch of features; give at least one of (n, d)")
+        return total
+
+    def merge(self, other: Moments) -> Moments:
+        """Moments of both sets together (Chan et al. 1979); the same in any order, to rounding.
+
+        Raises:
+            InputError: the features are of different width.
+        """
+        check_widths(len(self.mean), len(other.mean))
+        count = self.count + other.count
+        step = other.mean - self.mean
+        mean = self.mean + step * (other.count / count)
+        scatter = self.scatter + other.scatter + np.outer(step, step) * (self.count * other.count / count)
+        return Moments(count, mean, scatter)
+
+    @property
+    def covariance(self) -> Float:
+        """(d, d), without bias.
+
+        Raises:
+            InputError: there are fewer than two features.
+        """
+        if self.count < 2:
+            raise InputError(f"{self.count} feature has no covariance; give at least two images")
+        return self.scatter / (self.count - 1)
+
+
+class Interval(NamedTuple):
+    """An estimate with its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def frechet_distance(a: ArrayLike | Moments, b: ArrayLike | Moments) -> float:
+    """Fréchet distance between two sets of features, as Gaussians; squared, as it is usually reported.
+
+    It is biased upwards by small sets: compare at equal N only, and give `floor` beside it.
+
+    Args:
+        a: (N, d) features, or their moments.
+        b: (M, d) features, or their moments.
+
+    Returns:
+        A finite number >= 0.
+
+    Raises:
+        InputError: the features are not finite, of different width, or fewer than two.
+    """
+    one, other = (x if isinstance(x, Moments) else Moments.of(x) for x in (a, b))
+    check_widths(len(one.mean), len(other.mean))
+    first, second = one.covariance, other.covariance
+    for moments, covariance in ((one, first), (other, second)):
+        if np.trace(covariance) <= 1e-12 * (1 + float(moments.mean @ moments.mean)):
+            warnings.warn(f"all {moments.count} features are the same: a collapsed set", stacklevel=2)
+        elif moments.count <= len(moments.mean):
+            warnings.warn(
+                f"{moments.count} features of width {len(moments.mean)} do not settle a covariance: the distance is "
+                "dominated by their number",
+                stacklevel=2,
+            )
+    # With Σ1 = A Aᵀ, the product's eigenvalues are those of Aᵀ Σ2 A, which is symmetric: real without rounding tricks.
+    # Directions in which Σ1 has no spread beyond rounding are left out: their roots would be noise.
+    values, vectors = linalg.eigh(first)
+    kept = values > _rounding(values)
+    root = vectors[:, kept] * np.sqrt(values[kept])
+    shared = linalg.eigvalsh(root.T @ second @ root) if kept.any() else np.zeros(1)
+    overlap = float(np.sqrt(shared[shared > _rounding(shared)]).sum())
+    step = one.mean - other.mean
+    return max(0.0, float(step @ step + np.trace(first) + np.trace(second) - 2 * overlap))
+
+
+def floor(features: ArrayLike, *, seed: int = 0, repeats: int = 5) -> float:
+    """Mean distance between random halves of one set: what a perfect generator would reach at half its N.
+
+    Raises:
+        InputError: there are fewer than four features.
+    """
+    x = check_features(features)
+    if len(x) < 4:
+        raise InputError(f"{len(x)} features cannot be halved into sets of two; give at least four")
+    rng = np.random.default_rng(seed)
+    half = len(x) // 2
+    orders = [rng.permutation(len(x)) for _ in range(repeats)]
+    return float(np.mean([frechet_distance(x[order[:half]], x[order[half : 2 * half]]) for order in orders]))
+
+
+def bootstrap(a: ArrayLike, b: ArrayLike, *, repeats: int = 100, confidence: float = 0.95, seed: int = 0) -> Interval:
+    """Distance with a confidence interval from sets drawn with replacement (Efron 1979).
+
+    Drawing twice makes sets smaller than they are, which raises their distance: the interval is moved down by that.
+    """
+    x, y = check_features(a), check_features(b)
+    estimate = frechet_distance(x, y)
+    rng = np.random.default_rng(seed)
+    drawn = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for _ in range(repeats):
+            i, j = rng.integers(len(x), size=len(x)), rng.integers(len(y), size=len(y))
+            drawn.append(frechet_distance(x[i], y[j]))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail]) - (np.mean(drawn) - estimate)
+    return Interval(estimate, max(0.0, float(low)), float(high))
+
+
+def extrapolate(a: ArrayLike, b: ArrayLike, *, sizes: Sequence[int] | None = None, seed: int = 0) -> float:
+    """Distance at infinite N: a line in 1 / N through the distances of smaller sets (Chong and Forsyth 2020).
+
+    Args:
+        a: (N, d) features.
+        b: (M, d) features.
+        sizes: of the sets drawn; unless given, ten between half of the smaller set and all of it.
+        seed: of the drawing.
+
+    Raises:
+        InputError: there are too few features for two sizes.
+    """
+    x, y = check_features(a), check_features(b)
+    most = min(len(x), len(y))
+    if sizes is None:
+        sizes = sorted({int(size) for size in np.linspace(max(2, most // 2), most, 10)})
+    if len(sizes) < 2:
+        raise InputError(f"{most} features are too few to extrapolate from; give at least four")
+    rng = np.random.default_rng(seed)
+    distances = [frechet_distance(x[rng.permutation(len(x))[:n]], y[rng.permutation(len(y))[:n]]) for n in sizes]
+    slope_and_limit = np.polyfit(1 / np.asarray(sizes, np.float64), distances, 1)
+    return float(slope_and_limit[1])
+
+
+def by_label(
+    a: ArrayLike, a_labels: ArrayLike, b: ArrayLike, b_labels: ArrayLike, *, least: int = 50
+) -> dict[int, float]:
+    """Distance between the images of either set that bear a label, for each label that `least` of both bear.
+
+    Args:
+        a: (N, d) features.
+        a_labels: (N, L) 1 where an image bears a label.
+        b: (M, d) features.
+        b_labels: (M, L).
+        least: images of either set below which a label is left out.
+
+    Returns:
+        Distances by position of the label.
+
+    Raises:
+        InputError: labels and features do not fit each other.
+    """
+    x, y = check_features(a), check_features(b)
+    p, q = np.asarray(a_labels, bool), np.asarray(b_labels, bool)
+    if p.ndim != 2 or q.ndim != 2 or len(p) != len(x) or len(q) != len(y) or p.shape[1] != q.shape[1]:
+        raise InputError(f"labels of {p.shape} and {q.shape} do not fit features of {x.shape} and {y.shape}")
+    found = {}
+    for label in range(p.shape[1]):
+        if min(p[:, label].sum(), q[:, label].sum()) >= max(2, least):
+            found[label] = frechet_distance(x[p[:, label]], y[q[:, label]])
+    return found
+
+
+def check_features(features: ArrayLike) -> Float:
+    """Give features as (N, d) float64.
+
+    Raises:
+        InputError: they are not a table of finite numbers.
+    """
+    x = np.asarray(features, np.float64)
+    if x.ndim != 2 or not x.size:
+        raise InputError(f"features of shape {x.shape}; a table (images, width) is accepted")
+    if not np.isfinite(x).all():
+        bad = int((~np.isfinite(x)).any(axis=1).sum())
+        raise InputError(f"{bad} of {len(x)} features hold NaN or infinity; look at the images or weights they are of")
+    return x
+
+
+def check_widths(one: int, other: int) -> None:
+    """Check that features are of one width.
+
+    Raises:
+        InputError: they are not.
+    """
+    if one != other:
+        raise InputError(f"features of width {one} and of width {other}; both sets must come from the same classifier")
+
+
+def _rounding(values: Float) -> float:
+    return float(len(values) * np.finfo(np.float64).eps * max(values.max(initial=0.0), 0.0))
