@@ -204,7 +204,7 @@ def _read_tiff(path: Path) -> tuple[NDArray[Any], tuple[float, ...]]:
     Most files are stored plainly, and are read by tifffile in a fifth of the time that GDAL takes to open one.
     """
     with TiffFile(path) as file:
-        page = file.pages[0]
+        page = file.pages.first
         if page.compression == COMPRESSION.NONE and max(page.shape) <= SIDE:
             keys = page.tags[34735].value
             epsg = dict(zip(keys[4::4], keys[7::4], strict=True)).get(_PROJECTION, 0)

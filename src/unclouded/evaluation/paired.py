@@ -14,6 +14,8 @@ from scipy import ndimage
 from unclouded.errors import InputError
 
 _WINDOW_RADIUS, _WINDOW_SIGMA = 5, 1.5
+SSIM_SIDE = 2 * _WINDOW_RADIUS + 1
+"""Pixels along the window of SSIM: no smaller image has one."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,10 @@ def structural_similarity(x: NDArray[np.float64], y: NDArray[np.float64]) -> flo
     Raises:
         InputError: the image is smaller than one window.
     """
-    side = 2 * _WINDOW_RADIUS + 1
-    if min(x.shape[-2:]) < side:
-        raise InputError(f"an image of {x.shape[-2:]} pixels is too small for SSIM; it takes {side} by {side} or more.")
+    if min(x.shape[-2:]) < SSIM_SIDE:
+        raise InputError(
+            f"an image of {x.shape[-2:]} pixels is too small for SSIM; it takes {SSIM_SIDE} by {SSIM_SIDE} or more."
+        )
     mean_x, mean_y = _window(x), _window(y)
     variance_x = _window(x * x) - mean_x**2
     variance_y = _window(y * y) - mean_y**2

@@ -1,0 +1,196 @@
+"""Errors of any tool's cleared GeoTIFFs against clear ones of the same places: per image, then averaged.
+
+What was cloud and what was shadow is read from the images themselves, so that every tool is judged on the same pixels:
+cloud where the cloudy image is brighter than the clear one by more than 0.04 in the mean of its visible bands, shadow
+where it is darker than 0.7 times it in the mean of its infrared bands, clear elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.errors import FileError, InputError
+from unclouded.evaluation.paired import SSIM_SIDE, spectral_angle, structural_similarity
+from unclouded.reflectance import to_reflectance
+from unclouded.scene.batch import Reading
+from unclouded.scene.reader import Scene
+
+REGIONS = ("all", "cloud", "shadow", "clear")
+Scores = dict[str, Any]
+
+_VISIBLE, _INFRARED = ("B02", "B03", "B04"), ("B08", "B8A", "B11", "B12")
+_INDICES = {"ndvi": ("B08", "B04"), "ndwi": ("B03", "B08")}
+_BRIGHTER, _DARKER = 0.04, 0.7
+_BLOCK = 1024
+"""Side in pixels of what is compared at once."""
+
+Progress = Callable[[str, int, int], None]
+
+
+def evaluate_folders(
+    cloudy: Path,
+    clear: Path,
+    predicted: Path,
+    reading: Reading | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Scores:
+    """Compare every GeoTIFF of `predicted` with those of its name in the other two folders.
+
+    Returns:
+        `n`, the `mean` of every score over the images, and `images`: the scores of each by name (see `compare`).
+
+    Raises:
+        FileError: a folder or file is missing or damaged.
+        InputError: images of one name have other grids or no band in common.
+    """
+    reading = reading or Reading()
+    names = _stems(predicted)
+    if not names:
+        raise InputError(f"{predicted}: holds no .tif; give the folder of the cleared images")
+    partners = {folder: _stems(folder) for folder in (cloudy, clear)}
+    for folder, there in partners.items():
+        if missing := sorted(names.keys() - there.keys()):
+            raise FileError(f"{folder}: has no {missing[0]}.tif, which {predicted} has ({len(missing)} are missing)")
+    images: dict[str, Scores] = {}
+    for done, (name, path) in enumerate(sorted(names.items())):
+        progress("comparing", done, len(names))
+        with ExitStack() as stack:
+            three = (partners[cloudy][name], partners[clear][name], path)
+            images[name] = compare(*(stack.enter_context(reading.open(str(file))) for file in three))
+    progress("comparing", len(names), len(names))
+    return {"n": len(images), "mean": average(list(images.values())), "images": images}
+
+
+def compare(cloudy: Scene, clear: Scene, predicted: Scene) -> Scores:
+    """Compare one cleared scene with the truth, block by block, on the bands that all three have.
+
+    Returns:
+        psnr (dB, peak 1), ssim, angle (degrees), ndvi and ndwi (mean absolute error); `regions`: share of the pixels,
+        mae and rmse in reflectance, for each of `REGIONS`; `bands`: mae and rmse of each. NaN where there is nothing.
+
+    Raises:
+        InputError: the grids differ, or no band or valid pixel is common to all.
+    """
+    bands = _common(cloudy, clear, predicted)
+    count = dict.fromkeys(REGIONS, 0)
+    absolute, square = ({region: np.zeros(len(bands)) for region in REGIONS} for _ in range(2))
+    weighted = {name: [0.0, 0] for name in ("ssim", "angle", *_INDICES)}
+    for x, y, z in _blocks((cloudy, clear, predicted), bands):
+        valid = ~np.isnan(x[0]) & ~np.isnan(y[0]) & ~np.isnan(z[0])
+        if not valid.any():
+            continue
+        for region, inside in _regions(x, y, bands, valid).items():
+            error = z[:, inside] - y[:, inside]
+            count[region] += int(inside.sum())
+            absolute[region] += np.abs(error).sum(axis=1)
+            square[region] += np.square(error).sum(axis=1)
+        held = int(valid.sum())
+        values = {"angle": spectral_angle(z[:, valid][:, None], y[:, valid][:, None])}
+        if min(valid.shape) >= SSIM_SIDE and valid.all():
+            values["ssim"] = structural_similarity(z, y)
+        for name, (one, other) in _INDICES.items():
+            if one in bands and other in bands:
+                pair = [bands.index(one), bands.index(other)]
+                values[name] = float(np.abs(_index(z[pair][:, valid]) - _index(y[pair][:, valid])).mean())
+        for name, value in values.items():
+            if math.isfinite(value):
+                weighted[name][0] += value * held
+                weighted[name][1] += held
+    if not count["all"]:
+        raise InputError(f"{predicted.info.source}: no pixel is valid in it, in the cloudy and in the clear image")
+    mean_square = float(square["all"].sum()) / (count["all"] * len(bands))
+    return {
+        "psnr": -10 * math.log10(mean_square) if mean_square > 0 else math.inf,
+        **{name: total / held if held else math.nan for name, (total, held) in weighted.items()},
+        "regions": {
+            region: {"share": count[region] / count["all"]} | _errors(absolute[region], square[region], count[region])
+            for region in REGIONS
+        },
+        "bands": {
+            band: _errors(absolute["all"][[i]], square["all"][[i]], count["all"]) for i, band in enumerate(bands)
+        },
+    }
+
+
+def average(images: list[Scores]) -> Scores:
+    """Mean of every score over the images that have it."""
+    merged: Scores = {}
+    for key in dict.fromkeys(key for image in images for key in image):
+        values = [image[key] for image in images if key in image]
+        if isinstance(values[0], Mapping):
+            merged[key] = average(values)
+        else:
+            there = [value for value in values if not math.isnan(value)]
+            merged[key] = float(np.mean(there)) if there else math.nan
+    return merged
+
+
+def _stems(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise FileError(f"{folder}: no such folder")
+    return {
+        path.stem: path
+        for path in folder.iterdir()
+        if path.suffix.lower() in (".tif", ".tiff") and not path.stem.endswith("_quality")
+    }
+
+
+def _common(cloudy: Scene, clear: Scene, predicted: Scene) -> list[str]:
+    grids = [(s.info.width, s.info.height, s.info.crs, s.info.transform) for s in (cloudy, clear, predicted)]
+    for scene, grid in zip((cloudy, clear), grids, strict=False):
+        if grid != grids[2]:
+            raise InputError(
+                f"{predicted.info.source}: is not on the grid of {scene.info.source} "
+                f"({grids[2][0]}x{grids[2][1]} against {grid[0]}x{grid[1]} pixels, their places compared too)"
+            )
+    bands = [b for b in predicted.info.bands if b in clear.info.bands and b in cloudy.info.bands]
+    if not bands:
+        raise InputError(f"{predicted.info.source}: has no band in common with the cloudy and the clear image")
+    return bands
+
+
+def _blocks(scenes: Sequence[Scene], bands: Sequence[str]) -> Iterator[list[NDArray[np.float64]]]:
+    """Blocks of the scenes in reflectance within [0, 1], NaN where there is no data."""
+    info = scenes[0].info
+    for row in range(0, info.height, _BLOCK):
+        for column in range(0, info.width, _BLOCK):
+            height, width = min(_BLOCK, info.height - row), min(_BLOCK, info.width - column)
+            blocks = []
+            for scene in scenes:
+                dn = scene.read(row, column, height, width)
+                reflectance, valid = to_reflectance(dn, scene.info.encoding)
+                block = np.clip(reflectance[[scene.info.bands.index(band) for band in bands]].astype(np.float64), 0, 1)
+                block[:, ~valid] = np.nan
+                blocks.append(block)
+            yield blocks
+
+
+def _regions(
+    x: NDArray[np.float64], y: NDArray[np.float64], bands: list[str], valid: NDArray[np.bool_]
+) -> dict[str, NDArray[np.bool_]]:
+    visible = [i for i, band in enumerate(bands) if band in _VISIBLE] or list(range(len(bands)))
+    infrared = [i for i, band in enumerate(bands) if band in _INFRARED] or list(range(len(bands)))
+    cloud = valid & (x[visible].mean(0) - y[visible].mean(0) > _BRIGHTER)
+    shadow = valid & ~cloud & (x[infrared].mean(0) < _DARKER * y[infrared].mean(0))
+    return {"all": valid, "cloud": cloud, "shadow": shadow, "clear": valid & ~cloud & ~shadow}
+
+
+def _index(pair: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Normalised difference of two bands, 0 where both are black."""
+    total = pair[0] + pair[1]
+    ratio: NDArray[np.float64] = np.divide(pair[0] - pair[1], total, out=np.zeros_like(total), where=total > 0)
+    return ratio
+
+
+def _errors(absolute: NDArray[np.float64], square: NDArray[np.float64], count: int) -> dict[str, float]:
+    if not count:
+        return {"mae": math.nan, "rmse": math.nan}
+    values = count * len(absolute)
+    return {"mae": float(absolute.sum() / values), "rmse": math.sqrt(float(square.sum()) / values)}

@@ -1,0 +1,108 @@
+"""Any tool's images against the truth: what is measured where, and what cannot be compared."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from unclouded.errors import FileError, InputError
+from unclouded.evaluation import pairs
+from unclouded.evaluation.paired import compare
+from unclouded.evaluation.pairs import average, evaluate_folders
+from unclouded.scene.batch import Reading
+
+BANDS = ("B02", "B03", "B04", "B08")
+READING = Reading(level="L2A", offset=0)
+RNG = np.random.default_rng(0)
+
+
+def write(folder, name, dn, bands=BANDS, left=600_000):
+    folder.mkdir(exist_ok=True)
+    count, height, width = dn.shape
+    profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": "uint16", "nodata": 0}
+    grid = {"crs": "EPSG:32632", "transform": Affine(10, 0, left, 0, -10, 5_400_000)}
+    with rasterio.open(folder / f"{name}.tif", "w", **profile, **grid) as file:
+        file.write(dn)
+        file.descriptions = bands
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """One place whose upper left is cloud and lower right shadow; a tool that is off by 100 DN in the cloud."""
+    clear = RNG.integers(1000, 3000, (4, 60, 80)).astype(np.uint16)
+    cloudy, made = clear.copy(), clear.copy()
+    cloudy[:, :30, :40] += 4000
+    cloudy[:, 30:, 40:] //= 2
+    made[:, :30, :40] += 100
+    made[:, 40:, 60:] = 0
+    for name, dn in (("cloudy", cloudy), ("clear", clear), ("made", made)):
+        write(tmp_path / name, "a", dn)
+    return tmp_path / "cloudy", tmp_path / "clear", tmp_path / "made"
+
+
+@pytest.mark.parametrize("block", [17, 1024])
+def test_errors_by_region_and_band(folders, monkeypatch, block):
+    monkeypatch.setattr(pairs, "_BLOCK", block)
+    scores = evaluate_folders(*folders, READING)
+    mean, valid = scores["mean"], 60 * 80 - 20 * 20
+    assert scores["n"] == 1
+    assert mean["regions"]["cloud"]["share"] == pytest.approx(1200 / valid)
+    assert mean["regions"]["shadow"]["share"] == pytest.approx(800 / valid)
+    assert mean["regions"]["cloud"]["mae"] == pytest.approx(0.01, abs=1e-6)
+    assert mean["regions"]["shadow"]["mae"] == mean["regions"]["clear"]["mae"] == 0
+    assert mean["bands"]["B08"]["mae"] == pytest.approx(0.01 * 1200 / valid, abs=1e-6)
+    assert mean["psnr"] == pytest.approx(-10 * math.log10(0.01**2 * 1200 / valid), abs=1e-3)
+    assert 0 < mean["ndvi"] < 0.05
+
+
+def test_psnr_ssim_and_angle_are_those_of_the_benchmark(tmp_path):
+    clear, made = RNG.integers(1, 9000, (2, 4, 40, 50)).astype(np.uint16)
+    for name, dn in (("cloudy", clear), ("clear", clear), ("made", made)):
+        write(tmp_path / name, "a", dn)
+    scores = evaluate_folders(*(tmp_path / name for name in ("cloudy", "clear", "made")), READING)["images"]["a"]
+    expected = compare(made / 10000, clear / 10000, np.zeros((40, 50), bool))
+    assert scores["psnr"] == pytest.approx(expected.psnr, rel=1e-5)
+    assert scores["ssim"] == pytest.approx(expected.ssim, rel=1e-5)
+    assert scores["angle"] == pytest.approx(expected.angle, rel=1e-5)
+
+
+def test_an_image_without_a_region_does_not_count_for_it():
+    assert average([{"r": {"mae": math.nan}}, {"r": {"mae": 0.2}}]) == {"r": {"mae": 0.2}}
+
+
+def test_what_cannot_be_compared_is_named(folders, tmp_path):
+    cloudy, clear, made = folders
+    with pytest.raises(FileError, match="no such folder"):
+        evaluate_folders(cloudy, tmp_path / "nowhere", made, READING)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"no \.tif"):
+        evaluate_folders(cloudy, clear, tmp_path / "empty", READING)
+    write(made, "b", np.ones((4, 9, 9), np.uint16))
+    with pytest.raises(FileError, match=r"has no b\.tif"):
+        evaluate_folders(cloudy, clear, made, READING)
+    for folder in (cloudy, clear):
+        write(folder, "b", np.ones((4, 9, 9), np.uint16), left=700_000)
+    with pytest.raises(InputError, match="not on the grid"):
+        evaluate_folders(cloudy, clear, made, READING)
+    for folder in (cloudy, clear):
+        write(folder, "b", np.ones((1, 9, 9), np.uint16), ("B11",))
+    with pytest.raises(InputError, match="no band in common"):
+        evaluate_folders(cloudy, clear, made, READING)
+
+
+def test_the_command_prints_a_table_and_writes_json(folders, tmp_path):
+    names = [f"--{name}={folder}" for name, folder in zip(("cloudy", "clear", "predicted"), folders, strict=True)]
+    command = [sys.executable, "-m", "unclouded", "evaluate", "pairs", *names, "--level=L2A", "--offset=0"]
+    done = subprocess.run([*command, f"--json={tmp_path / 'a.json'}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "N = 1 images" in done.stdout and "B08" in done.stdout
+    assert json.loads((tmp_path / "a.json").read_text())["images"]["a"]["regions"]["cloud"]["mae"] == pytest.approx(
+        0.01
+    )
+    again = subprocess.run([*command, f"--json={tmp_path / 'a.json'}"], capture_output=True, text=True, check=False)
+    assert again.returncode == 2 and "already there" in again.stderr
