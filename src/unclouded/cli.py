@@ -5,27 +5,21 @@ Exit codes: 0 all done; 1 some inputs failed; 2 wrong usage or input, or no inpu
 
 from __future__ import annotations
 
-import logging
-import os
 import signal
 import sys
-import time
-import traceback
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unclouded.cli_data import data as data_commands
+from unclouded.cli_evaluate import evaluate
+from unclouded.cli_land_cover import evaluate_land_cover, train_land_cover
+from unclouded.console import FAILED, SOME_FAILED, Bar, Debug, Device, Overwrite, faults, report, say
 from unclouded.errors import UncloudedError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from unclouded.scene.clear import ClearedScene
 
 app = typer.Typer(
@@ -38,11 +32,8 @@ app = typer.Typer(
 
 train = typer.Typer(help="Train networks.", no_args_is_help=True)
 app.add_typer(train, name="train")
-
-SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
-
-_PATIENCE = 2.0
-"""Seconds after which a progress bar is shown."""
+app.add_typer(data_commands, name="data")
+app.add_typer(evaluate, name="evaluate")
 
 
 class Level(StrEnum):
@@ -50,18 +41,6 @@ class Level(StrEnum):
 
     L1C = "L1C"
     L2A = "L2A"
-
-
-class Device(StrEnum):
-    """Where the network runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are already there.")]
 
 
 @app.command()
@@ -103,7 +82,7 @@ def clear(
     debug: Debug = False,
 ) -> None:
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
-    with _faults(debug):
+    with faults(debug):
         from unclouded.scene.batch import Reading, plan
 
         if radar is not None and len(inputs) > 1:
@@ -112,17 +91,17 @@ def clear(
         reading = Reading(names, level.value if level else None, scale, offset)
         todo = plan(inputs, output, reading, overwrite=overwrite)
         for note in todo.notes:
-            _say(f"note: {note}")
+            say(f"note: {note}")
         failed = len(todo.failed)
         for error in todo.failed.values():
-            _report(error, debug)
+            report(error, debug)
         if todo.outputs:
             from unclouded.scene.product import Model, clear_product
 
             loaded = Model.load(model, device.value)
             for source, name in todo.outputs.items():
                 try:
-                    with _Bar(name.name) as bar, reading.open(source) as scene:
+                    with Bar(name.name) as bar, reading.open(source) as scene:
                         cleared = clear_product(
                             scene,
                             name,
@@ -136,7 +115,7 @@ def clear(
                         )
                     print(_summary(cleared))
                 except (UncloudedError, MemoryError, RuntimeError) as error:
-                    _report(error, debug, source)
+                    report(error, debug, source)
                     failed += 1
         if failed:
             raise typer.Exit(FAILED if failed == len(todo.outputs | todo.failed) else SOME_FAILED)
@@ -149,7 +128,7 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """Clear the bundled real patches: for each a COG, its quality, and a before/after picture."""
-    with _faults(debug):
+    with faults(debug):
         from unclouded.report.figures import before_after
         from unclouded.scene.batch import Reading, bundled_patches, plan
         from unclouded.scene.product import Model, clear_product, read_result
@@ -170,13 +149,21 @@ def demo(
 @app.command()
 def models(debug: Debug = False) -> None:
     """List the bundled weights, each with its card."""
-    with _faults(debug):
-        from unclouded.models.weights import bundled, load_generator
+    with faults(debug):
+        from unclouded.models import weights
 
-        for name, path in bundled().items():
-            _, header = load_generator(name)
+        for name, path in weights.bundled().items():
+            header: weights.Header
+            what = "clears images"
+            if weights.format_of(name) == weights.LAND_COVER_FORMAT:
+                classifier, header = weights.load_land_cover(name)
+                what = f"tells {len(classifier.settings.classes)} land-cover classes apart"
+            else:
+                _, header = weights.load_generator(name)
             size = path.stat().st_size / 2**20
-            print(f"{name}: {' '.join(header.bands)}; {', '.join(header.levels)}; {header.steps} training steps")
+            print(
+                f"{name}: {' '.join(header.bands)}; {', '.join(header.levels)}; {header.steps} training steps; {what}"
+            )
             print(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
             if header.data:
                 print(f"  learnt from: {header.data}")
@@ -194,11 +181,15 @@ def translator(
     debug: Debug = False,
 ) -> None:
     """Train the cloudy-to-clear generator; Ctrl-C stops it, --resume goes on from the last checkpoint."""
-    with _faults(debug):
+    with faults(debug):
         from unclouded.settings import load_settings
         from unclouded.training.translator import train as run
 
         print(run(load_settings(settings, overrides or []), data, output, resume))
+
+
+train.command("land-cover")(train_land_cover)
+evaluate.command("land-cover")(evaluate_land_cover)
 
 
 def main() -> None:
@@ -208,94 +199,9 @@ def main() -> None:
     app()
 
 
-@contextmanager
-def _faults(debug: bool) -> Iterator[None]:
-    try:
-        with nullcontext() if debug else _quiet_libraries():
-            yield
-    except KeyboardInterrupt:
-        _say("interrupted: what was finished stays, unfinished files were removed")
-        raise typer.Exit(INTERRUPTED) from None
-    except UncloudedError as error:
-        _report(error, debug)
-        raise typer.Exit(FAILED) from None
-
-
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Keep errors to one line: what libraries have to say beside them is for `--debug`."""
-    warnings.simplefilter("ignore")
-    logging.getLogger("rasterio").addHandler(logging.NullHandler())
-    # libtiff writes to the descriptor itself, so Python's stderr gets another one meanwhile.
-    stderr, descriptor = sys.stderr, os.dup(2)
-    try:
-        if _is_descriptor_2(stderr):
-            sys.stderr = open(descriptor, "w", buffering=1, closefd=False)  # noqa: SIM115 (closed with its descriptor)
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        sys.stderr = stderr
-        os.dup2(descriptor, 2)
-        os.close(descriptor)
-
-
-def _is_descriptor_2(stream: TextIO) -> bool:
-    try:
-        return stream.fileno() == 2
-    except OSError:
-        return False
-
-
-def _report(error: BaseException, debug: bool, source: str | None = None) -> None:
-    if debug:
-        traceback.print_exception(error)
-    text = " ".join(str(error).split())
-    if not isinstance(error, UncloudedError):
-        text = f"{source}: {type(error).__name__} {text}; run it again with --debug to see where"
-    _say(f"error: {text}")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
 def _summary(cleared: ClearedScene) -> str:
     share = cleared.seconds_network / cleared.seconds
     return (
         f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, "
         f"{cleared.seconds:.1f} s ({share:.0%} in the network)"
     )
-
-
-class _Bar:
-    """A progress bar on the terminal for what takes longer than `_PATIENCE`; called as `scene.passes.Progress`."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._start = time.monotonic()
-        self._progress: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if not sys.stderr.isatty() or time.monotonic() - self._start < _PATIENCE:
-            return
-        if self._progress is None:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._progress = Progress(console=Console(stderr=True), transient=True)
-            self._progress.start()
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(f"{self._title}: {stage}", total=total)
-        self._progress.update(self._tasks[stage], completed=done)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()

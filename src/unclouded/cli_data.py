@@ -112,6 +112,66 @@ def folders(
         )
 
 
+class Level(StrEnum):
+    """Processing levels of simulated patches."""
+
+    L1C = "L1C"
+    L2A = "L2A"
+
+
+@data.command()
+def simulate(
+    output: Output,
+    patches: Annotated[int, typer.Option(min=1, help="How many; the clear twins of cloudy ones come on top.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same archive.")] = 0,
+    level: Annotated[Level, typer.Option(help="L2A has 12 bands, L1C 13 and the air before them.")] = Level.L2A,
+    cloudy: Annotated[float, typer.Option(min=0, max=1, help="Share of cloudy patches (domain X).")] = 0.1,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Simulate a look-alike of BigEarthNet with known truth; an interrupted run goes on with the same command."""
+    with faults(debug):
+        from unclouded.data.simulation import simulate_archive
+
+        with Bar(output.name) as bar:
+            made = simulate_archive(
+                output,
+                patches,
+                seed,
+                level=level.value,
+                cloudy=cloudy,
+                workers=workers,
+                overwrite=overwrite,
+                progress=bar,
+            )
+        print(f"{made.output}: {made.packed} patches")
+
+
+@data.command()
+def show(
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="Folder of an archive.")],
+    figure: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw a contact sheet here.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Tell what an archive holds: counts by domain, split, label, country, acquisition and level."""
+    with faults(debug):
+        from unclouded.data.archive import Archive
+        from unclouded.data.counts import counts
+
+        with Archive(archive) as opened:
+            print(f"{archive}: {len(opened)} patches")
+            for name, counted in counts(opened.table).items():
+                print(f"\n{name} ({len(counted)})")
+                for value, count in counted.items():
+                    print(f"{count:>9}  {value}")
+            if figure is not None:
+                from unclouded.report.contact_sheet import archive_sheet
+
+                archive_sheet(opened, figure)
+                print(f"\ncontact sheet: {figure}")
+
+
 def _pack(
     jobs: Callable[[], Sequence[Job]],
     load: Callable[[Job], Loaded],

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from unclouded.bands import L2A, NAMES
 from unclouded.errors import FileError, SettingsError
+
+AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 
 class _Strict(BaseModel):
@@ -72,8 +75,79 @@ class TranslatorSettings(_Strict):
     training: TrainingSettings
 
 
+class ClassifierTraining(_Strict):
+    """How long and how fast a classifier learns.
+
+    Attributes:
+        steps: at most; the learning rate falls to 0 towards it.
+        batch: patches per step.
+        learning_rate: of AdamW, after the warm-up.
+        weight_decay: of AdamW; 0 makes it Adam.
+        warmup: steps.
+        average: decay of the moving average of the weights, which is what is validated and saved.
+        validate_every: steps between validations; each ends in a checkpoint.
+        validation_patches: so many patches of the validation split at most; all unless given.
+        patience: validations without a better F1 after which the run ends; 0 never ends early.
+        turn: whether patches are shown in all eight orientations.
+        drop_bands: share of the patches that lose some of their bands.
+        seed: of everything random.
+        precision: of the convolutions.
+    """
+
+    steps: int = Field(gt=0)
+    batch: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: int = Field(default=200, ge=0)
+    average: float = Field(default=0.999, ge=0, lt=1)
+    validate_every: int = Field(default=500, gt=0)
+    validation_patches: int | None = Field(default=None, gt=0)
+    patience: int = Field(default=0, ge=0)
+    turn: bool = True
+    drop_bands: float = Field(default=0.0, ge=0, le=1)
+    seed: int = 0
+    precision: Literal["bf16", "fp32"] = "bf16"
+
+
+class LandCoverSettings(_Strict):
+    """Everything that `unclouded train land-cover` reads from its YAML file.
+
+    Attributes:
+        data: what the weights learn from, in words; goes into their header.
+        network: which of `models.land_cover`.
+        output: "softmax" against the distribution of a patch's labels, or "sigmoid" against each label for itself.
+        label_reduction: share of the patches that show only one of their labels, drawn anew each time.
+        classes: 43 or 19, the vocabulary.
+        threshold: probability from which a class is predicted; chosen on the validation split unless given.
+        bands: the optical bands that the network looks at.
+        training: how long and how fast.
+    """
+
+    data: str = ""
+    network: Literal["resnet18", "s_cnn_all"] = "resnet18"
+    output: Literal["softmax", "sigmoid"] = "softmax"
+    label_reduction: float = Field(default=0.5, ge=0, le=1)
+    classes: Literal[43, 19] = 43
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    bands: tuple[str, ...] = L2A
+    training: ClassifierTraining
+
+    @field_validator("bands")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [name for name in names if name not in NAMES]
+        if strange or not names or len(set(names)) < len(names):
+            raise ValueError(f"give each band once, of {', '.join(NAMES)}")
+        return names
+
+
 def load_settings(path: Path, overrides: Sequence[str] = ()) -> TranslatorSettings:
-    """Read settings from YAML, then apply overrides such as `training.steps=100`.
+    """Read the settings of a translator, as `load_settings_of` does."""
+    return load_settings_of(TranslatorSettings, path, overrides)
+
+
+def load_settings_of(kind: type[AnySettings], path: Path, overrides: Sequence[str] = ()) -> AnySettings:
+    """Read settings of a kind from YAML, then apply overrides such as `training.steps=100`.
 
     Raises:
         FileError: the file cannot be read.
@@ -94,9 +168,9 @@ def load_settings(path: Path, overrides: Sequence[str] = ()) -> TranslatorSettin
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: not YAML ({' '.join(str(error).split())}).") from error
     try:
-        return TranslatorSettings.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(f"{path}: {_explain(error)}") from error
+        raise SettingsError(f"{path}: {_explain(kind, error)}") from error
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -111,12 +185,12 @@ def _apply(values: dict[str, Any], override: str) -> None:
     values[last] = yaml.safe_load(value)
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
         return f"{where}: {first['msg']} (found {first['input']!r})."
-    model: Any = TranslatorSettings
+    model: Any = kind
     for part in first["loc"][:-1]:
         model = model.model_fields[part].annotation
     known = list(model.model_fields)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unclouded.report.figures import before_after, natural_colour, white_point
+from unclouded.report.figures import before_after, draw_classes, natural_colour, white_point
 
 RNG = np.random.default_rng(0)
 
@@ -32,3 +32,16 @@ def test_natural_colour_orders_red_green_blue() -> None:
 def test_white_point_keeps_water_dark() -> None:
     assert white_point(np.full((1, 4, 4), 0.02, np.float32), ("B08",)) == pytest.approx(0.1)
     assert white_point(np.full((1, 4, 4), 0.6, np.float32), ("B08",)) == pytest.approx(0.6)
+
+
+def size(path: Path) -> tuple[int, int]:
+    width, height = struct.unpack(">II", path.read_bytes()[16:24])
+    return width, height
+
+
+def test_classes_are_drawn_with_a_row_for_each_that_is_there(tmp_path: Path) -> None:
+    names, scores = ["Pastures", "Glaciers", "Sea and ocean"], {"precision": [0.5, 0.0, 0.9], "recall": [0.4, 0.0, 1.0]}
+    for path, support in ((tmp_path / "two.png", [12, 0, 3456]), (tmp_path / "three.png", [12, 1, 3456])):
+        draw_classes(names, support, scores, path, "test split")
+    assert size(tmp_path / "three.png")[0] == size(tmp_path / "two.png")[0] > 500
+    assert size(tmp_path / "three.png")[1] > size(tmp_path / "two.png")[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from unclouded import bands
 from unclouded.errors import FileError, WeightsError
 from unclouded.models.generator import Generator, GeneratorSettings
+from unclouded.models.land_cover import ClassifierSettings, LandCover
 
 FORMAT = "unclouded-generator-1"
+LAND_COVER_FORMAT = "unclouded-land-cover-1"
 _LARGEST = 512 * 2**20
 
 
@@ -30,7 +34,8 @@ class Header:
         name: how people call it.
         bands: optical bands in the order of the network's channels.
         levels: processing levels it was trained on.
-        threshold: opacity under which the input is kept, unless the user says otherwise.
+        threshold: opacity under which the input is kept, unless the user says otherwise; of a classifier: the
+            probability from which a class is predicted.
         settings: the settings of the training run.
         data: the data it learnt from, in words.
         steps: training steps taken.
@@ -47,6 +52,21 @@ class Header:
     sha256: str = ""
 
 
+@dataclass(frozen=True)
+class LandCoverHeader(Header):
+    """What a classifier's weights say of themselves beyond `Header`. Its class list is in the network's settings.
+
+    Attributes:
+        scale: DN per 1.0 of the reflectance that the network takes.
+        data_sha256: of the `metadata.parquet` of the archive it learnt from.
+        metrics: label metrics on that archive's validation split, at `threshold`.
+    """
+
+    scale: float = 10000.0
+    data_sha256: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
 def bundled() -> dict[str, Path]:
     """Names of the weights that come with the package, and where they lie."""
     folder = Path(str(files("unclouded") / "weights"))
@@ -55,12 +75,12 @@ def bundled() -> dict[str, Path]:
 
 def save_generator(generator: Generator, header: Header, path: Path) -> None:
     """Write weights and header; the file appears under its name only when it is complete."""
-    record = asdict(header) | {"format": FORMAT, "model": asdict(generator.settings)}
-    del record["sha256"]
-    tensors = {name: tensor.detach().float().contiguous().clone() for name, tensor in generator.state_dict().items()}
-    aside = path.with_name(f".{path.name}.part")
-    save_file(tensors, aside, metadata={"unclouded": json.dumps(record)})
-    os.replace(aside, path)
+    _save(generator, FORMAT, asdict(generator.settings), header, path)
+
+
+def save_land_cover(classifier: LandCover, header: LandCoverHeader, path: Path) -> None:
+    """Write weights and header; the file appears under its name only when it is complete."""
+    _save(classifier, LAND_COVER_FORMAT, asdict(classifier.settings), header, path)
 
 
 def load_generator(name: str | Path) -> tuple[Generator, Header]:
@@ -70,10 +90,83 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
         FileError: there is no such file or it cannot be read.
         WeightsError: it is not safetensors, is cut short, or does not hold this network.
     """
+    path, record, tensors = _read(name, FORMAT)
+    try:
+        generator = Generator(GeneratorSettings(**record.pop("model")))
+        header = Header(**record)
+        _fill(generator, tensors, path)
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise _misfit(path, error) from error
+    return generator, header
+
+
+def load_land_cover(name: str | Path, *vocabularies: Sequence[str]) -> tuple[LandCover, LandCoverHeader]:
+    """Read a classifier's bundled weights by name, or any by path.
+
+    Args:
+        name: of bundled weights, or the path of others.
+        *vocabularies: class lists that the caller's labels may follow; any unless given.
+
+    Raises:
+        FileError: there is no such file or it cannot be read.
+        WeightsError: it is not safetensors, is cut short, does not hold a classifier, or is of another class list.
+    """
+    path, record, tensors = _read(name, LAND_COVER_FORMAT)
+    try:
+        classifier = LandCover(ClassifierSettings(**record.pop("model")))
+        header = LandCoverHeader(**record)
+        _fill(classifier, tensors, path)
+    except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
+        raise _misfit(path, error) from error
+    own = classifier.settings.classes
+    if vocabularies and own not in {tuple(names) for names in vocabularies}:
+        strange = next((name for name in own if all(name not in names for names in vocabularies)), None)
+        raise WeightsError(
+            f"{path}: weights for another class list: {len(own)} classes, "
+            + (f"among them {strange!r}" if strange else "in another order or not all")
+            + f"; give weights for one of {', '.join(str(len(names)) for names in vocabularies)} classes."
+        )
+    return classifier, header
+
+
+def format_of(name: str | Path) -> str:
+    """The format of weights, `FORMAT` or `LAND_COVER_FORMAT`, read from the header alone; empty if there is none.
+
+    Raises:
+        FileError: there is no such file.
+        WeightsError: it is not safetensors.
+    """
+    path = _path(name)
+    try:
+        with safe_open(path, framework="pt") as file:
+            record = json.loads((file.metadata() or {}).get("unclouded", "{}"))
+    except (SafetensorError, OSError) as error:
+        raise _not_safetensors(path, error) from error
+    except json.JSONDecodeError:
+        return ""
+    return str(record.get("format", "")) if isinstance(record, dict) else ""
+
+
+def _save(network: nn.Module, kind: str, model: dict[str, Any], header: Header, path: Path) -> None:
+    record = asdict(header) | {"format": kind, "model": model}
+    del record["sha256"]
+    tensors = {name: tensor.detach().float().contiguous().clone() for name, tensor in network.state_dict().items()}
+    aside = path.with_name(f".{path.name}.part")
+    save_file(tensors, aside, metadata={"unclouded": json.dumps(record)})
+    os.replace(aside, path)
+
+
+def _path(name: str | Path) -> Path:
     path = bundled().get(str(name), Path(name))
     if not path.is_file():
         known = ", ".join(bundled()) or "none"
         raise FileError(f"{name}: no such weights file; bundled weights are: {known}; give one of these or a path.")
+    return path
+
+
+def _read(name: str | Path, kind: str) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
+    """The path of weights, their header (lists made tuples) with its checksum, and their tensors."""
+    path = _path(name)
     if path.stat().st_size > _LARGEST:
         raise WeightsError(f"{path}: {path.stat().st_size} bytes; weights of up to {_LARGEST} bytes are accepted.")
     try:
@@ -81,35 +174,47 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is not a mapping)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path}: not a complete safetensors file ({error}); pickled weights are never read: "
-            "give weights written by `unclouded train`."
-        ) from error
-    record = _record(path, metadata)
-    try:
-        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.pop("model").items()}
-        generator = Generator(GeneratorSettings(**settings))
-        generator.load_state_dict(tensors)
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        header = Header(**fields)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise WeightsError(
-            f"{path}: does not fit the network that its header names ({what}); train it again."
-        ) from error
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-        raise WeightsError(f"{path}: holds values that are not finite; take an earlier checkpoint of the run.")
-    generator.eval().requires_grad_(False)
-    return generator, Header(**(asdict(header) | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}))
+        raise _not_safetensors(path, error) from error
+    record = _record(path, metadata, kind)
+    record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return path, record, tensors
 
 
-def _record(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+def _record(path: Path, metadata: dict[str, str], kind: str) -> dict[str, Any]:
     try:
         record = json.loads(metadata.get("unclouded", ""))
     except json.JSONDecodeError:
         record = {}
-    if not isinstance(record, dict) or record.pop("format", None) != FORMAT or "model" not in record:
+    found = record.pop("format", None) if isinstance(record, dict) else None
+    if found in (FORMAT, LAND_COVER_FORMAT) and found != kind:
+        raise WeightsError(f"{path}: holds `{found}`, not `{kind}`; give weights of the network that is asked for.")
+    if found != kind or not isinstance(record.get("model"), dict):
         raise WeightsError(
-            f"{path}: safetensors, but without the header of `{FORMAT}`; give weights by `unclouded train`."
+            f"{path}: safetensors, but without the header of `{kind}`; give weights by `unclouded train`."
         )
-    return record
+    return _tuples(record) | {"model": _tuples(record["model"])}
+
+
+def _tuples(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    network.load_state_dict(tensors)
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+        raise WeightsError(f"{path}: holds values that are not finite; take an earlier checkpoint of the run.")
+    network.eval().requires_grad_(False)
+
+
+def _misfit(path: Path, error: Exception) -> WeightsError:
+    if isinstance(error, WeightsError):
+        return error
+    what = " ".join(str(error).split())[:200]
+    return WeightsError(f"{path}: does not fit the network that its header names ({what}); train it again.")
+
+
+def _not_safetensors(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{path}: not a complete safetensors file ({error}); pickled weights are never read: "
+        "give weights written by `unclouded train`."
+    )

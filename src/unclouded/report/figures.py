@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -74,6 +75,43 @@ def draw_panels(panels: Mapping[str, NDArray[np.float32]], path: Path, title: st
         axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(name, fontsize=10)
         axes.set_axis_off()
+    save_figure(figure, path)
+
+
+def draw_classes(
+    names: Sequence[str], support: Sequence[int], scores: Mapping[str, Sequence[float]], path: Path, title: str
+) -> None:
+    """Draw scores of classes (0 to 1) as dots on a row per class, the most frequent class on top, into a PNG.
+
+    Args:
+        names: of the classes.
+        support: how many images show each class; a class that none shows is left out.
+        scores: by name, one number per class.
+        path: the PNG; one that is there is replaced.
+        title: of the figure.
+
+    Raises:
+        FileError: if the PNG cannot be written.
+    """
+    shown = sorted((index for index in range(len(names)) if support[index]), key=lambda index: support[index])
+    figure = Figure(figsize=(8, 1.2 + 0.24 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    for marker, (name, values) in zip(itertools.cycle("o^sd"), scores.items(), strict=False):
+        axes.plot([values[index] for index in shown], range(len(shown)), marker, label=name, markersize=5, alpha=0.8)
+    axes.set_yticks(range(len(shown)), [f"{names[index]} ({support[index]:,})" for index in shown], fontsize=8)
+    axes.set_xlim(-0.02, 1.02)
+    axes.grid(axis="both", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=len(scores), frameon=False)
+    figure.suptitle(title, fontsize=9)
+    save_figure(figure, path)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Save a figure as a PNG that appears under its name only when it is complete.
+
+    Raises:
+        FileError: if it cannot be written.
+    """
     with aside(path) as folder:
         part = folder / "figure.png"
         try:

@@ -1,0 +1,47 @@
+"""Draw simulated landscapes beside real BigEarthNet patches, for the documentation.
+
+    python scripts/draw_landscapes.py bigearthnet_patches.npz --output docs/landscapes.png
+
+The file holds `b10`, real patches' bands B02, B03, B04, B08 as DN (N, 4, 120, 120), with the flags `cloud` and `snow`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from unclouded.data.simulation import jobs, load
+from unclouded.report.contact_sheet import contact_sheet
+from unclouded.report.figures import natural_colour, white_point
+
+_BANDS = ("B02", "B03", "B04")
+_REAL = (4, 16, 19, 22, 32, 36, 41, 45, 47, 56, 57, 58, 66, 71, 73, 76, 89, 95, 101, 121)
+_SHOWN = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("real", type=Path)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    with np.load(given.real) as arrays:
+        real = arrays["b10"][list(_REAL)][:, :3]
+    # The open sea looks the same in both.
+    simulated = []
+    for job in jobs(4 * _SHOWN, given.seed, cloudy=0.0):
+        loaded = load(job)
+        if len(simulated) < _SHOWN and loaded.row["labels"] != ["Sea and ocean"]:
+            simulated.append(np.stack([loaded.values[job.patch_id][band] for band in _BANDS]))
+    rows = {"simulated": simulated, "real (BigEarthNet, CDLA-Permissive-1.0)": list(real)}
+    coloured = {}
+    for title, patches in rows.items():
+        scaled = [patch.astype(np.float32) / 10_000 for patch in patches]
+        coloured[title] = [natural_colour(patch, _BANDS, white_point(patch, _BANDS)) for patch in scaled]
+    contact_sheet(coloured, given.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""What the commands share: errors as one line and an exit code, notes, and progress on the terminal.
+
+Exit codes: 0 all done; 1 some inputs failed; 2 wrong usage or input, or no input done; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from enum import StrEnum
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from unclouded.errors import InputError, UncloudedError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
+
+_PATIENCE = 2.0
+"""Seconds after which a progress bar is shown."""
+
+
+class Device(StrEnum):
+    """Where the network runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are already there.")]
+
+
+def chosen_device(device: Device) -> str:
+    """Name the device that torch is to use: "cpu" or "cuda".
+
+    Raises:
+        InputError: CUDA is asked for and not there.
+    """
+    import torch
+
+    there = torch.cuda.is_available()
+    if device is Device.cuda and not there:
+        raise InputError("--device cuda: no CUDA device is there, or torch was built without CUDA; give --device cpu")
+    return "cuda" if there and device is not Device.cpu else "cpu"
+
+
+@contextmanager
+def faults(debug: bool) -> Iterator[None]:
+    """Turn errors that a person can act on into one line and an exit code; `debug` adds the traceback."""
+    try:
+        with nullcontext() if debug else _quiet_libraries():
+            yield
+    except KeyboardInterrupt:
+        say("interrupted: what was finished stays, unfinished files were removed")
+        raise typer.Exit(INTERRUPTED) from None
+    except UncloudedError as error:
+        report(error, debug)
+        raise typer.Exit(FAILED) from None
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep errors to one line: what libraries have to say beside them is for `--debug`."""
+    warnings.simplefilter("ignore")
+    logging.getLogger("rasterio").addHandler(logging.NullHandler())
+    # libtiff writes to the descriptor itself, so Python's stderr gets another one meanwhile.
+    stderr, descriptor = sys.stderr, os.dup(2)
+    try:
+        if _is_descriptor_2(stderr):
+            sys.stderr = open(descriptor, "w", buffering=1, closefd=False)  # noqa: SIM115 (closed with its descriptor)
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = stderr
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+
+
+def _is_descriptor_2(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 2
+    except OSError:
+        return False
+
+
+def report(error: BaseException, debug: bool, source: str | None = None) -> None:
+    """Say what went wrong, in one line."""
+    if debug:
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())
+    if not isinstance(error, UncloudedError):
+        text = f"{source}: {type(error).__name__} {text}; run it again with --debug to see where"
+    say(f"error: {text}")
+
+
+def say(text: str) -> None:
+    """Print to standard error, so that standard output holds results alone."""
+    print(text, file=sys.stderr)
+
+
+class Bar:
+    """A progress bar on the terminal for what takes longer than `_PATIENCE`; called as `scene.passes.Progress`."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._start = time.monotonic()
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of a stage's `total` steps are done."""
+        if not sys.stderr.isatty() or time.monotonic() - self._start < _PATIENCE:
+            return
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._progress = Progress(console=Console(stderr=True), transient=True)
+            self._progress.start()
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(f"{self._title}: {stage}", total=total)
+        self._progress.update(self._tasks[stage], completed=done)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()

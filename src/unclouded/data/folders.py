@@ -1,0 +1,224 @@
+"""Any folder with `cloudy/` and `clear/` GeoTIFFs, and `radar/` where there is some, cut into patches.
+
+An image's radar has its name: `radar/<stem>.tif`, or a folder `radar/<stem>/` with a file for VV and one for VH. An
+image that is in both folders under the same name and on the same grid is a pair: its clear patches are the truth of
+its cloudy ones. Patches hold reflectance x 10,000 as uint16, 0 where there is no data: DN that already are that stay
+as they are, others (offsets, other scales, floats) are converted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.data.packing import Job, Loaded
+from unclouded.errors import FileError, InputError
+from unclouded.reflectance import Encoding, to_dn, to_reflectance, valid_pixels
+from unclouded.scene.reader import Radar, Scene, SceneInfo, open_radar, open_scene
+
+SCALE = 10_000.0
+_DOMAINS = {"cloudy": "X", "clear": "Y"}
+_ENDINGS = (".tif", ".tiff")
+_SPLITS = ("train", "validation", "test")
+_CHANNELS = ("VV", "VH")
+
+
+class Reading(NamedTuple):
+    """What is said about images that do not say it themselves; None leaves it to them, as `scene.reader` does."""
+
+    bands: tuple[str, ...] | None = None
+    level: str | None = None
+    scale: float | None = None
+    offset: float | None = None
+
+    def open(self, path: str) -> Scene:
+        """Open an image.
+
+        Raises:
+            FileError: it is damaged or cut short.
+            InputError: it cannot be understood without doubt.
+        """
+        return open_scene(path, bands=self.bands, level=self.level, scale=self.scale, offset=self.offset)
+
+
+class _Window(NamedTuple):
+    """A square of an image, and where its radar is."""
+
+    image: str
+    radar: str | None
+    row: int
+    column: int
+    size: int
+    reading: Reading
+
+
+def jobs(
+    source: Path,
+    *,
+    size: int = 120,
+    reading: Reading | None = None,
+    split: str | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Job]:
+    """List the patches of `size` x `size` pixels of all images; what does not fill one at the right and bottom is left.
+
+    Patches without any data are left out. All patches of an image go to the same split: of the images in both folders,
+    and of those in one only, ordered by a hash of their names, one in seven (but at least one of two) goes to
+    validation, as many (but at least one of three) to test and the rest to train.
+
+    Args:
+        source: folder with `cloudy/` and `clear/`, one of which may be missing.
+        size: side of a patch in pixels.
+        reading: what is known about images that do not say it.
+        split: one split for all.
+        note: told what was assumed about an image.
+
+    Raises:
+        FileError: no such folder, or an image that is damaged.
+        InputError: no image, one smaller than a patch or of unknown level, two of one name, or no such split.
+    """
+    if split is not None and split not in _SPLITS:
+        raise InputError(f"{split}: no such split; accepted: {', '.join(_SPLITS)}")
+    if not source.is_dir():
+        raise FileError(f"{source}: no such folder; give one that holds cloudy/ and clear/ with GeoTIFFs")
+    reading = reading or Reading()
+    images = {folder: _images(source / folder) for folder in _DOMAINS}
+    if not any(images.values()):
+        raise InputError(f"{source}: holds no GeoTIFF in cloudy/ or clear/; put .tif files there")
+    splits = _splits(*(set(found) for found in images.values()))
+    grids: dict[tuple[str, str], object] = {}
+    found: list[Job] = []
+    for folder in ("clear", "cloudy"):
+        for stem, path in images[folder].items():
+            with reading.open(str(path)) as scene:
+                _check(scene.info, size, reading, note)
+                grids[folder, stem] = (scene.info.crs, scene.info.transform, scene.info.width, scene.info.height)
+                paired = folder == "cloudy" and grids.get(("clear", stem)) == grids[folder, stem]
+                radar = _radar_of(source, stem)
+                for row, column in _squares(scene, size):
+                    window = _Window(str(path), radar, row, column, size, reading)
+                    known = {"split": split or splits[stem], "level": scene.info.level}
+                    found.append(_job(folder, stem, window, paired, known))
+    return found
+
+
+def load(job: Job) -> Loaded:
+    """Read one patch and its radar.
+
+    Raises:
+        FileError: a block is damaged.
+        InputError: the radar is not one.
+    """
+    window: _Window = job.source
+    scene = _open(window.image, window.reading)
+    square = (window.row, window.column, window.size, window.size)
+    dn = _as_reflectance_dn(scene.read(*square), scene.info.encoding)
+    values = {job.patch_id: dict(zip(scene.info.bands, dn, strict=True))}
+    row = dict(job.row)
+    if window.radar is not None:
+        decibels = _open_radar(window.radar, window.image, window.reading).read(*square)
+        if np.isfinite(decibels).any():
+            row["s1_name"] = f"{job.patch_id}_radar"
+            values[row["s1_name"]] = dict(zip(_CHANNELS, decibels, strict=True))
+    return Loaded(values, row)
+
+
+# Jobs come image by image, and opening one takes longer than reading a patch: each process keeps the last.
+@lru_cache(maxsize=2)
+def _open(image: str, reading: Reading) -> Scene:
+    return reading.open(image)
+
+
+@lru_cache(maxsize=2)
+def _open_radar(radar: str, image: str, reading: Reading) -> Radar:
+    return open_radar(radar, _open(image, reading).info)
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    found: dict[str, Path] = {}
+    for file in files:
+        if file.suffix.lower() not in _ENDINGS:
+            continue
+        if file.stem in found:
+            raise InputError(f"{file}: {found[file.stem].name} has the same name; rename one of them")
+        found[file.stem] = file
+    return found
+
+
+def _check(info: SceneInfo, size: int, reading: Reading, note: Callable[[str], None]) -> None:
+    if min(info.width, info.height) < size:
+        raise InputError(
+            f"{info.source}: {info.width} x {info.height} pixels, smaller than a patch of {size}; give a smaller --size"
+        )
+    if any(text.startswith("level assumed") for text in info.notes) and reading.level is None:
+        # L1C and L2A differ by much in the blue; a guess would mix them silently.
+        raise InputError(f"{info.source}: nothing says whether it is L1C or L2A; give --level")
+    for text in info.notes:
+        note(f"{info.source}: {text}")
+
+
+def _squares(scene: Scene, size: int) -> list[tuple[int, int]]:
+    """Find the row and column of each patch that holds data; one line of patches is in memory at a time."""
+    info = scene.info
+    found = []
+    for row in range(0, info.height - size + 1, size):
+        valid = valid_pixels(scene.read(row, 0, size, info.width), info.encoding)
+        found += [(row, column) for column in range(0, info.width - size + 1, size) if _any(valid, column, size)]
+    return found
+
+
+def _any(valid: NDArray[np.bool_], column: int, size: int) -> bool:
+    return bool(valid[:, column : column + size].any())
+
+
+def _radar_of(source: Path, stem: str) -> str | None:
+    for path in (source / "radar" / stem, *(source / "radar" / f"{stem}{ending}" for ending in _ENDINGS)):
+        if path.exists():
+            return str(path)
+    return None
+
+
+def _job(folder: str, stem: str, window: _Window, paired: bool, known: dict[str, Any]) -> Job:
+    place = f"{stem}_{window.row}_{window.column}"
+    row = {
+        "patch_id": f"{folder}_{place}",
+        "labels": [],
+        "country": "",
+        "s1_name": None,
+        "s2v1_name": None,
+        "contains_seasonal_snow": False,
+        "contains_cloud_or_shadow": folder == "cloudy",
+        "domain": _DOMAINS[folder],
+        "acquisition": stem,
+        "clear_id": f"clear_{place}" if paired else None,
+    } | known
+    return Job(patch_id=str(row["patch_id"]), row=row, source=window)
+
+
+def _splits(cloudy: set[str], clear: set[str]) -> dict[str, str]:
+    """Assign every image's name to a split: no split without images of a kind for as long as there are enough."""
+    splits: dict[str, str] = {}
+    for kind in (cloudy & clear, cloudy - clear, clear - cloudy):
+        names = sorted(kind, key=lambda name: hashlib.sha256(name.encode()).digest())
+        held = max(1, round(len(names) / 7))
+        ends = {"validation": held if len(names) > 1 else 0, "test": held if len(names) > 2 else 0}
+        order: Sequence[str] = [part for part, count in ends.items() for _ in range(count)]
+        splits |= dict(zip(names, [*order, *["train"] * (len(names) - len(order))], strict=True))
+    return splits
+
+
+def _as_reflectance_dn(dn: NDArray[Any], encoding: Encoding) -> NDArray[np.uint16]:
+    plain = Encoding(SCALE, (0.0,) * dn.shape[0], 0.0)
+    if dn.dtype == np.uint16 and encoding == plain:
+        return dn
+    reflectance, valid = to_reflectance(dn, encoding)
+    converted = to_dn(reflectance, plain, np.uint16)
+    converted[:, ~valid] = 0
+    return converted.astype(np.uint16)

@@ -1,0 +1,147 @@
+"""Batches as the networks see them: reflectance on the 10 m grid, on the device, varied by a seeded generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from unclouded.bands import INDEX, NAMES, TEN
+from unclouded.data.batch import GROUPS, Batch
+from unclouded.models.generator import Observation
+
+SCALE = 10_000.0
+"""DN per 1.0 reflectance in an archive; it holds no offsets."""
+
+_FOUR = GROUPS[10]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a batch is varied.
+
+    Attributes:
+        turn: whether each patch is shown in one of its eight orientations (quarter turns and their mirror images).
+        drop_bands: share of the patches that lose bands: all but those of 10 and 20 m, all but those of 10 m, or some.
+        drop_radar: share of the patches that lose their radar.
+    """
+
+    turn: bool = True
+    drop_bands: float = 0.45
+    drop_radar: float = 0.5
+
+
+def to_observation(
+    batch: Batch,
+    device: torch.device | str,
+    augmentation: Augmentation | None = None,
+    rng: torch.Generator | None = None,
+) -> Observation:
+    """Bring a batch to the device and its 20 and 60 m bands to the 10 m grid there (bilinear, as `scene.reader` does).
+
+    A pixel is valid where no band that is there says no-data (DN 0); only B10, which sees almost nothing, may be 0.
+
+    Args:
+        batch: DN at their native sizes.
+        device: where the observation goes; the DN travel as they are, a sixth of the bytes.
+        augmentation: how to vary the batch; not at all unless given.
+        rng: source of randomness, on the CPU so that it does not depend on the device.
+
+    Raises:
+        ValueError: an augmentation without a generator.
+    """
+    count, side = len(batch.ids), max(group.shape[-1] for group in (batch.b10, batch.b20, batch.b60))
+    optical = torch.zeros(count, len(NAMES), side, side, device=device)
+    valid = torch.ones(count, 1, side, side, dtype=torch.bool, device=device)
+    present = batch.present.to(device, non_blocking=True)
+    for names, group in zip(GROUPS.values(), (batch.b10, batch.b20, batch.b60), strict=True):
+        index = [INDEX[name] for name in names]
+        dn = group.to(device, non_blocking=True).float()
+        there = (dn > 0) | (present[:, index] == 0)[:, :, None, None]
+        sure = torch.tensor([name != "B10" for name in names], device=device)[None, :, None, None]
+        valid &= F.interpolate((there | ~sure).all(1, keepdim=True).float(), (side, side), mode="nearest") > 0
+        optical[:, index] = _enlarge(dn, there, side)
+    radar = batch.radar.to(device, non_blocking=True)
+    if radar.shape[-1] != side:
+        radar = F.interpolate(radar, (side, side), mode="bilinear", align_corners=False)
+    x = Observation(
+        optical=optical / SCALE * valid,
+        valid=valid.float(),
+        guides=torch.nan_to_num(radar) * valid,
+        present=present,
+        guided=batch.guided.to(device, non_blocking=True),
+        level=batch.level.to(device, non_blocking=True),
+    )
+    if augmentation is None:
+        return x
+    if rng is None:
+        raise ValueError("an augmentation is random: give its generator")
+    return _vary(x, augmentation, rng)
+
+
+def share_bands(x: Observation, y: Observation) -> tuple[Observation, Observation]:
+    """Keep the bands that x and y both have, patch by patch: what is missing must not tell the domains apart."""
+    both = x.present * y.present
+    return _keep(x, both, x.guided), _keep(y, both, y.guided)
+
+
+def _enlarge(dn: Tensor, there: Tensor, side: int) -> Tensor:
+    """Bring bands (B, C, h, w) to the fine grid; no-data has no weight, so that it does not bleed."""
+    if dn.shape[-1] == side:
+        return dn
+    fine: Tensor = F.interpolate(dn, (side, side), mode="bilinear", align_corners=False)
+    weight = F.interpolate(there.float(), (side, side), mode="bilinear", align_corners=False)
+    return torch.where((weight > 0) & (weight < 0.999), fine / weight.clamp(min=1e-3), fine)
+
+
+def _vary(x: Observation, augmentation: Augmentation, rng: torch.Generator) -> Observation:
+    count = len(x.level)
+    # Drawn in any case, so that one switch does not change what the others draw.
+    orientation = torch.randint(8, (count,), generator=rng)
+    fewer, silent = torch.rand(2, count, generator=rng)
+    kept = torch.stack([_fewer_bands(here, rng) for here in x.present.cpu()])
+    if augmentation.turn:
+        x = x._replace(
+            optical=_turn(x.optical, orientation),
+            valid=_turn(x.valid, orientation),
+            guides=_turn(x.guides, orientation),
+        )
+    losing = (fewer < augmentation.drop_bands)[:, None]
+    present = torch.where(losing.to(x.present.device), kept.to(x.present.device), x.present)
+    heard = (silent >= augmentation.drop_radar).float()[:, None]
+    return _keep(x, present, x.guided * heard.to(x.guided.device))
+
+
+def _fewer_bands(present: Tensor, rng: torch.Generator) -> Tensor:
+    """Draw which of the bands (13,) that are there stay: those of 10 and 20 m, of 10 m, or each with chance 0.6.
+
+    One of the 10 m bands stays in any case, or all bands if that one is not there.
+    """
+    kind, place = float(torch.rand((), generator=rng)), int(torch.randint(len(_FOUR), (), generator=rng))
+    chosen = (torch.rand(len(NAMES), generator=rng) < 0.6).float()
+    if kind < 2 / 3:
+        chosen = torch.zeros(len(NAMES))
+        chosen[[INDEX[name] for name in (TEN if kind < 1 / 3 else _FOUR)]] = 1
+    chosen[INDEX[_FOUR[place]]] = 1
+    return present * chosen if present[INDEX[_FOUR[place]]] else present
+
+
+def _keep(x: Observation, present: Tensor, guided: Tensor) -> Observation:
+    return x._replace(
+        optical=x.optical * present[:, :, None, None],
+        guides=x.guides * guided[:, :, None, None],
+        present=present,
+        guided=guided,
+    )
+
+
+def _turn(image: Tensor, orientation: Tensor) -> Tensor:
+    """Show each image (B, C, H, W) in its orientation (B,): quarter turns 0 to 3, from 4 on mirrored as well."""
+    turned = torch.empty_like(image)
+    for kind in set(orientation.tolist()):
+        chosen = torch.nonzero(orientation == kind).flatten().to(image.device)
+        some = torch.rot90(image[chosen], kind % 4, (2, 3))
+        turned[chosen] = some.flip(3) if kind >= 4 else some
+    return turned

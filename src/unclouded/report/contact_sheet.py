@@ -1,0 +1,96 @@
+"""Contact sheets: many patches at once, in rows with a title each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from unclouded.data.archive import Archive
+from unclouded.errors import FileError
+from unclouded.files import aside, publish
+from unclouded.report.figures import natural_colour, white_point
+
+_NATURAL = ("B02", "B03", "B04")
+_GAP = 3
+"""White pixels between patches."""
+
+
+def contact_sheet(rows: Mapping[str, Sequence[NDArray[np.float32]]], path: Path, *, wide: int = 10) -> None:
+    """Draw images into a PNG, `wide` side by side under the title of their row.
+
+    Args:
+        rows: images (h, w, 3) or (h, w) in [0, 1], all of one size, by title; a long row is continued below.
+        path: the PNG; one that is there is replaced.
+        wide: images side by side.
+
+    Raises:
+        FileError: if the PNG cannot be written.
+    """
+    sheets = {title: _mosaic(images, wide) for title, images in rows.items() if images}
+    heights = [sheet.shape[0] for sheet in sheets.values()]
+    width = max(sheet.shape[1] for sheet in sheets.values())
+    title_height = 20
+    pixels = sum(heights) + title_height * len(sheets)
+    figure = Figure(figsize=(width / 100, pixels / 100), dpi=100)
+    top = float(pixels)
+    for title, sheet in sheets.items():
+        figure.text(0.002, (top - 5) / pixels, title, fontsize=8, va="top")
+        top -= title_height + sheet.shape[0]
+        axes = figure.add_axes((0.0, top / pixels, sheet.shape[1] / width, sheet.shape[0] / pixels))
+        axes.imshow(sheet, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+    with aside(path) as folder:
+        part = folder / "figure.png"
+        try:
+            figure.savefig(part, dpi=100, metadata={"Software": None})
+        except OSError as error:
+            raise FileError(
+                f"{path}: cannot be written ({error.strerror}); check the disk and its free space"
+            ) from error
+        publish({part: path})
+
+
+def archive_sheet(archive: Archive, path: Path, *, wide: int = 10, lines: int = 2) -> None:
+    """Draw patches of each domain, evenly spaced through the archive, with the truth where it is known, into a PNG.
+
+    Raises:
+        FileError: if a value is damaged or the PNG cannot be written.
+    """
+    table = archive.table.select(["patch_id", "domain", "clear_id"]).to_pylist()
+    twins = {row["clear_id"] for row in table}
+    rows: dict[str, list[NDArray[np.float32]]] = {}
+    for domain, title in (("Y", "domain Y: clear"), ("X", "domain X: cloud or shadow"), ("", "in no domain")):
+        here = [row for row in table if row["domain"] == domain and row["patch_id"] not in twins]
+        chosen = here[:: max(1, len(here) // (wide * lines))][: wide * lines]
+        shown = [archive.read(row["patch_id"]) for row in chosen]
+        rows[title] = [_colour(patch) for patch in shown]
+        if domain == "X":
+            rows["the same places, clear"] = [
+                _colour(archive.read(row["clear_id"])) for row in chosen if row["clear_id"]
+            ]
+            for name, truth in (("opacity", "opacity of the clouds, 0 to 1"), ("shadow", "their shadows, 0 to 1")):
+                rows[truth] = [patch[name].astype(np.float32) / np.float32(255) for patch in shown if name in patch]
+    contact_sheet(rows, path, wide=wide)
+
+
+def _colour(patch: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """Natural colour (h, w, 3) of a patch's bands, or grey of its first where it lacks one."""
+    bands = _NATURAL if all(name in patch for name in _NATURAL) else (min(patch),)
+    reflectance = np.stack([patch[name] for name in bands]).astype(np.float32) / np.float32(10_000)
+    return natural_colour(reflectance, bands, white_point(reflectance, bands))
+
+
+def _mosaic(images: Sequence[NDArray[np.float32]], wide: int) -> NDArray[np.float32]:
+    coloured = [np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image for image in images]
+    height, width = coloured[0].shape[:2]
+    high = -(-len(coloured) // wide)
+    sheet = np.ones((high * (height + _GAP), wide * (width + _GAP), 3), np.float32)
+    for index, image in enumerate(coloured):
+        top, left = index // wide * (height + _GAP), index % wide * (width + _GAP)
+        sheet[top : top + height, left : left + width] = image
+    return sheet

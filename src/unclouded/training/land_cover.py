@@ -1,0 +1,303 @@
+"""Training of a land-cover classifier: one plain loop, which can be killed and resumed at any checkpoint.
+
+One process, one device; several GPUs wait for the move to Lightning Fabric.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.evaluation.land_cover import LabelledImages, check_bands, choose_threshold, decide, image_f1, predict
+from unclouded.models.land_cover import ClassifierSettings, LandCover
+from unclouded.models.weights import LandCoverHeader, save_land_cover
+from unclouded.settings import LandCoverSettings
+from unclouded.training.label_objectives import distribution_loss, presence_loss, reduce_labels
+
+
+class Patches(Protocol):
+    """Labelled patches of one split, such as `data.labelled.LabelledPatches`."""
+
+    def __len__(self) -> int:
+        """Return the number of patches."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+
+    @property
+    def counts(self) -> Tensor:
+        """(K,) how many patches have each label."""
+
+    def levels(self) -> tuple[str, ...]:
+        """Processing levels."""
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation (13,) of the bands' reflectance."""
+
+    def shuffled(self) -> Iterator[LabelledImages]:
+        """Batches to train on, for ever, from the position on."""
+
+    def in_order(self) -> Iterator[LabelledImages]:
+        """Every patch once, as it is."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a position."""
+
+
+class Data(NamedTuple):
+    """What a run learns from: two splits of an archive, and the archive's checksum."""
+
+    train: Patches
+    validation: Patches
+    sha256: str = ""
+
+
+class Training:
+    """Everything a run needs to go on: network, optimiser, moving average, randomness, and the best so far."""
+
+    _PARTS = ("classifier", "average", "optimiser", "patches")
+
+    def __init__(self, settings: LandCoverSettings, data: Data, device: torch.device) -> None:
+        torch.manual_seed(settings.training.seed)
+        self.settings, self.device, self.patches = settings, device, data.train
+        model = ClassifierSettings(
+            classes=data.train.classes,
+            network=settings.network,
+            output=settings.output,
+            bands=settings.bands,
+            subsets=settings.training.drop_bands > 0,
+        )
+        classifier = LandCover(model)
+        self.classifier: LandCover = classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.classifier).requires_grad_(False)
+        rate = settings.training
+        self.optimiser = torch.optim.AdamW(
+            self.classifier.parameters(), rate.learning_rate, weight_decay=rate.weight_decay, fused=True
+        )
+        self.rng = torch.Generator().manual_seed(rate.seed)
+        self.step, self.best, self.best_step = 0, -1.0, 0
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` takes."""
+        return {name: getattr(self, name).state_dict() for name in self._PARTS} | {
+            "rng": self.rng.get_state(),
+            "step": self.step,
+            "best": self.best,
+            "best_step": self.best_step,
+            "settings": self.settings.model_dump_json(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a saved state.
+
+        Raises:
+            InputError: it is of another network, class list or data.
+        """
+        try:
+            for name in self._PARTS:
+                getattr(self, name).load_state_dict(state[name])
+        except InputError:
+            raise
+        except (RuntimeError, ValueError, KeyError) as error:
+            what = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"the checkpoint does not fit these settings and data ({what}); start a new run"
+            ) from error
+        self.rng.set_state(state["rng"])
+        self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are taken, or the patience is over."""
+        rate = self.settings.training
+        waited = (self.step - self.best_step) / rate.validate_every
+        return self.step >= rate.steps or (rate.patience > 0 and waited >= rate.patience)
+
+
+def train(
+    settings: LandCoverSettings, data: Data, output: Path, resume: bool = False, device: str | torch.device = "cpu"
+) -> Path:
+    """Train a classifier and return the path of its weights: the moving average with the best F1 on validation.
+
+    Args:
+        settings: of the run.
+        data: to learn from and to validate on.
+        output: folder of the run: `checkpoint.pt`, `log.jsonl`, `weights.safetensors`, and TensorBoard's events where
+            `tensorboard` is installed.
+        resume: go on from `checkpoint.pt`.
+        device: "cpu" or "cuda"; on the CPU a resumed run gives the very weights of an undisturbed one.
+
+    Raises:
+        InputError: the folder holds a run and `resume` was not asked for, or there is none to resume; the training
+            data show fewer than two classes.
+        FileError: the checkpoint cannot be read.
+        UncloudedError: the loss is no longer finite; the last good checkpoint stays.
+    """
+    checkpoint = output / "checkpoint.pt"
+    if checkpoint.exists() != resume:
+        found, advice = (
+            ("already holds a run", "add --resume") if checkpoint.exists() else ("holds no run", "drop --resume")
+        )
+        raise InputError(f"{output}: {found}; {advice} or choose another folder.")
+    shown = int((data.train.counts > 0).sum())
+    if shown < 2:
+        raise InputError(f"{shown} class among the labels of the training patches; a classifier needs two or more.")
+    training = Training(settings, data, torch.device(device))
+    first = next(iter(data.validation.in_order()))
+    check_bands(training.classifier.settings, first.observation.present, first.ids)
+    if resume:
+        training.restore(_read(checkpoint))
+    else:
+        statistics = data.train.statistics()
+        for network in (training.classifier, training.average):
+            network.standardise_by(*statistics)
+    output.mkdir(parents=True, exist_ok=True)
+    rate, events = settings.training, _events(output, training.step)
+    log = _Log(output / "log.jsonl", training.step)
+    losses: list[float] = []
+    started = time.monotonic()
+    batches = data.train.shuffled()
+    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None) as bar:
+        while not training.finished:
+            loss = _step(training, next(batches))
+            if not math.isfinite(loss):
+                raise UncloudedError(
+                    f"{output}: loss or gradient not finite at step {training.step}; checkpoint.pt is the last good state."
+                )
+            losses.append(loss)
+            training.step += 1
+            bar.update()
+            if training.step % rate.validate_every == 0 or training.step == rate.steps:
+                entry = {"loss": float(np.mean(losses))} | _validate(training, data, output)
+                losses.clear()
+                log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
+                events(entry, training.step)
+                bar.set_postfix(loss=f"{entry['loss']:.3f}", f1=f"{entry['f1']:.3f}", best=f"{training.best:.3f}")
+                _save(training.state(), checkpoint)
+    return output / "weights.safetensors"
+
+
+def _step(training: Training, batch: LabelledImages) -> float:
+    """One update of the classifier and of its moving average; returns the loss, NaN if a gradient is not finite."""
+    settings, rate = training.settings, training.settings.training
+    for group in training.optimiser.param_groups:
+        group["lr"] = rate.learning_rate * _schedule(training.step, settings)
+    labels = reduce_labels(batch.labels, settings.label_reduction, training.rng).to(training.device)
+    training.classifier.train()
+    with torch.autocast(training.device.type, torch.bfloat16, enabled=rate.precision == "bf16"):
+        features = training.classifier.features(batch.observation)
+    logits = training.classifier.classify(features)
+    loss = (distribution_loss if settings.output == "softmax" else presence_loss)(logits, labels)
+    training.optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    norm = torch.nn.utils.clip_grad_norm_(training.classifier.parameters(), 1.0)
+    if not math.isfinite(norm):
+        return math.nan
+    training.optimiser.step()
+    # Early on the average follows closely, so that it forgets the random beginning.
+    share = 1 - min(rate.average, (1 + training.step) / (10 + training.step))
+    with torch.no_grad():
+        own, theirs = training.average.state_dict(), training.classifier.state_dict()
+        for name, tensor in own.items():
+            if tensor.is_floating_point():
+                tensor.lerp_(theirs[name], share)
+            else:
+                tensor.copy_(theirs[name])
+    return float(loss.detach())
+
+
+def _validate(training: Training, data: Data, output: Path) -> dict[str, float]:
+    """Measure the moving average, and write it to `weights.safetensors` if it is the best so far."""
+    settings = training.settings
+    bf16 = settings.training.precision == "bf16"
+    made = predict(training.average, data.validation.in_order(), len(data.validation), bf16=bf16)
+    threshold = settings.threshold or choose_threshold(made.probabilities, made.labels, settings.output)
+    metrics = {"f1": image_f1(decide(made.probabilities, threshold, settings.output), made.labels)}
+    if metrics["f1"] > training.best:
+        training.best, training.best_step = metrics["f1"], training.step
+        header = LandCoverHeader(
+            name=output.name,
+            bands=settings.bands,
+            levels=data.train.levels(),
+            threshold=threshold,
+            settings=settings.model_dump(mode="json"),
+            data=settings.data,
+            steps=training.step,
+            data_sha256=data.sha256,
+            metrics=metrics | {"images": len(made.ids)},
+        )
+        save_land_cover(training.average, header, output / "weights.safetensors")
+    return metrics | {"threshold": threshold}
+
+
+def _schedule(step: int, settings: LandCoverSettings) -> float:
+    """Linear warm-up, then cosine to zero."""
+    warmup, steps = settings.training.warmup, settings.training.steps
+    return min((step + 1) / max(warmup, 1), 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    except Exception as error:  # torch raises whatever its readers raise
+        raise FileError(
+            f"{checkpoint}: not a checkpoint that can be read ({type(error).__name__}); start a new run."
+        ) from error
+    return state
+
+
+def _save(state: dict[str, Any], checkpoint: Path) -> None:
+    aside = checkpoint.with_name(".checkpoint.part")
+    torch.save(state, aside)
+    os.replace(aside, checkpoint)
+
+
+class _Log:
+    """One JSON line per validation; what a killed run wrote after its last checkpoint is taken back."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self._path = path
+        kept = []
+        for line in path.read_text().splitlines() if path.exists() else []:
+            with contextlib.suppress(json.JSONDecodeError):  # the last line of a killed run may be half a line
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+        path.write_text("".join(f"{line}\n" for line in kept))
+
+    def write(self, entry: dict[str, float]) -> None:
+        """Append an entry."""
+        with self._path.open("a") as file:
+            file.write(json.dumps({name: round(value, 6) for name, value in entry.items()}) + "\n")
+
+
+def _events(output: Path, step: int) -> Callable[[dict[str, float], int], None]:
+    """Where the entries of the log also go: TensorBoard's events, if it is installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return lambda entry, step: None
+    writer: Any = SummaryWriter(str(output), purge_step=step)
+
+    def write(entry: dict[str, float], step: int) -> None:
+        for name, value in entry.items():
+            writer.add_scalar(name, value, step)
+        writer.flush()
+
+    return write

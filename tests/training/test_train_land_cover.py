@@ -1,0 +1,143 @@
+"""Training of a classifier: it learns, keeps its best, stops early, resumes to the bit, refuses what cannot work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from labelled_stub import CLASSES, Data, Small, Stub, data
+
+from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.models import land_cover as networks
+from unclouded.models.weights import load_land_cover
+from unclouded.settings import LandCoverSettings
+from unclouded.training import land_cover
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch) -> None:
+    monkeypatch.setitem(networks.NETWORKS, "resnet18", Small)
+
+
+def settings(**changes) -> LandCoverSettings:
+    training = {"steps": 6, "batch": 8, "validate_every": 2, "warmup": 1, "precision": "fp32"}
+    training |= changes.pop("training", {})
+    return LandCoverSettings.model_validate({"training": training} | changes)
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_it_learns_what_tells_the_classes_apart(output: str, tmp_path: Path) -> None:
+    quick = {"steps": 300, "validate_every": 100, "learning_rate": 0.03, "average": 0.9}
+    path = land_cover.train(settings(output=output, training=quick), data(), tmp_path / "run")
+    classifier, header = load_land_cover(path, CLASSES)
+    assert header.metrics["f1"] > 0.95
+    assert header.metrics["images"] == 32
+    assert header.data_sha256 == "c0ffee"
+    assert (header.levels, classifier.settings.output) == (("L2A",), output)
+    assert 0 < header.threshold < 1
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [100, 200, 300]
+    assert log[-1]["loss"] < log[0]["loss"]
+
+
+def test_a_killed_run_resumes_to_the_bit(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import test_train_land_cover as here
+from unclouded.training import land_cover
+here.networks.NETWORKS["resnet18"] = here.Small
+saves = land_cover._save
+def dies(state, checkpoint):
+    saves(state, checkpoint)
+    if state["step"] == 4:
+        (checkpoint.parent / "log.jsonl").open("a").write('{"step": 6, "lo')
+        os.kill(os.getpid(), signal.SIGKILL)
+land_cover._save = dies
+land_cover.train(here.settings(), here.data(), Path(sys.argv[2]))
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = tmp_path / "killed"
+    done = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(killed)], env=environment)
+    assert done.returncode == -signal.SIGKILL
+    resumed = land_cover.train(settings(), data(), killed, resume=True)
+    whole = land_cover.train(settings(), data(), tmp_path / "whole")
+    assert [path.name for path in (resumed, whole)] == ["weights.safetensors"] * 2
+    first, second = (torch.load(run / "checkpoint.pt", weights_only=True) for run in (killed, tmp_path / "whole"))
+    for part in ("classifier", "average"):
+        assert first[part].keys() == second[part].keys()
+        for name, tensor in first[part].items():
+            assert torch.equal(tensor, second[part][name]), name
+    assert (first["best"], first["best_step"]) == (second["best"], second["best_step"])
+    steps = [json.loads(line)["step"] for line in (killed / "log.jsonl").read_text().splitlines()]
+    assert steps == [2, 4, 6]
+
+
+def test_patience_ends_a_run_and_the_best_weights_stay(tmp_path: Path, monkeypatch) -> None:
+    scores = iter([0.5, 0.4, 0.3, 0.9])
+    monkeypatch.setattr(land_cover, "image_f1", lambda predicted, labels: next(scores))
+    path = land_cover.train(settings(training={"steps": 100, "patience": 2}), data(), tmp_path / "run")
+    header = load_land_cover(path)[1]
+    assert (header.steps, header.metrics["f1"]) == (2, 0.5)
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 6
+
+
+def test_a_threshold_that_is_given_is_kept(tmp_path: Path) -> None:
+    path = land_cover.train(settings(threshold=0.5, output="sigmoid"), data(), tmp_path / "run")
+    assert load_land_cover(path)[1].threshold == 0.5
+
+
+def test_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch) -> None:
+    steps = land_cover._step
+    monkeypatch.setattr(land_cover, "_step", lambda t, b: float("nan") if t.step == 3 else steps(t, b))
+    with pytest.raises(UncloudedError, match="not finite at step 3"):
+        land_cover.train(settings(), data(), tmp_path / "run")
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 2
+
+
+def test_a_gradient_that_is_not_finite_does_not_reach_the_weights() -> None:
+    training = land_cover.Training(settings(), data(), torch.device("cpu"))
+    before = [parameter.clone() for parameter in training.classifier.parameters()]
+    training.classifier.head.weight.register_hook(lambda gradient: gradient * float("inf"))
+    assert not land_cover._step(training, next(data().train.shuffled())) < float("inf")
+    assert all(torch.equal(p, q) for p, q in zip(training.classifier.parameters(), before, strict=True))
+
+
+def test_refuses_one_class(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="1 class among the labels"):
+        land_cover.train(settings(), Data(Stub(0, shown=1), Stub(1)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_refuses_images_without_the_bands(tmp_path: Path) -> None:
+    poor = data()
+    poor.validation.present[:, 2] = 0
+    with pytest.raises(InputError, match="image 0: lacks B03"):
+        land_cover.train(settings(), poor, tmp_path / "run")
+    land_cover.train(settings(training={"drop_bands": 0.5}), poor, tmp_path / "run")
+
+
+def test_refuses_to_overwrite_invent_or_misread_a_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no run"):
+        land_cover.train(settings(), data(), tmp_path / "run", resume=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"half a check")
+    with pytest.raises(InputError, match="already holds a run"):
+        land_cover.train(settings(), data(), tmp_path / "run")
+    with pytest.raises(FileError, match="not a checkpoint"):
+        land_cover.train(settings(), data(), tmp_path / "run", resume=True)
+
+
+def test_refuses_a_checkpoint_of_another_network(tmp_path: Path, monkeypatch) -> None:
+    land_cover.train(settings(), data(), tmp_path / "run")
+    wider = type("Wider", (Small,), {"width": 9})
+    monkeypatch.setitem(networks.NETWORKS, "resnet18", wider)
+    with pytest.raises(InputError, match="does not fit"):
+        land_cover.train(settings(), data(), tmp_path / "run", resume=True)
