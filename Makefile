@@ -1,9 +1,12 @@
 PYTHON ?= python3
 INSTALL = .venv/bin/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo test lint
+.PHONY: demo data test lint
 demo: .venv/installed
 	.venv/bin/unclouded demo --output demo --overwrite
+
+data: .venv/installed
+	$(INSTALL) --editable '.[data]'
 
 test: .venv/installed-dev
 	.venv/bin/python -m pytest -m "not slow"
