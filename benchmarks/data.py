@@ -136,7 +136,7 @@ def compare_reading(root: Path, archive_path: Path, rounds: int, sample: int) ->
                     warm.setdefault(name, []).append(by_clock)
                     own.setdefault(name, []).append(by_cpu)
     for _ in range(3):
-        rows = rng.permutation(len(names))[: min(sample // 10, len(names))].tolist()
+        rows = rng.permutation(len(names))[: max(1, sample // 10)].tolist()
         kept["GeoTIFFs"] = forget([path for row in rows for path in files[row]])
         cold.setdefault("14 GeoTIFFs, rasterio", []).append(rates(read_geotiffs(files), rows)[0])
         # Mapped pages are not given up: the archive is closed meanwhile.

@@ -98,11 +98,10 @@ def test_other_arguments_do_not_go_on_with_an_interrupted_run(tmp_path: Path) ->
         pass
 
     def stop(stage: str, done: int, total: int) -> None:
-        if done:
-            raise Stop
+        raise Stop
 
     with pytest.raises(Stop):
-        simulate_archive(tmp_path / "archive", 66, 1, cloudy=0.0, workers=1, progress=stop)
+        simulate_archive(tmp_path / "archive", 3, 1, cloudy=0.0, workers=1, progress=stop)
     with pytest.raises(InputError, match="interrupted"):
-        simulate_archive(tmp_path / "archive", 66, 2, cloudy=0.0, workers=1)
+        simulate_archive(tmp_path / "archive", 3, 2, cloudy=0.0, workers=1)
     assert not (tmp_path / "archive").exists()

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.image import imread
 
-from unclouded.data.archive import Archive
-from unclouded.data.simulation import simulate_archive
+from unclouded.data.archive import Archive, encode
+from unclouded.data.archive_writer import ArchiveWriter
+from unclouded.data.simulation import jobs, load
 from unclouded.report.contact_sheet import archive_sheet, contact_sheet
 
 
@@ -20,7 +21,10 @@ def test_images_stand_in_order_and_long_rows_go_on_below(tmp_path: Path) -> None
 
 
 def test_sheet_of_an_archive(tmp_path: Path) -> None:
-    simulate_archive(tmp_path / "archive", 4, 0, cloudy=0.5, workers=1)
+    with ArchiveWriter(tmp_path / "archive") as writer:
+        for loaded in map(load, jobs(4, 0, cloudy=0.5)):
+            writer.put({key: encode(tensors) for key, tensors in loaded.values.items()}, [loaded.row])
+        writer.finish()
     with Archive(tmp_path / "archive") as archive:
         archive_sheet(archive, tmp_path / "sheet.png", wide=2)
     # Y, X, the clear twins, opacity and shadow: five rows of two patches.

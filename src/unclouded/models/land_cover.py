@@ -142,8 +142,8 @@ class ShallowNetwork(nn.Module):
     """S-CNN-All up to its fully connected layer (B, 128).
 
     Three convolutions with 32, 32 and 64 filters of 5 x 5, 5 x 5 and 3 x 3, zero padding, max-pooling between them, one
-    fully connected layer, one of classification (Sumbul et al. 2019). The width of the fully connected layer is that of
-    the same layers in their K-Branch CNN (BigEarthNet models, TensorFlow code).
+    fully connected layer, one of classification (Sumbul et al. 2019). The width of the fully connected layer is our
+    choice: the one that is reported for the branches of the same authors' K-Branch CNN.
     """
 
     width = 128

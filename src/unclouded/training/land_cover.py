@@ -5,13 +5,11 @@ One process, one device; several GPUs wait for the move to Lightning Fabric.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -26,6 +24,7 @@ from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, save_land_cover
 from unclouded.settings import LandCoverSettings
 from unclouded.training.label_objectives import distribution_loss, presence_loss, reduce_labels
+from unclouded.training.run_log import RunLog, tensorboard_events
 
 
 class Patches(Protocol):
@@ -169,8 +168,8 @@ def train(
         for network in (training.classifier, training.average):
             network.standardise_by(*statistics)
     output.mkdir(parents=True, exist_ok=True)
-    rate, events = settings.training, _events(output, training.step)
-    log = _Log(output / "log.jsonl", training.step)
+    rate, events = settings.training, tensorboard_events(output, training.step)
+    log = RunLog(output / "log.jsonl", training.step)
     losses: list[float] = []
     started = time.monotonic()
     batches = data.train.shuffled()
@@ -178,9 +177,8 @@ def train(
         while not training.finished:
             loss = _step(training, next(batches))
             if not math.isfinite(loss):
-                raise UncloudedError(
-                    f"{output}: loss or gradient not finite at step {training.step}; checkpoint.pt is the last good state."
-                )
+                where = f"loss or gradient not finite at step {training.step}"
+                raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
             losses.append(loss)
             training.step += 1
             bar.update()
@@ -267,37 +265,3 @@ def _save(state: dict[str, Any], checkpoint: Path) -> None:
     aside = checkpoint.with_name(".checkpoint.part")
     torch.save(state, aside)
     os.replace(aside, checkpoint)
-
-
-class _Log:
-    """One JSON line per validation; what a killed run wrote after its last checkpoint is taken back."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self._path = path
-        kept = []
-        for line in path.read_text().splitlines() if path.exists() else []:
-            with contextlib.suppress(json.JSONDecodeError):  # the last line of a killed run may be half a line
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-        path.write_text("".join(f"{line}\n" for line in kept))
-
-    def write(self, entry: dict[str, float]) -> None:
-        """Append an entry."""
-        with self._path.open("a") as file:
-            file.write(json.dumps({name: round(value, 6) for name, value in entry.items()}) + "\n")
-
-
-def _events(output: Path, step: int) -> Callable[[dict[str, float], int], None]:
-    """Where the entries of the log also go: TensorBoard's events, if it is installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return lambda entry, step: None
-    writer: Any = SummaryWriter(str(output), purge_step=step)
-
-    def write(entry: dict[str, float], step: int) -> None:
-        for name, value in entry.items():
-            writer.add_scalar(name, value, step)
-        writer.flush()
-
-    return write
