@@ -22,12 +22,11 @@ import mmap
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +38,7 @@ from synthetic_v1 import files_of, make_folders
 from unclouded.data import bigearthnet
 from unclouded.data.archive import VALUES, Archive
 from unclouded.data.batch import PatchReader
-from unclouded.data.packing import Job, Loaded, pack
+from unclouded.data.packing import pack
 
 BIGEARTHNET = 590_326
 BATCH = 32
@@ -151,77 +150,6 @@ def compare_reading(root: Path, archive_path: Path, rounds: int, sample: int) ->
     return {"bytes": size, "patches": len(names), "kept_in_cache": kept, **median}
 
 
-def load_copy(job: Job) -> Loaded:
-    """Load a patch under another name."""
-    original, number = job.source
-    loaded = bigearthnet.load(original)
-    renamed = {key: f"{key}_{number}" for key in loaded.values}
-    row = dict(loaded.row)
-    row["patch_id"] = job.patch_id
-    if row["s1_name"] is not None:
-        row["s1_name"] = renamed[str(row["s1_name"])]
-    return Loaded({renamed[key]: tensors for key, tensors in loaded.values.items()}, row)
-
-
-def copies(originals: list[Job], count: int) -> list[Job]:
-    return [
-        replace(job, patch_id=f"{job.patch_id}_{number}", row={}, source=(job, number))
-        for number in range(count)
-        for job in [originals[number % len(originals)]]
-    ]
-
-
-def memory_of(process: int) -> int:
-    """Anonymous and shared bytes of a process and those it started."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text()
-        children = " ".join(path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")).split()
-    except OSError:
-        return 0
-    own = sum(int(line.split()[1]) for line in status.splitlines() if line.startswith(("RssAnon", "RssShmem")))
-    return own * 1024 + sum(memory_of(int(child)) for child in children)
-
-
-@contextmanager
-def watched_memory() -> Iterator[list[int]]:
-    """Sample the memory of this process and its children; the list grows by one figure every 0.2 s."""
-    found: list[int] = [memory_of(os.getpid())]
-    stop = threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(0.2):
-            found.append(memory_of(os.getpid()))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield found
-    finally:
-        stop.set()
-        thread.join()
-
-
-def measure_packing(root: Path, archive: Path, count: int, workers: int) -> dict[str, float]:
-    """Pack `count` patches; rate, and the memory before, at a quarter, and at the highest."""
-    jobs = copies(list(bigearthnet.jobs(root)), count)
-    with watched_memory() as memory:
-        started = time.perf_counter()
-        report = pack(jobs, load_copy, archive, origin="benchmark", workers=workers)
-        seconds = time.perf_counter() - started
-    if report.broken:
-        raise SystemExit(f"{archive}: {report.broken} patches were refused; see {archive}/broken.csv")
-    return {
-        "patches": report.packed,
-        "seconds": seconds,
-        "per_second_per_core": report.packed / seconds / workers,
-        "workers": workers,
-        "memory_before": memory[0],
-        "memory_first_quarter": max(memory[: len(memory) // 4 + 1]),
-        "memory_highest": max(memory),
-        "bytes_per_patch": (archive / VALUES).stat().st_size / report.packed,
-    }
-
-
 def print_reading(result: dict) -> None:
     print(f"\nReading {result['patches']} patches at random, {result['bytes'] / 1e6:.3f} MB each (S2 and S1)")
     kept = ", ".join(f"{share:.0%} of the {name}" for name, share in result["kept_in_cache"].items())
@@ -239,15 +167,14 @@ def print_reading(result: dict) -> None:
 
 
 def print_packing(result: dict[str, float]) -> None:
-    hours = BIGEARTHNET / result["per_second_per_core"] / 3600
-    size = BIGEARTHNET * result["bytes_per_patch"] / 1e9
     print(f"\nPacking {result['patches']:,} v1 patches (S2 and S1) with {result['workers']} processes")
-    print(f"{result['per_second_per_core']:.0f} patches/s per core, {result['seconds']:.0f} s")
+    print(f"{result['per_second_per_core']:.0f} patches/s per core by the clock ({result['seconds']:.0f} s), ", end="")
+    print(f"{result['per_cpu_second']:.0f} per CPU second")
     names = ("memory_before", "memory_first_quarter", "memory_highest")
-    print("memory of all processes: {:.0f} MB before, {:.0f} in the first quarter, {:.0f} at the highest".format(
-        *(result[name] / 1e6 for name in names)
-    ))  # fmt: skip
-    print(f"at this rate {BIGEARTHNET:,} patches take {hours:.2f} core hours and {size:.0f} GB")
+    before, first, highest = (result[name] / 1e6 for name in names)
+    print(f"memory of all processes: {before:.0f} MB before, {first:.0f} in the first quarter, {highest:.0f} at most")
+    hours, size = BIGEARTHNET / result["per_cpu_second"] / 3600, BIGEARTHNET * result["bytes_per_patch"] / 1e9
+    print(f"at this rate {BIGEARTHNET:,} patches take {hours:.2f} CPU hours and {size:.0f} GB")
 
 
 def main() -> None:
@@ -267,7 +194,11 @@ def main() -> None:
         result = {"reading": compare_reading(folder / "v1", folder / "archive", arguments.rounds, arguments.patches)}
         print_reading(result["reading"])
         if arguments.pack:
-            result["packing"] = measure_packing(folder / "v1", folder / "packed", arguments.pack, arguments.workers)
+            # In a process of its own, which holds no images and no torch: its memory is measured.
+            command = [sys.executable, str(Path(__file__).with_name("packing.py")), folder / "v1", folder / "packed"]
+            options = [f"--patches={arguments.pack}", f"--workers={arguments.workers}"]
+            done = subprocess.run([*command, *options], check=True, stdout=subprocess.PIPE, text=True)
+            result["packing"] = json.loads(done.stdout)
             print_packing(result["packing"])
     finally:
         shutil.rmtree(folder)

@@ -1,10 +1,12 @@
 """Simulated skies: the truth that they keep must explain the image that they give."""
 
+import math
+
 import pytest
 import torch
 
 from unclouded.bands import INDEX
-from unclouded.data.clouds import Sky, fractal_noise, simulate
+from unclouded.data.clouds import Sky, _cast_shadow, fractal_noise, simulate
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +69,14 @@ def test_noise_is_standardised_and_smoother_with_roughness() -> None:
     torch.testing.assert_close(field.std(dim=(1, 2, 3)), torch.ones(2), atol=1e-3, rtol=0)
     steps = field.diff(dim=3).abs().mean(dim=(1, 2, 3))
     assert float(steps[1]) < 0.5 * float(steps[0])
+
+
+def test_shadows_fall_away_from_the_sun() -> None:
+    """The sun in the south-east, as on most mornings: shadows lie north-west of their clouds."""
+    size = 128 + 2 * 96
+    cloud = torch.zeros(1, 1, size, size)
+    cloud[..., 158:162, 158:162] = 1
+    shadow = _cast_shadow(cloud, torch.Generator().manual_seed(0), (math.radians(40), math.radians(135)))
+    row, column = (float((shadow[0, 0].sum(1 - axis) * torch.arange(128)).sum() / shadow.sum()) for axis in (0, 1))
+    assert row < 63 and column < 63
+    assert abs(row - column) < 1

@@ -89,6 +89,7 @@ def simulate(
     rng: torch.Generator,
     overcast: Tensor | None = None,
     cutouts: Sequence[CutOut] = (),
+    sun: tuple[float, float] | None = None,
 ) -> Sky:
     """Put a random sky over clear images.
 
@@ -99,6 +100,7 @@ def simulate(
         overcast: (N, 13, h, w) real images of unbroken cloud, h, w >= H; a third of the skies take
             their texture from them.
         cutouts: real clouds; a third of the skies show one of them in place of simulated cloud.
+        sun: elevation and azimuth in radians, to which the shadows keep; random for each image unless given.
 
     Returns:
         The cloudy images and their truth.
@@ -124,7 +126,7 @@ def simulate(
     shading = 1 - torch.exp(-opaque - 0.5 * thin)
     for index, cut in lent.items():
         shading[index] = torch.maximum(shading[index], cut.opacity)
-    shadow = _cast_shadow(shading, rng)
+    shadow = _cast_shadow(shading, rng, sun)
     lit = 1 - shadow * torch.tensor(_DIRECT)[None, :, None, None]
     dark = path[:, :, None, None] + (ground - path[:, :, None, None]) * lit
 
@@ -212,13 +214,19 @@ def _borrow(texture: Tensor, overcast: Tensor, rng: torch.Generator) -> Tensor:
     return texture
 
 
-def _cast_shadow(opacity: Tensor, rng: torch.Generator) -> Tensor:
+def _cast_shadow(opacity: Tensor, rng: torch.Generator, sun: tuple[float, float] | None) -> Tensor:
     """Displace each cloud by a random height and sun, blur its edge, and take away part of the light: (B, 1, H, W)."""
     shadows = []
     for field in opacity[:, None]:
-        distance = 4 + (BORDER - 6) * torch.rand((), generator=rng) ** 1.5
-        angle = 2 * math.pi * torch.rand((), generator=rng)
-        shift = (round(float(distance * torch.sin(angle))), round(float(distance * torch.cos(angle))))
+        if sun is None:
+            distance = 4 + (BORDER - 6) * float(torch.rand((), generator=rng)) ** 1.5
+            angle = 2 * math.pi * float(torch.rand((), generator=rng))
+        else:
+            # Bases of 300 m to 3.3 km; rows run south, and a shadow falls away from the sun.
+            height = 300 + 3000 * float(torch.rand((), generator=rng)) ** 2
+            distance = min(height / (10 * math.tan(sun[0])), BORDER - 2)
+            angle = math.pi / 2 + sun[1]
+        shift = (round(distance * math.sin(angle)), round(distance * math.cos(angle)))
         blur = 2 * int(torch.randint(0, 5, (), generator=rng)) + 1
         moved = _blur(torch.roll(field, shift, dims=(2, 3)), blur)
         shadows.append(moved)

@@ -1,8 +1,8 @@
 """What simulated ground is made of: reflectance in the 13 bands and radar backscatter of each material, by season.
 
-Reflectances of vegetation, soil and water are the centres of 48 k-means clusters (log reflectance, 20 m) of the 109
-clear and snow-free BigEarthNet L2A patches of the project's test data; those of roofs, asphalt and rock, which no
-cluster isolates, come from single pixels of the same patches. Backscatter: mean dB of Sentinel-1 over the same patches.
+Vegetation, soil and water start from the centres of 48 k-means clusters (log reflectance, 20 m) of the clear, snow-free
+BigEarthNet L2A patches of the project's test data. Roofs, asphalt, rock, sand, salt and the like, spreads and most
+backscatter are estimates; that of sea, pasture, forest and towns was checked against Sentinel-1 of those patches.
 """
 
 from __future__ import annotations

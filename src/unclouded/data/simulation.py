@@ -155,7 +155,7 @@ def load(job: Job) -> Loaded:
     values = {}
     tensors: dict[str, NDArray[Any]] = {}
     if recipe.part == "X":
-        sky = _sky(image, path, torch.Generator().manual_seed(sky_seed + 1))
+        sky = _sky(image, path, recipe.acquisition.sun, torch.Generator().manual_seed(sky_seed + 1))
         image = sky.cloudy
         for name, truth in (("opacity", sky.cloud), ("shadow", sky.shadow)):
             tensors[name] = (truth[0, 0] * 255).round().to(torch.uint8).numpy()
@@ -166,10 +166,10 @@ def load(job: Job) -> Loaded:
     return Loaded(values, job.row | {"labels": list(ground.labels)})
 
 
-def _sky(image: torch.Tensor, path: torch.Tensor, rng: torch.Generator) -> Sky:
+def _sky(image: torch.Tensor, path: torch.Tensor, sun: tuple[float, float], rng: torch.Generator) -> Sky:
     """A sky that hides some of the ground: the first of a few that does, or the last."""
     for _ in range(6):
-        sky = simulate(image, path, rng)
+        sky = simulate(image, path, rng, sun=sun)
         if float(sky.hidden.mean()) >= _LEAST_HIDDEN:
             break
     return sky
