@@ -6,10 +6,11 @@ Needs torchmetrics (`pip install -c constraints.txt torchmetrics`); its metrics 
 extractor that returns what it is given. All times are of one run, each implementation in turn, `--repeats` rounds,
 the fastest of each; so what else the machine does hits all alike, but look at the load that is printed.
 
-Fréchet distance: of 2.5 features per dimension, correlated, whose spectrum falls as those of networks do. "distance" is
-the time from means and covariances on, "whole" from the features on. `scipy.linalg.sqrtm` is what most FID code calls.
-Neighbours: the formulas of Naeem et al. 2020 with whole distance matrices (scipy's cdist), at a size that these can hold;
-then the memory of `--neighbours` features of 512 numbers each, in a process of its own, above what its imports take.
+Fréchet distance: of 2.5 features per dimension, correlated, whose spectrum falls as 1 / rank. "distance" is the time
+from means and covariances on, "whole" from the features on. `scipy.linalg.sqrtm` is what most FID code calls.
+Neighbours: the formulas of Naeem et al. 2020 with whole distance matrices (scipy's cdist), at a size that these can
+hold; then the memory of `--neighbours` features of 512 numbers each, in a process of its own that imports no torch:
+the most that it held, less what it held before there were features.
 Features: the rate of ResNet-18's convolutions while features are taken of 120 x 120 images, float32, against the best
 rate that convolutions of its own layers' shapes reach here, alone.
 """
@@ -18,10 +19,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
-import platform
-import resource
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -54,6 +54,7 @@ class Given(nn.Module):
         self.num_features = width
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return the features."""
         return features
 
 
@@ -152,7 +153,8 @@ def public_kernel_distance(a: Float, b: Float) -> float:
 
 
 def neighbours(count: int, repeats: int) -> dict[str, Any]:
-    real, made = features_of(count, 512, 1), 0.8 * features_of(count, 512, 1)[::-1] + features_of(count, 512, 3) * 0.3
+    real, made = np.split(features_of(2 * count, 512, 1), 2)
+    made = 0.95 * made + 0.02
     values, times = race(
         {"ours": lambda: neighbourhood(real, made, k=K), "formulas": lambda: plain_neighbourhood(real, made)}, repeats
     )
@@ -171,40 +173,45 @@ def neighbours(count: int, repeats: int) -> dict[str, Any]:
         print(f"{name:14}{row}{times[name]:9.3f}{times[name] / times['ours']:9.1f}")
     print(f"{'':14}{'KID':>16}{'from ours':>12}{'s':>9}{'x ours':>9}")
     for name, value in kernel.items():
-        off = abs(value / kernel["ours"] - 1)
-        print(
-            f"{name:14}{value:16.9f}{off:12.1e}{kernel_times[name]:9.3f}{kernel_times[name] / kernel_times['ours']:9.1f}"
-        )
+        off, took = abs(value / kernel["ours"] - 1), kernel_times[name]
+        print(f"{name:14}{value:16.9f}{off:12.1e}{took:9.3f}{took / kernel_times['ours']:9.1f}")
     return {"n": count, "values": values, "s": times, "kid": kernel, "kid_s": kernel_times}
 
 
-def _measured_neighbourhood(count: int, answer: Any) -> None:  # noqa: ANN401 (a multiprocessing queue)
-    before = _peak()
-    rng = np.random.default_rng(0)
-    real, made = (rng.standard_normal((count, 512), dtype=np.float32) for _ in range(2))
-    start = time.perf_counter()
-    found = neighbourhood(real, made, k=K)
-    answer.put((found._asdict(), time.perf_counter() - start, _peak() - before, _peak()))
+_IN_A_PROCESS = """
+import json, resource, sys, time
+import numpy as np
+from unclouded.evaluation.neighbours import neighbourhood
 
 
-def _peak() -> int:
-    """Most memory that this process has held, in bytes; macOS counts bytes, Linux kilobytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if platform.system() == "Darwin" else most * 1024
+def peak():
+    # Where there is /proc: ru_maxrss begins with what the process that started this one held.
+    try:
+        lines = open("/proc/self/status").read().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+count, k = int(sys.argv[1]), int(sys.argv[2])
+before = peak()
+rng = np.random.default_rng(0)
+real, made = (rng.standard_normal((count, 512), dtype=np.float32) for _ in range(2))
+start = time.perf_counter()
+found = neighbourhood(real, made, k=k)
+seconds = time.perf_counter() - start
+print(json.dumps({"n": count, "values": found, "s": seconds, "bytes": peak() - before, "peak_bytes": peak()}))
+"""
 
 
 def memory(count: int) -> dict[str, Any]:
-    context = multiprocessing.get_context("spawn")
-    answer = context.Queue()
-    process = context.Process(target=_measured_neighbourhood, args=(count, answer))
-    process.start()
-    found, seconds, used, most = answer.get()
-    process.join()
+    command = [sys.executable, "-c", _IN_A_PROCESS, str(count), str(K)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     print(
-        f"\nNeighbours, d = 512, N = {count} + {count}: {seconds:.1f} s, {used / 1e6:.0f} MB for the features and the work "
-        f"({most / 1e6:.0f} MB with Python and its libraries)"
+        f"\nNeighbours, d = 512, N = {count} + {count}: {found['s']:.1f} s, {found['bytes'] / 1e6:.0f} MB for the"
+        f" features and the work ({found['peak_bytes'] / 1e6:.0f} MB with Python and its libraries)"
     )
-    return {"n": count, "values": found, "s": seconds, "bytes": used, "peak_bytes": most}
+    return found
 
 
 def extraction(batch: int, repeats: int) -> dict[str, Any]:

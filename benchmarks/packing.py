@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import threading
@@ -88,7 +89,11 @@ def main() -> None:
     with watched_memory() as memory:
         started, used = time.perf_counter(), cpu_seconds()
         report = pack(jobs, load_copy, arguments.archive, origin="benchmark", workers=arguments.workers)
-        seconds, used = time.perf_counter() - started, cpu_seconds() - used
+        seconds = time.perf_counter() - started
+        # Their CPU time is known once they have ended.
+        for child in multiprocessing.active_children():
+            child.join()
+        used = cpu_seconds() - used
     if report.broken:
         raise SystemExit(f"{report.output}: {report.broken} patches were refused; see broken.csv there")
     result = {

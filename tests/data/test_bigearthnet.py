@@ -128,6 +128,32 @@ def break_text(folder):
     (folder / f"{NAME}_B12.tif").write_text("no TIFF at all")
 
 
+def break_labels(folder):
+    (folder / f"{NAME}_labels_metadata.json").write_text('{"labels": null}')
+
+
+def break_nesting(folder):
+    (folder / f"{NAME}_labels_metadata.json").write_text("[" * 200_000)
+
+
+def break_crs(folder):
+    """Without CRS, in a compressed file, as GDAL reads it."""
+    with rasterio.open(folder / f"{NAME}_B01.tif", "r+") as file:
+        profile = {**file.profile, "crs": None, "compress": "deflate"}
+    with rasterio.open(folder / f"{NAME}_B01.tif", "w", **profile) as file:
+        file.write(np.ones((1, 20, 20), np.uint16))
+
+
+def break_header(folder):
+    """No directory of the TIFF is where the header says."""
+    (folder / f"{NAME}_B02.tif").write_bytes(b"II*\0" + bytes(1000))
+
+
+def break_radar(folder):
+    write_band(folder.parents[1] / "BigEarthNet-S1-v1.0" / RADAR, "VV", 120, "float32", left=700_000)
+    write_band(folder.parents[1] / "BigEarthNet-S1-v1.0" / RADAR, "VH", 120, "float32", left=700_000)
+
+
 @pytest.mark.parametrize(
     ("breaking", "said"),
     [
@@ -140,6 +166,11 @@ def break_text(folder):
         (break_label, "'Moon'"),
         (break_json, "labels_metadata.json: is damaged"),
         (break_text, "B12.tif: is damaged"),
+        (break_labels, "labels_metadata.json: is damaged"),
+        (break_nesting, "labels_metadata.json: is damaged"),
+        (break_crs, "has no EPSG code"),
+        (break_header, "B02.tif: is damaged"),
+        (break_radar, f"{RADAR}: is not on the grid of {NAME}"),
     ],
 )
 def test_a_broken_patch_is_listed_by_name_and_the_others_are_packed(source, tmp_path, breaking, said):

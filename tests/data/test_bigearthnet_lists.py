@@ -72,12 +72,23 @@ def test_the_overpass_is_read_from_times_of_any_width():
 
 def test_no_overpass_is_in_two_splits_and_shares_are_kept():
     names = [patch(n, f"201706{day:02d}T101031") for day in range(1, 21) for n in range(day)]
-    split = lists.split_by_acquisition(names)
-    assert split == lists.split_by_acquisition(reversed(names))
+    split = lists.split_by_overpass(names)
+    assert split == lists.split_by_overpass(reversed(names))
     of = {}
     for name, chosen in split.items():
         assert of.setdefault(lists.acquisition_of(name), chosen) == chosen
     assert Counter(split.values())["train"] / len(names) == pytest.approx(0.7, abs=0.05)
+
+
+def test_tiles_of_one_overpass_share_a_split_whatever_their_names():
+    tiles = [f"S2B_MSIL2A_20180204{clock}_1_7" for clock in ("T094159", "T94160", "T94161")]
+    v2 = "S2B_MSIL2A_20180204T094159_N9999_R036_T35VNJ_00_00"
+    assert {lists.overpass_of(name) for name in [*tiles, v2]} == {"S2B_20180204T0941"}
+    assert lists.overpass_of(tiles[1].replace("T94160", "T112160")) != lists.overpass_of(tiles[1])
+    others = [patch(n, f"201706{day:02d}T101031") for day in range(1, 21) for n in range(day)]
+    split = lists.split_by_overpass([*others, *tiles])
+    assert len({split[name] for name in tiles}) == 1
+    assert lists.overpass_of("S2A_broken") == "S2A_broken"
 
 
 @pytest.mark.parametrize("name", FILES)

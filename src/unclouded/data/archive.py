@@ -85,7 +85,7 @@ def decode(value: bytes) -> dict[str, NDArray[Any]]:
                 raise ValueError(f"{name} lies outside of it")
             tensors[name] = np.frombuffer(value, dtype, count, 8 + length + start).reshape(shape)
         return tensors
-    except (KeyError, TypeError, UnicodeDecodeError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, OverflowError, RecursionError) as error:
         raise ValueError(f"its header is damaged ({error})") from error
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import struct
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, overload
@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
-from tifffile import COMPRESSION, TiffFile, TiffFileError
+from tifffile import COMPRESSION, TiffFile
 
 from unclouded.bands import BANDS, L2A
 from unclouded.data.archive import SCHEMA, VALUES, decode, open_values
@@ -35,6 +34,7 @@ _RADAR = ("VV", "VH")
 _PROJECTION = 3072
 """GeoTIFF's key of the projected coordinate system (OGC 19-008r4, 7.2.1)."""
 _KNOWN = frozenset(LABELS_43) | frozenset(LABELS_19)
+_PATCH = re.compile(r"_\d+_\d+$")
 _FOLDERS = {"S1": ("BigEarthNet-S1-v1.0", "BigEarthNet-S1"), "S2": ("BigEarthNet-v1.0", "BigEarthNet-S2")}
 
 
@@ -129,8 +129,12 @@ def load(job: Job) -> Loaded:
         bands = _read_encoded(place.optical, job.patch_id)
         radar = _read_encoded(place.radar, row["s1_name"]) if place.radar else None
     else:
-        bands = _read_bands(Path(place.optical) / job.patch_id, L2A)
-        radar = _read_bands(Path(place.radar) / row["s1_name"], _RADAR) if place.radar else None
+        bands, grid = _read_bands(Path(place.optical) / job.patch_id, L2A)
+        radar = None
+        if place.radar:
+            radar, below = _read_bands(Path(place.radar) / row["s1_name"], _RADAR)
+            if below != grid:
+                raise InputError(f"{row['s1_name']}: is not on the grid of {job.patch_id}; fetch both from one release")
         labels = _labels(Path(place.optical) / job.patch_id)
         row["labels"] = row["labels"] if labels is None else labels
     _check(job.patch_id, bands, L2A, "uint16")
@@ -154,8 +158,9 @@ def _folders(source: Path, kind: str) -> dict[str, str]:
         if place.is_dir():
             for folder in _subfolders(place, kind):
                 holder = os.path.join(place, folder)
-                # A patch holds its files; an acquisition of v2 holds patches of its own name and two numbers.
-                inner = [name for name in _subfolders(Path(holder), kind) if name.startswith(folder)]
+                # An acquisition of v2 holds patches of its own name and two numbers; a patch is not looked into, there
+                # are 590,326 of them.
+                inner = () if _PATCH.search(folder) else list(_subfolders(Path(holder), kind))
                 found.update(dict.fromkeys(inner, holder) if inner else {folder: str(place)})
         if found:
             break
@@ -169,7 +174,7 @@ def _subfolders(place: Path, kind: str) -> Iterator[str]:
 
 def _encoded(source: Path, kind: str) -> dict[str, str]:
     with open_values(source) as environment, environment.begin() as transaction:
-        keys = (key.decode() for key in transaction.cursor().iternext(keys=True, values=False))
+        keys = (key.decode(errors="replace") for key in transaction.cursor().iternext(keys=True, values=False))
         return {key: str(source) for key in keys if key.startswith(kind)}
 
 
@@ -184,18 +189,20 @@ def _read_encoded(folder: str, key: str) -> dict[str, NDArray[Any]]:
         raise FileError(f"{folder}: the value of {key!r} is not safetensors ({error})") from error
 
 
-def _read_bands(folder: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+def _read_bands(folder: Path, names: tuple[str, ...]) -> tuple[dict[str, NDArray[Any]], tuple[float, ...]]:
+    """Read the bands of a patch by name, and the one grid that they lie on (`_read_tiff`)."""
     bands, grids = {}, {}
     for name in names:
         path = folder / f"{folder.name}_{name}.tif"
         try:
             bands[name], grids[name] = _read_tiff(path)
-        except (RasterioError, TiffFileError, OSError, ValueError, KeyError, struct.error) as error:
+        except Exception as error:
+            # On damaged headers tifffile fails in many ways, IndexError and TypeError among them.
             what = "is missing" if not path.exists() else f"is damaged ({error})"
             raise FileError(f"{path}: {what}") from error
     if len(set(grids.values())) > 1:
         raise InputError(f"{folder}: its bands lie on different grids or in different coordinate systems")
-    return bands
+    return bands, grids[names[0]]
 
 
 def _read_tiff(path: Path) -> tuple[NDArray[Any], tuple[float, ...]]:
@@ -207,14 +214,17 @@ def _read_tiff(path: Path) -> tuple[NDArray[Any], tuple[float, ...]]:
         page = file.pages.first
         if page.compression == COMPRESSION.NONE and max(page.shape) <= SIDE:
             keys = page.tags[34735].value
-            epsg = dict(zip(keys[4::4], keys[7::4], strict=True)).get(_PROJECTION, 0)
+            epsg = dict(zip(keys[4::4], keys[7::4], strict=True))[_PROJECTION]
             (scale, *_), (_, _, _, left, top, _) = page.tags[33550].value, page.tags[33922].value
             return page.asarray(), (epsg, left, top, scale * page.shape[1])
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(path) as raster:
         if max(raster.shape) > SIDE:
             raise ValueError(f"{raster.height}x{raster.width} pixels; {SIDE}x{SIDE} at most are accepted")
+        epsg = raster.crs.to_epsg() if raster.crs else None
+        if epsg is None:
+            raise ValueError("has no EPSG code")
         grid = raster.transform
-        return raster.read(1), (raster.crs.to_epsg() or 0, grid.c, grid.f, grid.a * raster.width)
+        return raster.read(1), (epsg, grid.c, grid.f, grid.a * raster.width)
 
 
 def _check(name: str, bands: dict[str, NDArray[Any]], expected: tuple[str, ...], dtype: str) -> None:
@@ -235,9 +245,11 @@ def _labels(folder: Path) -> list[str] | None:
     path = folder / f"{folder.name}_labels_metadata.json"
     try:
         labels = json.loads(path.read_bytes())["labels"]
+        if not isinstance(labels, list):
+            raise TypeError("its labels are no list")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileError(f"{path}: is damaged ({error})") from error
     return [str(label) for label in labels]
 

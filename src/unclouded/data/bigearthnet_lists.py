@@ -2,7 +2,7 @@
 
 Version 1 has them as CSV files, beside the patches or in the package `bigearthnet-common`; version 2 as two Parquet
 files, of which the second holds the patches with snow, cloud or shadow. No official split of version 1 holds a cloudy
-patch, so domain X gets its own, by acquisition (`split_by_acquisition`).
+patch, so domain X gets its own, by overpass (`split_by_overpass`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 V2_CLEAR, V2_OTHER = "metadata.parquet", "metadata_for_patches_with_snow_cloud_or_shadow.parquet"
 
 _OVERPASS = "^([^_]+_[^_]+_[^_]+)_.*"
+_TIMED = r"([^_]+)_[^_]+_(\d{8})T(\d{5,6})_"
 _SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}
 
 
@@ -91,20 +92,31 @@ def acquisition_of(patch: str) -> str:
     return re.sub(_OVERPASS, r"\1", patch)
 
 
-def split_by_acquisition(patches: Iterable[str]) -> dict[str, str]:
-    """Split patches 70 / 15 / 15 so that every acquisition is in one split.
+def overpass_of(patch: str) -> str:
+    """The satellite, date, hour and minute that a patch was taken in.
 
-    Acquisitions go, from the one with most patches on (of equals by name), to the split that lacks most of its share.
+    Version 1 counts a second on for further tiles of an overpass, without carrying (T094159, T94160, T94161), and
+    leaves out the zero before the hour: all that these names share is the minute.
+    """
+    name = re.match(_TIMED, patch)
+    # Of a name that tells no time, all is known that can be.
+    return f"{name[1]}_{name[2]}T{name[3].zfill(6)[:4]}" if name else acquisition_of(patch)
+
+
+def split_by_overpass(patches: Iterable[str]) -> dict[str, str]:
+    """Split patches 70 / 15 / 15 so that every overpass, and so every acquisition, is in one split.
+
+    Overpasses go, from the one with most patches on (of equals by name), to the split that lacks most of its share.
     """
     found = sorted(patches)
-    counts = Counter(map(acquisition_of, found))
+    counts = Counter(map(overpass_of, found))
     lacking = {split: share * len(found) for split, share in _SHARES.items()}
     chosen = {}
-    for acquisition, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+    for overpass, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         split = max(lacking, key=lambda name: lacking[name])
         lacking[split] -= count
-        chosen[acquisition] = split
-    return {patch: chosen[acquisition_of(patch)] for patch in found}
+        chosen[overpass] = split
+    return {patch: chosen[overpass_of(patch)] for patch in found}
 
 
 def counts(table: pa.Table) -> dict[str, int]:
@@ -117,7 +129,7 @@ def counts(table: pa.Table) -> dict[str, int]:
 def _table(**columns: pa.Array | pa.ChunkedArray) -> pa.Table:
     """Complete the official columns by ours, and give domain X its split."""
     names, cloudy, snowy = (columns[n] for n in ("patch_id", "contains_cloud_or_shadow", "contains_seasonal_snow"))
-    ours = split_by_acquisition(names.filter(cloudy).to_pylist())
+    ours = split_by_overpass(names.filter(cloudy).to_pylist())
     place = pc.index_in(names, value_set=pa.array(list(ours), pa.string()))
     columns["split"] = pc.coalesce(pa.array(list(ours.values()), pa.string()).take(place), columns["split"])
     return pa.table(

@@ -1,0 +1,178 @@
+"""Features and probabilities of a classifier for patches of an archive, kept on disk so that none is computed twice.
+
+A cached file is found by what made it: checksums of the classifier, of the archive's table and of some of the patches'
+pixels, the patches, and what was done to them. A file that is damaged, or not what its name says, is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from unclouded.data.archive import Archive
+from unclouded.data.batch import PatchReader
+from unclouded.data.labelled import Labelled, checksum
+from unclouded.data.observations import to_observation
+from unclouded.data.sampling import Rows
+from unclouded.errors import FileError
+from unclouded.evaluation.land_cover import Progress, predict
+from unclouded.models.generator import Observation
+from unclouded.models.land_cover import LandCover
+
+Tensors = dict[str, NDArray[Any]]
+Change = Callable[[Observation, Rows], tuple[Observation, Tensors]]
+"""What is done to a batch (B) of images of some rows before they are classified: the images, and what else is to be
+kept of each, as arrays (B, ...)."""
+
+_VERSION = 1
+"""Goes up when the same images come to give other features."""
+_PROBED = 16
+"""Patches whose pixels are part of the key: a table says nothing of them."""
+
+
+class Extractor:
+    """Gives features of rows of an archive: calls the classifier, or reads what an earlier call left in the cache."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        classifier: LandCover,
+        sha256: str,
+        *,
+        batch: int = 32,
+        device: str = "cpu",
+        cache: Path | None = None,
+        progress: Progress = lambda stage, done, total: None,
+    ) -> None:
+        """Extract from an archive.
+
+        Args:
+            archive: open archive.
+            classifier: on `device`.
+            sha256: of the classifier's weights.
+            batch: patches that it takes at once.
+            device: where it runs.
+            cache: folder of the cached files; nothing is cached unless given.
+            progress: told how far it is.
+
+        Raises:
+            InputError: the archive's labels are not of the classifier's vocabulary.
+            FileError: the cache cannot be made.
+        """
+        self.archive, self.reader = archive, PatchReader(archive, len(classifier.settings.classes))
+        self.archive_sha256 = checksum(archive.path)
+        self._classifier, self._sha256 = classifier, sha256
+        self._batch, self._device, self._cache, self._progress = batch, device, cache, progress
+        if cache is not None:
+            try:
+                cache.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise FileError(f"{cache}: cannot be made ({error.strerror}); give another --cache") from error
+
+    def __call__(
+        self, rows: Rows, stage: str, *, done: Mapping[str, Any] | None = None, change: Change | None = None
+    ) -> Tensors:
+        """Extract the features of `rows`.
+
+        Args:
+            rows: (N,) of the archive's table, N >= 1.
+            stage: name for `progress`.
+            done: what `change` does, as JSON: with other words it is looked for elsewhere in the cache.
+            change: what is done to the images; nothing unless given.
+
+        Returns:
+            `features` (N, D) float32, `probabilities` (N, K) float32, and (N, ...) all that `change` keeps.
+
+        Raises:
+            InputError: images lack bands that the classifier needs, or features are not finite.
+            FileError: the cache cannot be written to.
+        """
+        key = {
+            "version": _VERSION,
+            "classifier": self._sha256,
+            "archive": self.archive_sha256,
+            "rows": hashlib.sha256(np.ascontiguousarray(rows, np.int64).tobytes()).hexdigest(),
+            "pixels": self._probe(rows),
+            "done": dict(done or {}),
+        }
+        return cached(self._cache, key, lambda: self._extract(rows, stage, change))
+
+    def _extract(self, rows: Rows, stage: str, change: Change | None) -> Tensors:
+        kept: list[Tensors] = []
+
+        def batches() -> Iterator[Labelled]:
+            for start in range(0, len(rows), self._batch):
+                part = rows[start : start + self._batch]
+                batch = self.reader.read(part)
+                x = to_observation(batch, self._device)
+                if change is not None:
+                    x, more = change(x, part)
+                    kept.append(more)
+                yield Labelled(x, batch.labels, batch.ids)
+
+        made = predict(
+            self._classifier,
+            batches(),
+            len(rows),
+            progress=lambda _, done, total: self._progress(stage, done, total),
+        )
+        found: Tensors = {"features": made.features, "probabilities": made.probabilities}
+        for name in kept[0] if kept else ():
+            found[name] = np.concatenate([more[name] for more in kept])
+        return found
+
+    def _probe(self, rows: Rows) -> str:
+        probe = hashlib.sha256()
+        for row in rows[np.unique(np.linspace(0, len(rows) - 1, _PROBED).astype(np.int64))]:
+            tensors = self.archive.read(self.archive.table["patch_id"][int(row)].as_py())
+            for name in sorted(tensors):
+                probe.update(name.encode() + tensors[name].tobytes())
+        return probe.hexdigest()
+
+
+def cached(folder: Path | None, key: Mapping[str, Any], make: Callable[[], Tensors]) -> Tensors:
+    """Read what was made under `key` before, or make it and keep it; without a folder it is made each time.
+
+    Args:
+        folder: that is there.
+        key: everything that the tensors follow from, as JSON.
+        make: them.
+
+    Raises:
+        FileError: the folder cannot be written to.
+    """
+    if folder is None:
+        return make()
+    words = json.dumps(key, sort_keys=True)
+    path = folder / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.safetensors"
+    found = _read(path, words)
+    if found is None:
+        found = make()
+        # Two runs that make the same do not meet: the last one's file stays.
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            save_file({name: np.ascontiguousarray(array) for name, array in found.items()}, part, {"unclouded": words})
+            part.replace(path)
+        except (OSError, SafetensorError) as error:
+            part.unlink(missing_ok=True)
+            raise FileError(f"{path}: cannot be written ({error}); check the disk, or give another --cache") from error
+    return found
+
+
+def _read(path: Path, words: str) -> Tensors | None:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            if (file.metadata() or {}).get("unclouded") != words:
+                return None
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is not a mapping)
+    except (OSError, SafetensorError):
+        return None

@@ -1,0 +1,157 @@
+"""Errors of images against their clear twins in an archive: per image, apart where the cloud and its shadow lay."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.bands import NAMES
+from unclouded.data.archive import Archive
+from unclouded.data.batch import PatchReader
+from unclouded.data.observations import to_observation
+from unclouded.data.sampling import Rows
+from unclouded.errors import InputError
+from unclouded.evaluation.frechet import Float
+from unclouded.evaluation.paired import SSIM_SIDE, spectral_angle, structural_similarity
+from unclouded.evaluation.pairs import REGIONS
+from unclouded.models.generator import Observation
+
+LEAST_HIDDEN = 0.1
+"""Opacity, or share of the sunlight taken away, from which a pixel counts as cloud or as shadow."""
+
+_INDICES = {"ndvi": ("B08", "B04"), "ndwi": ("B03", "B08")}
+_WHOLE = ("psnr", "ssim", "angle", *_INDICES)
+_COLUMNS = (
+    *((name,) for name in _WHOLE),
+    *(("regions", region, score) for region in REGIONS for score in ("share", "mae", "rmse")),
+    *(("bands", band, score) for band in NAMES for score in ("mae", "rmse")),
+)
+_PLACE = {column: place for place, column in enumerate(_COLUMNS)}
+
+
+class Twins:
+    """The clear twins of some rows of an archive.
+
+    Attributes:
+        of: the row of the twin by row.
+    """
+
+    def __init__(self, archive: Archive, reader: PatchReader, rows: Rows, twins: Rows) -> None:
+        """Take rows (N,) and the rows (N,) of their twins, -1 where there is none."""
+        self.of = {int(row): int(twin) for row, twin in zip(rows, twins, strict=True) if twin >= 0}
+        self._archive, self._reader = archive, reader
+
+    def compare(self, made: Observation, rows: Rows) -> Float:
+        """Measure images (B) against the twins of their rows: (B, S), NaN for an image without one.
+
+        Reflectance is cut to [0, 1]; pixels and bands count that the image and its twin both have.
+
+        Raises:
+            InputError: an image and its twin are of different sizes.
+        """
+        scores = np.full((len(rows), len(_COLUMNS)), math.nan)
+        places = [place for place, row in enumerate(rows) if int(row) in self.of]
+        if not places:
+            return scores
+        clear = self._reader.read(np.array([self.of[int(rows[place])] for place in places], np.int64))
+        truth = to_observation(clear, "cpu")
+        for number, place in enumerate(places):
+            if made.optical.shape[-2:] != truth.optical.shape[-2:]:
+                sizes = ["x".join(map(str, x.optical.shape[-2:])) for x in (truth, made)]
+                raise InputError(
+                    f"{clear.ids[number]}: is {sizes[0]} pixels, its cloudy image {sizes[1]}; pack both at one size"
+                )
+            both = (made.present[place].cpu() * truth.present[number]).numpy() > 0
+            valid = (made.valid[place, 0].cpu() * truth.valid[number, 0]).numpy() > 0
+            images = (image.cpu().numpy()[both] for image in (made.optical[place], truth.optical[number]))
+            bands = [band for band, there in zip(NAMES, both, strict=True) if there]
+            scores[place] = compare(*images, bands, valid, self._hidden(int(rows[place]), valid))
+        return scores
+
+    def _hidden(self, row: int, valid: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+        """Where cloud and shadow lie in a row's image, as far as the archive says so."""
+        tensors = self._archive.read(self._archive.table["patch_id"][row].as_py())
+        if any(name not in tensors or tensors[name].shape != valid.shape for name in ("opacity", "shadow")):
+            return {}
+        cloud, shadow = (tensors[name] >= LEAST_HIDDEN * 255 for name in ("opacity", "shadow"))
+        return {"cloud": cloud, "shadow": shadow & ~cloud, "clear": ~cloud & ~shadow}
+
+
+def compare(
+    made: NDArray[np.float32],
+    truth: NDArray[np.float32],
+    bands: list[str],
+    valid: NDArray[np.bool_],
+    hidden: dict[str, NDArray[np.bool_]],
+) -> Float:
+    """Measure an image (C, h, w) against the truth (C, h, w): (S,), NaN for what it has not; see `nested`.
+
+    Args:
+        made: reflectance.
+        truth: reflectance.
+        bands: name of each band.
+        valid: (h, w) pixels that count.
+        hidden: (h, w) pixels of cloud, of shadow and of neither; nothing where that is not known.
+    """
+    scores = np.full(len(_COLUMNS), math.nan)
+    if not bands or not valid.any():
+        return scores
+    x, y = (np.clip(image.astype(np.float64), 0, 1) for image in (made, truth))
+    error = x - y
+    mean_square = float(np.square(error[:, valid]).mean())
+    whole = {
+        "psnr": -10 * math.log10(mean_square) if mean_square > 0 else math.inf,
+        "angle": spectral_angle(x[:, valid][:, None], y[:, valid][:, None]),
+    }
+    if valid.all() and min(valid.shape) >= SSIM_SIDE:
+        whole["ssim"] = structural_similarity(x, y)
+    for name, pair in _INDICES.items():
+        if all(band in bands for band in pair):
+            one, other = (bands.index(band) for band in pair)
+            whole[name] = float(np.abs(_index(x[one], x[other]) - _index(y[one], y[other]))[valid].mean())
+    for name, value in whole.items():
+        scores[_PLACE[(name,)]] = value
+    for region, inside in ({"all": valid} | hidden).items():
+        counted = inside & valid
+        scores[_PLACE["regions", region, "share"]] = counted.sum() / valid.sum()
+        _errors(scores, ("regions", region), error[:, counted])
+    for band, wrong in zip(bands, error, strict=True):
+        _errors(scores, ("bands", band), wrong[valid])
+    return scores
+
+
+def nested(scores: Float) -> dict[str, Any]:
+    """Average the scores (N, S) of images, each over the images that have it, and give them by name.
+
+    Returns:
+        psnr (dB, peak 1), ssim, angle (degrees), ndvi and ndwi (mean absolute error); `regions`: share of the pixels,
+        mae and rmse in reflectance, for each of `REGIONS`; `bands`: mae and rmse of each. What no image has is left
+        out.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        means = np.nanmean(scores, axis=0)
+    found: dict[str, Any] = {}
+    for column, mean in zip(_COLUMNS, means, strict=True):
+        if not math.isnan(mean):
+            inner = found
+            for name in column[:-1]:
+                inner = inner.setdefault(name, {})
+            inner[column[-1]] = float(mean)
+    return found
+
+
+def _errors(scores: Float, group: tuple[str, str], error: Float) -> None:
+    if error.size:
+        scores[_PLACE[*group, "mae"]] = np.abs(error).mean()
+        scores[_PLACE[*group, "rmse"]] = math.sqrt(float(np.square(error).mean()))
+
+
+def _index(one: Float, other: Float) -> Float:
+    """Normalised difference of two bands, 0 where both are black."""
+    total = one + other
+    return np.divide(one - other, total, out=np.zeros_like(total), where=total > 0)
