@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from unclouded.data.archive import Archive
-from unclouded.errors import FileError
-from unclouded.files import aside, publish
-from unclouded.report.figures import natural_colour, white_point
+from unclouded.report.figures import natural_colour, save_figure, white_point
 
 _NATURAL = ("B02", "B03", "B04")
 _GAP = 3
@@ -44,15 +42,7 @@ def contact_sheet(rows: Mapping[str, Sequence[NDArray[np.float32]]], path: Path,
         axes = figure.add_axes((0.0, top / pixels, sheet.shape[1] / width, sheet.shape[0] / pixels))
         axes.imshow(sheet, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
-    with aside(path) as folder:
-        part = folder / "figure.png"
-        try:
-            figure.savefig(part, dpi=100, metadata={"Software": None})
-        except OSError as error:
-            raise FileError(
-                f"{path}: cannot be written ({error.strerror}); check the disk and its free space"
-            ) from error
-        publish({part: path})
+    save_figure(figure, path, dpi=100)
 
 
 def archive_sheet(archive: Archive, path: Path, *, wide: int = 10, lines: int = 2) -> None:

@@ -106,8 +106,8 @@ def draw_classes(
     save_figure(figure, path)
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Save a figure as a PNG that appears under its name only when it is complete.
+def save_figure(figure: Figure, path: Path, dpi: int = 110) -> None:
+    """Save a figure as a PNG of `dpi` pixels per inch that appears under its name only when it is complete.
 
     Raises:
         FileError: if it cannot be written.
@@ -115,7 +115,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     with aside(path) as folder:
         part = folder / "figure.png"
         try:
-            figure.savefig(part, dpi=110, metadata={"Software": None})
+            figure.savefig(part, dpi=dpi, metadata={"Software": None})
         except OSError as error:
             raise FileError(
                 f"{path}: cannot be written ({error.strerror}); check the disk and its free space"
