@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -71,20 +72,30 @@ def decode(value: bytes) -> dict[str, NDArray[Any]]:
     Raises:
         ValueError: it is not safetensors, or its header does not fit its length.
     """
+    header = value[: 8 + min(int.from_bytes(value[:8], "little"), len(value))]
+    return {
+        name: np.frombuffer(value, dtype, count, start).reshape(shape)
+        for name, dtype, count, start, shape in _layout(header, len(value))
+    }
+
+
+# Nearly all patches of an archive have the same header: reading it anew would take longer than their pixels.
+@lru_cache(maxsize=64)
+def _layout(header: bytes, size: int) -> list[tuple[str, np.dtype[Any], int, int, tuple[int, ...]]]:
+    """Name, data type, number of values, first byte and shape of each tensor in a value of `size` bytes."""
     try:
-        length = int.from_bytes(value[:8], "little")
-        header = json.loads(value[8 : 8 + length]) if 2 <= length <= len(value) - 8 else None
-        if not isinstance(header, dict):
+        entries = json.loads(header[8:]) if 10 <= len(header) <= size else None
+        if not isinstance(entries, dict):
             raise ValueError("no safetensors header")
-        header.pop("__metadata__", None)
-        tensors = {}
-        for name, entry in header.items():
-            dtype, shape, (start, end) = np.dtype(_DTYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
+        entries.pop("__metadata__", None)
+        layout = []
+        for name, entry in entries.items():
+            dtype, shape, (start, end) = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"]), entry["data_offsets"]
             count = math.prod(shape)
-            if start < 0 or end - start != count * dtype.itemsize or 8 + length + end > len(value):
+            if start < 0 or end - start != count * dtype.itemsize or len(header) + end > size:
                 raise ValueError(f"{name} lies outside of it")
-            tensors[name] = np.frombuffer(value, dtype, count, 8 + length + start).reshape(shape)
-        return tensors
+            layout.append((name, dtype, count, len(header) + start, shape))
+        return layout
     except (AttributeError, KeyError, TypeError, UnicodeDecodeError, OverflowError, RecursionError) as error:
         raise ValueError(f"its header is damaged ({error})") from error
 

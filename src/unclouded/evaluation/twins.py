@@ -67,9 +67,9 @@ class Twins:
                 )
             both = (made.present[place].cpu() * truth.present[number]).numpy() > 0
             valid = (made.valid[place, 0].cpu() * truth.valid[number, 0]).numpy() > 0
-            images = (image.cpu().numpy()[both] for image in (made.optical[place], truth.optical[number]))
+            one, other = made.optical[place].cpu().numpy()[both], truth.optical[number].numpy()[both]
             bands = [band for band, there in zip(NAMES, both, strict=True) if there]
-            scores[place] = compare(*images, bands, valid, self._hidden(int(rows[place]), valid))
+            scores[place] = compare(one, other, bands, valid, self._hidden(int(rows[place]), valid))
         return scores
 
     def _hidden(self, row: int, valid: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
