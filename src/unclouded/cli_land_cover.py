@@ -83,6 +83,7 @@ def evaluate_land_cover(
         from unclouded.data.archive import Archive
         from unclouded.data.batch import CLASSES
         from unclouded.data.labelled import LabelledPatches, checksum
+        from unclouded.evaluation.labels import average_precision, calibration
         from unclouded.evaluation.land_cover import decide, predict
         from unclouded.evaluation.land_cover_scores import SCORES, score
         from unclouded.files import refuse_existing
@@ -106,14 +107,20 @@ def evaluate_land_cover(
             )
             made = predict(classifier.to(place), patches.in_order(), len(patches), progress=bar)
         scores = score(decide(made.probabilities, header.threshold, model.output), made.labels, model.classes)
+        precision = average_precision(made.probabilities, made.labels)
+        sure = calibration(made.probabilities, made.labels)
         print(table(header.name, scores, header.threshold))
+        print(
+            f"mAP per class {precision.macro:.3f}, per image {precision.samples:.3f}; calibration error {sure.error:.3f}"
+        )
         if json_file is not None:
             record = {
                 "weights": {"name": header.name, "sha256": header.sha256, "steps": header.steps},
                 "archive": {"sha256": checksum(data), "split": split, "seed": seed, "limit": limit},
                 "threshold": header.threshold,
             }
-            write_json(record | asdict(scores), json_file)
+            more = {"average_precision": precision._asdict(), "calibration": sure._asdict()}
+            write_json(record | asdict(scores) | more, json_file)
         if figure is not None:
             rows = [scores.per_class[name] for name in model.classes]
             draw_classes(
@@ -168,6 +175,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (whatever JSON can hold)
     """Give what is not a number as null, which JSON has."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -71,6 +71,16 @@ def test_psnr_ssim_and_angle_are_those_of_the_benchmark(tmp_path):
     assert scores["angle"] == pytest.approx(expected.angle, rel=1e-5)
 
 
+def test_one_missing_pixel_takes_no_more_than_its_windows_from_ssim(tmp_path):
+    clear = RNG.integers(1, 9000, (4, 40, 50)).astype(np.uint16)
+    holed = clear.copy()
+    holed[:, 5, 5] = 0
+    for name, dn in (("cloudy", clear), ("clear", clear), ("made", holed)):
+        write(tmp_path / name, "a", dn)
+    mean = evaluate_folders(*(tmp_path / name for name in ("cloudy", "clear", "made")), READING)["mean"]
+    assert mean["ssim"] == pytest.approx(1) and mean["psnr"] == 60
+
+
 def test_an_image_without_a_region_does_not_count_for_it():
     assert average([{"r": {"mae": math.nan}}, {"r": {"mae": 0.2}}]) == {"r": {"mae": 0.2}}
 

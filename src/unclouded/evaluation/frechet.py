@@ -121,11 +121,8 @@ def frechet_distance(a: ArrayLike | Moments, b: ArrayLike | Moments) -> float:
                 stacklevel=2,
             )
     # With Σ1 = A Aᵀ, the product's eigenvalues are those of Aᵀ Σ2 A, which is symmetric: real without rounding tricks.
-    # Directions in which Σ1 has no spread beyond rounding are left out: their roots would be noise.
-    values, vectors = linalg.eigh(first)
-    kept = values > _rounding(values)
-    root = vectors[:, kept] * np.sqrt(values[kept])
-    shared = linalg.eigvalsh(root.T @ second @ root) if kept.any() else np.zeros(1)
+    root = _root(first, whole=one.count > len(first))
+    shared = linalg.eigvalsh(root.T @ second @ root) if root.size else np.zeros(1)
     overlap = float(np.sqrt(shared[shared > _rounding(shared)]).sum())
     step = one.mean - other.mean
     return max(0.0, float(step @ step + np.trace(first) + np.trace(second) - 2 * overlap))
@@ -241,6 +238,19 @@ def check_widths(one: int, other: int) -> None:
     """
     if one != other:
         raise InputError(f"features of width {one} and of width {other}; both sets must come from the same classifier")
+
+
+def _root(covariance: Float, whole: bool) -> Float:
+    """A matrix A with A Aᵀ = Σ; `whole` tells that Σ may have full rank."""
+    if whole:
+        try:
+            return np.asarray(linalg.cholesky(covariance, lower=True))
+        except linalg.LinAlgError:
+            pass
+    # Directions without spread beyond rounding are left out: their roots would be noise.
+    values, vectors = linalg.eigh(covariance)
+    kept = values > _rounding(values)
+    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
 
 
 def _rounding(values: Float) -> float:

@@ -78,10 +78,13 @@ def peak_signal_to_noise(x: NDArray[np.float64], y: NDArray[np.float64]) -> floa
     return -10 * math.log10(mean_square) if mean_square > 0 else math.inf
 
 
-def structural_similarity(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+def structural_similarity(
+    x: NDArray[np.float64], y: NDArray[np.float64], valid: NDArray[np.bool_] | None = None
+) -> float:
     """SSIM of (C, h, w) images, data range 1, averaged over all bands (Wang et al. 2004).
 
-    Gaussian window of 11 pixels with sigma 1.5; only windows that lie wholly inside the image count.
+    Gaussian window of 11 pixels with sigma 1.5; only windows that lie wholly inside the image, and inside `valid`
+    (h, w) if it is given, count. NaN where there is no such window.
 
     Raises:
         InputError: the image is smaller than one window.
@@ -90,6 +93,8 @@ def structural_similarity(x: NDArray[np.float64], y: NDArray[np.float64]) -> flo
         raise InputError(
             f"an image of {x.shape[-2:]} pixels is too small for SSIM; it takes {SSIM_SIDE} by {SSIM_SIDE} or more."
         )
+    if valid is not None:
+        x, y = np.where(valid, x, 0), np.where(valid, y, 0)
     mean_x, mean_y = _window(x), _window(y)
     variance_x = _window(x * x) - mean_x**2
     variance_y = _window(y * y) - mean_y**2
@@ -97,7 +102,11 @@ def structural_similarity(x: NDArray[np.float64], y: NDArray[np.float64]) -> flo
     c1, c2 = 0.01**2, 0.03**2
     similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     similarity /= (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
-    return float(similarity.mean())
+    if valid is not None:
+        r = _WINDOW_RADIUS
+        whole = ndimage.minimum_filter(valid, SSIM_SIDE)[r:-r, r:-r]
+        similarity = similarity[:, whole]
+    return float(similarity.mean()) if similarity.size else math.nan
 
 
 def spectral_angle(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

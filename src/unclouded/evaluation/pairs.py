@@ -28,6 +28,8 @@ Scores = dict[str, Any]
 _VISIBLE, _INFRARED = ("B02", "B03", "B04"), ("B08", "B8A", "B11", "B12")
 _INDICES = {"ndvi": ("B08", "B04"), "ndwi": ("B03", "B08")}
 _BRIGHTER, _DARKER = 0.04, 0.7
+_BEST = 60.0
+"""PSNR of an image that is exact, in dB: an infinite one could not be averaged."""
 _BLOCK = 1024
 """Side in pixels of what is compared at once."""
 
@@ -72,8 +74,9 @@ def compare(cloudy: Scene, clear: Scene, predicted: Scene) -> Scores:
     """Compare one cleared scene with the truth, block by block, on the bands that all three have.
 
     Returns:
-        psnr (dB, peak 1), ssim, angle (degrees), ndvi and ndwi (mean absolute error); `regions`: share of the pixels,
-        mae and rmse in reflectance, for each of `REGIONS`; `bands`: mae and rmse of each. NaN where there is nothing.
+        psnr (dB, peak 1, at most 60), ssim, angle (degrees), ndvi and ndwi (mean absolute error); `regions`: share of
+        the pixels, mae and rmse in reflectance, for each of `REGIONS`; `bands`: mae and rmse of each. NaN where there
+        is nothing.
 
     Raises:
         InputError: the grids differ, or no band or valid pixel is common to all.
@@ -93,8 +96,8 @@ def compare(cloudy: Scene, clear: Scene, predicted: Scene) -> Scores:
             square[region] += np.square(error).sum(axis=1)
         held = int(valid.sum())
         values = {"angle": spectral_angle(z[:, valid][:, None], y[:, valid][:, None])}
-        if min(valid.shape) >= SSIM_SIDE and valid.all():
-            values["ssim"] = structural_similarity(z, y)
+        if min(valid.shape) >= SSIM_SIDE:
+            values["ssim"] = structural_similarity(z, y, valid)
         for name, (one, other) in _INDICES.items():
             if one in bands and other in bands:
                 pair = [bands.index(one), bands.index(other)]
@@ -107,7 +110,7 @@ def compare(cloudy: Scene, clear: Scene, predicted: Scene) -> Scores:
         raise InputError(f"{predicted.info.source}: no pixel is valid in it, in the cloudy and in the clear image")
     mean_square = float(square["all"].sum()) / (count["all"] * len(bands))
     return {
-        "psnr": -10 * math.log10(mean_square) if mean_square > 0 else math.inf,
+        "psnr": min(_BEST, -10 * math.log10(mean_square)) if mean_square > 0 else _BEST,
         **{name: total / held if held else math.nan for name, (total, held) in weighted.items()},
         "regions": {
             region: {"share": count[region] / count["all"]} | _errors(absolute[region], square[region], count[region])
