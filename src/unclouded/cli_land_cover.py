@@ -110,9 +110,8 @@ def evaluate_land_cover(
         precision = average_precision(made.probabilities, made.labels)
         sure = calibration(made.probabilities, made.labels)
         print(table(header.name, scores, header.threshold))
-        print(
-            f"mAP per class {precision.macro:.3f}, per image {precision.samples:.3f}; calibration error {sure.error:.3f}"
-        )
+        print(f"mAP per class {precision.macro:.3f}, per image {precision.samples:.3f}")
+        print(f"calibration error {sure.error:.3f}")
         if json_file is not None:
             record = {
                 "weights": {"name": header.name, "sha256": header.sha256, "steps": header.steps},
