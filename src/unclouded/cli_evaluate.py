@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from unclouded.console import Bar, Debug, Overwrite, faults
+from unclouded.cli_land_cover import ArchivePath
+from unclouded.console import Bar, Debug, Device, Overwrite, chosen_device, faults
 
 evaluate = typer.Typer(help="Measure models and images.", no_args_is_help=True)
 
@@ -42,6 +43,59 @@ def pairs(
         print(_table(scores))
         if json_file is not None:
             write_json(scores, json_file)
+
+
+@evaluate.command()
+def translator(
+    weights: Annotated[str, typer.Argument(metavar="WEIGHTS", help="Bundled weights, or a weights file.")],
+    data: ArchivePath,
+    land_cover: Annotated[
+        str, typer.Option(metavar="WEIGHTS", help="Classifier by `unclouded train land-cover`, to see with.")
+    ],
+    split: Annotated[
+        str, typer.Option(help="Which of the archive's splits: train, validation or test.")
+    ] = "validation",
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="So many cloudy and clear patches at most, drawn by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
+    repeats: Annotated[int, typer.Option(min=0, help="Drawings for the 95 % intervals.")] = 100,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder to keep features in, for the next measuring.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Everything, as JSON.")] = None,
+    device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Measure a translator on an archive: cleared patches against clear ones, as a classifier sees them."""
+    with faults(debug):
+        from unclouded.cli_land_cover import write_json
+        from unclouded.data.archive import Archive
+        from unclouded.data.batch import CLASSES
+        from unclouded.evaluation.suite import Loaded, Measuring, evaluate
+        from unclouded.files import refuse_existing
+        from unclouded.models.weights import load_generator, load_land_cover
+        from unclouded.report.tables import translator_table
+
+        if json_file is not None and not overwrite:
+            refuse_existing(json_file)
+        generator, header = load_generator(weights)
+        classifier, classifier_header = load_land_cover(land_cover, *CLASSES.values())
+        place = chosen_device(device)
+        with Archive(data) as archive, Bar(header.name) as bar:
+            record = evaluate(
+                archive,
+                Loaded(generator.to(place), header),
+                Loaded(classifier.to(place), classifier_header),
+                Measuring(split=split, limit=limit, seed=seed, repeats=repeats),
+                device=place,
+                cache=cache,
+                progress=bar,
+            )
+        print(translator_table(record))
+        if json_file is not None:
+            write_json(record, json_file)
 
 
 def _table(scores: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 from test_bigearthnet_lists import FILES, write_v2
+from tifffile import TiffFile
 
 from unclouded.bands import BANDS, L2A
 from unclouded.data import bigearthnet, bigearthnet_lists
@@ -105,7 +106,7 @@ def break_shape(folder):
 
 
 def break_huge(folder):
-    write_band(folder, "B06", 5000, compress="deflate")
+    write_band(folder, "B06", 5000, value=np.ones((5000, 5000), np.uint16), compress="deflate")
 
 
 def break_dtype(folder):
@@ -122,6 +123,25 @@ def break_label(folder):
 
 def break_json(folder):
     (folder / f"{NAME}_labels_metadata.json").write_text("{")
+
+
+def break_no_labels(folder):
+    (folder / f"{NAME}_labels_metadata.json").unlink()
+
+
+def break_size(folder):
+    with (folder / f"{NAME}_B02.tif").open("ab") as file:
+        file.truncate(2**20 + 1)
+
+
+def break_claim(folder):
+    """Let a header claim 60,417 bands, for which GDAL would take 700 MB."""
+    path = folder / f"{NAME}_B03.tif"
+    with TiffFile(path) as file:
+        place = file.pages.first.tags["SamplesPerPixel"].valueoffset
+    whole = bytearray(path.read_bytes())
+    whole[place : place + 2] = (60_417).to_bytes(2, "little")
+    path.write_bytes(whole)
 
 
 def break_text(folder):
@@ -166,6 +186,9 @@ def break_radar(folder):
         (break_label, "'Moon'"),
         (break_json, "labels_metadata.json: is damaged"),
         (break_text, "B12.tif: is damaged"),
+        (break_no_labels, "labels_metadata.json: is missing"),
+        (break_size, "B02.tif: is damaged (1048577 bytes"),
+        (break_claim, "B03.tif: is damaged"),
         (break_labels, "labels_metadata.json: is damaged"),
         (break_nesting, "labels_metadata.json: is damaged"),
         (break_crs, "has no EPSG code"),

@@ -17,13 +17,12 @@ from unclouded.data.sampling import Rows
 from unclouded.errors import InputError
 from unclouded.evaluation.frechet import Float
 from unclouded.evaluation.paired import SSIM_SIDE, spectral_angle, structural_similarity
-from unclouded.evaluation.pairs import REGIONS
+from unclouded.evaluation.pairs import _BEST, _INDICES, REGIONS
 from unclouded.models.generator import Observation
 
 LEAST_HIDDEN = 0.1
 """Opacity, or share of the sunlight taken away, from which a pixel counts as cloud or as shadow."""
 
-_INDICES = {"ndvi": ("B08", "B04"), "ndwi": ("B03", "B08")}
 _WHOLE = ("psnr", "ssim", "angle", *_INDICES)
 _COLUMNS = (
     *((name,) for name in _WHOLE),
@@ -104,11 +103,11 @@ def compare(
     error = x - y
     mean_square = float(np.square(error[:, valid]).mean())
     whole = {
-        "psnr": -10 * math.log10(mean_square) if mean_square > 0 else math.inf,
+        "psnr": min(_BEST, -10 * math.log10(mean_square)) if mean_square > 0 else _BEST,
         "angle": spectral_angle(x[:, valid][:, None], y[:, valid][:, None]),
     }
-    if valid.all() and min(valid.shape) >= SSIM_SIDE:
-        whole["ssim"] = structural_similarity(x, y)
+    if min(valid.shape) >= SSIM_SIDE:
+        whole["ssim"] = structural_similarity(x, y, valid)
     for name, pair in _INDICES.items():
         if all(band in bands for band in pair):
             one, other = (bands.index(band) for band in pair)
@@ -128,9 +127,9 @@ def nested(scores: Float) -> dict[str, Any]:
     """Average the scores (N, S) of images, each over the images that have it, and give them by name.
 
     Returns:
-        psnr (dB, peak 1), ssim, angle (degrees), ndvi and ndwi (mean absolute error); `regions`: share of the pixels,
-        mae and rmse in reflectance, for each of `REGIONS`; `bands`: mae and rmse of each. What no image has is left
-        out.
+        psnr (dB, peak 1, at most 60), ssim, angle (degrees), ndvi and ndwi (mean absolute error); `regions`: share of
+        the pixels, mae and rmse in reflectance, for each of `REGIONS`; `bands`: mae and rmse of each. What no image
+        has is left out.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)

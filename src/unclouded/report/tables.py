@@ -1,0 +1,105 @@
+"""Records as tables that people read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+_SETS = {
+    "cleared": "cleared",
+    "cloudy": "cloudy, as they are",
+    "truth": "true ground of the same places",
+    "same": "clear, of the same acquisitions",
+    "other": "clear, any other",
+}
+_GROUPS = ("regions", "bands")
+_AVERAGES = {"samples": "per image", "micro": "all decisions", "macro": "per class"}
+
+
+def translator_table(record: Mapping[str, Any]) -> str:
+    """Lay out a record by `evaluation.suite.evaluate`."""
+    archive, name = record["archive"], record["translator"]["name"]
+    title = f"{name}, seen by {record['land_cover']['name']}: "
+    title += f"{record['n']:,} cloudy and {record['n']:,} clear patches of {archive['split']}, seed {record['seed']}"
+    parts = [[title], _distances(record), _inception(record["inception"])]
+    if record["paired"]:
+        parts.append(_paired(record["paired"]))
+    if record["downstream"]:
+        parts.append(_downstream(record["downstream"]))
+    if record["labels"]:
+        parts.append(_labels(record["labels"]))
+    if record["notes"]:
+        parts.append([f"note: {note}" for note in record["notes"]])
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def _distances(record: Mapping[str, Any]) -> list[str]:
+    heads = ("N", "Fréchet", "95 % interval", "N -> inf", "KID x 1000", "precis.", "recall", "density", "cover.")
+    lines = [f"{'against the clear patches':<33}" + _row(heads)]
+    for key, row in record["distances"].items():
+        interval = f"{_four(row['low'])} - {_four(row['high'])}" if math.isfinite(row["low"]) else "-"
+        near = [_number(row[measure], 3) for measure in ("precision", "recall", "density", "coverage")]
+        distances = (_four(row["frechet"]), interval, _four(row["extrapolated"]))
+        lines.append(f"{_SETS[key]:<33}" + _row((f"{row['n']:,}", *distances, _four(1000 * row["kernel"]), *near)))
+    if record["floor"]:
+        floor = (f"{record['floor']['n']:,}", _four(record["floor"]["frechet"]))
+        lines.append(f"{'floor: halves of the clear ones':<33}" + _row((*floor, *[""] * 7)))
+    return lines
+
+
+def _inception(scores: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'inception score':<33}{'N':>8}{'labels':>10}{'at most':>10}{'softmax':>10}"]
+    names = _SETS | {"clear": "clear"}
+    for key, row in scores.items():
+        values = [_number(row.get(form, math.nan), 3) for form in ("multi_label", "highest", "softmax")]
+        lines.append(f"{names[key]:<33}{row['n']:>8,}" + "".join(f"{value:>10}" for value in values))
+    return lines
+
+
+def _paired(paired: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'against the true ground, N = ' + format(paired['n'], ','):<33}{'cloudy':>10}{'cleared':>10}"]
+    one, other = paired["cloudy"], paired["cleared"]
+
+    def line(title: str, before: float, after: float) -> str:
+        return f"{title:<33}{_number(before, 4):>10}{_number(after, 4):>10}"
+
+    lines += [line(score, one[score], other[score]) for score in other if score in one and score not in _GROUPS]
+    for group in _GROUPS:
+        for name, row in other.get(group, {}).items():
+            share = f" ({100 * row['share']:.0f} % of the pixels)" if "share" in row else ""
+            if "mae" in row:
+                lines.append(line(f"MAE {name}{share}", one[group][name]["mae"], row["mae"]))
+    return lines
+
+
+def _downstream(scores: Mapping[str, Any]) -> list[str]:
+    heads = ("clear", "cloudy", "cleared", "won back")
+    lines = [f"{'F1 of the classifier, N = ' + format(scores['n'], ','):<33}" + "".join(f"{h:>10}" for h in heads)]
+    for key, title in _AVERAGES.items():
+        row = scores[key]
+        won = "-" if not math.isfinite(row["won_back"]) else f"{100 * row['won_back']:.0f} %"
+        lines.append(f"mean, {title:<27}" + "".join(f"{_number(row[h], 3):>10}" for h in heads[:3]) + f"{won:>10}")
+    return lines
+
+
+def _labels(labels: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'Fréchet distance by class':<48}{'cloudy N':>9}{'clear N':>9}{'cloudy':>10}{'cleared':>10}"]
+    for name, row in sorted(labels.items(), key=lambda item: -item[1]["n_cloudy"]):
+        values = (_four(row["cloudy"]), _four(row["cleared"]))
+        lines.append(f"{name[:47]:<48}{row['n_cloudy']:>9,}{row['n_clear']:>9,}{values[0]:>10}{values[1]:>10}")
+    return lines
+
+
+def _row(values: tuple[str, ...]) -> str:
+    widths = (8, 10, 20, 10, 12, 9, 9, 9, 9)
+    return "".join(f"{value:>{width}}" for value, width in zip(values, widths, strict=True)).rstrip()
+
+
+def _four(value: float) -> str:
+    """Four significant digits: distances are of any size."""
+    return f"{value:.4g}" if math.isfinite(value) else "-"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
