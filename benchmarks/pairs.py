@@ -84,6 +84,22 @@ def table(rows: dict[str, list[PairedErrors]], keep: NDArray[np.bool_], title: s
     return means
 
 
+def place(pair: Pair) -> str:
+    """Name the place of a pair: several of one region of interest overlap."""
+    return pair.name if pair.name.startswith("triplet") else pair.name.rsplit(" ", 1)[0]
+
+
+def by_place(rows: dict[str, list[PairedErrors]], pairs: list[Pair]) -> dict[str, list[PairedErrors]]:
+    """The mean of each place's pairs, in every row."""
+    places = [place(pair) for pair in pairs]
+    return {
+        name: [
+            average([e for e, p in zip(errors, places, strict=True) if p == chosen]) for chosen in dict.fromkeys(places)
+        ]
+        for name, errors in rows.items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="default")
@@ -140,6 +156,7 @@ def main() -> None:
     report = {
         "all": table(rows, everything, "All validation pairs"),
         "partly clear": table(rows, partly, "Pairs that the mask does not cover wholly"),
+        "places": table(by_place(rows, pairs), np.ones(len({place(pair) for pair in pairs}), bool), "Each place once"),
         "subsets": table(subsets, everything, "Fewer bands, same weights, same bands compared"),
         "radar": table(triplets, np.ones(len(triplets["ours with radar"]), bool), "With radar"),
     }
