@@ -14,8 +14,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_DEPTH = 2
-"""Items waiting between two threads: enough to even out their paces, few enough for the memory."""
+_DEPTH = 1
+"""Items waiting between two threads: one lets both work at once, and each more costs a tile's memory."""
 
 
 def ahead(items: Iterable[T]) -> Generator[T, None, None]:
@@ -34,7 +34,7 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
 class Behind:
     """Does what it is given in another thread, in order; leaving the context waits for all of it.
 
-    Up to `_DEPTH` pieces of work wait; an error in one comes out at the next call or at the end, and ends the rest.
+    Up to `_DEPTH` pieces of work wait for the one that is being done; an error in one comes out at the next call or at the end, and ends the rest.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Behind:
 
     def __call__(self, work: Callable[..., None], *arguments: object) -> None:
         """Have `work(*arguments)` done; waits while too much is to be done already."""
-        while len(self._waiting) >= _DEPTH:
+        while len(self._waiting) > _DEPTH:
             self._waiting.popleft().result()
         self._waiting.append(self._thread.submit(work, *arguments))
 
