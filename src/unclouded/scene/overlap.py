@@ -34,7 +34,8 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
 class Behind:
     """Does what it is given in another thread, in order; leaving the context waits for all of it.
 
-    Up to `_DEPTH` pieces of work wait for the one that is being done; an error in one comes out at the next call or at the end, and ends the rest.
+    Up to `_DEPTH` pieces of work wait for the one that is being done; an error in one comes out at the next call or at
+    the end, and ends the rest.
     """
 
     def __init__(self) -> None:
