@@ -98,7 +98,9 @@ class CogWriter:
                 tiled=True,
                 blockxsize=BLOCK,
                 blockysize=BLOCK,
-                interleave="pixel",
+                # By bands, because overviews are made band by band: of a tile of 12 bands by pixels GDAL would read all
+                # bands again for each of them.
+                interleave="band",
                 compress="deflate",
                 zlevel=1,
                 bigtiff="IF_SAFER",
