@@ -43,6 +43,12 @@ def test_a_collapsed_generator_ranks_below_a_diverse_one_where_the_frechet_dista
     assert multi_label_inception_score(probabilities(collapsed)) < multi_label_inception_score(probabilities(diverse))
 
 
+def test_a_label_that_is_all_but_sure_everywhere_stays_finite():
+    p = np.ones((1000, 1))
+    p[0] = np.nextafter(1, 0)
+    assert multi_label_inception_score(p) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("p", [np.full((3, 2), 1.5), np.full((3, 2), np.nan), np.zeros(3), np.zeros((0, 2))])
 def test_what_are_no_probabilities_are_refused(p):
     with pytest.raises(InputError, match="within"):

@@ -92,8 +92,11 @@ def test_what_cannot_be_compared_is_named(folders, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"no \.tif"):
         evaluate_folders(cloudy, clear, tmp_path / "empty", READING)
+    write(cloudy, "b", np.ones((4, 9, 9), np.uint16))
+    with pytest.raises(FileError, match=r"made: has no b\.tif"):
+        evaluate_folders(cloudy, clear, made, READING)
     write(made, "b", np.ones((4, 9, 9), np.uint16))
-    with pytest.raises(FileError, match=r"has no b\.tif"):
+    with pytest.raises(FileError, match=r"clear: has no b\.tif"):
         evaluate_folders(cloudy, clear, made, READING)
     for folder in (cloudy, clear):
         write(folder, "b", np.ones((4, 9, 9), np.uint16), left=700_000)

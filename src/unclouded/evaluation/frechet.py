@@ -120,9 +120,7 @@ def frechet_distance(a: ArrayLike | Moments, b: ArrayLike | Moments) -> float:
                 "dominated by their number",
                 stacklevel=2,
             )
-    # With Σ1 = A Aᵀ, the product's eigenvalues are those of Aᵀ Σ2 A, which is symmetric: real without rounding tricks.
-    root = _root(first, whole=one.count > len(first))
-    shared = linalg.eigvalsh(root.T @ second @ root) if root.size else np.zeros(1)
+    shared = _shared(first, second, whole=one.count > len(first))
     overlap = float(np.sqrt(shared[shared > _rounding(shared)]).sum())
     step = one.mean - other.mean
     return max(0.0, float(step @ step + np.trace(first) + np.trace(second) - 2 * overlap))
@@ -240,17 +238,24 @@ def check_widths(one: int, other: int) -> None:
         raise InputError(f"features of width {one} and of width {other}; both sets must come from the same classifier")
 
 
-def _root(covariance: Float, whole: bool) -> Float:
-    """A matrix A with A Aᵀ = Σ; `whole` tells that Σ may have full rank."""
+def _shared(first: Float, second: Float, whole: bool) -> Float:
+    """Eigenvalues of Σ1 Σ2; `whole` tells that Σ1 may have full rank.
+
+    With Σ1 = A Aᵀ they are those of Aᵀ Σ2 A, which is symmetric: real without rounding tricks.
+    """
     if whole:
         try:
-            return np.asarray(linalg.cholesky(covariance, lower=True))
+            # LAPACK's sygv: A by Cholesky and Aᵀ Σ2 A in place, at a quarter of the work of two whole products.
+            return np.asarray(linalg.eigh(second, first, type=2, eigvals_only=True, driver="gv"))
         except linalg.LinAlgError:
             pass
     # Directions without spread beyond rounding are left out: their roots would be noise.
-    values, vectors = linalg.eigh(covariance)
+    values, vectors = linalg.eigh(first)
     kept = values > _rounding(values)
-    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
+    if not kept.any():
+        return np.zeros(1)
+    root = vectors[:, kept] * np.sqrt(values[kept])
+    return np.asarray(linalg.eigvalsh(root.T @ second @ root))
 
 
 def _rounding(values: Float) -> float:

@@ -27,8 +27,8 @@ def multi_label_inception_score(probabilities: ArrayLike) -> float:
         InputError: they are not probabilities.
     """
     p = _check(probabilities)
-    mean = p.mean(axis=0)
-    information = _relative(p, mean) + _relative(1 - p, 1 - mean)
+    # 1 - p is averaged on its own: 1 - mean would be 0 beside a p just under 1, and the score infinite.
+    information = _relative(p, p.mean(axis=0)) + _relative(1 - p, (1 - p).mean(axis=0))
     return float(np.exp(information.sum(axis=1).mean()))
 
 

@@ -60,6 +60,8 @@ def evaluate_folders(
     for folder, there in partners.items():
         if missing := sorted(names.keys() - there.keys()):
             raise FileError(f"{folder}: has no {missing[0]}.tif, which {predicted} has ({len(missing)} are missing)")
+    if missing := sorted(partners[cloudy].keys() - names.keys()):
+        raise FileError(f"{predicted}: has no {missing[0]}.tif, which {cloudy} has ({len(missing)} are missing)")
     images: dict[str, Scores] = {}
     for done, (name, path) in enumerate(sorted(names.items())):
         progress("comparing", done, len(names))
