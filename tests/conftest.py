@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 import torch
 
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import Generator
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -29,7 +30,7 @@ def shared_data() -> Path:
 def identity_generator() -> Generator:
     """A generator whose opacity is 1e-13 everywhere: nothing may change."""
     torch.manual_seed(0)
-    generator = Generator().eval().requires_grad_(False)
+    generator = ContextGenerator().eval().requires_grad_(False)
     logits = generator.leave.bias.view(-1, 4)[-1]  # pixel_shuffle(2): four neighbours per channel; opacity comes last
     logits.fill_(-30.0)
     generator.leave.weight.zero_()

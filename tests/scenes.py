@@ -9,7 +9,7 @@ import torch
 from affine import Affine
 from rasterio.crs import CRS
 
-from unclouded.models.generator import Generator
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.reflectance import Encoding
 from unclouded.scene.info import SceneInfo
 
@@ -51,7 +51,7 @@ class MemoryScene:
 def active_generator(seed=0):
     """A random generator in which every layer has a say, and which finds about half of the pixels opaque."""
     torch.manual_seed(seed)
-    generator = Generator().eval().requires_grad_(False)
+    generator = ContextGenerator().eval().requires_grad_(False)
     for name, parameter in generator.named_parameters():
         if name.endswith("second.weight") or name in ("leave.weight", "context.leave.weight"):
             torch.nn.init.normal_(parameter, std=0.05)

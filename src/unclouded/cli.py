@@ -15,8 +15,8 @@ import typer
 
 from unclouded.cli_data import data as data_commands
 from unclouded.cli_evaluate import evaluate
-from unclouded.cli_land_cover import evaluate_land_cover, train_land_cover
-from unclouded.console import FAILED, SOME_FAILED, Bar, Debug, Device, Overwrite, faults, report, say
+from unclouded.cli_land_cover import Workers, evaluate_land_cover, train_land_cover
+from unclouded.console import FAILED, SOME_FAILED, Bar, Debug, Device, Overwrite, chosen_device, faults, report, say
 from unclouded.errors import UncloudedError
 
 if TYPE_CHECKING:
@@ -173,19 +173,28 @@ def models(debug: Debug = False) -> None:
 def translator(
     settings: Annotated[Path, typer.Argument(metavar="SETTINGS", help="YAML file, such as settings/default.yaml.")],
     data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of the images that the settings' collection names.")
+        Path,
+        typer.Option(metavar="ARCHIVE|DIR", help="Archive, or folder of the images that the settings name."),
     ],
     output: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; its name becomes the weights' name.")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="Settings to change.")] = None,
+    land_cover: Annotated[
+        str | None,
+        typer.Option(metavar="WEIGHTS", help="Classifier to compare an archive's validation patches by."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    device: Annotated[Device, typer.Option(help="Where the networks learn.")] = Device.auto,
+    workers: Workers = 0,
     debug: Debug = False,
 ) -> None:
     """Train the cloudy-to-clear generator; Ctrl-C stops it, --resume goes on from the last checkpoint."""
     with faults(debug):
         from unclouded.settings import load_settings
-        from unclouded.training.translator import train as run
+        from unclouded.training.translator_run import run
 
-        print(run(load_settings(settings, overrides or []), data, output, resume))
+        place = chosen_device(device)
+        wanted = load_settings(settings, overrides or [])
+        print(run(wanted, data, output, resume=resume, land_cover=land_cover, device=place, workers=workers))
 
 
 train.command("land-cover")(train_land_cover)

@@ -21,7 +21,7 @@ class _Strict(BaseModel):
 
 
 class ModelSettings(_Strict):
-    """Sizes of the generator, see `models.generator.GeneratorSettings`."""
+    """Sizes of our G_XY, see `models.context_generator.GeneratorSettings`."""
 
     widths: tuple[int, int, int] = (48, 72, 96)
     context_widths: tuple[int, int, int] = (48, 64, 96)
@@ -30,8 +30,24 @@ class ModelSettings(_Strict):
     code: int = Field(default=64, ge=1)
 
 
+class CloudModelSettings(_Strict):
+    """Sizes of our G_YX, see `models.cloud_generator.CloudSettings`."""
+
+    widths: tuple[int, int] = (32, 64)
+    latent: int = Field(default=8, ge=1)
+    code: int = Field(default=32, ge=1)
+
+
+class PublishedModelSettings(_Strict):
+    """Sizes of both published generators, see `models.published.PublishedSettings`."""
+
+    width: int = Field(default=32, ge=1)
+    blocks: int = Field(default=3, ge=0)
+    latent: int = Field(default=16, ge=1)
+
+
 class LossSettings(_Strict):
-    """Weight of each term of `training.objectives`."""
+    """Weight of each term: of `training.simulated`, then of `training.unpaired`; what weighs 0 is not computed."""
 
     reconstruction: float = Field(default=1.0, ge=0)
     ground: float = Field(default=1.0, ge=0)
@@ -39,22 +55,82 @@ class LossSettings(_Strict):
     detection: float = Field(default=0.05, ge=0)
     trust: float = Field(default=0.02, ge=0)
     adversarial: float = Field(default=0.0, ge=0)
+    latent_adversarial: float = Field(default=0.0, ge=0)
+    cycle: float = Field(default=0.0, ge=0)
+    latent_cycle: float = Field(default=0.0, ge=0)
+    sameness: float = Field(default=0.0, ge=0)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether simulated clouds teach."""
+        return any((self.reconstruction, self.ground, self.spectral_angle, self.detection, self.trust))
+
+    @property
+    def unpaired(self) -> bool:
+        """Whether the two domains teach."""
+        return any((self.adversarial, self.latent_adversarial, self.cycle, self.latent_cycle, self.sameness))
+
+
+class UnpairedSettings(_Strict):
+    """How the two domains teach.
+
+    Attributes:
+        start: step from which on they do.
+        batch: images of each domain per step.
+        discriminator_rate: learning rate of the discriminators.
+        pool: made images that are kept for the discriminators; 0 shows them the newest alone.
+        cycle_by: what x -> y -> x is compared by: "pixels", or "distributions", which let a cloud come back elsewhere.
+        noise: standard deviation, in reflectance, of what is added to the image in the middle of a cycle.
+        matched: draw each clear patch from the acquisition of the cloudy one beside it.
+    """
+
+    start: int = Field(default=0, ge=0)
+    batch: int = Field(default=2, ge=1)
+    discriminator_rate: float = Field(default=2e-4, gt=0)
+    pool: int = Field(default=50, ge=0)
+    cycle_by: Literal["pixels", "distributions"] = "pixels"
+    noise: float = Field(default=0.0, ge=0)
+    matched: bool = False
 
 
 class TrainingSettings(_Strict):
-    """How long and how fast."""
+    """How long and how fast.
 
-    collection: str
+    Attributes:
+        collection: YAML file that names the images of a data folder; an archive needs none.
+        steps: in all.
+        batch: simulated images per step.
+        learning_rate: of generators and encoders.
+        betas: of their AdamW.
+        weight_decay: of it; 0 makes it Adam.
+        clip: largest norm of its gradient.
+        schedule: "cosine" to 0 after the warm-up; "linear": constant for half of the steps, then linear to 0.
+        warmup: steps.
+        average: decay of the moving average of G_XY's weights, which is what is saved.
+        checkpoint_every: steps.
+        validate_every: steps between measurings on an archive's validation pairs.
+        validation_patches: of each domain that are measured at most.
+        radar: whether radar is shown where there is some.
+        seed: of everything random.
+        precision: of the networks.
+    """
+
+    collection: str | None = None
     steps: int = Field(gt=0)
     batch: int = Field(default=4, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
-    discriminator_rate: float = Field(default=2e-4, gt=0)
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+    schedule: Literal["cosine", "linear"] = "cosine"
     warmup: int = Field(default=200, ge=0)
-    adversarial_from: int = Field(default=0, ge=0)
     average: float = Field(default=0.999, ge=0, lt=1)
     checkpoint_every: int = Field(default=250, gt=0)
+    validate_every: int = Field(default=1000, gt=0)
+    validation_patches: int = Field(default=500, ge=2)
+    radar: bool = True
     seed: int = 0
-    precision: str = Field(default="bf16", pattern="^(bf16|fp32)$")
+    precision: Literal["bf16", "fp32"] = "bf16"
 
 
 class TranslatorSettings(_Strict):
@@ -63,15 +139,23 @@ class TranslatorSettings(_Strict):
     Attributes:
         data: what the weights learn from, in words; goes into their header.
         threshold: opacity under which the weights leave the input as it is; goes into their header.
-        model: sizes of the network.
+        networks: "context" are ours, "published" those of Almahairi et al. 2018.
+        model: sizes of our G_XY.
+        cloud: sizes of our G_YX.
+        published: sizes of the published generators.
         loss: weights of the terms.
+        unpaired: how the two domains teach.
         training: how long and how fast.
     """
 
     data: str = ""
     threshold: float = Field(default=0.1, ge=0, le=1)
+    networks: Literal["context", "published"] = "context"
     model: ModelSettings = ModelSettings()
+    cloud: CloudModelSettings = CloudModelSettings()
+    published: PublishedModelSettings = PublishedModelSettings()
     loss: LossSettings = LossSettings()
+    unpaired: UnpairedSettings = UnpairedSettings()
     training: TrainingSettings
 
 

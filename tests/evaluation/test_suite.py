@@ -24,7 +24,8 @@ from unclouded.evaluation.sets import draw
 from unclouded.evaluation.suite import Loaded, Measuring
 from unclouded.evaluation.twins import Twins
 from unclouded.models import land_cover as networks
-from unclouded.models.generator import Generator, GeneratorSettings, Observation, Translation
+from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.generator import Observation, Translation
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import Header, LandCoverHeader, save_generator, save_land_cover
 from unclouded.report.tables import translator_table
@@ -252,7 +253,7 @@ def error(done):
 def weights(tmp_path):
     torch.manual_seed(0)
     generator, means = tmp_path / "translator.safetensors", tmp_path / "means.safetensors"
-    save_generator(Generator(SMALL), Header("translator"), generator)
+    save_generator(ContextGenerator(SMALL), Header("translator"), generator)
     save_land_cover(classifier(), LandCoverHeader("means", threshold=0.5), means)
     return generator, means
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from unclouded.bands import L2A
 from unclouded.cli import app
-from unclouded.models.generator import Generator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.weights import FORMAT
 
 FOUR = ("B02", "B03", "B04", "B08")
@@ -140,20 +140,20 @@ def test_bad_input_is_one_line_and_no_output(name, weights, tmp_path):
 
 
 def pickled(path):
-    path.write_bytes(pickle.dumps(Generator().state_dict()))
+    path.write_bytes(pickle.dumps(ContextGenerator().state_dict()))
 
 
 def torch_saved(path):
-    torch.save(Generator().state_dict(), path)
+    torch.save(ContextGenerator().state_dict(), path)
 
 
 def without_header(path):
-    save_file({name: tensor.clone() for name, tensor in Generator().state_dict().items()}, path)
+    save_file({name: tensor.clone() for name, tensor in ContextGenerator().state_dict().items()}, path)
 
 
 def other_shapes(path):
     header = f'{{"format": "{FORMAT}", "name": "other", "model": {{}}}}'
-    small = Generator(GeneratorSettings(widths=(8, 8, 8)))
+    small = ContextGenerator(GeneratorSettings(widths=(8, 8, 8)))
     save_file({name: tensor.clone() for name, tensor in small.state_dict().items()}, path, {"unclouded": header})
 
 

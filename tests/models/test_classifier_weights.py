@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unclouded.bands import TEN
 from unclouded.errors import WeightsError
 from unclouded.models import land_cover as networks
-from unclouded.models.generator import Generator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import (
     FORMAT,
@@ -73,7 +73,7 @@ def test_another_class_list_is_refused_by_its_name(saved: Path) -> None:
 
 def test_each_loader_refuses_the_other_network(saved: Path) -> None:
     generator = saved.with_name("generator.safetensors")
-    save_generator(Generator(GeneratorSettings(widths=(8, 8, 8))), Header(name="generator"), generator)
+    save_generator(ContextGenerator(GeneratorSettings(widths=(8, 8, 8))), Header(name="generator"), generator)
     with pytest.raises(WeightsError, match=f"{LAND_COVER_FORMAT}.*not.*{FORMAT}"):
         load_generator(saved)
     with pytest.raises(WeightsError, match=f"{FORMAT}.*not.*{LAND_COVER_FORMAT}"):

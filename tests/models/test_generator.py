@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from unclouded import bands
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import CELL, Generator, Observation, compose
 
 
@@ -11,7 +12,7 @@ from unclouded.models.generator import CELL, Generator, Observation, compose
 def generator() -> Generator:
     """A generator whose every layer does something (as initialised, residual branches and head are nearly zero)."""
     torch.manual_seed(0)
-    generator = Generator().eval().requires_grad_(False)
+    generator = ContextGenerator().eval().requires_grad_(False)
     for name, parameter in generator.named_parameters():
         if "second" in name or "leave" in name:
             parameter.normal_(std=0.05)
@@ -52,7 +53,7 @@ def test_batch_does_not_mix(generator: Generator) -> None:
 
 def test_margin_bounds_the_fine_network(generator: Generator) -> None:
     """A change `margin` pixels away changes nothing, a nearer one does: tiles need no more overlap than that."""
-    side, centre = 2 * Generator.margin + CELL, Generator.margin
+    side, centre = 2 * generator.margin + CELL, generator.margin
     x = observe(side, side)
     context = torch.rand(1, 27 + generator.settings.features, side // CELL, side // CELL)
     z = torch.zeros(1, 16)

@@ -9,14 +9,14 @@ import torch
 from safetensors.torch import save_file
 
 from unclouded.errors import FileError, UncloudedError, WeightsError
-from unclouded.models.generator import Generator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.weights import FORMAT, Header, bundled, load_generator, save_generator
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
-    save_generator(Generator(GeneratorSettings(widths=(8, 8, 8))), Header(name="small", steps=3), path)
+    save_generator(ContextGenerator(GeneratorSettings(widths=(8, 8, 8))), Header(name="small", steps=3), path)
     return path
 
 
@@ -60,7 +60,7 @@ def _unknown_key(path: Path) -> None:
 
 
 def _not_finite(path: Path) -> None:
-    generator = Generator(GeneratorSettings(widths=(8, 8, 8)))
+    generator = ContextGenerator(GeneratorSettings(widths=(8, 8, 8)))
     torch.nn.init.constant_(generator.prior, float("nan"))
     save_generator(generator, Header(name="nan"), path)
 

@@ -33,13 +33,20 @@ def tiny(made_up: Path) -> TranslatorSettings:
     return TranslatorSettings.model_validate(
         {
             "model": {"widths": [8, 8, 8], "context_widths": [8, 8, 8], "features": 2, "latent": 4, "code": 8},
-            "loss": {"adversarial": 0.01},
+            "cloud": {"widths": [8, 8], "latent": 2, "code": 8},
+            "loss": {
+                "adversarial": 0.01,
+                "latent_adversarial": 0.01,
+                "cycle": 1,
+                "latent_cycle": 0.1,
+                "sameness": 0.01,
+            },
+            "unpaired": {"start": 1, "batch": 1, "pool": 2, "cycle_by": "distributions", "noise": 0.001},
             "training": {
                 "collection": str(made_up / "listing.yaml"),
                 "steps": 6,
                 "batch": 2,
                 "checkpoint_every": 2,
-                "adversarial_from": 1,
                 "warmup": 2,
             },
         }

@@ -55,3 +55,32 @@ def test_replacement_saturates() -> None:
 def test_least_squares_labels() -> None:
     assert float(objectives.least_squares(torch.ones(3), real=True)) == 0
     assert float(objectives.least_squares(torch.ones(3), real=False)) == 1
+
+
+def test_a_cycle_by_distributions_lets_a_cloud_come_back_elsewhere() -> None:
+    image = torch.full((1, 2, 8, 8), 0.1)
+    image[..., :4] = 0.8
+    moved, gone = image.flip(3), torch.full_like(image, 0.1)
+    weight = torch.ones(1, 1, 8, 8)
+    assert objectives.cycle(moved, image, weight) > 1
+    assert objectives.cycle_of_distributions(moved, image, weight) == pytest.approx(0, abs=1e-6)
+    assert objectives.cycle_of_distributions(gone, image, weight) == pytest.approx(
+        float(objectives.cycle(gone, image, weight)), rel=1e-6
+    )
+
+
+def test_cycles_count_only_what_weighs() -> None:
+    image, back = torch.rand(1, 2, 8, 8), torch.rand(1, 2, 8, 8)
+    weight = torch.zeros(1, 1, 8, 8)
+    weight[..., :2, :] = 1
+    back[..., :2, :] = image[..., :2, :]
+    assert objectives.cycle(back, image, weight) == 0
+    assert objectives.cycle_of_distributions(back, image, weight) == 0
+
+
+def test_sameness_falls_as_images_differ() -> None:
+    z = (torch.zeros(1, 4), torch.ones(1, 4))
+    image = torch.full((1, 1, 4, 4), 0.2)
+    near, far = (objectives.sameness(image, image + step, z) for step in (0.01, 0.2))
+    assert near > far
+    assert objectives.sameness(image, image, z) == pytest.approx(100)

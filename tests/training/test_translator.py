@@ -10,34 +10,35 @@ from unclouded.errors import InputError, UncloudedError
 from unclouded.models.weights import load_generator
 from unclouded.settings import TranslatorSettings
 from unclouded.training import translator
+from unclouded.training.translator_run import run
 
 
 def test_a_killed_run_resumes_to_the_bit(tiny: TranslatorSettings, made_up: Path, tmp_path: Path, monkeypatch) -> None:
-    whole = translator.train(tiny, made_up, tmp_path / "whole")
+    whole = run(tiny, made_up, tmp_path / "whole")
     steps = translator._step
 
-    def dies(training: translator.Training, batches: translator.Batches) -> dict[str, float]:
+    def dies(training: translator.Training, batches: translator.Source) -> dict[str, float]:
         if training.step == 5:
             raise KeyboardInterrupt
         return steps(training, batches)
 
     monkeypatch.setattr(translator, "_step", dies)
     with pytest.raises(KeyboardInterrupt):
-        translator.train(tiny, made_up, tmp_path / "killed")
+        run(tiny, made_up, tmp_path / "killed")
     monkeypatch.setattr(translator, "_step", steps)
-    resumed = translator.train(tiny, made_up, tmp_path / "killed", resume=True)
+    resumed = run(tiny, made_up, tmp_path / "killed", resume=True)
     for mine, theirs in zip(
         load_generator(whole)[0].parameters(), load_generator(resumed)[0].parameters(), strict=True
     ):
         assert torch.equal(mine, theirs)
     log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [2, 4, 6]
-    assert {"reconstruction", "ground", "detection", "adversarial", "discriminator"} <= log[-1].keys()
+    assert {"reconstruction", "ground", "detection", "adversarial", "cycle", "sameness", "judge_zx"} <= log[-1].keys()
 
 
 def test_every_parameter_learns(tiny: TranslatorSettings, made_up: Path, tmp_path: Path) -> None:
-    before = {name: p.clone() for name, p in translator.Training(tiny).generator.named_parameters()}
-    after, header = load_generator(translator.train(tiny, made_up, tmp_path / "run"))
+    before = {name: p.clone() for name, p in translator.Training(tiny).translator.g_xy.named_parameters()}
+    after, header = load_generator(run(tiny, made_up, tmp_path / "run"))
     still = [name for name, p in after.named_parameters() if torch.equal(p, before[name])]
     assert still == []
     assert header.steps == 6
@@ -49,20 +50,20 @@ def test_not_a_number_stops_and_keeps_the_last_checkpoint(
 ) -> None:
     steps = translator._step
 
-    def diverges(training: translator.Training, batches: translator.Batches) -> dict[str, float]:
+    def diverges(training: translator.Training, batches: translator.Source) -> dict[str, float]:
         terms = steps(training, batches)
         return terms | ({"ground": float("nan")} if training.step == 3 else {})
 
     monkeypatch.setattr(translator, "_step", diverges)
     with pytest.raises(UncloudedError, match="ground not finite at step 3"):
-        translator.train(tiny, made_up, tmp_path / "run")
+        run(tiny, made_up, tmp_path / "run")
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 2
 
 
 def test_refuses_to_overwrite_or_invent_a_run(tiny: TranslatorSettings, made_up: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no run"):
-        translator.train(tiny, made_up, tmp_path / "run", resume=True)
+        run(tiny, made_up, tmp_path / "run", resume=True)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoint.pt").touch()
     with pytest.raises(InputError, match="already holds a run"):
-        translator.train(tiny, made_up, tmp_path / "run")
+        run(tiny, made_up, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""The discriminator D_Y: tells real clear images from cleared ones, patch by patch."""
+"""The discriminators: of images, D_X and D_Y, patch by patch; of latents, D_zX and D_zY."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unclouded.bands import NAMES
 from unclouded.models.generator import Observation, compress
 
 
-class Discriminator(nn.Module):
+class ImageDiscriminator(nn.Module):
     """Spectrally normalised convolutions (Miyato et al. 2018) that score overlapping patches of 140 m to 460 m.
 
     Knows which bands are there and the processing level, so that an absent band gives nothing away.
@@ -34,4 +34,30 @@ class Discriminator(nn.Module):
         for layer in self.layers:
             h = F.leaky_relu(layer(h), 0.2)
         out: Tensor = self.score(h)
-        return out
+        return out.float()
+
+
+class LatentDiscriminator(nn.Module):
+    """Tells latents that an encoder made from those of the prior N(0, I).
+
+    Convolutions serve both kinds of latent: of 1 x 1 for a vector, of 3 x 3 for a map, whose neighbours must be
+    independent too. Without batch norm, which breaks at a batch of one.
+    """
+
+    def __init__(self, latent: int, *, spatial: bool, width: int = 64) -> None:
+        """Judge latents of `latent` numbers, one vector or, if `spatial`, one per cell."""
+        super().__init__()
+        self.spatial = spatial
+        side, padding = (3, 1) if spatial else (1, 0)
+        self.layers = nn.ModuleList(
+            spectral_norm(nn.Conv2d(a, b, side, padding=padding)) for a, b in ((latent, width), (width, width))
+        )
+        self.score = spectral_norm(nn.Conv2d(width, 1, 1))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Score latents (B, Z) or (B, Z, h, w): (B, 1, 1, 1) or (B, 1, h, w)."""
+        h = z if self.spatial else z[:, :, None, None]
+        for layer in self.layers:
+            h = F.leaky_relu(layer(h), 0.2)
+        out: Tensor = self.score(h)
+        return out.float()

@@ -1,16 +1,15 @@
-"""The generator X x Z_y -> Y: from a cloudy image and a latent to the clear ground and the opacity of what hides it."""
+"""What every generator X x Z_y -> Y takes and gives: cloudy images in, clear ground and its opacity out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unclouded.bands import NAMES
-from unclouded.models.blocks import ModulatedBlock, average_over_cells, soften, spread_ground
+from unclouded.models.blocks import average_over_cells
 
 GUIDES: tuple[str, ...] = ("VV", "VH")
 """Co-registered channels that help but are not translated, in their order; backscatter in dB."""
@@ -18,20 +17,13 @@ GUIDES: tuple[str, ...] = ("VV", "VH")
 CELL = 8
 """Side in pixels of one cell of the scene's context grid; tile origins are multiples of it."""
 
-_BANDS = len(NAMES)
-_STATISTICS = _BANDS + len(GUIDES) + 2
+KNOWN = len(NAMES) + len(GUIDES) + 1
+"""Numbers that tell what is known of an image: which bands and guides are there, and its level."""
+
+STATISTICS = len(NAMES) + len(GUIDES) + 2
+"""Numbers that a cell of the context grid is reduced to."""
+
 _RADAR_CENTRE, _RADAR_SPREAD = -16.0, 6.0
-
-
-@dataclass(frozen=True)
-class GeneratorSettings:
-    """Sizes of the generator; stored in the header of its weights."""
-
-    widths: tuple[int, int, int] = (48, 72, 96)
-    context_widths: tuple[int, int, int] = (48, 64, 96)
-    features: int = 16
-    latent: int = 16
-    code: int = 64
 
 
 class Observation(NamedTuple):
@@ -109,42 +101,29 @@ def compress(reflectance: Tensor) -> Tensor:
     return torch.asinh(reflectance / 0.1)
 
 
-class ContextNetwork(nn.Module):
-    """Looks at the scene in cells of 80 m, three scales deep, and says where its clear ground is."""
+class Sizes(Protocol):
+    """What the clearing of a scene must know of a generator's settings, which are a data class."""
 
-    margin = 40
-    """Cells beyond which nothing influences a cell's survey."""
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
-    def __init__(self, settings: GeneratorSettings) -> None:
-        super().__init__()
-        a, b, c = settings.context_widths
-        self.describe = nn.Linear(_BANDS + len(GUIDES) + 1, settings.code)
-        self.enter = nn.Conv2d(_STATISTICS, a, 3, padding=1)
-        self.high = nn.ModuleList(ModulatedBlock(a, settings.code) for _ in range(2))
-        self.down1 = nn.Conv2d(a, b, 2, stride=2)
-        self.middle = nn.ModuleList(ModulatedBlock(b, settings.code) for _ in range(2))
-        self.down2 = nn.Conv2d(b, c, 2, stride=2)
-        self.low = nn.ModuleList(ModulatedBlock(c, settings.code) for _ in range(2))
-        self.up2 = nn.ConvTranspose2d(c, b, 2, stride=2)
-        self.up1 = nn.ConvTranspose2d(b, a, 2, stride=2)
-        self.leave = nn.Conv2d(a, 1 + settings.features, 1)
+    @property
+    def latent(self) -> int:
+        """Length of z_y."""
 
-    def forward(self, statistics: Tensor, known: Tensor) -> Survey:
-        """Survey the cells' `statistics` (B, S, h, w) of `Generator.summarise`, given `known` (B, 16)."""
-        height, width = statistics.shape[-2:]
-        code = F.leaky_relu(self.describe(known), 0.1)
-        h = self.enter(F.pad(statistics, (0, -width % 4, 0, -height % 4)))
-        for block in self.high:
-            h = block(h, code)
-        m = self.down1(h)
-        for block in self.middle:
-            m = block(m, code)
-        w = self.down2(m)
-        for block in self.low:
-            w = block(w, code)
-        h = h + self.up1(m + self.up2(w))
-        out = self.leave(h)[..., :height, :width]
-        return Survey(torch.sigmoid(out[:, :1]), out[:, 1:])
+    @property
+    def features(self) -> int:
+        """Channels of a survey's features."""
+
+
+class Surveyor(Protocol):
+    """The network that says what each cell of a scene shows."""
+
+    @property
+    def margin(self) -> int:
+        """Cells beyond which nothing influences a cell's survey."""
+
+    def __call__(self, statistics: Tensor, known: Tensor) -> Survey:
+        """Survey the cells' `statistics` (B, S, h, w), given `known` (B, 16)."""
 
 
 class Generator(nn.Module):
@@ -154,39 +133,21 @@ class Generator(nn.Module):
     `summarise` reduces every cell to statistics; `context` surveys these and `spread` lays the clear ground over the
     whole scene (this reaches any distance); `translate` works at full resolution on one tile, seeing `margin` pixels
     around it.
-    The latent modulates every block of `translate`. No step normalises over space, so tiles agree where they overlap.
+
+    Attributes:
+        settings: sizes, with which the network can be built again.
+        margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
+        context: the surveyor.
     """
 
-    margin = 88
-    """Pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`."""
+    settings: Sizes
+    margin: int
+    context: Surveyor
 
-    def __init__(self, settings: GeneratorSettings | None = None) -> None:
-        super().__init__()
-        self.settings = settings = settings or GeneratorSettings()
-        a, b, c = settings.widths
-        code = settings.code
-        self.context = ContextNetwork(settings)
-        self.prior = nn.Parameter(torch.full((_BANDS,), 0.15))
-        known = _BANDS + len(GUIDES) + 1
-        self.describe = nn.Sequential(
-            nn.Linear(known + settings.latent, code), nn.LeakyReLU(0.1), nn.Linear(code, code)
-        )
-        context = 2 * _BANDS + 1 + settings.features
-        self.enter = nn.Conv2d(4 * (_BANDS + len(GUIDES) + 1), a, 3, padding=1)
-        self.place_high = nn.Conv2d(context, a, 1)
-        self.high = ModulatedBlock(a, code)
-        self.down1 = nn.Conv2d(a, b, 2, stride=2)
-        self.middle = ModulatedBlock(b, code)
-        self.down2 = nn.Conv2d(b, c, 2, stride=2)
-        self.place_low = nn.Conv2d(context, c, 1)
-        self.low = nn.ModuleList(ModulatedBlock(c, code) for _ in range(3))
-        self.up2 = nn.ConvTranspose2d(c, b, 2, stride=2)
-        self.middle_again = ModulatedBlock(b, code)
-        self.up1 = nn.ConvTranspose2d(b, a, 2, stride=2)
-        self.high_again = ModulatedBlock(a, code)
-        self.leave = nn.Conv2d(a, 4 * (2 * _BANDS + 2), 3, padding=1)
-        for parameter in self.leave.parameters():
-            nn.init.normal_(parameter, std=0.01)
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.parameters()).device
 
     def summarise(self, x: Observation) -> Tensor:
         """Reduce each cell to the means of its valid pixels: (B, S, H / 8, W / 8). H and W are multiples of `CELL`.
@@ -195,44 +156,19 @@ class Generator(nn.Module):
         """
         share = average_over_cells(x.valid, CELL)
         bands = average_over_cells(compress(x.optical) * x.valid, CELL) / share.clamp(min=1e-3)
-        guides = average_over_cells(self._standardise(x) * x.valid, CELL) / share.clamp(min=1e-3)
+        guides = average_over_cells(standardised_guides(x) * x.valid, CELL) / share.clamp(min=1e-3)
         brightness = compress(x.optical.sum(1, keepdim=True) / x.present.sum(1).clamp(min=1)[:, None, None, None])
         first = average_over_cells(brightness * x.valid, CELL) / share.clamp(min=1e-3)
         second = average_over_cells(brightness.square() * x.valid, CELL) / share.clamp(min=1e-3)
         return torch.cat([bands, guides, (second - first.square()).clamp(min=0).sqrt(), share], dim=1)
 
     def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
-        """Spread the trusted ground over the whole grid: (B, 27 + F, h, w), the context of `translate`.
-
-        Holds the ground near each cell and the wider mean (reflectance, 13 bands each), the trust, and the features.
-        """
-        bands, share = torch.sinh(statistics[:, :_BANDS]) * 0.1, statistics[:, -1:]
-        weight = survey.trust * share
-        near = spread_ground(bands, weight, self.prior, persistence=0.1)
-        wide = spread_ground(bands, weight, self.prior, persistence=0.1, start=3)
-        return torch.cat([near, wide, survey.trust, survey.features], dim=1)
+        """Make the context of `translate`, (B, K, h, w), of the cells' statistics and their survey."""
+        raise NotImplementedError
 
     def translate(self, x: Observation, context: Tensor, z: Tensor) -> Translation:
-        """Translate a tile (H, W multiples of `CELL`) under its `context` (B, 27 + F, H / 8, W / 8) and z (B, Z)."""
-        code = self.describe(torch.cat([x.known, z], dim=1))
-        placed = torch.cat([compress(context[:, : 2 * _BANDS]), context[:, 2 * _BANDS :]], dim=1)
-        fine = torch.cat([compress(x.optical), self._standardise(x), x.valid], dim=1)
-        h = self.enter(F.pixel_unshuffle(fine, 2)) + _enlarge(self.place_high(placed), CELL // 2)
-        h = self.high(h, code)
-        m = self.middle(self.down1(h), code)
-        w = self.down2(m) + self.place_low(placed)
-        for block in self.low:
-            w = block(w, code)
-        m = self.middle_again(m + self.up2(w), code)
-        h = self.high_again(h + self.up1(m), code)
-        gain, smooth = torch.split(F.pixel_shuffle(self.leave(h), 2), [_BANDS, _BANDS + 2], dim=1)
-        offset, blend, logit = torch.split(soften(smooth), [_BANDS, 1, 1], dim=1)
-        near, wide = _enlarge(context[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
-        base = wide + torch.sigmoid(blend) * (near - wide)
-        # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
-        detail = x.optical - _enlarge(average_over_cells(x.optical, CELL), CELL)
-        ground = base + gain * detail + 0.1 * offset
-        return Translation((ground * x.present[:, :, None, None]).float(), torch.sigmoid(logit.float()))
+        """Translate a tile (H, W multiples of `CELL`) under its `context` (B, K, H / 8, W / 8) and z (B, Z)."""
+        raise NotImplementedError
 
     def forward(self, x: Observation, z: Tensor) -> Translation:
         """Clear a patch that is its own scene: any H, W of at least one pixel; `z` is (B, Z)."""
@@ -242,9 +178,6 @@ class Generator(nn.Module):
         context = self.spread(statistics, self.context(statistics, x.known))
         ground, opacity = self.translate(x, context, z)
         return Translation(ground[..., :height, :width], opacity[..., :height, :width])
-
-    def _standardise(self, x: Observation) -> Tensor:
-        return (x.guides - _RADAR_CENTRE) / _RADAR_SPREAD * x.guided[:, :, None, None]
 
 
 def compose(optical: Tensor, translation: Translation) -> Tensor:
@@ -261,5 +194,6 @@ def pad_to_cells(x: Observation) -> Observation:
     return x._replace(optical=F.pad(x.optical, margins), valid=F.pad(x.valid, margins), guides=F.pad(x.guides, margins))
 
 
-def _enlarge(x: Tensor, factor: int) -> Tensor:
-    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+def standardised_guides(x: Observation) -> Tensor:
+    """(B, 2, H, W) the guides at about zero mean and unit spread; zero where they are absent."""
+    return (x.guides - _RADAR_CENTRE) / _RADAR_SPREAD * x.guided[:, :, None, None]

@@ -18,12 +18,19 @@ from torch import Tensor, nn
 
 from unclouded import bands
 from unclouded.errors import FileError, WeightsError
-from unclouded.models.generator import Generator, GeneratorSettings
+from unclouded.models.context_generator import GeneratorSettings
+from unclouded.models.generator import Generator
 from unclouded.models.land_cover import ClassifierSettings, LandCover
+from unclouded.models.published import PublishedSettings
+from unclouded.models.translator import build_generator
 
 FORMAT = "unclouded-generator-1"
 LAND_COVER_FORMAT = "unclouded-land-cover-1"
 _LARGEST = 512 * 2**20
+_NETWORKS: dict[str, type[GeneratorSettings] | type[PublishedSettings]] = {
+    "context": GeneratorSettings,
+    "published": PublishedSettings,
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,8 @@ def bundled() -> dict[str, Path]:
 
 def save_generator(generator: Generator, header: Header, path: Path) -> None:
     """Write weights and header; the file appears under its name only when it is complete."""
-    _save(generator, FORMAT, asdict(generator.settings), header, path)
+    network = next(name for name, kind in _NETWORKS.items() if isinstance(generator.settings, kind))
+    _save(generator, FORMAT, {"network": network} | asdict(generator.settings), header, path)
 
 
 def save_land_cover(classifier: LandCover, header: LandCoverHeader, path: Path) -> None:
@@ -92,10 +100,12 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
     """
     path, record, tensors = _read(name, FORMAT)
     try:
-        generator = Generator(GeneratorSettings(**record.pop("model")))
+        model = record.pop("model")
+        # Weights from before there were two networks do not say which.
+        generator = build_generator(_NETWORKS[model.pop("network", "context")](**model))
         header = Header(**record)
         _fill(generator, tensors, path)
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise _misfit(path, error) from error
     return generator, header
 

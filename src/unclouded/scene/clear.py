@@ -165,7 +165,7 @@ def clear_patch(
         valid = np.ones((height, width), np.bool_)
     whole = [Box(0, 0, height, width)]
     with torch.inference_mode():
-        x = pad_to_cells(observe(reflectance, valid, bands, level, radar, generator.prior.device))
+        x = pad_to_cells(observe(reflectance, valid, bands, level, radar, generator.device))
         statistics = generator.summarise(x)
         context = generator.spread(statistics, generator.context(statistics, x.known))
         drawn = sample(generator, x, context, latents(generator, samples, seed), whole)[0]

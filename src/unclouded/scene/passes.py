@@ -174,7 +174,7 @@ class Clearing:
             trust[(..., *tile.core.slices)] = survey.trust[core].cpu()
             features[(..., *tile.core.slices)] = survey.features[core].cpu()
         self.seconds_network += time.perf_counter() - started
-        statistics = statistics.to(self._generator.prior.device)
+        statistics = statistics.to(self._generator.device)
         context = self._generator.spread(statistics, Survey(trust.to(self._device), features.to(self._device)))
         return context.cpu()
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unclouded.models.generator import compress
+
 
 def reconstruction(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     """Mean absolute error over the pixels and bands that `weight` (broadcast to the images) counts."""
@@ -48,6 +50,37 @@ def detection(opacity: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
 def least_squares(score: Tensor, real: bool) -> Tensor:
     """Least-squares adversarial loss (Mao et al. 2017, eq. 2) against the label 1 for real, 0 for made."""
     return (score - float(real)).square().mean()
+
+
+def cycle(back: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+    """L1 distance of an image (B, C, H, W) that went to the other domain and came back (Zhu et al. 2017, eq. 2).
+
+    In compressed reflectance, so that a cloud's brightness does not outweigh all of the ground's.
+    """
+    return reconstruction(compress(back), compress(image), weight)
+
+
+def cycle_of_distributions(back: Tensor, image: Tensor, weight: Tensor) -> Tensor:
+    """Distance between the distributions of an image's pixels, band by band, before and after a cycle.
+
+    The Wasserstein-1 distance of two samples of one size: the mean difference of their sorted values. A cloud that
+    comes back elsewhere costs nothing, one that does not come back does.
+    """
+    there = weight.expand_as(image)
+    ranked = [(compress(part) * there).flatten(2).sort(dim=2).values for part in (back, image)]
+    return (ranked[0] - ranked[1]).abs().sum() / there.sum().clamp(min=1)
+
+
+def latent_cycle(found: Tensor, drawn: Tensor) -> Tensor:
+    """L1 distance of a latent from the one that is found in what it made (Almahairi et al. 2018, eq. 7)."""
+    return (found - drawn).abs().mean()
+
+
+def sameness(first: Tensor, second: Tensor, latents: tuple[Tensor, Tensor]) -> Tensor:
+    """How little two latents change an image: |z1 - z2| / |y1 - y2| (Mao et al. 2019, eq. 2, inverted), finite."""
+    distance = (compress(first) - compress(second)).abs().mean()
+    # Added rather than a bound, so that two equal images still have a gradient that takes them apart.
+    return (latents[0] - latents[1]).abs().mean() / (distance + 0.01)
 
 
 def _cross_entropy(probability: Tensor, target: Tensor) -> Tensor:

@@ -1,77 +1,140 @@
-"""Training of the generator X x Z_y -> Y: one plain loop, which can be killed and resumed at any checkpoint."""
+"""Training of the translator's eight networks: one plain loop, which can be killed and resumed at any checkpoint."""
 
 from __future__ import annotations
 
 import copy
-import json
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
-from unclouded.data.collection import load_collection
-from unclouded.errors import InputError, UncloudedError
-from unclouded.models.discriminator import Discriminator
-from unclouded.models.generator import CELL, Generator, GeneratorSettings, Observation, Translation, compose
+from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.models.cloud_generator import CloudSettings
+from unclouded.models.context_generator import GeneratorSettings
+from unclouded.models.generator import Generator, Observation
+from unclouded.models.published import PublishedSettings
+from unclouded.models.translator import Translator, TranslatorSizes
 from unclouded.models.weights import Header, save_generator
 from unclouded.settings import TranslatorSettings
-from unclouded.training import objectives
-from unclouded.training.batches import Batches, Simulated
+from unclouded.training.image_pool import ImagePool
+from unclouded.training.run_log import RunLog, tensorboard_events
+from unclouded.training.simulated import simulated_terms
+from unclouded.training.skies import Simulated
+from unclouded.training.unpaired import frozen, generating_terms, judging_terms
+
+
+class Source(Protocol):
+    """Where batches come from, such as `training.archive_source.ArchiveSource`."""
+
+    def simulated(self, size: int) -> Simulated:
+        """Draw clear images under simulated skies."""
+
+    def unpaired(self, size: int) -> tuple[Observation, Observation]:
+        """Draw cloudy images, and as many clear ones."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a position."""
+
+
+Validate = Callable[["Training"], dict[str, float]]
+"""Measures the moving average; what it gives is logged."""
 
 
 class Training:
-    """Everything a run needs to go on: networks, optimisers, moving average, randomness and the step."""
+    """Everything a run needs to go on: networks, optimisers, moving average, pools, randomness and the step."""
 
-    def __init__(self, settings: TranslatorSettings) -> None:
+    _PARTS = ("translator", "average", "optimiser", "judges")
+
+    def __init__(self, settings: TranslatorSettings, device: torch.device | str = "cpu") -> None:
         torch.manual_seed(settings.training.seed)
-        self.settings = settings
-        generator = Generator(GeneratorSettings(**settings.model.model_dump()))
-        self.generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.discriminator = Discriminator()
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.settings, self.device = settings, torch.device(device)
+        networks = Translator(sizes_of(settings))
+        self.translator: Translator = networks.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average: Generator = copy.deepcopy(self.translator.g_xy).requires_grad_(False)
         rate = settings.training
         self.optimiser = torch.optim.AdamW(
-            self.generator.parameters(), rate.learning_rate, (0.9, 0.99), weight_decay=0.01, fused=True
+            self.translator.parts(Translator.GENERATING if settings.loss.unpaired else ("g_xy",)),
+            rate.learning_rate,
+            rate.betas,
+            weight_decay=rate.weight_decay,
+            fused=True,
         )
-        self.opponent = torch.optim.Adam(self.discriminator.parameters(), rate.discriminator_rate, (0.5, 0.999))
-        self.rng = torch.Generator().manual_seed(settings.training.seed)
+        self.judges = torch.optim.Adam(
+            self.translator.parts(Translator.JUDGING), settings.unpaired.discriminator_rate, (0.5, 0.999)
+        )
+        self.rng = torch.Generator().manual_seed(rate.seed)
+        self.pools = {name: ImagePool(settings.unpaired.pool, self.rng) for name in ("y", "x")}
         self.step = 0
+        self.best: dict[str, float] = {}
 
     def state(self) -> dict[str, Any]:
         """What `restore` takes."""
-        modules = ("generator", "discriminator", "average", "optimiser", "opponent")
-        return {name: getattr(self, name).state_dict() for name in modules} | {
+        return {name: getattr(self, name).state_dict() for name in self._PARTS} | {
+            "pools": {name: pool.state_dict() for name, pool in self.pools.items()},
             "rng": self.rng.get_state(),
             "step": self.step,
+            "best": self.best,
             "settings": self.settings.model_dump_json(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a saved state."""
-        for name in ("generator", "discriminator", "average", "optimiser", "opponent"):
-            getattr(self, name).load_state_dict(state[name])
-        self.rng.set_state(state["rng"])
-        self.step = state["step"]
+        """Go back to a saved state.
+
+        Raises:
+            InputError: it is of other networks.
+        """
+        try:
+            for name in self._PARTS:
+                getattr(self, name).load_state_dict(state[name])
+            for name, pool in self.pools.items():
+                pool.load_state_dict(state["pools"][name])
+            self.rng.set_state(state["rng"])
+            self.step, self.best = state["step"], state["best"]
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            what = " ".join(str(error).split())[:200]
+            raise InputError(f"the checkpoint does not fit these settings ({what}); start a new run") from error
 
 
-def train(settings: TranslatorSettings, data: Path, output: Path, resume: bool = False) -> Path:
-    """Train a generator and return the path of its weights.
+def sizes_of(settings: TranslatorSettings) -> TranslatorSizes:
+    """Sizes of the networks that settings ask for."""
+    ground: GeneratorSettings | PublishedSettings = GeneratorSettings(**settings.model.model_dump())
+    if settings.networks == "published":
+        ground = PublishedSettings(**settings.published.model_dump())
+    return TranslatorSizes(ground, CloudSettings(**settings.cloud.model_dump()))
+
+
+def train(
+    settings: TranslatorSettings,
+    source: Callable[[torch.Generator], Source],
+    output: Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    validate: Validate | None = None,
+) -> Path:
+    """Train the networks and return the path of G_XY's weights.
 
     Args:
         settings: of the run.
-        data: folder that holds the images which the settings' collection names.
+        source: gives the batches, drawing whatever is random from the generator that it is given.
         output: folder of the run: `checkpoint.pt`, `log.jsonl` and, at every checkpoint, `weights.safetensors`.
         resume: go on from `checkpoint.pt`.
+        device: where the networks are; on the CPU a resumed run gives the very weights of an undisturbed one.
+        validate: measures the networks every `validate_every` steps.
 
     Raises:
         InputError: the folder holds a run and `resume` was not asked for, or there is none to resume.
-        UncloudedError: a loss is no longer finite; the last good checkpoint stays.
+        FileError: the checkpoint cannot be read.
+        UncloudedError: a term is no longer finite; the last good checkpoint stays.
     """
     checkpoint = output / "checkpoint.pt"
     if checkpoint.exists() != resume:
@@ -80,136 +143,129 @@ def train(settings: TranslatorSettings, data: Path, output: Path, resume: bool =
         )
         raise InputError(f"{output}: {found}; {advice} or choose another folder.")
     output.mkdir(parents=True, exist_ok=True)
-    training = Training(settings)
+    training = Training(settings, device)
+    batches = source(training.rng)
     if resume:
-        training.restore(torch.load(checkpoint, weights_only=True))
-    batches = Batches(load_collection(data, Path(settings.training.collection)), training.rng)
-    every, last = settings.training.checkpoint_every, settings.training.steps
-    sums: dict[str, float] = {}
+        state = _read(checkpoint)
+        training.restore(state)
+        batches.load_state_dict(state["source"])
+    rate = settings.training
+    log, events = RunLog(output / "log.jsonl", training.step), tensorboard_events(output, training.step)
+    sums: dict[str, list[float]] = {}
     started = time.monotonic()
-    with (
-        tqdm(total=last, initial=training.step, unit="step", disable=None) as bar,
-        (output / "log.jsonl").open("a") as log,
-    ):
-        while training.step < last:
+    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None) as bar:
+        while training.step < rate.steps:
             terms = _step(training, batches)
             bad = [name for name, value in terms.items() if not math.isfinite(value)]
             if bad:
                 where = f"{', '.join(bad)} not finite at step {training.step}"
                 raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
             for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + value
+                sums.setdefault(name, []).append(value)
             training.step += 1
             bar.update()
-            if training.step % every == 0 or training.step == last:
-                means = {name: round(value / every, 6) for name, value in sums.items()}
-                log.write(
-                    json.dumps({"step": training.step, "seconds": round(time.monotonic() - started), **means}) + "\n"
-                )
-                log.flush()
-                bar.set_postfix(means)
+            last = training.step == rate.steps
+            measured = validate is not None and (last or training.step % rate.validate_every == 0)
+            if measured or last or training.step % rate.checkpoint_every == 0:
+                entry = {name: sum(values) / len(values) for name, values in sums.items()}
+                bar.set_postfix({name: f"{value:.3f}" for name, value in entry.items()})
+                if measured and validate is not None:
+                    entry |= validate(training)
+                log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
+                events(entry, training.step)
                 sums.clear()
-                _save(training, output)
+                _save(training, batches, output)
     return output / "weights.safetensors"
 
 
-def _step(training: Training, batches: Batches) -> dict[str, float]:
-    """One update of the generator and, once it takes part, of the discriminator."""
-    settings = training.settings
+def _step(training: Training, batches: Source) -> dict[str, float]:
+    """Update generators and encoders, then the discriminators; the value of each term, NaN for a gradient that is."""
+    settings, translator = training.settings, training.translator
     for group in training.optimiser.param_groups:
         group["lr"] = settings.training.learning_rate * _schedule(training.step, settings)
-    adversarial = settings.loss.adversarial > 0 and training.step >= settings.training.adversarial_from
-    terms = _simulated_terms(training, batches.simulated(settings.training.batch))
-    if adversarial:
-        x, y = batches.unpaired(settings.training.batch // 2)
-        with _precision(settings):
-            made = _translate(training.generator, x, _latent(training, len(y)))
-        cleared = compose(x.optical, made)
-        terms["adversarial"] = objectives.least_squares(training.discriminator(cleared, x), real=True)
+    terms: dict[str, Tensor] = {}
+    made = None
+    if settings.loss.simulated:
+        simulated = _to(training.device, batches.simulated(settings.training.batch))
+        terms |= simulated_terms(translator.g_xy, simulated, training.rng, _precision(training))
+    if settings.loss.unpaired and training.step >= settings.unpaired.start:
+        x, y = (
+            Observation(*(part.to(training.device) for part in side))
+            for side in batches.unpaired(settings.unpaired.batch)
+        )
+        with _precision(training), frozen(*(getattr(translator, name) for name in Translator.JUDGING)):
+            found, made = generating_terms(
+                translator, x, y, settings.unpaired, training.rng, sameness=settings.loss.sameness > 0
+            )
+        terms |= found
     weights = settings.loss.model_dump()
     loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     training.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(training.generator.parameters(), 1.0)
-    training.optimiser.step()
-    if adversarial:
-        fake = objectives.least_squares(training.discriminator(cleared.detach(), x), real=False)
-        terms["discriminator"] = objectives.least_squares(training.discriminator(y, x), real=True) + fake
-        training.opponent.zero_grad(set_to_none=True)
-        torch.autograd.backward(terms["discriminator"])
-        training.opponent.step()
+    parameters = [p for group in training.optimiser.param_groups for p in group["params"]]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, settings.training.clip)
+    if not math.isfinite(norm):
+        terms["gradient"] = norm
+    else:
+        training.optimiser.step()
+    if made is not None:
+        with _precision(training):
+            judged = judging_terms(translator, made, training.pools, training.rng)
+        training.judges.zero_grad(set_to_none=True)
+        torch.autograd.backward(torch.stack(list(judged.values())).sum())
+        training.judges.step()
+        terms |= judged
     with torch.no_grad():
-        share = min(settings.training.average, (1 + training.step) / (10 + training.step))
-        torch._foreach_lerp_(list(training.average.parameters()), list(training.generator.parameters()), 1 - share)
+        share = 1 - min(settings.training.average, (1 + training.step) / (10 + training.step))
+        own, theirs = training.average.state_dict(), translator.g_xy.state_dict()
+        torch._foreach_lerp_(list(own.values()), [theirs[name] for name in own], share)
     return {name: float(term.detach()) for name, term in terms.items()}
 
 
-def _simulated_terms(training: Training, batch: Simulated) -> dict[str, Tensor]:
-    """Terms whose truth the simulation knows.
-
-    Half of the images are translated with z = 0, the most typical ground, and judged by their error; the other half
-    with two latents each, judged by the energy score, so that the spread over z is the spread of what may be there.
-    """
-    half = len(batch.truth) // 2
-    x = Observation(*(torch.cat([part, part[half:]]) for part in batch.observation))
-    z = _latent(training, len(x.optical))
-    z[:half] = 0
-    with _precision(training.settings):
-        statistics = training.generator.summarise(batch.observation)
-        survey = training.generator.context(statistics, batch.observation.known)
-        context = training.generator.spread(statistics, survey)
-        made = training.generator.translate(x, torch.cat([context, context[half:]]), z)
-    result, truth, hidden = compose(x.optical, made), batch.truth, batch.hidden
-    typical, first, second = (slice(0, half), slice(half, len(truth)), slice(len(truth), None))
-    seen = batch.observation.valid * batch.observation.present[:, :, None, None]
-    bad = seen * objectives.replacement(hidden)
-
-    def score(image: Tensor, weight: Tensor) -> Tensor:
-        error = objectives.reconstruction(image[typical], truth[typical], weight[typical])
-        return error + objectives.energy_score(image[first], image[second], truth[first], weight[first])
-
-    # A cell that is partly cloud would tint the ground spread from it: the cube leaves it little trust.
-    clear = F.avg_pool2d((hidden < 0.1).float(), CELL) ** 3
-    trust = survey.trust.float().clamp(1e-4, 1 - 1e-4)
-    # The error of a cleared pixel counts in reflectance, where 0.01 matters: bring the terms to about 1.
-    return {
-        "reconstruction": 10 * score(result, seen),
-        "ground": 10 * score(made.ground, bad),
-        "spectral_angle": 10 * objectives.spectral_angle(result[: len(truth)], truth, batch.observation.valid),
-        "detection": objectives.detection(made.opacity[: len(truth)], hidden, batch.observation.valid),
-        "trust": F.binary_cross_entropy(trust, clear),
-    }
+def _to(device: torch.device, batch: Simulated) -> Simulated:
+    return Simulated(
+        Observation(*(part.to(device) for part in batch.observation)), batch.truth.to(device), batch.hidden.to(device)
+    )
 
 
-def _translate(generator: Generator, x: Observation, z: Tensor) -> Translation:
-    statistics = generator.summarise(x)
-    return generator.translate(x, generator.spread(statistics, generator.context(statistics, x.known)), z)
-
-
-def _latent(training: Training, batch: int) -> Tensor:
-    return torch.randn(batch, training.settings.model.latent, generator=training.rng)
-
-
-def _precision(settings: TranslatorSettings) -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=settings.training.precision == "bf16")
+def _precision(training: Training) -> torch.autocast:
+    return torch.autocast(training.device.type, torch.bfloat16, enabled=training.settings.training.precision == "bf16")
 
 
 def _schedule(step: int, settings: TranslatorSettings) -> float:
-    """Linear warm-up, then cosine to zero."""
-    warmup, steps = settings.training.warmup, settings.training.steps
-    return min((step + 1) / max(warmup, 1), 0.5 * (1 + math.cos(math.pi * step / steps)))
+    """Linear warm-up, then cosine to zero; or constant for half of the steps, then linear to zero."""
+    rate = settings.training
+    warm = min((step + 1) / max(rate.warmup, 1), 1.0)
+    done = step / rate.steps
+    if rate.schedule == "linear":
+        return warm * min(1.0, 2 * (1 - done))
+    return min(warm, 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _save(training: Training, output: Path) -> None:
+def _read(checkpoint: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    except Exception as error:  # torch raises whatever its readers raise
+        raise FileError(
+            f"{checkpoint}: not a checkpoint that can be read ({type(error).__name__}); start a new run."
+        ) from error
+    return state
+
+
+def _save(training: Training, batches: Source, output: Path) -> None:
     aside = output / ".checkpoint.part"
-    torch.save(training.state(), aside)
+    torch.save(training.state() | {"source": batches.state_dict()}, aside)
     os.replace(aside, output / "checkpoint.pt")
+    save_generator(training.average, header_of(training, output.name), output / "weights.safetensors")
+
+
+def header_of(training: Training, name: str) -> Header:
+    """What the weights of a run say of themselves at this step."""
     settings = training.settings
-    header = Header(
-        name=output.name,
+    return Header(
+        name=name,
         threshold=settings.threshold,
         settings=settings.model_dump(mode="json"),
         data=settings.data,
         steps=training.step,
     )
-    save_generator(training.average, header, output / "weights.safetensors")

@@ -1,4 +1,4 @@
-"""Batches: consistent with their truth, and the same again from the same state of the randomness."""
+"""CollectionSource: consistent with their truth, and the same again from the same state of the randomness."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ import torch
 from unclouded.bands import INDEX
 from unclouded.data.collection import load_collection
 from unclouded.errors import FileError, SettingsError
-from unclouded.training.batches import SIDE, Batches
+from unclouded.training.collection_source import SIDE, CollectionSource
 
 
 @pytest.fixture(scope="module")
-def batches(made_up: Path) -> Batches:
-    return Batches(load_collection(made_up, made_up / "listing.yaml"), torch.Generator().manual_seed(0))
+def batches(made_up: Path) -> CollectionSource:
+    return CollectionSource(load_collection(made_up, made_up / "listing.yaml"), torch.Generator().manual_seed(0))
 
 
-def test_what_is_absent_is_zero(batches: Batches) -> None:
+def test_what_is_absent_is_zero(batches: CollectionSource) -> None:
     for _ in range(6):
         x, truth, hidden = batches.simulated(4)
         assert x.optical.shape == truth.shape == (4, 13, SIDE, SIDE)
@@ -29,18 +29,20 @@ def test_what_is_absent_is_zero(batches: Batches) -> None:
         assert ((hidden >= 0) & (hidden <= 1)).all()
 
 
-def test_same_state_same_batch(batches: Batches) -> None:
+def test_same_state_same_batch(batches: CollectionSource) -> None:
     state = batches.rng.get_state()
     first = batches.simulated(2)
     batches.rng.set_state(state)
     assert torch.equal(batches.simulated(2).observation.optical, first.observation.optical)
 
 
-def test_unpaired_images_share_bands(batches: Batches) -> None:
-    x, clear = batches.unpaired(4)
-    absent = (x.present == 0)[:, :, None, None].expand_as(clear)
-    assert (clear[absent] == 0).all()
-    assert float(x.optical.max()) > 0.6 > float(clear.max())
+def test_unpaired_images_share_bands(batches: CollectionSource) -> None:
+    x, y = batches.unpaired(4)
+    assert torch.equal(x.present, y.present)
+    assert torch.equal(x.level, y.level)
+    absent = (x.present == 0)[:, :, None, None].expand_as(y.optical)
+    assert (y.optical[absent] == 0).all()
+    assert float(x.optical.max()) > 0.6 > float(y.optical.max())
 
 
 def test_collection_errors(made_up: Path, tmp_path: Path) -> None:

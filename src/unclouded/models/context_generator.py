@@ -1,0 +1,148 @@
+"""Our generator: a survey of the scene's clear ground, and a fine network that works under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unclouded.bands import NAMES
+from unclouded.models.blocks import ModulatedBlock, average_over_cells, soften, spread_ground
+from unclouded.models.generator import (
+    CELL,
+    GUIDES,
+    KNOWN,
+    STATISTICS,
+    Generator,
+    Observation,
+    Survey,
+    Translation,
+    compress,
+    standardised_guides,
+)
+
+_BANDS = len(NAMES)
+
+
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """Sizes of our generator; stored in the header of its weights."""
+
+    widths: tuple[int, int, int] = (48, 72, 96)
+    context_widths: tuple[int, int, int] = (48, 64, 96)
+    features: int = 16
+    latent: int = 16
+    code: int = 64
+
+
+class ContextNetwork(nn.Module):
+    """Looks at the scene in cells of 80 m, three scales deep, and says where its clear ground is."""
+
+    margin = 40
+    """Cells beyond which nothing influences a cell's survey."""
+
+    def __init__(self, settings: GeneratorSettings) -> None:
+        super().__init__()
+        a, b, c = settings.context_widths
+        self.describe = nn.Linear(KNOWN, settings.code)
+        self.enter = nn.Conv2d(STATISTICS, a, 3, padding=1)
+        self.high = nn.ModuleList(ModulatedBlock(a, settings.code) for _ in range(2))
+        self.down1 = nn.Conv2d(a, b, 2, stride=2)
+        self.middle = nn.ModuleList(ModulatedBlock(b, settings.code) for _ in range(2))
+        self.down2 = nn.Conv2d(b, c, 2, stride=2)
+        self.low = nn.ModuleList(ModulatedBlock(c, settings.code) for _ in range(2))
+        self.up2 = nn.ConvTranspose2d(c, b, 2, stride=2)
+        self.up1 = nn.ConvTranspose2d(b, a, 2, stride=2)
+        self.leave = nn.Conv2d(a, 1 + settings.features, 1)
+
+    def forward(self, statistics: Tensor, known: Tensor) -> Survey:
+        """Survey the cells' `statistics` (B, S, h, w) of `Generator.summarise`, given `known` (B, 16)."""
+        height, width = statistics.shape[-2:]
+        code = F.leaky_relu(self.describe(known), 0.1)
+        h = self.enter(F.pad(statistics, (0, -width % 4, 0, -height % 4)))
+        for block in self.high:
+            h = block(h, code)
+        m = self.down1(h)
+        for block in self.middle:
+            m = block(m, code)
+        w = self.down2(m)
+        for block in self.low:
+            w = block(w, code)
+        h = h + self.up1(m + self.up2(w))
+        out = self.leave(h)[..., :height, :width]
+        return Survey(torch.sigmoid(out[:, :1]), out[:, 1:])
+
+
+class ContextGenerator(Generator):
+    """Our generator: guesses hidden ground from the clear ground of the whole scene.
+
+    The latent modulates every block of `translate`. No step normalises over space, so tiles agree where they overlap.
+    """
+
+    margin = 88
+
+    def __init__(self, settings: GeneratorSettings | None = None) -> None:
+        super().__init__()
+        self.settings = settings = settings or GeneratorSettings()
+        a, b, c = settings.widths
+        code = settings.code
+        self.context = ContextNetwork(settings)
+        self.prior = nn.Parameter(torch.full((_BANDS,), 0.15))
+        self.describe = nn.Sequential(
+            nn.Linear(KNOWN + settings.latent, code), nn.LeakyReLU(0.1), nn.Linear(code, code)
+        )
+        context = 2 * _BANDS + 1 + settings.features
+        self.enter = nn.Conv2d(4 * (_BANDS + len(GUIDES) + 1), a, 3, padding=1)
+        self.place_high = nn.Conv2d(context, a, 1)
+        self.high = ModulatedBlock(a, code)
+        self.down1 = nn.Conv2d(a, b, 2, stride=2)
+        self.middle = ModulatedBlock(b, code)
+        self.down2 = nn.Conv2d(b, c, 2, stride=2)
+        self.place_low = nn.Conv2d(context, c, 1)
+        self.low = nn.ModuleList(ModulatedBlock(c, code) for _ in range(3))
+        self.up2 = nn.ConvTranspose2d(c, b, 2, stride=2)
+        self.middle_again = ModulatedBlock(b, code)
+        self.up1 = nn.ConvTranspose2d(b, a, 2, stride=2)
+        self.high_again = ModulatedBlock(a, code)
+        self.leave = nn.Conv2d(a, 4 * (2 * _BANDS + 2), 3, padding=1)
+        for parameter in self.leave.parameters():
+            nn.init.normal_(parameter, std=0.01)
+
+    def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
+        """Spread the trusted ground over the whole grid: (B, 27 + F, h, w), the context of `translate`.
+
+        Holds the ground near each cell and the wider mean (reflectance, 13 bands each), the trust, and the features.
+        """
+        bands, share = torch.sinh(statistics[:, :_BANDS]) * 0.1, statistics[:, -1:]
+        weight = survey.trust * share
+        near = spread_ground(bands, weight, self.prior, persistence=0.1)
+        wide = spread_ground(bands, weight, self.prior, persistence=0.1, start=3)
+        return torch.cat([near, wide, survey.trust, survey.features], dim=1)
+
+    def translate(self, x: Observation, context: Tensor, z: Tensor) -> Translation:
+        """Translate a tile (H, W multiples of `CELL`) under its `context` (B, 27 + F, H / 8, W / 8) and z (B, Z)."""
+        code = self.describe(torch.cat([x.known, z], dim=1))
+        placed = torch.cat([compress(context[:, : 2 * _BANDS]), context[:, 2 * _BANDS :]], dim=1)
+        fine = torch.cat([compress(x.optical), standardised_guides(x), x.valid], dim=1)
+        h = self.enter(F.pixel_unshuffle(fine, 2)) + _enlarge(self.place_high(placed), CELL // 2)
+        h = self.high(h, code)
+        m = self.middle(self.down1(h), code)
+        w = self.down2(m) + self.place_low(placed)
+        for block in self.low:
+            w = block(w, code)
+        m = self.middle_again(m + self.up2(w), code)
+        h = self.high_again(h + self.up1(m), code)
+        gain, smooth = torch.split(F.pixel_shuffle(self.leave(h), 2), [_BANDS, _BANDS + 2], dim=1)
+        offset, blend, logit = torch.split(soften(smooth), [_BANDS, 1, 1], dim=1)
+        near, wide = _enlarge(context[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
+        base = wide + torch.sigmoid(blend) * (near - wide)
+        # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
+        detail = x.optical - _enlarge(average_over_cells(x.optical, CELL), CELL)
+        ground = base + gain * detail + 0.1 * offset
+        return Translation((ground * x.present[:, :, None, None]).float(), torch.sigmoid(logit.float()))
+
+
+def _enlarge(x: Tensor, factor: int) -> Tensor:
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)

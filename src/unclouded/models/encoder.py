@@ -1,0 +1,48 @@
+"""The encoders E_Y and E_X: from a pair of images, cloudy and clear, to the latent that tells one from the other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from unclouded.bands import NAMES
+from unclouded.models.blocks import ChannelNorm
+from unclouded.models.generator import CELL, Observation, compress
+
+
+class Encoder(nn.Module):
+    """(X x Y) -> Z, for either latent (Almahairi et al. 2018, section 4).
+
+    Pools over the image, where the published one takes 64 x 64 pixels only; normalises over channels, where the
+    published batch norm breaks at a batch of one. A spatial latent keeps its place: one vector per cell of 80 m.
+    """
+
+    def __init__(self, latent: int, *, spatial: bool, width: int = 32) -> None:
+        """Encode into `latent` numbers, of the whole image or, if `spatial`, of each of its cells."""
+        super().__init__()
+        self.spatial = spatial
+        sizes = (4 * 2 * len(NAMES) + len(NAMES) + 1, 2 * width, 2 * width, 4 * width)
+        self.layers = nn.ModuleList(
+            spectral_norm(nn.Conv2d(a, b, 4 if stride == 2 else 3, stride, 1))
+            for a, b, stride in zip(sizes, sizes[1:], (1, 2, 2), strict=False)
+        )
+        self.norms = nn.ModuleList(ChannelNorm(size) for size in sizes[1:])
+        self.leave = nn.Conv2d(sizes[-1], latent, 1)
+
+    def forward(self, cloudy: Tensor, clear: Tensor, like: Observation) -> Tensor:
+        """Encode images (B, 13, H, W; multiples of 8) known as `like` is: (B, Z), or (B, Z, H / 8, W / 8) for a map."""
+        pair = torch.cat([compress(cloudy), compress(clear)], dim=1) * like.present.repeat(1, 2)[:, :, None, None]
+        fine = F.pixel_unshuffle(pair, 2)
+        known = torch.cat([like.present, like.level[:, None]], dim=1)[:, :, None, None]
+        h = torch.cat([fine, known.expand(-1, -1, *fine.shape[-2:])], dim=1)
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            h = F.leaky_relu(norm(layer(h)), 0.2)
+        code: Tensor = self.leave(h if self.spatial else h.mean(dim=(2, 3), keepdim=True))
+        return (code if self.spatial else code.flatten(1)).float()
+
+
+def latent_shape(latent: int, spatial: bool, height: int, width: int) -> tuple[int, ...]:
+    """Shape of one image's latent: (Z,), or (Z, H / 8, W / 8) if it is spatial."""
+    return (latent, height // CELL, width // CELL) if spatial else (latent,)

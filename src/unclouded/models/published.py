@@ -1,0 +1,142 @@
+"""The networks as published: ResNet generators with conditional instance normalisation (Almahairi et al. 2018).
+
+Every convolution is spectrally normalised (Miyato et al. 2018), as the cloud-removal paper has it. These networks see
+43 pixels at most, normalise over the whole image, and redraw every pixel: what `context_generator` was made to better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from unclouded.bands import NAMES
+from unclouded.models.generator import (
+    CELL,
+    GUIDES,
+    Generator,
+    Observation,
+    Survey,
+    Translation,
+    compress,
+    standardised_guides,
+)
+
+_BANDS = len(NAMES)
+_RANGE = 1.75
+"""Half of the range of compressed reflectance that tanh covers: 0 to 1.65."""
+
+
+@dataclass(frozen=True)
+class PublishedSettings:
+    """Sizes of a published generator; stored in the header of its weights."""
+
+    width: int = 32
+    blocks: int = 3
+    latent: int = 16
+
+    @property
+    def features(self) -> int:
+        """Channels of a survey's features: it surveys nothing."""
+        return 0
+
+
+class ConditionalInstanceNorm(nn.Module):
+    """Instance normalisation whose scale and shift come from the latent (Dumoulin et al. 2017, eq. 5)."""
+
+    def __init__(self, channels: int, latent: int) -> None:
+        super().__init__()
+        self.modulation = nn.Linear(latent, 2 * channels)
+        nn.init.normal_(self.modulation.weight, std=0.02)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        """Normalise each channel of each image `h` (B, C, H, W) under `z` (B, Z)."""
+        scale, shift = self.modulation(z)[:, :, None, None].chunk(2, dim=1)
+        modulated: Tensor = F.instance_norm(h) * (1 + scale) + shift
+        return modulated
+
+
+class PublishedBlock(nn.Module):
+    """Residual block of two 3 x 3 convolutions, the first under the latent."""
+
+    def __init__(self, channels: int, latent: int) -> None:
+        super().__init__()
+        self.first = spectral_norm(nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect"))
+        self.first_norm = ConditionalInstanceNorm(channels, latent)
+        self.second = spectral_norm(nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect"))
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        """Return `h` (B, C, H, W) plus its update under `z` (B, Z)."""
+        return h + F.instance_norm(self.second(F.relu(self.first_norm(self.first(h), z))))
+
+
+class PublishedNetwork(nn.Module):
+    """One generator, of either direction: an image and a vector latent to an image; any even H and W."""
+
+    def __init__(self, settings: PublishedSettings) -> None:
+        super().__init__()
+        w, latent = settings.width, settings.latent
+        self.enter = spectral_norm(nn.Conv2d(_BANDS + len(GUIDES), w, 7, padding=3, padding_mode="reflect"))
+        self.enter_norm = ConditionalInstanceNorm(w, latent)
+        self.widen = spectral_norm(nn.Conv2d(w, 2 * w, 3, padding=1))
+        self.widen_norm = ConditionalInstanceNorm(2 * w, latent)
+        self.down = spectral_norm(nn.Conv2d(2 * w, 4 * w, 3, stride=2, padding=1))
+        self.down_norm = ConditionalInstanceNorm(4 * w, latent)
+        self.blocks = nn.ModuleList(PublishedBlock(4 * w, latent) for _ in range(settings.blocks))
+        self.up = spectral_norm(nn.ConvTranspose2d(4 * w, 2 * w, 3, stride=2, padding=1, output_padding=1))
+        self.up_norm = ConditionalInstanceNorm(2 * w, latent)
+        self.leave = spectral_norm(nn.Conv2d(2 * w, _BANDS, 7, padding=3, padding_mode="reflect"))
+        # Spectral normalisation would keep the output within the range of one step of tanh's middle.
+        self.gain = nn.Parameter(torch.ones(_BANDS, 1, 1))
+
+    def forward(self, x: Observation, z: Tensor) -> Tensor:
+        """Translate the optical bands of `x` under `z` (B, Z): (B, 13, H, W) reflectance, 0 where a band is absent."""
+        present = x.present[:, :, None, None]
+        scaled = (compress(x.optical) / _RANGE - 1) * present * x.valid
+        h = torch.cat([scaled, standardised_guides(x) * x.valid], dim=1)
+        h = F.relu(self.enter_norm(self.enter(h), z))
+        h = F.relu(self.widen_norm(self.widen(h), z))
+        h = F.relu(self.down_norm(self.down(h), z))
+        for block in self.blocks:
+            h = block(h, z)
+        h = F.relu(self.up_norm(self.up(h), z))
+        made = torch.tanh(self.leave(h) * self.gain)
+        return 0.1 * torch.sinh(_RANGE * (made.float() + 1)) * present
+
+
+class PublishedGenerator(Generator):
+    """G_XY as published, with the interface that scenes are cleared by: no survey, and an opacity of 1 everywhere.
+
+    Instance normalisation makes neighbouring tiles differ: it is here to be compared on patches, not to clear scenes.
+    """
+
+    margin = 24
+
+    def __init__(self, settings: PublishedSettings | None = None) -> None:
+        super().__init__()
+        self.settings = settings or PublishedSettings()
+        self.context = NoSurvey()
+        self.network = PublishedNetwork(self.settings)
+
+    def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
+        """There is no context: (B, 0, h, w)."""
+        return statistics[:, :0]
+
+    def translate(self, x: Observation, context: Tensor, z: Tensor) -> Translation:
+        """Redraw a tile (H, W multiples of `CELL`) under z (B, Z)."""
+        ground = self.network(x, z)
+        return Translation(ground, torch.ones_like(ground[:, :1]))
+
+
+class NoSurvey(nn.Module):
+    """Stands where a generator with a context has its surveyor."""
+
+    margin = CELL
+
+    def forward(self, statistics: Tensor, known: Tensor) -> Survey:
+        """Trust no cell of `statistics` (B, S, h, w)."""
+        return Survey(torch.zeros_like(statistics[:, :1]), statistics[:, :0])

@@ -1,0 +1,102 @@
+"""Training batches from a folder of real images: clear ones under simulated skies, and the two domains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from unclouded import bands
+from unclouded.data.collection import Collection
+from unclouded.data.cutouts import cut_out
+from unclouded.data.patch import Patch
+from unclouded.data.seasons import change_level
+from unclouded.errors import InputError
+from unclouded.models.generator import GUIDES, Observation
+from unclouded.training.skies import Simulated, drop_bands, put_under_skies
+
+SIDE = 192
+"""Side in pixels of every training image: cut from larger ones; smaller ones are continued by their mirror."""
+
+
+class CollectionSource:
+    """Draws batches from real images; all that is random comes from `rng`, whose state is all that must be kept."""
+
+    def __init__(self, collection: Collection, rng: torch.Generator) -> None:
+        self.rng = rng
+        self.clear = {
+            level: [_large_enough(patch) for patch in collection.clear if patch.level == level]
+            for level in {patch.level for patch in collection.clear}
+        }
+        if not self.clear:
+            raise InputError("The collection holds no clear image; name at least one under `clear`.")
+        self.cloudy = [_large_enough(patch) for patch in collection.cloudy]
+        overcast = [torch.from_numpy(_large_enough(patch).optical) for patch in collection.overcast]
+        self.overcast = torch.stack(overcast) if overcast else None
+        self.cutouts = [cut_out(patch) for patch in collection.broken]
+
+    def simulated(self, size: int) -> Simulated:
+        """Draw `size` clear images and put them under simulated skies."""
+        patches = [self._draw("L1C" if torch.rand((), generator=self.rng) < 0.5 else "L2A") for _ in range(size)]
+        return put_under_skies(self._stack(patches), self.rng, self.overcast, self.cutouts)
+
+    def unpaired(self, size: int) -> tuple[Observation, Observation]:
+        """Draw `size` real cloudy images, and as many real clear ones of the same levels and bands.
+
+        Raises:
+            InputError: the collection holds no cloudy image.
+        """
+        if not self.cloudy:
+            raise InputError("The collection holds no cloudy image; name at least one under `cloudy`.")
+        cloudy = [self.cloudy[int(torch.randint(len(self.cloudy), (), generator=self.rng))] for _ in range(size)]
+        clear = [self._draw(patch.level) for patch in cloudy]
+        x, y = self._stack([self._cut(patch) for patch in cloudy]), self._stack(clear)
+        present = torch.stack([drop_bands(bool(is_l2a), self.rng) for is_l2a in x.level])
+        y = y._replace(optical=change_level(y.optical, y.level, x.level, self.rng), level=x.level)
+        x, y = (part._replace(present=present, optical=part.optical * present[:, :, None, None]) for part in (x, y))
+        return x, y
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything random comes from the run's generator, so there is nothing more to keep."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+
+    def _draw(self, level: str) -> Patch:
+        pool = self.clear.get(level) or next(iter(self.clear.values()))
+        return self._cut(pool[int(torch.randint(len(pool), (), generator=self.rng))])
+
+    def _cut(self, patch: Patch) -> Patch:
+        quarter, mirror = torch.randint(4, (2,), generator=self.rng).tolist()
+        height, width = patch.optical.shape[-2:]
+        row = int(torch.randint(height - SIDE + 1, (), generator=self.rng))
+        column = int(torch.randint(width - SIDE + 1, (), generator=self.rng))
+
+        def cut(image: np.ndarray) -> np.ndarray:
+            image = np.rot90(image[:, row : row + SIDE, column : column + SIDE], quarter, (1, 2))
+            return image[..., ::-1].copy() if mirror % 2 else image.copy()
+
+        radar = None if patch.radar is None else cut(patch.radar)
+        return Patch(patch.name, patch.place, patch.level, cut(patch.optical), patch.bands, radar)
+
+    def _stack(self, patches: list[Patch]) -> Observation:
+        empty = np.zeros((len(GUIDES), SIDE, SIDE), np.float32)
+        return Observation.of(
+            torch.stack([torch.from_numpy(patch.optical) for patch in patches]),
+            torch.ones(len(patches), len(bands.NAMES)),
+            torch.tensor([float(patch.level == "L2A") for patch in patches]),
+            guides=torch.stack([torch.from_numpy(empty if p.radar is None else p.radar) for p in patches]),
+            guided=torch.tensor([[float(patch.radar is not None)] * len(GUIDES) for patch in patches]),
+        )
+
+
+def _large_enough(patch: Patch) -> Patch:
+    def extend(image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[-2:]
+        margins = ((0, 0), (0, max(0, SIDE - height)), (0, max(0, SIDE - width)))
+        return np.ascontiguousarray(np.pad(image, margins, mode="symmetric"))
+
+    radar = None if patch.radar is None else extend(patch.radar)
+    return Patch(patch.name, patch.place, patch.level, extend(patch.optical), patch.bands, radar)

@@ -1,0 +1,59 @@
+"""Self-supervision: the terms whose truth the simulation of clouds knows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from unclouded.models.generator import CELL, Generator, Observation, compose
+from unclouded.training import objectives
+from unclouded.training.skies import Simulated
+
+
+def simulated_terms(
+    generator: Generator, batch: Simulated, rng: torch.Generator, precision: torch.autocast
+) -> dict[str, Tensor]:
+    """Translate simulated images and measure the result against the truth.
+
+    Half of the images are translated with z = 0, the most typical ground, and judged by their error; the other half
+    with two latents each, judged by the energy score, so that the spread over z is the spread of what may be there.
+
+    Args:
+        generator: G_XY.
+        batch: at least two images.
+        rng: of the latents.
+        precision: under which the network runs.
+
+    Returns:
+        `reconstruction`, `ground`, `spectral_angle`, `detection` and `trust`, each brought to about 1.
+    """
+    half = len(batch.truth) // 2
+    x = Observation(*(torch.cat([part, part[half:]]) for part in batch.observation))
+    z = torch.randn(len(x.optical), generator.settings.latent, generator=rng).to(x.optical.device)
+    z[:half] = 0
+    with precision:
+        statistics = generator.summarise(batch.observation)
+        survey = generator.context(statistics, batch.observation.known)
+        context = generator.spread(statistics, survey)
+        made = generator.translate(x, torch.cat([context, context[half:]]), z)
+    result, truth, hidden = compose(x.optical, made), batch.truth, batch.hidden
+    typical, first, second = (slice(0, half), slice(half, len(truth)), slice(len(truth), None))
+    seen = batch.observation.valid * batch.observation.present[:, :, None, None]
+    bad = seen * objectives.replacement(hidden)
+
+    def score(image: Tensor, weight: Tensor) -> Tensor:
+        error = objectives.reconstruction(image[typical], truth[typical], weight[typical])
+        return error + objectives.energy_score(image[first], image[second], truth[first], weight[first])
+
+    # A cell that is partly cloud would tint the ground spread from it: the cube leaves it little trust.
+    clear = F.avg_pool2d((hidden < 0.1).float(), CELL) ** 3
+    trust = survey.trust.float().clamp(1e-4, 1 - 1e-4)
+    # The error of a cleared pixel counts in reflectance, where 0.01 matters.
+    return {
+        "reconstruction": 10 * score(result, seen),
+        "ground": 10 * score(made.ground, bad),
+        "spectral_angle": 10 * objectives.spectral_angle(result[: len(truth)], truth, batch.observation.valid),
+        "detection": objectives.detection(made.opacity[: len(truth)], hidden, batch.observation.valid),
+        "trust": F.binary_cross_entropy(trust, clear),
+    }

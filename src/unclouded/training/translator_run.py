@@ -1,0 +1,73 @@
+"""A training run of a translator as asked for: which data it learns from, and on what it is measured."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+
+from unclouded.data.archive import TABLE, Archive
+from unclouded.data.collection import load_collection
+from unclouded.data.domains import Sampling
+from unclouded.errors import InputError
+from unclouded.evaluation.suite import Loaded
+from unclouded.models.weights import load_land_cover
+from unclouded.settings import TranslatorSettings
+from unclouded.training.archive_source import ArchiveSource
+from unclouded.training.collection_source import CollectionSource
+from unclouded.training.translator import Source, train
+from unclouded.training.validation import Validation
+
+
+def run(
+    settings: TranslatorSettings,
+    data: Path,
+    output: Path,
+    *,
+    resume: bool = False,
+    land_cover: str | None = None,
+    device: str = "cpu",
+    workers: int = 0,
+) -> Path:
+    """Train on an archive, or on the images that the settings' collection names; return the path of the weights.
+
+    Args:
+        settings: of the run.
+        data: an archive, or the folder that holds the collection's images.
+        output: folder of the run, see `training.translator.train` and, with a classifier, `training.validation`.
+        resume: go on from the run's last checkpoint.
+        land_cover: weights of the classifier in whose features an archive's validation patches are compared.
+        device: where the networks are.
+        workers: processes that read an archive ahead.
+
+    Raises:
+        InputError: the data are neither, or there is nothing to measure on.
+    """
+    packed = (data / TABLE).is_file()
+    if not packed and settings.training.collection is None:
+        raise InputError(
+            f"{data}: not an archive (it has no {TABLE}), and the settings name no `training.collection` of images "
+            "in it; give a folder that `unclouded data pack` or `simulate` wrote"
+        )
+    if land_cover is not None and not packed:
+        raise InputError(f"--land-cover {land_cover}: only an archive has validation patches; give one as --data")
+    with ExitStack() as stack:
+        validate = None
+        archive = stack.enter_context(Archive(data)) if packed else None
+        if archive is not None and land_cover is not None:
+            classifier, header = load_land_cover(land_cover)
+            rate = settings.training
+            output.mkdir(parents=True, exist_ok=True)
+            validate = Validation(
+                archive, Loaded(classifier.to(device), header), output, rate.validation_patches, rate.seed
+            )
+
+        def source(rng: torch.Generator) -> Source:
+            if archive is None:
+                return CollectionSource(load_collection(data, Path(str(settings.training.collection))), rng)
+            batch = max(settings.unpaired.batch, settings.training.batch)
+            sampling = Sampling(batch=batch, seed=settings.training.seed, matched=settings.unpaired.matched)
+            return ArchiveSource(archive, sampling, rng, radar=settings.training.radar, workers=workers)
+
+        return train(settings, source, output, resume=resume, device=device, validate=validate)

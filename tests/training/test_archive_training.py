@@ -1,0 +1,143 @@
+"""Training on an archive: it resumes to the bit, measures itself, draws its figures, and keeps the best weights."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from unclouded.cli import app
+from unclouded.data.archive import Archive
+from unclouded.data.domains import Sampling
+from unclouded.data.labels import LABELS_43
+from unclouded.errors import InputError
+from unclouded.models.land_cover import ClassifierSettings, LandCover
+from unclouded.models.weights import LandCoverHeader, load_generator, save_land_cover
+from unclouded.settings import TranslatorSettings
+from unclouded.training import translator
+from unclouded.training.archive_source import ArchiveSource
+from unclouded.training.translator_run import run
+from unclouded.training.validation import collapsed, rank
+
+sys.path.append(str(Path(__file__).parents[1] / "data"))
+import archives
+
+GOOD = {"spread": 0.02, "colour_variety": 0.9, "coverage": 0.5, "coverage_cloudy": 0.4, "alarm": 0.0}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = []
+    for split, cloudy, clear in (("train", 8, 12), ("validation", 5, 9)):
+        for number in range(cloudy):
+            name = f"x_{split}_{number}"
+            rows.append(archives.row(name, domain="X", split=split, s1_name=f"{name}_S1", clear_id=f"{name}_clear"))
+            rows.append(archives.row(f"{name}_clear", domain="", split=split))
+        rows += [archives.row(f"y_{split}_{number}", split=split) for number in range(clear)]
+    return archives.write(tmp_path_factory.mktemp("archives") / "archive", rows)
+
+
+@pytest.fixture(scope="module")
+def land_cover(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    classifier = LandCover(ClassifierSettings(tuple(LABELS_43), subsets=True)).eval()
+    path = tmp_path_factory.mktemp("land_cover") / "land_cover.safetensors"
+    save_land_cover(classifier, LandCoverHeader("land_cover", threshold=0.1), path)
+    return path
+
+
+@pytest.fixture(params=["context", "published"])
+def settings(request, tiny: TranslatorSettings) -> TranslatorSettings:
+    model = tiny.model_dump(mode="json")
+    model["networks"] = request.param
+    model["published"] = {"width": 4, "blocks": 1, "latent": 3}
+    model["unpaired"]["batch"] = 3
+    model["training"] |= {"collection": None, "steps": 4, "validate_every": 3, "validation_patches": 4}
+    if request.param == "published":
+        model["loss"] |= dict.fromkeys(("reconstruction", "ground", "spectral_angle", "detection", "trust"), 0)
+        model["unpaired"]["start"] = 0
+    return TranslatorSettings.model_validate(model)
+
+
+def test_measures_draws_and_resumes_to_the_bit(
+    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path, monkeypatch
+) -> None:
+    whole = run(settings, archive, tmp_path / "whole", land_cover=str(land_cover))
+    steps = translator._step
+
+    def dies(training: translator.Training, batches: translator.Source) -> dict[str, float]:
+        if training.step == 3:
+            raise KeyboardInterrupt
+        return steps(training, batches)
+
+    monkeypatch.setattr(translator, "_step", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, archive, tmp_path / "killed", land_cover=str(land_cover))
+    monkeypatch.setattr(translator, "_step", steps)
+    run(settings, archive, tmp_path / "killed", land_cover=str(land_cover), resume=True)
+    one, other = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "killed"))
+    for part in ("translator", "average"):
+        assert one[part].keys() == other[part].keys()
+        assert all(torch.equal(tensor, other[part][name]) for name, tensor in one[part].items())
+    assert one["source"] == other["source"]
+    texts = [(tmp_path / name / "log.jsonl").read_text() for name in ("whole", "killed")]
+    logs = [[json.loads(line) for line in text.splitlines()] for text in texts]
+    without_time = [[{k: v for k, v in entry.items() if k != "seconds"} for entry in log] for log in logs]
+    assert without_time[0] == without_time[1]
+    measured = [entry for entry in logs[0] if "frechet" in entry]
+    assert [entry["step"] for entry in measured] == [3, 4]
+    assert {"floor", "recall", "coverage", "inception", "spread", "psnr", "cycle_error_noisy"} <= measured[-1].keys()
+    drawn = {path.name for path in (tmp_path / "whole").glob("*.png")}
+    assert drawn == {"distances.png", "cycle_000003.png", "cycle_000004.png"}
+    assert load_generator(whole)[1].steps == 4
+    assert load_generator(tmp_path / "whole" / "best.safetensors")[1].steps in (3, 4)
+
+
+def test_simulated_skies_lie_over_clear_patches(archive: Path) -> None:
+    with Archive(archive) as opened:
+        source = ArchiveSource(opened, Sampling(batch=4, seed=1), torch.Generator().manual_seed(0), radar=False)
+        assert len(source) == 2
+        seen = [source.simulated(4) for _ in range(5)]
+        x, y = source.unpaired(3)
+    assert all((batch.observation.guided == 0).all() for batch in seen)
+    assert x.optical.shape == y.optical.shape == (3, 13, archives.SIDE, archives.SIDE)
+    levels = torch.cat([batch.observation.level for batch in seen])
+    b10 = torch.cat([batch.observation.present[:, 10] for batch in seen])
+    assert set(levels.tolist()) == {0.0, 1.0}
+    assert (b10[levels == 1] == 0).all()
+    assert (b10[levels == 0] == 1).any()
+
+
+def test_a_collapse_is_told_by_what_it_does_and_cannot_win() -> None:
+    assert not collapsed(GOOD)
+    assert collapsed(GOOD | {"spread": 1e-4})
+    assert collapsed(GOOD | {"colour_variety": 0.1})
+    assert collapsed(GOOD | {"coverage": 0.1})
+    brown = GOOD | {"frechet": 1.0, "alarm": 1.0, "coverage": 0.1}
+    fair = GOOD | {"frechet": 50.0}
+    better = GOOD | {"frechet": 20.0}
+    narrow = GOOD | {"frechet": 5.0, "coverage": 0.35}
+    assert sorted([brown, fair, narrow, better], key=rank) == [better, fair, narrow, brown]
+
+
+def test_what_cannot_be_learnt_from_is_refused(tiny: TranslatorSettings, made_up: Path, tmp_path: Path) -> None:
+    homeless = tiny.model_copy(update={"training": tiny.training.model_copy(update={"collection": None})})
+    with pytest.raises(InputError, match="not an archive"):
+        run(homeless, made_up, tmp_path / "run")
+    with pytest.raises(InputError, match="only an archive has validation patches"):
+        run(tiny, made_up, tmp_path / "run", land_cover="land-cover")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_papers_settings_are_read_and_run(archive: Path, tmp_path: Path) -> None:
+    paper = Path(__file__).resolve().parents[2] / "settings" / "paper.yaml"
+    short = ["training.steps=1", "unpaired.batch=2", "published.width=4", "published.blocks=1", "training.batch=2"]
+    arguments = ["train", "translator", str(paper), *short, "--data", str(archive), "--output", str(tmp_path / "paper")]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    generator, header = load_generator(tmp_path / "paper" / "weights.safetensors")
+    assert header.settings["loss"]["latent_cycle"] == 0.025
+    assert header.settings["loss"]["reconstruction"] == 0
+    assert generator.settings.latent == 16
