@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from unclouded.data.simulation import jobs, load
-from unclouded.report.contact_sheet import contact_sheet
-from unclouded.report.figures import natural_colour, white_point
+from unclouded.report.contact_sheet import coloured, contact_sheet
 
 _BANDS = ("B02", "B03", "B04")
 _REAL = (4, 16, 19, 22, 32, 36, 41, 45, 47, 56, 57, 58, 66, 71, 73, 76, 89, 95, 101, 121)
@@ -28,19 +27,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     with np.load(given.real) as arrays:
-        real = arrays["b10"][list(_REAL)][:, :3]
+        real = [dict(zip(_BANDS, patch, strict=False)) for patch in arrays["b10"][list(_REAL)]]
     # The open sea looks the same in both.
     simulated = []
     for job in jobs(4 * _SHOWN, given.seed, cloudy=0.0):
         loaded = load(job)
         if len(simulated) < _SHOWN and loaded.row["labels"] != ["Sea and ocean"]:
-            simulated.append(np.stack([loaded.values[job.patch_id][band] for band in _BANDS]))
-    rows = {"simulated": simulated, "real (BigEarthNet, CDLA-Permissive-1.0)": list(real)}
-    coloured = {}
-    for title, patches in rows.items():
-        scaled = [patch.astype(np.float32) / 10_000 for patch in patches]
-        coloured[title] = [natural_colour(patch, _BANDS, white_point(patch, _BANDS)) for patch in scaled]
-    contact_sheet(coloured, given.output)
+            simulated.append(loaded.values[job.patch_id])
+    rows = {"simulated": simulated, "real (BigEarthNet, CDLA-Permissive-1.0)": real}
+    contact_sheet({title: [coloured(patch) for patch in patches] for title, patches in rows.items()}, given.output)
 
 
 if __name__ == "__main__":

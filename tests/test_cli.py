@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -224,3 +225,30 @@ def test_demo_clears_every_bundled_patch_and_shows_it(tmp_path):
     again = run("demo", "--output", tmp_path / "demo")
     assert again.exit_code == 2 and "is already there" in again.stderr
     assert run("demo", "--output", tmp_path / "demo", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["data", "show", "archive"],
+        ["data", "simulate", "--patches", "1", "--output", "archive"],
+        ["train", "land-cover", "settings/land_cover.yaml", "--data", "archive", "--output", "run"],
+        ["evaluate", "land-cover", "default", "--data", "archive"],
+    ],
+)
+def test_a_missing_extra_is_named(arguments: list[str], tmp_path: Path) -> None:
+    """In a process of its own in which the extra's modules cannot be found."""
+    block = "import sys; sys.modules.update(dict.fromkeys(('lmdb', 'pyarrow', 'tifffile', 'bigearthnet_common')))"
+    command = [sys.executable, "-c", f"{block}\nfrom unclouded.cli import main; main()", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "make data" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_module_of_no_extra_is_not_hidden() -> None:
+    from unclouded.console import faults
+
+    with pytest.raises(ModuleNotFoundError, match="nowhere"), faults(False):
+        raise ModuleNotFoundError("No module named 'nowhere'", name="nowhere")

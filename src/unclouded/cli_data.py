@@ -25,6 +25,10 @@ Output = Annotated[Path, typer.Option(metavar="ARCHIVE", help="Folder to write: 
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes.  [default: all cores]")]
 
 
+_SHOWN = 20
+"""Patches of each domain on a contact sheet."""
+
+
 class Split(StrEnum):
     """Splits of an archive."""
 
@@ -166,9 +170,12 @@ def show(
                 for value, count in counted.items():
                     print(f"{count:>9}  {value}")
             if figure is not None:
-                from unclouded.report.contact_sheet import archive_sheet
+                from unclouded.data.examples import examples
+                from unclouded.report.contact_sheet import coloured, contact_sheet
 
-                archive_sheet(opened, figure)
+                shown = examples(opened, _SHOWN)
+                rows = {title: [coloured(patch) for patch in patches] for title, patches in shown.patches.items()}
+                contact_sheet(rows | shown.truth, figure)
                 print(f"\ncontact sheet: {figure}")
 
 

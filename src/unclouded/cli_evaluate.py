@@ -30,9 +30,8 @@ def pairs(
 ) -> None:
     """Measure any tool's cleared GeoTIFFs against clear ones of the same places."""
     with faults(debug):
-        from unclouded.cli_land_cover import write_json
         from unclouded.evaluation.pairs import evaluate_folders
-        from unclouded.files import refuse_existing
+        from unclouded.files import refuse_existing, write_json
         from unclouded.scene.batch import Reading
 
         if json_file is not None and not overwrite:
@@ -70,11 +69,10 @@ def translator(
 ) -> None:
     """Measure a translator on an archive: cleared patches against clear ones, as a classifier sees them."""
     with faults(debug):
-        from unclouded.cli_land_cover import write_json
         from unclouded.data.archive import Archive
         from unclouded.data.batch import CLASSES
         from unclouded.evaluation.suite import Loaded, Measuring, evaluate
-        from unclouded.files import refuse_existing
+        from unclouded.files import refuse_existing, write_json
         from unclouded.models.weights import load_generator, load_land_cover
         from unclouded.report.tables import translator_table
 

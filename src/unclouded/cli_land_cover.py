@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -86,7 +85,7 @@ def evaluate_land_cover(
         from unclouded.evaluation.labels import average_precision, calibration
         from unclouded.evaluation.land_cover import decide, predict
         from unclouded.evaluation.land_cover_scores import SCORES, score
-        from unclouded.files import refuse_existing
+        from unclouded.files import refuse_existing, write_json
         from unclouded.models.weights import load_land_cover
         from unclouded.report.figures import draw_classes
 
@@ -148,34 +147,3 @@ def table(name: str, scores: ClassifierScores, threshold: float) -> str:
     for key, row in sorted(shown, key=lambda item: -item[1]["support"]):
         lines.append(line(key, row, f"{row['support']:>9,} images"))
     return "\n".join(lines)
-
-
-def write_json(record: Mapping[str, Any], path: Path) -> None:
-    """Write JSON that appears under its name only when it is complete.
-
-    Raises:
-        FileError: it cannot be written.
-    """
-    import json
-
-    from unclouded.errors import FileError
-    from unclouded.files import aside, publish
-
-    with aside(path) as folder:
-        part = folder / path.name
-        try:
-            part.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n")
-        except OSError as error:
-            raise FileError(f"{path}: cannot be written ({error.strerror}); check the disk") from error
-        publish({part: path})
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 (whatever JSON can hold)
-    """Give what is not a number as null, which JSON has."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
+_EXTRAS = {
+    ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"): "run `make data`, or pip install 'unclouded[data]'",
+}
+"""Modules that only some commands need, and how to get them."""
+
 _PATIENCE = 2.0
 """Seconds after which a progress bar is shown."""
 
@@ -68,6 +73,18 @@ def faults(debug: bool) -> Iterator[None]:
     except UncloudedError as error:
         report(error, debug)
         raise typer.Exit(FAILED) from None
+    except ModuleNotFoundError as error:
+        extra = _extra_of(error.name or "")
+        if extra is None:
+            raise
+        report(InputError(f"this command needs {error.name}, which is not installed; {extra}"), debug)
+        raise typer.Exit(FAILED) from None
+
+
+def _extra_of(module: str) -> str | None:
+    """How to install a module that belongs to an extra of this package; None for any other."""
+    package = module.split(".")[0]
+    return next((advice for packages, advice in _EXTRAS.items() if package in packages), None)
 
 
 @contextmanager

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from unclouded.errors import FileError, OutputExistsError
 
@@ -77,6 +81,34 @@ def quality_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}_quality.tif")
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def write_json(record: Mapping[str, Any], path: Path) -> None:
+    """Write JSON that appears under its name only when it is complete; numbers that are not finite become null.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    with aside(path) as folder:
+        part = folder / path.name
+        try:
+            part.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n")
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written ({error.strerror}); check the disk") from error
+        publish({part: path})
+
+
 def refuse_existing(*outputs: Path) -> None:
     """Check that no output is there yet.
 
@@ -104,3 +136,14 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (whatever JSON can hold)
+    """Give what is not a number as null, which JSON has."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

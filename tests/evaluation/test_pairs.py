@@ -1,5 +1,6 @@
 """Any tool's images against the truth: what is measured where, and what cannot be compared."""
 
+import hashlib
 import json
 import math
 import subprocess
@@ -104,7 +105,7 @@ def test_what_cannot_be_compared_is_named(folders, tmp_path):
         evaluate_folders(cloudy, clear, made, READING)
     for folder in (cloudy, clear):
         write(folder, "b", np.ones((1, 9, 9), np.uint16), ("B11",))
-    with pytest.raises(InputError, match="no band in common"):
+    with pytest.raises(InputError, match=r"made/b\.tif: has B02, B03, B04, B08, which .*cloudy/b\.tif lacks"):
         evaluate_folders(cloudy, clear, made, READING)
 
 
@@ -119,3 +120,26 @@ def test_the_command_prints_a_table_and_writes_json(folders, tmp_path):
     )
     again = subprocess.run([*command, f"--json={tmp_path / 'a.json'}"], capture_output=True, text=True, check=False)
     assert again.returncode == 2 and "already there" in again.stderr
+
+
+def test_images_of_other_bands_have_no_common_mean(folders):
+    cloudy, clear, made = folders
+    for folder in folders:
+        write(folder, "b", np.ones((1, 16, 16), np.uint16), ("B02",))
+    with pytest.raises(InputError, match=r"b\.tif: has bands B02, the images before it B02, B03, B04, B08"):
+        evaluate_folders(cloudy, clear, made, READING)
+
+
+def test_one_name_twice_is_refused(folders):
+    cloudy, clear, made = folders
+    next(made.glob("*.tif")).with_suffix(".tiff").write_bytes(b"")
+    with pytest.raises(InputError, match="beside it has the same name"):
+        evaluate_folders(cloudy, clear, made, READING)
+
+
+def test_the_record_names_its_files(folders):
+    record = evaluate_folders(*folders, READING)
+    assert record["bands"] == BANDS
+    assert record["sha256"].keys() == {"a"}
+    for part, folder in zip(("cloudy", "clear", "predicted"), folders, strict=True):
+        assert record["sha256"]["a"][part] == hashlib.sha256((folder / "a.tif").read_bytes()).hexdigest()

@@ -17,6 +17,15 @@ _WINDOW_RADIUS, _WINDOW_SIGMA = 5, 1.5
 SSIM_SIDE = 2 * _WINDOW_RADIUS + 1
 """Pixels along the window of SSIM: no smaller image has one."""
 
+BEST = 60.0
+"""PSNR in dB that an image without error counts as where PSNR is averaged, which infinity cannot be."""
+
+INDICES = {"ndvi": ("B08", "B04"), "ndwi": ("B03", "B08")}
+"""The normalised differences whose error is measured, with their bands (Tucker 1979; McFeeters 1996)."""
+
+REGIONS = ("all", "cloud", "shadow", "clear")
+"""Parts of an image that errors are measured over apart."""
+
 
 @dataclass(frozen=True)
 class PairedErrors:
@@ -76,6 +85,18 @@ def peak_signal_to_noise(x: NDArray[np.float64], y: NDArray[np.float64]) -> floa
     """PSNR in dB of (C, h, w) images in [0, 1], with the squared error averaged over all bands and pixels."""
     mean_square = float(np.square(x - y).mean())
     return -10 * math.log10(mean_square) if mean_square > 0 else math.inf
+
+
+def finite_signal_to_noise(mean_square: float) -> float:
+    """PSNR in dB for a mean squared error of reflectance, at most `BEST`."""
+    return min(BEST, -10 * math.log10(mean_square)) if mean_square > 0 else BEST
+
+
+def normalised_difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(one - other) / (one + other) pixel by pixel, 0 where both are black."""
+    total = one + other
+    ratio: NDArray[np.float64] = np.divide(one - other, total, out=np.zeros_like(total), where=total > 0)
+    return ratio
 
 
 def structural_similarity(

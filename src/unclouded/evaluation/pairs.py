@@ -17,19 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.errors import FileError, InputError
-from unclouded.evaluation.paired import SSIM_SIDE, spectral_angle, structural_similarity
+from unclouded.evaluation.paired import (
+    INDICES,
+    REGIONS,
+    SSIM_SIDE,
+    finite_signal_to_noise,
+    normalised_difference,
+    spectral_angle,
+    structural_similarity,
+)
+from unclouded.files import sha256_of
 from unclouded.reflectance import to_reflectance
 from unclouded.scene.batch import Reading
 from unclouded.scene.reader import Scene
 
-REGIONS = ("all", "cloud", "shadow", "clear")
 Scores = dict[str, Any]
 
 _VISIBLE, _INFRARED = ("B02", "B03", "B04"), ("B08", "B8A", "B11", "B12")
-_INDICES = {"ndvi": ("B08", "B04"), "ndwi": ("B03", "B08")}
 _BRIGHTER, _DARKER = 0.04, 0.7
-_BEST = 60.0
-"""PSNR of an image that is exact, in dB: an infinite one could not be averaged."""
 _BLOCK = 1024
 """Side in pixels of what is compared at once."""
 
@@ -46,11 +51,13 @@ def evaluate_folders(
     """Compare every GeoTIFF of `predicted` with those of its name in the other two folders.
 
     Returns:
-        `n`, the `mean` of every score over the images, and `images`: the scores of each by name (see `compare`).
+        `n`, `bands`, the `mean` of every score over the images, `sha256` of each image's three files, and `images`:
+        the scores of each by name (see `compare`).
 
     Raises:
         FileError: a folder or file is missing or damaged.
-        InputError: images of one name have other grids or no band in common.
+        InputError: images of one name have other grids, a predicted image has bands that the others lack, predicted
+            images differ in their bands, or a folder holds one name as .tif and as .tiff.
     """
     reading = reading or Reading()
     names = _stems(predicted)
@@ -63,17 +70,33 @@ def evaluate_folders(
     if missing := sorted(partners[cloudy].keys() - names.keys()):
         raise FileError(f"{predicted}: has no {missing[0]}.tif, which {cloudy} has ({len(missing)} are missing)")
     images: dict[str, Scores] = {}
+    checksums: dict[str, dict[str, str]] = {}
+    bands: tuple[str, ...] = ()
     for done, (name, path) in enumerate(sorted(names.items())):
         progress("comparing", done, len(names))
+        three = {"cloudy": partners[cloudy][name], "clear": partners[clear][name], "predicted": path}
         with ExitStack() as stack:
-            three = (partners[cloudy][name], partners[clear][name], path)
-            images[name] = compare(*(stack.enter_context(reading.open(str(file))) for file in three))
+            scenes = [stack.enter_context(reading.open(str(file))) for file in three.values()]
+            bands = bands or tuple(scenes[2].info.bands)
+            if tuple(scenes[2].info.bands) != bands:
+                raise InputError(
+                    f"{path}: has bands {', '.join(scenes[2].info.bands)}, the images before it {', '.join(bands)}; "
+                    "a mean takes images of the same bands"
+                )
+            images[name] = compare(*scenes)
+            checksums[name] = {part: sha256_of(file) for part, file in three.items()}
     progress("comparing", len(names), len(names))
-    return {"n": len(images), "mean": average(list(images.values())), "images": images}
+    return {
+        "n": len(images),
+        "bands": bands,
+        "mean": average(list(images.values())),
+        "sha256": checksums,
+        "images": images,
+    }
 
 
 def compare(cloudy: Scene, clear: Scene, predicted: Scene) -> Scores:
-    """Compare one cleared scene with the truth, block by block, on the bands that all three have.
+    """Compare one cleared scene with the truth, block by block, on the bands of the predicted one.
 
     Returns:
         psnr (dB, peak 1, at most 60), ssim, angle (degrees), ndvi and ndwi (mean absolute error); `regions`: share of
@@ -81,12 +104,12 @@ def compare(cloudy: Scene, clear: Scene, predicted: Scene) -> Scores:
         is nothing.
 
     Raises:
-        InputError: the grids differ, or no band or valid pixel is common to all.
+        InputError: the grids differ, a band is missing in the cloudy or the clear scene, or no pixel is valid in all.
     """
     bands = _common(cloudy, clear, predicted)
     count = dict.fromkeys(REGIONS, 0)
     absolute, square = ({region: np.zeros(len(bands)) for region in REGIONS} for _ in range(2))
-    weighted = {name: [0.0, 0] for name in ("ssim", "angle", *_INDICES)}
+    weighted = {name: [0.0, 0] for name in ("ssim", "angle", *INDICES)}
     for x, y, z in _blocks((cloudy, clear, predicted), bands):
         valid = ~np.isnan(x[0]) & ~np.isnan(y[0]) & ~np.isnan(z[0])
         if not valid.any():
@@ -100,10 +123,11 @@ def compare(cloudy: Scene, clear: Scene, predicted: Scene) -> Scores:
         values = {"angle": spectral_angle(z[:, valid][:, None], y[:, valid][:, None])}
         if min(valid.shape) >= SSIM_SIDE:
             values["ssim"] = structural_similarity(z, y, valid)
-        for name, (one, other) in _INDICES.items():
+        for name, (one, other) in INDICES.items():
             if one in bands and other in bands:
-                pair = [bands.index(one), bands.index(other)]
-                values[name] = float(np.abs(_index(z[pair][:, valid]) - _index(y[pair][:, valid])).mean())
+                i, j = bands.index(one), bands.index(other)
+                made, true = (normalised_difference(image[i, valid], image[j, valid]) for image in (z, y))
+                values[name] = float(np.abs(made - true).mean())
         for name, value in values.items():
             if math.isfinite(value):
                 weighted[name][0] += value * held
@@ -112,7 +136,7 @@ def compare(cloudy: Scene, clear: Scene, predicted: Scene) -> Scores:
         raise InputError(f"{predicted.info.source}: no pixel is valid in it, in the cloudy and in the clear image")
     mean_square = float(square["all"].sum()) / (count["all"] * len(bands))
     return {
-        "psnr": min(_BEST, -10 * math.log10(mean_square)) if mean_square > 0 else _BEST,
+        "psnr": finite_signal_to_noise(mean_square),
         **{name: total / held if held else math.nan for name, (total, held) in weighted.items()},
         "regions": {
             region: {"share": count[region] / count["all"]} | _errors(absolute[region], square[region], count[region])
@@ -140,11 +164,13 @@ def average(images: list[Scores]) -> Scores:
 def _stems(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise FileError(f"{folder}: no such folder")
-    return {
-        path.stem: path
-        for path in folder.iterdir()
-        if path.suffix.lower() in (".tif", ".tiff") and not path.stem.endswith("_quality")
-    }
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in (".tif", ".tiff") and not path.stem.endswith("_quality"):
+            if path.stem in found:
+                raise InputError(f"{path}: {found[path.stem].name} beside it has the same name; keep one of the two")
+            found[path.stem] = path
+    return found
 
 
 def _common(cloudy: Scene, clear: Scene, predicted: Scene) -> list[str]:
@@ -155,9 +181,13 @@ def _common(cloudy: Scene, clear: Scene, predicted: Scene) -> list[str]:
                 f"{predicted.info.source}: is not on the grid of {scene.info.source} "
                 f"({grids[2][0]}x{grids[2][1]} against {grid[0]}x{grid[1]} pixels, their places compared too)"
             )
-    bands = [b for b in predicted.info.bands if b in clear.info.bands and b in cloudy.info.bands]
-    if not bands:
-        raise InputError(f"{predicted.info.source}: has no band in common with the cloudy and the clear image")
+    bands = list(predicted.info.bands)
+    for scene in (cloudy, clear):
+        if lacking := [band for band in bands if band not in scene.info.bands]:
+            raise InputError(
+                f"{predicted.info.source}: has {', '.join(lacking)}, which {scene.info.source} lacks; "
+                "compare images of the same bands, or name the bands to take with --bands"
+            )
     return bands
 
 
@@ -185,13 +215,6 @@ def _regions(
     cloud = valid & (x[visible].mean(0) - y[visible].mean(0) > _BRIGHTER)
     shadow = valid & ~cloud & (x[infrared].mean(0) < _DARKER * y[infrared].mean(0))
     return {"all": valid, "cloud": cloud, "shadow": shadow, "clear": valid & ~cloud & ~shadow}
-
-
-def _index(pair: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Normalised difference of two bands, 0 where both are black."""
-    total = pair[0] + pair[1]
-    ratio: NDArray[np.float64] = np.divide(pair[0] - pair[1], total, out=np.zeros_like(total), where=total > 0)
-    return ratio
 
 
 def _errors(absolute: NDArray[np.float64], square: NDArray[np.float64], count: int) -> dict[str, float]:

@@ -16,14 +16,21 @@ from unclouded.data.observations import to_observation
 from unclouded.data.sampling import Rows
 from unclouded.errors import InputError
 from unclouded.evaluation.frechet import Float
-from unclouded.evaluation.paired import SSIM_SIDE, spectral_angle, structural_similarity
-from unclouded.evaluation.pairs import _BEST, _INDICES, REGIONS
+from unclouded.evaluation.paired import (
+    INDICES,
+    REGIONS,
+    SSIM_SIDE,
+    finite_signal_to_noise,
+    normalised_difference,
+    spectral_angle,
+    structural_similarity,
+)
 from unclouded.models.generator import Observation
 
 LEAST_HIDDEN = 0.1
 """Opacity, or share of the sunlight taken away, from which a pixel counts as cloud or as shadow."""
 
-_WHOLE = ("psnr", "ssim", "angle", *_INDICES)
+_WHOLE = ("psnr", "ssim", "angle", *INDICES)
 _COLUMNS = (
     *((name,) for name in _WHOLE),
     *(("regions", region, score) for region in REGIONS for score in ("share", "mae", "rmse")),
@@ -103,15 +110,16 @@ def compare(
     error = x - y
     mean_square = float(np.square(error[:, valid]).mean())
     whole = {
-        "psnr": min(_BEST, -10 * math.log10(mean_square)) if mean_square > 0 else _BEST,
+        "psnr": finite_signal_to_noise(mean_square),
         "angle": spectral_angle(x[:, valid][:, None], y[:, valid][:, None]),
     }
     if min(valid.shape) >= SSIM_SIDE:
         whole["ssim"] = structural_similarity(x, y, valid)
-    for name, pair in _INDICES.items():
+    for name, pair in INDICES.items():
         if all(band in bands for band in pair):
             one, other = (bands.index(band) for band in pair)
-            whole[name] = float(np.abs(_index(x[one], x[other]) - _index(y[one], y[other]))[valid].mean())
+            made_index, true_index = (normalised_difference(image[one], image[other]) for image in (x, y))
+            whole[name] = float(np.abs(made_index - true_index)[valid].mean())
     for name, value in whole.items():
         scores[_PLACE[(name,)]] = value
     for region, inside in ({"all": valid} | hidden).items():
@@ -148,9 +156,3 @@ def _errors(scores: Float, group: tuple[str, str], error: Float) -> None:
     if error.size:
         scores[_PLACE[*group, "mae"]] = np.abs(error).mean()
         scores[_PLACE[*group, "rmse"]] = math.sqrt(float(np.square(error).mean()))
-
-
-def _index(one: Float, other: Float) -> Float:
-    """Normalised difference of two bands, 0 where both are black."""
-    total = one + other
-    return np.divide(one - other, total, out=np.zeros_like(total), where=total > 0)

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from unclouded.data.archive import Archive
 from unclouded.report.figures import natural_colour, save_figure, white_point
 
 _NATURAL = ("B02", "B03", "B04")
@@ -45,31 +44,8 @@ def contact_sheet(rows: Mapping[str, Sequence[NDArray[np.float32]]], path: Path,
     save_figure(figure, path, dpi=100)
 
 
-def archive_sheet(archive: Archive, path: Path, *, wide: int = 10, lines: int = 2) -> None:
-    """Draw patches of each domain, evenly spaced through the archive, with the truth where it is known, into a PNG.
-
-    Raises:
-        FileError: if a value is damaged or the PNG cannot be written.
-    """
-    table = archive.table.select(["patch_id", "domain", "clear_id"]).to_pylist()
-    twins = {row["clear_id"] for row in table}
-    rows: dict[str, list[NDArray[np.float32]]] = {}
-    for domain, title in (("Y", "domain Y: clear"), ("X", "domain X: cloud or shadow"), ("", "in no domain")):
-        here = [row for row in table if row["domain"] == domain and row["patch_id"] not in twins]
-        chosen = here[:: max(1, len(here) // (wide * lines))][: wide * lines]
-        shown = [archive.read(row["patch_id"]) for row in chosen]
-        rows[title] = [_colour(patch) for patch in shown]
-        if domain == "X":
-            rows["the same places, clear"] = [
-                _colour(archive.read(row["clear_id"])) for row in chosen if row["clear_id"]
-            ]
-            for name, truth in (("opacity", "opacity of the clouds, 0 to 1"), ("shadow", "their shadows, 0 to 1")):
-                rows[truth] = [patch[name].astype(np.float32) / np.float32(255) for patch in shown if name in patch]
-    contact_sheet(rows, path, wide=wide)
-
-
-def _colour(patch: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """Natural colour (h, w, 3) of a patch's bands, or grey of its first where it lacks one."""
+def coloured(patch: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """Natural colour (h, w, 3) of a patch's DN by band, or grey (h, w) of its first where it lacks one."""
     bands = _NATURAL if all(name in patch for name in _NATURAL) else (min(patch),)
     reflectance = np.stack([patch[name] for name in bands]).astype(np.float32) / np.float32(10_000)
     return natural_colour(reflectance, bands, white_point(reflectance, bands))
