@@ -121,3 +121,27 @@ def test_composition_keeps_the_input_where_opacity_is_zero(generator: Generator)
     laid = compose(x.optical, made._replace(opacity=torch.ones(1, 1, 32, 32)))
     assert torch.equal(kept, x.optical)
     torch.testing.assert_close(laid, made.ground)
+
+
+def test_ground_is_spread_alike_with_and_without_gradients(generator: Generator) -> None:
+    """Band by band for whole scenes, all at once in training."""
+    torch.manual_seed(4)
+    statistics = torch.rand(2, 17, 19, 23)
+    survey = generator.context(statistics, torch.ones(2, 16))
+    at_once = generator.spread(statistics, survey)
+    with torch.inference_mode():
+        assert torch.allclose(generator.spread(statistics, survey), at_once, rtol=1e-6, atol=1e-7)
+
+
+def test_a_part_is_that_part_of_the_whole(generator: Generator) -> None:
+    """But for its outermost cells, unless they lie at the edge of the tile."""
+    torch.manual_seed(5)
+    for parameter in generator.leave.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    x = Observation.of(torch.rand(1, 13, 96, 80), torch.ones(1, 13), torch.zeros(1))
+    context, z = torch.rand(1, 43, 12, 10), torch.zeros(1, 16)
+    whole = generator.translate(x, context, z)
+    part = generator.translate(x, context, z, (slice(2, 8), slice(0, 6)))
+    for one, other in zip(part, whole, strict=True):
+        assert one.shape[2:] == (48, 48)
+        assert torch.allclose(one[:, :, 8:-8, :-8], other[:, :, 24:56, :40], atol=1e-5)

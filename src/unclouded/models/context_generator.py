@@ -115,14 +115,44 @@ class ContextGenerator(Generator):
 
         Holds the ground near each cell and the wider mean (reflectance, 13 bands each), the trust, and the features.
         """
-        bands, share = torch.sinh(statistics[:, :_BANDS]) * 0.1, statistics[:, -1:]
-        weight = survey.trust * share
-        near = spread_ground(bands, weight, self.prior, persistence=0.1)
-        wide = spread_ground(bands, weight, self.prior, persistence=0.1, start=3)
-        return torch.cat([near, wide, survey.trust, survey.features], dim=1)
+        weight = survey.trust * statistics[:, -1:]
+        if torch.is_grad_enabled():
+            near, wide = (self._ground(statistics, weight, slice(0, _BANDS), start) for start in (0, 3))
+            return torch.cat([near, wide, survey.trust, survey.features], dim=1)
+        # Of a whole scene, band by band: all at once would take several times the memory of the result.
+        context = statistics.new_empty(len(statistics), 2 * _BANDS + 1 + survey.features.shape[1], *weight.shape[2:])
+        for band in range(_BANDS):
+            for place, start in ((band, 0), (_BANDS + band, 3)):
+                context[:, place] = self._ground(statistics, weight, slice(band, band + 1), start)[:, 0]
+        context[:, 2 * _BANDS] = survey.trust[:, 0]
+        context[:, 2 * _BANDS + 1 :] = survey.features
+        return context
 
-    def translate(self, x: Observation, context: Tensor, z: Tensor) -> Translation:
-        """Translate a tile (H, W multiples of `CELL`) under its `context` (B, 27 + F, H / 8, W / 8) and z (B, Z)."""
+    def _ground(self, statistics: Tensor, weight: Tensor, bands: slice, start: int) -> Tensor:
+        """Spread some bands of the cells over the grid; a higher `start` gives a wider mean."""
+        cells = torch.sinh(statistics[:, bands]) * 0.1
+        return spread_ground(cells, weight, self.prior[bands], persistence=0.1, start=start)
+
+    def translate(
+        self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None
+    ) -> Translation:
+        """Translate a tile, see `Generator.translate`; the last layers work on `part` alone."""
+        h, optical = self._look(x, context, z), x.optical
+        if part is not None:
+            h, context, optical = (
+                _crop(whole, part, side) for whole, side in ((h, CELL // 2), (context, 1), (optical, CELL))
+            )
+        gain, smooth = torch.split(F.pixel_shuffle(self.leave(h), 2), [_BANDS, _BANDS + 2], dim=1)
+        offset, blend, logit = torch.split(soften(smooth), [_BANDS, 1, 1], dim=1)
+        near, wide = _enlarge(context[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
+        base = wide + torch.sigmoid(blend) * (near - wide)
+        # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
+        detail = optical - _enlarge(average_over_cells(optical, CELL), CELL)
+        ground = base + gain * detail + 0.1 * offset
+        return Translation((ground * x.present[:, :, None, None]).float(), torch.sigmoid(logit.float()))
+
+    def _look(self, x: Observation, context: Tensor, z: Tensor) -> Tensor:
+        """What the convolutions see in a tile, (B, C, H / 2, W / 2); what they need on the way is freed here."""
         code = self.describe(torch.cat([x.known, z], dim=1))
         placed = torch.cat([compress(context[:, : 2 * _BANDS]), context[:, 2 * _BANDS :]], dim=1)
         fine = torch.cat([compress(x.optical), standardised_guides(x), x.valid], dim=1)
@@ -133,16 +163,15 @@ class ContextGenerator(Generator):
         for block in self.low:
             w = block(w, code)
         m = self.middle_again(m + self.up2(w), code)
-        h = self.high_again(h + self.up1(m), code)
-        gain, smooth = torch.split(F.pixel_shuffle(self.leave(h), 2), [_BANDS, _BANDS + 2], dim=1)
-        offset, blend, logit = torch.split(soften(smooth), [_BANDS, 1, 1], dim=1)
-        near, wide = _enlarge(context[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
-        base = wide + torch.sigmoid(blend) * (near - wide)
-        # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
-        detail = x.optical - _enlarge(average_over_cells(x.optical, CELL), CELL)
-        ground = base + gain * detail + 0.1 * offset
-        return Translation((ground * x.present[:, :, None, None]).float(), torch.sigmoid(logit.float()))
+        seen: Tensor = self.high_again(h + self.up1(m), code)
+        return seen
 
 
 def _enlarge(x: Tensor, factor: int) -> Tensor:
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def _crop(x: Tensor, part: tuple[slice, slice], side: int) -> Tensor:
+    """Cut cells out of `x`, in which each is `side` numbers wide."""
+    rows, columns = (slice(cells.start * side, cells.stop * side) for cells in part)
+    return x[:, :, rows, columns]

@@ -166,8 +166,18 @@ class Generator(nn.Module):
         """Make the context of `translate`, (B, K, h, w), of the cells' statistics and their survey."""
         raise NotImplementedError
 
-    def translate(self, x: Observation, context: Tensor, z: Tensor) -> Translation:
-        """Translate a tile (H, W multiples of `CELL`) under its `context` (B, K, H / 8, W / 8) and z (B, Z)."""
+    def translate(
+        self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None
+    ) -> Translation:
+        """Translate a tile (H, W multiples of `CELL`) under its `context` (B, K, H / 8, W / 8) and z (B, Z).
+
+        Args:
+            x: the tile.
+            context: of its cells.
+            z: latents.
+            part: rows and columns of the cells that are wanted; all unless given. The outermost cell of a part is not
+                what the whole would have there, unless it lies at the edge of the tile.
+        """
         raise NotImplementedError
 
     def forward(self, x: Observation, z: Tensor) -> Translation:

@@ -126,9 +126,14 @@ class PublishedGenerator(Generator):
         """There is no context: (B, 0, h, w)."""
         return statistics[:, :0]
 
-    def translate(self, x: Observation, context: Tensor, z: Tensor) -> Translation:
-        """Redraw a tile (H, W multiples of `CELL`) under z (B, Z)."""
+    def translate(
+        self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None
+    ) -> Translation:
+        """Redraw a tile (H, W multiples of `CELL`) under z (B, Z), see `Generator.translate`."""
         ground = self.network(x, z)
+        if part is not None:
+            rows, columns = (slice(cells.start * CELL, cells.stop * CELL) for cells in part)
+            ground = ground[:, :, rows, columns]
         return Translation(ground, torch.ones_like(ground[:, :1]))
 
 

@@ -163,7 +163,7 @@ def clear_patch(
     height, width = reflectance.shape[1:]
     if valid is None:
         valid = np.ones((height, width), np.bool_)
-    whole = [Box(0, 0, height, width)]
+    whole = Box(0, 0, height, width)
     with torch.inference_mode():
         x = pad_to_cells(observe(reflectance, valid, bands, level, radar, generator.device))
         statistics = generator.summarise(x)

@@ -220,10 +220,8 @@ class Clearing:
             taken = [windows[index] for index in holding]
             batch = Observation(*(torch.cat(parts) for parts in zip(*(window.x for window in taken), strict=True)))
             cells = torch.cat([_crop_cells(context, window.tile.outer) for window in taken]).to(self._device)
-            cores = [window.tile.core.within(window.tile.outer) for window in taken]
-            for index, sampled in zip(
-                holding, sample(self._generator, batch, cells, self._latents, cores), strict=True
-            ):
+            core = taken[0].tile.core.within(taken[0].tile.outer)
+            for index, sampled in zip(holding, sample(self._generator, batch, cells, self._latents, core), strict=True):
                 drawn[index] = sampled
             self.seconds_network += time.perf_counter() - started
         for window, outcome in zip(windows, drawn, strict=True):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
-from unclouded.models.generator import GUIDES, Generator, Observation, compose
+from unclouded.models.generator import CELL, GUIDES, Generator, Observation, Translation, compose
 from unclouded.scene.tiles import Box
 
 _LEVELS = {"L1C": 0.0, "L2A": 1.0}
@@ -85,9 +85,7 @@ def latents(generator: Generator, samples: int, seed: int) -> Tensor:
     return torch.randn(samples, size, generator=torch.Generator().manual_seed(seed))
 
 
-def sample(
-    generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], cores: Sequence[Box]
-) -> list[Sampled]:
+def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], core: Box) -> list[Sampled]:
     """Translate a batch under every latent, in memory that does not grow with their number (Welford 1962).
 
     Args:
@@ -95,20 +93,22 @@ def sample(
         x: the batch; sides are multiples of `CELL`.
         context: (B, K, H / 8, W / 8).
         zs: the latents, (Z,) each.
-        cores: for each image of the batch the part to return; all of one size.
+        core: the part of every image to return.
     """
-    optical = _crop(x.optical, cores)
+    optical = x.optical[(..., *core.slices)]
+    around = _around(core, x.optical.shape[2], x.optical.shape[3])
+    cells = (
+        slice(around.row // CELL, around.bottom // CELL),
+        slice(around.column // CELL, around.right // CELL),
+    )
+    inner = (..., *core.within(around).slices)
     mean = opacity = squares = torch.zeros((), device=optical.device)
     count = 0
     for z in zs:
         count += 1
-        translation = generator.translate(x, context, z.to(optical.device).expand(optical.shape[0], -1))
-        composed = compose(
-            optical,
-            translation._replace(
-                ground=_crop(translation.ground, cores), opacity=(sky := _crop(translation.opacity, cores))
-            ),
-        )
+        ground, sky = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
+        ground, sky = ground[inner], sky[inner]
+        composed = compose(optical, Translation(ground, sky))
         change = composed - mean
         mean = mean + change / count
         squares = squares + change * (composed - mean)
@@ -116,9 +116,14 @@ def sample(
     deviation = (squares / count).sqrt().sum(1) / x.present.sum(1)[:, None, None]
     return [
         Sampled(mean[i].cpu().numpy(), opacity[i, 0].cpu().numpy(), deviation[i].cpu().numpy())
-        for i in range(optical.shape[0])
+        for i in range(len(optical))
     ]
 
 
-def _crop(image: Tensor, cores: Sequence[Box]) -> Tensor:
-    return torch.stack([image[(i, ..., *core.slices)] for i, core in enumerate(cores)])
+def _around(core: Box, height: int, width: int) -> Box:
+    """The cells that a core lies in, and one more on each side, as far as the image of `height` x `width` goes."""
+    row, column = (max(0, start // CELL - 1) * CELL for start in (core.row, core.column))
+    bottom, right = (
+        min(end, (-(-stop // CELL) + 1) * CELL) for stop, end in ((core.bottom, height), (core.right, width))
+    )
+    return Box(row, column, bottom - row, right - column)
