@@ -58,6 +58,14 @@ def source(tmp_path):
     return tmp_path
 
 
+def test_a_patch_in_two_folders_is_taken_once_and_it_is_said(tmp_path, source):
+    (source / "BigEarthNet-v1.0" / "S2A_MSIL2A_20170613T101031" / NAME).mkdir(parents=True)
+    notes = []
+    (job,) = bigearthnet.jobs(source / "BigEarthNet-v1.0", note=notes.append)
+    assert job.source.optical == str(source / "BigEarthNet-v1.0")
+    assert any("1 patches are in" in note and "twice" in note and NAME in note for note in notes)
+
+
 def test_a_patch_of_v1_with_its_radar_labels_and_lists(source):
     notes = []
     (job,) = bigearthnet.jobs(source, note=notes.append)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, overload
@@ -51,6 +51,20 @@ class _Place(NamedTuple):
     encoded: bool = False
 
 
+class Listing(NamedTuple):
+    """The patches or radar images that are there; in Arrow, since as Python strings 590,326 of each take 250 MB.
+
+    Attributes:
+        names: sorted.
+        places: for each name the index of its folder.
+        folders: those that hold them; one LMDB holds all of its own.
+    """
+
+    names: pa.Array
+    places: pa.Array
+    folders: list[str]
+
+
 class Patches(Sequence[Job]):
     """The patches of a data set in order of their names; a job is made when it is asked for, to keep memory flat.
 
@@ -58,9 +72,13 @@ class Patches(Sequence[Job]):
         table: their rows (`archive.SCHEMA`).
     """
 
-    def __init__(self, table: pa.Table, optical: Mapping[str, str], radar: Mapping[str, str], encoded: bool) -> None:
+    def __init__(self, table: pa.Table, optical: Listing, radar: Listing, encoded: bool) -> None:
         self.table = table
         self._optical, self._radar, self._encoded = optical, radar, encoded
+        self._places = [
+            listing.places.take(pc.index_in(table[column].combine_chunks(), value_set=listing.names))
+            for listing, column in ((optical, "patch_id"), (radar, "s1_name"))
+        ]
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -73,14 +91,20 @@ class Patches(Sequence[Job]):
         if isinstance(index, int):
             return self[index : index + 1][0]
         start, stop, step = index.indices(len(self))
-        rows = self.table.slice(start, max(0, stop - start)).to_pylist()[::step]
+        count = max(0, stop - start)
+        rows = self.table.slice(start, count).to_pylist()[::step]
+        places = [part.slice(start, count).to_pylist()[::step] for part in self._places]
         return [
             Job(
                 row["patch_id"],
                 row,
-                _Place(self._optical[row["patch_id"]], self._radar.get(row["s1_name"]), self._encoded),
+                _Place(
+                    self._optical.folders[optical],
+                    None if radar is None else self._radar.folders[radar],
+                    self._encoded,
+                ),
             )
-            for row in rows
+            for row, optical, radar in zip(rows, *places, strict=True)
         ]
 
 
@@ -100,25 +124,30 @@ def jobs(source: Path, *, note: Callable[[str], None] = lambda text: None) -> Pa
         found = "is a file, not a folder: unpack it first" if source.is_file() else "no such folder"
         raise FileError(f"{source}: {found}; give the folder that the archives of BigEarthNet unpack to")
     encoded = (source / VALUES).is_file()
-    optical, radar = (_encoded(source, kind) if encoded else _folders(source, kind) for kind in ("S2", "S1"))
-    if not optical:
+    optical, radar = (_encoded(source, kind) if encoded else _folders(source, kind, note) for kind in ("S2", "S1"))
+    if not len(optical.names):
         raise InputError(
             f"{source}: holds no patch such as S2A_MSIL2A_20170617T113321_36_85; "
             "give the folder that the archives of BigEarthNet unpack to"
         )
     v2 = next((place for place in (source, source.parent) if (place / V2_CLEAR).is_file()), None)
-    listed = read_v2(v2) if v2 else read_v1(source)
-    names = pa.array(sorted(optical), pa.string())
-    table = listed.filter(pc.is_in(listed["patch_id"], value_set=names))
-    if absent := len(listed) - len(table):
+    table = read_v2(v2) if v2 else read_v1(source)
+    # Each copy of a whole table takes 90 MB: none is made that changes nothing.
+    there = pc.is_in(table["patch_id"], value_set=optical.names)
+    if absent := len(there) - pc.sum(there).as_py():
         note(f"the official lists name {absent} patches that are not in {source}")
-    unlisted = names.filter(pc.invert(pc.is_in(names, value_set=table["patch_id"]))).to_pylist()
+        table = table.filter(there)
+    unlisted = optical.names.filter(pc.invert(pc.is_in(optical.names, value_set=table["patch_id"]))).to_pylist()
     if unlisted:
         note(
             f"{len(unlisted)} patches in {source}, such as {unlisted[0]}, are in no official list: no domain, no split"
         )
-        table = pa.concat_tables([table, pa.Table.from_pylist(list(map(_unlisted, unlisted)), SCHEMA)])
-    return Patches(table.sort_by("patch_id").combine_chunks(), optical, radar, encoded)
+        unknown = pa.Table.from_pylist(list(map(_unlisted, unlisted)), SCHEMA)
+        table = pa.concat_tables([table, unknown]).sort_by("patch_id")
+    patches = Patches(table.combine_chunks(), optical, radar, encoded)
+    # Arrow keeps what reading the lists took for as long as the packing goes on, unless it is told not to.
+    pa.default_memory_pool().release_unused()
+    return patches
 
 
 def load(job: Job) -> Loaded:
@@ -154,22 +183,37 @@ def load(job: Job) -> Loaded:
     return Loaded(values, row)
 
 
-def _folders(source: Path, kind: str) -> dict[str, str]:
-    """Patches by name, each with the folder that holds its own; acquisitions of v2 are looked into."""
+def _folders(source: Path, kind: str, note: Callable[[str], None]) -> Listing:
+    """Find patches with the folders that hold them, the first where there are several; acquisitions are looked into."""
     beside = [source.parent / name for name in _FOLDERS[kind]]
     inside = [source / name for name in _FOLDERS[kind]]
-    found = {}
+    names: list[str] = []
+    places: list[int] = []
+    folders: list[str] = []
     for place in (source, *inside, *beside):
         if place.is_dir():
+            folders.append(str(place))
+            whole = len(folders) - 1
             for folder in _subfolders(place, kind):
-                holder = os.path.join(place, folder)
                 # An acquisition of v2 holds patches of its own name and two numbers; a patch is not looked into, there
                 # are 590,326 of them.
-                inner = () if _PATCH.search(folder) else list(_subfolders(Path(holder), kind))
-                found.update(dict.fromkeys(inner, holder) if inner else {folder: str(place)})
-        if found:
+                inner = [] if _PATCH.search(folder) else list(_subfolders(place / folder, kind))
+                if inner:
+                    folders.append(os.path.join(place, folder))
+                names += inner or [folder]
+                places += [len(folders) - 1] * len(inner) or [whole]
+        if names:
             break
-    return found
+    found = pa.table({"name": pa.array(names, pa.string()), "place": pa.array(places, pa.int32())})
+    found = found.take(pc.sort_indices(found, [("name", "ascending"), ("place", "ascending")])).combine_chunks()
+    sorted_names = found["name"].combine_chunks()
+    first = pa.array([True] * min(1, len(names)), pa.bool_())
+    if len(names) > 1:
+        first = pa.concat_arrays([first, pc.not_equal(sorted_names[1:], sorted_names[:-1])])
+    if twice := sorted_names.filter(pc.invert(first)):
+        note(f"{len(twice)} patches are in {source} twice, such as {twice[0]}: the one in the first folder is taken")
+    found = found.filter(first)
+    return Listing(found["name"].combine_chunks(), found["place"].combine_chunks(), folders)
 
 
 def _subfolders(place: Path, kind: str) -> Iterator[str]:
@@ -177,10 +221,11 @@ def _subfolders(place: Path, kind: str) -> Iterator[str]:
         yield from (entry.name for entry in entries if entry.name.startswith(kind) and entry.is_dir())
 
 
-def _encoded(source: Path, kind: str) -> dict[str, str]:
+def _encoded(source: Path, kind: str) -> Listing:
     with open_values(source) as environment, environment.begin() as transaction:
         keys = (key.decode(errors="replace") for key in transaction.cursor().iternext(keys=True, values=False))
-        return {key: str(source) for key in keys if key.startswith(kind)}
+        names = pa.array((key for key in keys if key.startswith(kind)), pa.string())
+    return Listing(names.sort(), pa.repeat(0, len(names)).cast(pa.int32()), [str(source)])
 
 
 def _read_encoded(folder: str, key: str) -> dict[str, NDArray[Any]]:
