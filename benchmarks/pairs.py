@@ -12,23 +12,21 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import rasterio
 import yaml
+from comparison import DATA, OURS, ROOT, Candidates, draw, print_each, table
 from numpy.typing import NDArray
 from s2cloudless import S2PixelCloudDetector
 
 from unclouded import bands
-from unclouded.evaluation.fills import mean_fill, smooth_fill
 from unclouded.evaluation.paired import PairedErrors, average, compare
 from unclouded.models.weights import load_generator
 from unclouded.scene.clear import clear_patch
 
-ROOT = Path(__file__).resolve().parents[1]
 PLACES = ROOT / "settings" / "places.yaml"
 FOUR = ("B02", "B03", "B04", "B08")
 SUBSETS = {"13 bands": bands.L1C, "12 bands": bands.L2A, "10 bands": bands.TEN, "4 bands": FOUR}
@@ -71,19 +69,6 @@ def cloud_masks(images: list[NDArray[np.float32]]) -> list[NDArray[np.bool_]]:
     return [detector.get_cloud_masks(image.transpose(1, 2, 0)[None])[0] > 0 for image in images]
 
 
-def table(rows: dict[str, list[PairedErrors]], keep: NDArray[np.bool_], title: str) -> dict[str, dict[str, float]]:
-    """Print the mean of each error over the kept images, and return it."""
-    print(f"\n{title}, N = {int(keep.sum())}")
-    print(f"{'':34s}{'PSNR':>8s}{'SSIM':>8s}{'angle':>8s}{'cloudy':>9s}{'elsewhere':>11s}")
-    means = {}
-    for name, errors in rows.items():
-        # A wholly masked image is equal to the truth in the ceiling row: count its PSNR as 60 dB, not as infinite.
-        mean = average([replace(e, psnr=min(e.psnr, 60.0)) for e, k in zip(errors, keep, strict=True) if k])
-        print(f"{name:34s}{mean.psnr:8.2f}{mean.ssim:8.3f}{mean.angle:8.2f}{mean.cloudy:9.4f}{mean.elsewhere:11.4f}")
-        means[name] = asdict(mean)
-    return means
-
-
 def place(pair: Pair) -> str:
     """Name the place of a pair: several of one region of interest overlap."""
     return pair.name if pair.name.startswith("triplet") else pair.name.rsplit(" ", 1)[0]
@@ -103,7 +88,7 @@ def by_place(rows: dict[str, list[PairedErrors]], pairs: list[Pair]) -> dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="default")
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--split", default="validation", choices=["validation", "train"])
     parser.add_argument("--samples", type=int, default=1)
     parser.add_argument("--json", type=Path)
@@ -127,17 +112,10 @@ def main() -> None:
         return clear_patch(chosen, names, "L1C", generator, **how)[:2]
 
     for pair, mask in zip(pairs, masks, strict=True):
-        ceiling = np.where(mask, pair.clear, pair.cloudy)
         cleared, opacity = clear(pair.cloudy)
-        made = {
-            "nothing": pair.cloudy,
-            "mask and mean fill": mean_fill(pair.cloudy, mask),
-            "mask and smooth fill": smooth_fill(pair.cloudy, mask),
-            "ours": cleared,
-            "ceiling (truth where cloudy)": ceiling,
-        }
-        for name, image in made.items():
-            rows.setdefault(name, []).append(compare(image, pair.clear, mask))
+        candidates = Candidates.of(pair.name, pair.cloudy, pair.clear, mask, {OURS: cleared}, opacity)
+        for name, errors in candidates.errors().items():
+            rows.setdefault(name, []).append(errors)
         for name, subset in SUBSETS.items():
             image = np.zeros_like(pair.cloudy)
             image[[bands.INDEX[b] for b in subset]] = cleared if subset == bands.L1C else clear(pair.cloudy, subset)[0]
@@ -145,10 +123,10 @@ def main() -> None:
                 subsets.setdefault(f"{name}, on the 10", []).append(compare(image[ten], pair.clear[ten], mask))
             subsets.setdefault(f"{name}, on the 4", []).append(compare(image[four], pair.clear[four], mask))
         if pair.radar is not None:
-            rows.setdefault("ours, on the triplets", []).append(rows["ours"][-1])
+            rows.setdefault("ours, on the triplets", []).append(rows[OURS][-1])
             with_radar = clear(pair.cloudy, radar=pair.radar)[0]
             rows.setdefault("ours with radar", []).append(compare(with_radar, pair.clear, mask))
-        results.append((pair, mask, made, opacity))
+        results.append(candidates)
 
     triplets = {name: rows.pop(name) for name in ("ours, on the triplets", "ours with radar")}
     everything = np.ones(len(pairs), bool)
@@ -160,16 +138,15 @@ def main() -> None:
         "subsets": table(subsets, everything, "Fewer bands, same weights, same bands compared"),
         "radar": table(triplets, np.ones(len(triplets["ours with radar"]), bool), "With radar"),
     }
-    print("\nper image: cloudy share, PSNR of mean fill and of ours, error on cloudy pixels of both")
-    for i, (pair, mask, _, _) in enumerate(results):
-        fill, ours = rows["mask and mean fill"][i], rows["ours"][i]
-        print(f"{pair.name:16s}{mask.mean():6.2f}{fill.psnr:8.2f}{ours.psnr:8.2f}{fill.cloudy:9.4f}{ours.cloudy:9.4f}")
+    print_each(results, rows)
     listed = yaml.safe_load(PLACES.read_text())["clear"]
     report["untouched"] = print_untouched(pairs, listed, lambda image: clear(image)[0])
     if arguments.json:
         arguments.json.write_text(json.dumps({"weights": header.sha256, "n": len(pairs), **report}, indent=1))
     if arguments.pictures:
-        draw(results, arguments.pictures)
+        half = -(-len(results) // 2)
+        for page, part in enumerate((results[:half], results[half:]), start=1):
+            draw(part, bands.L1C, arguments.pictures / f"pairs_{page}.png")
 
 
 def print_untouched(
@@ -186,35 +163,6 @@ def print_untouched(
     print(f"\nClear images: share of pixels untouched, mean {np.mean(list(shares.values())):.4f}, N = {len(shares)}")
     print("\n".join(f"{name:16s}{share:8.4f}" for name, share in shares.items()))
     return shares
-
-
-def draw(
-    results: list[tuple[Pair, NDArray[np.bool_], dict[str, NDArray[np.float32]], NDArray[np.float32]]], folder: Path
-) -> None:
-    """Two PNGs of all pairs: cloudy, mean fill, ours, opacity, truth; natural colour, 0 to 0.3."""
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
-    folder.mkdir(parents=True, exist_ok=True)
-    half = -(-len(results) // 2)
-    for page, part in enumerate((results[:half], results[half:]), start=1):
-        figure = Figure(figsize=(12.5, 2.6 * len(part)), layout="constrained")
-        axes = figure.subplots(len(part), 5, squeeze=False)
-        for row, (pair, _, made, opacity) in zip(axes, part, strict=True):
-            shown = {
-                pair.name: pair.cloudy,
-                "mean fill": made["mask and mean fill"],
-                "ours": made["ours"],
-                "truth": pair.clear,
-            }
-            for axis, (title, image) in zip(row[[0, 1, 2, 4]], shown.items(), strict=True):
-                axis.imshow(np.clip(image[[3, 2, 1]].transpose(1, 2, 0) / 0.3, 0, 1))
-                axis.set_title(title)
-            row[3].imshow(opacity, vmin=0, vmax=1)
-            row[3].set_title("opacity")
-            for axis in row:
-                axis.set_axis_off()
-        figure.savefig(folder / f"pairs_{page}.png", dpi=60)
 
 
 if __name__ == "__main__":

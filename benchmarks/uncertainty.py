@@ -1,62 +1,210 @@
 """How far the uncertainty tells the error, on the real pairs of `benchmarks/pairs.py` (places never trained on).
 
-    python benchmarks/uncertainty.py [--weights default] [--data ../shared/data] [--samples 8] [--json FILE]
+    python benchmarks/uncertainty.py [--weights default] [--data ../shared/data] [--samples 8]
+                                     [--figure PNG] [--json FILE]
 
-For the pixels that were changed: the rank correlation of uncertainty and error (RMS over the bands) per image, then
-averaged; the mean of both in each quarter of the uncertainty; and the share of pixels whose error is within one and
-two uncertainties (68 % and 95 % if errors were Gaussian and the uncertainty right). The clear images are of other days,
-so that part of the error is not the network's.
+The network gives one uncertainty per pixel, for all its bands. Two questions, and neither answers the other:
+
+Does it tell where the error is larger? The rank correlation of the uncertainty and the error (RMS over the bands) of
+the changed pixels within each image, averaged over the images; the same of the images' means; and the RMS error in each
+quarter of the uncertainty, all pixels together.
+
+Is it as large as the error? The share of values (a band of a pixel) within mean +- 1.645 uncertainties, which would be
+90 % if errors were Gaussian and the uncertainty right. It is taken on the cloudy pixels of the mask of `pairs.py`,
+those that the network missed included, for each place, then averaged. The factor is what all uncertainties would have
+to be multiplied by for 90 %: fitted on every other place and checked on the rest, then on all halvings of the places.
+
+The clear images are of other days, so that part of the error is not the network's, and part of the factor neither.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from pairs import ROOT, load_pairs
+from comparison import DATA
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from pairs import cloud_masks, load_pairs, place
 from scipy.stats import spearmanr
 
 from unclouded import bands
+from unclouded.models.generator import Generator
 from unclouded.models.weights import load_generator
 from unclouded.scene.clear import clear_patch
+
+TARGET, SIGMAS = 0.90, 1.645
+FACTORS = np.geomspace(0.1, 100, 2001)
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The cleared image of one pair.
+
+    Attributes:
+        name: of the pair.
+        place: of several pairs where they overlap.
+        error: (13, H, W) absolute, of reflectance clipped to [0, 1].
+        uncertainty: (H, W).
+        changed: (H, W) pixels that the network replaced.
+        cloudy: (H, W) by the mask.
+    """
+
+    name: str
+    place: str
+    error: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+    changed: NDArray[np.bool_]
+    cloudy: NDArray[np.bool_]
+
+    @property
+    def pixel_error(self) -> NDArray[np.float32]:
+        """(H, W) RMS over the bands."""
+        return np.sqrt(np.square(self.error).mean(axis=0))
+
+
+def judge(data: Path, generator: Generator, threshold: float, samples: int) -> list[Judged]:
+    """Clear the validation pairs, and compare each with its clear image."""
+    pairs = list(load_pairs(data, "validation"))
+    judged = []
+    for pair, mask in zip(pairs, cloud_masks([pair.cloudy for pair in pairs]), strict=True):
+        how = {"samples": samples, "threshold": threshold}
+        cleared, opacity, uncertainty = clear_patch(pair.cloudy, bands.L1C, "L1C", generator, **how)
+        error = abs(np.clip(cleared, 0, 1) - np.clip(pair.clear, 0, 1))
+        judged.append(Judged(pair.name, place(pair), error, uncertainty, opacity >= threshold, mask))
+    return judged
+
+
+def print_order(images: list[Judged]) -> dict[str, object]:
+    """Does the uncertainty tell where the error is larger?"""
+    images = [image for image in images if image.changed.sum() >= 100]
+    spreads = [image.uncertainty[image.changed] for image in images]
+    errors = [image.pixel_error[image.changed] for image in images]
+    ranks = [float(spearmanr(*both).statistic) for both in zip(spreads, errors, strict=True)]
+    for image, rank in zip(images, ranks, strict=True):
+        print(f"{image.name:16s} rank correlation {rank:6.2f}, changed {image.changed.mean():.2f}")
+    means = ([float(np.sqrt(np.square(x).mean())) for x in side] for side in (spreads, errors))
+    spread, error = np.concatenate(spreads), np.concatenate(errors)
+    quarter = np.searchsorted(np.quantile(spread, [0.25, 0.5, 0.75]), spread)
+    return {
+        "images": len(ranks),
+        "changed_pixels": len(spread),
+        "rank_correlation_within_images": float(np.mean(ranks)),
+        "rank_correlation_of_images": float(spearmanr(*means).statistic),
+        "uncertainty_by_quarter": [rms(spread[quarter == q]) for q in range(4)],
+        "error_by_quarter": [rms(error[quarter == q]) for q in range(4)],
+    }
+
+
+def print_size(images: list[Judged]) -> dict[str, object]:
+    """Is the uncertainty as large as the error?"""
+    places = list(dict.fromkeys(image.place for image in images))
+    here = [[image for image in images if image.place == chosen] for chosen in places]
+    curves = np.array([coverage(group) for group in here])
+    as_it_is = int(abs(FACTORS - 1).argmin())
+    print(f"\n{'':16s}{'coverage':>9s}{'factor for 90 %':>17s}")
+    for name, curve in zip(places, curves, strict=True):
+        print(f"{name:16s}{curve[as_it_is]:9.2f}{factor([curve]):17.1f}")
+    both = curves[::2], curves[1::2]
+    halves = list(combinations(range(len(places)), len(places) // 2))
+    fitted = [factor(curves[list(half)]) for half in halves]
+    checked = [at(np.delete(curves, half, axis=0), scale) for half, scale in zip(halves, fitted, strict=True)]
+    changed = [coverage(group, changed_only=True) for group in here]
+    return {
+        "places": len(places),
+        "coverage": at(curves, 1),
+        "coverage_of_cloudy_and_changed": at(np.array(changed), 1),
+        "coverage_by_band": {
+            name: at(np.array([coverage(group, [index]) for group in here]), 1) for name, index in bands.INDEX.items()
+        },
+        "factor": factor(curves),
+        "factor_of_each_half": [factor(half) for half in both],
+        "coverage_of_the_other_half": [at(both[1], factor(both[0])), at(both[0], factor(both[1]))],
+        "halvings": len(halves),
+        "factor_5_50_95_percent": np.quantile(fitted, [0.05, 0.5, 0.95]).tolist(),
+        "coverage_of_the_rest_5_50_95_percent": np.quantile(checked, [0.05, 0.5, 0.95]).tolist(),
+    }
+
+
+def coverage(
+    images: Iterable[Judged], chosen: list[int] | slice = slice(None), *, changed_only: bool = False
+) -> NDArray[np.float64]:
+    """(F,) the share of the cloudy values within the interval, for each of `FACTORS`; NaN where there are none."""
+    ratios = []
+    for image in images:
+        where = image.cloudy & image.changed if changed_only else image.cloudy
+        ratios.append((image.error[chosen][:, where] / np.maximum(image.uncertainty[where], 1e-9)).ravel())
+    ratio = np.sort(np.concatenate(ratios))
+    return (
+        np.searchsorted(ratio, SIGMAS * FACTORS, side="right") / len(ratio)
+        if len(ratio)
+        else np.full(len(FACTORS), np.nan)
+    )
+
+
+def at(curves: NDArray[np.float64], scale: float) -> float:
+    """Coverage with this factor, mean over the places."""
+    return float(np.nanmean(curves[:, abs(FACTORS - scale).argmin()]))
+
+
+def factor(curves: NDArray[np.float64] | list[NDArray[np.float64]]) -> float:
+    """The smallest factor that brings the places' mean coverage to 90 %; NaN if none does."""
+    enough = np.nanmean(curves, axis=0) >= TARGET
+    return float(FACTORS[enough.argmax()]) if enough.any() else float("nan")
+
+
+def rms(values: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.square(values, dtype=np.float64).mean()))
+
+
+def draw(images: list[Judged], path: Path) -> None:
+    """The RMS error of cloudy pixels in each tenth of their uncertainty: thin for one place, thick for all."""
+    figure = Figure(figsize=(5.5, 5.5), layout="constrained")
+    axes = figure.subplots()
+    for name in dict.fromkeys(image.place for image in images):
+        axes.plot(*binned([image for image in images if image.place == name]), color="0.75", linewidth=1)
+    axes.plot([], [], color="0.75", linewidth=1, label="one place")
+    axes.plot(*binned(images), "o-", color="C0", linewidth=2, label="all cloudy pixels")
+    limits = (0.005, 0.5)
+    axes.plot(limits, limits, "--", color="black", linewidth=1, label="uncertainty = error")
+    axes.set(xscale="log", yscale="log", xlim=limits, ylim=limits, aspect="equal")
+    axes.set(xlabel="uncertainty (reflectance, RMS of the tenth)", ylabel="RMS error (reflectance)")
+    axes.legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def binned(images: list[Judged]) -> tuple[list[float], list[float]]:
+    """RMS of uncertainty and of error in each tenth of the uncertainty of the cloudy pixels."""
+    spread = np.concatenate([image.uncertainty[image.cloudy] for image in images])
+    error = np.concatenate([image.pixel_error[image.cloudy] for image in images])
+    tenths = [part for part in np.array_split(np.argsort(spread), BINS) if len(part)]
+    return [rms(spread[part]) for part in tenths], [rms(error[part]) for part in tenths]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="default")
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--figure", type=Path)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     generator, header = load_generator(given.weights)
     print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}, {given.samples} samples")
-    ranks, spreads, errors = [], [], []
-    for pair in load_pairs(given.data, "validation"):
-        how = {"samples": given.samples, "threshold": header.threshold}
-        cleared, opacity, uncertainty = clear_patch(pair.cloudy, bands.L1C, "L1C", generator, **how)
-        changed = opacity >= header.threshold
-        if changed.sum() < 100:
-            continue
-        error = np.sqrt(np.square(np.clip(cleared, 0, 1) - np.clip(pair.clear, 0, 1)).mean(axis=0))
-        spreads.append(uncertainty[changed])
-        errors.append(error[changed])
-        ranks.append(float(spearmanr(spreads[-1], errors[-1]).statistic))
-        print(f"{pair.name:16s} rank correlation {ranks[-1]:6.2f}, opaque {np.mean(opacity):.2f}")
-    spread, error = np.concatenate(spreads), np.concatenate(errors)
-    quarter = np.searchsorted(np.quantile(spread, [0.25, 0.5, 0.75]), spread)
-    figures = {
-        "n": len(ranks),
-        "pixels": len(spread),
-        "rank_correlation": float(np.mean(ranks)),
-        "uncertainty_by_quarter": [float(spread[quarter == q].mean()) for q in range(4)],
-        "error_by_quarter": [float(error[quarter == q].mean()) for q in range(4)],
-        "within_one": float((error <= spread).mean()),
-        "within_two": float((error <= 2 * spread).mean()),
-    }
+    images = judge(given.data, generator, header.threshold, given.samples)
+    figures = print_order(images) | print_size(images)
+    print()
     for name, value in figures.items():
-        print(f"{name:24}{value}")
+        print(f"{name:40}{value}")
+    if given.figure:
+        draw(images, given.figure)
     if given.json:
         given.json.write_text(json.dumps({"weights": header.sha256, **figures}, indent=1) + "\n")
 
