@@ -39,9 +39,9 @@ def pairs(
         names = None if bands is None else [name.strip() for name in bands.split(",") if name.strip()]
         with Bar(predicted.name) as bar:
             scores = evaluate_folders(cloudy, clear, predicted, Reading(names, level, scale, offset), bar)
-        print(_table(scores))
         if json_file is not None:
             write_json(scores, json_file)
+        print(_table(scores))
 
 
 @evaluate.command()
@@ -91,9 +91,9 @@ def translator(
                 cache=cache,
                 progress=bar,
             )
-        print(translator_table(record))
         if json_file is not None:
             write_json(record, json_file)
+        print(translator_table(record))
 
 
 def _table(scores: dict[str, Any]) -> str:

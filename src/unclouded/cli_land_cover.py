@@ -108,9 +108,6 @@ def evaluate_land_cover(
         scores = score(decide(made.probabilities, header.threshold, model.output), made.labels, model.classes)
         precision = average_precision(made.probabilities, made.labels)
         sure = calibration(made.probabilities, made.labels)
-        print(table(header.name, scores, header.threshold))
-        print(f"mAP per class {precision.macro:.3f}, per image {precision.samples:.3f}")
-        print(f"calibration error {sure.error:.3f}")
         if json_file is not None:
             record = {
                 "weights": {"name": header.name, "sha256": header.sha256, "steps": header.steps},
@@ -128,6 +125,9 @@ def evaluate_land_cover(
                 figure,
                 f"{header.name}, {split}: {scores.images:,} images",
             )
+        print(table(header.name, scores, header.threshold))
+        print(f"mAP per class {precision.macro:.3f}, per image {precision.samples:.3f}")
+        print(f"calibration error {sure.error:.3f}")
 
 
 def table(name: str, scores: ClassifierScores, threshold: float) -> str:

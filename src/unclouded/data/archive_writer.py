@@ -61,6 +61,8 @@ class ArchiveWriter:
         if not self._overwrite:
             refuse_existing(self.path)
         with ExitStack() as stack:
+            with _writing(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
             self._folder = stack.enter_context(workplace(self.path))
             self._draft = self._folder / "archive"
             with _writing(self.path):
