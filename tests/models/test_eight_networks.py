@@ -133,3 +133,11 @@ def test_published_weights_come_back(tmp_path) -> None:
     assert torch.equal(again(x, z).ground, generator(x, z).ground)
     assert again(x, z).ground.shape == (1, len(NAMES), 61, 67)
     assert (again(x, z).opacity == 1).all()
+
+
+def test_a_published_generator_does_not_begin_saturated() -> None:
+    torch.manual_seed(0)
+    made = PublishedGenerator(PublishedSettings()).eval()(images(2, 64, 64), torch.randn(2, 16)).ground
+    darkest, brightest = 0.0, 1.65
+    inside = (made > darkest + 0.002) & (made < brightest - 0.05)
+    assert float(inside.float().mean()) > 0.9

@@ -90,8 +90,8 @@ class PublishedNetwork(nn.Module):
         self.up = spectral_norm(nn.ConvTranspose2d(4 * w, 2 * w, 3, stride=2, padding=1, output_padding=1))
         self.up_norm = ConditionalInstanceNorm(2 * w, latent)
         self.leave = spectral_norm(nn.Conv2d(2 * w, _BANDS, 7, padding=3, padding_mode="reflect"))
-        # Spectral normalisation would keep the output within the range of one step of tanh's middle.
-        self.gain = nn.Parameter(torch.ones(_BANDS, 1, 1))
+        # A kernel of norm 1 over 49 x 64 normalised inputs gives values of about 40, where tanh has no gradient.
+        self.gain = nn.Parameter(torch.full((_BANDS, 1, 1), 0.02))
 
     def forward(self, x: Observation, z: Tensor) -> Tensor:
         """Translate the optical bands of `x` under `z` (B, Z): (B, 13, H, W) reflectance, 0 where a band is absent."""
