@@ -248,7 +248,7 @@ def test_a_missing_extra_is_named(arguments: list[str], tmp_path: Path) -> None:
 
 
 def test_a_module_of_no_extra_is_not_hidden() -> None:
-    from unclouded.console import faults
+    from unclouded.cli.console import faults
 
     with pytest.raises(ModuleNotFoundError, match="nowhere"), faults(False):
         raise ModuleNotFoundError("No module named 'nowhere'", name="nowhere")

@@ -103,3 +103,42 @@ def _four(value: float) -> str:
 
 def _number(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
+
+
+def land_cover_table(
+    name: str, threshold: float, scores: Mapping[str, Any], references: Mapping[str, Mapping[str, float]]
+) -> str:
+    """Lay scores of a classifier out as the paper's table, then class by class, the most frequent first.
+
+    Args:
+        name: of the classifier.
+        threshold: at which its classes were decided.
+        scores: an `evaluation.land_cover_scores.ClassifierScores` as a dict.
+        references: other classifiers' scores to put beside, by name.
+    """
+    columns = tuple(scores["samples"])
+
+    def line(title: str, values: Mapping[str, float], end: str = "") -> str:
+        return f"{title[:44]:<44}" + "".join(f"{values[column]:>11.3f}" for column in columns) + end
+
+    head = f"{name}: {scores['images']:,} images, threshold {threshold:.2f}"
+    lines = [f"{head:<44}" + "".join(f"{column:>11}" for column in columns)]
+    lines += [line(f"mean, {title}", scores[average]) for average, title in _AVERAGES.items()]
+    lines += [line(title, values) for title, values in references.items()]
+    shown = [(key, row) for key, row in scores["per_class"].items() if row["support"]]
+    for key, row in sorted(shown, key=lambda item: -item[1]["support"]):
+        lines.append(line(key, row, f"{row['support']:>9,} images"))
+    return "\n".join(lines)
+
+
+def pairs_table(scores: Mapping[str, Any]) -> str:
+    """Lay out what `evaluation.pairs.evaluate_folders` gives."""
+    mean = scores["mean"]
+    lines = [f"N = {scores['n']} images, averaged over them; reflectance within [0, 1]"]
+    lines += [f"{name:<10}{mean[name]:>9.4f}" for name in ("psnr", "ssim", "angle", "ndvi", "ndwi")]
+    lines.append(f"{'':<10}{'share':>9}{'MAE':>9}{'RMSE':>9}")
+    lines += [
+        f"{name:<10}{row['share']:>9.4f}{row['mae']:>9.4f}{row['rmse']:>9.4f}" for name, row in mean["regions"].items()
+    ]
+    lines += [f"{name:<10}{'':>9}{row['mae']:>9.4f}{row['rmse']:>9.4f}" for name, row in mean["bands"].items()]
+    return "\n".join(lines)

@@ -1,49 +1,20 @@
-"""The commands: arguments, progress and exit codes. Each imports its work when it runs, so that `--help` is quick.
-
-Exit codes: 0 all done; 1 some inputs failed; 2 wrong usage or input, or no input done; 130 interrupted.
-"""
+"""`unclouded clear`, `demo` and `models`: scenes into clear ones, by bundled weights or others."""
 
 from __future__ import annotations
 
-import signal
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.cli_data import data as data_commands
-from unclouded.cli_evaluate import evaluate
-from unclouded.cli_land_cover import Workers, evaluate_land_cover, train_land_cover
-from unclouded.console import FAILED, SOME_FAILED, Bar, Debug, Device, Overwrite, chosen_device, faults, report, say
+from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, report, say
+from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Scale, names_of
 from unclouded.errors import UncloudedError
 
 if TYPE_CHECKING:
     from unclouded.scene.clear import ClearedScene
 
-app = typer.Typer(
-    help="Remove clouds and their shadows from Sentinel-2 images, and say how far each pixel can be trusted.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
-train = typer.Typer(help="Train networks.", no_args_is_help=True)
-app.add_typer(train, name="train")
-app.add_typer(data_commands, name="data")
-app.add_typer(evaluate, name="evaluate")
-
-
-class Level(StrEnum):
-    """Processing levels."""
-
-    L1C = "L1C"
-    L2A = "L2A"
-
-
-@app.command()
 def clear(
     inputs: Annotated[
         list[str],
@@ -56,14 +27,10 @@ def clear(
         str, typer.Option(metavar="PATH|DIR", help="GeoTIFF to write for one input; a folder for several.")
     ],
     model: Annotated[str, typer.Option(metavar="NAME|PATH", help="Bundled weights, or a weights file.")] = "default",
-    bands: Annotated[
-        str | None, typer.Option(metavar="B02,B03,...", help="Band names in the file's order, or the bands to take.")
-    ] = None,
-    level: Annotated[Level | None, typer.Option(help="Processing level, where the input does not say.")] = None,
-    scale: Annotated[float | None, typer.Option(help="DN per 1.0 reflectance, if it is not 10000.")] = None,
-    offset: Annotated[
-        float | None, typer.Option(help="DN to add before dividing: -1000 from processing baseline 04.00 on.")
-    ] = None,
+    bands: Bands = None,
+    level: LevelGiven = None,
+    scale: Scale = None,
+    offset: Offset = None,
     radar: Annotated[
         str | None, typer.Option(metavar="PATH", help="Sentinel-1 VV and VH in dB, of the same area.")
     ] = None,
@@ -87,8 +54,7 @@ def clear(
 
         if radar is not None and len(inputs) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--radar")
-        names = None if bands is None else [name.strip() for name in bands.split(",") if name.strip()]
-        reading = Reading(names, level.value if level else None, scale, offset)
+        reading = Reading(names_of(bands), level.value if level else None, scale, offset)
         todo = plan(inputs, output, reading, overwrite=overwrite)
         for note in todo.notes:
             say(f"note: {note}")
@@ -121,7 +87,6 @@ def clear(
             raise typer.Exit(FAILED if failed == len(todo.outputs | todo.failed) else SOME_FAILED)
 
 
-@app.command()
 def demo(
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("demo"),
     overwrite: Overwrite = False,
@@ -146,7 +111,6 @@ def demo(
             print(f"{_summary(cleared)}; before and after: {picture}")
 
 
-@app.command()
 def models(debug: Debug = False) -> None:
     """List the bundled weights, each with its card."""
     with faults(debug):
@@ -167,45 +131,6 @@ def models(debug: Debug = False) -> None:
             print(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
             if header.data:
                 print(f"  learnt from: {header.data}")
-
-
-@train.command()
-def translator(
-    settings: Annotated[Path, typer.Argument(metavar="SETTINGS", help="YAML file, such as settings/default.yaml.")],
-    data: Annotated[
-        Path,
-        typer.Option(metavar="ARCHIVE|DIR", help="Archive, or folder of the images that the settings name."),
-    ],
-    output: Annotated[Path, typer.Option(metavar="RUN", help="Folder of the run; its name becomes the weights' name.")],
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="Settings to change.")] = None,
-    land_cover: Annotated[
-        str | None,
-        typer.Option(metavar="WEIGHTS", help="Classifier to compare an archive's validation patches by."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
-    device: Annotated[Device, typer.Option(help="Where the networks learn.")] = Device.auto,
-    workers: Workers = 0,
-    debug: Debug = False,
-) -> None:
-    """Train the cloudy-to-clear generator; Ctrl-C stops it, --resume goes on from the last checkpoint."""
-    with faults(debug):
-        from unclouded.settings import load_settings
-        from unclouded.training.translator_run import run
-
-        place = chosen_device(device)
-        wanted = load_settings(settings, overrides or [])
-        print(run(wanted, data, output, resume=resume, land_cover=land_cover, device=place, workers=workers))
-
-
-train.command("land-cover")(train_land_cover)
-evaluate.command("land-cover")(evaluate_land_cover)
-
-
-def main() -> None:
-    """Run the command line."""
-    # Temporary files are removed on the way out, so that a batch system's polite kill leaves none.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    app()
 
 
 def _summary(cleared: ClearedScene) -> str:

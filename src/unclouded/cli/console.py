@@ -13,9 +13,8 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from enum import StrEnum
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
@@ -33,32 +32,6 @@ _EXTRAS = {
 
 _PATIENCE = 2.0
 """Seconds after which a progress bar is shown."""
-
-
-class Device(StrEnum):
-    """Where the network runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are already there.")]
-
-
-def chosen_device(device: Device) -> str:
-    """Name the device that torch is to use: "cpu" or "cuda".
-
-    Raises:
-        InputError: CUDA is asked for and not there.
-    """
-    import torch
-
-    there = torch.cuda.is_available()
-    if device is Device.cuda and not there:
-        raise InputError("--device cuda: no CUDA device is there, or torch was built without CUDA; give --device cpu")
-    return "cuda" if there and device is not Device.cpu else "cpu"
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.console import Bar, Debug, Overwrite, faults, say
+from unclouded.cli.console import Bar, faults, say
+from unclouded.cli.options import Bands, Debug, Level, LevelGiven, Offset, Overwrite, Scale, Split, names_of
 
 if TYPE_CHECKING:
     from unclouded.data.packing import Job, Loaded
@@ -27,14 +27,6 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processes.  [default: 
 
 _SHOWN = 20
 """Patches of each domain on a contact sheet."""
-
-
-class Split(StrEnum):
-    """Splits of an archive."""
-
-    train = "train"
-    validation = "validation"
-    test = "test"
 
 
 @pack.command()
@@ -84,12 +76,10 @@ def folders(
     output: Output,
     size: Annotated[int, typer.Option(min=16, help="Side of a patch in pixels of 10 m.")] = 120,
     split: Annotated[Split | None, typer.Option(help="Split of all patches.  [default: by image]")] = None,
-    bands: Annotated[
-        str | None, typer.Option(metavar="B02,B03,...", help="Band names, where the files do not say.")
-    ] = None,
-    level: Annotated[str | None, typer.Option(help="L1C or L2A, where the files do not say.")] = None,
-    scale: Annotated[float | None, typer.Option(help="DN per 1.0 reflectance, if it is not 10000.")] = None,
-    offset: Annotated[float | None, typer.Option(help="DN to add before dividing.")] = None,
+    bands: Bands = None,
+    level: LevelGiven = None,
+    scale: Scale = None,
+    offset: Offset = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
     debug: Debug = False,
@@ -98,8 +88,8 @@ def folders(
     with faults(debug):
         from unclouded.data.folders import Reading, jobs, load
 
-        names = None if bands is None else tuple(name.strip() for name in bands.split(",") if name.strip())
-        reading = Reading(names, level, scale, offset)
+        names = names_of(bands)
+        reading = Reading(tuple(names) if names else None, level.value if level else None, scale, offset)
         _pack(
             lambda: jobs(
                 source,
@@ -114,13 +104,6 @@ def folders(
             workers,
             overwrite,
         )
-
-
-class Level(StrEnum):
-    """Processing levels of simulated patches."""
-
-    L1C = "L1C"
-    L2A = "L2A"
 
 
 @data.command()

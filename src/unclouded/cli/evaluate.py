@@ -1,0 +1,178 @@
+"""`unclouded evaluate`: how good models and images are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unclouded.cli.console import Bar, faults
+from unclouded.cli.options import (
+    ArchivePath,
+    Bands,
+    Debug,
+    Device,
+    Json,
+    LevelGiven,
+    Offset,
+    Overwrite,
+    Scale,
+    Split,
+    Workers,
+    chosen_device,
+    names_of,
+)
+
+evaluate = typer.Typer(help="Measure models and images.", no_args_is_help=True)
+
+
+@evaluate.command()
+def pairs(
+    cloudy: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the cloudy GeoTIFFs.")],
+    clear: Annotated[Path, typer.Option(metavar="DIR", help="Folder of clear ones of the same names and grids.")],
+    predicted: Annotated[Path, typer.Option(metavar="DIR", help="Folder of what a tool made of the cloudy ones.")],
+    bands: Bands = None,
+    level: LevelGiven = None,
+    scale: Scale = None,
+    offset: Offset = None,
+    json_file: Json = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Measure any tool's cleared GeoTIFFs against clear ones of the same places."""
+    with faults(debug):
+        from unclouded.evaluation.pairs import evaluate_folders
+        from unclouded.files import refuse_existing, write_json
+        from unclouded.report.tables import pairs_table
+        from unclouded.scene.batch import Reading
+
+        if json_file is not None and not overwrite:
+            refuse_existing(json_file)
+        reading = Reading(names_of(bands), level.value if level else None, scale, offset)
+        with Bar(predicted.name) as bar:
+            scores = evaluate_folders(cloudy, clear, predicted, reading, bar)
+        if json_file is not None:
+            write_json(scores, json_file)
+        print(pairs_table(scores))
+
+
+@evaluate.command()
+def translator(
+    weights: Annotated[str, typer.Argument(metavar="WEIGHTS", help="Bundled weights, or a weights file.")],
+    data: ArchivePath,
+    land_cover: Annotated[
+        str, typer.Option(metavar="WEIGHTS", help="Classifier by `unclouded train land-cover`, to see with.")
+    ],
+    split: Annotated[Split, typer.Option(help="Which of the archive's splits.")] = Split.validation,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="So many cloudy and clear patches at most, drawn by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
+    repeats: Annotated[int, typer.Option(min=0, help="Drawings for the 95 % intervals.")] = 100,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder to keep features in, for the next measuring.")
+    ] = None,
+    json_file: Json = None,
+    device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Measure a translator on an archive: cleared patches against clear ones, as a classifier sees them."""
+    with faults(debug):
+        from unclouded.data.archive import Archive
+        from unclouded.data.batch import CLASSES
+        from unclouded.evaluation.suite import Loaded, Measuring, evaluate
+        from unclouded.files import refuse_existing, write_json
+        from unclouded.models.weights import load_generator, load_land_cover
+        from unclouded.report.tables import translator_table
+
+        if json_file is not None and not overwrite:
+            refuse_existing(json_file)
+        generator, header = load_generator(weights)
+        classifier, classifier_header = load_land_cover(land_cover, *CLASSES.values())
+        place = chosen_device(device)
+        with Archive(data) as archive, Bar(header.name) as bar:
+            record = evaluate(
+                archive,
+                Loaded(generator.to(place), header),
+                Loaded(classifier.to(place), classifier_header),
+                Measuring(split=split.value, limit=limit, seed=seed, repeats=repeats),
+                device=place,
+                cache=cache,
+                progress=bar,
+            )
+        if json_file is not None:
+            write_json(record, json_file)
+        print(translator_table(record))
+
+
+@evaluate.command("land-cover")
+def land_cover(
+    weights: Annotated[str, typer.Argument(metavar="WEIGHTS", help="Bundled weights, or a weights file.")],
+    data: ArchivePath,
+    split: Annotated[Split, typer.Option(help="Which of the archive's splits.")] = Split.test,
+    limit: Annotated[int | None, typer.Option(min=1, help="So many patches at most, drawn by the seed.")] = None,
+    seed: Annotated[int, typer.Option(help="Which patches --limit draws.")] = 0,
+    json_file: Json = None,
+    figure: Annotated[Path | None, typer.Option(metavar="PNG", help="Scores per class, as a picture.")] = None,
+    device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.auto,
+    workers: Workers = 0,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Measure a land-cover classifier on the clear patches of an archive: the paper's table, and every class."""
+    with faults(debug):
+        from unclouded.data.archive import Archive
+        from unclouded.data.batch import CLASSES
+        from unclouded.data.labelled import LabelledPatches, checksum
+        from unclouded.evaluation.labels import average_precision, calibration
+        from unclouded.evaluation.land_cover import decide, predict
+        from unclouded.evaluation.land_cover_scores import PAPER, SCORES, score
+        from unclouded.files import refuse_existing, write_json
+        from unclouded.models.weights import load_land_cover
+        from unclouded.report.figures import draw_classes
+        from unclouded.report.tables import land_cover_table
+
+        wanted = [path for path in (json_file, figure) if path is not None]
+        if not overwrite:
+            refuse_existing(*wanted)
+        classifier, header = load_land_cover(weights, *CLASSES.values())
+        model, place = classifier.settings, chosen_device(device)
+        with Archive(data) as archive, Bar(split.value) as bar:
+            patches = LabelledPatches(
+                archive,
+                split.value,
+                classes=len(model.classes),
+                seed=seed,
+                limit=limit,
+                device=place,
+                workers=workers,
+            )
+            made = predict(classifier.to(place), patches.in_order(), len(patches), progress=bar)
+        scores = score(decide(made.probabilities, header.threshold, model.output), made.labels, model.classes)
+        precision = average_precision(made.probabilities, made.labels)
+        sure = calibration(made.probabilities, made.labels)
+        if json_file is not None:
+            record = {
+                "weights": {"name": header.name, "sha256": header.sha256, "steps": header.steps},
+                "archive": {"sha256": checksum(data), "split": split.value, "seed": seed, "limit": limit},
+                "threshold": header.threshold,
+            }
+            more = {"average_precision": precision._asdict(), "calibration": sure._asdict()}
+            write_json(record | asdict(scores) | more, json_file)
+        if figure is not None:
+            rows = [scores.per_class[name] for name in model.classes]
+            draw_classes(
+                model.classes,
+                [int(row["support"]) for row in rows],
+                {name: [row[name] for row in rows] for name in SCORES[:3]},
+                figure,
+                f"{header.name}, {split.value}: {scores.images:,} images",
+            )
+        paper = {f"paper, on BigEarthNet: {title}": values for title, values in PAPER.items()}
+        references = paper if len(model.classes) == 43 else {}
+        print(land_cover_table(header.name, header.threshold, asdict(scores), references))
+        print(f"mAP per class {precision.macro:.3f}, per image {precision.samples:.3f}")
+        print(f"calibration error {sure.error:.3f}")

@@ -1,0 +1,95 @@
+"""`unclouded train`: networks from archives and images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unclouded.cli.console import faults
+from unclouded.cli.options import (
+    ArchivePath,
+    Debug,
+    Device,
+    Overrides,
+    Resume,
+    Run,
+    Settings,
+    Workers,
+    chosen_device,
+)
+
+train = typer.Typer(help="Train networks.", no_args_is_help=True)
+
+
+@train.command("land-cover")
+def land_cover(
+    settings: Settings,
+    data: ArchivePath,
+    output: Run,
+    overrides: Overrides = None,
+    resume: Resume = False,
+    device: Annotated[Device, typer.Option(help="Where the network learns.")] = Device.auto,
+    workers: Workers = 0,
+    debug: Debug = False,
+) -> None:
+    """Train the land-cover classifier; Ctrl-C stops it, --resume goes on from the last checkpoint."""
+    with faults(debug):
+        from unclouded.data.archive import Archive
+        from unclouded.data.labelled import LabelledPatches, checksum
+        from unclouded.data.observations import Augmentation
+        from unclouded.settings import LandCoverSettings, load_settings_of
+        from unclouded.training.land_cover import Data
+        from unclouded.training.land_cover import train as run
+
+        wanted = load_settings_of(LandCoverSettings, settings, overrides or [])
+        rate, place = wanted.training, chosen_device(device)
+        with Archive(data) as archive:
+            train_patches = LabelledPatches(
+                archive,
+                "train",
+                classes=wanted.classes,
+                batch=rate.batch,
+                seed=rate.seed,
+                augmentation=Augmentation(turn=rate.turn, drop_bands=rate.drop_bands, drop_radar=1.0),
+                device=place,
+                workers=workers,
+            )
+            validation = LabelledPatches(
+                archive,
+                "validation",
+                classes=wanted.classes,
+                batch=rate.batch,
+                seed=rate.seed,
+                limit=rate.validation_patches,
+                device=place,
+                workers=workers,
+            )
+            print(run(wanted, Data(train_patches, validation, checksum(data)), output, resume, place))
+
+
+@train.command()
+def translator(
+    settings: Settings,
+    data: Annotated[
+        Path, typer.Option(metavar="ARCHIVE|DIR", help="Archive, or folder of the images that the settings name.")
+    ],
+    output: Run,
+    overrides: Overrides = None,
+    land_cover: Annotated[
+        str | None, typer.Option(metavar="WEIGHTS", help="Classifier to compare an archive's validation patches by.")
+    ] = None,
+    resume: Resume = False,
+    device: Annotated[Device, typer.Option(help="Where the networks learn.")] = Device.auto,
+    workers: Workers = 0,
+    debug: Debug = False,
+) -> None:
+    """Train the cloudy-to-clear generator; Ctrl-C stops it, --resume goes on from the last checkpoint."""
+    with faults(debug):
+        from unclouded.settings import load_settings
+        from unclouded.training.translator_run import run
+
+        place = chosen_device(device)
+        wanted = load_settings(settings, overrides or [])
+        print(run(wanted, data, output, resume=resume, land_cover=land_cover, device=place, workers=workers))
