@@ -18,7 +18,7 @@ from unclouded.data.band_statistics import band_statistics
 from unclouded.data.batch import CLASSES, Batch, PatchReader
 from unclouded.data.domains import select
 from unclouded.data.observations import SCALE, Augmentation, to_observation
-from unclouded.data.sampling import Rows
+from unclouded.data.sampling import Position, Rows
 from unclouded.errors import InputError
 from unclouded.models.generator import Observation
 
@@ -40,7 +40,7 @@ class Labelled(NamedTuple):
     ids: list[str]
 
 
-class LabelledPatches:
+class LabelledPatches(Position):
     """The clear patches of one split that have labels.
 
     Every draw comes from a generator seeded by (seed, epoch) or (seed, epoch, step), so that all a checkpoint must keep
@@ -140,25 +140,7 @@ class LabelledPatches:
         for batch in self._load(parts):
             yield _labelled(batch, to_observation(batch, self._device))
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position, and what it is a position in; plain numbers."""
-        return {"epoch": self.epoch, "step": self.step} | self._identity()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a position that `state_dict` gave.
-
-        Raises:
-            InputError: the position is one in other data, or in other batches.
-        """
-        for name, own in self._identity().items():
-            if state.get(name) != own:
-                raise InputError(
-                    f"the checkpoint's data has {name} {state.get(name)}, this run's {own}: "
-                    "resume with the archive and settings of the checkpoint, or start a new run"
-                )
-        self.epoch, self.step = int(state["epoch"]), int(state["step"])
-
-    def _identity(self) -> dict[str, int]:
+    def _identity(self) -> dict[str, Any]:
         return {"seed": self._seed, "batch": self._batch, "patches": len(self.rows), "classes": len(self.classes)}
 
     def _order(self, epoch: int) -> Rows:

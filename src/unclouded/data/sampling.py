@@ -72,7 +72,41 @@ class ClearPool:
         return drawn
 
 
-class UnpairedSampler:
+class Position:
+    """A place in a seeded order, which can be kept and come back to.
+
+    Attributes:
+        epoch: the epoch to go on in.
+        step: the step of it to go on with.
+    """
+
+    epoch = 0
+    step = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position, and what it is a position in."""
+        return {"epoch": self.epoch, "step": self.step} | self._identity()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a position that `state_dict` gave.
+
+        Raises:
+            InputError: the position is one in other data, or in other batches.
+        """
+        for name, own in self._identity().items():
+            if state.get(name) != own:
+                raise InputError(
+                    f"the checkpoint's data has {name} {state.get(name)}, this run's {own}: "
+                    "resume with the archive and settings of the checkpoint, or start a new run"
+                )
+        self.epoch, self.step = int(state["epoch"]), int(state["step"])
+
+    def _identity(self) -> dict[str, Any]:
+        """What the position is one in: seeds and sizes, on which the order depends."""
+        raise NotImplementedError
+
+
+class UnpairedSampler(Position):
     """One epoch shows every cloudy patch once, in random order, each batch with clear ones drawn at random.
 
     A step draws for all processes together; each takes its part. So a run on four processes with batches of 8 shows
@@ -141,24 +175,6 @@ class UnpairedSampler:
         self.step += 1
         if self.step == len(self):
             self.epoch, self.step = self.epoch + 1, 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position, and what it is a position in."""
-        return {"epoch": self.epoch, "step": self.step} | self._identity()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a position that `state_dict` gave.
-
-        Raises:
-            InputError: the position is one in other data, or in other batches.
-        """
-        for name, own in self._identity().items():
-            if state.get(name) != own:
-                raise InputError(
-                    f"the checkpoint's data has {name} {state.get(name)}, this run's {own}: "
-                    "resume with the archive and settings of the checkpoint, or start a new run"
-                )
-        self.epoch, self.step = int(state["epoch"]), int(state["step"])
 
     def _identity(self) -> dict[str, Any]:
         sizes = {"cloudy": len(self._x), "clear": len(self._pool)}

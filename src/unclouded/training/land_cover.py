@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +17,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.errors import InputError, UncloudedError
 from unclouded.evaluation.land_cover import LabelledImages, check_bands, choose_threshold, decide, image_f1, predict
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, save_land_cover
 from unclouded.settings import LandCoverSettings
+from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
 from unclouded.training.label_objectives import distribution_loss, presence_loss, reduce_labels
 from unclouded.training.run_log import RunLog, tensorboard_events
 
@@ -149,12 +149,7 @@ def train(
         FileError: the checkpoint cannot be read.
         UncloudedError: the loss is no longer finite; the last good checkpoint stays.
     """
-    checkpoint = output / "checkpoint.pt"
-    if checkpoint.exists() != resume:
-        found, advice = (
-            ("already holds a run", "add --resume") if checkpoint.exists() else ("holds no run", "drop --resume")
-        )
-        raise InputError(f"{output}: {found}; {advice} or choose another folder.")
+    check_start(output, resume)
     shown = int((data.train.counts > 0).sum())
     if shown < 2:
         raise InputError(f"{shown} class among the labels of the training patches; a classifier needs two or more.")
@@ -162,7 +157,7 @@ def train(
     first = next(iter(data.validation.in_order()))
     check_bands(training.classifier.settings, first.observation.present, first.ids)
     if resume:
-        training.restore(_read(checkpoint))
+        training.restore(read_checkpoint(output))
     else:
         statistics = data.train.statistics()
         for network in (training.classifier, training.average):
@@ -188,7 +183,7 @@ def train(
                 log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
                 events(entry, training.step)
                 bar.set_postfix(loss=f"{entry['loss']:.3f}", f1=f"{entry['f1']:.3f}", best=f"{training.best:.3f}")
-                _save(training.state(), checkpoint)
+                write_checkpoint(training.state(), output)
     return output / "weights.safetensors"
 
 
@@ -249,19 +244,3 @@ def _schedule(step: int, settings: LandCoverSettings) -> float:
     """Linear warm-up, then cosine to zero."""
     warmup, steps = settings.training.warmup, settings.training.steps
     return min((step + 1) / max(warmup, 1), 0.5 * (1 + math.cos(math.pi * step / steps)))
-
-
-def _read(checkpoint: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
-    except Exception as error:  # torch raises whatever its readers raise
-        raise FileError(
-            f"{checkpoint}: not a checkpoint that can be read ({type(error).__name__}); start a new run."
-        ) from error
-    return state
-
-
-def _save(state: dict[str, Any], checkpoint: Path) -> None:
-    aside = checkpoint.with_name(".checkpoint.part")
-    torch.save(state, aside)
-    os.replace(aside, checkpoint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.errors import InputError, UncloudedError
 from unclouded.models.cloud_generator import CloudSettings
 from unclouded.models.context_generator import GeneratorSettings
 from unclouded.models.generator import Generator, Observation
@@ -22,6 +21,7 @@ from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
 from unclouded.models.weights import Header, save_generator
 from unclouded.settings import TranslatorSettings
+from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
 from unclouded.training.image_pool import ImagePool
 from unclouded.training.run_log import RunLog, tensorboard_events
 from unclouded.training.simulated import simulated_terms
@@ -136,17 +136,12 @@ def train(
         FileError: the checkpoint cannot be read.
         UncloudedError: a term is no longer finite; the last good checkpoint stays.
     """
-    checkpoint = output / "checkpoint.pt"
-    if checkpoint.exists() != resume:
-        found, advice = (
-            ("already holds a run", "add --resume") if checkpoint.exists() else ("holds no run", "drop --resume")
-        )
-        raise InputError(f"{output}: {found}; {advice} or choose another folder.")
+    check_start(output, resume)
     output.mkdir(parents=True, exist_ok=True)
     training = Training(settings, device)
     batches = source(training.rng)
     if resume:
-        state = _read(checkpoint)
+        state = read_checkpoint(output)
         training.restore(state)
         batches.load_state_dict(state["source"])
     rate = settings.training
@@ -242,20 +237,8 @@ def _schedule(step: int, settings: TranslatorSettings) -> float:
     return min(warm, 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _read(checkpoint: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
-    except Exception as error:  # torch raises whatever its readers raise
-        raise FileError(
-            f"{checkpoint}: not a checkpoint that can be read ({type(error).__name__}); start a new run."
-        ) from error
-    return state
-
-
 def _save(training: Training, batches: Source, output: Path) -> None:
-    aside = output / ".checkpoint.part"
-    torch.save(training.state() | {"source": batches.state_dict()}, aside)
-    os.replace(aside, output / "checkpoint.pt")
+    write_checkpoint(training.state() | {"source": batches.state_dict()}, output)
     save_generator(training.average, header_of(training, output.name), output / "weights.safetensors")
 
 
