@@ -69,3 +69,12 @@ def test_what_does_not_read_back_as_written_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "copy", lossy_copy)
     with pytest.raises(FileError, match=r"out\.tif: does not read back as written"):
         write(tmp_path / "out.tif", np.ones((2, 64, 64), "uint16"), layout(64, 64))
+
+
+def test_a_draft_that_is_taken_away_is_an_error_with_its_name(tmp_path):
+    with CogWriter(tmp_path / "out.tif", layout(64, 64)) as file:
+        file.write(next(iter(cut(64, 64, size=64))).core, np.ones((2, 64, 64), np.uint16))
+        for draft in tmp_path.glob("*draft*"):
+            draft.unlink()
+        with pytest.raises(FileError, match=r"out\.tif: cannot be written"):
+            file.finish()

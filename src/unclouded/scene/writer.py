@@ -15,11 +15,11 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 from rasterio.shutil import copy
 from rasterio.windows import Window
 
 from unclouded.errors import FileError
+from unclouded.scene.raster import FAULTS
 from unclouded.scene.tiles import Box
 
 BLOCK = 512
@@ -160,7 +160,7 @@ def _environment(path: Path) -> Iterator[None]:
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False):
             yield
-    except (RasterioError, OSError) as error:
+    except (*FAULTS, OSError) as error:
         if isinstance(error, FileError):
             raise
         # Rasterio's own message only refers to GDAL's, which says why.
