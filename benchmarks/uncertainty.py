@@ -171,7 +171,7 @@ def draw(images: list[Judged], path: Path) -> None:
         axes.plot(*binned([image for image in images if image.place == name]), color="0.75", linewidth=1)
     axes.plot([], [], color="0.75", linewidth=1, label="one place")
     axes.plot(*binned(images), "o-", color="C0", linewidth=2, label="all cloudy pixels")
-    limits = (0.005, 0.5)
+    limits = (0.002, 0.2)
     axes.plot(limits, limits, "--", color="black", linewidth=1, label="uncertainty = error")
     axes.set(xscale="log", yscale="log", xlim=limits, ylim=limits, aspect="equal")
     axes.set(xlabel="uncertainty (reflectance, RMS of the tenth)", ylabel="RMS error (reflectance)")
@@ -201,7 +201,7 @@ def main() -> None:
     images = judge(given.data, generator, header.threshold, given.samples)
     figures = print_order(images) | print_size(images)
     print()
-    for name, value in figures.items():
+    for name, value in json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 4)).items():
         print(f"{name:40}{value}")
     if given.figure:
         draw(images, given.figure)
