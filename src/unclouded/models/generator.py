@@ -138,11 +138,13 @@ class Generator(nn.Module):
         settings: sizes, with which the network can be built again.
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
         context: the surveyor.
+        calibration: what the spread over latent samples is multiplied by to be the uncertainty.
     """
 
     settings: Sizes
     margin: int
     context: Surveyor
+    calibration: float = 1.0
 
     @property
     def device(self) -> torch.device:

@@ -259,6 +259,7 @@ def header_of(training: Training, name: str) -> Header:
     return Header(
         name=name,
         threshold=settings.threshold,
+        calibration=settings.calibration,
         settings=settings.model_dump(mode="json"),
         data=settings.data,
         steps=training.step,
