@@ -97,8 +97,10 @@ class Translation(NamedTuple):
 
 
 def compress(reflectance: Tensor) -> Tensor:
-    """Bring ground (0 to 0.5) and cloud tops (beyond 1) into one range that a network can work with."""
-    return torch.asinh(reflectance / 0.1)
+    """Bring ground (0 to 0.5) and cloud tops (beyond 1) into one range that a network can work with: asinh(r / 0.1)."""
+    # Its definition by the logarithm is several times as fast as torch's own; what is far below 0 would lose digits.
+    x = (reflectance / 0.1).clamp(min=-10)
+    return torch.log(x + torch.sqrt(x.square() + 1))
 
 
 class Sizes(Protocol):

@@ -61,7 +61,7 @@ class Training:
         self.ranks = ranks = ranks or Ranks()
         self.settings, self.device = settings, ranks.device
         networks = Translator(sizes_of(settings))
-        self.translator: Translator = networks.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.translator: Translator = networks.to(self.device, memory_format=networks.memory_format)  # type: ignore[call-overload]
         self.average: Generator = copy.deepcopy(self.translator.g_xy).requires_grad_(False)
         ranks.share(self.translator.g_xy, "spread", "translate")
         ranks.share(self.translator.g_xy.get_submodule("context"), "forward")
