@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Over
 from unclouded.errors import OutputExistsError, UncloudedError
 
 if TYPE_CHECKING:
+    from unclouded.scene.batch import Reading
     from unclouded.scene.clear import ClearedScene
 
 
@@ -47,6 +48,18 @@ def clear(
             min=0, max=1, help="Opacity under which pixels stay as they are, byte for byte.  [default: the weights']"
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="For many scenes: clear them with N processes of one thread each."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Clear them on the dask cluster at tcp://HOST:PORT. Its workers read INPUT, --radar and --model "
+            "themselves: paths of the same machine or of a disk that all share, or addresses.",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
@@ -56,6 +69,8 @@ def clear(
 
         if radar is not None and len(inputs) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--radar")
+        if workers is not None and scheduler is not None:
+            raise typer.BadParameter("has its own workers; give it without --workers", param_hint="--scheduler")
         reading = Reading(names_of(bands), level.value if level else None, scale, offset)
         todo = plan(inputs, output, reading, overwrite=overwrite)
         for note in todo.notes:
@@ -63,7 +78,22 @@ def clear(
         failed = len(todo.failed)
         for error in todo.failed.values():
             report(error, debug)
-        if todo.outputs:
+        if todo.outputs and (workers is not None or scheduler is not None):
+            failed += _clear_on_cluster(
+                todo.outputs,
+                reading,
+                model,
+                device.value,
+                workers,
+                scheduler,
+                debug,
+                radar=radar,
+                samples=samples,
+                seed=seed,
+                threshold=threshold,
+                overwrite=overwrite,
+            )
+        elif todo.outputs:
             from unclouded.scene.product import Model, clear_product
 
             loaded = Model.load(model, device.value)
@@ -87,6 +117,39 @@ def clear(
                     failed += 1
         if failed:
             raise typer.Exit(FAILED if failed == len(todo.outputs | todo.failed) else SOME_FAILED)
+
+
+def _clear_on_cluster(
+    outputs: dict[str, Path],
+    reading: Reading,
+    model: str,
+    device: str,
+    workers: int | None,
+    scheduler: str | None,
+    debug: bool,
+    **options: Any,  # noqa: ANN401 (those of `clear_product`)
+) -> int:
+    """Clear scenes on a cluster, say at the end what failed, and return how many did."""
+    from unclouded.scene.cluster import Cluster, clear_scenes
+    from unclouded.scene.product import Model
+
+    loaded = Model.load(model, device)
+    failed: dict[str, Exception] = {}
+    with (
+        Cluster(workers, scheduler) as cluster,
+        Bar(f"{len(outputs)} inputs") as bar,
+        closing(clear_scenes(outputs, reading, model, loaded, cluster, progress=bar, **options)) as scenes,
+    ):
+        for source, outcome in scenes:
+            if isinstance(outcome, Exception):
+                failed[source] = outcome
+            else:
+                print(_summary(outcome, elsewhere=True))
+    for source, error in failed.items():
+        report(error, debug, source)
+        if not isinstance(error, OutputExistsError):
+            _say_finished(outputs[source])
+    return len(failed)
 
 
 def demo(
@@ -138,21 +201,23 @@ def models(debug: Debug = False) -> None:
 @contextmanager
 def _resumable(output: Path) -> Iterator[None]:
     """Say of an output that is not made, for whatever reason, what is finished of it."""
-    from unclouded.scene.journal import finished_rows
-
     try:
         yield
     except OutputExistsError:
         raise  # what is there is not this command's
     except BaseException:
-        if done := finished_rows(output):
-            say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")
+        _say_finished(output)
         raise
 
 
-def _summary(cleared: ClearedScene) -> str:
-    share = cleared.seconds_network / cleared.seconds
-    return (
-        f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, "
-        f"{cleared.seconds:.1f} s ({share:.0%} in the network)"
-    )
+def _say_finished(output: Path) -> None:
+    from unclouded.scene.journal import finished_rows
+
+    if done := finished_rows(output):
+        say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")
+
+
+def _summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
+    said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, {cleared.seconds:.1f} s"
+    # The time of a cluster's networks adds up to more than passes.
+    return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"
