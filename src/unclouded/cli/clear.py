@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, report, say
+from unclouded.cli.clearings import Clearings, summary, weights_record
+from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
 from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Scale, names_of
 from unclouded.errors import UncloudedError
 
-if TYPE_CHECKING:
-    from unclouded.scene.clear import ClearedScene
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
+]
 
 
 def clear(
@@ -46,6 +48,7 @@ def clear(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    as_json: JsonLines = False,
     debug: Debug = False,
 ) -> None:
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
@@ -58,13 +61,14 @@ def clear(
         todo = plan(inputs, output, reading, overwrite=overwrite)
         for note in todo.notes:
             say(f"note: {note}")
-        failed = len(todo.failed)
-        for error in todo.failed.values():
-            report(error, debug)
+        clearings = Clearings(as_json=as_json, debug=debug)
+        for source, error in todo.failed.items():
+            clearings.refuse(source, error)
         if todo.outputs:
             from unclouded.scene.product import Model, clear_product
 
             loaded = Model.load(model, device.value)
+            detail(f"weights: {model}, on {loaded.device}")
             for source, name in todo.outputs.items():
                 try:
                     with Bar(name.name) as bar, reading.open(source) as scene:
@@ -79,12 +83,11 @@ def clear(
                             overwrite=overwrite,
                             progress=bar,
                         )
-                    print(_summary(cleared))
+                    clearings.done(source, cleared)
                 except (UncloudedError, MemoryError, RuntimeError) as error:
-                    report(error, debug, source)
-                    failed += 1
-        if failed:
-            raise typer.Exit(FAILED if failed == len(todo.outputs | todo.failed) else SOME_FAILED)
+                    clearings.refuse(source, error)
+        if clearings.failed:
+            raise typer.Exit(FAILED if clearings.failed == len(todo.outputs | todo.failed) else SOME_FAILED)
 
 
 def demo(
@@ -108,12 +111,14 @@ def demo(
                 cleared = clear_product(scene, name, loaded, overwrite=overwrite)
                 picture = name.with_suffix(".png")
                 before_after(*read_result(scene, cleared), scene.info.bands, picture, scene.info.stem)
-            print(f"{_summary(cleared)}; before and after: {picture}")
+            tell(f"{summary(cleared)}; before and after: {picture}")
 
 
-def models(debug: Debug = False) -> None:
+def models(as_json: JsonLines = False, debug: Debug = False) -> None:
     """List the bundled weights, each with its card."""
     with faults(debug):
+        import json
+
         from unclouded.models import weights
 
         for name, path in weights.bundled().items():
@@ -124,6 +129,9 @@ def models(debug: Debug = False) -> None:
                 what = f"tells {len(classifier.settings.classes)} land-cover classes apart"
             else:
                 _, header = weights.load_generator(name)
+            if as_json:
+                print(json.dumps(weights_record(name, path, what, header)))
+                continue
             size = path.stat().st_size / 2**20
             print(
                 f"{name}: {' '.join(header.bands)}; {', '.join(header.levels)}; {header.steps} training steps; {what}"
@@ -131,11 +139,3 @@ def models(debug: Debug = False) -> None:
             print(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
             if header.data:
                 print(f"  learnt from: {header.data}")
-
-
-def _summary(cleared: ClearedScene) -> str:
-    share = cleared.seconds_network / cleared.seconds
-    return (
-        f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, "
-        f"{cleared.seconds:.1f} s ({share:.0%} in the network)"
-    )
