@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,7 @@ import typer
 from unclouded.cli.clearings import Clearings, summary, weights_record
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
 from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Scale, names_of
-from unclouded.errors import UncloudedError
+from unclouded.errors import OutputExistsError, UncloudedError
 
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
@@ -71,7 +73,7 @@ def clear(
             detail(f"weights: {model}, on {loaded.device}")
             for source, name in todo.outputs.items():
                 try:
-                    with Bar(name.name) as bar, reading.open(source) as scene:
+                    with _resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
                         cleared = clear_product(
                             scene,
                             name,
@@ -139,3 +141,18 @@ def models(as_json: JsonLines = False, debug: Debug = False) -> None:
             print(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
             if header.data:
                 print(f"  learnt from: {header.data}")
+
+
+@contextmanager
+def _resumable(output: Path) -> Iterator[None]:
+    """Say of an output that is not made, for whatever reason, what is finished of it."""
+    from unclouded.scene.journal import finished_rows
+
+    try:
+        yield
+    except OutputExistsError:
+        raise  # what is there is not this command's
+    except BaseException:
+        if done := finished_rows(output):
+            say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")
+        raise

@@ -145,6 +145,15 @@ def load_land_cover(name: str | Path, *vocabularies: Sequence[str]) -> tuple[Lan
     return classifier, header
 
 
+def checksum_of(generator: Generator) -> str:
+    """SHA-256, in hexadecimal, of a generator's values: of the weights themselves, wherever they came from."""
+    digest = hashlib.sha256(repr(generator.settings).encode())
+    for name, tensor in generator.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def format_of(name: str | Path) -> str:
     """The format of weights, `FORMAT` or `LAND_COVER_FORMAT`, read from the header alone; empty if there is none.
 

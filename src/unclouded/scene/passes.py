@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import abc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from unclouded.scene.info import SceneInfo
 from unclouded.scene.overlap import ahead
 from unclouded.scene.sampling import Sampled, latents, observe, sample
 from unclouded.scene.tiles import Box, Tile, cut
+from unclouded.scene.writer import checksum
 
 TILE = 512
 THRESHOLD = 0.1
@@ -76,6 +77,11 @@ class ClearedTile:
     valid: int
     changed: int
 
+    @property
+    def layers(self) -> tuple[NDArray[Any], ...]:
+        """What goes to a file of its own each."""
+        return self.dn, self.quality
+
 
 @dataclass(frozen=True)
 class _Window:
@@ -92,8 +98,16 @@ class _Window:
         return bool(self.valid[self.tile.core.within(self.tile.outer).slices].any())
 
 
+class _Surveyed(NamedTuple):
+    """A scene reduced to the statistics of its cells, (1, S, h, w), what is known of it, (1, 16), and its checksums."""
+
+    statistics: Tensor
+    known: Tensor
+    checksums: dict[str, int]
+
+
 class Clearing:
-    """The clearing of one scene; `tiles` does the work. The arguments are those of `clear_scene`."""
+    """The clearing of one scene: `survey` it, then clear its `tiles`. The arguments are those of `clear_scene`."""
 
     def __init__(
         self,
@@ -123,30 +137,48 @@ class Clearing:
         self._threshold = threshold
         self._tile, self._batch, self._offset = tile, batch, tile_offset
         self._report = progress or (lambda stage, done, total: None)
+        self._surveyed: _Surveyed | None = None
 
-    @torch.inference_mode()
-    def tiles(self) -> abc.Generator[ClearedTile, None, None]:
-        """Clear the scene tile by tile.
+    def survey(self) -> dict[str, int]:
+        """Read the scene once, for what the network has to know of all of it; return checksums of all that was read.
 
         Raises:
             InputError: if no pixel holds data.
             FileError: if the scene cannot be read.
         """
+        self._surveyed = self._summarise()
+        return self._surveyed.checksums
+
+    @torch.inference_mode()
+    def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
+        """Clear the scene tile by tile, and survey it first unless that is done.
+
+        Args:
+            finished: first rows of the rows of tiles that are not wanted.
+
+        Raises:
+            InputError: if no pixel holds data.
+            FileError: if the scene cannot be read.
+        """
+        if self._surveyed is None:
+            self.survey()
+        height, width, margin = self.info.height, self.info.width, self._generator.margin
+        tiles = list(cut(height, width, size=self._tile, margin=margin, step=CELL, offset=self._offset))
+        wanted = [tile for tile in tiles if tile.core.row not in finished]
+        if not wanted:
+            return
+        done = sum(tile.core.height * tile.core.width for tile in tiles if tile.core.row in finished)
         context = self._context()
-        done, pixels = 0, self.info.height * self.info.width
-        with closing(ahead(self._batches())) as batches:
+        with closing(ahead(self._batches(wanted))) as batches:
             for windows in batches:
                 for cleared in self._translate(windows, context):
                     yield cleared
                     done += cleared.dn[0].size
-                    self._report("clearing", done, pixels)
+                    self._report("clearing", done, height * width)
 
-    def _batches(self) -> Iterator[list[_Window]]:
-        margin = self._generator.margin
+    def _batches(self, tiles: Sequence[Tile]) -> Iterator[list[_Window]]:
         waiting: list[_Window] = []
-        for tile in cut(
-            self.info.height, self.info.width, size=self._tile, margin=margin, step=CELL, offset=self._offset
-        ):
+        for tile in tiles:
             if waiting and (len(waiting) == self._batch or not _alike(waiting[0].tile, tile)):
                 yield waiting
                 waiting = []
@@ -154,8 +186,10 @@ class Clearing:
         yield waiting
 
     def _context(self) -> Tensor:
-        """Survey the whole scene: (1, K, h, w) on the grid of its cells."""
-        statistics, known = self._summarise()
+        """What the network knows of the whole surveyed scene: (1, K, h, w) on the grid of its cells."""
+        assert self._surveyed is not None
+        statistics, known = self._surveyed.statistics, self._surveyed.known
+        self._surveyed = None
         cells_high, cells_wide = statistics.shape[-2:]
         trust = torch.empty(1, 1, cells_high, cells_wide)
         features = torch.empty(1, self._generator.settings.features, cells_high, cells_wide)
@@ -178,16 +212,19 @@ class Clearing:
         context = self._generator.spread(statistics, Survey(trust.to(self._device), features.to(self._device)))
         return context.cpu()
 
-    def _summarise(self) -> tuple[Tensor, Tensor]:
-        """Reduce the scene to the statistics of its cells, (1, S, h, w), and say what is known of it, (1, 16)."""
+    @torch.inference_mode()
+    def _summarise(self) -> _Surveyed:
         height, width = self.info.height, self.info.width
         statistics: Tensor | None = None
         known = torch.empty(0)
-        done = valid = 0
+        done = valid = pixels = radar = 0
         with closing(ahead(self._read(tile) for tile in cut(height, width, size=_BLOCK))) as windows:
             for window in windows:
                 core = window.tile.core
                 valid += int(window.valid.sum())
+                pixels = checksum(window.dn, pixels)
+                if self._radar is not None:
+                    radar = checksum(window.x.guides.cpu().numpy(), radar)
                 cells = self._generator.summarise(window.x).cpu()
                 if statistics is None:
                     statistics = torch.empty(1, cells.shape[1], -(-height // CELL), -(-width // CELL))
@@ -201,7 +238,7 @@ class Clearing:
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
-        return statistics, known
+        return _Surveyed(statistics, known, {"pixels": pixels, "radar": radar})
 
     def _read(self, tile: Tile) -> _Window:
         box = tile.outer
@@ -243,9 +280,12 @@ class Clearing:
 
 
 def _alike(one: Tile, other: Tile) -> bool:
-    """Tell whether two tiles can share a batch: the same size, and the same part of it to be kept."""
-    return one.core.within(one.outer) == other.core.within(other.outer) and (
-        (one.outer.height, one.outer.width) == (other.outer.height, other.outer.width)
+    """Tell whether two tiles can share a batch: in one row, of the same size, and the same part of it to be kept."""
+    # Of one row, so that rows left out do not change the batches, and with them the last bits, of the others.
+    return (
+        one.core.row == other.core.row
+        and one.core.within(one.outer) == other.core.within(other.outer)
+        and ((one.outer.height, one.outer.width) == (other.outer.height, other.outer.width))
     )
 
 
