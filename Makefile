@@ -1,12 +1,16 @@
 PYTHON ?= python3
 INSTALL = .venv/bin/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo data test lint
+.PHONY: demo data docs test lint
 demo: .venv/installed
 	.venv/bin/unclouded demo --output demo --overwrite
 
 data: .venv/installed
 	$(INSTALL) --editable '.[data]'
+
+docs: .venv/installed
+	$(INSTALL) --editable '.[docs]'
+	.venv/bin/mkdocs build --strict
 
 test: .venv/installed-dev
 	.venv/bin/python -m pytest -m "not slow"
@@ -22,5 +26,5 @@ lint: .venv/installed-dev
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(INSTALL) --editable '.[dev,benchmark,cluster,data]'
+	$(INSTALL) --editable '.[dev,benchmark,cluster,data,docs]'
 	touch $@

@@ -1,4 +1,4 @@
-"""Remove clouds and their shadows from Sentinel-2 images, and say how far each pixel can be trusted.
+"""Remove clouds and their shadows from Sentinel-2 images, and say of every pixel how far it was replaced.
 
 `clear` clears a scene, `load_model` gives the network that does it, `frechet_distance` compares two sets of features.
 Importing the package loads neither torch nor GDAL.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -11,11 +12,11 @@ from unclouded.cli.clear import clear, demo, models
 from unclouded.cli.data import data
 from unclouded.cli.evaluate import evaluate
 from unclouded.cli.train import train
+from unclouded.cli.voice import speak_everywhere
 
 app = typer.Typer(
-    help="Remove clouds and their shadows from Sentinel-2 images, and say how far each pixel can be trusted.",
+    help="Remove clouds and their shadows from Sentinel-2 images, and say of every pixel how far it was replaced.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -23,10 +24,28 @@ for command in (clear, demo, models):
     app.command()(command)
 for group, name in ((train, "train"), (data, "data"), (evaluate, "evaluate")):
     app.add_typer(group, name=name)
+speak_everywhere(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from unclouded import __version__
+
+        print(f"unclouded {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before any command."""
 
 
 def main() -> None:
     """Run the command line."""
     # Temporary files are removed on the way out, so that a batch system's polite kill leaves none.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    app()
+    app(prog_name="unclouded")

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, report, say
+from unclouded.cli.clearings import Clearings, summary, weights_record
+from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
 from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Scale, names_of
 from unclouded.errors import OutputExistsError, UncloudedError
 
 if TYPE_CHECKING:
     from unclouded.scene.batch import Reading
-    from unclouded.scene.clear import ClearedScene
+
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
+]
 
 
 def clear(
@@ -61,6 +65,7 @@ def clear(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    as_json: JsonLines = False,
     debug: Debug = False,
 ) -> None:
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
@@ -75,28 +80,18 @@ def clear(
         todo = plan(inputs, output, reading, overwrite=overwrite)
         for note in todo.notes:
             say(f"note: {note}")
-        failed = len(todo.failed)
-        for error in todo.failed.values():
-            report(error, debug)
+        clearings = Clearings(as_json=as_json, debug=debug)
+        for source, error in todo.failed.items():
+            clearings.refuse(source, error)
         if todo.outputs and (workers is not None or scheduler is not None):
-            failed += _clear_on_cluster(
-                todo.outputs,
-                reading,
-                model,
-                device.value,
-                workers,
-                scheduler,
-                debug,
-                radar=radar,
-                samples=samples,
-                seed=seed,
-                threshold=threshold,
-                overwrite=overwrite,
-            )
+            options = {"radar": radar, "samples": samples, "seed": seed, "threshold": threshold, "overwrite": overwrite}
+            where = (workers, scheduler)
+            _clear_on_cluster(todo.outputs, reading, model, device.value, where, clearings, **options)
         elif todo.outputs:
             from unclouded.scene.product import Model, clear_product
 
             loaded = Model.load(model, device.value)
+            detail(f"weights: {model}, on {loaded.device}")
             for source, name in todo.outputs.items():
                 try:
                     with _resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
@@ -111,12 +106,11 @@ def clear(
                             overwrite=overwrite,
                             progress=bar,
                         )
-                    print(_summary(cleared))
+                    clearings.done(source, cleared)
                 except (UncloudedError, MemoryError, RuntimeError) as error:
-                    report(error, debug, source)
-                    failed += 1
-        if failed:
-            raise typer.Exit(FAILED if failed == len(todo.outputs | todo.failed) else SOME_FAILED)
+                    clearings.refuse(source, error)
+        if clearings.failed:
+            raise typer.Exit(FAILED if clearings.failed == len(todo.outputs | todo.failed) else SOME_FAILED)
 
 
 def _clear_on_cluster(
@@ -124,19 +118,18 @@ def _clear_on_cluster(
     reading: Reading,
     model: str,
     device: str,
-    workers: int | None,
-    scheduler: str | None,
-    debug: bool,
+    where: tuple[int | None, str | None],
+    clearings: Clearings,
     **options: Any,  # noqa: ANN401 (those of `clear_product`)
-) -> int:
-    """Clear scenes on a cluster, say at the end what failed, and return how many did."""
+) -> None:
+    """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed."""
     from unclouded.scene.cluster import Cluster, clear_scenes
     from unclouded.scene.product import Model
 
     loaded = Model.load(model, device)
     failed: dict[str, Exception] = {}
     with (
-        Cluster(workers, scheduler) as cluster,
+        Cluster(*where) as cluster,
         Bar(f"{len(outputs)} inputs") as bar,
         closing(clear_scenes(outputs, reading, model, loaded, cluster, progress=bar, **options)) as scenes,
     ):
@@ -144,12 +137,11 @@ def _clear_on_cluster(
             if isinstance(outcome, Exception):
                 failed[source] = outcome
             else:
-                print(_summary(outcome, elsewhere=True))
+                clearings.done(source, outcome, elsewhere=True)
     for source, error in failed.items():
-        report(error, debug, source)
+        clearings.refuse(source, error)
         if not isinstance(error, OutputExistsError):
             _say_finished(outputs[source])
-    return len(failed)
 
 
 def demo(
@@ -173,12 +165,14 @@ def demo(
                 cleared = clear_product(scene, name, loaded, overwrite=overwrite)
                 picture = name.with_suffix(".png")
                 before_after(*read_result(scene, cleared), scene.info.bands, picture, scene.info.stem)
-            print(f"{_summary(cleared)}; before and after: {picture}")
+            tell(f"{summary(cleared)}; before and after: {picture}")
 
 
-def models(debug: Debug = False) -> None:
+def models(as_json: JsonLines = False, debug: Debug = False) -> None:
     """List the bundled weights, each with its card."""
     with faults(debug):
+        import json
+
         from unclouded.models import weights
 
         for name, path in weights.bundled().items():
@@ -189,6 +183,9 @@ def models(debug: Debug = False) -> None:
                 what = f"tells {len(classifier.settings.classes)} land-cover classes apart"
             else:
                 _, header = weights.load_generator(name)
+            if as_json:
+                print(json.dumps(weights_record(name, path, what, header)))
+                continue
             size = path.stat().st_size / 2**20
             print(
                 f"{name}: {' '.join(header.bands)}; {', '.join(header.levels)}; {header.steps} training steps; {what}"
@@ -215,9 +212,3 @@ def _say_finished(output: Path) -> None:
 
     if done := finished_rows(output):
         say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")
-
-
-def _summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
-    said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, {cleared.seconds:.1f} s"
-    # The time of a cluster's networks adds up to more than passes.
-    return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"

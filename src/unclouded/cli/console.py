@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
+from unclouded.cli.voice import VOICE
 from unclouded.errors import InputError, UncloudedError
 
 if TYPE_CHECKING:
@@ -32,14 +33,17 @@ _EXTRAS = {
 """Modules that only some commands need, and how to get them."""
 
 _PATIENCE = 2.0
-"""Seconds after which a progress bar is shown."""
+"""Seconds after which progress is shown."""
+
+_EVERY = 30.0
+"""Seconds between lines of progress where there is no terminal, only a log."""
 
 
 @contextmanager
 def faults(debug: bool) -> Iterator[None]:
     """Turn errors that a person can act on into one line and an exit code; `debug` adds the traceback."""
     try:
-        with nullcontext() if debug else _quiet_libraries():
+        with nullcontext() if debug or VOICE.verbose else _quiet_libraries():
             yield
     except KeyboardInterrupt:
         say("interrupted: what was finished stays, unfinished files were removed")
@@ -88,27 +92,45 @@ def _is_descriptor_2(stream: TextIO) -> bool:
         return False
 
 
-def report(error: BaseException, debug: bool, source: str | None = None) -> None:
-    """Say what went wrong, in one line."""
+def report(error: BaseException, debug: bool, source: str | None = None) -> str:
+    """Say what went wrong, in one line, and return that line."""
     if debug:
         traceback.print_exception(error)
     text = " ".join(str(error).split())
     if not isinstance(error, UncloudedError):
         text = f"{source}: {type(error).__name__} {text}; run it again with --debug to see where"
-    say(f"error: {text}")
+    print(f"error: {text}", file=sys.stderr)
+    return text
 
 
 def say(text: str) -> None:
-    """Print to standard error, so that standard output holds results alone."""
-    print(text, file=sys.stderr)
+    """Print to standard error, so that standard output holds results alone; not with `--quiet`."""
+    if not VOICE.quiet:
+        print(text, file=sys.stderr)
+
+
+def tell(text: str) -> None:
+    """Print what was done to standard output; not with `--quiet`, which leaves tables and JSON alone."""
+    if not VOICE.quiet:
+        print(text)
+
+
+def detail(text: str) -> None:
+    """Say what only `--verbose` asks for."""
+    if VOICE.verbose:
+        say(text)
 
 
 class Bar:
-    """A progress bar on the terminal for what takes longer than `_PATIENCE`; called as `scene.passes.Progress`."""
+    """Progress of what takes longer than `_PATIENCE`: a bar on a terminal, now and then a line in a log.
+
+    Called as `scene.passes.Progress`.
+    """
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._start = time.monotonic()
+        self._next_line = self._start + _PATIENCE
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
@@ -117,8 +139,16 @@ class Bar:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of a stage's `total` steps are done."""
-        if not sys.stderr.isatty() or time.monotonic() - self._start < _PATIENCE:
+        if VOICE.quiet or time.monotonic() - self._start < _PATIENCE:
             return
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            self._draw(stage, done, total)
+        elif time.monotonic() >= self._next_line:
+            share = f", {done / total:.0%}" if total else ""
+            say(f"{self._title}: {stage}: {done:,} of {total:,}{share}, {time.monotonic() - self._start:.0f} s")
+            self._next_line = time.monotonic() + _EVERY
+
+    def _draw(self, stage: str, done: int, total: int) -> None:
         if self._progress is None:
             from rich.console import Console
             from rich.progress import Progress

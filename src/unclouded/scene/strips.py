@@ -56,10 +56,6 @@ class Strips:
         self._refuse_other(settings)
 
     def __enter__(self) -> Strips:
-        if not self._journal.rows:
-            with self._writing():
-                empty(self._folder)
-                self._journal.start(self._settings, {})
         return self
 
     def __exit__(

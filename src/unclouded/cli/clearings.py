@@ -1,0 +1,69 @@
+"""What `unclouded clear` and `models` print: sentences for people, or a JSON object a line for scripts."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unclouded.cli.console import report, tell
+
+if TYPE_CHECKING:
+    from unclouded.models.weights import Header
+    from unclouded.scene.clear import ClearedScene
+
+
+class Clearings:
+    """Says of every input what became of it, as it becomes known, and counts the failures."""
+
+    def __init__(self, *, as_json: bool, debug: bool) -> None:
+        self._json, self._debug = as_json, debug
+        self.failed = 0
+
+    def done(self, source: str, cleared: ClearedScene, *, elsewhere: bool = False) -> None:
+        """Say where the outputs of an input are; `elsewhere` if other processes worked on it."""
+        if self._json:
+            record = {
+                "input": source,
+                "output": str(cleared.output),
+                "quality": str(cleared.quality),
+                "pixels": cleared.pixels,
+                "changed": cleared.changed if math.isfinite(cleared.changed) else None,
+                "seconds": round(cleared.seconds, 3),
+                "seconds_network": round(cleared.seconds_network, 3),
+            }
+            print(json.dumps(record), flush=True)
+        else:
+            tell(summary(cleared, elsewhere=elsewhere))
+
+    def refuse(self, source: str, error: BaseException) -> None:
+        """Say why an input has no outputs."""
+        self.failed += 1
+        said = report(error, self._debug, source)
+        if self._json:
+            print(json.dumps({"input": source, "error": said}), flush=True)
+
+
+def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
+    """Outputs, share of changed pixels and time of an input, in a line."""
+    said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, {cleared.seconds:.1f} s"
+    # Of work elsewhere, the client knows its own share alone.
+    return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"
+
+
+def weights_record(name: str, path: Path, purpose: str, header: Header) -> dict[str, Any]:
+    """What `models --json` tells of bundled weights."""
+    return {
+        "name": name,
+        "path": str(path),
+        "card": str(path.with_suffix(".md")),
+        "purpose": purpose,
+        "bands": list(header.bands),
+        "levels": list(header.levels),
+        "steps": header.steps,
+        "threshold": header.threshold,
+        "bytes": path.stat().st_size,
+        "sha256": header.sha256,
+        "data": header.data,
+    }

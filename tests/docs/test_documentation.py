@@ -1,0 +1,42 @@
+"""The documentation builds without the network and without a broken link, and its notebook runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+def test_the_documentation_builds_strictly(tmp_path):
+    pytest.importorskip("mkdocs", reason="needs the extra `docs`")
+    pytest.importorskip("mkdocstrings", reason="needs the extra `docs`")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    reference = (tmp_path / "site" / "api.html").read_text()
+    # Of a docstring: that the page is more than its headings.
+    assert "latent samples; with more than one the result is their mean" in reference
+    assert "193 real images" in (tmp_path / "site" / "model_card_default.html").read_text()
+    assert (tmp_path / "site" / "first_scene.ipynb").is_file()
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path):
+    nbformat = pytest.importorskip("nbformat", reason="needs the extra `docs`")
+    nbclient = pytest.importorskip("nbclient", reason="needs the extra `docs`")
+    notebook = nbformat.read(ROOT / "docs" / "first_scene.ipynb", as_version=4)
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert any("of the pixels were replaced" in output.get("text", "") for output in outputs)
+
+
+def test_every_page_is_in_the_navigation():
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    settings = (ROOT / "mkdocs.yml").read_text()
+    assert pages and not [page for page in pages if f"- {page}\n" not in settings]

@@ -1,0 +1,149 @@
+"""What the commands say, to people, to logs and to scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import unclouded
+from unclouded.cli import app, console
+from unclouded.cli.voice import VOICE
+from unclouded.models.weights import bundled
+from unclouded.scene.batch import bundled_patches
+
+HEAVY = ("torch", "matplotlib", "scipy", "rasterio", "numpy", "xarray")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def commands(typer_app=app, path=()):
+    """Every command of the application, as the words that call it."""
+    for info in typer_app.registered_commands:
+        yield (*path, info.name or info.callback.__name__)
+    for group in typer_app.registered_groups:
+        yield from commands(group.typer_instance, (*path, group.name))
+
+
+@pytest.fixture(autouse=True)
+def _normal_voice():
+    yield
+    VOICE.quiet = VOICE.verbose = False
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["clear", "--help"], ["--version"], ["train", "translator", "--help"]]
+)
+def test_what_only_tells_loads_nothing_heavy(arguments):
+    code = (
+        f"import sys\nsys.argv = ['unclouded', *{arguments!r}]\nfrom unclouded.cli import main\n"
+        f"try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
+        f"loaded = set({HEAVY!r}) & set(sys.modules)\nassert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "unclouded" in done.stdout
+
+
+def test_public_names_are_there_without_anything_heavy():
+    code = (
+        "import sys\nfrom unclouded import clear, frechet_distance, load_model, UncloudedError\n"
+        f"loaded = set({HEAVY!r}) & set(sys.modules)\nassert not loaded, loaded"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+    assert all(hasattr(unclouded, name) for name in unclouded.__all__)
+
+
+def test_the_version_is_that_of_the_package():
+    assert run("--version").stdout.strip() == f"unclouded {unclouded.__version__}"
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_every_command_is_quiet_or_verbose_and_can_be_debugged(words):
+    said = run(*words, "--help").stdout
+    for option in ("--quiet", "--verbose", "--debug"):
+        assert option in said, f"{' '.join(words)} has no {option}"
+
+
+def test_completion_knows_the_commands(monkeypatch):
+    monkeypatch.setenv("_UNCLOUDED_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "unclouded ev")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    said = CliRunner().invoke(app, [], prog_name="unclouded").stdout
+    assert said.split() == ["evaluate"]
+
+
+def test_clear_tells_scripts_of_each_input(tmp_path):
+    patches = [str(patch) for patch in bundled_patches()]
+    done = run("clear", *patches, tmp_path / "missing.tif", "--output", tmp_path / "out", "--json")
+    assert done.exit_code == 1
+    records = {record["input"]: record for record in map(json.loads, done.stdout.splitlines())}
+    assert set(records) == {*patches, str(tmp_path / "missing.tif")}
+    assert "missing.tif" in records[str(tmp_path / "missing.tif")]["error"]
+    for patch in patches:
+        record = records[patch]
+        assert record["output"].startswith(str(tmp_path)) and record["quality"].endswith("_quality.tif")
+        assert os.path.exists(record["output"]) and os.path.exists(record["quality"])
+        assert record["pixels"] == 120 * 120 and 0 < record["changed"] < 1
+        assert 0 < record["seconds_network"] < record["seconds"]
+
+
+def test_models_tells_scripts_of_the_weights():
+    records = [json.loads(line) for line in run("models", "--json").stdout.splitlines()]
+    assert {record["name"]: record["path"] for record in records} == {n: str(p) for n, p in bundled().items()}
+    for record in records:
+        assert os.path.exists(record["card"]) and os.path.getsize(record["path"]) == record["bytes"]
+        assert record["sha256"] and record["bands"] and record["levels"]
+
+
+def test_quiet_says_nothing_but_errors(tmp_path):
+    patch = bundled_patches()[0]
+    done = run("clear", patch, "--output", tmp_path / "clear.tif", "--quiet")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    done = run("clear", patch, "--output", tmp_path / "clear.tif", "--quiet")
+    assert done.exit_code == 2 and done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+    assert run("clear", patch, "--output", tmp_path / "other.tif", "--quiet", "--verbose").exit_code == 2
+
+
+def test_verbose_names_the_weights(tmp_path):
+    patch = bundled_patches()[0]
+    plain = run("clear", patch, "--output", tmp_path / "plain.tif", "--device", "cpu")
+    verbose = run("clear", patch, "--output", tmp_path / "verbose.tif", "--device", "cpu", "--verbose")
+    assert "weights: default, on cpu" in verbose.stderr and "weights:" not in plain.stderr
+
+
+def test_progress_in_a_log_is_a_line_now_and_then(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    with console.Bar("scene") as bar:
+        for done in range(100):
+            now[0] = float(done)
+            bar("clearing", done, 100)
+    said = capsys.readouterr().err
+    assert "\r" not in said and "\x1b" not in said
+    assert said.splitlines() == [f"scene: clearing: {at} of 100, {at}%, {at} s" for at in (2, 32, 62, 92)]
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_no_color_takes_the_colours_from_the_bar(colours):
+    """On a terminal of its own: a pseudo-terminal."""
+    code = (
+        "from unclouded.cli import console\nconsole._PATIENCE = -1\n"
+        "with console.Bar('scene') as bar:\n for done in range(3): bar('clearing', done, 3)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    environment |= {"TERM": "xterm-256color"} | ({} if colours else {"NO_COLOR": "1"})
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-c", code], env=environment, stderr=theirs, timeout=60, check=True)
+    os.close(theirs)
+    said = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "clearing" in said
+    assert ("\x1b[38" in said) is colours
