@@ -13,7 +13,6 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from unclouded.errors import FileError, UncloudedError
 from unclouded.view.scenes import MapScene
@@ -21,8 +20,11 @@ from unclouded.view.tiles import DEEPEST, SIDE, MapLayer, tile
 
 HOST = "127.0.0.1"
 
-_NAMES = {HOST, "localhost"}
-"""Hosts that requests may be for: under any other name (DNS rebinding) a foreign page could read the tiles."""
+_HOSTS = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
+"""Hosts that requests may be for: under any other name (DNS rebinding) a foreign page could read the tiles.
+
+The port may be another one, that of a tunnel to this machine.
+"""
 
 _TILE = re.compile(r"/(\d{1,4})/([a-z]+)/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png")
 _LEGEND_STEPS = 16
@@ -106,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def _answer(self) -> None:
-        if urlsplit(f"//{self.headers.get('Host', '')}").hostname not in _NAMES:
+        if not _HOSTS.fullmatch(self.headers.get("Host", "")):
             self._refuse(HTTPStatus.FORBIDDEN, f"this map is served under {self.server.address} only")
             return
         path = self.path.partition("?")[0]

@@ -1,6 +1,7 @@
 "use strict";
 
 const OVERLAYS = { opacity: "", uncertainty: " reflectance" }; // with the unit of each
+const MARGIN = { padding: 40, animate: false };
 const element = (id) => document.getElementById(id);
 
 let scenes = [];
@@ -25,7 +26,7 @@ async function start() {
   after.on("move", follow);
   after.on("resize", swipe);
 
-  element("scene").addEventListener("change", showScene);
+  element("scene").addEventListener("change", changeScene);
   element("swipe").addEventListener("input", swipe);
   element("overlay").addEventListener("change", showOverlay);
   element("strength").addEventListener("input", showOverlay);
@@ -35,9 +36,9 @@ async function start() {
 function newMap(container, options) {
   const map = new maplibregl.Map({
     container,
-    style: { version: 8, sources: {}, layers: [] },
-    bounds: scenes[0].bounds,
-    fitBoundsOptions: { padding: 40 },
+    style: styleOf(current(), container),
+    bounds: current().bounds,
+    fitBoundsOptions: MARGIN,
     attributionControl: false,
     fadeDuration: 0,
     renderWorldCopies: false,
@@ -45,6 +46,13 @@ function newMap(container, options) {
   });
   map.on("error", (event) => say(event.error.message));
   return map;
+}
+
+function changeScene() {
+  showScene();
+  before.setStyle(styleOf(current(), "before"), { diff: false });
+  after.setStyle(styleOf(current(), "after"), { diff: false });
+  after.fitBounds(current().bounds, MARGIN);
 }
 
 function showScene() {
@@ -60,13 +68,10 @@ function showScene() {
   element("notes").replaceChildren(
     ...scene.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })),
   );
-  after.setMaxZoom(scene.zoom + 4);
   before.setMaxZoom(scene.zoom + 4);
-  after.setStyle(styleOf(scene, "after"));
-  before.setStyle(styleOf(scene, "before"));
-  after.fitBounds(scene.bounds, { padding: 40, animate: false });
+  after.setMaxZoom(scene.zoom + 4);
   swipe();
-  showOverlay();
+  showLegend();
   element("map").setAttribute("aria-busy", "true");
   Promise.all([after, ...(bothSides ? [before] : [])].map((map) => map.once("idle"))).then(() => {
     if (scene !== current()) return;
@@ -76,10 +81,10 @@ function showScene() {
   });
 }
 
-/** A style of one image and, over it, the quality layers. */
+/** A style of one image and, over it, the quality layers; of nothing, if that image is not there. */
 function styleOf(scene, image) {
-  const names = [image, ...Object.keys(OVERLAYS)].filter((name) => name in scene.layers);
   const style = { version: 8, sources: {}, layers: [] };
+  const names = image in scene.layers ? [image, ...Object.keys(OVERLAYS)].filter((name) => name in scene.layers) : [];
   const [west, south, east, north] = scene.bounds;
   for (const name of names) {
     style.sources[name] = {
@@ -123,6 +128,7 @@ function swipe() {
 }
 
 function showOverlay() {
+  showLegend();
   for (const map of [before, after]) {
     for (const name of Object.keys(OVERLAYS)) {
       if (!map.getLayer(name)) continue;
@@ -130,6 +136,9 @@ function showOverlay() {
       map.setPaintProperty(name, "raster-opacity", strength());
     }
   }
+}
+
+function showLegend() {
   const layer = current().layers[overlay()];
   element("legend").hidden = !layer;
   if (!layer) return;
