@@ -5,6 +5,7 @@ import pytest
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from rio_cogeo.cogeo import cog_validate
 
 from unclouded.errors import FileError
@@ -106,3 +107,9 @@ def test_a_damaged_strip_is_not_intact(tmp_path):
     assert not strip.intact()
     strip.path.unlink()
     assert not strip.intact()
+
+
+def test_four_bands_of_bytes_are_not_taken_for_colours_and_transparency(tmp_path):
+    wanted = layout(64, 64, "uint8", descriptions=("B02", "B03", "B04", "B08"))
+    with rasterio.open(write(tmp_path / "out.tif", np.ones((4, 64, 64), "uint8"), wanted)) as file:
+        assert ColorInterp.alpha not in file.colorinterp

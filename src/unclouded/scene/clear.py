@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from unclouded import __version__
 from unclouded.bands import INDEX
-from unclouded.files import quality_path, workplace
+from unclouded.files import QUALITY_BANDS, quality_path, workplace
 from unclouded.models.generator import Generator, pad_to_cells
 from unclouded.models.weights import checksum_of
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.journal import refuse_foreign
 from unclouded.scene.overlap import Behind
-from unclouded.scene.passes import QUALITY_BANDS, THRESHOLD, TILE, Clearing, Guide, Hands, Progress, Raster
+from unclouded.scene.passes import THRESHOLD, TILE, Clearing, Guide, Hands, Progress, Raster
 from unclouded.scene.sampling import latents, observe, sample
 from unclouded.scene.strips import Strips
 from unclouded.scene.tiles import Box

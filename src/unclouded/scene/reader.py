@@ -30,7 +30,7 @@ from unclouded.scene.source import Source
 from unclouded.scene.stac import is_item, item_source
 from unclouded.scene.stack import stack_source
 
-__all__ = ["Radar", "Scene", "SceneInfo", "open_radar", "open_scene"]
+__all__ = ["Radar", "Scene", "SceneInfo", "find_source", "open_radar", "open_scene"]
 
 
 class Scene:
@@ -117,7 +117,7 @@ def open_scene(
     if offset is not None and not np.isfinite(offset):
         raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
     try:
-        source = _find_source(os.fspath(path), bands, offset_given=offset is not None)
+        source = find_source(os.fspath(path), bands, offset_given=offset is not None)
     except UncloudedError:
         raise
     except OSError as error:
@@ -146,7 +146,8 @@ def open_scene(
         raise
 
 
-def _find_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+def find_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+    """Find out what lies at `path`, and where its bands are, without opening them; arguments and errors as above."""
     local = not is_remote(path) and not path.startswith("/vsi")
     if local and not Path(path).exists():
         raise FileError(f"{path}: no such file or folder; check the path")

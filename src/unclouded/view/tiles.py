@@ -1,0 +1,115 @@
+"""Map tiles from raster files: warped to web mercator from the overviews, stretched, encoded as PNG."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import cast
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
+from rio_tiler.colormap import cmap
+from rio_tiler.errors import RioTilerError, TileOutsideBounds
+from rio_tiler.io import Reader
+from rio_tiler.utils import render
+
+from unclouded.errors import FileError
+from unclouded.scene.raster import FAULTS, open_raster, shown
+
+SIDE = 512
+"""Pixels of a tile's side."""
+
+DEEPEST = 24
+"""Highest zoom level that a tile may be asked for."""
+
+Colours = dict[int, tuple[int, int, int, int]]
+"""Red, green, blue and alpha (0-255) of the values 0 to 255."""
+
+_CACHE = 256 * 2**20
+"""Bytes that GDAL may keep of blocks read."""
+
+_OPAQUE_FROM = 64
+"""Of 255: from this value on colours hide what lies below; under it they fade away, so that no value has no colour."""
+
+
+@dataclass(frozen=True)
+class MapLayer:
+    """One layer of the map.
+
+    Attributes:
+        bands: file and 1-based index of each band, in the order of display.
+        ranges: the values shown as black and as full, for each band.
+        colours: for a single band; three bands are red, green and blue.
+    """
+
+    bands: tuple[tuple[str, int], ...]
+    ranges: tuple[tuple[float, float], ...]
+    colours: Colours | None = None
+
+
+def colour_map(name: str) -> Colours:
+    """Give the matplotlib colour map `name`, faded towards its lower end."""
+    colours = cast(Colours, cmap.get(name))
+    return {
+        value: (int(red), int(green), int(blue), min(255, 255 * value // _OPAQUE_FROM))
+        for value, (red, green, blue, _) in colours.items()
+    }
+
+
+def nodata_of(dataset: DatasetReader) -> float | None:
+    """Return the value that stands for no data: what the file says, else 0 for integers, as in Sentinel-2 products."""
+    if dataset.nodata is not None:
+        return float(dataset.nodata)
+    return 0.0 if np.issubdtype(dataset.dtypes[0], np.integer) else None
+
+
+def tile(layer: MapLayer, z: int, x: int, y: int) -> bytes:
+    """Draw one tile of the web mercator grid as PNG, transparent where there is no data.
+
+    Args:
+        layer: what to draw.
+        z: zoom level, up to `DEEPEST`.
+        x: column, from the west.
+        y: row, from the north.
+
+    Raises:
+        FileError: a file is gone or damaged.
+    """
+    pixels, masks = [], []
+    for path, bands in groupby(layer.bands, key=itemgetter(0)):
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE), open_raster(path) as dataset:
+            try:
+                read = Reader(None, dataset=dataset).tile(
+                    x,
+                    y,
+                    z,
+                    tilesize=SIDE,
+                    indexes=tuple(index for _, index in bands),
+                    nodata=nodata_of(dataset),
+                    # Pixels that are larger than the screen's are shown as they are.
+                    resampling_method="nearest",
+                    reproject_method="nearest",
+                )
+            except TileOutsideBounds:
+                return EMPTY
+            except (*FAULTS, RioTilerError) as error:
+                raise FileError(f"{shown(path)}: cannot be read: damaged or gone; copy or download it again") from error
+        pixels.append(read.array.data)
+        masks.append(read.mask)
+    eight_bit = stretched(np.concatenate(pixels), layer.ranges)
+    return bytes(render(eight_bit, np.minimum.reduce(masks), colormap=layer.colours, zlevel=1))
+
+
+def stretched(pixels: NDArray[np.generic], ranges: tuple[tuple[float, float], ...]) -> NDArray[np.uint8]:
+    """Stretch bands (C, h, w) linearly from their `ranges` to 0-255; what is not a number becomes 0."""
+    low, high = np.asarray(ranges, np.float32).T[:, :, None, None]
+    scaled = (pixels.astype(np.float32) - low) * (255 / (high - low))
+    eight_bit: NDArray[np.uint8] = np.nan_to_num(scaled, nan=0.0).clip(0, 255).astype(np.uint8)
+    return eight_bit
+
+
+EMPTY = bytes(render(np.zeros((1, SIDE, SIDE), np.uint8), np.zeros((SIDE, SIDE), np.uint8)))
+"""A tile without data."""
