@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from unclouded.models.generator import (
     KNOWN,
     STATISTICS,
     Generator,
+    Layer,
     Observation,
     Survey,
     Translation,
@@ -24,6 +26,8 @@ from unclouded.models.generator import (
 )
 
 _BANDS = len(NAMES)
+_STARTS = (0, 3)
+"""Halvings before the first level of the pyramid that answers: of the ground near a cell, and of the wider mean."""
 
 
 @dataclass(frozen=True)
@@ -115,23 +119,25 @@ class ContextGenerator(Generator):
 
         Holds the ground near each cell and the wider mean (reflectance, 13 bands each), the trust, and the features.
         """
-        weight = survey.trust * statistics[:, -1:]
-        if torch.is_grad_enabled():
-            near, wide = (self._ground(statistics, weight, slice(0, _BANDS), start) for start in (0, 3))
-            return torch.cat([near, wide, survey.trust, survey.features], dim=1)
-        # Of a whole scene, band by band: all at once would take several times the memory of the result.
-        context = statistics.new_empty(len(statistics), 2 * _BANDS + 1 + survey.features.shape[1], *weight.shape[2:])
-        for band in range(_BANDS):
-            for place, start in ((band, 0), (_BANDS + band, 3)):
-                context[:, place] = self._ground(statistics, weight, slice(band, band + 1), start)[:, 0]
-        context[:, 2 * _BANDS] = survey.trust[:, 0]
-        context[:, 2 * _BANDS + 1 :] = survey.features
-        return context
+        if not torch.is_grad_enabled():
+            return super().spread(statistics, survey)
+        weight, bands = survey.trust * statistics[:, -1:], slice(0, _BANDS)
+        near, wide = (self._ground(statistics[:, bands], weight, bands, start) for start in _STARTS)
+        return torch.cat([near, wide, survey.trust, survey.features], dim=1)
 
-    def _ground(self, statistics: Tensor, weight: Tensor, bands: slice, start: int) -> Tensor:
+    def layers(self, statistic: Layer, trust: Tensor, feature: Layer) -> Iterator[Tensor]:
+        """The channels of `spread`, see `Generator.layers`."""
+        weight = trust * statistic(STATISTICS - 1)
+        for start in _STARTS:
+            for band in range(_BANDS):
+                yield self._ground(statistic(band), weight, slice(band, band + 1), start)
+        yield trust
+        for number in range(self.settings.features):
+            yield feature(number)
+
+    def _ground(self, cells: Tensor, weight: Tensor, bands: slice, start: int) -> Tensor:
         """Spread some bands of the cells over the grid; a higher `start` gives a wider mean."""
-        cells = torch.sinh(statistics[:, bands]) * 0.1
-        return spread_ground(cells, weight, self.prior[bands], persistence=0.1, start=start)
+        return spread_ground(torch.sinh(cells) * 0.1, weight, self.prior[bands], persistence=0.1, start=start)
 
     def translate(
         self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None

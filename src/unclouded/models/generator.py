@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -70,6 +71,10 @@ class Observation(NamedTuple):
     def known(self) -> Tensor:
         """(B, 16): which bands and guides are there, and the processing level."""
         return torch.cat([self.present, self.guided, self.level[:, None]], dim=1)
+
+
+Layer = Callable[[int], Tensor]
+"""Gives the channel of that number."""
 
 
 class Survey(NamedTuple):
@@ -168,6 +173,19 @@ class Generator(nn.Module):
 
     def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
         """Make the context of `translate`, (B, K, h, w), of the cells' statistics and their survey."""
+        made = self.layers(
+            lambda number: statistics[:, number, None], survey.trust, lambda number: survey.features[:, number, None]
+        )
+        return torch.cat([statistics[:, :0], *made], dim=1)
+
+    def layers(self, statistic: Layer, trust: Tensor, feature: Layer) -> Iterator[Tensor]:
+        """Make the context channel by channel, (B, 1, h, w) each, of what need not be in memory all at once.
+
+        Args:
+            statistic: gives a channel (B, 1, h, w) of the cells' statistics.
+            trust: of the survey.
+            feature: gives a channel (B, 1, h, w) of the survey's features.
+        """
         raise NotImplementedError
 
     def translate(

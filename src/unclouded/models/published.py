@@ -6,6 +6,7 @@ Every convolution is spectrally normalised (Miyato et al. 2018), as the cloud-re
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from unclouded.models.generator import (
     CELL,
     GUIDES,
     Generator,
+    Layer,
     Observation,
     Survey,
     Translation,
@@ -122,9 +124,9 @@ class PublishedGenerator(Generator):
         self.context = NoSurvey()
         self.network = PublishedNetwork(self.settings)
 
-    def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
-        """There is no context: (B, 0, h, w)."""
-        return statistics[:, :0]
+    def layers(self, statistic: Layer, trust: Tensor, feature: Layer) -> Iterator[Tensor]:
+        """There is no context."""
+        yield from ()
 
     def translate(
         self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None

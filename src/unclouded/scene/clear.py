@@ -100,20 +100,6 @@ def clear_scene(
     if not overwrite:
         refuse_foreign(output, quality)
     info = scene.info
-    clearing = Clearing(
-        scene,
-        generator,
-        samples=samples,
-        seed=seed,
-        device=device,
-        threshold=threshold,
-        radar=radar,
-        tile=tile,
-        batch=batch,
-        tile_offset=tile_offset,
-        hands=hands,
-        progress=progress,
-    )
     settings = {
         "weights": checksum_of(generator),
         "calibration": generator.calibration,
@@ -133,6 +119,21 @@ def clear_scene(
     with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
         if not overwrite:
             refuse_foreign(output, quality)  # of a run that has just ended
+        clearing = Clearing(
+            scene,
+            generator,
+            samples=samples,
+            seed=seed,
+            device=device,
+            threshold=threshold,
+            radar=radar,
+            tile=tile,
+            batch=batch,
+            tile_offset=tile_offset,
+            hands=hands,
+            folder=folder,
+            progress=progress,
+        )
         with Strips(folder, outputs, settings, report, overwrite=overwrite) as strips:
             finished = strips.resume(clearing.survey())
             with closing(clearing.tiles(finished)) as tiles, Behind() as behind:

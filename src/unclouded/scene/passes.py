@@ -7,6 +7,7 @@ from collections import abc
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,11 +18,13 @@ from torch import Tensor
 from unclouded.bands import INDEX
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
-from unclouded.models.generator import CELL, Generator, Observation, Survey, pad_to_cells
+from unclouded.models.generator import CELL, Generator, Observation, pad_to_cells
 from unclouded.reflectance import to_dn, to_reflectance
+from unclouded.scene.grid_file import GridFile
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.overlap import ahead
 from unclouded.scene.sampling import Sampled, latents, observe, sample
+from unclouded.scene.surveying import HALVINGS, ContextRows, Surveying
 from unclouded.scene.tiles import Box, Tile, cut
 from unclouded.scene.writer import checksum
 
@@ -30,9 +33,6 @@ THRESHOLD = 0.1
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, the pixels done in it and the pixels that it has."""
-
-_CELLS = 4
-"""Cells that every tile of the survey starts at a multiple of: the context network halves twice."""
 
 _SURVEY = 4
 """How many times more cells than a tile's the survey takes at once: they are few against pixels."""
@@ -131,7 +131,7 @@ class _Window:
 class Clearing:
     """The clearing of one scene: `survey` it, then clear its `tiles`, by its own `Hands` or others.
 
-    Arguments are those of `clear_scene`.
+    Arguments are those of `clear_scene`; what grows with the scene lies in `folder`, or where temporary files go.
     """
 
     def __init__(
@@ -148,9 +148,10 @@ class Clearing:
         batch: int = 1,
         tile_offset: tuple[int, int] = (0, 0),
         hands: Hands | None = None,
+        folder: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
-        step = CELL * _CELLS
+        step = CELL * HALVINGS
         if tile % step or any(value % step for value in tile_offset):
             raise ValueError(f"{tile=} and {tile_offset=} must be multiples of {step}")
         self.info = scene.info
@@ -163,26 +164,37 @@ class Clearing:
         self._threshold = threshold
         self._tile, self._batch, self._offset = tile, batch, tile_offset
         self._hands: Hands = hands or self
+        self._folder = folder
         self._report = progress or (lambda stage, done, total: None)
-        self._surveyed: tuple[Tensor, Tensor] | None = None
+        self._surveyed: tuple[Surveying, Tensor] | None = None
 
     def survey(self) -> dict[str, int]:
         """Read the scene once, for what the network has to know of all of it; return checksums of all that was read.
 
         Raises:
             InputError: if no pixel holds data.
-            FileError: if the scene cannot be read.
+            FileError: if the scene cannot be read, or the disk does not take what is known of it.
         """
         read = {"pixels": 0, "radar pixels": 0}
-
-        def noted(summaries: Iterable[Summary]) -> Iterator[Summary]:
-            for summary in summaries:
+        height, width = self.info.height, self.info.width
+        surveying = Surveying(self._generator, height, width, self._folder)
+        known = torch.empty(0)
+        done = valid = 0
+        with closing(self._hands.summarise(self.blocks())) as summaries:
+            for block, summary in zip(self.blocks(), summaries, strict=True):
+                surveying.add(block.core, summary.cells)
+                known = torch.tensor(summary.known, device=self._device)
+                valid += summary.valid
                 for name, found in zip(read, summary.checksums, strict=True):
                     read[name] = checksum(np.array([found], np.uint32), read[name])
-                yield summary
-
-        with closing(self._hands.summarise(self.blocks())) as summaries:
-            self._surveyed = self._gather(noted(summaries))
+                done += block.core.height * block.core.width
+                self._report("surveying", done, height * width)
+        if not valid:
+            raise InputError(
+                f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
+                "give a scene that holds data, or correct its no-data value"
+            )
+        self._surveyed = surveying, known
         return read
 
     def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
@@ -202,13 +214,26 @@ class Clearing:
             return
         pixels = self.info.height * self.info.width
         done = pixels - sum(tile.core.height * tile.core.width for tile in wanted)
-        context = self._context()
-        parts = ((tile, crop_cells(context, tile.outer)) for tile in wanted)
-        with closing(self._hands.clear(parts)) as tiles:
-            for cleared in tiles:
-                yield cleared
-                done += cleared.dn[0].size
-                self._report("clearing", done, pixels)
+        with closing(self._context()) as context:
+            around = ContextRows(context)
+            parts = ((tile, around(tile.outer)) for tile in wanted)
+            with closing(self._hands.clear(parts)) as tiles:
+                for cleared in tiles:
+                    yield cleared
+                    done += cleared.dn[0].size
+                    self._report("clearing", done, pixels)
+
+    @torch.inference_mode()
+    def _context(self) -> GridFile:
+        """What the network knows of the whole surveyed scene, on the grid of its cells."""
+        assert self._surveyed is not None
+        surveying, known = self._surveyed
+        self._surveyed = None
+        started = time.perf_counter()
+        offset = (self._offset[0] // CELL, self._offset[1] // CELL)
+        context = surveying.context(known, self._tile // CELL * _SURVEY, offset)
+        self.seconds_network += time.perf_counter() - started
+        return context
 
     def blocks(self) -> Iterator[Tile]:
         """Cut the scene into the blocks that are summarised."""
@@ -242,58 +267,6 @@ class Clearing:
         with closing(ahead(self._batches(parts))) as batches:
             for batch in batches:
                 yield from self._translate(batch)
-
-    @torch.inference_mode()
-    def _context(self) -> NDArray[np.float32]:
-        """What the network knows of the whole surveyed scene: (1, K, h, w) on the grid of its cells."""
-        assert self._surveyed is not None
-        statistics, known = self._surveyed
-        self._surveyed = None
-        cells_high, cells_wide = statistics.shape[-2:]
-        trust = torch.empty(1, 1, cells_high, cells_wide)
-        features = torch.empty(1, self._generator.settings.features, cells_high, cells_wide)
-        started = time.perf_counter()
-        for tile in cut(
-            cells_high,
-            cells_wide,
-            size=self._tile // CELL * _SURVEY,
-            margin=self._generator.context.margin,
-            step=_CELLS,
-            offset=(self._offset[0] // CELL, self._offset[1] // CELL),
-        ):
-            seen = statistics[(..., *tile.outer.slices)].to(self._device)
-            survey = self._generator.context(seen, known)
-            core = (..., *tile.core.within(tile.outer).slices)
-            trust[(..., *tile.core.slices)] = survey.trust[core].cpu()
-            features[(..., *tile.core.slices)] = survey.features[core].cpu()
-        self.seconds_network += time.perf_counter() - started
-        statistics = statistics.to(self._generator.device)
-        context = self._generator.spread(statistics, Survey(trust.to(self._device), features.to(self._device)))
-        spread: NDArray[np.float32] = context.cpu().numpy()
-        return spread
-
-    def _gather(self, summaries: Iterable[Summary]) -> tuple[Tensor, Tensor]:
-        """Put the statistics of the scene's cells together, (1, S, h, w); and what is known of it, (1, 16)."""
-        height, width = self.info.height, self.info.width
-        statistics: Tensor | None = None
-        known = torch.empty(0)
-        done = valid = 0
-        for block, summary in zip(self.blocks(), summaries, strict=True):
-            if statistics is None:
-                statistics = torch.empty(1, summary.cells.shape[1], -(-height // CELL), -(-width // CELL))
-                known = torch.tensor(summary.known, device=self._device)
-            valid += summary.valid
-            row, column = block.core.row // CELL, block.core.column // CELL
-            high, wide = summary.cells.shape[2:]
-            statistics[..., row : row + high, column : column + wide] = torch.tensor(summary.cells)
-            done += block.core.height * block.core.width
-            self._report("surveying", done, height * width)
-        if not valid or statistics is None:
-            raise InputError(
-                f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
-                "give a scene that holds data, or correct its no-data value"
-            )
-        return statistics, known
 
     def _batches(self, parts: Iterable[Part]) -> Iterator[list[tuple[_Window, Tensor]]]:
         waiting: list[tuple[_Window, Tensor]] = []
@@ -352,8 +325,3 @@ def _alike(one: Tile, other: Tile) -> bool:
         and one.core.within(one.outer) == other.core.within(other.outer)
         and ((one.outer.height, one.outer.width) == (other.outer.height, other.outer.width))
     )
-
-
-def crop_cells(context: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
-    """Cut the cells that `box` touches out of a scene's context (1, K, h, w)."""
-    return context[..., box.row // CELL : -(-box.bottom // CELL), box.column // CELL : -(-box.right // CELL)]

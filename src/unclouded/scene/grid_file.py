@@ -1,0 +1,91 @@
+"""Arrays over a whole scene's cells that stay on the disk, so that memory does not grow with the scene."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.errors import FileError
+
+
+class GridFile:
+    """An array (K, h, w) of float32 in a file without a name, which ends with the process.
+
+    Attributes:
+        channels: K, which grows as channels are added.
+        height: h.
+        width: w.
+    """
+
+    def __init__(self, height: int, width: int, folder: Path | None = None, channels: int = 0) -> None:
+        """Make a file in `folder`, or where temporary files go, of so many channels to begin with.
+
+        Raises:
+            FileError: if that is not possible.
+        """
+        self.channels, self.height, self.width = channels, height, width
+        self._row = 4 * width
+        try:
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (lives as long as the grid)
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def add(self, channel: NDArray[np.float32]) -> None:
+        """Add a channel (h, w).
+
+        Raises:
+            FileError: if the disk does not take it.
+        """
+        self._write(self.channels * self.height * self._row, channel)
+        self.channels += 1
+
+    def write_rows(self, start: int, rows: NDArray[np.float32]) -> None:
+        """Write some rows (K, n, w) of all channels.
+
+        Raises:
+            FileError: if the disk does not take them.
+        """
+        for channel, values in enumerate(rows):
+            self._write((channel * self.height + start) * self._row, values)
+
+    def channel(self, number: int) -> NDArray[np.float32]:
+        """Read a channel (h, w)."""
+        return self._read(number * self.height * self._row, self.height)
+
+    def rows(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Read some rows (K, n, w) of all channels."""
+        made = np.empty((self.channels, stop - start, self.width), np.float32)
+        for channel in range(self.channels):
+            made[channel] = self._read((channel * self.height + start) * self._row, stop - start)
+        return made
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._file.close()
+
+    def _read(self, place: int, rows: int) -> NDArray[np.float32]:
+        made = np.empty((rows, self.width), np.float32)
+        left = made.reshape(-1).view(np.uint8).data
+        while left:
+            count = os.preadv(self._file.fileno(), [left], place)
+            if not count:
+                raise FileError("a temporary file has lost its end; check the disk")
+            place, left = place + count, left[count:]
+        return made
+
+    def _write(self, place: int, values: NDArray[np.float32]) -> None:
+        left = np.ascontiguousarray(values, np.float32).reshape(-1).view(np.uint8).data
+        try:
+            while left:
+                count = os.pwrite(self._file.fileno(), left, place)
+                place, left = place + count, left[count:]
+        except OSError as error:
+            raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> FileError:
+    return FileError(f"a temporary file cannot be written ({error.strerror}); check the disk and its free space")
