@@ -139,7 +139,7 @@ def test_a_tile_at_which_three_workers_die_fails_its_scene_alone(scenes, local, 
 
 def test_no_more_tasks_run_than_there_are_threads_and_results_keep_their_order(cluster):
     most = 0
-    cluster.client.wait_for_workers(2)
+    cluster.client.wait_for_workers(2, timeout=60)
     order = module.Order("scene.tif", Reading(), "default", "", "cpu", None, 1, 0, 0.1)
     submit = cluster.client.submit
 

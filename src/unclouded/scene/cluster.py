@@ -11,9 +11,9 @@ import os
 import threading
 import uuid
 from collections import abc, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -46,6 +46,16 @@ _FINISHED = 2
 
 _PATIENCE = 30.0
 """Seconds in which a cluster has to answer and to have a worker."""
+
+_LONELY = 300.0
+"""Seconds without a result or a worker after which no other worker is expected."""
+
+_LOCAL = {
+    "distributed.scheduler.allowed-failures": _DEATHS - 1,
+    # Else a worker that is slow to come back is taken off the cluster.
+    "distributed.deploy.lost-worker-timeout": "1 hour",
+}
+"""What the processes of this machine are started with."""
 
 _STAGES = ("surveying", "clearing", "writing")
 
@@ -91,26 +101,20 @@ class Cluster:
         Raises:
             ClusterError: if the scheduler does not answer, or no worker comes.
         """
-        self._local: LocalCluster | None = None
-        if address is None:
-            # What a worker holds is bounded by the number of its tasks, so that no limit needs to watch its memory.
-            with dask.config.set({"distributed.scheduler.allowed-failures": _DEATHS - 1}):
-                self._local = LocalCluster(
+        with ExitStack() as stack:
+            if address is None:
+                stack.enter_context(dask.config.set(_LOCAL))
+                # What a worker holds is bounded by the number of its tasks: no limit needs to watch its memory.
+                local = LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
                     memory_limit=0,
                     dashboard_address=None,
                     silence_logs="CRITICAL",
                 )
-        try:
-            self.client = Client(self._local or address, timeout=_PATIENCE, set_as_default=False)
-            self.client.wait_for_workers(1, timeout=_PATIENCE)
-        except (OSError, ValueError, TimeoutError) as error:
-            self._close_local()
-            raise ClusterError(
-                f"--scheduler {address}: cannot be reached, or has no workers ({error or type(error).__name__}); "
-                "start `dask scheduler` and `dask worker`, and give its address, such as tcp://192.168.0.1:8786"
-            ) from error
+                stack.enter_context(local)
+            self.client = stack.enter_context(_connected(address or local))
+            self._opened = stack.pop_all()
         self._changed = threading.Condition()
         self._running = 0
         self._claims: set[tuple[int, int]] = set()
@@ -122,8 +126,7 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.client.close()
-        self._close_local()
+        self._opened.close()
 
     def hands(self, order: Order, number: int) -> _Workers:
         """Have the workers work on a scene; that with the lowest `number` comes first."""
@@ -152,8 +155,7 @@ class Cluster:
         part = next(left, None)
         try:
             while part is not None or waiting:
-                # Of workers that die others take the place, and a cluster may grow.
-                threads = max(1, sum(self.client.nthreads().values()))
+                threads = max(1, self._threads())
                 wanting = part is not None and len(waiting) < threads * (1 + _FINISHED)
                 submit = self._wait(rank if wanting else None, waiting[0] if waiting else None, threads)
                 if submit:
@@ -184,7 +186,9 @@ class Cluster:
             if rank is not None:
                 self._claims.add(rank)
             try:
-                self._changed.wait_for(ready)
+                while not self._changed.wait_for(ready, _LONELY):
+                    if not self._threads():
+                        raise ClusterError("no worker is left; see their logs, and start others")
                 self.check()
                 submit = free()
                 self._running += submit
@@ -199,9 +203,14 @@ class Cluster:
             self._running -= 1
             self._changed.notify_all()
 
-    def _close_local(self) -> None:
-        if self._local is not None:
-            self._local.close()
+    def _threads(self) -> int:
+        """Threads of the workers there are: of those that die others take the place, and a cluster may grow."""
+        try:
+            return sum(self.client.nthreads().values())
+        except OSError as error:
+            raise ClusterError(
+                f"the scheduler was lost ({error}); start it again, and clear what is not done"
+            ) from error
 
 
 class _Workers:
@@ -312,6 +321,30 @@ class _Total:
             self._shares[source, stage] = share
             done = sum(self._shares.values()) / len(_STAGES)
             self._report("scenes", round(1000 * done), 1000 * self._scenes)
+
+
+@contextmanager
+def _connected(to: str | LocalCluster) -> Iterator[Client]:
+    """Connect to a scheduler that has a worker, or will have one soon."""
+    try:
+        client = Client(to, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise _unreachable(to, error) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise _unreachable(to, error) from error
+        yield client
+
+
+def _unreachable(to: str | LocalCluster, error: Exception) -> ClusterError:
+    if not isinstance(to, str):
+        return ClusterError(f"--workers: none of them started ({error}); is there memory for them?")
+    return ClusterError(
+        f"--scheduler {to}: cannot be reached, or has no workers ({error}); "
+        "start `dask scheduler` and `dask worker`, and give its address, such as tcp://192.168.0.1:8786"
+    )
 
 
 def _summarise(order: Order, block: Tile) -> Summary:
