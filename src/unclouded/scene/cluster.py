@@ -51,7 +51,8 @@ _LONELY = 300.0
 """Seconds without a result or a worker after which no other worker is expected."""
 
 _LOCAL = {
-    "distributed.scheduler.allowed-failures": _DEATHS - 1,
+    # The scheduler suspects every task that a worker has when it dies; `Cluster.each` finds out which it was.
+    "distributed.scheduler.allowed-failures": 0,
     # Else a worker that is slow to come back is taken off the cluster.
     "distributed.deploy.lost-worker-timeout": "1 hour",
 }
@@ -118,7 +119,8 @@ class Cluster:
         self._changed = threading.Condition()
         self._running = 0
         self._claims: set[tuple[int, int]] = set()
-        self._stopped = False
+        self._stopped = self._reserved = False
+        self._suspects = threading.Lock()
 
     def __enter__(self) -> Cluster:
         return self
@@ -148,25 +150,33 @@ class Cluster:
     ) -> abc.Generator[T, None, None]:
         """Have `work(order, part)` done for each part, and give the results in the order of the parts.
 
-        No more tasks run than there are threads, so that a worker that dies puts no other task under suspicion; a free
-        thread goes to the lowest `rank`. Results that wait for an earlier one stay with their workers.
+        No more tasks run than there are threads, and a free thread goes to the lowest `rank`. Results that wait for an
+        earlier one stay with their workers. A task whose worker dies is repeated.
+
+        Raises:
+            ClusterError: if workers die at a task again and again, or there is none left.
         """
-        left, waiting = iter(parts), deque[Future[Any]]()
+        left, waiting = iter(parts), deque[tuple[Future[Any], P]]()
         part = next(left, None)
         try:
             while part is not None or waiting:
                 threads = max(1, self._threads())
                 wanting = part is not None and len(waiting) < threads * (1 + _FINISHED)
-                submit = self._wait(rank if wanting else None, waiting[0] if waiting else None, threads)
+                submit = self._wait(rank if wanting else None, waiting[0][0] if waiting else None, threads)
                 if submit:
                     future = self.client.submit(work, order, part, pure=False)
                     future.add_done_callback(self._ended)
-                    waiting.append(future)
+                    waiting.append((future, part))
                     part = next(left, None)
                 else:
-                    yield _result(waiting.popleft(), order.source)
+                    future, done = waiting.popleft()
+                    try:
+                        result = _result(future, order.source)
+                    except KilledWorker as error:
+                        result = self._alone(work, order, done, error.allowed_failures + 1)
+                    yield result
         finally:
-            for future in waiting:
+            for future, _ in waiting:
                 with suppress(Exception):
                     future.cancel()
 
@@ -180,7 +190,7 @@ class Cluster:
             return first is not None and first.done()
 
         def free() -> bool:
-            return rank is not None and self._running < threads and rank == min(self._claims)
+            return rank is not None and not self._reserved and self._running < threads and rank == min(self._claims)
 
         with self._changed:
             if rank is not None:
@@ -197,6 +207,29 @@ class Cluster:
                     self._claims.discard(rank)
                 self._changed.notify_all()
         return submit
+
+    def _alone(self, work: Callable[[Order, P], T], order: Order, part: P, deaths: int) -> Any:  # noqa: ANN401
+        """Repeat a task with which a worker died while no other runs, so that only it can be to blame this time."""
+        with self._suspects:
+            try:
+                with self._changed:
+                    self._reserved = True
+                    self._changed.wait_for(lambda: self._stopped or not self._running)
+                    self.check()
+                while True:
+                    try:
+                        return _result(self.client.submit(work, order, part, pure=False), order.source)
+                    except KilledWorker as error:
+                        deaths += error.allowed_failures + 1
+                        if deaths >= _DEATHS:
+                            raise ClusterError(
+                                f"{order.source}: {deaths} workers died at the same tile; see their logs, "
+                                "and if they lack memory start fewer of them on a machine"
+                            ) from error
+            finally:
+                with self._changed:
+                    self._reserved = False
+                    self._changed.notify_all()
 
     def _ended(self, future: Future[Any]) -> None:
         with self._changed:
@@ -385,11 +418,6 @@ def _model(weights: str, device: str, sha256: str) -> Model:
 def _result(future: Future[Any], source: str) -> Any:  # noqa: ANN401 (what the task gives)
     try:
         return future.result()
-    except KilledWorker as error:
-        raise ClusterError(
-            f"{source}: {error.allowed_failures + 1} workers died at the same tile; see their logs, "
-            "and if they lack memory start fewer of them on a machine"
-        ) from error
     except CancelledError as error:
         raise ClusterError(f"{source}: the scheduler was lost; start it again, and clear what is not done") from error
     except ImportError as error:
