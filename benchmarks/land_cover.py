@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROWS: dict[str, tuple[str, list[str]]] = {
     "ResNet-18, softmax, single labels": ("land_cover.yaml", []),
     "ResNet-18, softmax, all labels": ("land_cover.yaml", ["label_reduction=0"]),
+    "ResNet-18, sigmoid, single labels": ("land_cover.yaml", ["output=sigmoid"]),
     "ResNet-18, sigmoid, all labels": ("land_cover.yaml", ["output=sigmoid", "label_reduction=0"]),
     "S-CNN-All": ("s_cnn_all.yaml", []),
 }

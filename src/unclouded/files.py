@@ -9,7 +9,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,37 +27,47 @@ def aside(output: Path) -> Iterator[Path]:
         OutputExistsError: if another run is writing the same output.
     """
     with workplace(output) as folder:
+        empty(folder)
         try:
-            for leftover in folder.iterdir():
-                leftover.unlink()
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            empty(folder)
 
 
 @contextmanager
 def workplace(output: Path) -> Iterator[Path]:
     """Give a hidden folder beside `output` to work in; it stays, so that the next run can go on from there.
 
-    The folder's name is fixed, and a lock tells a run that is still at work.
+    The folder's name is fixed, and a lock tells a run that is still at work; it ends with its process. A folder that is
+    left empty is removed.
 
     Raises:
         FileError: if the folder cannot be made.
         OutputExistsError: if another run is writing the same output.
     """
-    folder = output.parent / f".{output.name}.partial"
+    folder = workplace_of(output)
+    descriptor = _locked(folder, output)
     try:
-        folder.mkdir(exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise FileError(
-            f"{output}: its folder cannot be written to ({error.strerror}); give an --output in a folder that can"
-        ) from error
-    try:
-        _lock(descriptor, output)
         yield folder
     finally:
+        with suppress(OSError):
+            folder.rmdir()
         os.close(descriptor)
+
+
+def empty(folder: Path, *kept: Path) -> None:
+    """Remove what a folder holds, apart from the files to be kept."""
+    for entry in folder.iterdir():
+        if entry not in kept:
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+
+def workplace_of(output: Path) -> Path:
+    """The hidden folder in which `output` is made."""
+    return output.parent / f".{output.name}.partial"
 
 
 def publish(finished: Mapping[Path, Path]) -> None:
@@ -71,7 +81,7 @@ def publish(finished: Mapping[Path, Path]) -> None:
             with file.open("rb") as stream:
                 os.fsync(stream.fileno())
             file.replace(name)
-            _sync_folder(name.parent)
+            sync_folder(name.parent)
         except OSError as error:
             raise FileError(f"{name}: cannot be written ({error.strerror})") from error
 
@@ -120,6 +130,30 @@ def refuse_existing(*outputs: Path) -> None:
             raise OutputExistsError(f"{output}: is already there; give another --output, or --overwrite to replace it")
 
 
+def _locked(folder: Path, output: Path) -> int:
+    """Make `folder` and lock it; the lock ends when the descriptor returned is closed."""
+    while True:
+        try:
+            folder.mkdir(exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and folder.parent.is_dir():
+                continue  # a run that has just ended removed it in between
+            raise FileError(
+                f"{output}: its folder cannot be written to ({error.strerror}); give an --output in a folder that can"
+            ) from error
+        try:
+            _lock(descriptor, output)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(folder), os.fstat(descriptor)):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # The folder went with a run that ended in between: a lock on it would keep nobody away.
+        os.close(descriptor)
+
+
 def _lock(descriptor: int, output: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,7 +164,8 @@ def _lock(descriptor: int, output: Path) -> None:
         pass
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk; OSError if that fails."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -16,7 +16,8 @@ from unclouded.models.weights import FORMAT, Header, bundled, load_generator, sa
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
-    save_generator(ContextGenerator(GeneratorSettings(widths=(8, 8, 8))), Header(name="small", steps=3), path)
+    header = Header(name="small", steps=3, calibration=2.5)
+    save_generator(ContextGenerator(GeneratorSettings(widths=(8, 8, 8))), header, path)
     return path
 
 
@@ -25,6 +26,7 @@ def test_round_trip(saved: Path) -> None:
     assert generator.settings.widths == (8, 8, 8)
     assert header.name == "small"
     assert header.steps == 3
+    assert generator.calibration == header.calibration == 2.5
     assert len(header.sha256) == 64
     again = saved.with_name("again.safetensors")
     save_generator(generator, header, again)

@@ -115,6 +115,18 @@ def test_mean_and_spread_are_those_of_the_samples(active):
     np.testing.assert_allclose(quality, np.stack([mean_opacity, spread]), atol=1e-5)
 
 
+def test_the_uncertainty_is_the_calibrated_spread(active):
+    reflectance = ground(4, 64, 64).astype(np.float32) / 10000
+    spread = clear_patch(reflectance, FOUR, "L2A", active, samples=3)[2]
+    try:
+        active.calibration = 3.0
+        uncertainty = clear_patch(reflectance, FOUR, "L2A", active, samples=3)[2]
+    finally:
+        del active.calibration
+    assert spread.max() > 0
+    np.testing.assert_allclose(uncertainty, 3 * spread, rtol=1e-5)
+
+
 def test_one_sample_has_no_spread_and_needs_no_seed(active):
     scene = MemoryScene(ground(4, 40, 50), FOUR, "L2A")
     first, quality = in_memory(scene, active, seed=1)

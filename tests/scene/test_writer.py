@@ -9,8 +9,8 @@ from rio_cogeo.cogeo import cog_validate
 
 from unclouded.errors import FileError
 from unclouded.scene import writer
-from unclouded.scene.tiles import cut
-from unclouded.scene.writer import CogWriter, Layout
+from unclouded.scene.tiles import Box, cut
+from unclouded.scene.writer import Layout, Strip, StripWriter, write_cog
 
 
 def layout(height, width, dtype="uint16", **changes):
@@ -19,11 +19,27 @@ def layout(height, width, dtype="uint16", **changes):
     return Layout(width, height, CRS.from_epsg(32632), transform, dtype=np.dtype(dtype), **(common | changes))
 
 
+def strips(folder, pixels, wanted, size=256, offset=(0, 0)) -> list[Strip]:
+    """The strips of an image, each of one row of tiles."""
+    rows = {}
+    for tile in cut(*pixels.shape[1:], size=size, offset=offset):
+        rows.setdefault(tile.core.row, []).append(tile.core)
+    made = []
+    for row, boxes in rows.items():
+        box = Box(row, 0, boxes[0].height, wanted.width)
+        file = StripWriter(folder / f"{row}.tif", wanted, box, "out.tif")
+        for part in boxes:
+            file.write(part, pixels[(slice(None), *part.slices)])
+        made.append(file.finish())
+    return made
+
+
 def write(path, pixels, wanted, size=256, offset=(0, 0)):
-    with CogWriter(path, wanted) as file:
-        for tile in cut(*pixels.shape[1:], size=size, offset=offset):
-            file.write(tile.core, pixels[(slice(None), *tile.core.slices)])
-        return file.finish()
+    made = strips(path.parent, pixels, wanted, size, offset)
+    write_cog(path, wanted, made, path.name)
+    for strip in made:
+        strip.path.unlink()
+    return path
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32", "float64"])
@@ -63,7 +79,7 @@ def test_what_does_not_read_back_as_written_is_refused(tmp_path, monkeypatch):
         with rasterio.open(source) as file:
             pixels, profile = file.read(), file.profile
         pixels[1, 40, 30] += 1
-        with rasterio.open(target, "w", **profile) as file:
+        with rasterio.open(target, "w", **(profile | {"driver": "GTiff"})) as file:
             file.write(pixels)
 
     monkeypatch.setattr(writer, "copy", lossy_copy)
@@ -71,10 +87,22 @@ def test_what_does_not_read_back_as_written_is_refused(tmp_path, monkeypatch):
         write(tmp_path / "out.tif", np.ones((2, 64, 64), "uint16"), layout(64, 64))
 
 
-def test_a_draft_that_is_taken_away_is_an_error_with_its_name(tmp_path):
-    with CogWriter(tmp_path / "out.tif", layout(64, 64)) as file:
-        file.write(next(iter(cut(64, 64, size=64))).core, np.ones((2, 64, 64), np.uint16))
-        for draft in tmp_path.glob("*draft*"):
-            draft.unlink()
-        with pytest.raises(FileError, match=r"out\.tif: cannot be written"):
-            file.finish()
+def test_a_strip_that_is_taken_away_is_an_error_with_the_name_of_the_output(tmp_path):
+    made = strips(tmp_path, np.ones((2, 128, 64), np.uint16), layout(128, 64), size=64)
+    made[1].path.unlink()
+    with pytest.raises(FileError, match=r"out\.tif: cannot be written"):
+        write_cog(tmp_path / "out.tif", layout(128, 64), made, "out.tif")
+
+
+def test_a_damaged_strip_is_not_intact(tmp_path):
+    pixels = np.random.default_rng(0).integers(1, 9000, (2, 64, 700)).astype("uint16")
+    (strip,) = strips(tmp_path, pixels, layout(64, 700), size=64)
+    assert strip.intact()
+    content = bytearray(strip.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    strip.path.write_bytes(content)
+    assert not strip.intact()
+    strip.path.write_bytes(content[: len(content) // 2])
+    assert not strip.intact()
+    strip.path.unlink()
+    assert not strip.intact()

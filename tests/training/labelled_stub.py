@@ -77,7 +77,7 @@ class Small(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(13, 8, 3, padding=1)
+        self.enter = nn.Conv2d(13, 8, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(8)
         self.shift = nn.Linear(14, 8)
 

@@ -18,6 +18,7 @@ from unclouded.models import land_cover as networks
 from unclouded.models.weights import load_land_cover
 from unclouded.settings import LandCoverSettings
 from unclouded.training import land_cover
+from unclouded.training.ranks import Ranks
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +104,7 @@ def test_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path: Path, monkey
 
 
 def test_a_gradient_that_is_not_finite_does_not_reach_the_weights() -> None:
-    training = land_cover.Training(settings(), data(), torch.device("cpu"))
+    training = land_cover.Training(settings(), data(), Ranks())
     before = [parameter.clone() for parameter in training.classifier.parameters()]
     training.classifier.head.weight.register_hook(lambda gradient: gradient * float("inf"))
     assert not land_cover._step(training, next(data().train.shuffled())) < float("inf")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, report, say
 from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Scale, names_of
-from unclouded.errors import UncloudedError
+from unclouded.errors import OutputExistsError, UncloudedError
 
 if TYPE_CHECKING:
     from unclouded.scene.batch import Reading
@@ -98,7 +99,7 @@ def clear(
             loaded = Model.load(model, device.value)
             for source, name in todo.outputs.items():
                 try:
-                    with Bar(name.name) as bar, reading.open(source) as scene:
+                    with _resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
                         cleared = clear_product(
                             scene,
                             name,
@@ -146,6 +147,8 @@ def _clear_on_cluster(
                 print(_summary(outcome, elsewhere=True))
     for source, error in failed.items():
         report(error, debug, source)
+        if not isinstance(error, OutputExistsError):
+            _say_finished(outputs[source])
     return len(failed)
 
 
@@ -193,6 +196,25 @@ def models(debug: Debug = False) -> None:
             print(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
             if header.data:
                 print(f"  learnt from: {header.data}")
+
+
+@contextmanager
+def _resumable(output: Path) -> Iterator[None]:
+    """Say of an output that is not made, for whatever reason, what is finished of it."""
+    try:
+        yield
+    except OutputExistsError:
+        raise  # what is there is not this command's
+    except BaseException:
+        _say_finished(output)
+        raise
+
+
+def _say_finished(output: Path) -> None:
+    from unclouded.scene.journal import finished_rows
+
+    if done := finished_rows(output):
+        say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")
 
 
 def _summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:

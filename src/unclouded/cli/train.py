@@ -42,10 +42,12 @@ def land_cover(
         from unclouded.settings import LandCoverSettings, load_settings_of
         from unclouded.training.land_cover import Data
         from unclouded.training.land_cover import train as run
+        from unclouded.training.ranks import joined
 
         wanted = load_settings_of(LandCoverSettings, settings, overrides or [])
-        rate, place = wanted.training, chosen_device(device)
-        with Archive(data) as archive:
+        rate = wanted.training
+        with joined(chosen_device(device)) as ranks, Archive(data) as archive:
+            place = str(ranks.device)
             train_patches = LabelledPatches(
                 archive,
                 "train",
@@ -66,7 +68,9 @@ def land_cover(
                 device=place,
                 workers=workers,
             )
-            print(run(wanted, Data(train_patches, validation, checksum(data)), output, resume, place))
+            weights = run(wanted, Data(train_patches, validation, checksum(data)), output, resume, ranks)
+            if ranks.first:
+                print(weights)
 
 
 @train.command()
@@ -88,8 +92,11 @@ def translator(
     """Train the cloudy-to-clear generator; Ctrl-C stops it, --resume goes on from the last checkpoint."""
     with faults(debug):
         from unclouded.settings import load_settings
+        from unclouded.training.ranks import joined
         from unclouded.training.translator_run import run
 
-        place = chosen_device(device)
         wanted = load_settings(settings, overrides or [])
-        print(run(wanted, data, output, resume=resume, land_cover=land_cover, device=place, workers=workers))
+        with joined(chosen_device(device)) as ranks:
+            weights = run(wanted, data, output, resume=resume, land_cover=land_cover, ranks=ranks, workers=workers)
+            if ranks.first:
+                print(weights)

@@ -97,8 +97,10 @@ class Translation(NamedTuple):
 
 
 def compress(reflectance: Tensor) -> Tensor:
-    """Bring ground (0 to 0.5) and cloud tops (beyond 1) into one range that a network can work with."""
-    return torch.asinh(reflectance / 0.1)
+    """Bring ground (0 to 0.5) and cloud tops (beyond 1) into one range that a network can work with: asinh(r / 0.1)."""
+    # Its definition by the logarithm is several times as fast as torch's own; what is far below 0 would lose digits.
+    x = (reflectance / 0.1).clamp(min=-10)
+    return torch.log(x + torch.sqrt(x.square() + 1))
 
 
 class Sizes(Protocol):
@@ -138,11 +140,13 @@ class Generator(nn.Module):
         settings: sizes, with which the network can be built again.
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
         context: the surveyor.
+        calibration: what the spread over latent samples is multiplied by to be the uncertainty.
     """
 
     settings: Sizes
     margin: int
     context: Surveyor
+    calibration: float = 1.0
 
     @property
     def device(self) -> torch.device:

@@ -61,6 +61,8 @@ class Translator(nn.Module):
         published = isinstance(sizes.ground, PublishedSettings)
         z_y, z_x = sizes.ground.latent, sizes.ground.latent if published else sizes.cloud.latent
         self.spatial = not published
+        # Our norms take the channels of a pixel together, those of the published networks the pixels of a channel.
+        self.memory_format = torch.contiguous_format if published else torch.channels_last
         self.g_xy = build_generator(sizes.ground)
         self.g_yx: CloudGenerator | PublishedNetwork = CloudGenerator(sizes.cloud)
         if isinstance(sizes.ground, PublishedSettings):

@@ -43,6 +43,7 @@ class Header:
         levels: processing levels it was trained on.
         threshold: opacity under which the input is kept, unless the user says otherwise; of a classifier: the
             probability from which a class is predicted.
+        calibration: what the spread over latent samples is multiplied by to be as large as the errors on real images.
         settings: the settings of the training run.
         data: the data it learnt from, in words.
         steps: training steps taken.
@@ -53,6 +54,7 @@ class Header:
     bands: tuple[str, ...] = bands.NAMES
     levels: tuple[str, ...] = ("L1C", "L2A")
     threshold: float = 0.1
+    calibration: float = 1.0
     settings: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     steps: int = 0
@@ -107,6 +109,7 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
         # Weights from before there were two networks do not say which.
         generator = build_generator(_NETWORKS[model.pop("network", "context")](**model))
         header = Header(**record)
+        generator.calibration = header.calibration
         _fill(generator, tensors, path)
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise _misfit(path, error) from error
@@ -140,6 +143,15 @@ def load_land_cover(name: str | Path, *vocabularies: Sequence[str]) -> tuple[Lan
             + f"; give weights for one of {', '.join(str(len(names)) for names in vocabularies)} classes."
         )
     return classifier, header
+
+
+def checksum_of(generator: Generator) -> str:
+    """SHA-256, in hexadecimal, of a generator's values: of the weights themselves, wherever they came from."""
+    digest = hashlib.sha256(repr(generator.settings).encode())
+    for name, tensor in generator.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def format_of(name: str | Path) -> str:

@@ -10,7 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from unclouded.errors import FileError, InputError, UncloudedError
-from unclouded.files import quality_path, refuse_existing
+from unclouded.files import quality_path
+from unclouded.scene.journal import refuse_foreign
 from unclouded.scene.raster import is_remote
 from unclouded.scene.reader import Scene, open_scene
 
@@ -77,7 +78,7 @@ def plan(inputs: Sequence[str], output: str, reading: Reading, *, overwrite: boo
     for source, name in list(made.outputs.items()):
         try:
             if not overwrite:
-                refuse_existing(name, quality_path(name))
+                refuse_foreign(name, quality_path(name))
             _make_folder(name.parent, wanted=folder is not None)
         except UncloudedError as error:
             made.failed[source] = error

@@ -7,21 +7,26 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
 
+from unclouded import __version__
 from unclouded.bands import INDEX
-from unclouded.files import aside, publish, quality_path, refuse_existing
+from unclouded.files import quality_path, workplace
 from unclouded.models.generator import Generator, pad_to_cells
+from unclouded.models.weights import checksum_of
 from unclouded.scene.info import SceneInfo
+from unclouded.scene.journal import refuse_foreign
 from unclouded.scene.overlap import Behind
 from unclouded.scene.passes import QUALITY_BANDS, THRESHOLD, TILE, Clearing, Guide, Hands, Progress, Raster
 from unclouded.scene.sampling import latents, observe, sample
+from unclouded.scene.strips import Strips
 from unclouded.scene.tiles import Box
-from unclouded.scene.writer import CACHE, CogWriter, Layout
+from unclouded.scene.writer import CACHE, Layout
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,9 @@ def clear_scene(
 ) -> ClearedScene:
     """Clear a scene into a COG with its grid, bands, data type and metadata, and a quality COG beside it.
 
-    Both appear only when complete and read back. Where the opacity is under `threshold` the DN are those of the input.
+    Both appear only when complete and read back. A run that is interrupted leaves the strips of tiles that it finished
+    in a hidden folder beside `output`; the next run with the same arguments goes on from there to the same bytes. Where
+    the opacity is under `threshold` the DN are those of the input.
 
     Args:
         scene: what to clear.
@@ -75,7 +82,7 @@ def clear_scene(
         device: that the network runs on.
         threshold: opacity under which a pixel stays as it is.
         radar: VV and VH on the same grid.
-        overwrite: replace outputs that are already there.
+        overwrite: replace outputs that are already there, and what an interrupted run with other arguments left.
         tile: side of the tiles in pixels, a multiple of 32.
         batch: tiles that the network takes at once.
         tile_offset: rows and columns by which the tiles start before the scene's corner, multiples of 32.
@@ -85,14 +92,14 @@ def clear_scene(
     Raises:
         InputError: if no pixel holds data.
         FileError: if the scene cannot be read or the outputs cannot be written.
-        OutputExistsError: if an output is there and `overwrite` is not set.
+        OutputExistsError: if an output is there, or was begun with other settings or from other pixels, and `overwrite`
+            is not set; or if another run is writing it.
     """
     start = time.perf_counter()
     quality = quality_path(output)
     if not overwrite:
-        refuse_existing(output, quality)
+        refuse_foreign(output, quality)
     info = scene.info
-    pixels = info.height * info.width
     clearing = Clearing(
         scene,
         generator,
@@ -107,31 +114,34 @@ def clear_scene(
         hands=hands,
         progress=progress,
     )
+    settings = {
+        "weights": checksum_of(generator),
+        "calibration": generator.calibration,
+        "samples": samples,
+        "seed": seed,
+        "device": device,
+        "threshold": threshold,
+        "radar": radar is not None,
+        "tile": tile,
+        "batch": batch,
+        "tile offset": tile_offset,
+        **_described(info),
+        "version": f"{__version__}, torch {torch.__version__}",
+    }
+    outputs = {output: _layout(info), quality: _quality_layout(info)}
     report = progress or (lambda stage, done, total: None)
-    valid = changed = checked = 0
-
-    def check(count: int) -> None:
-        nonlocal checked
-        checked += count
-        report("writing", checked, 2 * pixels)
-
-    with aside(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
-        with (
-            CogWriter(folder / output.name, _layout(info)) as ground,
-            CogWriter(folder / quality.name, _quality_layout(info)) as certainty,
-        ):
-            with closing(clearing.tiles()) as tiles, Behind() as behind:
+    with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
+        if not overwrite:
+            refuse_foreign(output, quality)  # of a run that has just ended
+        with Strips(folder, outputs, settings, report, overwrite=overwrite) as strips:
+            finished = strips.resume(clearing.survey())
+            with closing(clearing.tiles(finished)) as tiles, Behind() as behind:
                 for cleared in tiles:
-                    behind(ground.write, cleared.box, cleared.dn)
-                    behind(certainty.write, cleared.box, cleared.quality)
-                    valid += cleared.valid
-                    changed += cleared.changed
-            report("writing", 0, 2 * pixels)
-            # The quality first: a scene under its final name is always whole.
-            finished = {certainty.finish(check): quality, ground.finish(check): output}
-        publish(finished)
+                    behind(strips.write, cleared)
+            strips.publish()
+            share = strips.changed / strips.valid
     seconds = time.perf_counter() - start
-    return ClearedScene(output, quality, pixels, changed / valid, seconds, clearing.seconds_network)
+    return ClearedScene(output, quality, info.height * info.width, share, seconds, clearing.seconds_network)
 
 
 def clear_patch(
@@ -180,6 +190,22 @@ def clear_patch(
         np.where(valid, drawn.opacity, np.float32(np.nan)),
         np.where(valid, drawn.uncertainty, np.float32(np.nan)),
     )
+
+
+def _described(info: SceneInfo) -> dict[str, Any]:
+    """What is known of a scene beside its pixels, under names for people."""
+    return {
+        "bands": info.bands,
+        "level": info.level,
+        "scale": info.encoding.scale,
+        "offset": info.encoding.offsets,
+        "no-data value": repr(info.encoding.nodata),
+        "size": (info.width, info.height),
+        "data type": str(info.dtype),
+        "coordinate reference system": info.crs and info.crs.to_wkt(),
+        "position": tuple(info.transform),
+        "metadata": (info.descriptions, info.scales, info.gdal_offsets, info.tags),
+    }
 
 
 def _layout(info: SceneInfo) -> Layout:

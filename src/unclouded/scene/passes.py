@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import abc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -22,6 +22,7 @@ from unclouded.scene.info import SceneInfo
 from unclouded.scene.overlap import ahead
 from unclouded.scene.sampling import Sampled, latents, observe, sample
 from unclouded.scene.tiles import Box, Tile, cut
+from unclouded.scene.writer import checksum
 
 TILE = 512
 THRESHOLD = 0.1
@@ -76,6 +77,11 @@ class ClearedTile:
     valid: int
     changed: int
 
+    @property
+    def layers(self) -> tuple[NDArray[Any], ...]:
+        """What goes to a file of its own each."""
+        return self.dn, self.quality
+
 
 class Summary(NamedTuple):
     """A block of the scene, reduced.
@@ -84,11 +90,13 @@ class Summary(NamedTuple):
         cells: (1, S, h, w) the statistics of its cells.
         known: (1, 16) what is known of the scene.
         valid: number of pixels that hold data.
+        checksums: of its DN and of its radar.
     """
 
     cells: NDArray[np.float32]
     known: NDArray[np.float32]
     valid: int
+    checksums: tuple[int, int]
 
 
 Part = tuple[Tile, NDArray[np.float32]]
@@ -121,7 +129,10 @@ class _Window:
 
 
 class Clearing:
-    """The clearing of one scene; `tiles` does the work, by its own `Hands` or others. Arguments as of `clear_scene`."""
+    """The clearing of one scene: `survey` it, then clear its `tiles`, by its own `Hands` or others.
+
+    Arguments are those of `clear_scene`.
+    """
 
     def __init__(
         self,
@@ -153,18 +164,46 @@ class Clearing:
         self._tile, self._batch, self._offset = tile, batch, tile_offset
         self._hands: Hands = hands or self
         self._report = progress or (lambda stage, done, total: None)
+        self._surveyed: tuple[Tensor, Tensor] | None = None
 
-    def tiles(self) -> abc.Generator[ClearedTile, None, None]:
-        """Clear the scene tile by tile.
+    def survey(self) -> dict[str, int]:
+        """Read the scene once, for what the network has to know of all of it; return checksums of all that was read.
 
         Raises:
             InputError: if no pixel holds data.
             FileError: if the scene cannot be read.
         """
+        read = {"pixels": 0, "radar pixels": 0}
+
+        def noted(summaries: Iterable[Summary]) -> Iterator[Summary]:
+            for summary in summaries:
+                for name, found in zip(read, summary.checksums, strict=True):
+                    read[name] = checksum(np.array([found], np.uint32), read[name])
+                yield summary
+
         with closing(self._hands.summarise(self.blocks())) as summaries:
-            context = self.context(summaries)
-        done, pixels = 0, self.info.height * self.info.width
-        parts = ((tile, crop_cells(context, tile.outer)) for tile in self.cuts())
+            self._surveyed = self._gather(noted(summaries))
+        return read
+
+    def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
+        """Clear the scene tile by tile, and survey it first unless that is done.
+
+        Args:
+            finished: first rows of the rows of tiles that are not wanted.
+
+        Raises:
+            InputError: if no pixel holds data.
+            FileError: if the scene cannot be read.
+        """
+        if self._surveyed is None:
+            self.survey()
+        wanted = [tile for tile in self.cuts() if tile.core.row not in finished]
+        if not wanted:
+            return
+        pixels = self.info.height * self.info.width
+        done = pixels - sum(tile.core.height * tile.core.width for tile in wanted)
+        context = self._context()
+        parts = ((tile, crop_cells(context, tile.outer)) for tile in wanted)
         with closing(self._hands.clear(parts)) as tiles:
             for cleared in tiles:
                 yield cleared
@@ -190,7 +229,9 @@ class Clearing:
             for window in windows:
                 with torch.inference_mode():
                     cells = self._generator.summarise(window.x).cpu().numpy()
-                yield Summary(cells, window.x.known.cpu().numpy(), int(window.valid.sum()))
+                radar = 0 if self._radar is None else checksum(window.x.guides.cpu().numpy())
+                known, valid = window.x.known.cpu().numpy(), int(window.valid.sum())
+                yield Summary(cells, known, valid, (checksum(window.dn), radar))
 
     def clear(self, parts: Iterable[Part]) -> abc.Generator[ClearedTile, None, None]:
         """Clear tiles under the context of their cells.
@@ -203,16 +244,11 @@ class Clearing:
                 yield from self._translate(batch)
 
     @torch.inference_mode()
-    def context(self, summaries: Iterable[Summary]) -> NDArray[np.float32]:
-        """Survey the whole scene and spread its clear ground: (1, K, h, w) on the grid of its cells.
-
-        Args:
-            summaries: of all `blocks`, in their order.
-
-        Raises:
-            InputError: if no pixel holds data.
-        """
-        statistics, known = self._gather(summaries)
+    def _context(self) -> NDArray[np.float32]:
+        """What the network knows of the whole surveyed scene: (1, K, h, w) on the grid of its cells."""
+        assert self._surveyed is not None
+        statistics, known = self._surveyed
+        self._surveyed = None
         cells_high, cells_wide = statistics.shape[-2:]
         trust = torch.empty(1, 1, cells_high, cells_wide)
         features = torch.empty(1, self._generator.settings.features, cells_high, cells_wide)
@@ -309,9 +345,12 @@ class Clearing:
 
 
 def _alike(one: Tile, other: Tile) -> bool:
-    """Tell whether two tiles can share a batch: the same size, and the same part of it to be kept."""
-    return one.core.within(one.outer) == other.core.within(other.outer) and (
-        (one.outer.height, one.outer.width) == (other.outer.height, other.outer.width)
+    """Tell whether two tiles can share a batch: in one row, of the same size, and the same part of it to be kept."""
+    # Of one row, so that rows left out do not change the batches, and with them the last bits, of the others.
+    return (
+        one.core.row == other.core.row
+        and one.core.within(one.outer) == other.core.within(other.outer)
+        and ((one.outer.height, one.outer.width) == (other.outer.height, other.outer.width))
     )
 
 

@@ -23,7 +23,8 @@ class Sampled(NamedTuple):
     Attributes:
         reflectance: (13, h, w) mean of the composed images.
         opacity: (h, w) mean of the opacities.
-        uncertainty: (h, w) standard deviation of the composed images, averaged over the bands that are there.
+        uncertainty: (h, w) standard deviation of the composed images, averaged over the bands that are there, times
+            the generator's calibration.
     """
 
     reflectance: NDArray[np.float32]
@@ -113,7 +114,7 @@ def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[T
         mean = mean + change / count
         squares = squares + change * (composed - mean)
         opacity = opacity + (sky - opacity) / count
-    deviation = (squares / count).sqrt().sum(1) / x.present.sum(1)[:, None, None]
+    deviation = generator.calibration * (squares / count).sqrt().sum(1) / x.present.sum(1)[:, None, None]
     return [
         Sampled(mean[i].cpu().numpy(), opacity[i, 0].cpu().numpy(), deviation[i].cpu().numpy())
         for i in range(len(optical))

@@ -1,13 +1,13 @@
-"""Write scenes as cloud-optimised GeoTIFFs (COG) with flat memory, and read every block back."""
+"""Write scenes strip by strip, and make cloud-optimised GeoTIFFs (COG) of the strips; every window is read back."""
 
 from __future__ import annotations
 
+import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -71,30 +71,52 @@ class Layout:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-class CogWriter:
-    """Takes windows in any order, then makes a COG of them.
+@dataclass(frozen=True)
+class Strip:
+    """Rows of a scene in a file of their own.
 
-    The windows go to a tiled GeoTIFF, of which GDAL makes the COG. A checksum of each window is kept, because a full
-    disk can leave blocks that read back as no-data without an error.
+    Attributes:
+        path: of the file, a tiled GeoTIFF without a place on the ground.
+        box: what it holds of the scene: rows over the whole width.
+        checksums: of the windows written, which cover it once.
     """
 
-    def __init__(self, path: Path, layout: Layout) -> None:
-        self.path = path
-        self._layout = layout
-        self._draft = path.with_suffix(".draft.tif")
+    path: Path
+    box: Box
+    checksums: Mapping[Box, int]
+
+    def intact(self) -> bool:
+        """Whether every window reads back as written."""
+        try:
+            with rasterio.Env(GDAL_CACHEMAX=CACHE), rasterio.open(self.path, driver="GTiff") as file:
+                return all(
+                    checksum(file.read(window=_window(box.within(self.box)))) == expected
+                    for box, expected in self.checksums.items()
+                )
+        except FAULTS:
+            return False
+
+
+class StripWriter:
+    """Takes the windows of one strip. A checksum of each is kept: a full disk can lose blocks without an error."""
+
+    def __init__(self, path: Path, layout: Layout, box: Box, output: str) -> None:
+        """Start the file `path` for the strip `box` of a scene with `layout`; errors name the `output`.
+
+        Raises:
+            FileError: if the file cannot be made.
+        """
+        self._path, self._box, self._output = path, box, output
         self._checksums: dict[Box, int] = {}
-        with _environment(path):
+        with _environment(output):
             self._file = rasterio.open(
-                self._draft,
+                path,
                 "w",
                 driver="GTiff",
-                width=layout.width,
-                height=layout.height,
+                width=box.width,
+                height=box.height,
                 count=len(layout.descriptions),
                 dtype=layout.dtype,
-                crs=layout.crs,
-                transform=layout.transform,
-                nodata=layout.nodata,
                 tiled=True,
                 blockxsize=BLOCK,
                 blockysize=BLOCK,
@@ -105,58 +127,117 @@ class CogWriter:
                 zlevel=1,
                 bigtiff="IF_SAFER",
             )
-            self._file.descriptions = layout.descriptions
-            if layout.scales:
-                self._file.scales = layout.scales
-            if layout.offsets:
-                self._file.offsets = layout.offsets
-            self._file.update_tags(**layout.tags)
-
-    def __enter__(self) -> CogWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._file.closed:
-            with _environment(self.path):
-                self._file.close()
 
     def write(self, box: Box, pixels: NDArray[Any]) -> None:
-        """Write `pixels` (bands, height, width) at `box`. Windows do not overlap.
+        """Write `pixels` (bands, height, width) at `box` of the scene. Windows do not overlap.
 
         Raises:
             FileError: if the disk does not take them.
         """
-        self._checksums[box] = _checksum(pixels)
-        with _environment(self.path):
-            self._file.write(pixels, window=_window(box))
+        self._checksums[box] = checksum(pixels)
+        with _environment(self._output):
+            self._file.write(pixels, window=_window(box.within(self._box)))
 
-    def finish(self, checked: Callable[[int], None] = lambda pixels: None) -> Path:
-        """Make the COG, compare every window with what was written, and return its path.
-
-        Args:
-            checked: called with the number of pixels of each window compared.
+    def finish(self) -> Strip:
+        """Close the file, have it on the disk and compare it with what was written.
 
         Raises:
             FileError: if the disk is full or the file does not read back as written.
         """
-        with _environment(self.path):
+        with _environment(self._output):
             self._file.close()
-            copy(self._draft, self.path, **_COG)
-            self._draft.unlink()
-            with rasterio.open(self.path) as file:
-                for box, checksum in self._checksums.items():
-                    if _checksum(file.read(window=_window(box))) != checksum:
-                        raise FileError(
-                            f"{self.path.name}: does not read back as written; check the disk and its free space"
-                        )
+            with self._path.open("rb") as file:
+                os.fsync(file.fileno())
+            strip = Strip(self._path, self._box, self._checksums)
+            if not strip.intact():
+                raise _not_as_written(self._output)
+        return strip
+
+    def close(self) -> None:
+        """Close the file without having finished it."""
+        with _environment(self._output):
+            self._file.close()
+
+
+def write_cog(
+    path: Path,
+    layout: Layout,
+    strips: Sequence[Strip],
+    output: str,
+    checked: Callable[[int], None] = lambda pixels: None,
+) -> None:
+    """Make a COG of strips that lie in its folder, have it on the disk and compare every window with what was written.
+
+    Args:
+        path: of the COG.
+        layout: of the scene.
+        strips: cover the scene once.
+        output: how errors call it.
+        checked: called with the number of pixels of each window compared.
+
+    Raises:
+        FileError: if the disk is full or the file does not read back as written.
+    """
+    mosaic = path.with_suffix(".vrt")
+    with _environment(output):
+        _write_mosaic(mosaic, layout, strips)
+        copy(mosaic, path, **_COG)
+        mosaic.unlink()
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        with rasterio.open(path) as file:
+            for strip in strips:
+                for box, expected in strip.checksums.items():
+                    if checksum(file.read(window=_window(box))) != expected:
+                        raise _not_as_written(output)
                     checked(box.height * box.width)
-        return self.path
+
+
+def checksum(pixels: NDArray[Any], start: int = 0) -> int:
+    """CRC-32 of an array's values; `start` is that of what came before them."""
+    return zlib.crc32(np.ascontiguousarray(pixels).view(np.uint8).data, start)
+
+
+def _write_mosaic(path: Path, layout: Layout, strips: Sequence[Strip]) -> None:
+    """Show strips as one raster, in GDAL's virtual format: GDAL copies from it without a file of all of them."""
+    with rasterio.open(
+        path,
+        "w",
+        driver="VRT",
+        width=layout.width,
+        height=layout.height,
+        count=len(layout.descriptions),
+        dtype=layout.dtype,
+        crs=layout.crs,
+        transform=layout.transform,
+        nodata=layout.nodata,
+    ) as file:
+        file.descriptions = layout.descriptions
+        if layout.scales:
+            file.scales = layout.scales
+        if layout.offsets:
+            file.offsets = layout.offsets
+        file.update_tags(**layout.tags)
+        for band in file.indexes:
+            sources = {f"source_{number}": _source(strip, band) for number, strip in enumerate(strips)}
+            file.update_tags(band, ns="new_vrt_sources", **sources)
+
+
+def _source(strip: Strip, band: int) -> str:
+    size = f'xSize="{strip.box.width}" ySize="{strip.box.height}"'
+    return (
+        f'<SimpleSource><SourceFilename relativeToVRT="1">{strip.path.name}</SourceFilename>'
+        f'<SourceBand>{band}</SourceBand><SrcRect xOff="0" yOff="0" {size}/>'
+        f'<DstRect xOff="{strip.box.column}" yOff="{strip.box.row}" {size}/></SimpleSource>'
+    )
+
+
+def _not_as_written(output: str) -> FileError:
+    return FileError(f"{output}: does not read back as written; check the disk and its free space")
 
 
 @contextmanager
-def _environment(path: Path) -> Iterator[None]:
+def _environment(output: str) -> Iterator[None]:
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False):
             yield
@@ -165,11 +246,7 @@ def _environment(path: Path) -> Iterator[None]:
             raise
         # Rasterio's own message only refers to GDAL's, which says why.
         reason = " ".join(str(error.__cause__ or error).split())
-        raise FileError(f"{path.name}: cannot be written ({reason}); check the disk and its free space") from error
-
-
-def _checksum(pixels: NDArray[Any]) -> int:
-    return zlib.crc32(np.ascontiguousarray(pixels).view(np.uint8).data)
+        raise FileError(f"{output}: cannot be written ({reason}); check the disk and its free space") from error
 
 
 def _window(box: Box) -> Window:

@@ -23,8 +23,9 @@ SIDE = 192
 class CollectionSource:
     """Draws batches from real images; all that is random comes from `rng`, whose state is all that must be kept."""
 
-    def __init__(self, collection: Collection, rng: torch.Generator) -> None:
-        self.rng = rng
+    def __init__(self, collection: Collection, rng: torch.Generator, *, radar: bool = True) -> None:
+        """Draw from `collection`; without `radar`, every image loses its own."""
+        self.rng, self._radar = rng, radar
         self.clear = {
             level: [_large_enough(patch) for patch in collection.clear if patch.level == level]
             for level in {patch.level for patch in collection.clear}
@@ -83,12 +84,13 @@ class CollectionSource:
 
     def _stack(self, patches: list[Patch]) -> Observation:
         empty = np.zeros((len(GUIDES), SIDE, SIDE), np.float32)
+        radar = [p.radar if self._radar else None for p in patches]
         return Observation.of(
             torch.stack([torch.from_numpy(patch.optical) for patch in patches]),
             torch.ones(len(patches), len(bands.NAMES)),
             torch.tensor([float(patch.level == "L2A") for patch in patches]),
-            guides=torch.stack([torch.from_numpy(empty if p.radar is None else p.radar) for p in patches]),
-            guided=torch.tensor([[float(patch.radar is not None)] * len(GUIDES) for patch in patches]),
+            guides=torch.stack([torch.from_numpy(empty if image is None else image) for image in radar]),
+            guided=torch.tensor([[float(image is not None)] * len(GUIDES) for image in radar]),
         )
 
 

@@ -1,7 +1,4 @@
-"""Training of a land-cover classifier: one plain loop, which can be killed and resumed at any checkpoint.
-
-One process, one device; several GPUs wait for the move to Lightning Fabric.
-"""
+"""Training of a land-cover classifier: one plain loop, which can be killed and resumed at any checkpoint."""
 
 from __future__ import annotations
 
@@ -24,7 +21,8 @@ from unclouded.models.weights import LandCoverHeader, save_land_cover
 from unclouded.settings import LandCoverSettings
 from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
 from unclouded.training.label_objectives import distribution_loss, presence_loss, reduce_labels
-from unclouded.training.run_log import RunLog, tensorboard_events
+from unclouded.training.ranks import Ranks
+from unclouded.training.run_log import RunLog
 
 
 class Patches(Protocol):
@@ -73,9 +71,9 @@ class Training:
 
     _PARTS = ("classifier", "average", "optimiser", "patches")
 
-    def __init__(self, settings: LandCoverSettings, data: Data, device: torch.device) -> None:
+    def __init__(self, settings: LandCoverSettings, data: Data, ranks: Ranks) -> None:
         torch.manual_seed(settings.training.seed)
-        self.settings, self.device, self.patches = settings, device, data.train
+        self.settings, self.ranks, self.patches = settings, ranks, data.train
         model = ClassifierSettings(
             classes=data.train.classes,
             network=settings.network,
@@ -84,8 +82,9 @@ class Training:
             subsets=settings.training.drop_bands > 0,
         )
         classifier = LandCover(model)
-        self.classifier: LandCover = classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.classifier: LandCover = classifier.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.classifier).requires_grad_(False)
+        ranks.share(self.classifier, "features", "classify")
         rate = settings.training
         self.optimiser = torch.optim.AdamW(
             self.classifier.parameters(), rate.learning_rate, weight_decay=rate.weight_decay, fused=True
@@ -131,7 +130,7 @@ class Training:
 
 
 def train(
-    settings: LandCoverSettings, data: Data, output: Path, resume: bool = False, device: str | torch.device = "cpu"
+    settings: LandCoverSettings, data: Data, output: Path, resume: bool = False, ranks: Ranks | None = None
 ) -> Path:
     """Train a classifier and return the path of its weights: the moving average with the best F1 on validation.
 
@@ -141,7 +140,8 @@ def train(
         output: folder of the run: `checkpoint.pt`, `log.jsonl`, `weights.safetensors`, and TensorBoard's events where
             `tensorboard` is installed.
         resume: go on from `checkpoint.pt`.
-        device: "cpu" or "cuda"; on the CPU a resumed run gives the very weights of an undisturbed one.
+        ranks: the processes that train together; this one alone, on the CPU, unless given. On the CPU a resumed run
+            gives the very weights of an undisturbed one.
 
     Raises:
         InputError: the folder holds a run and `resume` was not asked for, or there is none to resume; the training
@@ -153,7 +153,8 @@ def train(
     shown = int((data.train.counts > 0).sum())
     if shown < 2:
         raise InputError(f"{shown} class among the labels of the training patches; a classifier needs two or more.")
-    training = Training(settings, data, torch.device(device))
+    ranks = ranks or Ranks()
+    training = Training(settings, data, ranks)
     first = next(iter(data.validation.in_order()))
     check_bands(training.classifier.settings, first.observation.present, first.ids)
     if resume:
@@ -162,13 +163,13 @@ def train(
         statistics = data.train.statistics()
         for network in (training.classifier, training.average):
             network.standardise_by(*statistics)
-    output.mkdir(parents=True, exist_ok=True)
-    rate, events = settings.training, tensorboard_events(output, training.step)
-    log = RunLog(output / "log.jsonl", training.step)
+    ranks.by_first(lambda: output.mkdir(parents=True, exist_ok=True))
+    rate = settings.training
+    log = RunLog(output, training.step) if ranks.first else None
     losses: list[float] = []
     started = time.monotonic()
     batches = data.train.shuffled()
-    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None) as bar:
+    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
         while not training.finished:
             loss = _step(training, next(batches))
             if not math.isfinite(loss):
@@ -178,12 +179,15 @@ def train(
             training.step += 1
             bar.update()
             if training.step % rate.validate_every == 0 or training.step == rate.steps:
-                entry = {"loss": float(np.mean(losses))} | _validate(training, data, output)
+                metrics = ranks.by_first(lambda: _validate(training, data, output))
+                if metrics["f1"] > training.best:
+                    training.best, training.best_step = metrics["f1"], training.step
+                entry = {"loss": float(np.mean(losses))} | metrics
                 losses.clear()
-                log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
-                events(entry, training.step)
                 bar.set_postfix(loss=f"{entry['loss']:.3f}", f1=f"{entry['f1']:.3f}", best=f"{training.best:.3f}")
-                write_checkpoint(training.state(), output)
+                if log is not None:
+                    log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
+                    write_checkpoint(training.state(), output)
     return output / "weights.safetensors"
 
 
@@ -192,14 +196,15 @@ def _step(training: Training, batch: LabelledImages) -> float:
     settings, rate = training.settings, training.settings.training
     for group in training.optimiser.param_groups:
         group["lr"] = rate.learning_rate * _schedule(training.step, settings)
-    labels = reduce_labels(batch.labels, settings.label_reduction, training.rng).to(training.device)
+    labels = reduce_labels(batch.labels, settings.label_reduction, training.rng).to(training.ranks.device)
     training.classifier.train()
-    with torch.autocast(training.device.type, torch.bfloat16, enabled=rate.precision == "bf16"):
+    with torch.autocast(training.ranks.device.type, torch.bfloat16, enabled=rate.precision == "bf16"):
         features = training.classifier.features(batch.observation)
     logits = training.classifier.classify(features)
     loss = (distribution_loss if settings.output == "softmax" else presence_loss)(logits, labels)
     training.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    training.ranks.sum_gradients(training.classifier.parameters())
     norm = torch.nn.utils.clip_grad_norm_(training.classifier.parameters(), 1.0)
     if not math.isfinite(norm):
         return math.nan
@@ -224,7 +229,6 @@ def _validate(training: Training, data: Data, output: Path) -> dict[str, float]:
     threshold = settings.threshold or choose_threshold(made.probabilities, made.labels, settings.output)
     metrics = {"f1": image_f1(decide(made.probabilities, threshold, settings.output), made.labels)}
     if metrics["f1"] > training.best:
-        training.best, training.best_step = metrics["f1"], training.step
         header = LandCoverHeader(
             name=output.name,
             bands=settings.bands,

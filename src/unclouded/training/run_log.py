@@ -10,10 +10,15 @@ from typing import Any
 
 
 class RunLog:
-    """One JSON line per validation; what a killed run wrote after its last checkpoint is taken back."""
+    """One JSON line per validation in `log.jsonl`, and TensorBoard's events beside it, if that is installed.
 
-    def __init__(self, path: Path, step: int) -> None:
-        self._path = path
+    What a killed run wrote after its last checkpoint is taken back.
+    """
+
+    def __init__(self, output: Path, step: int) -> None:
+        """Log the run in the folder `output`, which goes on from `step`."""
+        self._path = path = output / "log.jsonl"
+        self._events = _tensorboard_events(output, step)
         kept = []
         for line in path.read_text().splitlines() if path.exists() else []:
             with contextlib.suppress(json.JSONDecodeError):  # the last line of a killed run may be half a line
@@ -22,22 +27,23 @@ class RunLog:
         path.write_text("".join(f"{line}\n" for line in kept))
 
     def write(self, entry: dict[str, float]) -> None:
-        """Append an entry."""
+        """Append an entry, which holds its `step`."""
+        self._events(entry)
         with self._path.open("a") as file:
             file.write(json.dumps({name: round(value, 6) for name, value in entry.items()}) + "\n")
 
 
-def tensorboard_events(output: Path, step: int) -> Callable[[dict[str, float], int], None]:
-    """Where the entries of the log also go: TensorBoard's events, if it is installed."""
+def _tensorboard_events(output: Path, step: int) -> Callable[[dict[str, float]], None]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        return lambda entry, step: None
+        return lambda entry: None
     writer: Any = SummaryWriter(str(output), purge_step=step)
 
-    def write(entry: dict[str, float], step: int) -> None:
+    def write(entry: dict[str, float]) -> None:
         for name, value in entry.items():
-            writer.add_scalar(name, value, step)
+            if name != "step":
+                writer.add_scalar(name, value, entry["step"])
         writer.flush()
 
     return write

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +24,8 @@ from unclouded.models.weights import Header, save_generator
 from unclouded.settings import TranslatorSettings
 from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
 from unclouded.training.image_pool import ImagePool
-from unclouded.training.run_log import RunLog, tensorboard_events
+from unclouded.training.ranks import Ranks
+from unclouded.training.run_log import RunLog
 from unclouded.training.simulated import simulated_terms
 from unclouded.training.skies import Simulated
 from unclouded.training.unpaired import frozen, generating_terms, judging_terms
@@ -54,12 +56,17 @@ class Training:
 
     _PARTS = ("translator", "average", "optimiser", "judges")
 
-    def __init__(self, settings: TranslatorSettings, device: torch.device | str = "cpu") -> None:
+    def __init__(self, settings: TranslatorSettings, ranks: Ranks | None = None) -> None:
         torch.manual_seed(settings.training.seed)
-        self.settings, self.device = settings, torch.device(device)
+        self.ranks = ranks = ranks or Ranks()
+        self.settings, self.device = settings, ranks.device
         networks = Translator(sizes_of(settings))
-        self.translator: Translator = networks.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.translator: Translator = networks.to(self.device, memory_format=networks.memory_format)  # type: ignore[call-overload]
         self.average: Generator = copy.deepcopy(self.translator.g_xy).requires_grad_(False)
+        ranks.share(self.translator.g_xy, "spread", "translate")
+        ranks.share(self.translator.g_xy.get_submodule("context"), "forward")
+        for name in Translator.GENERATING[1:] + Translator.JUDGING:
+            ranks.share(getattr(self.translator, name), "forward")
         rate = settings.training
         self.optimiser = torch.optim.AdamW(
             self.translator.parts(Translator.GENERATING if settings.loss.unpaired else ("g_xy",)),
@@ -118,7 +125,7 @@ def train(
     output: Path,
     *,
     resume: bool = False,
-    device: str = "cpu",
+    ranks: Ranks | None = None,
     validate: Validate | None = None,
 ) -> Path:
     """Train the networks and return the path of G_XY's weights.
@@ -128,7 +135,8 @@ def train(
         source: gives the batches, drawing whatever is random from the generator that it is given.
         output: folder of the run: `checkpoint.pt`, `log.jsonl` and, at every checkpoint, `weights.safetensors`.
         resume: go on from `checkpoint.pt`.
-        device: where the networks are; on the CPU a resumed run gives the very weights of an undisturbed one.
+        ranks: the processes that train together; this one alone, on the CPU, unless given. On the CPU a resumed run
+            gives the very weights of an undisturbed one.
         validate: measures the networks every `validate_every` steps.
 
     Raises:
@@ -137,18 +145,19 @@ def train(
         UncloudedError: a term is no longer finite; the last good checkpoint stays.
     """
     check_start(output, resume)
-    output.mkdir(parents=True, exist_ok=True)
-    training = Training(settings, device)
+    training = Training(settings, ranks)
+    ranks = training.ranks
+    ranks.by_first(lambda: output.mkdir(parents=True, exist_ok=True))
     batches = source(training.rng)
     if resume:
         state = read_checkpoint(output)
         training.restore(state)
         batches.load_state_dict(state["source"])
     rate = settings.training
-    log, events = RunLog(output / "log.jsonl", training.step), tensorboard_events(output, training.step)
+    log = RunLog(output, training.step) if ranks.first else None
     sums: dict[str, list[float]] = {}
     started = time.monotonic()
-    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None) as bar:
+    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
         while training.step < rate.steps:
             terms = _step(training, batches)
             bad = [name for name, value in terms.items() if not math.isfinite(value)]
@@ -165,11 +174,11 @@ def train(
                 entry = {name: sum(values) / len(values) for name, values in sums.items()}
                 bar.set_postfix({name: f"{value:.3f}" for name, value in entry.items()})
                 if measured and validate is not None:
-                    entry |= validate(training)
-                log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
-                events(entry, training.step)
+                    entry |= ranks.by_first(partial(validate, training))
                 sums.clear()
-                _save(training, batches, output)
+                if log is not None:
+                    log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
+                    _save(training, batches, output)
     return output / "weights.safetensors"
 
 
@@ -198,6 +207,7 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
     training.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     parameters = [p for group in training.optimiser.param_groups for p in group["params"]]
+    training.ranks.sum_gradients(parameters)
     norm = torch.nn.utils.clip_grad_norm_(parameters, settings.training.clip)
     if not math.isfinite(norm):
         terms["gradient"] = norm
@@ -208,6 +218,7 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
             judged = judging_terms(translator, made, training.pools, training.rng)
         training.judges.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(judged.values())).sum())
+        training.ranks.sum_gradients(translator.parts(Translator.JUDGING))
         training.judges.step()
         terms |= judged
     with torch.no_grad():
@@ -248,6 +259,7 @@ def header_of(training: Training, name: str) -> Header:
     return Header(
         name=name,
         threshold=settings.threshold,
+        calibration=settings.calibration,
         settings=settings.model_dump(mode="json"),
         data=settings.data,
         steps=training.step,

@@ -16,6 +16,7 @@ from unclouded.models.weights import load_land_cover
 from unclouded.settings import TranslatorSettings
 from unclouded.training.archive_source import ArchiveSource
 from unclouded.training.collection_source import CollectionSource
+from unclouded.training.ranks import Ranks
 from unclouded.training.translator import Source, train
 from unclouded.training.validation import Validation
 
@@ -27,7 +28,7 @@ def run(
     *,
     resume: bool = False,
     land_cover: str | None = None,
-    device: str = "cpu",
+    ranks: Ranks | None = None,
     workers: int = 0,
 ) -> Path:
     """Train on an archive, or on the images that the settings' collection names; return the path of the weights.
@@ -38,12 +39,13 @@ def run(
         output: folder of the run, see `training.translator.train` and, with a classifier, `training.validation`.
         resume: go on from the run's last checkpoint.
         land_cover: weights of the classifier in whose features an archive's validation patches are compared.
-        device: where the networks are.
+        ranks: the processes that train together; this one alone, on the CPU, unless given.
         workers: processes that read an archive ahead.
 
     Raises:
         InputError: the data are neither, or there is nothing to measure on.
     """
+    ranks = ranks or Ranks()
     packed = (data / TABLE).is_file()
     if not packed and settings.training.collection is None:
         raise InputError(
@@ -58,16 +60,15 @@ def run(
         if archive is not None and land_cover is not None:
             classifier, header = load_land_cover(land_cover)
             rate = settings.training
-            output.mkdir(parents=True, exist_ok=True)
-            validate = Validation(
-                archive, Loaded(classifier.to(device), header), output, rate.validation_patches, rate.seed
-            )
+            judge = Loaded(classifier.to(ranks.device), header)
+            validate = Validation(archive, judge, output, rate.validation_patches, rate.seed)
 
         def source(rng: torch.Generator) -> Source:
             if archive is None:
-                return CollectionSource(load_collection(data, Path(str(settings.training.collection))), rng)
+                images = load_collection(data, Path(str(settings.training.collection)))
+                return CollectionSource(images, rng, radar=settings.training.radar)
             batch = max(settings.unpaired.batch, settings.training.batch)
             sampling = Sampling(batch=batch, seed=settings.training.seed, matched=settings.unpaired.matched)
             return ArchiveSource(archive, sampling, rng, radar=settings.training.radar, workers=workers)
 
-        return train(settings, source, output, resume=resume, device=device, validate=validate)
+        return train(settings, source, output, resume=resume, ranks=ranks, validate=validate)

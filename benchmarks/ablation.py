@@ -1,0 +1,264 @@
+"""What each part of the method is worth: one table on held-out real places, each switch a row.
+
+    python benchmarks/ablation.py RUNS --archive SIM [--steps 200] [--batch 2] [--seeds 2] [--data ../shared/data]
+                                  [--patches 150] [--table FILE.md] [--json FILE]
+
+Every trained row learns from the same real images (settings/collection.yaml) for the same number of steps with the
+same number of unpaired images in each; rows differ in the settings that stand beside them in `ROWS` and in nothing
+else. Headline rows are trained with `--seeds` seeds, the others with one. Finished runs and measurements in RUNS are
+kept, so that a killed benchmark goes on.
+
+Two sets are measured. The real pairs of `benchmarks/pairs.py`, of places never trained on: paired errors, and in
+quarters of 128 pixels the distances to the quarters of the clear images in the features of the bundled classifier,
+all at the same N. The simulated test split of `--archive`, whose truth and labels are known: the share of the
+classifier's F1 that is won back, and the error on shadowed pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from comparison import DATA, ROOT
+from numpy.typing import NDArray
+from pairs import Pair, cloud_masks, load_pairs
+
+from unclouded import bands
+from unclouded.data.archive import Archive
+from unclouded.evaluation.fills import mean_fill, smooth_fill
+from unclouded.evaluation.frechet import bootstrap, floor, frechet_distance
+from unclouded.evaluation.inception_score import multi_label_inception_score
+from unclouded.evaluation.neighbours import neighbourhood
+from unclouded.evaluation.paired import INDICES, average, compare, normalised_difference
+from unclouded.evaluation.suite import Loaded, Measuring, evaluate
+from unclouded.models.generator import Observation
+from unclouded.models.weights import load_generator, load_land_cover
+from unclouded.scene.clear import clear_patch
+from unclouded.settings import TranslatorSettings, load_settings
+from unclouded.training.translator_run import run
+
+SIDE, SAMPLES, SIGMAS = 128, 8, 1.645
+BUNDLED = "bundled default (6,500 steps of 4 images)"
+_WEAK = ["loss.adversarial=0.1", "loss.latent_adversarial=0.1", "loss.cycle=0.1", "loss.latent_cycle=0.0025"]
+_BOTH = ("default.yaml", [*_WEAK, "unpaired.start={half}"])
+_OURS = ("paper.yaml", ["networks=context"])
+ROWS: dict[str, tuple[tuple[str, list[str]], list[str], bool]] = {
+    "simulated clouds only": (("default.yaml", []), [], True),
+    "simulated clouds only, without radar": (("default.yaml", []), ["training.radar=false"], False),
+    "paper": (("paper.yaml", []), [], True),
+    "paper, our networks (spatial z_x)": (_OURS, [], False),
+    "simulated clouds and both cycles": (_BOTH, [], True),
+    "the same, cycle by distributions": (_BOTH, ["unpaired.cycle_by=distributions"], False),
+    "the same, noise in the cycle": (_BOTH, ["unpaired.noise=0.01"], False),
+    "the same, against sameness over z": (_BOTH, ["loss.sameness=0.05"], False),
+}
+"""Settings and what is changed in them, what tells the row from its neighbours, and whether it has several seeds."""
+
+Clear = Callable[[Pair, NDArray[np.bool_]], tuple[NDArray[np.float32], NDArray[np.float32] | None]]
+"""Gives the cleared image (13, H, W) of a pair and its uncertainty (H, W), if there is one, from the pair and mask."""
+
+
+def settings_of(row: str, steps: int, batch: int, seed: int) -> TranslatorSettings:
+    (name, base), own, _ = ROWS[row]
+    length = [f"training.steps={steps}", f"training.checkpoint_every={-(-steps // 4)}", f"training.seed={seed}"]
+    common = [f"training.collection={ROOT / 'settings' / 'collection.yaml'}", f"unpaired.batch={batch}"]
+    warm = [f"training.warmup={steps // 10}", f"unpaired.pool={2 * batch}"]
+    changes = [*base, *length, *common, *warm, *own]
+    return load_settings(ROOT / "settings" / name, [change.format(half=steps // 2) for change in changes])
+
+
+def trained(row: str, arguments: argparse.Namespace, seed: int) -> Path:
+    """Train until the last step, from where an earlier run stopped; return the weights."""
+    settings = settings_of(row, arguments.steps, arguments.batch, seed)
+    folder = arguments.runs / f"{''.join(c if c.isalnum() else '_' for c in row)}_{seed}"
+    log = folder / "log.jsonl"
+    if not log.exists() or json.loads(log.read_text().splitlines()[-1])["step"] < settings.training.steps:
+        print(f"training: {row}, seed {seed}", flush=True)
+        run(settings, arguments.data, folder, resume=(folder / "checkpoint.pt").exists())
+    return folder / "weights.safetensors"
+
+
+class Bench:
+    """The held-out images, with what every row is compared with computed once."""
+
+    def __init__(self, data: Path, archive: Archive, patches: int) -> None:
+        self.pairs = list(load_pairs(data, "validation"))
+        self.masks = cloud_masks([pair.cloudy for pair in self.pairs])
+        self.land_cover = Loaded(*load_land_cover("land-cover"))
+        self.archive, self.patches = archive, patches
+        self.truth = self.features([pair.clear for pair in self.pairs])[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            self.floor = floor(self.truth, seed=0)
+
+    def features(self, images: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Features and probabilities of the quarters of images (13, H, W)."""
+        present = torch.tensor([[float(name in bands.L2A) for name in bands.NAMES]])
+        found = []
+        with torch.inference_mode():
+            for image in images:
+                cut = torch.from_numpy(image).unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE)
+                quarters = cut.permute(1, 2, 0, 3, 4).reshape(-1, len(bands.NAMES), SIDE, SIDE)
+                shown = present.expand(len(quarters), -1)
+                x = Observation.of(quarters * shown[:, :, None, None], shown, torch.zeros(len(quarters)))
+                found.append(self.land_cover.network.features(x))
+            features = torch.cat(found)
+            return features.numpy(), self.land_cover.network.classify(features).softmax(1).double().numpy()
+
+    def real(self, clear: Clear) -> dict[str, float]:
+        """Measure what `clear` makes of the real pairs."""
+        made, errors, index, inside = [], [], [], []
+        for pair, mask in zip(self.pairs, self.masks, strict=True):
+            image, spread = clear(pair, mask)
+            made.append(image)
+            errors.append(compare(image, pair.clear, mask))
+            ndvi = [
+                normalised_difference(*np.clip(one[[bands.INDEX[n] for n in INDICES["ndvi"]]], 0, 1).astype(np.float64))
+                for one in (image, pair.clear)
+            ]
+            index.append(float(np.abs(ndvi[0] - ndvi[1])[mask].mean()))
+            if spread is not None:
+                error = np.abs(np.clip(image, 0, 1) - np.clip(pair.clear, 0, 1))[:, mask]
+                inside.append(float((error <= SIGMAS * spread[mask]).mean()))
+        features, probabilities = self.features(made)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            distance, low, high = bootstrap(self.truth, features, repeats=50, seed=0)
+            distance = frechet_distance(self.truth, features)
+        near = neighbourhood(self.truth, features, k=5)
+        mean = asdict(average(errors))
+        return {
+            "frechet": distance,
+            "low": low,
+            "high": high,
+            "precision": near.precision,
+            "recall": near.recall,
+            "coverage": near.coverage,
+            "inception": multi_label_inception_score(probabilities),
+            **{name: mean[name] for name in ("psnr", "ssim", "angle", "cloudy")},
+            "ndvi": float(np.mean(index)),
+            "interval": float(np.mean(inside)) if inside else float("nan"),
+        }
+
+    def simulated(self, weights: str | Path) -> dict[str, float]:
+        """Measure weights on the simulated test split."""
+        measuring = Measuring(split="test", limit=self.patches, repeats=0)
+        record = evaluate(self.archive, Loaded(*load_generator(weights)), self.land_cover, measuring)
+        errors = record["paired"]
+        return {
+            "shadow": errors["cleared"]["regions"]["shadow"]["mae"],
+            "shadow_before": errors["cloudy"]["regions"]["shadow"]["mae"],
+            "won_back": record["downstream"]["samples"]["won_back"],
+            "n_simulated": record["n"],
+        }
+
+    def weights(self, weights: str | Path) -> dict[str, float]:
+        """Measure weights on both sets."""
+        generator, header = load_generator(weights)
+
+        def clear(pair: Pair, mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            radar = pair.radar if header.settings["training"].get("radar", True) else None
+            how: dict[str, Any] = {"threshold": header.threshold, "radar": radar}
+            typical = clear_patch(pair.cloudy, bands.L1C, "L1C", generator, **how)[0]
+            return typical, clear_patch(pair.cloudy, bands.L1C, "L1C", generator, samples=SAMPLES, **how)[2]
+
+        return self.real(clear) | self.simulated(weights)
+
+
+def kept(path: Path, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """What was measured before, or is measured now."""
+    if not path.exists():
+        path.write_text(json.dumps(measure()) + "\n")
+    found: dict[str, float] = json.loads(path.read_text())
+    return found
+
+
+COLUMNS = {
+    "frechet": ("FD", 1),
+    "precision": ("precision", 2),
+    "recall": ("recall", 2),
+    "coverage": ("coverage", 2),
+    "inception": ("inception", 2),
+    "psnr": ("PSNR", 2),
+    "ssim": ("SSIM", 3),
+    "angle": ("angle", 2),
+    "cloudy": ("cloudy", 4),
+    "ndvi": ("NDVI", 3),
+    "interval": ("90 % holds", 2),
+    "shadow": ("shadow (sim.)", 4),
+    "won_back": ("F1 won back (sim.)", 2),
+}
+
+
+def table(rows: dict[str, list[dict[str, float]]]) -> str:
+    """A Markdown table: means over the seeds, with their half range where there are several."""
+    lines = ["| | " + " | ".join(title for title, _ in COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for row, seeds in rows.items():
+        cells = []
+        for name, (_, digits) in COLUMNS.items():
+            values = [seed[name] for seed in seeds if np.isfinite(seed.get(name, np.nan))]
+            cell = f"{np.mean(values):.{digits}f}" if values else ""
+            if name == "frechet" and len(seeds) == 1:
+                cell += f" ({seeds[0]['low']:.0f} to {seeds[0]['high']:.0f})"
+            if len(values) > 1:
+                cell += f" ± {(max(values) - min(values)) / 2:.{digits}f}"
+            cells.append(cell)
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--archive", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--patches", type=int, default=150)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    given.runs.mkdir(parents=True, exist_ok=True)
+    rows: dict[str, list[dict[str, float]]] = {}
+    with Archive(given.archive) as archive:
+        bench = Bench(given.data, archive, given.patches)
+        fills: dict[str, Clear] = {
+            "nothing": lambda pair, mask: (pair.cloudy, None),
+            "mask and mean fill": lambda pair, mask: (mean_fill(pair.cloudy, mask), None),
+            "mask and smooth fill": lambda pair, mask: (smooth_fill(pair.cloudy, mask), None),
+        }
+        for name, fill in fills.items():
+            rows[name] = [bench.real(fill)]
+        rows[BUNDLED] = [kept(given.runs / "bundled.json", lambda: bench.weights("default"))]
+        for seed in range(given.seeds):
+            for row, (_, _, headline) in ROWS.items():
+                if seed and not headline:
+                    continue
+                weights = trained(row, given, seed)
+                measured = kept(weights.with_name("measured.json"), lambda path=weights: bench.weights(path))
+                rows.setdefault(row, []).append(measured)
+                print(table({row: rows[row]}), flush=True)
+    n = len(bench.truth)
+    head = (
+        f"{given.steps} steps; {given.batch} unpaired images of each domain in a step, 4 simulated ones. FD: N = {n} "
+        f"quarters of {len(bench.pairs)} real pairs, floor {bench.floor:.1f} (N = {n // 2}); in brackets the 95 % "
+        f"interval by bootstrap; ± half the range of {given.seeds} seeds. Simulated: N = {given.patches}."
+    )
+    made = f"{head}\n\n{table(rows)}\n"
+    print(f"\n{made}")
+    if given.table:
+        given.table.write_text(made)
+    if given.json:
+        given.json.write_text(json.dumps({"n": n, "floor": bench.floor, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

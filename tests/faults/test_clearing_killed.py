@@ -1,0 +1,210 @@
+"""Clearing that ends before its work does, at any moment and for any reason, goes on to the same bytes."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import command
+
+from unclouded.errors import FileError, OutputExistsError
+from unclouded.files import workplace_of
+from unclouded.models.weights import load_generator
+from unclouded.scene.clear import clear_scene
+from unclouded.scene.journal import JOURNAL, finished_rows
+from unclouded.scene.reader import open_scene
+from unclouded.scene.writer import StripWriter
+
+FORKS = multiprocessing.get_context("forkserver")
+# Every fork would import them again.
+FORKS.set_forkserver_preload(["unclouded.models.weights", "unclouded.scene.clear", "unclouded.scene.reader"])
+
+
+def clear(scene: Path, weights: Path, output: Path, **options) -> None:
+    with open_scene(str(scene), level="L2A", offset=0) as opened:
+        clear_scene(opened, load_generator(weights)[0], output, **({"tile": 128} | options))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("out*.tif"))}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(scene_file, weights, tmp_path_factory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    clear(scene_file, weights, folder / "out.tif")
+    assert not workplace_of(folder / "out.tif").exists()
+    return contents(folder)
+
+
+def started(scene: Path, weights: Path, output: Path):
+    process = FORKS.Process(target=clear, args=(scene, weights, output))
+    process.start()
+    return process
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
+def test_killed_at_any_moment(scene_file, weights, undisturbed, tmp_path, kills):
+    rng = random.Random(0)
+    begun = time.monotonic()
+    process = started(scene_file, weights, tmp_path / "out.tif")
+    process.join()
+    whole = time.monotonic() - begun
+    resumed = 0
+    for number in range(kills):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        process = started(scene_file, weights, folder / "out.tif")
+        time.sleep(rng.uniform(0.2, 1) * whole)
+        process.kill()
+        process.join()
+        there = contents(folder)
+        assert all(undisturbed[name] == content for name, content in there.items())
+        assert "out.tif" not in there or "out_quality.tif" in there
+        if "out.tif" not in there:
+            resumed += finished_rows(folder / "out.tif") > 0
+            clear(scene_file, weights, folder / "out.tif")
+        assert contents(folder) == undisturbed
+        assert not workplace_of(folder / "out.tif").exists()
+        shutil.rmtree(folder)
+    print(f"{kills} kills, {resumed} of them with finished strips; every output identical")
+
+
+class Fails:
+    """Does what it wraps until it has been called some times, then raises."""
+
+    def __init__(self, work, calls, error):
+        self.work, self.left, self.error = work, calls, error
+
+    def __call__(self, *arguments, **options):
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        return self.work(*arguments, **options)
+
+
+@pytest.fixture
+def interrupted(scene_file, weights, tmp_path) -> Path:
+    """An output of which a run has finished some strips, but not all."""
+    output = tmp_path / "out.tif"
+    generator = load_generator(weights)[0]
+    generator.translate = Fails(generator.translate, 20, RuntimeError("the network failed"))
+    with open_scene(str(scene_file), level="L2A", offset=0) as scene, pytest.raises(RuntimeError, match="network"):
+        clear_scene(scene, generator, output, tile=128)
+    assert 0 < finished_rows(output) < 5
+    assert not contents(tmp_path)
+    return output
+
+
+def test_an_error_in_the_network_costs_only_what_was_not_finished(interrupted, scene_file, weights, undisturbed):
+    done = finished_rows(interrupted)
+    generator = load_generator(weights)[0]
+    generator.translate = counting = Fails(generator.translate, 10_000, RuntimeError())
+    with open_scene(str(scene_file), level="L2A", offset=0) as scene:
+        clear_scene(scene, generator, interrupted, tile=128)
+    assert 10_000 - counting.left == (5 - done) * 6
+    assert contents(interrupted.parent) == undisturbed
+
+
+def test_an_error_while_reading_keeps_what_is_finished(scene_file, weights, undisturbed, tmp_path):
+    output = tmp_path / "out.tif"
+    with open_scene(str(scene_file), level="L2A", offset=0) as scene:
+        scene.read = Fails(scene.read, 15, FileError("scene.tif: cannot be read (input/output error)"))
+        with pytest.raises(FileError, match="input/output error"):
+            clear_scene(scene, load_generator(weights)[0], output, tile=128)
+    assert finished_rows(output) > 0
+    clear(scene_file, weights, output)
+    assert contents(tmp_path) == undisturbed
+
+
+def test_a_disk_that_is_full_for_a_while(scene_file, weights, undisturbed, tmp_path, monkeypatch):
+    output = tmp_path / "out.tif"
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr(StripWriter, "finish", _method(Fails(StripWriter.finish, 5, full)))
+        with pytest.raises(OSError, match="No space left"):
+            clear(scene_file, weights, output)
+    assert finished_rows(output) > 0
+    clear(scene_file, weights, output)
+    assert contents(tmp_path) == undisturbed
+
+
+def _method(work):
+    return lambda *arguments: work(*arguments)
+
+
+@pytest.mark.parametrize(
+    "options, named", [({"samples": 2}, "samples"), ({"threshold": 0.9}, "threshold"), ({"tile": 160}, "tile")]
+)
+def test_other_settings_are_refused(interrupted, scene_file, weights, options, named):
+    done = finished_rows(interrupted)
+    with pytest.raises(OutputExistsError, match=rf"interrupted run had begun it with another {named}.*--overwrite"):
+        clear(scene_file, weights, interrupted, **options)
+    assert finished_rows(interrupted) == done
+    clear(scene_file, weights, interrupted, overwrite=True, **options)
+    assert set(contents(interrupted.parent)) == {"out.tif", "out_quality.tif"}
+
+
+def test_other_pixels_are_refused(interrupted, scene_file, weights, tmp_path):
+    other = tmp_path / "other" / scene_file.name
+    other.parent.mkdir()
+    shutil.copy(scene_file, other)
+    with rasterio.open(other, "r+") as file:
+        pixels = file.read()
+        pixels[2, 500, 3] += 1
+        file.write(pixels)
+    with pytest.raises(OutputExistsError, match="begun it with another pixels"):
+        clear(other, weights, interrupted)
+
+
+def test_other_weights_are_refused(interrupted, scene_file):
+    with pytest.raises(OutputExistsError, match="begun it with another weights"):
+        clear(scene_file, "default", interrupted)
+
+
+@pytest.mark.parametrize("damage", ["strip", "journal", "no strip"])
+def test_damage_to_what_was_finished_is_found(interrupted, scene_file, weights, undisturbed, damage):
+    folder = workplace_of(interrupted)
+    path = folder / JOURNAL if damage == "journal" else sorted(folder.glob("*.tif"))[0]
+    content = path.read_bytes()
+    if damage == "no strip":
+        path.unlink()
+    elif damage == "journal":
+        path.write_bytes(content[:-7])
+    else:
+        path.write_bytes(content[: len(content) // 2] + b"\0" * 16 + content[len(content) // 2 + 16 :])
+    clear(scene_file, weights, interrupted)
+    assert contents(interrupted.parent) == undisturbed
+
+
+@pytest.mark.parametrize("how, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_what_is_finished_and_says_so(scene_file, weights, tmp_path, how, code):
+    arguments = ["clear", scene_file, "--output", tmp_path / "out.tif", "--model", weights, "--samples", 5]
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 90
+    while not finished_rows(tmp_path / "out.tif"):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "Traceback" not in said
+    assert "the same command goes on from there" in said
+    assert not contents(tmp_path)
+    begun = (finished_rows(tmp_path / "out.tif"), time.monotonic())
+    assert begun[0] == 1
+    again = subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120)
+    assert again.returncode == 0, again.stderr
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert np.all(file.read() > 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tif", "out_quality.tif"]

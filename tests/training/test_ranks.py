@@ -1,0 +1,98 @@
+"""Two processes train what one does: the same batch, divided."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from unclouded.settings import TranslatorSettings
+
+_LAND_COVER = """
+import sys
+from pathlib import Path
+import labelled_stub
+from unclouded.models import land_cover as networks
+from unclouded.settings import LandCoverSettings
+from unclouded.training.land_cover import train
+from unclouded.training.ranks import joined
+networks.NETWORKS["resnet18"] = labelled_stub.Small
+quick = {"steps": 6, "batch": 8, "validate_every": 3, "warmup": 2, "precision": "fp32"}
+with joined("cpu") as ranks:
+    train(LandCoverSettings(training=quick), labelled_stub.data(), Path(sys.argv[1]), ranks=ranks)
+"""
+
+_TRANSLATOR = """
+import sys
+from pathlib import Path
+from unclouded.settings import TranslatorSettings
+from unclouded.training.ranks import joined
+from unclouded.training.translator_run import run
+settings = TranslatorSettings.model_validate_json(sys.argv[3])
+with joined("cpu") as ranks:
+    run(settings, Path(sys.argv[2]), Path(sys.argv[1]), ranks=ranks)
+"""
+
+
+def _train(script: str, output: Path, count: int, *arguments: str) -> None:
+    """Run `script` in as many processes, as torchrun does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = os.environ | {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    common |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(output), *arguments],
+            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    for rank in ranks:
+        errors = rank.communicate(timeout=240)[1]
+        assert rank.returncode == 0, errors
+
+
+def _same(one: Path, two: Path) -> None:
+    weights = [load_file(run / "weights.safetensors") for run in (one, two)]
+    assert weights[0].keys() == weights[1].keys()
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=2e-5)
+    logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (one, two)]
+    assert len(logs[0]) == len(logs[1])
+    for left, right in zip(*logs, strict=True):
+        assert left.keys() == right.keys()
+        for name in left.keys() - {"seconds"}:
+            assert right[name] == pytest.approx(left[name], rel=1e-3, abs=2e-5), name
+
+
+def test_a_classifier_with_batch_normalisation(tmp_path: Path) -> None:
+    for count in (1, 2):
+        _train(_LAND_COVER, tmp_path / str(count), count)
+    _same(tmp_path / "1", tmp_path / "2")
+
+
+def test_all_eight_networks(tmp_path: Path, made_up: Path, tiny: TranslatorSettings) -> None:
+    # An odd batch is divided unevenly; the two halves that the energy score takes of it do not fall together with it.
+    changes = {"steps": 3, "batch": 5, "precision": "fp32"}
+    settings = tiny.model_copy(
+        update={
+            "training": tiny.training.model_copy(update=changes),
+            "unpaired": tiny.unpaired.model_copy(update={"batch": 2}),
+        }
+    )
+    for count in (1, 2):
+        _train(_TRANSLATOR, tmp_path / str(count), count, str(made_up), settings.model_dump_json())
+    _same(tmp_path / "1", tmp_path / "2")
+
+
+def test_fewer_images_than_processes_is_said(tmp_path: Path, made_up: Path, tiny: TranslatorSettings) -> None:
+    with pytest.raises(AssertionError, match="a batch of 1 for 2 processes"):
+        _train(_TRANSLATOR, tmp_path / "run", 2, str(made_up), tiny.model_dump_json())
