@@ -130,8 +130,9 @@ def _clear_on_cluster(
     **options: Any,  # noqa: ANN401 (those of `clear_product`)
 ) -> int:
     """Clear scenes on a cluster, say at the end what failed, and return how many did."""
-    from unclouded.scene.cluster import Cluster, clear_scenes
+    from unclouded.scene.cluster import clear_scenes
     from unclouded.scene.product import Model
+    from unclouded.scene.workers import Cluster
 
     loaded = Model.load(model, device)
     failed: dict[str, Exception] = {}

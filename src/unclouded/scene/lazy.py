@@ -124,7 +124,7 @@ def _summarise(recipe: _Recipe, dn: NDArray[Any], block: Tile) -> Summary:
 
 def _survey(recipe: _Recipe, summaries: list[Summary]) -> NDArray[np.float32]:
     with recipe.clearing(*_nothing(recipe.info)) as clearing:
-        return clearing.context(summaries)
+        return clearing.context(clearing.gather(summaries))
 
 
 def _clear(recipe: _Recipe, dn: NDArray[Any], tile: Tile, cells: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -182,7 +182,7 @@ class Clearing:
                 yield summary
 
         with closing(self._hands.summarise(self.blocks())) as summaries:
-            self._surveyed = self._gather(noted(summaries))
+            self._surveyed = self.gather(noted(summaries))
         return read
 
     def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
@@ -197,12 +197,14 @@ class Clearing:
         """
         if self._surveyed is None:
             self.survey()
+        assert self._surveyed is not None
         wanted = [tile for tile in self.cuts() if tile.core.row not in finished]
         if not wanted:
             return
         pixels = self.info.height * self.info.width
         done = pixels - sum(tile.core.height * tile.core.width for tile in wanted)
-        context = self._context()
+        context = self.context(self._surveyed)
+        self._surveyed = None
         parts = ((tile, crop_cells(context, tile.outer)) for tile in wanted)
         with closing(self._hands.clear(parts)) as tiles:
             for cleared in tiles:
@@ -244,11 +246,9 @@ class Clearing:
                 yield from self._translate(batch)
 
     @torch.inference_mode()
-    def _context(self) -> NDArray[np.float32]:
-        """What the network knows of the whole surveyed scene: (1, K, h, w) on the grid of its cells."""
-        assert self._surveyed is not None
-        statistics, known = self._surveyed
-        self._surveyed = None
+    def context(self, surveyed: tuple[Tensor, Tensor]) -> NDArray[np.float32]:
+        """What the network knows of the whole scene, of which `gather` was given: (1, K, h, w) on its cells' grid."""
+        statistics, known = surveyed
         cells_high, cells_wide = statistics.shape[-2:]
         trust = torch.empty(1, 1, cells_high, cells_wide)
         features = torch.empty(1, self._generator.settings.features, cells_high, cells_wide)
@@ -272,8 +272,15 @@ class Clearing:
         spread: NDArray[np.float32] = context.cpu().numpy()
         return spread
 
-    def _gather(self, summaries: Iterable[Summary]) -> tuple[Tensor, Tensor]:
-        """Put the statistics of the scene's cells together, (1, S, h, w); and what is known of it, (1, 16)."""
+    def gather(self, summaries: Iterable[Summary]) -> tuple[Tensor, Tensor]:
+        """Put the statistics of the scene's cells together, (1, S, h, w); and what is known of it, (1, 16).
+
+        Args:
+            summaries: of all `blocks`, in their order.
+
+        Raises:
+            InputError: if no pixel holds data.
+        """
         height, width = self.info.height, self.info.width
         statistics: Tensor | None = None
         known = torch.empty(0)
