@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unclouded.errors import FileError, InputError, OutputExistsError, SettingsError, UncloudedError, WeightsError
 
@@ -80,7 +80,8 @@ def clear(
 
     Returns:
         Without `output` a Dataset of float32: `reflectance` (band, y, x), 1.0 = 100 %, `opacity` (y, x), 0 to 1, and
-        `uncertainty` (y, x) in reflectance, NaN where there is no data. With `output` what was written.
+        `uncertainty` (y, x) in reflectance, NaN where there is no data. Of an array in dask chunks it is one too, and
+        nothing is read or cleared before it is computed. With `output` what was written.
 
     Raises:
         InputError: if the source is not a scene that can be understood, or does not fit the weights or the memory.
@@ -90,22 +91,27 @@ def clear(
     """
     from unclouded.scene.arrays import ArrayScene, coordinates
     from unclouded.scene.batch import Reading, refuse_collisions
+    from unclouded.scene.lazy import clear_lazily
     from unclouded.scene.product import Model, clear_product, gather_product
 
     with ExitStack() as stack:
         scene: Scene | ArrayScene
+        attributes: Mapping[str, Any]
         if isinstance(source, str | os.PathLike):
             scene = stack.enter_context(Reading(bands, level, scale, offset).open(os.fspath(source)))
-            at = coordinates(scene.info)
+            at, attributes = coordinates(scene.info), {}
         else:
             scene = ArrayScene(source, bands, level, scale, offset)
-            at = scene.coordinates
+            at, attributes = scene.coordinates, scene.attributes
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
         guide = None if radar is None else os.fspath(radar)
         loaded = Model.load(model, device)
         if output is None:
-            return gather_product(scene, loaded, at, radar=guide, samples=samples, seed=seed, threshold=threshold)
+            how: dict[str, Any] = {"radar": guide, "samples": samples, "seed": seed, "threshold": threshold}
+            if isinstance(scene, ArrayScene) and scene.chunks is not None:
+                return clear_lazily(scene, loaded, at, attributes, **how)
+            return gather_product(scene, loaded, at, attributes, **how)
         name = Path(output)
         if isinstance(source, str | os.PathLike):
             refuse_collisions({os.fspath(source): name})

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from unclouded.cli import app
 from unclouded.models.weights import Header, save_generator
 from unclouded.scene import cluster as module
+from unclouded.scene import workers
 from unclouded.scene.batch import Reading
 from unclouded.scene.product import Model
 
@@ -77,7 +78,7 @@ def deaths(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster(deaths):
-    with module.Cluster(2) as cluster:
+    with workers.Cluster(2) as cluster:
         cluster.client.register_plugin(Deadly(deaths))
         yield cluster
 
@@ -139,8 +140,7 @@ def test_a_tile_at_which_three_workers_die_fails_its_scene_alone(scenes, local, 
 
 def test_no_more_tasks_run_than_there_are_threads_and_results_keep_their_order(cluster):
     most = 0
-    cluster.client.wait_for_workers(2)
-    order = module.Order("scene.tif", Reading(), "default", "", "cpu", None, 1, 0, 0.1)
+    cluster.client.wait_for_workers(2, timeout=60)
     submit = cluster.client.submit
 
     def counted(*arguments, **options):
@@ -150,8 +150,8 @@ def test_no_more_tasks_run_than_there_are_threads_and_results_keep_their_order(c
 
     cluster.client.submit = counted
     try:
-        with closing(cluster.each((0, 0), lambda order, n: (order.source, n), order, range(40))) as results:
-            assert list(results) == [("scene.tif", n) for n in range(40)]
+        with closing(cluster.each((0, 0), lambda n: n * n, "scene.tif", range(40))) as results:
+            assert list(results) == [n * n for n in range(40)]
     finally:
         del cluster.client.submit
     assert most == 2
@@ -169,7 +169,7 @@ def test_workers_refuse_other_weights_of_the_same_name(cluster, scenes, weights,
 
 def test_workers_are_those_that_are_asked_for(scenes, local, weights, cluster, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(module, "Cluster", lambda *given: asked.append(given) or nullcontext(cluster))
+    monkeypatch.setattr(workers, "Cluster", lambda *given: asked.append(given) or nullcontext(cluster))
     done = run("clear", scenes[1], "--output", tmp_path / scenes[1].name, "--model", weights, "--workers", 2)
     assert done.exit_code == 0, done.stderr
     assert asked == [(2, None)]
@@ -177,7 +177,7 @@ def test_workers_are_those_that_are_asked_for(scenes, local, weights, cluster, t
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(scenes, weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_PATIENCE", 1.0)
+    monkeypatch.setattr(workers, "_PATIENCE", 1.0)
     options = ["--model", weights, "--scheduler", "tcp://127.0.0.1:1"]
     done = run("clear", scenes[1], "--output", tmp_path / "out.tif", *options)
     assert done.exit_code == 2

@@ -123,8 +123,9 @@ def _clear_on_cluster(
     **options: Any,  # noqa: ANN401 (those of `clear_product`)
 ) -> None:
     """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed."""
-    from unclouded.scene.cluster import Cluster, clear_scenes
+    from unclouded.scene.cluster import clear_scenes
     from unclouded.scene.product import Model
+    from unclouded.scene.workers import Cluster
 
     loaded = Model.load(model, device)
     failed: dict[str, Exception] = {}

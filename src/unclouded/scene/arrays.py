@@ -13,18 +13,22 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from unclouded.errors import InputError
+from unclouded.files import QUALITY_BANDS
 from unclouded.reflectance import Encoding, to_reflectance
 from unclouded.scene.encoding import USUAL_SCALE
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.naming import assumed_bands, check_bands
 from unclouded.scene.offsets import choose_level
-from unclouded.scene.passes import Clearing
+from unclouded.scene.passes import ClearedTile, Clearing
 
 LARGEST = 2**31
 """Bytes of reflectance up to which a scene is cleared into memory."""
 
 _BRIGHTEST = 100.0
 """No reflectance is beyond it: such values are DN."""
+
+_OF_DN = ("_FillValue", "missing_value", "scale_factor", "add_offset", "units", "valid_min", "valid_max", "valid_range")
+"""Attributes that say how an array's values are to be understood, which is not how those of the result are."""
 
 
 class ArrayScene:
@@ -56,7 +60,7 @@ class ArrayScene:
         usual = USUAL_SCALE if array.dtype.kind in "iu" else 1.0
         fill = array.attrs.get("_FillValue", array.encoding.get("_FillValue", 0 if array.dtype.kind in "iu" else None))
         self._array = array
-        self._unscaled = array.dtype.kind == "f" and scale is None
+        self.unscaled = array.dtype.kind == "f" and scale is None
         self.info = SceneInfo(
             source=name,
             stem=name,
@@ -77,13 +81,23 @@ class ArrayScene:
 
     @property
     def coordinates(self) -> Mapping[str, Any]:
-        """Coordinates of the result's dimensions `y` and `x`."""
-        down, across = self._array.dims[1:]
+        """Coordinates of the result but its `band` and its grid mapping."""
+        names = dict(zip(self._array.dims, ("band", "y", "x"), strict=True))
         return {
-            name: self._array[dimension].values
-            for name, dimension in (("y", down), ("x", across))
-            if dimension in self._array.coords
+            str(names.get(name, name)): xr.Variable([names[d] for d in kept.dims], kept.variable.data, kept.attrs)
+            for name, kept in self._array.coords.items()
+            if name != self._array.dims[0] and "crs_wkt" not in kept.attrs
         }
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Attributes of the result: those that do not describe the DN."""
+        return {str(name): value for name, value in self._array.attrs.items() if name not in (*_OF_DN, "grid_mapping")}
+
+    @property
+    def chunks(self) -> Any:  # noqa: ANN401 (a dask array, which need not be installed)
+        """The array as a dask array, (C, H, W); None if it is not one."""
+        return None if self._array.chunks is None else self._array.data
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
         """Read a window (C, height, width).
@@ -92,12 +106,22 @@ class ArrayScene:
             InputError: if values are said to be reflectance and cannot be.
         """
         window: NDArray[Any] = self._array[:, row : row + height, column : column + width].to_numpy()
-        if self._unscaled and float(np.nanmax(window, initial=0)) > _BRIGHTEST:
-            raise InputError(
-                f"{self.info.source}: {window.dtype} values above {_BRIGHTEST:.0f} are not reflectance; "
-                "give scale=10000 and the offset if they are DN"
-            )
+        if self.unscaled:
+            refuse_dn(window, self.info.source)
         return window
+
+
+def refuse_dn(values: NDArray[Any], source: str) -> None:
+    """Check that values may be reflectance.
+
+    Raises:
+        InputError: naming `source`, if they are too large.
+    """
+    if float(np.nanmax(values, initial=0)) > _BRIGHTEST:
+        raise InputError(
+            f"{source}: {values.dtype} values above {_BRIGHTEST:.0f} are not reflectance; "
+            "give scale=10000 and the offset if they are DN"
+        )
 
 
 def coordinates(info: SceneInfo) -> Mapping[str, Any]:
@@ -106,16 +130,16 @@ def coordinates(info: SceneInfo) -> Mapping[str, Any]:
     return {"y": t.f + (np.arange(info.height) + 0.5) * t.e, "x": t.c + (np.arange(info.width) + 0.5) * t.a}
 
 
-def gather(clearing: Clearing, at: Mapping[str, Any]) -> xr.Dataset:
+def gather(clearing: Clearing, at: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.Dataset:
     """Clear a scene into memory.
 
     Args:
         clearing: of the scene.
         at: coordinates of the pixels.
+        attributes: of the result, beside its level.
 
     Returns:
-        `reflectance` (band, y, x), 1.0 = 100 %; `opacity` and `uncertainty` (y, x), all float32 and NaN where there
-        is no data.
+        See `dataset`.
 
     Raises:
         InputError: if the result is larger than `LARGEST`, or no pixel holds data.
@@ -127,20 +151,36 @@ def gather(clearing: Clearing, at: Mapping[str, Any]) -> xr.Dataset:
             f"{info.source}: {info.width} x {info.height} x {len(info.bands)} does not fit into "
             f"{LARGEST // 2**30} GiB of memory; give `output` to write files instead"
         )
-    reflectance = np.empty(shape, np.float32)
-    quality = np.empty((2, *shape[1:]), np.float32)
+    layers = np.empty((shape[0] + len(QUALITY_BANDS), *shape[1:]), np.float32)
     for tile in clearing.tiles():
-        values, valid = to_reflectance(tile.dn, info.encoding)
-        reflectance[(slice(None), *tile.box.slices)] = np.where(valid, values, np.float32(np.nan))
-        quality[(slice(None), *tile.box.slices)] = tile.quality
+        layers[(slice(None), *tile.box.slices)] = layers_of(tile, info)
+    return dataset(layers, info, at, attributes)
+
+
+def layers_of(tile: ClearedTile, info: SceneInfo) -> NDArray[np.float32]:
+    """Reflectance, opacity and uncertainty of a tile, (C + 2, h, w), NaN where there is no data."""
+    values, valid = to_reflectance(tile.dn, info.encoding)
+    return np.concatenate([np.where(valid, values, np.float32(np.nan)), tile.quality])
+
+
+def dataset(layers: Any, info: SceneInfo, at: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.Dataset:  # noqa: ANN401
+    """Name the layers (C + 2, H, W) of a cleared scene, an array of NumPy or dask.
+
+    Returns:
+        `reflectance` (band, y, x), 1.0 = 100 %; `opacity` and `uncertainty` (y, x), all float32 and NaN where there
+        is no data.
+    """
+    count = len(info.bands)
     cleared = xr.Dataset(
         {
-            "reflectance": (("band", "y", "x"), reflectance, {"units": "1"}),
-            "opacity": (("y", "x"), quality[0], {"units": "1"}),
-            "uncertainty": (("y", "x"), quality[1], {"units": "1"}),
+            "reflectance": (("band", "y", "x"), layers[:count], {"units": "1"}),
+            **{
+                name: (("y", "x"), layers[count + position], {"units": "1"})
+                for position, name in enumerate(QUALITY_BANDS)
+            },
         },
-        coords={"band": list(info.bands), **at},
-        attrs={"level": info.level},
+        coords={**at, "band": list(info.bands)},
+        attrs={**attributes, "level": info.level},
     )
     if info.crs is None:
         return cleared

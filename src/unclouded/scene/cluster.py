@@ -10,21 +10,16 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections import abc, deque
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import suppress
+from collections import abc
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, TypeVar
 
-import dask
 import rasterio
-from distributed import Client, Future, KilledWorker, LocalCluster
 
-from unclouded.errors import ClusterError, UncloudedError, WeightsError
+from unclouded.errors import UncloudedError, WeightsError
 from unclouded.models.weights import bundled
 from unclouded.scene.batch import Reading
 from unclouded.scene.clear import ClearedScene
@@ -33,24 +28,13 @@ from unclouded.scene.product import Model, clear_product
 from unclouded.scene.radar import open_radar
 from unclouded.scene.raster import is_remote
 from unclouded.scene.tiles import Tile
+from unclouded.scene.workers import Cluster
 from unclouded.scene.writer import CACHE
-
-_DEATHS = 3
-"""Workers that may die at a tile; with the last of them its scene is given up."""
 
 _AT_ONCE = 2
 """Scenes that the client has in hand: while one is written, the next is cleared."""
 
-_FINISHED = 2
-"""Finished tiles, for each thread of the workers, that wait for those before them."""
-
-_PATIENCE = 30.0
-"""Seconds in which a cluster has to answer and to have a worker."""
-
 _STAGES = ("surveying", "clearing", "writing")
-
-T = TypeVar("T")
-P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -82,128 +66,6 @@ class Order:
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
-class Cluster:
-    """Workers, in this machine's processes or elsewhere; use it as a context manager."""
-
-    def __init__(self, workers: int | None = None, address: str | None = None) -> None:
-        """Start `workers` processes of one thread each, or connect to the scheduler at `address`.
-
-        Raises:
-            ClusterError: if the scheduler does not answer, or no worker comes.
-        """
-        self._local: LocalCluster | None = None
-        if address is None:
-            # What a worker holds is bounded by the number of its tasks, so that no limit needs to watch its memory.
-            with dask.config.set({"distributed.scheduler.allowed-failures": _DEATHS - 1}):
-                self._local = LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    memory_limit=0,
-                    dashboard_address=None,
-                    silence_logs="CRITICAL",
-                )
-        try:
-            self.client = Client(self._local or address, timeout=_PATIENCE, set_as_default=False)
-            self.client.wait_for_workers(1, timeout=_PATIENCE)
-        except (OSError, ValueError, TimeoutError) as error:
-            self._close_local()
-            raise ClusterError(
-                f"--scheduler {address}: cannot be reached, or has no workers ({error or type(error).__name__}); "
-                "start `dask scheduler` and `dask worker`, and give its address, such as tcp://192.168.0.1:8786"
-            ) from error
-        self._changed = threading.Condition()
-        self._running = 0
-        self._claims: set[tuple[int, int]] = set()
-        self._stopped = False
-
-    def __enter__(self) -> Cluster:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.client.close()
-        self._close_local()
-
-    def hands(self, order: Order, number: int) -> _Workers:
-        """Have the workers work on a scene; that with the lowest `number` comes first."""
-        return _Workers(self, order, number)
-
-    def stop(self) -> None:
-        """Make everyone who waits for a result give up."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def check(self) -> None:
-        """Raise CancelledError after `stop`."""
-        if self._stopped:
-            raise CancelledError
-
-    def each(
-        self, rank: tuple[int, int], work: Callable[[Order, P], T], order: Order, parts: Iterable[P]
-    ) -> abc.Generator[T, None, None]:
-        """Have `work(order, part)` done for each part, and give the results in the order of the parts.
-
-        No more tasks run than there are threads, so that a worker that dies puts no other task under suspicion; a free
-        thread goes to the lowest `rank`. Results that wait for an earlier one stay with their workers.
-        """
-        left, waiting = iter(parts), deque[Future[Any]]()
-        part = next(left, None)
-        try:
-            while part is not None or waiting:
-                # Of workers that die others take the place, and a cluster may grow.
-                threads = max(1, sum(self.client.nthreads().values()))
-                wanting = part is not None and len(waiting) < threads * (1 + _FINISHED)
-                submit = self._wait(rank if wanting else None, waiting[0] if waiting else None, threads)
-                if submit:
-                    future = self.client.submit(work, order, part, pure=False)
-                    future.add_done_callback(self._ended)
-                    waiting.append(future)
-                    part = next(left, None)
-                else:
-                    yield _result(waiting.popleft(), order.source)
-        finally:
-            for future in waiting:
-                with suppress(Exception):
-                    future.cancel()
-
-    def _wait(self, rank: tuple[int, int] | None, first: Future[Any] | None, threads: int) -> bool:
-        """Wait until there is a thread for `rank`, if any, or `first` is done; tell whether it is the thread."""
-
-        def ready() -> bool:
-            return self._stopped or done() or free()
-
-        def done() -> bool:
-            return first is not None and first.done()
-
-        def free() -> bool:
-            return rank is not None and self._running < threads and rank == min(self._claims)
-
-        with self._changed:
-            if rank is not None:
-                self._claims.add(rank)
-            try:
-                self._changed.wait_for(ready)
-                self.check()
-                submit = free()
-                self._running += submit
-            finally:
-                if rank is not None:
-                    self._claims.discard(rank)
-                self._changed.notify_all()
-        return submit
-
-    def _ended(self, future: Future[Any]) -> None:
-        with self._changed:
-            self._running -= 1
-            self._changed.notify_all()
-
-    def _close_local(self) -> None:
-        if self._local is not None:
-            self._local.close()
-
-
 class _Workers:
     """`scene.passes.Hands` of a cluster. Summaries go before tiles, so that the next scene is ready in time."""
 
@@ -211,10 +73,10 @@ class _Workers:
         self._cluster, self._order, self._number = cluster, order, number
 
     def summarise(self, blocks: Iterable[Tile]) -> abc.Generator[Summary, None, None]:
-        return self._cluster.each((0, self._number), _summarise, self._order, blocks)
+        return self._cluster.each((0, self._number), partial(_summarise, self._order), self._order.source, blocks)
 
     def clear(self, parts: Iterable[Part]) -> abc.Generator[ClearedTile, None, None]:
-        return self._cluster.each((1, self._number), _clear, self._order, parts)
+        return self._cluster.each((1, self._number), partial(_clear, self._order), self._order.source, parts)
 
 
 def clear_scenes(
@@ -275,7 +137,7 @@ def clear_scenes(
                 seed=seed,
                 threshold=threshold,
                 overwrite=overwrite,
-                hands=cluster.hands(order, number),
+                hands=_Workers(cluster, order, number),
                 progress=report,
             )
 
@@ -306,7 +168,7 @@ class _Total:
 
     def __call__(self, source: str, stage: str, share: float) -> None:
         """Note that `share` of a stage of a scene is done."""
-        if self._report is None:
+        if self._report is None or stage not in _STAGES:
             return
         with self._lock:
             self._shares[source, stage] = share
@@ -347,20 +209,6 @@ def _model(weights: str, device: str, sha256: str) -> Model:
     if model.header.sha256 != sha256:
         raise WeightsError(f"{weights}: a worker has other weights of that name; install or copy the same there")
     return model
-
-
-def _result(future: Future[Any], source: str) -> Any:  # noqa: ANN401 (what the task gives)
-    try:
-        return future.result()
-    except KilledWorker as error:
-        raise ClusterError(
-            f"{source}: {error.allowed_failures + 1} workers died at the same tile; see their logs, "
-            "and if they lack memory start fewer of them on a machine"
-        ) from error
-    except CancelledError as error:
-        raise ClusterError(f"{source}: the scheduler was lost; start it again, and clear what is not done") from error
-    except ImportError as error:
-        raise ClusterError(f"{source}: a worker lacks something ({error}); install the same unclouded there") from error
 
 
 def _reachable(path: str) -> str:

@@ -175,20 +175,23 @@ class Clearing:
             InputError: if no pixel holds data.
             FileError: if the scene cannot be read, or the disk does not take what is known of it.
         """
+        with closing(self._hands.summarise(self.blocks())) as summaries:
+            return self._gather(summaries)
+
+    def _gather(self, summaries: Iterable[Summary]) -> dict[str, int]:
         read = {"pixels": 0, "radar pixels": 0}
         height, width = self.info.height, self.info.width
         surveying = Surveying(self._generator, height, width, self._folder)
         known = torch.empty(0)
         done = valid = 0
-        with closing(self._hands.summarise(self.blocks())) as summaries:
-            for block, summary in zip(self.blocks(), summaries, strict=True):
-                surveying.add(block.core, summary.cells)
-                known = torch.tensor(summary.known, device=self._device)
-                valid += summary.valid
-                for name, found in zip(read, summary.checksums, strict=True):
-                    read[name] = checksum(np.array([found], np.uint32), read[name])
-                done += block.core.height * block.core.width
-                self._report("surveying", done, height * width)
+        for block, summary in zip(self.blocks(), summaries, strict=True):
+            surveying.add(block.core, summary.cells)
+            known = torch.tensor(summary.known, device=self._device)
+            valid += summary.valid
+            for name, found in zip(read, summary.checksums, strict=True):
+                read[name] = checksum(np.array([found], np.uint32), read[name])
+            done += block.core.height * block.core.width
+            self._report("surveying", done, height * width)
         if not valid:
             raise InputError(
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
@@ -196,6 +199,20 @@ class Clearing:
             )
         self._surveyed = surveying, known
         return read
+
+    def context(self, summaries: Iterable[Summary]) -> NDArray[np.float32]:
+        """What the network knows of the whole scene, (1, K, h, w) on the grid of its cells.
+
+        Args:
+            summaries: of all `blocks`, in their order.
+
+        Raises:
+            InputError: if no pixel holds data.
+            FileError: if the disk does not take what is known of the scene.
+        """
+        self._gather(summaries)
+        with closing(self._context()) as context:
+            return context.rows(0, context.height)[None]
 
     def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
         """Clear the scene tile by tile, and survey it first unless that is done.
@@ -209,6 +226,7 @@ class Clearing:
         """
         if self._surveyed is None:
             self.survey()
+        assert self._surveyed is not None
         wanted = [tile for tile in self.cuts() if tile.core.row not in finished]
         if not wanted:
             return

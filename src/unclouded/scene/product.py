@@ -111,7 +111,7 @@ def clear_product(
     """
     if scene.info.crs is None:
         raise InputError(f"{scene.info.source}: has no coordinate reference system; clear it without an output file")
-    with _fitted(scene, model, radar, samples) as guide:
+    with fitted(scene.info, model, radar, samples) as guide:
         return clear_scene(
             scene,
             model.generator,
@@ -131,6 +131,7 @@ def gather_product(
     scene: Raster,
     model: Model,
     at: Mapping[str, Any],
+    attributes: Mapping[str, Any],
     *,
     radar: str | None = None,
     samples: int = 1,
@@ -143,7 +144,7 @@ def gather_product(
         InputError: if the scene is nothing for these weights, or too large.
         FileError: if a file cannot be read.
     """
-    with _fitted(scene, model, radar, samples) as guide:
+    with fitted(scene.info, model, radar, samples) as guide:
         clearing = Clearing(
             scene,
             model.generator,
@@ -153,7 +154,7 @@ def gather_product(
             threshold=model.threshold(threshold),
             radar=guide,
         )
-        return gather(clearing, at)
+        return gather(clearing, at, attributes)
 
 
 def read_result(
@@ -170,12 +171,18 @@ def read_result(
 
 
 @contextmanager
-def _fitted(scene: Raster, model: Model, radar: str | None, samples: int) -> Iterator[Radar | None]:
+def fitted(info: SceneInfo, model: Model, radar: str | None, samples: int) -> Iterator[Radar | None]:
+    """Check that everything fits a scene, and open the radar on its grid.
+
+    Raises:
+        InputError: if anything does not.
+        FileError: if the radar cannot be read.
+    """
     if samples < 1:
         raise InputError(f"--samples {samples}: at least 1 is accepted")
-    model.check(scene.info)
+    model.check(info)
     if radar is None:
         yield None
         return
-    with open_radar(radar, scene.info) as guide:
+    with open_radar(radar, info) as guide:
         yield guide

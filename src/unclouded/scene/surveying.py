@@ -98,4 +98,13 @@ class ContextRows:
         span = box.row // CELL, -(-box.bottom // CELL)
         if span != self._span:
             self._span, self._rows = span, self._context.rows(*span)
-        return self._rows[None, ..., box.column // CELL : -(-box.right // CELL)]
+        return self._rows[None, ..., _columns(box)]
+
+
+def crop_cells(context: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+    """Cut the cells that `box` touches out of a scene's context (1, K, h, w)."""
+    return context[..., box.row // CELL : -(-box.bottom // CELL), _columns(box)]
+
+
+def _columns(box: Box) -> slice:
+    return slice(box.column // CELL, -(-box.right // CELL))

@@ -1,0 +1,60 @@
+"""`rio unclouded` does what `unclouded clear` does."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from scenes import active_generator
+from test_cli import run, write
+
+from unclouded.cli.rio import unclouded
+from unclouded.models.weights import Header, save_generator
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
+    save_generator(active_generator(), Header("active"), path)
+    return path
+
+
+def rio(*arguments):
+    """Run as a command of a group, as `rio` does."""
+    group = click.Group("rio", commands=[unclouded])
+    return CliRunner().invoke(group, ["unclouded", *map(str, arguments)])
+
+
+def test_rasterio_finds_it():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    module, _, name = project["entry-points"]["rasterio.rio_plugins"]["unclouded"].partition(":")
+    assert getattr(import_module(module), name) is unclouded and isinstance(unclouded, click.Command)
+
+
+def test_it_writes_the_files_of_clear(weights, tmp_path):
+    scene = write(tmp_path / "scene.tif")
+    options = ["--model", weights, "--level", "L2A", "--offset", -1000, "--samples", 2, "--threshold", 0.2]
+    done = rio(scene, tmp_path / "rio.tif", *options)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith(f"{tmp_path}/rio.tif, {tmp_path}/rio_quality.tif: ")
+    assert run("clear", scene, "--output", tmp_path / "clear.tif", *options).exit_code == 0
+    for ending in (".tif", "_quality.tif"):
+        assert (tmp_path / f"rio{ending}").read_bytes() == (tmp_path / f"clear{ending}").read_bytes()
+
+
+def test_errors_and_exit_codes_are_those_of_clear(weights, tmp_path):
+    missing = tmp_path / "missing.tif"
+    done = rio(missing, tmp_path / "out.tif", "--model", weights)
+    same = run("clear", missing, "--output", tmp_path / "out.tif", "--model", weights)
+    assert done.exit_code == same.exit_code == 2
+    assert done.stderr == same.stderr and done.stderr.startswith(f"error: {missing}: ")
+    scene = write(tmp_path / "scene.tif")
+    (tmp_path / "out.tif").touch()
+    done = rio(scene, tmp_path / "out.tif", "--level", "L2A", "--offset", 0, "--model", weights)
+    assert done.exit_code == 2 and "is already there" in done.stderr
+    assert rio(scene, tmp_path / "out2.tif", "--samples", 0).exit_code == 2
+    assert not (tmp_path / "out2.tif").exists()
