@@ -56,6 +56,7 @@ def clear(
     samples: int = 1,
     seed: int = 0,
     device: str = "auto",
+    precision: str = "auto",
     threshold: float | None = None,
     overwrite: bool = False,
 ) -> xarray.Dataset | ClearedScene:
@@ -75,6 +76,7 @@ def clear(
         samples: latent samples; with more than one the result is their mean and the uncertainty their spread.
         seed: of the latent samples.
         device: "auto", "cpu" or "cuda".
+        precision: "fp32", "bf16", or "auto": what the device computes fastest in.
         threshold: opacity under which pixels stay as they are; that of the weights unless given.
         overwrite: replace outputs that are already there.
 
@@ -106,7 +108,7 @@ def clear(
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
         guide = None if radar is None else os.fspath(radar)
-        loaded = Model.load(model, device)
+        loaded = Model.load(model, device, precision)
         if output is None:
             how: dict[str, Any] = {"radar": guide, "samples": samples, "seed": seed, "threshold": threshold}
             if isinstance(scene, ArrayScene) and scene.chunks is not None:

@@ -242,3 +242,16 @@ def test_tiles_that_do_not_fit_the_cells_are_refused(active):
     scene = MemoryScene(ground(4, 20, 30), FOUR, "L2A")
     with pytest.raises(ValueError, match="multiples of 32"):
         Clearing(scene, active, tile=48)
+
+
+def test_bfloat16_differs_by_little(active):
+    scene = MemoryScene(ground(13, 100, 140), L1C)
+    exact, opacity = in_memory(scene, active)
+    try:
+        active.precision = "bf16"
+        fast, fast_opacity = in_memory(scene, active)
+    finally:
+        del active.precision
+    difference = np.abs(exact.astype(float) - fast) / 10000
+    assert 0 < difference.mean() < 5e-3
+    assert np.abs(opacity - fast_opacity)[0].mean() < 1e-2

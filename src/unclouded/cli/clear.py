@@ -11,11 +11,12 @@ import typer
 
 from unclouded.cli.clearings import Clearings, summary, weights_record
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
-from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Scale, names_of
+from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Precision, Scale, names_of
 from unclouded.errors import OutputExistsError, UncloudedError
 
 if TYPE_CHECKING:
     from unclouded.scene.batch import Reading
+    from unclouded.scene.product import Model
 
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
@@ -46,6 +47,9 @@ def clear(
     ] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the latent samples.")] = 0,
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.auto,
+    precision: Annotated[
+        Precision, typer.Option(help="What it computes in; auto is the fastest, which may differ between machines.")
+    ] = Precision.auto,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -83,15 +87,17 @@ def clear(
         clearings = Clearings(as_json=as_json, debug=debug)
         for source, error in todo.failed.items():
             clearings.refuse(source, error)
-        if todo.outputs and (workers is not None or scheduler is not None):
+        if not todo.outputs:
+            raise typer.Exit(FAILED)
+        from unclouded.scene.product import Model, clear_product
+
+        loaded = Model.load(model, device.value, precision.value)
+        detail(f"weights: {model}, on {loaded.device}, {loaded.generator.precision}")
+        if workers is not None or scheduler is not None:
             options = {"radar": radar, "samples": samples, "seed": seed, "threshold": threshold, "overwrite": overwrite}
             where = (workers, scheduler)
-            _clear_on_cluster(todo.outputs, reading, model, device.value, where, clearings, **options)
-        elif todo.outputs:
-            from unclouded.scene.product import Model, clear_product
-
-            loaded = Model.load(model, device.value)
-            detail(f"weights: {model}, on {loaded.device}")
+            _clear_on_cluster(todo.outputs, reading, model, loaded, where, clearings, **options)
+        else:
             for source, name in todo.outputs.items():
                 try:
                     with _resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
@@ -117,17 +123,15 @@ def _clear_on_cluster(
     outputs: dict[str, Path],
     reading: Reading,
     model: str,
-    device: str,
+    loaded: Model,
     where: tuple[int | None, str | None],
     clearings: Clearings,
     **options: Any,  # noqa: ANN401 (those of `clear_product`)
 ) -> None:
     """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed."""
     from unclouded.scene.cluster import clear_scenes
-    from unclouded.scene.product import Model
     from unclouded.scene.workers import Cluster
 
-    loaded = Model.load(model, device)
     failed: dict[str, Exception] = {}
     with (
         Cluster(*where) as cluster,

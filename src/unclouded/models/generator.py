@@ -146,12 +146,15 @@ class Generator(nn.Module):
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
         context: the surveyor.
         calibration: what the spread over latent samples is multiplied by to be the uncertainty.
+        precision: that images are cleared in, "fp32" or "bf16"; bfloat16 moves the results by less than 0.0001 of
+            reflectance on average, see `benchmarks/runtimes.py`.
     """
 
     settings: Sizes
     margin: int
     context: Surveyor
     calibration: float = 1.0
+    precision: str = "fp32"
 
     @property
     def device(self) -> torch.device:

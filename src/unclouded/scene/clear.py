@@ -103,6 +103,7 @@ def clear_scene(
     settings = {
         "weights": checksum_of(generator),
         "calibration": generator.calibration,
+        "precision": generator.precision,
         "samples": samples,
         "seed": seed,
         "device": device,

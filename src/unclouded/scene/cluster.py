@@ -46,6 +46,7 @@ class Order:
         reading: how to read it.
         weights: name of bundled weights, or a path that all workers can read.
         sha256: of the weights.
+        precision: that the network runs in.
         device: that the network runs on.
         radar: path that all workers can read, or None.
         samples: latent samples.
@@ -58,6 +59,7 @@ class Order:
     reading: Reading
     weights: str
     sha256: str
+    precision: str
     device: str
     radar: str | None
     samples: int
@@ -116,6 +118,7 @@ def clear_scenes(
             reading,
             weights if weights in bundled() else os.path.abspath(weights),
             model.header.sha256,
+            model.generator.precision,
             model.device,
             None if radar is None else _reachable(radar),
             samples,
@@ -189,7 +192,7 @@ def _clear(order: Order, part: Part) -> ClearedTile:
 @lru_cache(maxsize=2 * _AT_ONCE)
 def _clearing(order: Order, thread: int) -> Clearing:
     """Open a scene in a worker, for one of its threads: those of GDAL's files must not be shared."""
-    model = _model(order.weights, order.device, order.sha256)
+    model = _model(order.weights, order.device, order.sha256, order.precision)
     scene = order.reading.open(order.source)
     return Clearing(
         scene,
@@ -203,9 +206,9 @@ def _clearing(order: Order, thread: int) -> Clearing:
 
 
 @lru_cache(maxsize=1)
-def _model(weights: str, device: str, sha256: str) -> Model:
+def _model(weights: str, device: str, sha256: str, precision: str) -> Model:
     """Load weights in a worker, once."""
-    model = Model.load(weights, device)
+    model = Model.load(weights, device, precision)
     if model.header.sha256 != sha256:
         raise WeightsError(f"{weights}: a worker has other weights of that name; install or copy the same there")
     return model

@@ -23,6 +23,7 @@ from unclouded.scene.clear import ClearedScene, clear_scene
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.passes import Clearing, Hands, Progress, Raster
 from unclouded.scene.radar import Radar, open_radar
+from unclouded.scene.sampling import fastest_precision
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,16 @@ class Model:
     device: str
 
     @classmethod
-    def load(cls, name: str | Path, device: str = "auto") -> Model:
-        """Load bundled weights by name or others by path; `device` is "auto", "cpu" or "cuda".
+    def load(cls, name: str | Path, device: str = "auto", precision: str = "auto") -> Model:
+        """Load bundled weights by name or others by path.
+
+        Args:
+            name: of bundled weights, or the path of others.
+            device: "auto", "cpu" or "cuda".
+            precision: "fp32", "bf16", or "auto": that which the device computes fastest in.
 
         Raises:
-            InputError: if the device is not there.
+            InputError: if the device is not there, or it or the precision not known.
             FileError: if the weights cannot be read.
             WeightsError: if they are not weights of this network.
         """
@@ -55,8 +61,11 @@ class Model:
             raise InputError(
                 "--device cuda: no CUDA device is there, or torch was built without CUDA; give --device cpu"
             )
+        if precision not in ("auto", "fp32", "bf16"):
+            raise InputError(f"--precision {precision}: is not known; auto, fp32 and bf16 are accepted")
         generator, header = load_generator(name)
         chosen = "cuda" if there and device != "cpu" else "cpu"
+        generator.precision = fastest_precision(torch.device(chosen)) if precision == "auto" else precision
         return cls(generator.to(chosen), header, chosen)
 
     def threshold(self, asked: float | None) -> float:

@@ -86,6 +86,16 @@ def latents(generator: Generator, samples: int, seed: int) -> Tensor:
     return torch.randn(samples, size, generator=torch.Generator().manual_seed(seed))
 
 
+def fastest_precision(device: torch.device) -> str:
+    """The precision that a device computes fastest in: "bf16" where its hardware has it, else "fp32"."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        able = torch.cpu.get_capabilities()
+        native = any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    return "bf16" if native else "fp32"
+
+
 def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], core: Box) -> list[Sampled]:
     """Translate a batch under every latent, in memory that does not grow with their number (Welford 1962).
 
@@ -107,7 +117,8 @@ def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[T
     count = 0
     for z in zs:
         count += 1
-        ground, sky = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
+        with torch.autocast(optical.device.type, torch.bfloat16, enabled=generator.precision == "bf16"):
+            ground, sky = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
         ground, sky = ground[inner], sky[inner]
         composed = compose(optical, Translation(ground, sky))
         change = composed - mean
