@@ -35,7 +35,7 @@ def test_a_full_disk_is_an_error(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(FileError, match="No space left on device.*free space"):
+    with pytest.raises(FileError, match=r"No space left on device.*free space"):
         grid.add(np.ones((40, 40), np.float32))
 
 
