@@ -15,6 +15,9 @@ from typing import Any
 
 from unclouded.errors import FileError, OutputExistsError
 
+QUALITY_BANDS = ("opacity", "uncertainty")
+"""Bands of the file at `quality_path`."""
+
 
 @contextmanager
 def aside(output: Path) -> Iterator[Path]:

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from unclouded.bands import INDEX
-from unclouded.files import aside, publish, quality_path, refuse_existing
+from unclouded.files import QUALITY_BANDS, aside, publish, quality_path, refuse_existing
 from unclouded.models.generator import Generator, pad_to_cells
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.overlap import Behind
-from unclouded.scene.passes import QUALITY_BANDS, THRESHOLD, TILE, Clearing, Guide, Progress, Raster
+from unclouded.scene.passes import THRESHOLD, TILE, Clearing, Guide, Progress, Raster
 from unclouded.scene.sampling import latents, observe, sample
 from unclouded.scene.tiles import Box
 from unclouded.scene.writer import CACHE, CogWriter, Layout

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from unclouded.bands import INDEX
 from unclouded.errors import InputError
+from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import CELL, Generator, Observation, Survey, pad_to_cells
 from unclouded.reflectance import to_dn, to_reflectance
 from unclouded.scene.info import SceneInfo
@@ -25,7 +26,6 @@ from unclouded.scene.tiles import Box, Tile, cut
 
 TILE = 512
 THRESHOLD = 0.1
-QUALITY_BANDS = ("opacity", "uncertainty")
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, the pixels done in it and the pixels that it has."""
