@@ -42,7 +42,7 @@ def report(
         from unclouded.report.record_sections import Paper
         from unclouded.report.records import is_item, read_record, read_run
         from unclouded.scene.batch import Reading
-        from unclouded.scene.preview import find_pair
+        from unclouded.scene.preview import find_pair, is_pair
 
         if not overwrite:
             refuse_existing(output)
@@ -53,11 +53,11 @@ def report(
             path = Path(argument)
             if path.is_dir():
                 runs.append(read_run(path))
-            elif path.suffix == ".json" and not is_item(path):
+            elif path.suffix == ".json" and not is_pair(argument) and not is_item(path):
                 records.append(read_record(path))
             else:
                 pair = find_pair(argument)
-                pairs[pair.after.resolve()] = pair
+                pairs.setdefault(pair.after.resolve(), pair)
         with Bar(output.name) as bar:
             scenes = []
             for done, pair in enumerate(pairs.values()):

@@ -27,6 +27,10 @@ class Cell:
     code: bool = False
 
 
+NOTHING = Cell("\N{EN DASH}")
+"""Where there is no number."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A row of a table: its title, its cells, and whether it is the one to look at, or one of the paper's."""
@@ -156,13 +160,13 @@ class Section:
 
 def number(value: float | None, digits: int = 3) -> Cell:
     """A number with so many decimals; a dash where there is none."""
-    return Cell("–" if value is None or not math.isfinite(value) else f"{value:,.{digits}f}")
+    return NOTHING if value is None or not math.isfinite(value) else Cell(f"{value:,.{digits}f}")
 
 
 def significant(value: float | None) -> Cell:
     """A number with three significant digits and no exponent, for distances of any size."""
     if value is None or not math.isfinite(value):
-        return Cell("–")
+        return NOTHING
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
     return Cell(f"{value:,.{min(digits, 6)}f}")
 

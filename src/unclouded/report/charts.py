@@ -58,7 +58,7 @@ def line_chart(title: str, series: Sequence[Series], x_title: str, *, small: boo
         f'preserveAspectRatio="xMidYMid meet">{"".join(parts)}</svg>'
     )
     # All texts above are escaped; what is left are numbers and names of style classes.
-    return Chart(title + (", logarithmic" if logarithmic else ""), says, Markup(svg), tuple(series))  # noqa: S704
+    return Chart(title + (", logarithmic" if logarithmic else ""), says, Markup(svg), tuple(series))
 
 
 def _y_axis(values: Sequence[float], logarithmic: bool, count: int) -> tuple[float, float, list[float]]:
@@ -68,8 +68,9 @@ def _y_axis(values: Sequence[float], logarithmic: bool, count: int) -> tuple[flo
         low, high = low / 1.15, high * 1.15
         ticks = [float(tick) for tick in LogLocator(numticks=count + 2).tick_values(low, high) if low <= tick <= high]
         return low, high, ticks
-    low = min(0.0, low) if low < 0 or low < 0.6 * high else low - 0.25 * ((high - low) or abs(low) or 1)
-    high = high + 0.06 * ((high - low) or 1)
+    span = (high - low) or abs(high) or 1
+    # From zero where that costs little of the height; else from a little under the smallest value.
+    low, high = (min(0.0, low) if low < 0.6 * high else low - 0.2 * span), high + 0.06 * span
     return low, high, [float(tick) for tick in MaxNLocator(count).tick_values(low, high) if low <= tick <= high]
 
 

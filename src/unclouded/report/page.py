@@ -55,7 +55,7 @@ def render_page(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     # The package's own style and script, which hold no data.
-    own = {kind: Markup(loader.get_source(environment, f"page.{kind}")[0]) for kind in ("css", "js")}  # noqa: S704
+    own = {kind: Markup(loader.get_source(environment, f"page.{kind}")[0]) for kind in ("css", "js")}
     counts = {"scene": len(scenes), "record": len(records), "training run": len(runs)}
     summary = ", ".join(f"{n} {name}{'s' if n != 1 else ''}" for name, n in counts.items() if n)
     return environment.get_template("page.html.jinja").render(

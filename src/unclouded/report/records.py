@@ -1,4 +1,4 @@
-"""What a page is made from: records of evaluations and benchmarks, and folders of training runs, read and recognised."""
+"""What a page is made from: records of evaluations and benchmarks, and folders of training runs."""
 
 from __future__ import annotations
 
@@ -115,7 +115,10 @@ def read_run(folder: Path) -> Run:
     weights = {path.name: (sha256_of(path), _header(path)) for path in sorted(folder.glob("*.safetensors"))}
     name = folder.resolve().name
     return Run(
-        name, tuple(sorted(entries, key=lambda entry: entry["step"])), tuple(sorted(folder.glob("cycle_*.png"))), weights
+        name,
+        tuple(sorted(entries, key=lambda entry: entry["step"])),
+        tuple(sorted(folder.glob("cycle_*.png"))),
+        weights,
     )
 
 

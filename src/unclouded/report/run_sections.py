@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from unclouded.report.blocks import Block, Cell, Charts, Line, Part, Pictures, Section, Series, Table, checksum
+from unclouded.report.blocks import NOTHING, Block, Cell, Charts, Line, Part, Pictures, Section, Series, Table, checksum
 from unclouded.report.charts import line_chart
 from unclouded.report.previews import picture_of_file
 from unclouded.report.records import Run
@@ -35,13 +35,17 @@ def run_section(runs: Sequence[Run], limit: int) -> Section:
             ]
             blocks += [Charts(charts), _measurings(measured)]
         names = dict.fromkeys(key for entry in run.entries for key in entry if key not in _NOT_DRAWN)
-        small = [line_chart(name.replace("_", " "), _series(run.entries, {name: name}), "step", small=True) for name in names]
+        small = [
+            line_chart(name.replace("_", " "), _series(run.entries, {name: name}), "step", small=True) for name in names
+        ]
         if small:
             blocks.append(Charts(small, small=True))
         if shown := dict.fromkeys((*run.cycles[:1], *run.cycles[-1:])):
             pictures = [
                 (
-                    picture_of_file(path, limit // len(shown), f"Rows x, x to y, x to y to x of {run.name}, step {step}"),
+                    picture_of_file(
+                        path, limit // len(shown), f"Rows x, x to y, x to y to x of {run.name}, step {step}"
+                    ),
                     f"Step {step}: cloudy images (x), cleared (x to y), and clouded again (x to y to x)",
                 )
                 for path, step in ((path, path.stem.removeprefix("cycle_").lstrip("0") or "0") for path in shown)
@@ -68,11 +72,11 @@ def run_provenance(runs: Sequence[Run]) -> list[Line]:
             lines.append(
                 Line(
                     Cell(f"{run.name}/{name}"),
-                    (*cells, checksum(data) if data else Cell("–"), Cell("–"), Cell(_seed_of(header))),
+                    (*cells, checksum(data) if data else NOTHING, NOTHING, Cell(_seed_of(header))),
                 )
             )
         if not run.weights:
-            lines.append(Line(Cell(run.name), (Cell("run without weights yet"), *[Cell("–")] * 4)))
+            lines.append(Line(Cell(run.name), (Cell("run without weights yet"), *[NOTHING] * 4)))
     return lines
 
 
@@ -117,7 +121,7 @@ def _log(run: Run) -> Table:
     lines = [
         Line(
             Cell(f"{entry['step']:,}"),
-            [Cell(f"{entry[name]:.4g}" if name in entry else "–") for name in names],
+            [Cell(f"{entry[name]:.4g}") if name in entry else NOTHING for name in names],
         )
         for entry in kept
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.report.blocks import Block, Cell, Line, Part, Pictures, Section, Swipe, Table, checksum, number
+from unclouded.report.blocks import NOTHING, Block, Cell, Line, Part, Pictures, Section, Swipe, Table, checksum, number
 from unclouded.report.previews import opacity_layer, picture, true_colour, uncertainty_layer
 
 _COARSE = 400
@@ -74,14 +74,13 @@ def scene_section(scenes: Sequence[Scene], limit: int) -> tuple[Section, list[Sw
             Line(
                 Cell(scenes[n].name, link=swipes[n].id),
                 (
-                    Cell(scenes[n].grid),
                     Cell(f"{scenes[n].replaced:.3f}", share=scenes[n].replaced),
                     number(scenes[n].spread, 4),
                 ),
             )
             for n in order
         ]
-        columns = ("Scene", "Grid", "Mean opacity", "Mean uncertainty where replaced, reflectance")
+        columns = ("Scene", "Mean opacity", "Mean uncertainty where replaced, reflectance")
         parts.append(Part("", "", (Table("All scenes, the most replaced first", columns, lines),)))
     for n in order:
         parts.append(Part(scenes[n].name, f"made of {scenes[n].source}", (swipes[n],), swipes[n].id))
@@ -101,10 +100,10 @@ def scene_provenance(scenes: Sequence[Scene]) -> list[Line]:
             Cell(scene.name),
             (
                 Cell(f"cleared scene, SHA-256 {scene.sha256}"),
-                Cell("–"),
+                NOTHING,
                 checksum(scene.source_sha256) if scene.source_sha256 else Cell(scene.source),
-                Cell("–"),
-                Cell("–"),
+                NOTHING,
+                NOTHING,
             ),
         )
         for scene in scenes
@@ -144,7 +143,9 @@ def _side_by_side(scenes: Sequence[Scene], limit: int) -> Part:
         caption = f"{scene.name}: mean opacity {scene.replaced:.3f}"
         shown.append((picture(after, limit // (4 * len(scenes)), f"After clearing: {scene.name}"), caption))
     blocks: tuple[Block, ...] = (Pictures("Results of one input, side by side", shown),)
-    return Part(f"Results of {scenes[0].source}", "Where they differ, nothing in the image decides between them.", blocks)
+    return Part(
+        f"Results of {scenes[0].source}", "Where they differ, nothing in the image decides between them.", blocks
+    )
 
 
 def _colours(scene: Scene) -> str:

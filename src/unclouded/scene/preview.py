@@ -53,23 +53,30 @@ class ScenePreview:
     notes: tuple[str, ...]
 
 
-def find_pair(argument: str) -> ScenePair:
-    """Find the input of a cleared scene, given as `before.tif=clear.tif`, as `clear.tif`, or as its STAC item.
+def is_pair(argument: str) -> bool:
+    """Tell whether an argument names two files, as `before.tif=clear.tif`."""
+    return "=" in argument and not Path(argument).exists()
 
-    Without the first the item beside the cleared scene is asked, `clear.json`, for its link `derived_from`.
+
+def find_pair(argument: str) -> ScenePair:
+    """Find the input of a cleared scene, given as `before.tif=clear.tif`, or alone: `clear.tif` or a file beside it.
+
+    Alone, the STAC item beside the cleared scene, `clear.json`, is asked for its link `derived_from`.
 
     Raises:
         FileError: a file is not there.
         InputError: the input is not said anywhere.
     """
     before, after = None, argument
-    if "=" in argument and not Path(argument).exists():
-        before, _, after = argument.partition("=")
+    if is_pair(argument):
+        # From the right: addresses of inputs hold "=", too.
+        before, _, after = argument.rpartition("=")
         if not before or not after:
             raise InputError(f"{argument}: is no pair; give the input and its result as before.tif=clear.tif")
     cleared = Path(after)
-    if before is None and cleared.suffix == ".json":
-        cleared = cleared.with_suffix(".tif")
+    if before is None:
+        stem = cleared.stem if cleared.suffix == ".json" else cleared.stem.removesuffix("_quality")
+        cleared = cleared.with_name(stem + (".tif" if cleared.suffix == ".json" else cleared.suffix))
     if not cleared.is_file():
         raise FileError(f"{cleared}: no such file; give a result of `unclouded clear`")
     if not quality_path(cleared).is_file():
