@@ -52,7 +52,10 @@ def pairs_record(images: int = 12) -> dict:
 def land_cover_record(name: str = "mine") -> dict:
     """What `evaluate land-cover` writes."""
     scores = {"precision": 0.61, "recall": 0.62, "f1": 0.63, "f2": 0.64}
-    classes = {"Pastures": scores | {"support": 40, "predicted": 30}, "Airports": dict.fromkeys(scores, 0.0) | {"support": 0}}
+    classes = {
+        "Pastures": scores | {"support": 40, "predicted": 30},
+        "Airports": dict.fromkeys(scores, 0.0) | {"support": 0},
+    }
     return {
         "weights": {"name": name, "sha256": "w" * 64, "steps": 5},
         "archive": {"sha256": "d" * 64, "split": "test", "seed": 7, "limit": None},

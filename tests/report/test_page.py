@@ -119,7 +119,7 @@ def test_names_and_texts_are_escaped(tmp_path: Path) -> None:
 
 
 def test_twenty_scenes_of_noise_stay_under_ten_megabytes(tmp_path: Path) -> None:
-    pairs = [made_pages.write_scene(tmp_path, f"s{number}", side=1000, seed=number) for number in range(20)]
+    pairs = [made_pages.write_scene(tmp_path, f"s{number}", side=600, seed=number) for number in range(20)]
     html = written(tmp_path, *pairs)
     assert len(Elements(html).of("img")) == 80
     assert len(html.encode()) <= 10_000_000

@@ -1,5 +1,7 @@
 """The page in headless Chromium: the swipe moves by keyboard, layers toggle, and nothing is complained of."""
 
+# ruff: noqa: E402 (what drives the browser is imported once it is known to be there)
+
 import io
 import sys
 from collections.abc import Iterator

@@ -27,6 +27,9 @@ _EXACT = 300 * 300
 _SMALLEST = 48
 """Pixels of the longer side under which a picture is not made smaller, whatever its size."""
 
+_HOPELESS = 2.5
+"""Times the limit from which on a coarser picture would not fit either, so that a smaller one is tried at once."""
+
 _STRONGEST = 0.85
 """How far layers cover the image at most."""
 
@@ -44,6 +47,8 @@ def picture(image: Image.Image, limit: int, alt: str) -> Picture:
             uri = "data:image/webp;base64," + base64.b64encode(data).decode()
             if len(uri) <= limit:
                 return Picture(uri, *size, alt)
+            if len(uri) > _HOPELESS * limit and image.width * image.height > _EXACT:
+                break
         if max(image.size) <= _SMALLEST:
             return Picture(uri, *size, alt)
         image = image.resize((max(1, image.width * 3 // 4), max(1, image.height * 3 // 4)), Image.Resampling.LANCZOS)
@@ -124,5 +129,5 @@ def _encodings(image: Image.Image) -> Iterator[bytes]:
 
 def _webp(image: Image.Image, **how: bool | int) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, "WEBP", method=4, **how)
+    image.save(stream, "WEBP", method=1, **how)
     return stream.getvalue()
