@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-_SETS = {
+SETS = {
     "cleared": "cleared",
     "cloudy": "cloudy, as they are",
     "truth": "true ground of the same places",
@@ -14,7 +14,7 @@ _SETS = {
     "other": "clear, any other",
 }
 _GROUPS = ("regions", "bands")
-_AVERAGES = {"samples": "per image", "micro": "all decisions", "macro": "per class"}
+AVERAGES = {"samples": "per image", "micro": "all decisions", "macro": "per class"}
 
 
 def translator_table(record: Mapping[str, Any]) -> str:
@@ -41,7 +41,7 @@ def _distances(record: Mapping[str, Any]) -> list[str]:
         interval = f"{_four(row['low'])} - {_four(row['high'])}" if math.isfinite(row["low"]) else "-"
         near = [_number(row[measure], 3) for measure in ("precision", "recall", "density", "coverage")]
         distances = (_four(row["frechet"]), interval, _four(row["extrapolated"]))
-        lines.append(f"{_SETS[key]:<33}" + _row((f"{row['n']:,}", *distances, _four(1000 * row["kernel"]), *near)))
+        lines.append(f"{SETS[key]:<33}" + _row((f"{row['n']:,}", *distances, _four(1000 * row["kernel"]), *near)))
     if record["floor"]:
         floor = (f"{record['floor']['n']:,}", _four(record["floor"]["frechet"]))
         lines.append(f"{'floor: halves of the clear ones':<33}" + _row((*floor, *[""] * 7)))
@@ -50,7 +50,7 @@ def _distances(record: Mapping[str, Any]) -> list[str]:
 
 def _inception(scores: Mapping[str, Any]) -> list[str]:
     lines = [f"{'inception score':<33}{'N':>8}{'labels':>10}{'at most':>10}{'softmax':>10}"]
-    names = _SETS | {"clear": "clear"}
+    names = SETS | {"clear": "clear"}
     for key, row in scores.items():
         values = [_number(row.get(form, math.nan), 3) for form in ("multi_label", "highest", "softmax")]
         lines.append(f"{names[key]:<33}{row['n']:>8,}" + "".join(f"{value:>10}" for value in values))
@@ -76,7 +76,7 @@ def _paired(paired: Mapping[str, Any]) -> list[str]:
 def _downstream(scores: Mapping[str, Any]) -> list[str]:
     heads = ("clear", "cloudy", "cleared", "won back")
     lines = [f"{'F1 of the classifier, N = ' + format(scores['n'], ','):<33}" + "".join(f"{h:>10}" for h in heads)]
-    for key, title in _AVERAGES.items():
+    for key, title in AVERAGES.items():
         row = scores[key]
         won = "-" if not math.isfinite(row["won_back"]) else f"{100 * row['won_back']:.0f} %"
         lines.append(f"mean, {title:<27}" + "".join(f"{_number(row[h], 3):>10}" for h in heads[:3]) + f"{won:>10}")
@@ -123,7 +123,7 @@ def land_cover_table(
 
     head = f"{name}: {scores['images']:,} images, threshold {threshold:.2f}"
     lines = [f"{head:<44}" + "".join(f"{column:>11}" for column in columns)]
-    lines += [line(f"mean, {title}", scores[average]) for average, title in _AVERAGES.items()]
+    lines += [line(f"mean, {title}", scores[average]) for average, title in AVERAGES.items()]
     lines += [line(title, values) for title, values in references.items()]
     shown = [(key, row) for key, row in scores["per_class"].items() if row["support"]]
     for key, row in sorted(shown, key=lambda item: -item[1]["support"]):

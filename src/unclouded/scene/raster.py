@@ -11,6 +11,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
+from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -37,6 +38,9 @@ _STARTS = {
 
 _REMOTE = ("http://", "https://", "s3://", "gs://")
 _REMOTE_OPTIONS = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_MAX_RETRY": "3", "GDAL_HTTP_TIMEOUT": "60"}
+_OVERVIEW_CACHE = 128
+"""MB that GDAL may keep of blocks while it makes a whole image small."""
+
 _SPARSEST = 2000
 """Raw bytes per stored byte beyond which a large local file cannot hold the image that its header claims."""
 
@@ -97,6 +101,23 @@ def read_window(dataset: DatasetReader, indexes: Sequence[int], window: Window) 
         place = f"rows {window.row_off} to {window.row_off + window.height}"
         raise FileError(
             f"{shown(dataset.name)}: {place} cannot be read: cut short or damaged; copy or download it again"
+        ) from error
+    return pixels
+
+
+def read_overview(dataset: DatasetReader, indexes: Sequence[int], height: int, width: int) -> NDArray[np.generic]:
+    """Read whole bands (C, height, width), averaged to a smaller size; FileError when blocks are missing or damaged.
+
+    Overviews are used where there are some; without, all blocks are read, but never held together.
+    """
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=_OVERVIEW_CACHE), environment(dataset.name):
+            pixels: NDArray[np.generic] = dataset.read(
+                list(indexes), out_shape=(len(indexes), height, width), resampling=Resampling.average
+            )
+    except FAULTS as error:
+        raise FileError(
+            f"{shown(dataset.name)}: cannot be read: cut short or damaged; copy or download it again"
         ) from error
     return pixels
 

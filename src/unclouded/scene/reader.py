@@ -24,7 +24,7 @@ from unclouded.scene.grid import Resampled, check_grids, pixel_note
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.offsets import choose_level
 from unclouded.scene.radar import Radar, open_radar
-from unclouded.scene.raster import check_georeference, is_remote, open_raster, read_window, shown
+from unclouded.scene.raster import check_georeference, is_remote, open_raster, read_overview, read_window, shown
 from unclouded.scene.safe import is_safe, safe_source
 from unclouded.scene.source import Source
 from unclouded.scene.stac import is_item, item_source
@@ -70,6 +70,21 @@ class Scene:
                 out[self._positions[path]] = self._resampled[path].read(indexes, row, column, height, width)
             else:
                 out[self._positions[path]] = read_window(dataset, indexes, Window(column, row, width, height))
+        return out
+
+    def overview(self, bands: Sequence[str], height: int, width: int) -> NDArray[np.generic]:
+        """Read bands (C, height, width) of the whole scene at a smaller size, from overviews where there are some.
+
+        Raises:
+            FileError: a block is missing or damaged.
+        """
+        wanted = [self.info.bands.index(band) for band in bands]
+        out = np.empty((len(bands), height, width), self.info.dtype)
+        for path, dataset in self._datasets.items():
+            here = [(n, self._positions[path].index(at)) for n, at in enumerate(wanted) if at in self._positions[path]]
+            if here:
+                indexes = [self._indexes[path][position] for _, position in here]
+                out[[n for n, _ in here]] = read_overview(dataset, indexes, height, width)
         return out
 
     def close(self) -> None:

@@ -1,0 +1,101 @@
+"""Line charts as SVG whose colours come from the page's style sheet, so that they follow light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from markupsafe import Markup, escape
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from unclouded.report.blocks import Chart, Series
+
+_LOGARITHMIC = 30
+"""Ratio of the largest to the smallest value from which on the axis is logarithmic."""
+
+
+def line_chart(title: str, series: Sequence[Series], x_title: str, *, small: bool = False) -> Chart:
+    """Draw series over a common x axis; points that are not finite break the line."""
+    width, height = (320, 170) if small else (760, 300)
+    left, right, top, bottom = (52, 10, 10, 34) if small else (64, 14, 12, 44)
+    xs = [x for one in series for x, _ in one.points]
+    ys = [y for one in series for _, y in one.points if math.isfinite(y)] or [0.0]
+    logarithmic = min(ys) > 0 and max(ys) / min(ys) > _LOGARITHMIC
+    x_ticks = [x for x in MaxNLocator(4 if small else 8, integer=True).tick_values(0, max(xs)) if 0 <= x <= max(xs)]
+    low, high, y_ticks = _y_axis(ys, logarithmic, 3 if small else 5)
+
+    def across(x: float) -> float:
+        return left + (width - left - right) * x / (max(xs) or 1)
+
+    def down(y: float) -> float:
+        share = math.log(y / low) / math.log(high / low) if logarithmic else (y - low) / (high - low)
+        return height - bottom - (height - top - bottom) * share
+
+    parts = []
+    for y in y_ticks:
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{down(y):.1f}" y2="{down(y):.1f}"/>')
+        parts.append(f'<text x="{left - 8}" y="{down(y) + 4:.1f}" text-anchor="end">{_short(y)}</text>')
+    parts.append(f'<line class="axis" x1="{left}" x2="{width - right}" y1="{height - bottom}" y2="{height - bottom}"/>')
+    for x in x_ticks:
+        parts.append(f'<text x="{across(x):.1f}" y="{height - bottom + 18}" text-anchor="middle">{_short(x)}</text>')
+    if not small:
+        centre = (left + width - right) / 2
+        parts.append(f'<text class="title" x="{centre}" y="{height - 6}" text-anchor="middle">{escape(x_title)}</text>')
+    for position, one in enumerate(series):
+        places = [(across(x), down(y)) if math.isfinite(y) else None for x, y in one.points]
+        style = f"series s{position % 4}" + (" dashed" if one.dashed else "")
+        parts.append(f'<path class="{style}" d="{_path(places)}"/>')
+        if not one.dashed and len(places) <= 60:
+            for place, (x, y) in zip(places, one.points, strict=True):
+                if place:
+                    tip = escape(f"{one.name}, {x_title} {_short(x)}: {y:.4g}")
+                    dot = f'cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{2 if small else 3}"'
+                    parts.append(f'<circle class="dot s{position % 4}" {dot}><title>{tip}</title></circle>')
+    says = _says(title, series, x_title, logarithmic)
+    svg = (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(says)}" '
+        f'preserveAspectRatio="xMidYMid meet">{"".join(parts)}</svg>'
+    )
+    # All texts above are escaped; what is left are numbers and names of style classes.
+    return Chart(title + (", logarithmic" if logarithmic else ""), says, Markup(svg), tuple(series))
+
+
+def _y_axis(values: Sequence[float], logarithmic: bool, count: int) -> tuple[float, float, list[float]]:
+    """Ends of the axis, and where it has ticks."""
+    low, high = min(values), max(values)
+    if logarithmic:
+        low, high = low / 1.15, high * 1.15
+        ticks = [float(tick) for tick in LogLocator(numticks=count + 2).tick_values(low, high) if low <= tick <= high]
+        return low, high, ticks
+    span = (high - low) or abs(high) or 1
+    # From zero where that costs little of the height; else from a little under the smallest value.
+    low, high = (min(0.0, low) if low < 0.6 * high else low - 0.2 * span), high + 0.06 * span
+    return low, high, [float(tick) for tick in MaxNLocator(count).tick_values(low, high) if low <= tick <= high]
+
+
+def _path(places: Sequence[tuple[float, float] | None]) -> str:
+    steps = []
+    for before, place in pairwise([None, *places]):
+        if place:
+            steps.append(f"{'L' if before else 'M'}{place[0]:.1f} {place[1]:.1f}")
+    return "".join(steps)
+
+
+def _says(title: str, series: Sequence[Series], x_title: str, logarithmic: bool) -> str:
+    """Put a chart into words, for those who do not see it."""
+    lines = []
+    for one in series:
+        there = [(x, y) for x, y in one.points if math.isfinite(y)]
+        if there:
+            (start, first), (end, last) = there[0], there[-1]
+            lowest = min(y for _, y in there)
+            lines.append(
+                f"{one.name} from {first:.4g} at {x_title} {_short(start)} to {last:.4g} at {x_title} {_short(end)}, "
+                f"lowest {lowest:.4g}"
+            )
+    return f"{title}{', logarithmic axis' if logarithmic else ''}: {'; '.join(lines)}."
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e7 else f"{value:.3g}"

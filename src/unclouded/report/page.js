@@ -1,0 +1,18 @@
+"use strict";
+// The swipes and the layers; without this script the page still shows every image half before and half after.
+for (const scene of document.querySelectorAll("[data-scene]")) {
+  const frame = scene.querySelector(".frame");
+  const swipe = scene.querySelector(".swipe");
+  const move = () => {
+    frame.style.setProperty("--at", `${swipe.value}%`);
+    swipe.setAttribute("aria-valuetext", `${swipe.value} % before`);
+  };
+  swipe.addEventListener("input", move);
+  move();
+  for (const box of scene.querySelectorAll("[data-shows]")) {
+    const layer = frame.querySelector(`[data-layer="${box.dataset.shows}"]`);
+    const show = () => { layer.hidden = !box.checked; };
+    box.addEventListener("change", show);
+    show();
+  }
+}

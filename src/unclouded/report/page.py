@@ -1,0 +1,88 @@
+"""One HTML page of runs, records and scenes that needs neither a server nor a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from unclouded.errors import FileError
+from unclouded.files import aside, publish
+from unclouded.report.blocks import Part, Section, Table
+from unclouded.report.record_sections import Paper, record_provenance, record_sections
+from unclouded.report.records import Record, Run
+from unclouded.report.run_sections import run_provenance, run_section
+from unclouded.report.scene_sections import Scene, scene_provenance, scene_section
+
+_PICTURES = 8_000_000
+"""Bytes that all pictures of a page take at most; tables and charts are small beside them."""
+
+_PICTURES_OF_ONE = 1_500_000
+"""Bytes that the pictures of one scene or run take at most."""
+
+
+def render_page(
+    scenes: Sequence[Scene], records: Sequence[Record], runs: Sequence[Run], paper: Paper, version: str
+) -> str:
+    """Lay everything out as HTML, as 10 MB at most.
+
+    Args:
+        scenes: cleared scenes.
+        records: of evaluations and benchmarks.
+        runs: of training.
+        paper: its figures, to stand beside ours.
+        version: of this package.
+
+    Raises:
+        InputError: a record lacks what its kind has.
+        FileError: a picture of a run is damaged.
+    """
+    share = min(_PICTURES_OF_ONE, _PICTURES // max(1, len(scenes) + len(runs)))
+    sections: list[Section] = []
+    links: dict[str, str] = {}
+    if scenes:
+        section, swipes = scene_section(scenes, share)
+        sections.append(section)
+        links = {scene.sha256: swipe.id for scene, swipe in zip(scenes, swipes, strict=True)}
+    sections += record_sections(records, paper, links)
+    if runs:
+        sections.append(run_section(runs, share))
+    sections.append(_provenance(scenes, records, runs))
+    loader = PackageLoader("unclouded.report", ".")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # The package's own style and script, which hold no data.
+    own = {kind: Markup(loader.get_source(environment, f"page.{kind}")[0]) for kind in ("css", "js")}
+    counts = {"scene": len(scenes), "record": len(records), "training run": len(runs)}
+    summary = ", ".join(f"{n} {name}{'s' if n != 1 else ''}" for name, n in counts.items() if n)
+    return environment.get_template("page.html.jinja").render(
+        sections=sections, summary=summary, version=version, **own
+    )
+
+
+def write_page(html: str, path: Path) -> None:
+    """Write a page that appears under its name only when it is complete.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    with aside(path) as folder:
+        part = folder / path.name
+        try:
+            part.write_text(html, encoding="utf-8")
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written ({error.strerror}); check the disk") from error
+        publish({part: path})
+
+
+def _provenance(scenes: Sequence[Scene], records: Sequence[Record], runs: Sequence[Run]) -> Section:
+    lines = [*scene_provenance(scenes), *record_provenance(records), *run_provenance(runs)]
+    table = Table(
+        "Checksums are SHA-256; N and seeds are those of the drawing",
+        ("What", "Kind", "Weights", "Data", "N", "Seed"),
+        lines,
+    )
+    return Section("provenance", "What was run on what", "", (Part("", "", (table,)),))

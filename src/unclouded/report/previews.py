@@ -1,0 +1,133 @@
+"""Images as data URIs of bounded size, and layers of colour to lay over them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from unclouded.errors import FileError
+from unclouded.report.blocks import Layer, Picture
+from unclouded.report.figures import natural_colour, white_point
+
+SIDE = 900
+"""Pixels of a preview's longer side, at most."""
+
+_QUALITIES = (88, 78, 66, 52)
+_EXACT = 300 * 300
+"""Pixels up to which a picture is stored without loss, if that fits: patches are looked at pixel by pixel."""
+
+_SMALLEST = 48
+"""Pixels of the longer side under which a picture is not made smaller, whatever its size."""
+
+_HOPELESS = 2.5
+"""Times the limit from which on a coarser picture would not fit either, so that a smaller one is tried at once."""
+
+_STRONGEST = 0.85
+"""How far layers cover the image at most."""
+
+_OPACITY_COLOUR = (226, 0, 122)
+
+
+def picture(image: Image.Image, limit: int, alt: str) -> Picture:
+    """Encode an image as WebP of `limit` bytes in base64: small ones without loss if that fits, else coarser, smaller.
+
+    The sizes of the picture are those of the image given: the page shows it at these.
+    """
+    size = image.size
+    while True:
+        for data in _encodings(image):
+            uri = "data:image/webp;base64," + base64.b64encode(data).decode()
+            if len(uri) <= limit:
+                return Picture(uri, *size, alt)
+            if len(uri) > _HOPELESS * limit and image.width * image.height > _EXACT:
+                break
+        if max(image.size) <= _SMALLEST:
+            return Picture(uri, *size, alt)
+        image = image.resize((max(1, image.width * 3 // 4), max(1, image.height * 3 // 4)), Image.Resampling.LANCZOS)
+
+
+def picture_of_file(path: Path, limit: int, alt: str) -> Picture:
+    """Encode a picture in a file likewise.
+
+    Raises:
+        FileError: it is no picture, or damaged.
+    """
+    try:
+        with Image.open(path, formats=("PNG",)) as file:
+            image = file.convert("RGB")
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FileError(f"{path}: is no PNG that can be read ({error}); remove it or draw it again") from error
+    image.thumbnail((2 * SIDE, 2 * SIDE))
+    return picture(image, limit, alt)
+
+
+def true_colour(
+    before: NDArray[np.float32], after: NDArray[np.float32], bands: Sequence[str]
+) -> tuple[Image.Image, Image.Image]:
+    """Colour two images (C, h, w) of reflectance by one and the same stretch, that of the second."""
+    white = white_point(after, bands)
+    first, second = (
+        Image.fromarray(np.rint(255 * natural_colour(image, bands, white)).astype(np.uint8)).convert("RGB")
+        for image in (before, after)
+    )
+    return first, second
+
+
+def opacity_layer(opacity: NDArray[np.float32], limit: int, name: str) -> Layer:
+    """Lay a colour over what was replaced, the stronger the more (h, w; 0 to 1)."""
+    rgba = np.empty((*opacity.shape, 4), np.uint8)
+    rgba[..., :3] = _OPACITY_COLOUR
+    rgba[..., 3] = np.rint(255 * _STRONGEST * np.clip(np.nan_to_num(opacity), 0, 1))
+    colour = ",".join(map(str, _OPACITY_COLOUR))
+    return Layer(
+        "opacity",
+        "Opacity",
+        picture(Image.fromarray(rgba), limit, f"Opacity of {name}: the stronger the colour, the more was replaced"),
+        f"linear-gradient(90deg, rgba({colour},0), rgba({colour},{_STRONGEST}))",
+        "0, kept",
+        "1, replaced",
+    )
+
+
+def uncertainty_layer(uncertainty: NDArray[np.float32], limit: int, name: str) -> Layer:
+    """Lay colours over where samples differ (h, w; reflectance); there is nothing to lay where one was drawn."""
+    values = np.nan_to_num(uncertainty)
+    above = values[values > 0]
+    if not above.size:
+        missing = "0 everywhere: cleared with one sample; --samples 8 asks for more"
+        return Layer("uncertainty", "Uncertainty", None, "", "", "", missing)
+    full = float(np.percentile(above, 99))
+    colours = colormaps["viridis"]
+    rgba = np.rint(255 * np.asarray(colours(np.clip(values / full, 0, 1)))).astype(np.uint8)
+    rgba[..., 3] = np.where(values > 0, round(255 * _STRONGEST), 0)
+    stops = ", ".join(to_hex(colours(step / 6)) for step in range(7))
+    return Layer(
+        "uncertainty",
+        "Uncertainty",
+        picture(Image.fromarray(rgba), limit, f"Uncertainty of {name}: from violet, little, to yellow, {full:.3g}"),
+        f"linear-gradient(90deg, {stops})",
+        "0",
+        f"{full:.3g} reflectance",
+    )
+
+
+def _encodings(image: Image.Image) -> Iterator[bytes]:
+    """An image as WebP, ever smaller."""
+    if image.width * image.height <= _EXACT:
+        yield _webp(image, lossless=True)
+    for quality in _QUALITIES:
+        yield _webp(image, quality=quality)
+
+
+def _webp(image: Image.Image, **how: bool | int) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", method=1, **how)
+    return stream.getvalue()

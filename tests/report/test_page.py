@@ -1,0 +1,196 @@
+"""`unclouded report` without a browser: what the page holds, what it may weigh, and what is refused."""
+
+import json
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from unclouded.cli import app
+from unclouded.files import sha256_of
+from unclouded.report import previews
+from unclouded.report.previews import true_colour
+from unclouded.scene import preview, reader
+
+sys.path.append(str(Path(__file__).parent))
+import made_pages
+
+GIVEN = ["--level", "L2A", "--offset", "0"]
+
+
+def report(*inputs: object, output: Path):
+    return CliRunner().invoke(app, ["report", *map(str, inputs), "--output", str(output), *GIVEN])
+
+
+def written(tmp_path: Path, *inputs: object) -> str:
+    output = tmp_path / "page.html"
+    done = report(*inputs, output=output)
+    assert done.exit_code == 0, done.output
+    return output.read_text()
+
+
+def saved(path: Path, record: object) -> Path:
+    path.write_text(json.dumps(record))
+    return path
+
+
+class Elements(HTMLParser):
+    """All start tags, with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def of(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def test_everything_is_on_one_page_that_loads_nothing(tmp_path: Path) -> None:
+    html = written(
+        tmp_path,
+        made_pages.write_scene(tmp_path),
+        made_pages.write_run(tmp_path / "run"),
+        saved(tmp_path / "lc.json", made_pages.land_cover_record()),
+        saved(tmp_path / "pairs.json", made_pages.pairs_record()),
+    )
+    page = Elements(html)
+    ids = [attributes["id"] for _, attributes in page.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {"scenes", "classifiers", "pairs", "runs", "provenance"} <= set(ids)
+    assert all(link["href"].startswith(("#", "data:")) for link in page.of("a") + page.of("link"))
+    assert all(link["href"][1:] in ids for link in page.of("a"))
+    assert not re.search(r"(?:src|href)=\"?https?:|url\(|@import", html)
+    assert all(image["src"].startswith("data:image/webp;base64,") and image["alt"] for image in page.of("img"))
+    assert len(page.of("img")) == 4
+    assert all("aria-label" in entry for entry in page.of("input") if entry["type"] == "range")
+    assert html.count("<caption>") == len(page.of("table"))
+    assert "prefers-color-scheme: dark" in html
+    for text in ("0.85", "0.630", "1,234", "seed 7", "w" * 64, "d" * 64, sha256_of(tmp_path / "clear.tif"), "Pastures"):
+        assert text in html
+    assert "Airports" not in html
+
+
+def test_worst_and_best_are_listed_and_lead_to_their_scene(tmp_path: Path) -> None:
+    scene = made_pages.write_scene(tmp_path)
+    record = made_pages.pairs_record()
+    record["sha256"]["image11"]["predicted"] = sha256_of(tmp_path / "clear.tif")
+    html = written(tmp_path, scene, saved(tmp_path / "pairs.json", record))
+    worst, best = (html.index(f"<caption>The {which} images") for which in ("worst", "best"))
+    assert re.findall(r"image\d\d", html[worst:best]) == [f"image{n:02}" for n in (11, 10, 9, 8, 7)]
+    assert re.findall(r"image\d\d", html[best:])[:5] == [f"image{n:02}" for n in range(5)]
+    assert '<a href="#scene-1">image11</a>' in html
+
+
+def test_a_run_shows_its_best_worst_and_last_measuring(tmp_path: Path) -> None:
+    html = written(tmp_path, made_pages.write_run(tmp_path / "run"))
+    table = html[html.index("<caption>Best, worst and last") :]
+    cells = re.findall(r"<(?:th scope=\"row\"|td)>([^<]*)<", table[: table.index("</table>")])
+    rows = [[cell.strip() for cell in cells[start : start + 3]] for start in range(0, len(cells), 6)]
+    assert rows == [["smallest distance", "200", "40"], ["largest distance", "300", "120"], ["last", "300", "120"]]
+    assert html.count('role="img"') == 3
+
+
+def test_both_images_have_one_stretch(tmp_path: Path) -> None:
+    before, after = np.full((3, 2, 4), 0.05, np.float32), np.linspace(0, 0.4, 24, dtype=np.float32).reshape(3, 2, 4)
+    before[:, 0, 0] = 0.9
+    first, second = (np.asarray(image) for image in true_colour(before, after, ("B04", "B03", "B02")))
+    same, _ = (np.asarray(image) for image in true_colour(after, after, ("B04", "B03", "B02")))
+    assert (same == second).all()
+    assert (first[0, 0] == 255).all()
+    assert first[1, 1, 0] == pytest.approx(255 * np.sqrt(0.05 / np.percentile(after, 99.5)), abs=1)
+
+
+def test_names_and_texts_are_escaped(tmp_path: Path) -> None:
+    record = made_pages.land_cover_record("<script>alert(1)</script>")
+    record["per_class"]["<img src=x onerror=alert(2)>"] = record["per_class"]["Pastures"]
+    html = written(tmp_path, saved(tmp_path / "a&b.json", record))
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "a&amp;b.json" in html
+
+
+def test_twenty_scenes_of_noise_stay_under_ten_megabytes(tmp_path: Path) -> None:
+    pairs = [made_pages.write_scene(tmp_path, f"s{number}", side=600, seed=number) for number in range(20)]
+    html = written(tmp_path, *pairs)
+    assert len(Elements(html).of("img")) == 80
+    assert len(html.encode()) <= 10_000_000
+
+
+def test_results_of_one_input_stand_side_by_side(tmp_path: Path) -> None:
+    pair = made_pages.write_scene(tmp_path)
+    for end in (".tif", "_quality.tif"):
+        (tmp_path / f"other{end}").write_bytes((tmp_path / f"clear{end}").read_bytes())
+    html = written(tmp_path, pair, f"{tmp_path}/clear_input.tif={tmp_path}/other.tif")
+    assert 'aria-label="Results of one input, side by side"' in html
+    assert len(Elements(html).of("img")) == 10
+
+
+def test_the_stac_item_says_what_a_scene_was_made_of(tmp_path: Path) -> None:
+    made_pages.write_scene(tmp_path)
+    links = [{"rel": "derived_from", "href": "./clear_input.tif"}]
+    saved(tmp_path / "clear.json", {"type": "Feature", "links": links})
+    html = written(tmp_path, tmp_path / "clear.tif", tmp_path / "clear.json", tmp_path / "clear_quality.tif")
+    assert html.count("data-scene>") == 1
+    assert "made of clear_input.tif" in html
+
+
+def test_scenes_are_read_at_the_size_of_the_preview_alone(tmp_path: Path, monkeypatch) -> None:
+    pair = made_pages.write_scene(tmp_path, side=1000)
+    shapes = []
+    for module in (preview, reader):
+        whole = module.read_overview
+
+        def spied(dataset, indexes, height, width, whole=whole):
+            shapes.append((height, width))
+            return whole(dataset, indexes, height, width)
+
+        monkeypatch.setattr(module, "read_overview", spied)
+    monkeypatch.setattr(reader.Scene, "read", lambda *window: pytest.fail("a window was read at full size"))
+    monkeypatch.setattr(previews, "SIDE", 100)
+    html = written(tmp_path, pair)
+    assert shapes == [(100, 100)] * 3
+    assert {(image["width"], image["height"]) for image in Elements(html).of("img")} == {("100", "100")}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.json", "{", "is not JSON"),
+        ("a.json", "[1]", "holds a list"),
+        ("a.json", '{"colour": 3}', "no record that can be shown"),
+        ("a.json", '{"weights": {}, "samples": {}, "per_class": {}}', "not all of it is there"),
+        ("a.tif", "text", "a_quality.tif is not beside it"),
+        ("log.jsonl", "", "no finished line"),
+    ],
+)
+def test_what_is_broken_or_unknown_is_one_line(tmp_path: Path, name: str, content: str, says: str) -> None:
+    file = tmp_path / "given" / name
+    file.parent.mkdir()
+    file.write_text(content)
+    done = report(file.parent if name == "log.jsonl" else file, output=tmp_path / "page.html")
+    assert done.exit_code == 2
+    lines = done.output.strip().splitlines()
+    assert len(lines) == 1
+    assert says in lines[0]
+    assert name.split(".")[0] in lines[0]
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_scenes_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    made_pages.write_scene(tmp_path, "one", side=96)
+    made_pages.write_scene(tmp_path, "two", side=64)
+    done = report(f"{tmp_path}/one_input.tif={tmp_path}/two.tif", output=tmp_path / "page.html")
+    assert done.exit_code == 2
+    assert "is not on the grid of" in done.output
+    alone = report(tmp_path / "one.tif", output=tmp_path / "page.html")
+    assert alone.exit_code == 2
+    assert "before.tif=one.tif" in alone.output

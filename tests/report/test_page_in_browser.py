@@ -1,0 +1,119 @@
+"""The page in headless Chromium: the swipe moves by keyboard, layers toggle, and nothing is complained of."""
+
+# ruff: noqa: E402 (what drives the browser is imported once it is known to be there)
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from unclouded.cli import app
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+if not (CHROMIUM.exists() and DRIVER.exists()):
+    pytest.skip("no Chromium is there (apt-get install chromium chromium-driver)", allow_module_level=True)
+pytest.importorskip("selenium", reason="selenium, which drives the browser, is not installed")
+
+from selenium import webdriver
+from selenium.webdriver import Keys
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+sys.path.append(str(Path(__file__).parent))
+import made_pages
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --hide-scrollbars --window-size=1200,900"
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    inputs = [made_pages.write_scene(folder), str(made_pages.write_run(folder / "run"))]
+    output = folder / "page.html"
+    given = ["--output", str(output), "--level", "L2A", "--offset", "0"]
+    done = CliRunner().invoke(app, ["report", *inputs, *given])
+    assert done.exit_code == 0, done.output
+    return output
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def opened(chromium, page) -> Iterator[webdriver.Chrome]:
+    chromium.get(page.as_uri())
+    yield chromium
+    assert chromium.get_log("browser") == []
+
+
+def look(driver, selector: str = ".frame") -> np.ndarray:
+    shot = Image.open(io.BytesIO(driver.find_element(By.CSS_SELECTOR, selector).screenshot_as_png))
+    return np.asarray(shot.convert("RGB")).astype(int)
+
+
+def corner(image: np.ndarray) -> np.ndarray:
+    """The cloudy quarter's inside, away from the labels, the handle and the edges."""
+    height, width, _ = image.shape
+    return image[height // 4 : height * 2 // 5, width // 8 : width * 3 // 8]
+
+
+def test_the_swipe_moves_by_keyboard(opened) -> None:
+    swipe = opened.find_element(By.CSS_SELECTOR, ".swipe")
+    assert swipe.get_attribute("aria-valuetext") == "50 % before"
+    swipe.send_keys(Keys.END)
+    assert swipe.get_attribute("aria-valuetext") == "100 % before"
+    cloudy = corner(look(opened))
+    swipe.send_keys(Keys.HOME)
+    cleared = corner(look(opened))
+    assert cloudy.mean() > 250
+    assert cleared.mean() < 220
+    swipe.send_keys(Keys.ARROW_RIGHT)
+    assert swipe.get_attribute("value") == "1"
+
+
+def test_layers_toggle(opened) -> None:
+    opened.find_element(By.CSS_SELECTOR, ".swipe").send_keys(Keys.HOME)
+    bare = corner(look(opened))
+    seen = {}
+    for key in ("opacity", "uncertainty"):
+        box = opened.find_element(By.CSS_SELECTOR, f"[data-shows={key}]")
+        box.send_keys(Keys.SPACE)
+        seen[key] = corner(look(opened))
+        assert np.abs(seen[key] - bare).mean() > 20
+        box.send_keys(Keys.SPACE)
+        assert np.abs(corner(look(opened)) - bare).mean() < 1
+    # Opaque everywhere here: the colour of the layer; green is what it lacks.
+    assert seen["opacity"][..., 1].mean() < 60
+    assert np.abs(seen["opacity"] - seen["uncertainty"]).mean() > 20
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_follows_the_colour_scheme(opened, scheme: str) -> None:
+    features = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", features)
+    brightness = look(opened, "#runs").mean()
+    assert brightness > 220 if scheme == "light" else brightness < 60
+
+
+def test_nothing_sticks_out_on_a_phone(opened) -> None:
+    size = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    assert opened.execute_script("return document.documentElement.scrollWidth") == 360
+    opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
