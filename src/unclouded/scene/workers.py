@@ -102,9 +102,9 @@ class Cluster:
         part = next(left, None)
         try:
             while part is not None or waiting:
-                threads = max(1, self._threads())
+                threads = max(1, self._threads(name))
                 wanting = part is not None and len(waiting) < threads * (1 + _FINISHED)
-                submit = self._wait(rank if wanting else None, waiting[0][0] if waiting else None, threads)
+                submit = self._wait(name, rank if wanting else None, waiting[0][0] if waiting else None, threads)
                 if submit and part is not None:
                     future = self.client.submit(work, part, pure=False)
                     future.add_done_callback(self._ended)
@@ -122,7 +122,7 @@ class Cluster:
                 with suppress(Exception):
                     future.cancel()
 
-    def _wait(self, rank: tuple[int, int] | None, first: Future[Any] | None, threads: int) -> bool:
+    def _wait(self, name: str, rank: tuple[int, int] | None, first: Future[Any] | None, threads: int) -> bool:
         """Wait until there is a thread for `rank`, if any, or `first` is done; tell whether it is the thread."""
 
         def ready() -> bool:
@@ -139,8 +139,8 @@ class Cluster:
                 self._claims.add(rank)
             try:
                 while not self._changed.wait_for(ready, _LONELY):
-                    if not self._threads():
-                        raise ClusterError("no worker is left; see their logs, and start others")
+                    if not self._threads(name):
+                        raise ClusterError(f"{name}: no worker is left; see their logs, and start others")
                 self.check()
                 submit = free()
                 self._running += submit
@@ -178,14 +178,12 @@ class Cluster:
             self._running -= 1
             self._changed.notify_all()
 
-    def _threads(self) -> int:
+    def _threads(self, name: str) -> int:
         """Threads of the workers there are: of those that die others take the place, and a cluster may grow."""
         try:
             return sum(self.client.nthreads().values())
         except OSError as error:
-            raise ClusterError(
-                f"the scheduler was lost ({error}); start it again, and clear what is not done"
-            ) from error
+            raise _lost(name) from error
 
 
 @contextmanager
@@ -212,10 +210,14 @@ def _unreachable(to: str | LocalCluster, error: Exception) -> ClusterError:
     )
 
 
+def _lost(name: str) -> ClusterError:
+    return ClusterError(f"{name}: the scheduler was lost; start it again, and give the same command")
+
+
 def _result(future: Future[Any], name: str) -> Any:  # noqa: ANN401 (what the task gives)
     try:
         return future.result()
     except CancelledError as error:
-        raise ClusterError(f"{name}: the scheduler was lost; start it again, and clear what is not done") from error
+        raise _lost(name) from error
     except ImportError as error:
         raise ClusterError(f"{name}: a worker lacks something ({error}); install the same unclouded there") from error
