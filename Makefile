@@ -22,5 +22,5 @@ lint: .venv/installed-dev
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(INSTALL) --editable '.[dev,benchmark,data]'
+	$(INSTALL) --editable '.[dev,benchmark,data,view]'
 	touch $@
