@@ -45,6 +45,7 @@ def test_a_missing_extra_is_one_line(scene, module):
         "import sys\n"
         "class Without:\n"
         "    def __init__(self, finder): self.finder = finder\n"
+        "    def __getattr__(self, name): return getattr(self.finder, name)\n"
         "    def find_spec(self, name, *more):\n"
         f"        return None if name == {module!r} else self.finder.find_spec(name, *more)\n"
         "sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]\n"
