@@ -164,14 +164,14 @@ def test_every_control_has_a_role_and_a_name(page):
     assert roles.count("radio") == 3 and {"slider", "combobox", "button", "region"} <= set(roles)
 
 
-def test_without_webgl_or_tiles_the_page_says_why(browser, tmp_path):
+def test_the_page_says_which_file_went_away(browser, tmp_path):
     folder = write_scene(tmp_path)
     with serving(f"{folder}/clear.tif") as server:
         (folder / "clear.tif").unlink()
         browser.get(server.address)
         status = browser.find_element(By.ID, "status")
+        wait_until_shown(browser)
         eventually(browser, lambda page: "clear.tif: no such file" in status.text)
-    browser.get_log("browser")
 
 
 def test_dark_and_light_follow_the_system(page):

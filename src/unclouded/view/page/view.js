@@ -7,8 +7,11 @@ const element = (id) => document.getElementById(id);
 let scenes = [];
 let before;
 let after;
+let fault = ""; // of the scene that is shown
 
-start().catch((error) => say(error.message));
+start().catch(({ message }) => {
+  say(message.includes("WebGL") ? "This browser draws no maps: turn on WebGL (graphics acceleration)" : message);
+});
 
 async function start() {
   const answer = await fetch("scenes.json");
@@ -44,7 +47,11 @@ function newMap(container, options) {
     renderWorldCopies: false,
     ...options,
   });
-  map.on("error", (event) => say(event.error.message));
+  map.on("error", async ({ error }) => {
+    // The server's answer says more than that there was one.
+    fault = (await error.body?.text()) || error.message;
+    say(fault);
+  });
   return map;
 }
 
@@ -57,6 +64,7 @@ function changeScene() {
 
 function showScene() {
   const scene = current();
+  fault = "";
   document.title = `${scene.name} – unclouded`;
   const bothSides = "before" in scene.layers;
   element("swipe").hidden = element("before-label").hidden = element("after-label").hidden = !bothSides;
@@ -77,7 +85,7 @@ function showScene() {
     if (scene !== current()) return;
     element("map").setAttribute("aria-busy", "false");
     performance.mark("shown");
-    say(`${scene.name} is shown`);
+    say(fault || `${scene.name} is shown`);
   });
 }
 

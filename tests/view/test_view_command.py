@@ -1,0 +1,72 @@
+"""`unclouded view` from the command line: errors, exit codes, and a server that ends when interrupted."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from typer.testing import CliRunner
+
+from unclouded.cli import app
+
+pytest.importorskip("rio_tiler", reason="the extra `view` is not installed")
+pytest.importorskip("maplibre", reason="the extra `view` is not installed")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["view", "--no-browser", *map(str, arguments)])
+
+
+def test_a_missing_scene_is_one_line_and_exit_code_2(tmp_path):
+    done = run(tmp_path / "clear.tif")
+    assert done.exit_code == 2
+    assert done.stderr == f"error: {tmp_path}/clear.tif: no such file or folder; check the path\n"
+    assert done.stdout == ""
+
+
+def test_a_port_that_is_taken_is_one_line(scene):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = run(scene / "clear.tif", "--port", port)
+    assert done.exit_code == 2
+    assert done.stderr == f"error: port {port}: Address already in use; give another --port, or none for a free one\n"
+
+
+@pytest.mark.parametrize("module", ["rio_tiler", "maplibre"])
+def test_a_missing_extra_is_one_line(scene, module):
+    # Finders that do not know the module, as if it were not installed.
+    code = (
+        "import sys\n"
+        "class Without:\n"
+        "    def __init__(self, finder): self.finder = finder\n"
+        "    def __getattr__(self, name): return getattr(self.finder, name)\n"
+        "    def find_spec(self, name, *more):\n"
+        f"        return None if name == {module!r} else self.finder.find_spec(name, *more)\n"
+        "sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]\n"
+        f"from unclouded.cli import app\napp(['view', '--no-browser', {str(scene / 'clear.tif')!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: this command needs {module}, which is not installed; pip install 'unclouded[view]'\n"
+    )
+
+
+def test_it_shows_what_it_can_until_interrupted_and_then_names_what_failed(scene):
+    arguments = ["view", "--no-browser", f"{scene}/before.tif={scene}/clear.tif", f"{scene}/nothing.tif"]
+    command = [sys.executable, "-m", "unclouded", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().split()[0]
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(f"{address}scenes.json", timeout=30) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors == f"error: {scene}/nothing.tif: no such file or folder; check the path\n"
