@@ -26,5 +26,5 @@ lint: .venv/installed-dev
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(INSTALL) --editable '.[dev,benchmark,data,docs]'
+	$(INSTALL) --editable '.[dev,benchmark,cluster,data,docs]'
 	touch $@

@@ -23,3 +23,7 @@ class WeightsError(UncloudedError, ValueError):
 
 class SettingsError(UncloudedError, ValueError):
     """A settings file holds an unknown key or a value out of range."""
+
+
+class ClusterError(UncloudedError, RuntimeError):
+    """A cluster cannot be reached, or its workers die at their work."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from unclouded.cli.clearings import Clearings, summary, weights_record
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
 from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Scale, names_of
 from unclouded.errors import OutputExistsError, UncloudedError
+
+if TYPE_CHECKING:
+    from unclouded.scene.batch import Reading
 
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
@@ -49,6 +52,18 @@ def clear(
             min=0, max=1, help="Opacity under which pixels stay as they are, byte for byte.  [default: the weights']"
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="For many scenes: clear them with N processes of one thread each."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Clear them on the dask cluster at tcp://HOST:PORT. Its workers read INPUT, --radar and --model "
+            "themselves: paths of the same machine or of a disk that all share, or addresses.",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: JsonLines = False,
     debug: Debug = False,
@@ -59,6 +74,8 @@ def clear(
 
         if radar is not None and len(inputs) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--radar")
+        if workers is not None and scheduler is not None:
+            raise typer.BadParameter("has its own workers; give it without --workers", param_hint="--scheduler")
         reading = Reading(names_of(bands), level.value if level else None, scale, offset)
         todo = plan(inputs, output, reading, overwrite=overwrite)
         for note in todo.notes:
@@ -66,7 +83,22 @@ def clear(
         clearings = Clearings(as_json=as_json, debug=debug)
         for source, error in todo.failed.items():
             clearings.refuse(source, error)
-        if todo.outputs:
+        if todo.outputs and (workers is not None or scheduler is not None):
+            _clear_on_cluster(
+                todo.outputs,
+                reading,
+                model,
+                device.value,
+                workers,
+                scheduler,
+                clearings,
+                radar=radar,
+                samples=samples,
+                seed=seed,
+                threshold=threshold,
+                overwrite=overwrite,
+            )
+        elif todo.outputs:
             from unclouded.scene.product import Model, clear_product
 
             loaded = Model.load(model, device.value)
@@ -90,6 +122,38 @@ def clear(
                     clearings.refuse(source, error)
         if clearings.failed:
             raise typer.Exit(FAILED if clearings.failed == len(todo.outputs | todo.failed) else SOME_FAILED)
+
+
+def _clear_on_cluster(
+    outputs: dict[str, Path],
+    reading: Reading,
+    model: str,
+    device: str,
+    workers: int | None,
+    scheduler: str | None,
+    clearings: Clearings,
+    **options: Any,  # noqa: ANN401 (those of `clear_product`)
+) -> None:
+    """Clear scenes on a cluster; what failed is said at the end."""
+    from unclouded.scene.cluster import Cluster, clear_scenes
+    from unclouded.scene.product import Model
+
+    loaded = Model.load(model, device)
+    failed: dict[str, Exception] = {}
+    with (
+        Cluster(workers, scheduler) as cluster,
+        Bar(f"{len(outputs)} inputs") as bar,
+        closing(clear_scenes(outputs, reading, model, loaded, cluster, progress=bar, **options)) as scenes,
+    ):
+        for source, outcome in scenes:
+            if isinstance(outcome, Exception):
+                failed[source] = outcome
+            else:
+                clearings.done(source, outcome, elsewhere=True)
+    for source, error in failed.items():
+        clearings.refuse(source, error)
+        if not isinstance(error, OutputExistsError):
+            _say_finished(outputs[source])
 
 
 def demo(
@@ -146,13 +210,17 @@ def models(as_json: JsonLines = False, debug: Debug = False) -> None:
 @contextmanager
 def _resumable(output: Path) -> Iterator[None]:
     """Say of an output that is not made, for whatever reason, what is finished of it."""
-    from unclouded.scene.journal import finished_rows
-
     try:
         yield
     except OutputExistsError:
         raise  # what is there is not this command's
     except BaseException:
-        if done := finished_rows(output):
-            say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")
+        _say_finished(output)
         raise
+
+
+def _say_finished(output: Path) -> None:
+    from unclouded.scene.journal import finished_rows
+
+    if done := finished_rows(output):
+        say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")

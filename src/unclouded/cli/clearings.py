@@ -21,8 +21,8 @@ class Clearings:
         self._json, self._debug = as_json, debug
         self.failed = 0
 
-    def done(self, source: str, cleared: ClearedScene) -> None:
-        """Say where the outputs of an input are."""
+    def done(self, source: str, cleared: ClearedScene, *, elsewhere: bool = False) -> None:
+        """Say where the outputs of an input are, which was cleared here or `elsewhere`, on a cluster."""
         if self._json:
             record = {
                 "input": source,
@@ -35,7 +35,7 @@ class Clearings:
             }
             print(json.dumps(record), flush=True)
         else:
-            tell(summary(cleared))
+            tell(summary(cleared, elsewhere=elsewhere))
 
     def refuse(self, source: str, error: BaseException) -> None:
         """Say why an input has no outputs."""
@@ -45,13 +45,11 @@ class Clearings:
             print(json.dumps({"input": source, "error": said}), flush=True)
 
 
-def summary(cleared: ClearedScene) -> str:
+def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
     """Outputs, share of changed pixels and time of an input, in a line."""
-    share = cleared.seconds_network / cleared.seconds
-    return (
-        f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, "
-        f"{cleared.seconds:.1f} s ({share:.0%} in the network)"
-    )
+    said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, {cleared.seconds:.1f} s"
+    # The time of a cluster's networks adds up to more than passes.
+    return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"
 
 
 def weights_record(name: str, path: Path, purpose: str, header: Header) -> dict[str, Any]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
 _EXTRAS = {
+    ("dask", "distributed"): "pip install 'unclouded[cluster]'",
     ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"): "run `make data`, or pip install 'unclouded[data]'",
 }
 """Modules that only some commands need, and how to get them."""
@@ -152,7 +153,12 @@ class Bar:
             from rich.console import Console
             from rich.progress import Progress
 
-            self._progress = Progress(console=Console(stderr=True), transient=True)
+            self._progress = Progress(
+                # What is printed meanwhile goes above the bar, but not from a pipe to the terminal.
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=sys.stdout.isatty(),
+            )
             self._progress.start()
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(f"{self._title}: {stage}", total=total)

@@ -61,9 +61,9 @@ Offset = Annotated[
 ]
 
 
-def names_of(bands: str | None) -> list[str] | None:
+def names_of(bands: str | None) -> tuple[str, ...] | None:
     """Band names of `--bands`."""
-    return None if bands is None else [name.strip() for name in bands.split(",") if name.strip()]
+    return None if bands is None else tuple(name.strip() for name in bands.split(",") if name.strip())
 
 
 def chosen_device(device: Device) -> str:

@@ -22,7 +22,7 @@ from unclouded.models.weights import checksum_of
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.journal import refuse_foreign
 from unclouded.scene.overlap import Behind
-from unclouded.scene.passes import QUALITY_BANDS, THRESHOLD, TILE, Clearing, Guide, Progress, Raster
+from unclouded.scene.passes import QUALITY_BANDS, THRESHOLD, TILE, Clearing, Guide, Hands, Progress, Raster
 from unclouded.scene.sampling import latents, observe, sample
 from unclouded.scene.strips import Strips
 from unclouded.scene.tiles import Box
@@ -64,6 +64,7 @@ def clear_scene(
     tile: int = TILE,
     batch: int = 1,
     tile_offset: tuple[int, int] = (0, 0),
+    hands: Hands | None = None,
     progress: Progress | None = None,
 ) -> ClearedScene:
     """Clear a scene into a COG with its grid, bands, data type and metadata, and a quality COG beside it.
@@ -85,6 +86,7 @@ def clear_scene(
         tile: side of the tiles in pixels, a multiple of 32.
         batch: tiles that the network takes at once.
         tile_offset: rows and columns by which the tiles start before the scene's corner, multiples of 32.
+        hands: who works on the parts of the scene, if others do; their scene and arguments must be the same.
         progress: see `Progress`.
 
     Raises:
@@ -109,10 +111,12 @@ def clear_scene(
         tile=tile,
         batch=batch,
         tile_offset=tile_offset,
+        hands=hands,
         progress=progress,
     )
     settings = {
         "weights": checksum_of(generator),
+        "calibration": generator.calibration,
         "samples": samples,
         "seed": seed,
         "device": device,

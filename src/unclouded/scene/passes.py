@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import abc
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -83,6 +83,36 @@ class ClearedTile:
         return self.dn, self.quality
 
 
+class Summary(NamedTuple):
+    """A block of the scene, reduced.
+
+    Attributes:
+        cells: (1, S, h, w) the statistics of its cells.
+        known: (1, 16) what is known of the scene.
+        valid: number of pixels that hold data.
+        checksums: of its DN and of its radar.
+    """
+
+    cells: NDArray[np.float32]
+    known: NDArray[np.float32]
+    valid: int
+    checksums: tuple[int, int]
+
+
+Part = tuple[Tile, NDArray[np.float32]]
+"""A tile and the context (1, K, h, w) of its cells."""
+
+
+class Hands(Protocol):
+    """Who works on the parts of a scene: a result depends on its part alone; they come in the order of the parts."""
+
+    def summarise(self, blocks: Iterable[Tile]) -> abc.Generator[Summary, None, None]:
+        """Reduce blocks to statistics."""
+
+    def clear(self, parts: Iterable[Part]) -> abc.Generator[ClearedTile, None, None]:
+        """Clear tiles."""
+
+
 @dataclass(frozen=True)
 class _Window:
     """One tile as read: its DN, which of them hold data, and what the network sees."""
@@ -98,16 +128,11 @@ class _Window:
         return bool(self.valid[self.tile.core.within(self.tile.outer).slices].any())
 
 
-class _Surveyed(NamedTuple):
-    """A scene reduced to the statistics of its cells, (1, S, h, w), what is known of it, (1, 16), and its checksums."""
-
-    statistics: Tensor
-    known: Tensor
-    checksums: dict[str, int]
-
-
 class Clearing:
-    """The clearing of one scene: `survey` it, then clear its `tiles`. The arguments are those of `clear_scene`."""
+    """The clearing of one scene: `survey` it, then clear its `tiles`, by its own `Hands` or others.
+
+    Arguments are those of `clear_scene`.
+    """
 
     def __init__(
         self,
@@ -122,6 +147,7 @@ class Clearing:
         tile: int = TILE,
         batch: int = 1,
         tile_offset: tuple[int, int] = (0, 0),
+        hands: Hands | None = None,
         progress: Progress | None = None,
     ) -> None:
         step = CELL * _CELLS
@@ -136,8 +162,9 @@ class Clearing:
         self._latents = latents(generator, samples, seed)
         self._threshold = threshold
         self._tile, self._batch, self._offset = tile, batch, tile_offset
+        self._hands: Hands = hands or self
         self._report = progress or (lambda stage, done, total: None)
-        self._surveyed: _Surveyed | None = None
+        self._surveyed: tuple[Tensor, Tensor] | None = None
 
     def survey(self) -> dict[str, int]:
         """Read the scene once, for what the network has to know of all of it; return checksums of all that was read.
@@ -146,10 +173,18 @@ class Clearing:
             InputError: if no pixel holds data.
             FileError: if the scene cannot be read.
         """
-        self._surveyed = self._summarise()
-        return self._surveyed.checksums
+        read = {"pixels": 0, "radar pixels": 0}
 
-    @torch.inference_mode()
+        def noted(summaries: Iterable[Summary]) -> Iterator[Summary]:
+            for summary in summaries:
+                for name, found in zip(read, summary.checksums, strict=True):
+                    read[name] = checksum(np.array([found], np.uint32), read[name])
+                yield summary
+
+        with closing(self._hands.summarise(self.blocks())) as summaries:
+            self._surveyed = self._gather(noted(summaries))
+        return read
+
     def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
         """Clear the scene tile by tile, and survey it first unless that is done.
 
@@ -162,33 +197,57 @@ class Clearing:
         """
         if self._surveyed is None:
             self.survey()
-        height, width, margin = self.info.height, self.info.width, self._generator.margin
-        tiles = list(cut(height, width, size=self._tile, margin=margin, step=CELL, offset=self._offset))
-        wanted = [tile for tile in tiles if tile.core.row not in finished]
+        wanted = [tile for tile in self.cuts() if tile.core.row not in finished]
         if not wanted:
             return
-        done = sum(tile.core.height * tile.core.width for tile in tiles if tile.core.row in finished)
+        pixels = self.info.height * self.info.width
+        done = pixels - sum(tile.core.height * tile.core.width for tile in wanted)
         context = self._context()
-        with closing(ahead(self._batches(wanted))) as batches:
-            for windows in batches:
-                for cleared in self._translate(windows, context):
-                    yield cleared
-                    done += cleared.dn[0].size
-                    self._report("clearing", done, height * width)
+        parts = ((tile, crop_cells(context, tile.outer)) for tile in wanted)
+        with closing(self._hands.clear(parts)) as tiles:
+            for cleared in tiles:
+                yield cleared
+                done += cleared.dn[0].size
+                self._report("clearing", done, pixels)
 
-    def _batches(self, tiles: Sequence[Tile]) -> Iterator[list[_Window]]:
-        waiting: list[_Window] = []
-        for tile in tiles:
-            if waiting and (len(waiting) == self._batch or not _alike(waiting[0].tile, tile)):
-                yield waiting
-                waiting = []
-            waiting.append(self._read(tile))
-        yield waiting
+    def blocks(self) -> Iterator[Tile]:
+        """Cut the scene into the blocks that are summarised."""
+        return cut(self.info.height, self.info.width, size=_BLOCK)
 
-    def _context(self) -> Tensor:
+    def cuts(self) -> Iterator[Tile]:
+        """Cut the scene into the tiles that are cleared."""
+        height, width, margin = self.info.height, self.info.width, self._generator.margin
+        return cut(height, width, size=self._tile, margin=margin, step=CELL, offset=self._offset)
+
+    def summarise(self, blocks: Iterable[Tile]) -> abc.Generator[Summary, None, None]:
+        """Reduce blocks to the statistics of their cells.
+
+        Raises:
+            FileError: if the scene cannot be read.
+        """
+        with closing(ahead(self._read(tile) for tile in blocks)) as windows:
+            for window in windows:
+                with torch.inference_mode():
+                    cells = self._generator.summarise(window.x).cpu().numpy()
+                radar = 0 if self._radar is None else checksum(window.x.guides.cpu().numpy())
+                known, valid = window.x.known.cpu().numpy(), int(window.valid.sum())
+                yield Summary(cells, known, valid, (checksum(window.dn), radar))
+
+    def clear(self, parts: Iterable[Part]) -> abc.Generator[ClearedTile, None, None]:
+        """Clear tiles under the context of their cells.
+
+        Raises:
+            FileError: if the scene cannot be read.
+        """
+        with closing(ahead(self._batches(parts))) as batches:
+            for batch in batches:
+                yield from self._translate(batch)
+
+    @torch.inference_mode()
+    def _context(self) -> NDArray[np.float32]:
         """What the network knows of the whole surveyed scene: (1, K, h, w) on the grid of its cells."""
         assert self._surveyed is not None
-        statistics, known = self._surveyed.statistics, self._surveyed.known
+        statistics, known = self._surveyed
         self._surveyed = None
         cells_high, cells_wide = statistics.shape[-2:]
         trust = torch.empty(1, 1, cells_high, cells_wide)
@@ -210,35 +269,41 @@ class Clearing:
         self.seconds_network += time.perf_counter() - started
         statistics = statistics.to(self._generator.device)
         context = self._generator.spread(statistics, Survey(trust.to(self._device), features.to(self._device)))
-        return context.cpu()
+        spread: NDArray[np.float32] = context.cpu().numpy()
+        return spread
 
-    @torch.inference_mode()
-    def _summarise(self) -> _Surveyed:
+    def _gather(self, summaries: Iterable[Summary]) -> tuple[Tensor, Tensor]:
+        """Put the statistics of the scene's cells together, (1, S, h, w); and what is known of it, (1, 16)."""
         height, width = self.info.height, self.info.width
         statistics: Tensor | None = None
         known = torch.empty(0)
-        done = valid = pixels = radar = 0
-        with closing(ahead(self._read(tile) for tile in cut(height, width, size=_BLOCK))) as windows:
-            for window in windows:
-                core = window.tile.core
-                valid += int(window.valid.sum())
-                pixels = checksum(window.dn, pixels)
-                if self._radar is not None:
-                    radar = checksum(window.x.guides.cpu().numpy(), radar)
-                cells = self._generator.summarise(window.x).cpu()
-                if statistics is None:
-                    statistics = torch.empty(1, cells.shape[1], -(-height // CELL), -(-width // CELL))
-                    known = window.x.known
-                row, column = core.row // CELL, core.column // CELL
-                statistics[..., row : row + cells.shape[2], column : column + cells.shape[3]] = cells
-                done += core.height * core.width
-                self._report("surveying", done, height * width)
+        done = valid = 0
+        for block, summary in zip(self.blocks(), summaries, strict=True):
+            if statistics is None:
+                statistics = torch.empty(1, summary.cells.shape[1], -(-height // CELL), -(-width // CELL))
+                known = torch.tensor(summary.known, device=self._device)
+            valid += summary.valid
+            row, column = block.core.row // CELL, block.core.column // CELL
+            high, wide = summary.cells.shape[2:]
+            statistics[..., row : row + high, column : column + wide] = torch.tensor(summary.cells)
+            done += block.core.height * block.core.width
+            self._report("surveying", done, height * width)
         if not valid or statistics is None:
             raise InputError(
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
-        return _Surveyed(statistics, known, {"pixels": pixels, "radar": radar})
+        return statistics, known
+
+    def _batches(self, parts: Iterable[Part]) -> Iterator[list[tuple[_Window, Tensor]]]:
+        waiting: list[tuple[_Window, Tensor]] = []
+        for tile, cells in parts:
+            if waiting and (len(waiting) == self._batch or not _alike(waiting[0][0].tile, tile)):
+                yield waiting
+                waiting = []
+            waiting.append((self._read(tile), torch.tensor(cells)))
+        if waiting:
+            yield waiting
 
     def _read(self, tile: Tile) -> _Window:
         box = tile.outer
@@ -248,21 +313,21 @@ class Clearing:
         x = observe(reflectance, valid, self.info.bands, self.info.level, radar, self._device)
         return _Window(tile, dn, valid, pad_to_cells(x))
 
-    def _translate(self, windows: Sequence[_Window], context: Tensor) -> Iterator[ClearedTile]:
+    @torch.inference_mode()
+    def _translate(self, batch: Sequence[tuple[_Window, Tensor]]) -> list[ClearedTile]:
         """Clear tiles of one shape; those without data do not reach the network."""
-        drawn: list[Sampled | None] = [None] * len(windows)
-        holding = [index for index, window in enumerate(windows) if window.holds_data]
+        drawn: list[Sampled | None] = [None] * len(batch)
+        holding = [index for index, (window, _) in enumerate(batch) if window.holds_data]
         if holding:
             started = time.perf_counter()
-            taken = [windows[index] for index in holding]
-            batch = Observation(*(torch.cat(parts) for parts in zip(*(window.x for window in taken), strict=True)))
-            cells = torch.cat([_crop_cells(context, window.tile.outer) for window in taken]).to(self._device)
+            taken = [batch[index][0] for index in holding]
+            x = Observation(*(torch.cat(parts) for parts in zip(*(window.x for window in taken), strict=True)))
+            cells = torch.cat([batch[index][1] for index in holding]).to(self._device)
             core = taken[0].tile.core.within(taken[0].tile.outer)
-            for index, sampled in zip(holding, sample(self._generator, batch, cells, self._latents, core), strict=True):
+            for index, sampled in zip(holding, sample(self._generator, x, cells, self._latents, core), strict=True):
                 drawn[index] = sampled
             self.seconds_network += time.perf_counter() - started
-        for window, outcome in zip(windows, drawn, strict=True):
-            yield self._compose(window, outcome)
+        return [self._compose(window, sampled) for (window, _), sampled in zip(batch, drawn, strict=True)]
 
     def _compose(self, window: _Window, sampled: Sampled | None) -> ClearedTile:
         core = window.tile.core.within(window.tile.outer).slices
@@ -289,5 +354,6 @@ def _alike(one: Tile, other: Tile) -> bool:
     )
 
 
-def _crop_cells(context: Tensor, box: Box) -> Tensor:
+def crop_cells(context: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+    """Cut the cells that `box` touches out of a scene's context (1, K, h, w)."""
     return context[..., box.row // CELL : -(-box.bottom // CELL), box.column // CELL : -(-box.right // CELL)]

@@ -21,7 +21,7 @@ from unclouded.reflectance import to_reflectance
 from unclouded.scene.arrays import gather
 from unclouded.scene.clear import ClearedScene, clear_scene
 from unclouded.scene.info import SceneInfo
-from unclouded.scene.passes import Clearing, Progress, Raster
+from unclouded.scene.passes import Clearing, Hands, Progress, Raster
 from unclouded.scene.radar import Radar, open_radar
 
 
@@ -99,6 +99,7 @@ def clear_product(
     seed: int = 0,
     threshold: float | None = None,
     overwrite: bool = False,
+    hands: Hands | None = None,
     progress: Progress | None = None,
 ) -> ClearedScene:
     """Clear a scene into `output`; `radar` is a path, the other arguments are those of `clear_scene`.
@@ -121,6 +122,7 @@ def clear_product(
             threshold=model.threshold(threshold),
             radar=guide,
             overwrite=overwrite,
+            hands=hands,
             progress=progress,
         )
 
