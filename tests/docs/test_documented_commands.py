@@ -72,12 +72,13 @@ def run_blocks(page: Path, mark: str, folder: Path) -> str:
     script = "set -euo pipefail\n" + "\n".join(block.text for block in blocks(page) if block.mark == mark)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=1800, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_first_scene_run(tmp_path):
     said = run_blocks(ROOT / "docs" / "first_scene.md", "run", tmp_path)
     assert said.count("of the pixels changed") == 4
@@ -89,3 +90,13 @@ def test_the_commands_of_the_first_scene_run(tmp_path):
 def test_the_commands_of_the_catalogue_page_run(tmp_path):
     assert "of the pixels changed" in run_blocks(ROOT / "docs" / "stac.md", "run", tmp_path)
     assert (tmp_path / "from_item.tif").is_file()
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_training_page_run_on_simulated_patches(tmp_path):
+    pytest.importorskip("lmdb", reason="needs the extra `data`")
+    said = run_blocks(ROOT / "docs" / "training.md", "run slow", tmp_path)
+    # 40 patches and the clear twins of the 20 cloudy ones among them.
+    assert "60 patches" in said
+    assert {"archives", "runs", "small.json"} <= {path.name for path in tmp_path.iterdir()}
+    assert (tmp_path / "runs" / "small" / "weights.safetensors").is_file()
