@@ -111,7 +111,7 @@ def test_several_inputs_go_into_a_folder(scene, weights, tmp_path):
     other = write(tmp_path / "other.tif")
     done = run("clear", scene, other, "--output", tmp_path / "new" / "folder", "--model", weights)
     assert done.exit_code == 0, done.stderr
-    names = {f"{path.stem}{end}.tif" for path in (scene, other) for end in ("", "_quality")}
+    names = {f"{path.stem}{end}" for path in (scene, other) for end in (".tif", "_quality.tif", ".json")}
     assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == names
 
 
@@ -132,7 +132,7 @@ def test_broken_inputs_are_named_and_the_others_done(scene, weights, tmp_path):
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2
     assert any(str(text) in line for line in errors) and any("missing.tif" in line for line in errors)
-    assert {path.name for path in folder.iterdir()} == {scene.name, f"{scene.stem}_quality.tif"}
+    assert {path.name for path in folder.iterdir()} == {scene.name, f"{scene.stem}_quality.tif", f"{scene.stem}.json"}
 
 
 def test_an_existing_output_is_refused_before_any_work_unless_told(scene, tmp_path, weights):

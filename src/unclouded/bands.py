@@ -10,27 +10,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Band:
-    """One band: its name, central wavelength in nanometres and native ground sampling in metres."""
+    """One band: name, central wavelength in nanometres, native ground sampling in metres, and its name in STAC."""
 
     name: str
     wavelength: float
     resolution: int
+    common_name: str
 
 
 BANDS: tuple[Band, ...] = (
-    Band("B01", 442.7, 60),
-    Band("B02", 492.4, 10),
-    Band("B03", 559.8, 10),
-    Band("B04", 664.6, 10),
-    Band("B05", 704.1, 20),
-    Band("B06", 740.5, 20),
-    Band("B07", 782.8, 20),
-    Band("B08", 832.8, 10),
-    Band("B8A", 864.7, 20),
-    Band("B09", 945.1, 60),
-    Band("B10", 1373.5, 60),
-    Band("B11", 1613.7, 20),
-    Band("B12", 2202.4, 20),
+    Band("B01", 442.7, 60, "coastal"),
+    Band("B02", 492.4, 10, "blue"),
+    Band("B03", 559.8, 10, "green"),
+    Band("B04", 664.6, 10, "red"),
+    Band("B05", 704.1, 20, "rededge071"),
+    Band("B06", 740.5, 20, "rededge075"),
+    Band("B07", 782.8, 20, "rededge078"),
+    Band("B08", 832.8, 10, "nir"),
+    Band("B8A", 864.7, 20, "nir08"),
+    Band("B09", 945.1, 60, "nir09"),
+    Band("B10", 1373.5, 60, "cirrus"),
+    Band("B11", 1613.7, 20, "swir16"),
+    Band("B12", 2202.4, 20, "swir22"),
 )
 NAMES: tuple[str, ...] = tuple(band.name for band in BANDS)
 INDEX: dict[str, int] = {name: position for position, name in enumerate(NAMES)}

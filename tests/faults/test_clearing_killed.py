@@ -147,7 +147,7 @@ def _method(work):
 )
 def test_other_settings_are_refused(interrupted, scene_file, weights, options, named):
     done = finished_rows(interrupted)
-    with pytest.raises(OutputExistsError, match=rf"interrupted run had begun it with another {named}.*--overwrite"):
+    with pytest.raises(OutputExistsError, match=rf"interrupted run had begun it otherwise: {named}.*--overwrite"):
         clear(scene_file, weights, interrupted, **options)
     assert finished_rows(interrupted) == done
     clear(scene_file, weights, interrupted, overwrite=True, **options)
@@ -162,12 +162,12 @@ def test_other_pixels_are_refused(interrupted, scene_file, weights, tmp_path):
         pixels = file.read()
         pixels[2, 500, 3] += 1
         file.write(pixels)
-    with pytest.raises(OutputExistsError, match="begun it with another pixels"):
+    with pytest.raises(OutputExistsError, match="begun it otherwise: pixels"):
         clear(other, weights, interrupted)
 
 
 def test_other_weights_are_refused(interrupted, scene_file):
-    with pytest.raises(OutputExistsError, match="begun it with another weights"):
+    with pytest.raises(OutputExistsError, match="begun it otherwise: weights"):
         clear(scene_file, "default", interrupted)
 
 
@@ -207,4 +207,4 @@ def test_a_signal_keeps_what_is_finished_and_says_so(scene_file, weights, tmp_pa
     assert again.returncode == 0, again.stderr
     with rasterio.open(tmp_path / "out.tif") as file:
         assert np.all(file.read() > 0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tif", "out_quality.tif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.tif", "out_quality.tif"]

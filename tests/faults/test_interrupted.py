@@ -46,7 +46,7 @@ def test_a_killed_run_leaves_no_output_and_the_next_succeeds(scene_file, weights
     assert not list(tmp_path.glob("*.tif")) and list(tmp_path.glob(".*"))
     done = run(arguments)
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tif", "out_quality.tif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.tif", "out_quality.tif"]
     with rasterio.open(tmp_path / "out.tif") as file:
         assert file.shape == (600, 700) and file.read().all()
 

@@ -71,6 +71,7 @@ for path in sorted(Path(sys.argv[2]).glob("flip_*.tif")):
             with rasterio.open(name) as file:
                 file.read()
             name.unlink()
+        output.with_suffix(".json").unlink()
     assert not list(output.parent.iterdir()), path
 print(done, refused)
 """

@@ -182,7 +182,7 @@ def test_the_output_is_like_the_input(active, tmp_path):
     )
     assert done.output == tmp_path / "out.tif" and done.quality == tmp_path / "out_quality.tif"
     assert done.pixels == 200 * 560 and 0 < done.seconds_network < done.seconds
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tif", "out_quality.tif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.tif", "out_quality.tif"]
     for path in (done.output, done.quality):
         valid, errors, _ = cog_validate(path)
         assert valid and not errors
@@ -215,7 +215,7 @@ def test_a_scene_without_data_is_refused_and_nothing_written(active, tmp_path, e
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["out.tif", "out_quality.tif"])
+@pytest.mark.parametrize("name", ["out.tif", "out_quality.tif", "out.json"])
 def test_outputs_that_are_there_are_refused_unless_told(active, tmp_path, name):
     (tmp_path / name).write_text("mine")
     scene = MemoryScene(ground(4, 20, 30), FOUR, "L2A")

@@ -100,7 +100,9 @@ def run(*arguments):
 def same_files(one, other):
     names = sorted(path.name for path in one.iterdir())
     assert names == sorted(path.name for path in other.iterdir())
-    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+    # The STAC items say when each run was.
+    files = [name for name in names if name.endswith(".tif")]
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in files)
 
 
 def test_the_files_are_those_of_one_machine_and_failures_come_last(scenes, local, on_cluster, tmp_path):

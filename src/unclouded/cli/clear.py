@@ -113,7 +113,7 @@ def clear(
                             progress=bar,
                         )
                     clearings.done(source, cleared)
-                except (UncloudedError, MemoryError, RuntimeError) as error:
+                except (UncloudedError, MemoryError, RuntimeError, OSError) as error:
                     clearings.refuse(source, error)
         if clearings.failed:
             raise typer.Exit(FAILED if clearings.failed == len(todo.outputs | todo.failed) else SOME_FAILED)

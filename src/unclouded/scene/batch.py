@@ -11,6 +11,7 @@ from pathlib import Path
 
 from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.files import quality_path
+from unclouded.scene.item import item_path
 from unclouded.scene.journal import refuse_foreign
 from unclouded.scene.raster import is_remote
 from unclouded.scene.reader import Scene, open_scene
@@ -78,7 +79,7 @@ def plan(inputs: Sequence[str], output: str, reading: Reading, *, overwrite: boo
     for source, name in list(made.outputs.items()):
         try:
             if not overwrite:
-                refuse_foreign(name, quality_path(name))
+                refuse_foreign(name, quality_path(name), item_path(name))
             _make_folder(name.parent, wanted=folder is not None)
         except UncloudedError as error:
             made.failed[source] = error
@@ -92,20 +93,25 @@ def refuse_collisions(outputs: dict[str, Path]) -> None:
     Raises:
         InputError: naming the first input for which that is so.
     """
-    written = Counter(path.resolve() for name in outputs.values() for path in (name, quality_path(name)))
+    written = Counter(path.resolve() for name in outputs.values() for path in _made(name))
     for source, name in outputs.items():
-        if written[name.resolve()] > 1 or written[quality_path(name).resolve()] > 1:
+        if any(written[path.resolve()] > 1 for path in _made(name)):
             others = [other for other in outputs if other != source and _meet(outputs[other], name)]
             raise InputError(
                 f"{source}: would be written to {name}, as would {', '.join(others)}; clear them in separate folders"
             )
-        for path in (name, quality_path(name)):
+        for path in _made(name):
             if not is_remote(source) and Path(source).resolve() in (path.resolve(), *path.resolve().parents):
                 raise InputError(f"{source}: {path} would be written over or into it; give another --output")
 
 
 def _meet(one: Path, other: Path) -> bool:
-    return not {one, quality_path(one)}.isdisjoint({other, quality_path(other)})
+    return not set(_made(one)).isdisjoint(_made(other))
+
+
+def _made(output: Path) -> tuple[Path, ...]:
+    """Everything that is written for an output."""
+    return output, quality_path(output), item_path(output)
 
 
 def _make_folder(folder: Path, *, wanted: bool) -> None:

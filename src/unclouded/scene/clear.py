@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from unclouded.files import QUALITY_BANDS, quality_path, workplace
 from unclouded.models.generator import Generator, pad_to_cells
 from unclouded.models.weights import checksum_of
 from unclouded.scene.info import SceneInfo
+from unclouded.scene.item import describe, item_path
 from unclouded.scene.journal import refuse_foreign
 from unclouded.scene.overlap import Behind
 from unclouded.scene.passes import THRESHOLD, TILE, Clearing, Guide, Hands, Progress, Raster
@@ -98,7 +100,7 @@ def clear_scene(
     start = time.perf_counter()
     quality = quality_path(output)
     if not overwrite:
-        refuse_foreign(output, quality)
+        refuse_foreign(output, quality, item_path(output))
     info = scene.info
     settings = {
         "weights": checksum_of(generator),
@@ -117,9 +119,15 @@ def clear_scene(
     }
     outputs = {output: _layout(info), quality: _quality_layout(info)}
     report = progress or (lambda stage, done, total: None)
+
+    def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:
+        said = {name: settings[name] for name in ("weights", "samples", "seed", "threshold", "precision", "radar")}
+        item = describe(info, output, files, said)
+        return {item_path(output): json.dumps(item, indent=1) + "\n"}
+
     with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
         if not overwrite:
-            refuse_foreign(output, quality)  # of a run that has just ended
+            refuse_foreign(output, quality, item_path(output))  # of a run that has just ended
         clearing = Clearing(
             scene,
             generator,
@@ -140,7 +148,7 @@ def clear_scene(
             with closing(clearing.tiles(finished)) as tiles, Behind() as behind:
                 for cleared in tiles:
                     behind(strips.write, cleared)
-            strips.publish()
+            strips.publish(describe_files)
             share = strips.changed / strips.valid
     seconds = time.perf_counter() - start
     return ClearedScene(output, quality, info.height * info.width, share, seconds, clearing.seconds_network)

@@ -153,7 +153,7 @@ def clear_scenes(
             for source, scene in scenes.items():
                 try:
                     yield source, scene.result()
-                except (UncloudedError, MemoryError, RuntimeError) as error:
+                except (UncloudedError, MemoryError, RuntimeError, OSError) as error:
                     yield source, error
         except BaseException:
             cluster.stop()

@@ -6,7 +6,7 @@ lie in the hidden folder beside the output, and take about as much space as the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -118,8 +118,11 @@ class Strips:
             with self._writing():
                 self._journal.add(row)
 
-    def publish(self) -> None:
+    def publish(self, describe: Callable[[Mapping[Path, Path]], Mapping[Path, str]]) -> None:
         """Make the outputs of the strips, read them back and give them their names, the last one first.
+
+        Args:
+            describe: makes texts that belong to the outputs, by their names, from the finished file of each output.
 
         Raises:
             FileError: if the disk is full or an output does not read back as written.
@@ -141,6 +144,11 @@ class Strips:
             write_cog(file, self._layouts[layer], [self._strip(row, layer) for row in rows], output.name, check)
             finished[file] = output
         with self._writing():
+            texts = describe({name: file for file, name in reversed(finished.items())})
+            beside = {self._folder / f"text_{number}": name for number, name in enumerate(texts)}
+            for file, name in beside.items():
+                file.write_text(texts[name])
+            finished = beside | finished
             self._journal.finish(finished)
         publish(finished)
         self._published = True
@@ -156,7 +164,7 @@ class Strips:
         other = self._journal.differences(subject)
         if self._journal.rows and other and not self._overwrite:
             raise OutputExistsError(
-                f"{self._outputs[0]}: an interrupted run had begun it with another {', '.join(other)}; "
+                f"{self._outputs[0]}: an interrupted run had begun it otherwise: {', '.join(other)}; "
                 "repeat the command of that run to go on from there, or give --overwrite to start anew"
             )
         if other:
