@@ -1,5 +1,6 @@
 """What the tests share: where the real images lie, and a generator that changes nothing."""
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -16,6 +17,8 @@ hypothesis.settings.register_profile("unclouded", deadline=None, max_examples=30
 hypothesis.settings.load_profile("unclouded")
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
+# Processes that tests start, and compare with themselves to the bit, take as many.
+os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
 
 
 @pytest.fixture(scope="session")

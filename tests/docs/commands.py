@@ -63,16 +63,16 @@ def check(words: list[str], *, whole: bool = True) -> None:
     if program == "unclouded":
         _check_unclouded(arguments, whole=whole)
     elif program == "python" and arguments[:1] == ["-m"]:
-        assert arguments[1] in ("pytest", "venv"), f"python -m {arguments[1]} is not known here"
+        assert arguments[1] in ("pip", "pytest", "venv"), f"python -m {arguments[1]} is not known here"
+        if arguments[1] == "pip":
+            _check_extras(arguments[2:])
     elif program == "python" and arguments[0].endswith(".py"):
         _check_script(arguments)
     elif program == "make":
         for target in arguments:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"no target {target}"
     elif program == "pip":
-        for extras in re.findall(r"unclouded\[([\w,]+)\]", " ".join(arguments)):
-            known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-            assert set(extras.split(",")) <= set(known), f"no extra {extras}"
+        _check_extras(arguments)
     elif program == "bash":
         assert (ROOT / arguments[0]).is_file(), f"no script {arguments[0]}"
     else:
@@ -88,6 +88,12 @@ def _check_script(arguments: list[str]) -> None:
     for word in arguments[1:]:
         if word.startswith("--"):
             assert f'"{word.partition("=")[0]}"' in text, f"{arguments[0]} has no {word}"
+
+
+def _check_extras(arguments: list[str]) -> None:
+    for extras in re.findall(r"(?:^| )(?:unclouded|\.)\[([\w,]+)\]", " ".join(arguments)):
+        known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        assert set(extras.split(",")) <= set(known), f"no extra {extras}"
 
 
 def _check_unclouded(arguments: list[str], *, whole: bool) -> None:

@@ -26,7 +26,8 @@ def test_the_documentation_builds_strictly(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_notebook_runs(tmp_path):
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)
     nbformat = pytest.importorskip("nbformat", reason="needs the extra `docs`")
     nbclient = pytest.importorskip("nbclient", reason="needs the extra `docs`")
     notebook = nbformat.read(ROOT / "docs" / "first_scene.ipynb", as_version=4)

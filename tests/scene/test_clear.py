@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import rasterio
@@ -223,8 +225,10 @@ def test_outputs_that_are_there_are_refused_unless_told(active, tmp_path, name):
         clear_scene(scene, active, tmp_path / "out.tif")
     assert (tmp_path / name).read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
     clear_scene(scene, active, tmp_path / "out.tif", overwrite=True)
-    with rasterio.open(tmp_path / name) as file:
-        assert file.shape == (20, 30)
+    assert (tmp_path / name).read_bytes() != b"mine"
+    for written in ("out.tif", "out_quality.tif"):
+        with rasterio.open(tmp_path / written) as file:
+            assert file.shape == (20, 30)
 
 
 def test_a_patch_keeps_what_is_not_valid(active):
@@ -242,6 +246,19 @@ def test_tiles_that_do_not_fit_the_cells_are_refused(active):
     scene = MemoryScene(ground(4, 20, 30), FOUR, "L2A")
     with pytest.raises(ValueError, match="multiples of 32"):
         Clearing(scene, active, tile=48)
+
+
+def test_scenes_cleared_at_once_by_one_generator_are_those_cleared_alone(active):
+    scene = MemoryScene(ground(4, 100, 140), FOUR, "L2A")
+    alone = in_memory(scene, active)
+    places = [parameter.data_ptr() for parameter in active.parameters()]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda _: in_memory(scene, active), range(8)))
+    # Clearing once moved the network, tensor by tensor, under the hands of others.
+    assert places == [parameter.data_ptr() for parameter in active.parameters()]
+    for one in together:
+        for ours, expected in zip(one, alone, strict=True):
+            np.testing.assert_array_equal(ours, expected)
 
 
 def test_bfloat16_differs_by_little(active):

@@ -59,7 +59,6 @@ def clear_scene(
     *,
     samples: int = 1,
     seed: int = 0,
-    device: str = "cpu",
     threshold: float = THRESHOLD,
     radar: Guide | None = None,
     overwrite: bool = False,
@@ -77,11 +76,10 @@ def clear_scene(
 
     Args:
         scene: what to clear.
-        generator: the network.
+        generator: the network, on its device.
         output: the GeoTIFF to write; its folder must be there.
         samples: latent samples; with one the latent is zero, with more the result is their mean.
         seed: of the latent samples.
-        device: that the network runs on.
         threshold: opacity under which a pixel stays as it is.
         radar: VV and VH on the same grid.
         overwrite: replace outputs that are already there, and what an interrupted run with other arguments left.
@@ -108,7 +106,7 @@ def clear_scene(
         "precision": generator.precision,
         "samples": samples,
         "seed": seed,
-        "device": device,
+        "device": str(generator.device),
         "threshold": threshold,
         "radar": radar is not None,
         "tile": tile,
@@ -133,7 +131,6 @@ def clear_scene(
             generator,
             samples=samples,
             seed=seed,
-            device=device,
             threshold=threshold,
             radar=radar,
             tile=tile,
@@ -172,7 +169,7 @@ def clear_patch(
         reflectance: (C, h, w), 1.0 = 100 %.
         bands: the name of each.
         level: "L1C" or "L2A".
-        generator: the network.
+        generator: the network, on its device.
         samples: as in `clear_scene`.
         seed: of the latent samples.
         threshold: opacity under which a pixel stays as it is.

@@ -199,7 +199,6 @@ def _clearing(order: Order, thread: int) -> Clearing:
         model.generator,
         samples=order.samples,
         seed=order.seed,
-        device=model.device,
         threshold=order.threshold,
         radar=None if order.radar is None else open_radar(order.radar, scene.info),
     )

@@ -29,10 +29,11 @@ class GridFile:
         """
         self.channels, self.height, self.width = channels, height, width
         self._row = 4 * width
+        self._folder = folder or Path(tempfile.gettempdir())
         try:
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (lives as long as the grid)
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (lives as long as the grid)
         except OSError as error:
-            raise _unwritable(error) from error
+            raise self._unwritable(error) from error
 
     def add(self, channel: NDArray[np.float32]) -> None:
         """Add a channel (h, w).
@@ -73,7 +74,7 @@ class GridFile:
         while left:
             count = os.preadv(self._file.fileno(), [left], place)
             if not count:
-                raise FileError("a temporary file has lost its end; check the disk")
+                raise FileError(f"{self._folder}: a temporary file in it has lost its end; check the disk")
             place, left = place + count, left[count:]
         return made
 
@@ -84,8 +85,10 @@ class GridFile:
                 count = os.pwrite(self._file.fileno(), left, place)
                 place, left = place + count, left[count:]
         except OSError as error:
-            raise _unwritable(error) from error
+            raise self._unwritable(error) from error
 
-
-def _unwritable(error: OSError) -> FileError:
-    return FileError(f"a temporary file cannot be written ({error.strerror}); check the disk and its free space")
+    def _unwritable(self, error: OSError) -> FileError:
+        return FileError(
+            f"{self._folder}: a temporary file in it cannot be written ({error.strerror}); "
+            "check the disk and its free space"
+        )

@@ -57,7 +57,6 @@ class _Recipe:
                 self.model.generator,
                 samples=self.samples,
                 seed=self.seed,
-                device=self.model.device,
                 threshold=self.threshold,
                 radar=guide,
             )

@@ -141,7 +141,6 @@ class Clearing:
         *,
         samples: int = 1,
         seed: int = 0,
-        device: str = "cpu",
         threshold: float = THRESHOLD,
         radar: Guide | None = None,
         tile: int = TILE,
@@ -157,9 +156,9 @@ class Clearing:
         self.info = scene.info
         self.seconds_network = 0.0
         self._scene, self._radar = scene, radar
-        # Normalising over channels is quicker where they lie together.
-        self._generator: Generator = generator.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._device = torch.device(device)
+        # It may clear several scenes at once: whoever loads it moves it, for that exchanges its tensors one by one.
+        self._generator = generator.eval()
+        self._device = generator.device
         self._latents = latents(generator, samples, seed)
         self._threshold = threshold
         self._tile, self._batch, self._offset = tile, batch, tile_offset

@@ -66,7 +66,9 @@ class Model:
         generator, header = load_generator(name)
         chosen = "cuda" if there and device != "cpu" else "cpu"
         generator.precision = fastest_precision(torch.device(chosen)) if precision == "auto" else precision
-        return cls(generator.to(chosen), header, chosen)
+        # Normalising over channels is quicker where they lie together.
+        placed: Generator = generator.to(chosen, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return cls(placed, header, chosen)
 
     def threshold(self, asked: float | None) -> float:
         """Return the opacity under which the input is kept: what was asked for, else what the weights are made for.
@@ -127,7 +129,6 @@ def clear_product(
             output,
             samples=samples,
             seed=seed,
-            device=model.device,
             threshold=model.threshold(threshold),
             radar=guide,
             overwrite=overwrite,
@@ -159,7 +160,6 @@ def gather_product(
             model.generator,
             samples=samples,
             seed=seed,
-            device=model.device,
             threshold=model.threshold(threshold),
             radar=guide,
         )

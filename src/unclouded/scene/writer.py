@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.shutil import copy
 from rasterio.windows import Window
+from rasterio.windows import transform as window_transform
 
 from unclouded.errors import FileError
 from unclouded.scene.raster import FAULTS
@@ -126,6 +127,8 @@ class StripWriter:
                 compress="deflate",
                 zlevel=1,
                 bigtiff="IF_SAFER",
+                crs=layout.crs,
+                transform=window_transform(_window(box), layout.transform),
             )
 
     def write(self, box: Box, pixels: NDArray[Any]) -> None:
