@@ -218,7 +218,7 @@ def test_demo_clears_every_bundled_patch_and_shows_it(tmp_path):
     patches = [path.name for path in bundled_patches()]
     assert patches
     names = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert names == {f"{patch}{end}" for patch in patches for end in (".tif", "_quality.tif", ".png")}
+    assert names == {f"{patch}{end}" for patch in patches for end in (".tif", "_quality.tif", ".json", ".png")}
     for patch in patches:
         assert f"{patch}.tif" in done.stdout
         assert (tmp_path / "demo" / f"{patch}.png").read_bytes().startswith(b"\x89PNG")

@@ -154,7 +154,7 @@ def demo(
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
-    """Clear the bundled real patches: for each a COG, its quality, and a before/after picture."""
+    """Clear the bundled real patches: for each a COG, its quality, its STAC item, and a before/after picture."""
     with faults(debug):
         from unclouded.report.figures import before_after
         from unclouded.scene.batch import Reading, bundled_patches, plan
