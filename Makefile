@@ -26,5 +26,5 @@ lint: .venv/installed-dev
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(INSTALL) --editable '.[dev,benchmark,cluster,data,docs,view]'
+	$(INSTALL) --editable '.[dev,benchmark,cluster,data,docs,export,view]'
 	touch $@

@@ -93,6 +93,13 @@ def test_the_commands_of_the_catalogue_page_run(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_commands_of_the_page_on_other_programs_run(tmp_path):
+    pytest.importorskip("onnxscript", reason="needs the extra `export`")
+    assert "default.onnx" in run_blocks(ROOT / "docs" / "other_programs.md", "run", tmp_path)
+    assert (tmp_path / "land_cover.onnx").stat().st_size > 40e6
+
+
+@pytest.mark.slow
 def test_the_commands_of_the_training_page_run_on_simulated_patches(tmp_path):
     pytest.importorskip("lmdb", reason="needs the extra `data`")
     said = run_blocks(ROOT / "docs" / "training.md", "run slow", tmp_path)

@@ -47,6 +47,7 @@ def test_the_wheel_holds_the_package_its_licence_weights_cards_and_sample(wheel)
     for name in ("default", "land-cover"):
         assert held[f"unclouded/weights/{name}.safetensors"] > 2**20
         assert held[f"unclouded/weights/{name}.md"] > 1000
+        assert held[f"unclouded/weights/{name}.json"] > 1000
     assert "unclouded/py.typed" in held
     patches = {Path(name).parent for name in held if name.startswith("unclouded/sample/") and name.endswith(".tif")}
     assert len(patches) == 2

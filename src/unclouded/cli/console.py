@@ -29,6 +29,7 @@ SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 _EXTRAS = {
     ("dask", "distributed"): "pip install 'unclouded[cluster]'",
     ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"): "run `make data`, or pip install 'unclouded[data]'",
+    ("onnx", "onnxscript"): "pip install 'unclouded[export]'",
     ("rio_tiler", "maplibre"): "pip install 'unclouded[view]'",
 }
 """Modules that only some commands need, and how to get them."""

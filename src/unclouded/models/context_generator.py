@@ -26,7 +26,7 @@ from unclouded.models.generator import (
 )
 
 _BANDS = len(NAMES)
-_STARTS = (0, 3)
+STARTS = (0, 3)
 """Halvings before the first level of the pyramid that answers: of the ground near a cell, and of the wider mean."""
 
 
@@ -122,13 +122,13 @@ class ContextGenerator(Generator):
         if not torch.is_grad_enabled():
             return super().spread(statistics, survey)
         weight, bands = survey.trust * statistics[:, -1:], slice(0, _BANDS)
-        near, wide = (self._ground(statistics[:, bands], weight, bands, start) for start in _STARTS)
+        near, wide = (self._ground(statistics[:, bands], weight, bands, start) for start in STARTS)
         return torch.cat([near, wide, survey.trust, survey.features], dim=1)
 
     def layers(self, statistic: Layer, trust: Tensor, feature: Layer) -> Iterator[Tensor]:
         """The channels of `spread`, see `Generator.layers`."""
         weight = trust * statistic(STATISTICS - 1)
-        for start in _STARTS:
+        for start in STARTS:
             for band in range(_BANDS):
                 yield self._ground(statistic(band), weight, slice(band, band + 1), start)
         yield trust

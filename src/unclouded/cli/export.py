@@ -1,0 +1,108 @@
+"""`unclouded export`: weights in the formats of other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unclouded.cli.console import faults, say
+from unclouded.cli.options import Bands, Debug, Level, Offset, Overwrite, Scale, names_of
+from unclouded.errors import InputError
+
+if TYPE_CHECKING:
+    from unclouded.models.generator import Generator
+    from unclouded.models.land_cover import LandCover
+    from unclouded.models.weights import Header
+
+
+def export(
+    model: Annotated[str, typer.Argument(metavar="NAME|PATH", help="Bundled weights, or a weights file.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE.onnx|FILE.json", help="ONNX network, or STAC item of the model; the suffix says which."
+        ),
+    ],
+    bands: Bands = None,
+    level: Annotated[Level, typer.Option("--level", help="Processing level of the network's images.")] = Level.L2A,
+    size: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Side of the network's images; any, unless given.")
+    ] = None,
+    scale: Scale = None,
+    offset: Offset = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Write a model for other programs: an ONNX network, or a STAC item that describes it.
+
+    The network takes reflectance; --scale and --offset only tell a GIS program how to reach it from a file's numbers.
+    """
+    with faults(debug):
+        from unclouded.files import refuse_existing, write_json
+        from unclouded.models import weights
+
+        kind = output.suffix.lower()
+        if kind not in (".onnx", ".json"):
+            raise InputError(f"--output {output}: .onnx for a network, or .json for a STAC item of the model")
+        if not overwrite:
+            refuse_existing(output)
+        network: Generator | LandCover
+        header: Header
+        if weights.format_of(model) == weights.LAND_COVER_FORMAT:
+            network, header = weights.load_land_cover(model)
+        else:
+            network, header = weights.load_generator(model)
+        if kind == ".json":
+            from unclouded.export.model_item import describe_model
+
+            write_json(describe_model(network, header, weights.bundled().get(model, Path(model))), output)
+        else:
+            _write_network(network, header, (bands, level.value, size, scale or 10000.0, offset or 0.0), output)
+        print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _write_network(
+    network: Generator | LandCover,
+    header: Header,
+    how: tuple[str | None, str, int | None, float, float],
+    output: Path,
+) -> None:
+    from unclouded import __version__
+    from unclouded.export.graphs import ClearingGraph, Graph, LandCoverGraph
+    from unclouded.export.onnx_file import plugin_notes, write_onnx
+    from unclouded.models.land_cover import LandCover
+
+    given, level, size, scale, offset = how
+    names = _bands(header, given, level)
+    notes: dict[str, Any] = {
+        "unclouded": {"version": __version__, "model": header.name, "sha256": header.sha256, "level": level},
+        "bands": names,
+        "scale": scale,
+        "offset": offset,
+    }
+    graph: Graph
+    if isinstance(network, LandCover):
+        graph = LandCoverGraph(network, names, level)
+        notes |= {"class_names": dict(enumerate(network.settings.classes)), "threshold": header.threshold}
+    else:
+        graph = ClearingGraph(network, names, level, header.threshold)
+        notes |= plugin_notes([*names, "opacity"], size, network.margin, scale, offset)
+    say("note: the network is traced, which takes half a minute")
+    write_onnx(graph, len(names), size, notes, output)
+
+
+def _bands(header: Header, given: str | None, level: str) -> list[str]:
+    """The bands of the network's images: those given, else all that the model knows and the level has."""
+    from unclouded import bands
+
+    if level not in header.levels:
+        raise InputError(f"--level {level}: {header.name} was trained on {', '.join(header.levels)}; give one of these")
+    of_level = bands.L1C if level == "L1C" else bands.L2A
+    names = names_of(given) or tuple(name for name in header.bands if name in of_level)
+    strange = [name for name in names if name not in header.bands]
+    if strange or len(set(names)) < len(names):
+        found = f"{strange[0]!r} is none of them" if strange else "one is named twice"
+        raise InputError(f"--bands {given}: {found}; {header.name} takes {', '.join(header.bands)}, each once")
+    return list(names)

@@ -1,0 +1,144 @@
+"""What of a network goes into an ONNX file: from an image's own bands to all that is wanted of it, without options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unclouded.bands import INDEX, NAMES
+from unclouded.models.context_generator import STARTS, ContextGenerator, GeneratorSettings
+from unclouded.models.generator import CELL, Generator, Observation, Survey, compose
+from unclouded.models.land_cover import LandCover
+
+SMALLEST, LARGEST = 64, 2048
+"""Sides of the images that a graph of any size takes."""
+
+_HALVINGS = (LARGEST // CELL - 1).bit_length()
+
+
+class Graph(nn.Module):
+    """What goes into an ONNX file: one image in, one array out."""
+
+    output = ""
+    """Name of what comes out."""
+
+    step = 1
+    """Sides are multiples of it."""
+
+
+class ClearingGraph(Graph):
+    """Clears an image that is its own scene, under the most typical latent."""
+
+    output = "cleared"
+    step = 4 * CELL  # The context network halves the grid of cells twice.
+
+    def __init__(self, generator: Generator, bands: Sequence[str], level: str, threshold: float) -> None:
+        """Wrap `generator` for images of `bands` at `level`; where opacity is under `threshold`, they are kept."""
+        super().__init__()
+        self.generator = _of_any_size(generator) if isinstance(generator, ContextGenerator) else generator
+        self.input = _Input(bands, level)
+        self.threshold = threshold
+        self.present = [INDEX[band] for band in bands]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Clear images (B, C, H, W) in reflectance, 0 in all bands where there is no data.
+
+        Returns:
+            (B, C + 1, H, W): the cleared bands, then their opacity, 0 where there is no data. In one array, since
+            programs that show networks take no more than one.
+        """
+        x = self.input(image)
+        translation = self.generator(x, image.new_zeros(1, self.generator.settings.latent).expand(image.shape[0], -1))
+        replaced = (translation.opacity >= self.threshold) & (x.valid > 0)
+        cleared = torch.where(replaced, compose(x.optical, translation)[:, self.present], image)
+        return torch.cat([cleared, translation.opacity * x.valid], dim=1)
+
+
+class LandCoverGraph(Graph):
+    """Tells the probability of each land-cover class."""
+
+    output = "probabilities"
+
+    def __init__(self, classifier: LandCover, bands: Sequence[str], level: str) -> None:
+        """Wrap `classifier` for images of `bands` at `level`, "L1C" or "L2A"."""
+        super().__init__()
+        self.classifier = classifier
+        self.input = _Input(bands, level)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Give the probabilities (B, K) of images (B, C, H, W) in reflectance."""
+        probabilities: Tensor = self.classifier.probabilities(self.classifier(self.input(image)))
+        return probabilities
+
+
+class _Input(nn.Module):
+    """Puts the bands that an image has among those that a network knows."""
+
+    def __init__(self, bands: Sequence[str], level: str) -> None:
+        super().__init__()
+        self.places = [list(bands).index(name) if name in bands else None for name in NAMES]
+        self.level = float(level == "L2A")
+
+    def forward(self, image: Tensor) -> Observation:
+        absent = torch.zeros_like(image[:, :1])
+        channels = [absent if place is None else image[:, place : place + 1] for place in self.places]
+        present = image.new_tensor([[float(place is not None) for place in self.places]]).expand(image.shape[0], -1)
+        valid = (image.abs().amax(1, keepdim=True) > 0).to(image.dtype)
+        level = image.new_full((1,), self.level).expand(image.shape[0])
+        return Observation.of(torch.cat(channels, dim=1), present, level, valid)
+
+
+def _of_any_size(generator: ContextGenerator) -> ContextGenerator:
+    assert isinstance(generator.settings, GeneratorSettings)
+    made = _AnySize(generator.settings)
+    made.load_state_dict(generator.state_dict())
+    return made.eval().requires_grad_(False)
+
+
+class _AnySize(ContextGenerator):
+    """The same network, in which the pyramid of the ground has one size whatever the image's.
+
+    Its grids are as large as for the largest image, and what lies beyond the image repeats its edge: so the graph holds
+    few sizes that are not known, which is what takes the time when it is made.
+    """
+
+    def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
+        """See `ContextGenerator.spread`; all bands at once, which makes fewer nodes."""
+        weight, bands = survey.trust * statistics[:, -1:], slice(0, len(NAMES))
+        near, wide = (self._ground(statistics[:, bands], weight, bands, start) for start in STARTS)
+        return torch.cat([near, wide, survey.trust, survey.features], dim=1)
+
+    def _ground(self, cells: Tensor, weight: Tensor, bands: slice, start: int) -> Tensor:
+        """See `unclouded.models.blocks.spread_ground`; levels above the one with a single cell hold the prior."""
+        height, width = cells.shape[-2:]
+        outside = (0, LARGEST // CELL - width, 0, LARGEST // CELL - height)
+        prior = self.prior[bands].view(1, -1, 1, 1)
+        levels = [F.pad(torch.cat([torch.sinh(cells) * 0.1 * weight, weight], dim=1), outside)]
+        insides = [F.pad(torch.ones_like(weight[:1]), outside)]
+        for _ in range(_HALVINGS):
+            levels.append(F.avg_pool2d(levels[-1], 2))
+            insides.append(F.max_pool2d(insides[-1], 2))
+        counts = [inside.sum() for inside in insides]
+        ground = torch.zeros_like(levels[-1][:, :-1]) + prior
+        for index in range(_HALVINGS, -1, -1):
+            if index < _HALVINGS:
+                ground = F.interpolate(ground, scale_factor=2.0, mode="bilinear", align_corners=False)
+            if index >= start:
+                total, mass = levels[index][:, :-1], levels[index][:, -1:]
+                slack = torch.where(counts[index] > 1, 0.1, 1e-3)
+                answer = (total + slack * ground) / (mass + slack)
+                beyond = counts[index - 1] <= 1 if index else counts[0] < 0
+                ground = torch.where(beyond, prior.expand_as(answer), answer)
+            ground = _repeat_edges(ground, insides[index])
+        return ground[..., :height, :width]
+
+
+def _repeat_edges(ground: Tensor, inside: Tensor) -> Tensor:
+    """Fill what is not `inside` (1, 1, S, S) with the nearest row and column that is."""
+    for axis, line in ((-1, inside[0, 0, 0]), (-2, inside[0, 0, :, 0])):
+        last = line.sum().long() - 1
+        ground = ground.index_select(axis, torch.minimum(torch.arange(len(line)), last))
+    return ground
