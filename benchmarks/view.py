@@ -34,7 +34,7 @@ from unclouded.files import quality_path
 from unclouded.scene.batch import bundled_patches
 from unclouded.scene.reader import open_scene
 from unclouded.scene.tiles import Box
-from unclouded.scene.writer import BLOCK, CogWriter, Layout
+from unclouded.scene.writer import BLOCK, Layout, StripWriter, write_cog
 
 _SIDE = 120
 _FLAGS = (
@@ -98,13 +98,16 @@ def write_scenes(before: Path, after: Path, size: int) -> None:
             nodata=float("nan") if quality else 0,
             descriptions=names,
         )
-        part = path.with_suffix(".part.tif")
-        with CogWriter(part, layout) as writer:
+        with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+            strips = []
             for row in tqdm(range(0, size, BLOCK), desc=path.name):
-                height = min(BLOCK, size - row)
-                writer.write(Box(row, 0, height, size), rows(patches, row, height, size))
-            writer.finish()
-        part.replace(path)
+                box = Box(row, 0, min(BLOCK, size - row), size)
+                writer = StripWriter(Path(temporary) / f"{row}.tif", layout, box, str(path))
+                writer.write(box, rows(patches, row, box.height, size))
+                strips.append(writer.finish())
+            part = Path(temporary) / "cog.tif"
+            write_cog(part, layout, strips, str(path))
+            part.replace(path)
 
 
 def rows(patches: list[NDArray[np.generic]], row: int, height: int, width: int) -> NDArray[np.generic]:

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
+from tiny_run import tiny_settings, write_collection
 
 from unclouded.settings import TranslatorSettings
 
@@ -12,42 +11,10 @@ from unclouded.settings import TranslatorSettings
 @pytest.fixture(scope="session")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with six images and `listing.yaml`."""
-    folder = tmp_path_factory.mktemp("collection")
-    rng = np.random.default_rng(0)
-    images = rng.integers(300, 3000, (6, 13, 1, 1)) + rng.integers(0, 400, (6, 13, 200, 208))
-    images[4:] += 6000
-    np.savez(
-        folder / "sen12mscr_ts_roi146.npz",
-        s2=images.astype(np.uint16),
-        date=np.array(["2018-01-01"] * 6),
-        patch=np.arange(6),
-    )
-    listing = {"sen12mscr_ts_roi146.npz": {"clear": [0, 1, 2, 3], "cloudy": [4], "overcast": [5]}}
-    (folder / "listing.yaml").write_text(yaml.safe_dump(listing))
-    return folder
+    return write_collection(tmp_path_factory.mktemp("collection"))
 
 
 @pytest.fixture
 def tiny(made_up: Path) -> TranslatorSettings:
     """Settings of a run that takes seconds, with every term switched on."""
-    return TranslatorSettings.model_validate(
-        {
-            "model": {"widths": [8, 8, 8], "context_widths": [8, 8, 8], "features": 2, "latent": 4, "code": 8},
-            "cloud": {"widths": [8, 8], "latent": 2, "code": 8},
-            "loss": {
-                "adversarial": 0.01,
-                "latent_adversarial": 0.01,
-                "cycle": 1,
-                "latent_cycle": 0.1,
-                "sameness": 0.01,
-            },
-            "unpaired": {"start": 1, "batch": 1, "pool": 2, "cycle_by": "distributions", "noise": 0.001},
-            "training": {
-                "collection": str(made_up / "listing.yaml"),
-                "steps": 6,
-                "batch": 2,
-                "checkpoint_every": 2,
-                "warmup": 2,
-            },
-        }
-    )
+    return tiny_settings(made_up)

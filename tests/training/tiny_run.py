@@ -1,0 +1,50 @@
+"""A training run of the translator that takes seconds: made-up images in the layout of the real collection."""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from unclouded.settings import TranslatorSettings
+
+
+def write_collection(folder: Path) -> Path:
+    """Write six images and `listing.yaml` to a folder, and return it."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(300, 3000, (6, 13, 1, 1)) + rng.integers(0, 400, (6, 13, 200, 208))
+    images[4:] += 6000
+    np.savez(
+        folder / "sen12mscr_ts_roi146.npz",
+        s2=images.astype(np.uint16),
+        date=np.array(["2018-01-01"] * 6),
+        patch=np.arange(6),
+    )
+    listing = {"sen12mscr_ts_roi146.npz": {"clear": [0, 1, 2, 3], "cloudy": [4], "overcast": [5]}}
+    (folder / "listing.yaml").write_text(yaml.safe_dump(listing))
+    return folder
+
+
+def tiny_settings(folder: Path, **training: int) -> TranslatorSettings:
+    """Settings with every term switched on, for the collection in `folder`."""
+    return TranslatorSettings.model_validate(
+        {
+            "model": {"widths": [8, 8, 8], "context_widths": [8, 8, 8], "features": 2, "latent": 4, "code": 8},
+            "cloud": {"widths": [8, 8], "latent": 2, "code": 8},
+            "loss": {
+                "adversarial": 0.01,
+                "latent_adversarial": 0.01,
+                "cycle": 1,
+                "latent_cycle": 0.1,
+                "sameness": 0.01,
+            },
+            "unpaired": {"start": 1, "batch": 1, "pool": 2, "cycle_by": "distributions", "noise": 0.001},
+            "training": {
+                "collection": str(folder / "listing.yaml"),
+                "steps": 6,
+                "batch": 2,
+                "checkpoint_every": 2,
+                "warmup": 2,
+                **training,
+            },
+        }
+    )
