@@ -59,17 +59,23 @@ def observe(
     guides = None
     if radar is not None:
         # Where one of the two is missing, the pixel's guides are what the network takes for absent.
-        guides = torch.from_numpy(np.nan_to_num(radar, nan=0.0)[None]).to(device)
+        guides = _sent(np.nan_to_num(radar, nan=0.0)[None], device)
     there = torch.zeros(1, len(NAMES), device=device)
     there[0, present] = 1
     return Observation.of(
-        torch.from_numpy(optical).to(device),
+        _sent(optical, device),
         there,
         torch.tensor([_LEVELS[level]], device=device),
-        torch.from_numpy(valid[None, None].astype(np.float32)).to(device),
+        _sent(valid[None, None].astype(np.float32), device),
         guides,
         None if radar is None else torch.ones(1, len(GUIDES), device=device),
     )
+
+
+def _sent(array: NDArray[np.float32], device: torch.device) -> Tensor:
+    """Bring an array to a device; to a GPU from pinned memory, so that nobody waits for the transfer."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def latents(generator: Generator, samples: int, seed: int) -> Tensor:
@@ -113,18 +119,17 @@ def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[T
         slice(around.column // CELL, around.right // CELL),
     )
     inner = (..., *core.within(around).slices)
-    mean = opacity = squares = torch.zeros((), device=optical.device)
+    mean, squares, opacity = torch.zeros_like(optical), torch.zeros_like(optical), torch.zeros_like(optical[:, :1])
     count = 0
     for z in zs:
         count += 1
         with torch.autocast(optical.device.type, torch.bfloat16, enabled=generator.precision == "bf16"):
             ground, sky = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
         ground, sky = ground[inner], sky[inner]
-        composed = compose(optical, Translation(ground, sky))
-        change = composed - mean
-        mean = mean + change / count
-        squares = squares + change * (composed - mean)
-        opacity = opacity + (sky - opacity) / count
+        change = compose(optical, Translation(ground, sky)).sub_(mean)
+        mean.add_(change, alpha=1 / count)
+        squares.addcmul_(change, change, value=1 - 1 / count)
+        opacity.add_(sky - opacity, alpha=1 / count)
     deviation = generator.calibration * (squares / count).sqrt().sum(1) / x.present.sum(1)[:, None, None]
     return [
         Sampled(mean[i].cpu().numpy(), opacity[i, 0].cpu().numpy(), deviation[i].cpu().numpy())
