@@ -32,8 +32,8 @@ _LOCAL = {
     "distributed.scheduler.allowed-failures": 0,
     # Else a worker that is slow to come back is taken off the cluster.
     "distributed.deploy.lost-worker-timeout": "1 hour",
-    # Without distributed's MALLOC_TRIM_THRESHOLD_: under it every large array is asked of the kernel anew, which took as
-    # long as half of the network's work.
+    # Without distributed's MALLOC_TRIM_THRESHOLD_: under it every large array is asked of the kernel anew, which took a
+    # third of the time.
     "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
 }
 """What the processes of this machine are started with."""
