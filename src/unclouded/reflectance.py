@@ -26,7 +26,7 @@ class Encoding:
 
 def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
     """Tell which pixels (h, w) of `dn` (C, h, w) hold data in every band."""
-    there = np.isfinite(dn).all(axis=0)
+    there = np.ones(dn.shape[1:], np.bool_) if dn.dtype.kind in "iu" else np.isfinite(dn).all(axis=0)
     if encoding.nodata is not None:
         there &= (dn != encoding.nodata).all(axis=0)
     valid: NDArray[np.bool_] = there
@@ -40,9 +40,11 @@ def to_reflectance(dn: NDArray[np.generic], encoding: Encoding) -> tuple[NDArray
     """
     valid = valid_pixels(dn, encoding)
     reflectance = dn.astype(np.float32)
-    reflectance += _column(encoding)
+    if any(encoding.offsets):
+        reflectance += _column(encoding)
     reflectance /= np.float32(encoding.scale)
-    reflectance[:, ~valid] = 0
+    if not valid.all():
+        reflectance[:, ~valid] = 0
     return reflectance, valid
 
 

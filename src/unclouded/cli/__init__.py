@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from unclouded.allocator import keep_freed_memory
 from unclouded.cli.clear import clear, demo, models
 from unclouded.cli.data import data
 from unclouded.cli.evaluate import evaluate
@@ -51,4 +52,5 @@ def main() -> None:
     """Run the command line."""
     # Temporary files are removed on the way out, so that a batch system's polite kill leaves none.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    keep_freed_memory()
     app(prog_name="unclouded")

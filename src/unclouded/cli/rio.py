@@ -7,6 +7,7 @@ from typing import Any
 import click
 import typer
 
+from unclouded.allocator import keep_freed_memory
 from unclouded.cli.clear import clear
 from unclouded.cli.options import Device, Level
 
@@ -33,6 +34,7 @@ def unclouded(source: str, output: str, level: str | None, device: str, **option
 
     The options are those of `unclouded clear`, where they are explained; so are the exit codes.
     """
+    keep_freed_memory()
     try:
         clear([source], output, level=Level(level) if level else None, device=Device(device), **options)
     except typer.Exit as end:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster
 
+from unclouded import allocator
 from unclouded.errors import ClusterError
 
 _DEATHS = 3
@@ -32,9 +33,13 @@ _LOCAL = {
     "distributed.scheduler.allowed-failures": 0,
     # Else a worker that is slow to come back is taken off the cluster.
     "distributed.deploy.lost-worker-timeout": "1 hour",
-    # Without distributed's MALLOC_TRIM_THRESHOLD_: under it every large array is asked of the kernel anew, which took a
-    # third of the time.
-    "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
+    # Instead of distributed's own, which has every large array asked of the kernel anew.
+    "distributed.nanny.pre-spawn-environ": {
+        "OMP_NUM_THREADS": 1,
+        "MKL_NUM_THREADS": 1,
+        "OPENBLAS_NUM_THREADS": 1,
+        **allocator.ENVIRONMENT,
+    },
 }
 """What the processes of this machine are started with."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,12 @@ BLOCK = 512
 
 CACHE = 256 * 2**20
 """Bytes that GDAL may keep of blocks read and to be written."""
+
+_CHECKERS = 2
+"""Threads that read a finished file back, each a strip."""
+
+# Overviews are first made in a file of their own: compressing that took longer than making them.
+_ENVIRONMENT = {"GDAL_CACHEMAX": CACHE, "GDAL_PAM_ENABLED": False, "COG_TMP_COMPRESSION": "NONE"}
 
 _COG: dict[str, Any] = {
     "driver": "COG",
@@ -124,8 +132,9 @@ class StripWriter:
                 # By bands, because overviews are made band by band: of a tile of 12 bands by pixels GDAL would read all
                 # bands again for each of them.
                 interleave="band",
-                compress="deflate",
-                zlevel=1,
+                # Three times as quick as DEFLATE at its quickest, for 6 % more space.
+                compress="zstd",
+                zstd_level=1,
                 bigtiff="IF_SAFER",
                 crs=layout.crs,
                 transform=window_transform(_window(box), layout.transform),
@@ -188,17 +197,23 @@ def write_cog(
         mosaic.unlink()
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
-        with rasterio.open(path) as file:
-            for strip in strips:
-                for box, expected in strip.checksums.items():
-                    if checksum(file.read(window=_window(box))) != expected:
-                        raise _not_as_written(output)
-                    checked(box.height * box.width)
+        with ThreadPoolExecutor(_CHECKERS) as threads:
+            for pixels, same in threads.map(partial(_same, path), strips):
+                if not same:
+                    raise _not_as_written(output)
+                checked(pixels)
 
 
 def checksum(pixels: NDArray[Any], start: int = 0) -> int:
     """CRC-32 of an array's values; `start` is that of what came before them."""
     return zlib.crc32(np.ascontiguousarray(pixels).view(np.uint8).data, start)
+
+
+def _same(path: Path, strip: Strip) -> tuple[int, bool]:
+    """Count the pixels of a strip, and tell whether a COG holds them as they were written."""
+    with rasterio.open(path) as file:
+        same = (checksum(file.read(window=_window(box))) == expected for box, expected in strip.checksums.items())
+        return strip.box.height * strip.box.width, all(same)
 
 
 def _write_mosaic(path: Path, layout: Layout, strips: Sequence[Strip]) -> None:
@@ -242,7 +257,7 @@ def _not_as_written(output: str) -> FileError:
 @contextmanager
 def _environment(output: str) -> Iterator[None]:
     try:
-        with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False):
+        with rasterio.Env(**_ENVIRONMENT):
             yield
     except (*FAULTS, OSError) as error:
         if isinstance(error, FileError):
