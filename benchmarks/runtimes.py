@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from unclouded.allocator import keep_freed_memory
 from unclouded.bands import INDEX, L2A
 from unclouded.models.generator import CELL, Generator, Observation, Translation, compose
 from unclouded.models.weights import load_generator
@@ -158,6 +159,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    keep_freed_memory()  # as the command does
     generator = load_generator(given.model)[0].eval().to(memory_format=torch.channels_last)
     margin = generator.margin
     x = real_tile(given.tile + 2 * margin)
