@@ -99,6 +99,15 @@ def take_steps(kind: str, batch: int, side: int, orders: Connection) -> None:
         orders.send(time.perf_counter() - started)
 
 
+def order(kind: str, pipe: Connection) -> float:
+    """Have a process take a step; return its seconds."""
+    try:
+        pipe.send(True)
+        return float(pipe.recv())
+    except (EOFError, OSError) as error:
+        raise SystemExit(f"the process of {kind!r} has ended, for want of memory? Try a smaller --batch") from error
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=4)
@@ -111,11 +120,11 @@ def main() -> None:
     for kind in KINDS:
         orders[kind], theirs = context.Pipe()
         context.Process(target=take_steps, args=(kind, given.batch, given.side, theirs), daemon=True).start()
+        theirs.close()
     seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for number in range(given.steps + 1):
         for kind, pipe in orders.items():
-            pipe.send(True)
-            took = pipe.recv()
+            took = order(kind, pipe)
             if number:  # the first one also builds what the library keeps
                 seconds[kind].append(took)
     for pipe in orders.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -119,18 +119,24 @@ def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[T
         slice(around.column // CELL, around.right // CELL),
     )
     inner = (..., *core.within(around).slices)
-    mean, squares, opacity = torch.zeros_like(optical), torch.zeros_like(optical), torch.zeros_like(optical[:, :1])
-    count = 0
-    for z in zs:
-        count += 1
-        with torch.autocast(optical.device.type, torch.bfloat16, enabled=generator.precision == "bf16"):
-            ground, sky = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
-        ground, sky = ground[inner], sky[inner]
-        change = compose(optical, Translation(ground, sky)).sub_(mean)
+
+    def translated() -> Iterator[tuple[Tensor, Tensor]]:
+        for z in zs:
+            with torch.autocast(optical.device.type, torch.bfloat16, enabled=generator.precision == "bf16"):
+                ground, sky = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
+            yield compose(optical, Translation(ground[inner], sky[inner])), sky[inner]
+
+    drawn = translated()
+    mean, opacity = next(drawn)
+    squares, deviation = torch.zeros_like(mean), torch.zeros_like(opacity[:, 0])
+    count = 1
+    for count, (image, sky) in enumerate(drawn, start=2):
+        change = image.sub_(mean)
         mean.add_(change, alpha=1 / count)
         squares.addcmul_(change, change, value=1 - 1 / count)
         opacity.add_(sky - opacity, alpha=1 / count)
-    deviation = generator.calibration * (squares / count).sqrt().sum(1) / x.present.sum(1)[:, None, None]
+    if count > 1:
+        deviation = generator.calibration * (squares / count).sqrt().sum(1) / x.present.sum(1)[:, None, None]
     return [
         Sampled(mean[i].cpu().numpy(), opacity[i, 0].cpu().numpy(), deviation[i].cpu().numpy())
         for i in range(len(optical))
