@@ -13,6 +13,8 @@ import rasterio
 from affine import Affine
 from jsonschema import Draft7Validator
 from pystac.validation.local_validator import get_local_schema_cache
+from rasterio.crs import CRS
+from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from referencing import Registry, Resource
 from scenes import MemoryScene, active_generator, ground
@@ -87,3 +89,20 @@ def test_an_address_stays_an_address(generator, tmp_path):
     scene = MemoryScene(ground(12, 40, 40), L2A, "L2A")
     scene.info = replace(scene.info, source="https://example.org/items/a.json")
     assert clear(scene, generator, tmp_path)["links"][0]["href"] == "https://example.org/items/a.json"
+
+
+@pytest.mark.parametrize(
+    ("crs", "corner"),
+    [
+        (CRS.from_wkt('LOCAL_CS["building site",UNIT["metre",1]]'), 600_000),
+        (CRS.from_epsg(32632), 1e30),
+    ],
+    ids=["a local system", "beyond the projection"],
+)
+def test_a_scene_that_lies_nowhere_on_the_earth_has_no_outline(generator, tmp_path, crs, corner):
+    scene = MemoryScene(ground(12, 40, 40), L2A, "L2A")
+    scene.info = replace(scene.info, crs=crs, transform=from_origin(corner, corner, 10, 10))
+    record = clear(scene, generator, tmp_path)
+    validate(record)
+    assert record["geometry"] is None and "bbox" not in record
+    assert record["properties"]["proj:transform"][2] == corner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from unclouded import __version__
 from unclouded.bands import BANDS
 from unclouded.files import QUALITY_BANDS, sha256_of
 from unclouded.scene.info import SceneInfo
-from unclouded.scene.raster import is_remote
+from unclouded.scene.raster import FAULTS, is_remote
 
 EXTENSIONS = (
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
@@ -113,16 +114,27 @@ def _nodata(value: float | None) -> float | str | None:
 
 
 def _place(info: SceneInfo) -> dict[str, Any]:
-    """Outline and bounding box in longitude and latitude; nothing without a coordinate reference system."""
-    if info.crs is None:
+    """Outline and bounding box in longitude and latitude; nothing where its reference system leads to none."""
+    ring = _ring(info)
+    if ring is None:
         return {"geometry": None}
+    longitudes, latitudes = zip(*ring, strict=True)
+    box = [min(longitudes), min(latitudes), max(longitudes), max(latitudes)]
+    return {"geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": box}
+
+
+def _ring(info: SceneInfo) -> list[list[float]] | None:
+    """Corners of the scene in longitude and latitude, the first one again at the end."""
+    if info.crs is None:
+        return None
     corners = ((0, 0), (0, info.height), (info.width, info.height), (info.width, 0), (0, 0))
     outline = [tuple(info.transform @ corner) for corner in corners]
-    geometry = transform_geom(info.crs, "EPSG:4326", {"type": "Polygon", "coordinates": [outline]}, precision=7)
-    longitudes, latitudes = zip(*geometry["coordinates"][0], strict=True)
-    box = [min(longitudes), min(latitudes), max(longitudes), max(latitudes)]
+    try:
+        geometry = transform_geom(info.crs, "EPSG:4326", {"type": "Polygon", "coordinates": [outline]}, precision=7)
+    except FAULTS:
+        return None  # a local system, of a building site for example, lies nowhere on the Earth
     ring = [list(point) for point in geometry["coordinates"][0]]
-    return {"geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": box}
+    return ring if all(math.isfinite(value) for point in ring for value in point) else None
 
 
 def _projection(info: SceneInfo) -> dict[str, Any]:
