@@ -56,7 +56,8 @@ def train_row(archive: Archive, path: Path, settings: LandCoverSettings, run: Pa
     """Train until the last step, from where an earlier run stopped; return the weights."""
     rate = settings.training
     log = run / "log.jsonl"
-    if log.exists() and json.loads(log.read_text().splitlines()[-1])["step"] == rate.steps:
+    lines = log.read_text().splitlines() if log.exists() else []
+    if lines and json.loads(lines[-1])["step"] == rate.steps:
         return run / "weights.safetensors"
     common = {"classes": settings.classes, "batch": rate.batch, "seed": rate.seed}
     varied = Augmentation(turn=rate.turn, drop_bands=rate.drop_bands, drop_radar=1.0)
