@@ -255,6 +255,9 @@ def test_other_pixel_sizes_are_said(tmp_path):
         assert any("pixels are about 20 m" in note for note in scene.info.notes)
     with open_scene(write(tmp_path / "b.tif", pixels(1), names=["B02"])) as scene:
         assert not any("pixels are" in note for note in scene.info.notes)
+    local = 'LOCAL_CS["building site",UNIT["metre",1]]'
+    with open_scene(write(tmp_path / "c.tif", pixels(1), names=["B02"], crs=local)) as scene:
+        assert not any("pixels are" in note for note in scene.info.notes)
 
 
 def test_windows_outside_the_grid_are_a_mistake(tmp_path):

@@ -129,6 +129,7 @@ def test_a_name_with_an_equals_sign_is_a_name_if_it_is_there(scene):
         ("before.tif=", InputError, "before.tif=clear.tif"),
         ("text.tif", FileError, "text.tif: is not a GeoTIFF"),
         ("unplaced.tif", InputError, "unplaced.tif: has no coordinate reference system"),
+        ("local.tif", InputError, "local.tif: its coordinate reference system leads to no place on the Earth"),
         ("elsewhere.tif=clear.tif", InputError, "elsewhere.tif: lies elsewhere than the cleared image"),
         ("empty.tif", InputError, "empty.tif: holds no data to show"),
     ],
@@ -137,6 +138,7 @@ def test_errors_are_one_line_and_name_the_file(scene, monkeypatch, argument, err
     monkeypatch.chdir(scene)
     (scene / "text.tif").write_text("not an image")
     write(scene / "unplaced.tif", ground(), crs=None)
+    write(scene / "local.tif", ground(), crs='LOCAL_CS["building site",UNIT["metre",1]]')
     transform = rasterio.transform.from_origin(WEST + 100000, 5400000, PIXEL, PIXEL)
     write(scene / "elsewhere.tif", ground(), transform=transform)
     write(scene / "empty.tif", np.zeros((4, 50, 50), np.uint16))

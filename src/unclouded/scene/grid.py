@@ -43,8 +43,10 @@ def pixel_note(dataset: DatasetReader) -> list[str]:
     """Return a note when pixels are not of the size on which the networks were trained."""
     if dataset.crs.is_projected:
         metres = dataset.transform.a * float(dataset.crs.linear_units_factor[1])
-    else:
+    elif dataset.crs.is_geographic:
         metres = dataset.transform.a * 111_320.0
+    else:
+        return []  # a local system, whose unit GDAL does not tell
     if 0.9 <= metres / TRAINED_PIXEL <= 1.1:
         return []
     return [f"pixels are about {metres:.3g} m; the networks were trained on {TRAINED_PIXEL:.0f} m, so expect less"]

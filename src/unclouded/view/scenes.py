@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
+from rasterio.warp import transform_bounds
 from rio_tiler.constants import WGS84_CRS
 from rio_tiler.io import Reader
 
@@ -55,13 +57,15 @@ def open_map_scene(argument: str) -> MapScene:
     """Find the files of `clear.tif` or `before.tif=clear.tif`, and what it takes to draw them.
 
     Raises:
-        InputError: the cleared image has no georeference or no data, or the image before lies elsewhere.
+        InputError: the cleared image has no georeference, no place on the Earth or no data, or the image before lies
+            elsewhere.
         FileError: a file that was named is missing, damaged or not a GeoTIFF.
     """
     before, after = _split(argument)
     notes: list[str] = []
     with open_raster(after) as dataset:
         check_georeference(dataset)
+        _check_place(dataset, after)
         reader = Reader(None, dataset=dataset)
         bounds, zoom = reader.get_geographic_bounds(WGS84_CRS), int(reader.maxzoom)
         indexes = _true_colour(dataset)
@@ -77,6 +81,19 @@ def open_map_scene(argument: str) -> MapScene:
         notes += said
     quality, said = _quality(Path(after))
     return MapScene(Path(after).name, layers | quality, bounds, zoom, notes + said)
+
+
+def _check_place(dataset: DatasetReader, name: str) -> None:
+    """Refuse an image that lies nowhere on a map; rio-tiler would take it for the whole Earth."""
+    try:
+        bounds = transform_bounds(dataset.crs, WGS84_CRS, *dataset.bounds)
+    except FAULTS:
+        bounds = (math.inf,)
+    if not all(map(math.isfinite, bounds)):
+        raise InputError(
+            f"{name}: its coordinate reference system leads to no place on the Earth, so it cannot be shown on a map; "
+            "assign the one it has, or look at it with `unclouded report`"
+        )
 
 
 def _split(argument: str) -> tuple[str | None, str]:
