@@ -1,7 +1,7 @@
 """How the C library keeps memory: what is freed stays with the process for the next array.
 
-By default every array beyond 32 MiB is asked of the kernel anew and cleared by it page by page, which took a quarter of
-the time of clearing a scene.
+By default every array beyond 32 MiB is asked of the kernel anew and cleared by it page by page, which took a seventh of
+the time of clearing a scene of 5,490 x 5,490 pixels.
 """
 
 from __future__ import annotations
