@@ -12,11 +12,11 @@ import sys
 _LIMIT = 2**30
 """Bytes from which on an array is asked of the kernel, and freed memory is given back to it."""
 
-# Names in the environment and numbers for mallopt (GNU C library's malloc.h). With one arena the threads that read,
+# Names in the environment, and numbers for mallopt (GNU C library's malloc.h). With one arena the threads that read,
 # compute and write reuse each other's memory: it takes a seventh off the peak.
-_OPTIONS = {"MMAP_THRESHOLD": (-3, _LIMIT), "TRIM_THRESHOLD": (-1, _LIMIT), "ARENA_MAX": (-8, 1)}
+_OPTIONS = {"MALLOC_MMAP_THRESHOLD_": (-3, _LIMIT), "MALLOC_TRIM_THRESHOLD_": (-1, _LIMIT), "MALLOC_ARENA_MAX": (-8, 1)}
 
-ENVIRONMENT = {f"MALLOC_{name}{'' if name == 'ARENA_MAX' else '_'}": value for name, (_, value) in _OPTIONS.items()}
+ENVIRONMENT = {name: value for name, (_, value) in _OPTIONS.items()}
 """What a process has to be started with for the same."""
 
 

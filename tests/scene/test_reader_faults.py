@@ -118,6 +118,9 @@ def test_grids_that_are_not_north_up_or_nowhere(tmp_path):
     assert "rotated or flipped" in refused(write(tmp_path / "c.tif", dn, names=["B02"], transform=turned), InputError)
     flipped = Affine(10, 0, 6e5, 0, 10, 5e6)
     assert "rotated or flipped" in refused(write(tmp_path / "d.tif", dn, names=["B02"], transform=flipped), InputError)
+    for number in (float("nan"), float("inf")):
+        lost = Affine(10, 0, number, 0, -10, 5e6)
+        assert "is not finite" in refused(write(tmp_path / "e.tif", dn, names=["B02"], transform=lost), InputError)
 
 
 @pytest.mark.parametrize(

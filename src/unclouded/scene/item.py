@@ -114,7 +114,7 @@ def _nodata(value: float | None) -> float | str | None:
 
 
 def _place(info: SceneInfo) -> dict[str, Any]:
-    """Outline and bounding box in longitude and latitude; nothing where its reference system leads to none."""
+    """Outline and bounding box in longitude and latitude; nothing where the scene lies nowhere on the Earth."""
     ring = _ring(info)
     if ring is None:
         return {"geometry": None}

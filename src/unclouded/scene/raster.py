@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -143,6 +144,11 @@ def check_georeference(dataset: DatasetReader) -> None:
         missing = "coordinate reference system" if dataset.crs is None else "position on the ground"
         raise InputError(
             f"{name}: has no {missing}; georeference it first, for example with gdal_edit.py -a_srs and -a_ullr"
+        )
+    if not all(map(math.isfinite, t)):
+        raise InputError(
+            f"{name}: its position on the ground is not finite ({tuple(t)[:6]}); "
+            "georeference it anew, for example with gdal_edit.py -a_ullr"
         )
     if t.b or t.d or t.a <= 0 or t.e >= 0:
         raise InputError(
