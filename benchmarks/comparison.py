@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from unclouded.evaluation.fills import mean_fill, smooth_fill
 from unclouded.evaluation.paired import PairedErrors, average, compare
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
-NOTHING, MEAN_FILL, OURS = "nothing", "mask and mean fill", "ours"
+NOTHING, MEAN_FILL, OURS, CEILING = "nothing", "mask and mean fill", "ours", "ceiling (truth where cloudy)"
+THAT_DAY = "truth in that day's colours"
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,22 @@ class Candidates:
             MEAN_FILL: mean_fill(cloudy, mask),
             "mask and smooth fill": smooth_fill(cloudy, mask),
             **ours,
-            "ceiling (truth where cloudy)": np.where(mask, truth, cloudy),
+            CEILING: np.where(mask, truth, cloudy),
         }
         return cls(name, truth, mask, made, opacity)
+
+    def that_day(self, threshold: float) -> NDArray[np.float32] | None:
+        """The truth where cloudy, changed as ground that nothing hides changed between the days; elsewhere the input.
+
+        That is what a perfect tool would make of the image, if the ground had changed alike all over it. Ground that
+        nothing hides lies 80 m or more from mask and opacity; None if it is less than 3 % of the image.
+        """
+        clear = ~ndimage.binary_dilation(self.mask | (self.opacity >= threshold), iterations=8)
+        if clear.mean() < 0.03:
+            return None
+        cloudy = self.made[NOTHING]
+        change = (self.truth - cloudy)[:, clear].mean(axis=1)
+        return np.where(self.mask, self.truth - change[:, None, None], cloudy)
 
     def errors(self) -> dict[str, PairedErrors]:
         """The errors of each image."""

@@ -4,7 +4,8 @@
 
 Every score is taken per image, then averaged; reflectance is clipped to [0, 1]. Cloudy pixels are those of the
 s2cloudless mask (threshold 0.4, averaged over 4 pixels, dilated by 2). Images that the mask covers wholly give a fill
-nothing to work with: it returns them as they are, so the table is printed with and without them.
+nothing to work with: it returns them as they are, so the table is printed with and without them. The two images of a
+pair are of different days: a table of those that show clear ground says what is lost by that alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import yaml
-from comparison import DATA, OURS, ROOT, Candidates, draw, print_each, table
+from comparison import CEILING, DATA, MEAN_FILL, OURS, ROOT, THAT_DAY, Candidates, draw, print_each, table
 from numpy.typing import NDArray
 from s2cloudless import S2PixelCloudDetector
 
@@ -135,6 +136,7 @@ def main() -> None:
         "all": table(rows, everything, "All validation pairs"),
         "partly clear": table(rows, partly, "Pairs that the mask does not cover wholly"),
         "places": table(by_place(rows, pairs), np.ones(len({place(pair) for pair in pairs}), bool), "Each place once"),
+        "days": print_days(results, header.threshold),
         "subsets": table(subsets, everything, "Fewer bands, same weights, same bands compared"),
         "radar": table(triplets, np.ones(len(triplets["ours with radar"]), bool), "With radar"),
     }
@@ -147,6 +149,18 @@ def main() -> None:
         half = -(-len(results) // 2)
         for page, part in enumerate((results[:half], results[half:]), start=1):
             draw(part, bands.L1C, arguments.pictures / f"pairs_{page}.png")
+
+
+def print_days(results: list[Candidates], threshold: float) -> dict[str, dict[str, float]]:
+    """Print, and return, what a perfect tool would reach if the ground changed alike all over each image."""
+    rows: dict[str, list[PairedErrors]] = {}
+    for one in results:
+        that_day = one.that_day(threshold)
+        if that_day is not None:
+            made = {name: one.made[name] for name in (MEAN_FILL, OURS, CEILING)} | {THAT_DAY: that_day}
+            for name, image in made.items():
+                rows.setdefault(name, []).append(compare(image, one.truth, one.mask))
+    return table(rows, np.ones(len(rows[OURS]), bool), "Pairs that show clear ground: the change between the days")
 
 
 def print_untouched(

@@ -143,38 +143,61 @@ class ContextGenerator(Generator):
         self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None
     ) -> Translation:
         """Translate a tile, see `Generator.translate`; the last layers work on `part` alone."""
-        h, optical = self._look(x, context, z), x.optical
-        if part is not None:
-            h, context, optical = (
-                _crop(whole, part, side) for whole, side in ((h, CELL // 2), (context, 1), (optical, CELL))
-            )
-        gain, smooth = torch.split(F.pixel_shuffle(self.leave(h), 2), [_BANDS, _BANDS + 2], dim=1)
+        height, width = context.shape[-2:]
+        part = part or (slice(0, height), slice(0, width))
+        drawn = F.pixel_shuffle(self.leave(self._look(x, context, z, part)), 2)
+        gain, smooth = torch.split(drawn, [_BANDS, _BANDS + 2], dim=1)
         offset, blend, logit = torch.split(soften(smooth), [_BANDS, 1, 1], dim=1)
-        near, wide = _enlarge(context[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
-        base = wide + torch.sigmoid(blend) * (near - wide)
+        near, wide = _enlarge(_crop(context, part, 1)[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
+        base = torch.lerp(wide, near, torch.sigmoid(blend).float())
         # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
+        optical = _crop(x.optical, part, CELL)
         detail = optical - _enlarge(average_over_cells(optical, CELL), CELL)
-        ground = base + gain * detail + 0.1 * offset
+        ground = torch.addcmul(base, gain, detail) + 0.1 * offset
         return Translation((ground * x.present[:, :, None, None]).float(), torch.sigmoid(logit.float()))
 
-    def _look(self, x: Observation, context: Tensor, z: Tensor) -> Tensor:
-        """What the convolutions see in a tile, (B, C, H / 2, W / 2); what they need on the way is freed here."""
+    def _look(self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice]) -> Tensor:
+        """What the convolutions see in a `part` of a tile, (B, C, h / 2, w / 2).
+
+        What they need on the way is freed here. The last two blocks work where they are needed: they reach a cell each.
+        """
         code = self.describe(torch.cat([x.known, z], dim=1))
         placed = torch.cat([compress(context[:, : 2 * _BANDS]), context[:, 2 * _BANDS :]], dim=1)
-        fine = torch.cat([compress(x.optical), standardised_guides(x), x.valid], dim=1)
-        h = self.enter(F.pixel_unshuffle(fine, 2)) + _enlarge(self.place_high(placed), CELL // 2)
+        h = self._enter(x) + _enlarge(self.place_high(placed), CELL // 2)
         h = self.high(h, code)
         m = self.middle(self.down1(h), code)
         w = self.down2(m) + self.place_low(placed)
         for block in self.low:
             w = block(w, code)
-        m = self.middle_again(m + self.up2(w), code)
-        seen: Tensor = self.high_again(h + self.up1(m), code)
+        rows, columns = around = _grow(part[0], context.shape[2]), _grow(part[1], context.shape[3])
+        m = self.middle_again(_crop(m, around, CELL // 4) + self.up2(_crop(w, around, 1)), code)
+        inner = _shift(part[0], rows.start), _shift(part[1], columns.start)
+        seen: Tensor = self.high_again(_crop(h, part, CELL // 2) + self.up1(_crop(m, inner, CELL // 4)), code)
         return seen
+
+    def _enter(self, x: Observation) -> Tensor:
+        """The first convolution, over blocks of 2 x 2 pixels: (B, C, H / 2, W / 2)."""
+        device = x.optical.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.optical.dtype
+        # Band by band, since what is made on the way to one stays in the processor's cache.
+        bands = [compress(band).to(dtype) for band in torch.split(x.optical, 1, dim=1)]
+        fine = torch.cat([*bands, standardised_guides(x).to(dtype), x.valid.to(dtype)], dim=1)
+        # 3 x 3 blocks of 2 x 2 pixels are 6 x 6 pixels: the weights are rearranged instead of the image.
+        return F.conv2d(fine, F.pixel_shuffle(self.enter.weight, 2), self.enter.bias, stride=2, padding=2)
 
 
 def _enlarge(x: Tensor, factor: int) -> Tensor:
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def _grow(cells: slice, size: int) -> slice:
+    """Take one cell more on each side, as far as the tile of `size` cells goes."""
+    return slice(max(0, cells.start - 1), min(size, cells.stop + 1))
+
+
+def _shift(cells: slice, start: int) -> slice:
+    """Count cells from `start` on."""
+    return slice(cells.start - start, cells.stop - start)
 
 
 def _crop(x: Tensor, part: tuple[slice, slice], side: int) -> Tensor:
