@@ -129,6 +129,46 @@ def test_the_uncertainty_is_the_calibrated_spread(active):
     np.testing.assert_allclose(uncertainty, 3 * spread, rtol=1e-5)
 
 
+def test_tiles_that_the_survey_shows_clear_are_not_looked_at(monkeypatch):
+    generator = active_generator()
+    scene = MemoryScene(ground(13, 300, 420), L1C)
+    lowest, looked_at = [], []
+    trust, translate = generator.trust, generator.translate
+
+    def remember_trust(context):
+        lowest.append(float(trust(context).min()))
+        return trust(context)
+
+    def remember_tile(x, *arguments):
+        looked_at.append(x)
+        return translate(x, *arguments)
+
+    monkeypatch.setattr(generator, "translate", remember_tile)
+    # Tiles without a margin, so that the trust of a core is that of all that a tile is given.
+    monkeypatch.setattr(generator, "margin", 0)
+    monkeypatch.setattr(generator, "trust", remember_trust)
+    dn, quality = in_memory(scene, generator, tile=64)
+    tiles = [tile.core for tile in Clearing(scene, generator, tile=64).cuts()]
+    assert len(looked_at) == len(lowest) == len(tiles)
+    monkeypatch.setattr(generator, "trust", trust)
+
+    generator.sure = float(np.median(lowest))
+    clear = np.zeros(scene.dn.shape[1:], bool)
+    for box, trusted in zip(tiles, lowest, strict=True):
+        clear[box.slices] = trusted > generator.sure
+    assert 0.2 < clear.mean() < 0.8
+    looked_at.clear()
+    fewer, fewer_quality = in_memory(scene, generator, tile=64)
+    assert len(looked_at) == sum(trusted <= generator.sure for trusted in lowest)
+    assert np.array_equal(fewer, np.where(clear, scene.dn, dn))
+    assert np.array_equal(fewer_quality, np.where(clear, 0, quality))
+
+    # What the weights' trust promises holds for their own threshold, not for one below it.
+    looked_at.clear()
+    below, _ = in_memory(scene, generator, tile=64, threshold=generator.threshold / 2)
+    assert len(looked_at) == len(tiles) and (below != scene.dn).any()
+
+
 def test_one_sample_has_no_spread_and_needs_no_seed(active):
     scene = MemoryScene(ground(4, 40, 50), FOUR, "L2A")
     first, quality = in_memory(scene, active, seed=1)

@@ -135,6 +135,10 @@ class ContextGenerator(Generator):
         for number in range(self.settings.features):
             yield feature(number)
 
+    def trust(self, context: Tensor) -> Tensor:
+        """See `Generator.trust`."""
+        return context[:, 2 * _BANDS]
+
     def _ground(self, cells: Tensor, weight: Tensor, bands: slice, start: int) -> Tensor:
         """Spread some bands of the cells over the grid; a higher `start` gives a wider mean."""
         return spread_ground(torch.sinh(cells) * 0.1, weight, self.prior[bands], persistence=0.1, start=start)

@@ -146,6 +146,8 @@ class Generator(nn.Module):
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
         context: the surveyor.
         calibration: what the spread over latent samples is multiplied by to be the uncertainty.
+        threshold: opacity under which a pixel is kept, unless the user says otherwise.
+        sure: trust above which a cell holds no pixel whose opacity reaches `threshold`; 1 if none can be relied on.
         precision: that images are cleared in, "fp32" or "bf16"; bfloat16 moves the results by less than 0.0001 of
             reflectance on average, see `benchmarks/runtimes.py`.
     """
@@ -154,6 +156,8 @@ class Generator(nn.Module):
     margin: int
     context: Surveyor
     calibration: float = 1.0
+    threshold: float = 0.1
+    sure: float = 1.0
     precision: str = "fp32"
 
     @property
@@ -192,6 +196,10 @@ class Generator(nn.Module):
             feature: gives a channel (B, 1, h, w) of the survey's features.
         """
         raise NotImplementedError
+
+    def trust(self, context: Tensor) -> Tensor:
+        """The trust (B, h, w) of the survey that a `context` (B, K, h, w) was made with; 0 where there is none."""
+        return context.new_zeros(len(context), *context.shape[2:])
 
     def translate(
         self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None

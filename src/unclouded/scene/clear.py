@@ -103,6 +103,7 @@ def clear_scene(
     settings = {
         "weights": checksum_of(generator),
         "calibration": generator.calibration,
+        "sure": generator.sure,
         "precision": generator.precision,
         "samples": samples,
         "seed": seed,

@@ -24,7 +24,7 @@ from unclouded.scene.grid_file import GridFile
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.overlap import ahead
 from unclouded.scene.sampling import Sampled, latents, observe, sample
-from unclouded.scene.surveying import HALVINGS, ContextRows, Surveying
+from unclouded.scene.surveying import HALVINGS, ContextRows, Surveying, cells_of
 from unclouded.scene.tiles import Box, Tile, cut
 from unclouded.scene.writer import checksum
 
@@ -66,7 +66,7 @@ class ClearedTile:
     Attributes:
         box: where it lies in the scene.
         dn: (C, h, w) in the scene's own encoding.
-        quality: (2, h, w) opacity and uncertainty, NaN where there is no data.
+        quality: (2, h, w) opacity and uncertainty; 0 in a tile that the survey shows clear, NaN where there is no data.
         valid: number of pixels that hold data.
         changed: how many of them were changed.
     """
@@ -115,17 +115,12 @@ class Hands(Protocol):
 
 @dataclass(frozen=True)
 class _Window:
-    """One tile as read: its DN, which of them hold data, and what the network sees."""
+    """One tile as read: its DN, which of them hold data, and what the network sees; None if it need not look."""
 
     tile: Tile
     dn: NDArray[Any]
     valid: NDArray[np.bool_]
-    x: Observation
-
-    @property
-    def holds_data(self) -> bool:
-        """Whether any pixel of the core is valid."""
-        return bool(self.valid[self.tile.core.within(self.tile.outer).slices].any())
+    x: Observation | None
 
 
 class Clearing:
@@ -161,6 +156,8 @@ class Clearing:
         self._device = generator.device
         self._latents = latents(generator, samples, seed)
         self._threshold = threshold
+        # What the weights say of a cell holds for their own threshold.
+        self._sure = generator.sure if threshold >= generator.threshold else 1.0
         self._tile, self._batch, self._offset = tile, batch, tile_offset
         self._hands: Hands = hands or self
         self._folder = folder
@@ -269,6 +266,7 @@ class Clearing:
         """
         with closing(ahead(self._read(tile) for tile in blocks)) as windows:
             for window in windows:
+                assert window.x is not None
                 with torch.inference_mode():
                     cells = self._generator.summarise(window.x).cpu().numpy()
                 radar = 0 if self._radar is None else checksum(window.x.guides.cpu().numpy())
@@ -288,43 +286,57 @@ class Clearing:
     def _batches(self, parts: Iterable[Part]) -> Iterator[list[tuple[_Window, Tensor]]]:
         waiting: list[tuple[_Window, Tensor]] = []
         for tile, cells in parts:
+            context = torch.tensor(cells)
+            clear = self._is_clear(tile, context)
+            if clear:
+                tile = Tile(tile.core, tile.core)
             if waiting and (len(waiting) == self._batch or not _alike(waiting[0][0].tile, tile)):
                 yield waiting
                 waiting = []
-            waiting.append((self._read(tile), torch.tensor(cells)))
+            waiting.append((self._read(tile, looked_at=not clear), context))
         if waiting:
             yield waiting
 
-    def _read(self, tile: Tile) -> _Window:
+    def _is_clear(self, tile: Tile, context: Tensor) -> bool:
+        """Tell whether the survey alone shows that no pixel of a tile would change."""
+        cells = cells_of(tile.core.within(tile.outer))
+        return bool((self._generator.trust(context)[(0, *cells)] > self._sure).all())
+
+    def _read(self, tile: Tile, looked_at: bool = True) -> _Window:
         box = tile.outer
         dn = self._scene.read(box.row, box.column, box.height, box.width)
         reflectance, valid = to_reflectance(dn, self.info.encoding)
+        if not looked_at:
+            return _Window(tile, dn, valid, None)
         radar = None if self._radar is None else self._radar.read(box.row, box.column, box.height, box.width)
         x = observe(reflectance, valid, self.info.bands, self.info.level, radar, self._device)
         return _Window(tile, dn, valid, pad_to_cells(x))
 
     @torch.inference_mode()
     def _translate(self, batch: Sequence[tuple[_Window, Tensor]]) -> list[ClearedTile]:
-        """Clear tiles of one shape; those without data do not reach the network."""
-        drawn: list[Sampled | None] = [None] * len(batch)
-        holding = [index for index, (window, _) in enumerate(batch) if window.holds_data]
-        if holding:
+        """Clear tiles of one shape; those that are clear or without data do not reach the network."""
+        drawn: dict[int, Sampled] = {}
+        core = batch[0][0].tile.core.within(batch[0][0].tile.outer)
+        seen = {
+            number: window.x
+            for number, (window, _) in enumerate(batch)
+            if window.x is not None and window.valid[core.slices].any()
+        }
+        if seen:
             started = time.perf_counter()
-            taken = [batch[index][0] for index in holding]
-            x = Observation(*(torch.cat(parts) for parts in zip(*(window.x for window in taken), strict=True)))
-            cells = torch.cat([batch[index][1] for index in holding]).to(self._device)
-            core = taken[0].tile.core.within(taken[0].tile.outer)
-            for index, sampled in zip(holding, sample(self._generator, x, cells, self._latents, core), strict=True):
-                drawn[index] = sampled
+            x = Observation(*(torch.cat(parts) for parts in zip(*seen.values(), strict=True)))
+            cells = torch.cat([batch[number][1] for number in seen]).to(self._device)
+            drawn = dict(zip(seen, sample(self._generator, x, cells, self._latents, core), strict=True))
             self.seconds_network += time.perf_counter() - started
-        return [self._compose(window, sampled) for (window, _), sampled in zip(batch, drawn, strict=True)]
+        return [self._compose(window, drawn.get(number)) for number, (window, _) in enumerate(batch)]
 
     def _compose(self, window: _Window, sampled: Sampled | None) -> ClearedTile:
         core = window.tile.core.within(window.tile.outer).slices
         dn, valid = window.dn[(slice(None), *core)].copy(), window.valid[core]
         quality = np.full((len(QUALITY_BANDS), *valid.shape), np.nan, np.float32)
         if sampled is None:
-            return ClearedTile(window.tile.core, dn, quality, 0, 0)
+            quality[:, valid] = 0
+            return ClearedTile(window.tile.core, dn, quality, int(valid.sum()), 0)
         changed = valid & (sampled.opacity >= self._threshold)
         if changed.any():
             present = [INDEX[band] for band in self.info.bands]

@@ -95,16 +95,18 @@ class ContextRows:
 
     def __call__(self, box: Box) -> NDArray[np.float32]:
         """Read the cells (1, K, h, w) that a box of the scene touches."""
-        span = box.row // CELL, -(-box.bottom // CELL)
-        if span != self._span:
-            self._span, self._rows = span, self._context.rows(*span)
-        return self._rows[None, ..., _columns(box)]
+        rows, columns = cells_of(box)
+        if (rows.start, rows.stop) != self._span:
+            self._span = rows.start, rows.stop
+            self._rows = self._context.rows(*self._span)
+        return self._rows[None, ..., columns]
 
 
 def crop_cells(context: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
     """Cut the cells that `box` touches out of a scene's context (1, K, h, w)."""
-    return context[..., box.row // CELL : -(-box.bottom // CELL), _columns(box)]
+    return context[(..., *cells_of(box))]
 
 
-def _columns(box: Box) -> slice:
-    return slice(box.column // CELL, -(-box.right // CELL))
+def cells_of(box: Box) -> tuple[slice, slice]:
+    """Rows and columns of the cells that a box of pixels touches."""
+    return slice(box.row // CELL, -(-box.bottom // CELL)), slice(box.column // CELL, -(-box.right // CELL))

@@ -260,6 +260,7 @@ def header_of(training: Training, name: str) -> Header:
         name=name,
         threshold=settings.threshold,
         calibration=settings.calibration,
+        sure=settings.sure,
         settings=settings.model_dump(mode="json"),
         data=settings.data,
         steps=training.step,
