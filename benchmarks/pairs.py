@@ -59,6 +59,13 @@ def load_pairs(data: Path, split: str) -> Iterator[Pair]:
         yield Pair(f"triplet {name}", cloudy[i] / np.float32(1e4), clear[i] / np.float32(1e4), radar[i])
 
 
+def truly_clear() -> set[str]:
+    """Names of the validation pairs whose clear image shows neither cloud nor haze."""
+    listed = yaml.safe_load(PLACES.read_text())["clear"]
+    rois = {f"ROI {name.replace('/', ' ')}" for name in listed["sen12mscr"]}
+    return rois | {f"triplet {name}" for name in listed["triplets"]}
+
+
 def _read(path: Path) -> NDArray[np.float32]:
     with rasterio.open(path) as file:
         return file.read() / np.float32(1e4)
@@ -141,8 +148,7 @@ def main() -> None:
         "radar": table(triplets, np.ones(len(triplets["ours with radar"]), bool), "With radar"),
     }
     print_each(results, rows)
-    listed = yaml.safe_load(PLACES.read_text())["clear"]
-    report["untouched"] = print_untouched(pairs, listed, lambda image: clear(image)[0])
+    report["untouched"] = print_untouched(pairs, lambda image: clear(image)[0])
     if arguments.json:
         arguments.json.write_text(json.dumps({"weights": header.sha256, "n": len(pairs), **report}, indent=1))
     if arguments.pictures:
@@ -163,13 +169,9 @@ def print_days(results: list[Candidates], threshold: float) -> dict[str, dict[st
     return table(rows, np.ones(len(rows[OURS]), bool), "Pairs that show clear ground: the change between the days")
 
 
-def print_untouched(
-    pairs: list[Pair], data: dict[str, list[str]], clear: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-) -> dict[str, float]:
+def print_untouched(pairs: list[Pair], clear: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> dict[str, float]:
     """Print, and return, the share of pixels of each truly clear image whose DN come back as they were."""
-    names = {f"ROI {name.replace('/', ' ')}" for name in data["sen12mscr"]}
-    names |= {f"triplet {name}" for name in data["triplets"]}
-    shares = {}
+    names, shares = truly_clear(), {}
     for pair in pairs:
         if pair.name in names:
             before, after = (np.rint(image * 1e4) for image in (pair.clear, clear(pair.clear)))

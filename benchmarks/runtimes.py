@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unclouded.allocator import keep_freed_memory
 from unclouded.bands import INDEX, L2A
-from unclouded.models.generator import CELL, Generator, Observation, Translation, compose
+from unclouded.models.generator import CELL, Generator, Observation
 from unclouded.models.weights import load_generator
 from unclouded.scene.batch import bundled_patches
 from unclouded.scene.reader import open_scene
@@ -193,7 +193,7 @@ def main() -> None:
                     seconds[name].append(time.perf_counter() - started)
         core = (..., *[slice(part.start * CELL, part.stop * CELL) for part in network.part])
         truth = network(*inputs)
-        exact = compose(x.optical[core], Translation(*truth))
+        exact = torch.lerp(x.optical[core], *truth)
         report = {}
         print(f"{operations / 1e9:.1f} GFLOP a tile of {given.tile} + 2 x {margin}, {torch.get_num_threads()} threads")
         for name, times in seconds.items():

@@ -1,13 +1,15 @@
-"""How far the uncertainty tells the error, on the real pairs of `benchmarks/pairs.py` (places never trained on).
+"""How far the uncertainty tells the error, at the places of `benchmarks/pairs.py`, which were never trained on.
 
-    python benchmarks/uncertainty.py [--weights default] [--data ../shared/data] [--samples 8]
+    python benchmarks/uncertainty.py [--weights default] [--data ../shared/data] [--samples 1]
                                      [--figure PNG] [--json FILE]
 
 The network gives one uncertainty per pixel, for all its bands. Two questions, and neither answers the other:
 
 Does it tell where the error is larger? The rank correlation of the uncertainty and the error (RMS over the bands) of
 the changed pixels within each image, averaged over the images; the same of the images' means; and the RMS error in each
-quarter of the uncertainty, all pixels together.
+quarter of the uncertainty, all pixels together. Asked of the real pairs, whose clear images are of other days, so that
+part of the error is the land's own change, which no image can tell; and of simulated skies over the clear images of the
+same places, whose truth is exact.
 
 Is it as large as the error? The share of values (a band of a pixel) within mean +- 1.645 uncertainties, which would be
 90 % if errors were Gaussian and the uncertainty right. It is taken on the cloudy pixels of the mask of `pairs.py`,
@@ -16,7 +18,7 @@ to be multiplied by for 90 %: fitted on all places but one and checked on that o
 The weights' own calibration, which their uncertainty is already multiplied by, was found so. So the last question: is
 it right where nothing was fitted, on the L2A days of `benchmarks/pairs_l2a.py`?
 
-The clear images are of other days, so that part of the error is not the network's, and part of the factor neither.
+The change of the land between the days is in these errors, and so it is in the factor.
 """
 
 from __future__ import annotations
@@ -29,14 +31,17 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import torch
 from comparison import DATA
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from pairs import cloud_masks, load_pairs, place
+from pairs import cloud_masks, load_pairs, place, truly_clear
 from pairs_l2a import load_site
 from scipy.stats import spearmanr
 
 from unclouded import bands
+from unclouded.data.clouds import simulate
+from unclouded.data.seasons import path_reflectance
 from unclouded.models.generator import Generator
 from unclouded.models.weights import load_generator
 from unclouded.scene.clear import clear_patch
@@ -45,6 +50,7 @@ TARGET, SIGMAS = 0.90, 1.645
 FACTORS = np.geomspace(0.1, 100, 2001)
 BINS = 10
 MOST_DAYS = 10
+SKIES = 4
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,23 @@ def judge(data: Path, generator: Generator, threshold: float, samples: int) -> l
     return judged
 
 
+def judge_simulated(data: Path, generator: Generator, threshold: float, samples: int) -> list[Judged]:
+    """Clear simulated skies over the truly clear images of the validation pairs; the same skies in every run."""
+    names, rng = truly_clear(), torch.Generator().manual_seed(0)
+    judged = []
+    for pair in load_pairs(data, "validation"):
+        for number in range(SKIES if pair.name in names else 0):
+            sky = simulate(torch.from_numpy(pair.clear)[None], path_reflectance(torch.zeros(1), rng), rng)
+            how = {"samples": samples, "threshold": threshold}
+            cleared, opacity, uncertainty = clear_patch(sky.cloudy[0].numpy(), bands.L1C, "L1C", generator, **how)
+            error = abs(np.clip(cleared, 0, 1) - np.clip(pair.clear, 0, 1))
+            hidden = sky.hidden[0, 0].numpy() >= 0.3
+            judged.append(
+                Judged(f"{pair.name}, {number}", place(pair), error, uncertainty, opacity >= threshold, hidden)
+            )
+    return judged
+
+
 def judge_l2a(data: Path, generator: Generator, threshold: float, samples: int) -> list[Judged]:
     """Clear the partly cloudy days of the L2A site, and compare each with the nearest clear day."""
     site = load_site(data / "worldcereal")
@@ -98,14 +121,12 @@ def judge_l2a(data: Path, generator: Generator, threshold: float, samples: int) 
     return judged
 
 
-def print_order(images: list[Judged]) -> dict[str, object]:
+def order(images: list[Judged]) -> dict[str, object]:
     """Does the uncertainty tell where the error is larger?"""
     images = [image for image in images if image.changed.sum() >= 100]
     spreads = [image.uncertainty[image.changed] for image in images]
     errors = [image.pixel_error[image.changed] for image in images]
     ranks = [float(spearmanr(*both).statistic) for both in zip(spreads, errors, strict=True)]
-    for image, rank in zip(images, ranks, strict=True):
-        print(f"{image.name:16s} rank correlation {rank:6.2f}, changed {image.changed.mean():.2f}")
     means = ([float(np.sqrt(np.square(x).mean())) for x in side] for side in (spreads, errors))
     spread, error = np.concatenate(spreads), np.concatenate(errors)
     quarter = np.searchsorted(np.quantile(spread, [0.25, 0.5, 0.75]), spread)
@@ -211,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="default")
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--samples", type=int, default=1)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -219,7 +240,10 @@ def main() -> None:
     what = f"{header.steps} steps, calibration {header.calibration}, SHA-256 {header.sha256[:16]}"
     print(f"weights {header.name}, {what}, {given.samples} samples")
     images = judge(given.data, generator, header.threshold, given.samples)
-    figures = print_order(images) | print_size(images)
+    figures = order(images) | print_size(images)
+    skies = judge_simulated(given.data, generator, header.threshold, given.samples)
+    figures |= {f"simulated_{name}": value for name, value in order(skies).items()}
+    figures["simulated_coverage"] = at(np.array([coverage([sky]) for sky in skies if sky.cloudy.any()]), 1)
     days = judge_l2a(given.data, generator, header.threshold, given.samples)
     figures |= {"l2a_days": len(days), "l2a_coverage": at(np.array([coverage([day]) for day in days]), 1)}
     print()

@@ -54,6 +54,7 @@ class LossSettings(_Strict):
     spectral_angle: float = Field(default=0.3, ge=0)
     detection: float = Field(default=0.05, ge=0)
     trust: float = Field(default=0.02, ge=0)
+    foreseen_error: float = Field(default=0.1, ge=0)
     adversarial: float = Field(default=0.0, ge=0)
     latent_adversarial: float = Field(default=0.0, ge=0)
     cycle: float = Field(default=0.0, ge=0)
@@ -63,7 +64,8 @@ class LossSettings(_Strict):
     @property
     def simulated(self) -> bool:
         """Whether simulated clouds teach."""
-        return any((self.reconstruction, self.ground, self.spectral_angle, self.detection, self.trust))
+        terms = (self.reconstruction, self.ground, self.spectral_angle, self.detection, self.trust, self.foreseen_error)
+        return any(terms)
 
     @property
     def unpaired(self) -> bool:
@@ -97,6 +99,7 @@ class TrainingSettings(_Strict):
     """How long and how fast.
 
     Attributes:
+        start: weights of G_XY to start from, bundled ones by name or others by path; what they lack is learnt anew.
         collection: YAML file that names the images of a data folder; an archive needs none.
         steps: in all.
         batch: simulated images per step.
@@ -112,9 +115,10 @@ class TrainingSettings(_Strict):
         validation_patches: of each domain that are measured at most.
         radar: whether radar is shown where there is some.
         seed: of everything random.
-        precision: of the networks.
+        precision: of the networks; "auto" is that which the device computes fastest in.
     """
 
+    start: str | None = None
     collection: str | None = None
     steps: int = Field(gt=0)
     batch: int = Field(default=4, ge=2)
@@ -130,7 +134,7 @@ class TrainingSettings(_Strict):
     validation_patches: int = Field(default=500, ge=2)
     radar: bool = True
     seed: int = 0
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 
 class TranslatorSettings(_Strict):
@@ -139,7 +143,7 @@ class TranslatorSettings(_Strict):
     Attributes:
         data: what the weights learn from, in words; goes into their header.
         threshold: opacity under which the weights leave the input as it is; goes into their header.
-        calibration: what the spread over latent samples is multiplied by; goes into their header.
+        calibration: what the uncertainty is multiplied by; goes into their header.
         sure: trust above which a cell is clear without a closer look; goes into their header.
         networks: "context" are ours, "published" those of Almahairi et al. 2018.
         model: sizes of our G_XY.
@@ -179,7 +183,7 @@ class ClassifierTraining(_Strict):
         turn: whether patches are shown in all eight orientations.
         drop_bands: share of the patches that lose some of their bands.
         seed: of everything random.
-        precision: of the convolutions.
+        precision: of the convolutions; "auto" is that which the device computes fastest in.
     """
 
     steps: int = Field(gt=0)
@@ -194,7 +198,7 @@ class ClassifierTraining(_Strict):
     turn: bool = True
     drop_bands: float = Field(default=0.0, ge=0, le=1)
     seed: int = 0
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 
 class LandCoverSettings(_Strict):

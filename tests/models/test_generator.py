@@ -5,7 +5,7 @@ import torch
 
 from unclouded import bands
 from unclouded.models.context_generator import ContextGenerator
-from unclouded.models.generator import CELL, Generator, Observation, compose
+from unclouded.models.generator import CELL, Generator, Observation, Survey, compose
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,8 @@ def test_any_size(generator: Generator, size: tuple[int, int]) -> None:
     assert made.ground.shape == (1, 13, *size)
     assert made.opacity.shape == (1, 1, *size)
     assert torch.isfinite(made.ground).all()
+    assert made.expected_error.shape == (1, 1, *size)
+    assert torch.isfinite(made.expected_error).all() and (made.expected_error > 0).all()
     assert ((made.opacity >= 0) & (made.opacity <= 1)).all()
 
 
@@ -55,7 +57,7 @@ def test_margin_bounds_the_fine_network(generator: Generator) -> None:
     """A change `margin` pixels away changes nothing, a nearer one does: tiles need no more overlap than that."""
     side, centre = 2 * generator.margin + CELL, generator.margin
     x = observe(side, side)
-    context = torch.rand(1, 27 + generator.settings.features, side // CELL, side // CELL)
+    context = torch.rand(1, 28 + generator.settings.features, side // CELL, side // CELL)
     z = torch.zeros(1, 16)
     base = generator.translate(x, context, z)
 
@@ -114,6 +116,26 @@ def test_latent_and_radar_matter(generator: Generator) -> None:
     assert float((ignored - base).abs().max()) == 0
 
 
+def test_foreseeing_errors_teaches_the_error_head_alone() -> None:
+    learner = ContextGenerator()
+    learner(observe(32, 32), torch.zeros(1, 16)).expected_error.sum().backward()
+    assert {name.split(".")[0] for name, p in learner.named_parameters() if p.grad is not None} == {"error"}
+
+
+def test_variation_is_the_spread_of_trusted_brightness(generator: Generator) -> None:
+    """Half of the ground dark, half bright: far from both edges it varies by half their difference."""
+    brightness = torch.zeros(1, 13, 64, 64)
+    brightness[..., ::2] = 0.4
+    statistics = torch.zeros(1, 17, 64, 64)
+    statistics[:, :13], statistics[:, -1] = torch.asinh(brightness / 0.1), 1
+    all_clear = Survey(torch.ones(1, 1, 64, 64), torch.zeros(1, generator.settings.features, 64, 64))
+    spread = generator.spread(statistics, all_clear)[:, -1]
+    torch.testing.assert_close(spread, torch.full_like(spread, 0.2), atol=1e-3, rtol=0)
+    even = statistics.clone()
+    even[:, :13] = torch.asinh(torch.tensor(2.0))
+    assert float(generator.spread(even, all_clear)[:, -1].max()) < 1e-3
+
+
 def test_composition_keeps_the_input_where_opacity_is_zero(generator: Generator) -> None:
     x = observe(32, 32)
     made = generator(x, torch.zeros(1, 16))
@@ -139,7 +161,7 @@ def test_a_part_is_that_part_of_the_whole(generator: Generator) -> None:
     for parameter in generator.leave.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     x = Observation.of(torch.rand(1, 13, 96, 80), torch.ones(1, 13), torch.zeros(1))
-    context, z = torch.rand(1, 43, 12, 10), torch.zeros(1, 16)
+    context, z = torch.rand(1, 44, 12, 10), torch.zeros(1, 16)
     whole = generator.translate(x, context, z)
     part = generator.translate(x, context, z, (slice(2, 8), slice(0, 6)))
     for one, other in zip(part, whole, strict=True):

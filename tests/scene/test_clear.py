@@ -38,14 +38,15 @@ def in_memory(scene, generator, **options):
 
 
 def forward(generator, dn, z, bands=L1C, level=0.0):
-    """The composed reflectance (C, H, W) and opacity (H, W) of the network alone."""
+    """The composed reflectance (C, H, W), opacity and expected error (H, W) of the network alone."""
     present = [INDEX[band] for band in bands]
     optical = torch.zeros(1, len(NAMES), *dn.shape[1:])
     optical[0, present] = torch.from_numpy(dn.astype(np.float32)) / 10000
     there = torch.zeros(1, len(NAMES))
     there[0, present] = 1
     translation = generator(Observation.of(optical, there, torch.tensor([level])), z[None])
-    return compose(optical, translation)[0, present].numpy(), translation.opacity[0, 0].numpy()
+    cleared = compose(optical, translation)[0, present]
+    return cleared.numpy(), translation.opacity[0, 0].numpy(), translation.expected_error[0, 0].numpy()
 
 
 def test_tiles_agree_wherever_the_grid_starts(active):
@@ -62,8 +63,9 @@ def test_tiles_agree_wherever_the_grid_starts(active):
 def test_tiles_agree_with_the_network_on_the_whole(active, bands, level):
     scene = MemoryScene(ground(len(bands), 133, 210), bands, level)
     dn, quality = in_memory(scene, active, tile=64, batch=2)
-    composed, opacity = forward(active, scene.dn, torch.zeros(16), bands, float(level == "L2A"))
-    np.testing.assert_allclose(quality[0], opacity, atol=1e-5)
+    composed, *expected = forward(active, scene.dn, torch.zeros(16), bands, float(level == "L2A"))
+    opacity = expected[0]
+    np.testing.assert_allclose(quality, np.stack(expected), atol=1e-5)
     expected = np.where(opacity < 0.1, scene.dn, np.clip(composed * 10000, 1, None))
     np.testing.assert_allclose(dn, expected, atol=1)
 
@@ -99,34 +101,37 @@ def test_under_the_threshold_every_dn_stays(active, height, width, threshold, se
     assert result[:, kept].tobytes() == dn[:, kept].tobytes()
 
 
-def test_mean_and_spread_are_those_of_the_samples(active):
+def test_mean_and_uncertainty_are_those_of_the_mixture_of_the_samples(active):
     dn = ground(4, 70, 90)
     zs = latents(active, 5, seed=3)
-    composed, opacity = map(np.stack, zip(*(forward(active, dn, z, FOUR, 1.0) for z in zs), strict=True))
+    composed, opacity, error = map(np.stack, zip(*(forward(active, dn, z, FOUR, 1.0) for z in zs), strict=True))
     kept = opacity.mean(0) < 0.1
     expected = np.where(kept, dn / 10000, composed.mean(0))
 
-    cleared, mean_opacity, spread = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", active, samples=5, seed=3)
+    uncertainty = np.sqrt((error**2).mean(0) + composed.var(0).mean(0))
+
+    cleared, mean_opacity, found = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", active, samples=5, seed=3)
     np.testing.assert_allclose(cleared, expected, atol=1e-5)
     np.testing.assert_allclose(mean_opacity, opacity.mean(0), atol=1e-5)
-    np.testing.assert_allclose(spread, composed.std(0).mean(0), atol=1e-5)
-    assert spread.max() > 1e-3
+    np.testing.assert_allclose(found, uncertainty, atol=1e-5)
+    assert composed.std(0).max() > 1e-3 and error.max() > 1e-3
 
     result, quality = in_memory(MemoryScene(dn, FOUR, "L2A"), active, samples=5, seed=3, tile=32)
     np.testing.assert_allclose(result, np.where(kept, dn, np.clip(expected * 10000, 1, None)), atol=1)
-    np.testing.assert_allclose(quality, np.stack([mean_opacity, spread]), atol=1e-5)
+    np.testing.assert_allclose(quality, np.stack([mean_opacity, uncertainty]), atol=1e-5)
 
 
-def test_the_uncertainty_is_the_calibrated_spread(active):
+@pytest.mark.parametrize("samples", [1, 3])
+def test_the_uncertainty_is_calibrated(active, samples):
     reflectance = ground(4, 64, 64).astype(np.float32) / 10000
-    spread = clear_patch(reflectance, FOUR, "L2A", active, samples=3)[2]
+    plain = clear_patch(reflectance, FOUR, "L2A", active, samples=samples)[2]
     try:
         active.calibration = 3.0
-        uncertainty = clear_patch(reflectance, FOUR, "L2A", active, samples=3)[2]
+        uncertainty = clear_patch(reflectance, FOUR, "L2A", active, samples=samples)[2]
     finally:
         del active.calibration
-    assert spread.max() > 0
-    np.testing.assert_allclose(uncertainty, 3 * spread, rtol=1e-5)
+    assert plain.min() > 0
+    np.testing.assert_allclose(uncertainty, 3 * plain, rtol=1e-5)
 
 
 def test_tiles_that_the_survey_shows_clear_are_not_looked_at(monkeypatch):

@@ -1,5 +1,7 @@
 """The terms of training against values worked out by hand."""
 
+import math
+
 import pytest
 import torch
 
@@ -24,6 +26,20 @@ def test_energy_score_rewards_the_true_spread() -> None:
     # The score of N(0, 1) forecasts for N(0, 1) truth is 1 / sqrt(pi).
     assert score(1.0) == pytest.approx(torch.pi**-0.5, abs=0.01)
     assert score(1.0) < min(score(0.3), score(3.0))
+
+
+def test_the_best_foreseen_error_is_the_mean_one() -> None:
+    error = torch.tensor([0.01, 0.03, 0.08])
+    weight = torch.ones(3)
+
+    def score(expected: float) -> float:
+        return float(objectives.foreseen_error(torch.full((3,), expected), error, weight))
+
+    assert score(0.04) < min(score(0.038), score(0.042))
+    assert score(0.04) == pytest.approx(math.log(4) + 1)
+    assert math.isfinite(score(0.0))
+    only_first = torch.tensor([1.0, 0.0, 0.0])
+    assert float(objectives.foreseen_error(torch.full((3,), 0.01), error, only_first)) == pytest.approx(1)
 
 
 def test_spectral_angle_ignores_brightness() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from unclouded.errors import InputError, UncloudedError
-from unclouded.models.weights import load_generator
+from unclouded.errors import InputError, UncloudedError, WeightsError
+from unclouded.models.published import PublishedGenerator, PublishedSettings
+from unclouded.models.weights import Header, load_generator, save_generator
 from unclouded.settings import TranslatorSettings
 from unclouded.training import translator
 from unclouded.training.translator_run import run
@@ -43,6 +44,32 @@ def test_every_parameter_learns(tiny: TranslatorSettings, made_up: Path, tmp_pat
     assert still == []
     assert header.steps == 6
     assert header.settings["training"]["batch"] == 2
+
+
+def test_a_run_starts_from_weights_and_leaves_what_no_term_teaches(
+    tiny: TranslatorSettings, made_up: Path, tmp_path: Path
+) -> None:
+    first = run(tiny, made_up, tmp_path / "first")
+    model = tiny.model_dump()
+    model["loss"] = dict.fromkeys(model["loss"], 0) | {"foreseen_error": 1}
+    model["training"] |= {"start": str(first), "learning_rate": 0.01}
+    second, header = load_generator(run(TranslatorSettings.model_validate(model), made_up, tmp_path / "second"))
+    assert header.steps == 12
+    before = load_generator(first)[0].state_dict()
+    moved = {name for name, value in second.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {name for name in before if name.startswith("error.")}
+
+
+def test_a_run_starts_from_weights_that_fit_alone(tiny: TranslatorSettings, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_generator(PublishedGenerator(PublishedSettings(width=8, blocks=1, latent=4)), Header("other"), path)
+    model = tiny.model_dump()
+    model["training"] |= {"start": str(path)}
+    with pytest.raises(WeightsError, match=r"other\.safetensors: holds \S+, which the network of the settings"):
+        translator.Training(TranslatorSettings.model_validate(model))
+    model["training"] |= {"start": "default"}
+    with pytest.raises(WeightsError, match="does not fit"):
+        translator.Training(TranslatorSettings.model_validate(model))
 
 
 def test_not_a_number_stops_and_keeps_the_last_checkpoint(

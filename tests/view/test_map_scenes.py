@@ -73,11 +73,11 @@ def test_damaged_quality_is_said_and_the_images_are_shown(scene):
     assert "clear_quality.tif: cannot be opened" in found.notes[0]
 
 
-def test_uncertainty_of_one_sample_is_not_a_layer(scene):
+def test_uncertainty_that_is_0_all_over_is_not_a_layer(scene):
     write(scene / "clear_quality.tif", quality(uncertainty=0), ("opacity", "uncertainty"), nodata=float("nan"))
     found = open_map_scene(f"{scene}/before.tif={scene}/clear.tif")
     assert "uncertainty" not in found.layers and "opacity" in found.layers
-    assert "one latent sample" in found.notes[0]
+    assert "0 everywhere" in found.notes[0]
 
 
 def test_without_the_image_before_it_says_how_to_name_it(scene):

@@ -43,7 +43,7 @@ def clear(
         str | None, typer.Option(metavar="PATH", help="Sentinel-1 VV and VH in dB, of the same area.")
     ] = None,
     samples: Annotated[
-        int, typer.Option(min=1, help="Latent samples: their mean is the result, their spread the uncertainty.")
+        int, typer.Option(min=1, help="Latent samples: their mean is the result, their spread adds to the uncertainty.")
     ] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the latent samples.")] = 0,
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.auto,

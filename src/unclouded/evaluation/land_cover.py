@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +14,7 @@ from unclouded.bands import INDEX, NAMES
 from unclouded.errors import InputError
 from unclouded.models.generator import Observation
 from unclouded.models.land_cover import ClassifierSettings, LandCover
+from unclouded.precision import autocast
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, the images done and all there are."""
@@ -59,7 +59,7 @@ def predict(
     batches: Iterable[LabelledImages],
     total: int,
     *,
-    bf16: bool = False,
+    precision: str = "fp32",
     progress: Progress = lambda stage, done, total: None,
 ) -> Predictions:
     """Classify images; the network is left in evaluation mode.
@@ -68,7 +68,7 @@ def predict(
         classifier: on the device of the images.
         batches: at least one.
         total: number of images, for `progress`.
-        bf16: compute convolutions in bfloat16.
+        precision: of the convolutions, see `unclouded.precision`.
         progress: told how far it is.
 
     Raises:
@@ -80,8 +80,7 @@ def predict(
     with torch.inference_mode():
         for batch in batches:
             check_bands(classifier.settings, batch.observation.present, batch.ids)
-            device = batch.observation.optical.device.type
-            with torch.autocast(device, torch.bfloat16) if bf16 else nullcontext():
+            with autocast(batch.observation.optical.device, precision):
                 features = classifier.features(batch.observation)
             probabilities = classifier.probabilities(classifier.classify(features))
             if not bool(torch.isfinite(features).all()):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unclouded.bands import INDEX, NAMES
-from unclouded.models.context_generator import STARTS, ContextGenerator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.generator import CELL, Generator, Observation, Survey, compose
 from unclouded.models.land_cover import LandCover
 
@@ -107,16 +107,14 @@ class _AnySize(ContextGenerator):
 
     def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
         """See `ContextGenerator.spread`; all bands at once, which makes fewer nodes."""
-        weight, bands = survey.trust * statistics[:, -1:], slice(0, len(NAMES))
-        near, wide = (self._ground(statistics[:, bands], weight, bands, start) for start in STARTS)
-        return torch.cat([near, wide, survey.trust, survey.features], dim=1)
+        return self._spread_at_once(statistics, survey)
 
-    def _ground(self, cells: Tensor, weight: Tensor, bands: slice, start: int) -> Tensor:
+    def _ground(self, cells: Tensor, weight: Tensor, prior: Tensor, start: int) -> Tensor:
         """See `unclouded.models.blocks.spread_ground`; levels above the one with a single cell hold the prior."""
         height, width = cells.shape[-2:]
         outside = (0, LARGEST // CELL - width, 0, LARGEST // CELL - height)
-        prior = self.prior[bands].view(1, -1, 1, 1)
-        levels = [F.pad(torch.cat([torch.sinh(cells) * 0.1 * weight, weight], dim=1), outside)]
+        prior = prior.view(1, -1, 1, 1)
+        levels = [F.pad(torch.cat([cells * weight, weight], dim=1), outside)]
         insides = [F.pad(torch.ones_like(weight[:1]), outside)]
         for _ in range(_HALVINGS):
             levels.append(F.avg_pool2d(levels[-1], 2))

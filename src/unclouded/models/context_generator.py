@@ -29,6 +29,9 @@ _BANDS = len(NAMES)
 STARTS = (0, 3)
 """Halvings before the first level of the pyramid that answers: of the ground near a cell, and of the wider mean."""
 
+_HIDDEN = 32
+"""Channels of `ErrorHead` between its two layers."""
+
 
 @dataclass(frozen=True)
 class GeneratorSettings:
@@ -79,6 +82,34 @@ class ContextNetwork(nn.Module):
         return Survey(torch.sigmoid(out[:, :1]), out[:, 1:])
 
 
+class ErrorHead(nn.Module):
+    """Foresees the absolute error of the composed image from what the network knows, in blocks of 2 x 2 pixels.
+
+    It learns beside the network and not through it: its inputs are taken as they are, so that foreseeing an error
+    never changes the image.
+    """
+
+    def __init__(self, seen: int, context: int, code: int) -> None:
+        super().__init__()
+        self.see = nn.Conv2d(seen, _HIDDEN, 1)
+        self.place = nn.Conv2d(context, _HIDDEN, 1, bias=False)
+        self.describe = nn.Linear(code, _HIDDEN, bias=False)
+        self.leave = nn.Conv2d(_HIDDEN, 1, 1)
+
+    def forward(self, seen: Tensor, context: Tensor, code: Tensor) -> Tensor:
+        """Foresee the error (B, 1, H, W).
+
+        Args:
+            seen: (B, C, H / 2, W / 2) the features that the image is drawn from.
+            context: (B, K, H / 8, W / 8).
+            code: (B, D) what is known of the image, and its latent.
+        """
+        placed = _enlarge(self.place(context.detach()), CELL // 2)
+        h = self.see(seen.detach()) + placed + self.describe(code.detach())[:, :, None, None]
+        # About 0.01 of reflectance to begin with.
+        return 0.1 * F.softplus(_enlarge(self.leave(F.leaky_relu(h, 0.1)), 2).float() - 2)
+
+
 class ContextGenerator(Generator):
     """Our generator: guesses hidden ground from the clear ground of the whole scene.
 
@@ -113,35 +144,52 @@ class ContextGenerator(Generator):
         self.leave = nn.Conv2d(a, 4 * (2 * _BANDS + 2), 3, padding=1)
         for parameter in self.leave.parameters():
             nn.init.normal_(parameter, std=0.01)
+        self.error = ErrorHead(a, context + 1, code)
 
     def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
-        """Spread the trusted ground over the whole grid: (B, 27 + F, h, w), the context of `translate`.
+        """Spread the trusted ground over the whole grid: (B, 28 + F, h, w), the context of `translate`.
 
-        Holds the ground near each cell and the wider mean (reflectance, 13 bands each), the trust, and the features.
+        Holds the ground near each cell and the wider mean (reflectance, 13 bands each), the trust, the features, and
+        how far the brightness (mean over the bands) of the trusted ground around varies, as a standard deviation.
         """
         if not torch.is_grad_enabled():
             return super().spread(statistics, survey)
-        weight, bands = survey.trust * statistics[:, -1:], slice(0, _BANDS)
-        near, wide = (self._ground(statistics[:, bands], weight, bands, start) for start in STARTS)
-        return torch.cat([near, wide, survey.trust, survey.features], dim=1)
+        return self._spread_at_once(statistics, survey)
+
+    def _spread_at_once(self, statistics: Tensor, survey: Survey) -> Tensor:
+        weight, cells = survey.trust * statistics[:, -1:], _reflectance(statistics[:, :_BANDS])
+        near, wide = (self._ground(cells, weight, self.prior, start) for start in STARTS)
+        variation = self._variation(cells.mean(1, keepdim=True), wide.mean(1, keepdim=True), weight)
+        return torch.cat([near, wide, survey.trust, survey.features, variation], dim=1)
 
     def layers(self, statistic: Layer, trust: Tensor, feature: Layer) -> Iterator[Tensor]:
         """The channels of `spread`, see `Generator.layers`."""
         weight = trust * statistic(STATISTICS - 1)
+        brightness = wide = torch.zeros_like(trust)
         for start in STARTS:
             for band in range(_BANDS):
-                yield self._ground(statistic(band), weight, slice(band, band + 1), start)
+                cells = _reflectance(statistic(band))
+                ground = self._ground(cells, weight, self.prior[band : band + 1], start)
+                if start == STARTS[-1]:
+                    brightness, wide = brightness + cells / _BANDS, wide + ground / _BANDS
+                yield ground
         yield trust
         for number in range(self.settings.features):
             yield feature(number)
+        yield self._variation(brightness, wide, weight)
 
     def trust(self, context: Tensor) -> Tensor:
         """See `Generator.trust`."""
         return context[:, 2 * _BANDS]
 
-    def _ground(self, cells: Tensor, weight: Tensor, bands: slice, start: int) -> Tensor:
-        """Spread some bands of the cells over the grid; a higher `start` gives a wider mean."""
-        return spread_ground(torch.sinh(cells) * 0.1, weight, self.prior[bands], persistence=0.1, start=start)
+    def _ground(self, cells: Tensor, weight: Tensor, prior: Tensor, start: int) -> Tensor:
+        """Spread values of the cells over the grid; a higher `start` gives a wider mean."""
+        return spread_ground(cells, weight, prior, persistence=0.1, start=start)
+
+    def _variation(self, brightness: Tensor, mean: Tensor, weight: Tensor) -> Tensor:
+        """Standard deviation of the trusted cells' `brightness` around its wider `mean`, (B, 1, h, w) each."""
+        squares = self._ground(brightness.square(), weight, self.prior.mean()[None].square(), STARTS[-1])
+        return (squares - mean.square()).clamp(min=0).sqrt().detach()
 
     def translate(
         self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None
@@ -149,7 +197,9 @@ class ContextGenerator(Generator):
         """Translate a tile, see `Generator.translate`; the last layers work on `part` alone."""
         height, width = context.shape[-2:]
         part = part or (slice(0, height), slice(0, width))
-        drawn = F.pixel_shuffle(self.leave(self._look(x, context, z, part)), 2)
+        code = self.describe(torch.cat([x.known, z], dim=1))
+        seen = self._look(x, context[:, :-1], code, part)
+        drawn = F.pixel_shuffle(self.leave(seen), 2)
         gain, smooth = torch.split(drawn, [_BANDS, _BANDS + 2], dim=1)
         offset, blend, logit = torch.split(soften(smooth), [_BANDS, 1, 1], dim=1)
         near, wide = _enlarge(_crop(context, part, 1)[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
@@ -158,15 +208,15 @@ class ContextGenerator(Generator):
         optical = _crop(x.optical, part, CELL)
         detail = optical - _enlarge(average_over_cells(optical, CELL), CELL)
         ground = torch.addcmul(base, gain, detail) + 0.1 * offset
-        return Translation((ground * x.present[:, :, None, None]).float(), torch.sigmoid(logit.float()))
+        error = self.error(seen, _crop(_placed(context), part, 1), code)
+        return Translation((ground * x.present[:, :, None, None]).float(), torch.sigmoid(logit.float()), error)
 
-    def _look(self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice]) -> Tensor:
+    def _look(self, x: Observation, context: Tensor, code: Tensor, part: tuple[slice, slice]) -> Tensor:
         """What the convolutions see in a `part` of a tile, (B, C, h / 2, w / 2).
 
         What they need on the way is freed here. The last two blocks work where they are needed: they reach a cell each.
         """
-        code = self.describe(torch.cat([x.known, z], dim=1))
-        placed = torch.cat([compress(context[:, : 2 * _BANDS]), context[:, 2 * _BANDS :]], dim=1)
+        placed = _placed(context)
         h = self._enter(x) + _enlarge(self.place_high(placed), CELL // 2)
         h = self.high(h, code)
         m = self.middle(self.down1(h), code)
@@ -176,8 +226,8 @@ class ContextGenerator(Generator):
         rows, columns = around = _grow(part[0], context.shape[2]), _grow(part[1], context.shape[3])
         m = self.middle_again(_crop(m, around, CELL // 4) + self.up2(_crop(w, around, 1)), code)
         inner = _shift(part[0], rows.start), _shift(part[1], columns.start)
-        seen: Tensor = self.high_again(_crop(h, part, CELL // 2) + self.up1(_crop(m, inner, CELL // 4)), code)
-        return seen
+        last: Tensor = self.high_again(_crop(h, part, CELL // 2) + self.up1(_crop(m, inner, CELL // 4)), code)
+        return last
 
     def _enter(self, x: Observation) -> Tensor:
         """The first convolution, over blocks of 2 x 2 pixels: (B, C, H / 2, W / 2)."""
@@ -188,6 +238,16 @@ class ContextGenerator(Generator):
         fine = torch.cat([*bands, standardised_guides(x).to(dtype), x.valid.to(dtype)], dim=1)
         # 3 x 3 blocks of 2 x 2 pixels are 6 x 6 pixels: the weights are rearranged instead of the image.
         return F.conv2d(fine, F.pixel_shuffle(self.enter.weight, 2), self.enter.bias, stride=2, padding=2)
+
+
+def _reflectance(compressed: Tensor) -> Tensor:
+    """Undo `compress`."""
+    return torch.sinh(compressed) * 0.1
+
+
+def _placed(context: Tensor) -> Tensor:
+    """A context as the convolutions take it: its ground compressed."""
+    return torch.cat([compress(context[:, : 2 * _BANDS]), context[:, 2 * _BANDS :]], dim=1)
 
 
 def _enlarge(x: Tensor, factor: int) -> Tensor:

@@ -95,10 +95,13 @@ class Translation(NamedTuple):
     Attributes:
         ground: (B, 13, H, W) reflectance of the ground as it would look without cloud or shadow.
         opacity: (B, 1, H, W) 0 where the input is kept, 1 where `ground` replaces it wholly.
+        expected_error: (B, 1, H, W) the absolute error, in reflectance, that the composed image is expected to have,
+            mean over the bands that are there; 0 from a network that does not foresee it.
     """
 
     ground: Tensor
     opacity: Tensor
+    expected_error: Tensor
 
 
 def compress(reflectance: Tensor) -> Tensor:
@@ -145,7 +148,7 @@ class Generator(nn.Module):
         settings: sizes, with which the network can be built again.
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
         context: the surveyor.
-        calibration: what the spread over latent samples is multiplied by to be the uncertainty.
+        calibration: what expected errors and the spread over latent samples are multiplied by to be the uncertainty.
         threshold: opacity under which a pixel is kept, unless the user says otherwise.
         sure: trust above which a cell holds no pixel whose opacity reaches `threshold`; 1 if none can be relied on.
         precision: that images are cleared in, "fp32" or "bf16"; bfloat16 moves the results by less than 0.0001 of
@@ -221,8 +224,7 @@ class Generator(nn.Module):
         x = pad_to_cells(x)
         statistics = self.summarise(x)
         context = self.spread(statistics, self.context(statistics, x.known))
-        ground, opacity = self.translate(x, context, z)
-        return Translation(ground[..., :height, :width], opacity[..., :height, :width])
+        return Translation(*(part[..., :height, :width] for part in self.translate(x, context, z)))
 
 
 def compose(optical: Tensor, translation: Translation) -> Tensor:

@@ -136,7 +136,8 @@ class PublishedGenerator(Generator):
         if part is not None:
             rows, columns = (slice(cells.start * CELL, cells.stop * CELL) for cells in part)
             ground = ground[:, :, rows, columns]
-        return Translation(ground, torch.ones_like(ground[:, :1]))
+        opacity = torch.ones_like(ground[:, :1])
+        return Translation(ground, opacity, torch.zeros_like(opacity))
 
 
 class NoSurvey(nn.Module):

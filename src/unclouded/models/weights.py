@@ -43,11 +43,11 @@ class Header:
         levels: processing levels it was trained on.
         threshold: opacity under which the input is kept, unless the user says otherwise; of a classifier: the
             probability from which a class is predicted.
-        calibration: what the spread over latent samples is multiplied by to be as large as the errors on real images.
+        calibration: what the uncertainty is multiplied by to be as large as the errors on real images.
         sure: of a generator, see there.
         settings: the settings of the training run.
         data: the data it learnt from, in words.
-        steps: training steps taken.
+        steps: training steps taken, those of the weights that the run started from included.
         sha256: of the file; empty until it is read back.
     """
 
@@ -116,6 +116,26 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise _misfit(path, error) from error
     return generator, header
+
+
+def start_from(generator: Generator, name: str | Path) -> int:
+    """Give a generator the values of weights, bundled by name or any by path; what they lack keeps its own.
+
+    Returns:
+        The training steps that the weights have behind them.
+
+    Raises:
+        FileError: there is no such file or it cannot be read.
+        WeightsError: it is not safetensors, is cut short, or holds what the generator has no place for.
+    """
+    path, record, tensors = _read(name, FORMAT)
+    try:
+        strange = generator.load_state_dict(tensors, strict=False).unexpected_keys
+    except RuntimeError as error:
+        raise _misfit(path, error) from error
+    if strange:
+        raise WeightsError(f"{path}: holds {strange[0]}, which the network of the settings does not have.")
+    return int(record.get("steps", 0))
 
 
 def load_land_cover(name: str | Path, *vocabularies: Sequence[str]) -> tuple[LandCover, LandCoverHeader]:

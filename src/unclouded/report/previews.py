@@ -98,11 +98,11 @@ def opacity_layer(opacity: NDArray[np.float32], limit: int, name: str) -> Layer:
 
 
 def uncertainty_layer(uncertainty: NDArray[np.float32], limit: int, name: str) -> Layer:
-    """Lay colours over where samples differ (h, w; reflectance); there is nothing to lay where one was drawn."""
+    """Lay colours over the uncertainty (h, w; reflectance); there is nothing to lay where it is 0 all over."""
     values = np.nan_to_num(uncertainty)
     above = values[values > 0]
     if not above.size:
-        missing = "0 everywhere: cleared with one sample; --samples 8 asks for more"
+        missing = "0 everywhere: the survey shows a clear scene, or the weights foresee no errors"
         return Layer("uncertainty", "Uncertainty", None, "", "", "", missing)
     full = float(np.percentile(above, 99))
     colours = colormaps["viridis"]

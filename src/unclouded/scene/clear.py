@@ -178,8 +178,8 @@ def clear_patch(
         valid: (h, w) where the patch holds data; everywhere unless given.
 
     Returns:
-        The cleared reflectance (C, h, w), the opacity (h, w), and the uncertainty (h, w): the standard deviation over
-        the samples, averaged over the bands. The last two are NaN where the patch is not valid.
+        The cleared reflectance (C, h, w), the opacity (h, w), and the uncertainty (h, w), see
+        `scene.sampling.sample`. The last two are NaN where the patch is not valid.
     """
     height, width = reflectance.shape[1:]
     if valid is None:

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.models.weights import Header, load_generator
+from unclouded.precision import PRECISIONS, fastest_precision
 from unclouded.reflectance import to_reflectance
 from unclouded.scene.arrays import gather
 from unclouded.scene.clear import ClearedScene, clear_scene
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.passes import Clearing, Hands, Progress, Raster
 from unclouded.scene.radar import Radar, open_radar
-from unclouded.scene.sampling import fastest_precision
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Model:
             raise InputError(
                 "--device cuda: no CUDA device is there, or torch was built without CUDA; give --device cpu"
             )
-        if precision not in ("auto", "fp32", "bf16"):
-            raise InputError(f"--precision {precision}: is not known; auto, fp32 and bf16 are accepted")
+        if precision not in PRECISIONS:
+            raise InputError(f"--precision {precision}: is not known; {', '.join(PRECISIONS)} are accepted")
         generator, header = load_generator(name)
         chosen = "cuda" if there and device != "cpu" else "cpu"
         generator.precision = fastest_precision(torch.device(chosen)) if precision == "auto" else precision

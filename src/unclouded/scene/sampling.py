@@ -1,4 +1,4 @@
-"""From DN and backscatter to an observation, and from its latent samples to a mean and a spread."""
+"""From DN and backscatter to an observation, and from its latent samples to a mean and its uncertainty."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
 from unclouded.models.generator import CELL, GUIDES, Generator, Observation, Translation, compose
+from unclouded.precision import autocast
 from unclouded.scene.tiles import Box
 
 _LEVELS = {"L1C": 0.0, "L2A": 1.0}
@@ -23,8 +24,7 @@ class Sampled(NamedTuple):
     Attributes:
         reflectance: (13, h, w) mean of the composed images.
         opacity: (h, w) mean of the opacities.
-        uncertainty: (h, w) standard deviation of the composed images, averaged over the bands that are there, times
-            the generator's calibration.
+        uncertainty: (h, w) in reflectance, for each of the bands that are there: see `sample`.
     """
 
     reflectance: NDArray[np.float32]
@@ -92,18 +92,12 @@ def latents(generator: Generator, samples: int, seed: int) -> Tensor:
     return torch.randn(samples, size, generator=torch.Generator().manual_seed(seed))
 
 
-def fastest_precision(device: torch.device) -> str:
-    """The precision that a device computes fastest in: "bf16" where its hardware has it, else "fp32"."""
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        able = torch.cpu.get_capabilities()
-        native = any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-    return "bf16" if native else "fp32"
-
-
 def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], core: Box) -> list[Sampled]:
     """Translate a batch under every latent, in memory that does not grow with their number (Welford 1962).
+
+    The uncertainty is that of the mixture of the samples (Lakshminarayanan et al. 2017, section 2.4): the root of the
+    mean square of the errors that the network expects, and of the variance over the samples, averaged over the bands;
+    times the generator's calibration.
 
     Args:
         generator: the network.
@@ -120,25 +114,30 @@ def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[T
     )
     inner = (..., *core.within(around).slices)
 
-    def translated() -> Iterator[tuple[Tensor, Tensor]]:
+    def translated() -> Iterator[tuple[Tensor, Translation]]:
         for z in zs:
-            with torch.autocast(optical.device.type, torch.bfloat16, enabled=generator.precision == "bf16"):
-                ground, sky = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
-            yield compose(optical, Translation(ground[inner], sky[inner])), sky[inner]
+            with autocast(optical.device, generator.precision):
+                made = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
+            made = Translation(*(part[inner] for part in made))
+            yield compose(optical, made), made
 
     drawn = translated()
-    mean, opacity = next(drawn)
-    squares, deviation = torch.zeros_like(mean), torch.zeros_like(opacity[:, 0])
-    count = 1
-    for count, (image, sky) in enumerate(drawn, start=2):
+    mean, (_, opacity, error) = next(drawn)
+    variance, squares = error.square(), torch.empty(0)
+    for count, (image, made) in enumerate(drawn, start=2):
+        if count == 2:
+            squares = torch.zeros_like(mean)
         change = image.sub_(mean)
         mean.add_(change, alpha=1 / count)
         squares.addcmul_(change, change, value=1 - 1 / count)
-        opacity.add_(sky - opacity, alpha=1 / count)
-    if count > 1:
-        deviation = generator.calibration * (squares / count).sqrt().sum(1) / x.present.sum(1)[:, None, None]
+        opacity.add_(made.opacity - opacity, alpha=1 / count)
+        variance.add_(made.expected_error.square() - variance, alpha=1 / count)
+    if len(squares):
+        spread = squares.sum(1, keepdim=True) / x.present.sum(1)[:, None, None, None]
+        variance.add_(spread, alpha=1 / count)
+    uncertainty = variance.sqrt_().mul_(generator.calibration)
     return [
-        Sampled(mean[i].cpu().numpy(), opacity[i, 0].cpu().numpy(), deviation[i].cpu().numpy())
+        Sampled(mean[i].cpu().numpy(), opacity[i, 0].cpu().numpy(), uncertainty[i, 0].cpu().numpy())
         for i in range(len(optical))
     ]
 

@@ -18,6 +18,7 @@ from unclouded.errors import InputError, UncloudedError
 from unclouded.evaluation.land_cover import LabelledImages, check_bands, choose_threshold, decide, image_f1, predict
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, save_land_cover
+from unclouded.precision import autocast
 from unclouded.settings import LandCoverSettings
 from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
 from unclouded.training.label_objectives import distribution_loss, presence_loss, reduce_labels
@@ -198,7 +199,7 @@ def _step(training: Training, batch: LabelledImages) -> float:
         group["lr"] = rate.learning_rate * _schedule(training.step, settings)
     labels = reduce_labels(batch.labels, settings.label_reduction, training.rng).to(training.ranks.device)
     training.classifier.train()
-    with torch.autocast(training.ranks.device.type, torch.bfloat16, enabled=rate.precision == "bf16"):
+    with autocast(training.ranks.device, rate.precision):
         features = training.classifier.features(batch.observation)
     logits = training.classifier.classify(features)
     loss = (distribution_loss if settings.output == "softmax" else presence_loss)(logits, labels)
@@ -224,8 +225,8 @@ def _step(training: Training, batch: LabelledImages) -> float:
 def _validate(training: Training, data: Data, output: Path) -> dict[str, float]:
     """Measure the moving average, and write it to `weights.safetensors` if it is the best so far."""
     settings = training.settings
-    bf16 = settings.training.precision == "bf16"
-    made = predict(training.average, data.validation.in_order(), len(data.validation), bf16=bf16)
+    precision = settings.training.precision
+    made = predict(training.average, data.validation.in_order(), len(data.validation), precision=precision)
     threshold = settings.threshold or choose_threshold(made.probabilities, made.labels, settings.output)
     metrics = {"f1": image_f1(decide(made.probabilities, threshold, settings.output), made.labels)}
     if metrics["f1"] > training.best:

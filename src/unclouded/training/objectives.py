@@ -25,6 +25,16 @@ def energy_score(first: Tensor, second: Tensor, truth: Tensor, weight: Tensor) -
     return error - 0.5 * reconstruction(first, second, weight)
 
 
+def foreseen_error(expected: Tensor, error: Tensor, weight: Tensor) -> Tensor:
+    """Negative log-likelihood of an absolute `error` under a Laplace distribution whose mean of it is `expected`.
+
+    log b + |e| / b (Kendall and Gal 2017, eq. 8, without its constant), smallest where b is the mean of |e|; in units
+    of 0.01 of reflectance, so that it is about 1.
+    """
+    expected, error = expected.clamp(min=1e-4) / 0.01, error / 0.01
+    return ((expected.log() + error / expected) * weight).sum() / weight.sum().clamp(min=1)
+
+
 def spectral_angle(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     """Mean of 1 - cos of the angle between predicted and true spectra (B, C, H, W), `weight` is (B, 1, H, W)."""
     cosine = F.cosine_similarity(predicted, truth, dim=1, eps=1e-4)[:, None]

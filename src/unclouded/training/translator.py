@@ -20,7 +20,8 @@ from unclouded.models.context_generator import GeneratorSettings
 from unclouded.models.generator import Generator, Observation
 from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
-from unclouded.models.weights import Header, save_generator
+from unclouded.models.weights import Header, save_generator, start_from
+from unclouded.precision import autocast
 from unclouded.settings import TranslatorSettings
 from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
 from unclouded.training.image_pool import ImagePool
@@ -61,6 +62,8 @@ class Training:
         self.ranks = ranks = ranks or Ranks()
         self.settings, self.device = settings, ranks.device
         networks = Translator(sizes_of(settings))
+        start = settings.training.start
+        self.steps_before = 0 if start is None else start_from(networks.g_xy, start)
         self.translator: Translator = networks.to(self.device, memory_format=networks.memory_format)  # type: ignore[call-overload]
         self.average: Generator = copy.deepcopy(self.translator.g_xy).requires_grad_(False)
         ranks.share(self.translator.g_xy, "spread", "translate")
@@ -203,7 +206,8 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
             )
         terms |= found
     weights = settings.loss.model_dump()
-    loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+    # What weighs 0 must not touch the networks: a gradient of 0 would still let their weights decay.
+    loss = torch.stack([weights[name] * term for name, term in terms.items() if weights[name]]).sum()
     training.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     parameters = [p for group in training.optimiser.param_groups for p in group["params"]]
@@ -235,7 +239,7 @@ def _to(device: torch.device, batch: Simulated) -> Simulated:
 
 
 def _precision(training: Training) -> torch.autocast:
-    return torch.autocast(training.device.type, torch.bfloat16, enabled=training.settings.training.precision == "bf16")
+    return autocast(training.device, training.settings.training.precision)
 
 
 def _schedule(step: int, settings: TranslatorSettings) -> float:
@@ -263,5 +267,5 @@ def header_of(training: Training, name: str) -> Header:
         sure=settings.sure,
         settings=settings.model_dump(mode="json"),
         data=settings.data,
-        steps=training.step,
+        steps=training.steps_before + training.step,
     )

@@ -172,7 +172,7 @@ def _quality_layers(dataset: DatasetReader, path: Path) -> tuple[dict[str, MapLa
             values = _glance(dataset, (index,)).compressed()
             values = values[values > 0]
             if not values.size:
-                notes.append("Uncertainty is 0 everywhere: the scene was cleared with one latent sample")
+                notes.append("Uncertainty is 0 everywhere: a clear scene, or weights that foresee no errors")
                 continue
             full = float(np.percentile(values, _PERCENTILES[1]))
         layers[name] = MapLayer(((str(path), index),), ((0.0, full),), colour_map(_COLOUR_MAPS[name]))
