@@ -174,12 +174,12 @@ def test_tiles_that_the_survey_shows_clear_are_not_looked_at(monkeypatch):
     assert len(looked_at) == len(tiles) and (below != scene.dn).any()
 
 
-def test_one_sample_has_no_spread_and_needs_no_seed(active):
+def test_one_sample_needs_no_seed_and_has_the_error_that_is_foreseen(active):
     scene = MemoryScene(ground(4, 40, 50), FOUR, "L2A")
     first, quality = in_memory(scene, active, seed=1)
     second, _ = in_memory(scene, active, seed=2)
     assert first.tobytes() == second.tobytes()
-    assert not quality[1].any()
+    np.testing.assert_allclose(quality[1], forward(active, scene.dn, torch.zeros(16), FOUR, 1.0)[2], atol=1e-5)
 
 
 def test_the_seed_decides_every_byte(active, tmp_path):

@@ -30,7 +30,7 @@ STARTS = (0, 3)
 """Halvings before the first level of the pyramid that answers: of the ground near a cell, and of the wider mean."""
 
 _HIDDEN = 32
-"""Channels of `ErrorHead` between its two layers."""
+"""Channels of `ErrorHead` between its layers."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ class ErrorHead(nn.Module):
         self.see = nn.Conv2d(seen, _HIDDEN, 1)
         self.place = nn.Conv2d(context, _HIDDEN, 1, bias=False)
         self.describe = nn.Linear(code, _HIDDEN, bias=False)
+        self.weigh = nn.Conv2d(_HIDDEN, _HIDDEN, 1)
         self.leave = nn.Conv2d(_HIDDEN, 1, 1)
 
     def forward(self, seen: Tensor, context: Tensor, code: Tensor) -> Tensor:
@@ -101,11 +102,14 @@ class ErrorHead(nn.Module):
 
         Args:
             seen: (B, C, H / 2, W / 2) the features that the image is drawn from.
-            context: (B, K, H / 8, W / 8).
+            context: (B, K, H / 8, W / 8), its ground compressed, and the variation of the ground last.
             code: (B, D) what is known of the image, and its latent.
         """
-        placed = _enlarge(self.place(context.detach()), CELL // 2)
+        # An error is a multiple of the variation rather than a sum with it.
+        variation = torch.log(context[:, -1:] / 0.03 + 0.1)
+        placed = _enlarge(self.place(torch.cat([context[:, :-1], variation], dim=1).detach()), CELL // 2)
         h = self.see(seen.detach()) + placed + self.describe(code.detach())[:, :, None, None]
+        h = self.weigh(F.leaky_relu(h, 0.1))
         # About 0.01 of reflectance to begin with.
         return 0.1 * F.softplus(_enlarge(self.leave(F.leaky_relu(h, 0.1)), 2).float() - 2)
 
