@@ -69,7 +69,7 @@ def settings_of(row: str, steps: int, batch: int, seed: int) -> TranslatorSettin
     (name, base), own, _ = ROWS[row]
     length = [f"training.steps={steps}", f"training.checkpoint_every={-(-steps // 4)}", f"training.seed={seed}"]
     common = [f"training.collection={ROOT / 'settings' / 'collection.yaml'}", f"unpaired.batch={batch}"]
-    warm = [f"training.warmup={steps // 10}", f"unpaired.pool={2 * batch}"]
+    warm = [f"training.warmup={steps // 10}", f"unpaired.pool={2 * batch}", "error.images=400"]
     changes = [*base, *length, *common, *warm, *own]
     return load_settings(ROOT / "settings" / name, [change.format(half=steps // 2) for change in changes])
 

@@ -55,6 +55,7 @@ def active_generator(seed=0):
     for name, parameter in generator.named_parameters():
         if name.endswith("second.weight") or name in ("leave.weight", "context.leave.weight"):
             torch.nn.init.normal_(parameter, std=0.05)
+    generator.error.begin(torch.Generator().manual_seed(seed))
     return generator
 
 

@@ -20,7 +20,7 @@ def test_default_is_valid_and_overridden() -> None:
     [
         ("training.stepz=7", "did you mean 'steps'"),
         ("modle.latent=7", "did you mean 'model'"),
-        ("training.steps=-1", "greater than 0"),
+        ("training.steps=-1", "greater than or equal to 0"),
         ("training.steps=many", "valid integer"),
         ("training.precision=fp8", "bf16"),
         ("steps", "key=value"),

@@ -54,7 +54,6 @@ class LossSettings(_Strict):
     spectral_angle: float = Field(default=0.3, ge=0)
     detection: float = Field(default=0.05, ge=0)
     trust: float = Field(default=0.02, ge=0)
-    foreseen_error: float = Field(default=0.1, ge=0)
     adversarial: float = Field(default=0.0, ge=0)
     latent_adversarial: float = Field(default=0.0, ge=0)
     cycle: float = Field(default=0.0, ge=0)
@@ -64,8 +63,7 @@ class LossSettings(_Strict):
     @property
     def simulated(self) -> bool:
         """Whether simulated clouds teach."""
-        terms = (self.reconstruction, self.ground, self.spectral_angle, self.detection, self.trust, self.foreseen_error)
-        return any(terms)
+        return any((self.reconstruction, self.ground, self.spectral_angle, self.detection, self.trust))
 
     @property
     def unpaired(self) -> bool:
@@ -95,13 +93,31 @@ class UnpairedSettings(_Strict):
     matched: bool = False
 
 
+class ErrorSettings(_Strict):
+    """How the error head of our G_XY learns, from simulated images, when all steps are taken.
+
+    Attributes:
+        images: that the network's errors are looked at in; 0 leaves the head as it is.
+        pixels: of each of them.
+        steps: of fitting.
+        learning_rate: of AdamW, with cosine decay to 0.
+        weight_decay: of it.
+    """
+
+    images: int = Field(default=0, ge=0)
+    pixels: int = Field(default=200, ge=1)
+    steps: int = Field(default=3000, ge=1)
+    learning_rate: float = Field(default=1e-2, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
+
+
 class TrainingSettings(_Strict):
     """How long and how fast.
 
     Attributes:
         start: weights of G_XY to start from, bundled ones by name or others by path; what they lack is learnt anew.
         collection: YAML file that names the images of a data folder; an archive needs none.
-        steps: in all.
+        steps: in all; 0 only teaches the error head.
         batch: simulated images per step.
         learning_rate: of generators and encoders.
         betas: of their AdamW.
@@ -120,7 +136,7 @@ class TrainingSettings(_Strict):
 
     start: str | None = None
     collection: str | None = None
-    steps: int = Field(gt=0)
+    steps: int = Field(ge=0)
     batch: int = Field(default=4, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)
@@ -151,6 +167,7 @@ class TranslatorSettings(_Strict):
         published: sizes of the published generators.
         loss: weights of the terms.
         unpaired: how the two domains teach.
+        error: how the error head learns.
         training: how long and how fast.
     """
 
@@ -164,6 +181,7 @@ class TranslatorSettings(_Strict):
     published: PublishedModelSettings = PublishedModelSettings()
     loss: LossSettings = LossSettings()
     unpaired: UnpairedSettings = UnpairedSettings()
+    error: ErrorSettings = ErrorSettings()
     training: TrainingSettings
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from unclouded.data.collection import load_collection
 from unclouded.errors import InputError, UncloudedError, WeightsError
 from unclouded.models.published import PublishedGenerator, PublishedSettings
 from unclouded.models.weights import Header, load_generator, save_generator
-from unclouded.settings import TranslatorSettings
+from unclouded.settings import ErrorSettings, TranslatorSettings
 from unclouded.training import translator
+from unclouded.training.collection_source import CollectionSource
+from unclouded.training.error_head import teach_error_head
 from unclouded.training.translator_run import run
 
 
@@ -46,18 +49,31 @@ def test_every_parameter_learns(tiny: TranslatorSettings, made_up: Path, tmp_pat
     assert header.settings["training"]["batch"] == 2
 
 
-def test_a_run_starts_from_weights_and_leaves_what_no_term_teaches(
+def test_without_steps_only_the_error_head_of_other_weights_learns(
     tiny: TranslatorSettings, made_up: Path, tmp_path: Path
 ) -> None:
     first = run(tiny, made_up, tmp_path / "first")
     model = tiny.model_dump()
-    model["loss"] = dict.fromkeys(model["loss"], 0) | {"foreseen_error": 1}
-    model["training"] |= {"start": str(first), "learning_rate": 0.01}
+    model["training"] |= {"start": str(first), "steps": 0}
+    model["error"] |= {"steps": 20, "images": 8}
     second, header = load_generator(run(TranslatorSettings.model_validate(model), made_up, tmp_path / "second"))
-    assert header.steps == 12
+    assert header.steps == 6
     before = load_generator(first)[0].state_dict()
     moved = {name for name, value in second.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {name for name in before if name.startswith("error.")}
+
+
+def test_the_error_head_learns_how_large_errors_are(tiny: TranslatorSettings, made_up: Path) -> None:
+    training = translator.Training(tiny)
+    source = CollectionSource(load_collection(made_up, made_up / "listing.yaml"), training.rng)
+
+    def taught(steps: int) -> float:
+        how = ErrorSettings(images=12, pixels=100, steps=steps)
+        exact = torch.autocast("cpu", enabled=False)
+        rng = torch.Generator().manual_seed(0)
+        return teach_error_head(training.average, source.simulated, how, 4, exact, rng, quiet=True)
+
+    assert taught(200) < taught(1) - 0.2
 
 
 def test_a_run_starts_from_weights_that_fit_alone(tiny: TranslatorSettings, tmp_path: Path) -> None:

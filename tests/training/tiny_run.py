@@ -37,6 +37,7 @@ def tiny_settings(folder: Path, **training: int) -> TranslatorSettings:
                 "latent_cycle": 0.1,
                 "sameness": 0.01,
             },
+            "error": {"images": 4, "pixels": 50, "steps": 3},
             "unpaired": {"start": 1, "batch": 1, "pool": 2, "cycle_by": "distributions", "noise": 0.001},
             "training": {
                 "collection": str(folder / "listing.yaml"),

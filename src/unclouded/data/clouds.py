@@ -143,22 +143,6 @@ def simulate(
     return Sky(cloudy, cloud, shadow * (1 - cloud))
 
 
-def scatter(sky: Sky, rng: torch.Generator) -> Tensor:
-    """Add the light that clouds throw over what lies beside them to a sky's images: (B, 13, H, W).
-
-    The adjacency effect: air near a bright cloud scatters its light into the view of ground that is clear otherwise,
-    most in the blue and up to a kilometre away. It hides nothing, so the truth of the sky stays.
-    """
-    batch = len(sky.cloud)
-    around = F.pad(sky.cloud, (60, 60, 60, 60), mode="reflect")
-    around = _blur(_blur(around, 41), 81)[..., 60:-60, 60:-60]
-    strength = _log_uniform(batch, 0.004, 0.06, rng) * (torch.rand(batch, 1, 1, 1, generator=rng) < 0.7)
-    wavelength = torch.tensor([band.wavelength for band in BANDS])[None, :, None, None] / 550.0
-    seen = torch.tensor([0.0 if band.name == "B10" else 1.0 for band in BANDS])[None, :, None, None]
-    light = strength * around * wavelength ** (-_uniform(batch, 1.0, 3.0, rng)) * seen
-    return sky.cloudy + light * (1 - sky.cloud)
-
-
 def _some(batch: int, share: float, rng: torch.Generator) -> list[int]:
     """Positions of a random `share` of the batch."""
     return torch.nonzero(torch.rand(batch, generator=rng) < share).flatten().tolist()

@@ -32,6 +32,9 @@ STARTS = (0, 3)
 _HIDDEN = 32
 """Channels of `ErrorHead` between its layers."""
 
+_SILENT = -30.0
+"""What its last layer holds while it foresees nothing."""
+
 
 @dataclass(frozen=True)
 class GeneratorSettings:
@@ -85,33 +88,55 @@ class ContextNetwork(nn.Module):
 class ErrorHead(nn.Module):
     """Foresees the absolute error of the composed image from what the network knows, in blocks of 2 x 2 pixels.
 
-    It learns beside the network and not through it: its inputs are taken as they are, so that foreseeing an error
-    never changes the image.
+    It learns when the network has learnt, see `training.error_head`, and is a perceptron for each block alone. Until it
+    begins to, it foresees 0.
     """
 
     def __init__(self, seen: int, context: int, code: int) -> None:
         super().__init__()
-        self.see = nn.Conv2d(seen, _HIDDEN, 1)
-        self.place = nn.Conv2d(context, _HIDDEN, 1, bias=False)
+        self.see = nn.Linear(seen, _HIDDEN)
+        self.place = nn.Linear(context, _HIDDEN, bias=False)
         self.describe = nn.Linear(code, _HIDDEN, bias=False)
-        self.weigh = nn.Conv2d(_HIDDEN, _HIDDEN, 1)
-        self.leave = nn.Conv2d(_HIDDEN, 1, 1)
+        self.weigh = nn.Linear(_HIDDEN, _HIDDEN)
+        self.leave = nn.Linear(_HIDDEN, 1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.constant_(self.leave.bias, _SILENT)
+
+    @torch.no_grad()
+    def begin(self, rng: torch.Generator) -> None:
+        """Draw values to learn from, unless it has learnt already."""
+        if float(self.leave.bias) == _SILENT:
+            self.leave.weight.copy_(0.1 * torch.randn(self.leave.weight.shape, generator=rng))
+            # About 0.01 of reflectance.
+            nn.init.constant_(self.leave.bias, -2.0)
 
     def forward(self, seen: Tensor, context: Tensor, code: Tensor) -> Tensor:
         """Foresee the error (B, 1, H, W).
 
         Args:
             seen: (B, C, H / 2, W / 2) the features that the image is drawn from.
-            context: (B, K, H / 8, W / 8), its ground compressed, and the variation of the ground last.
+            context: (B, K, H / 8, W / 8), as `_known_of_ground` gives it.
             code: (B, D) what is known of the image, and its latent.
         """
-        # An error is a multiple of the variation rather than a sum with it.
-        variation = torch.log(context[:, -1:] / 0.03 + 0.1)
-        placed = _enlarge(self.place(torch.cat([context[:, :-1], variation], dim=1).detach()), CELL // 2)
-        h = self.see(seen.detach()) + placed + self.describe(code.detach())[:, :, None, None]
-        h = self.weigh(F.leaky_relu(h, 0.1))
-        # About 0.01 of reflectance to begin with.
-        return 0.1 * F.softplus(_enlarge(self.leave(F.leaky_relu(h, 0.1)), 2).float() - 2)
+        # As bilinear enlarging and a linear layer may be exchanged, the layer works on the cells, which are few.
+        placed = self.enlarge(self.place(context.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+        found = self._found(
+            self.see(seen.permute(0, 2, 3, 1)), placed.permute(0, 2, 3, 1), self.describe(code)[:, None, None]
+        )
+        return _enlarge(found.permute(0, 3, 1, 2), 2)
+
+    def of_pixels(self, seen: Tensor, context: Tensor, code: Tensor) -> Tensor:
+        """Foresee the error (N,) of blocks: `seen` (N, C), `context` (N, K) as `enlarge` gives it, `code` (N, D)."""
+        return self._found(self.see(seen), self.place(context), self.describe(code))[:, 0]
+
+    @staticmethod
+    def enlarge(cells: Tensor) -> Tensor:
+        """Bring cells (B, K, h, w) to blocks of 2 x 2 pixels."""
+        return _enlarge(cells, CELL // 2)
+
+    def _found(self, seen: Tensor, placed: Tensor, described: Tensor) -> Tensor:
+        h = self.weigh(F.leaky_relu(seen + placed + described, 0.1))
+        return 0.1 * F.softplus(self.leave(F.leaky_relu(h, 0.1)).float())
 
 
 class ContextGenerator(Generator):
@@ -212,7 +237,7 @@ class ContextGenerator(Generator):
         optical = _crop(x.optical, part, CELL)
         detail = optical - _enlarge(average_over_cells(optical, CELL), CELL)
         ground = torch.addcmul(base, gain, detail) + 0.1 * offset
-        error = self.error(seen, _crop(_placed(context), part, 1), code)
+        error = self.error(seen, _known_of_ground(_crop(context, part, 1)), code)
         return Translation((ground * x.present[:, :, None, None]).float(), torch.sigmoid(logit.float()), error)
 
     def _look(self, x: Observation, context: Tensor, code: Tensor, part: tuple[slice, slice]) -> Tensor:
@@ -252,6 +277,11 @@ def _reflectance(compressed: Tensor) -> Tensor:
 def _placed(context: Tensor) -> Tensor:
     """A context as the convolutions take it: its ground compressed."""
     return torch.cat([compress(context[:, : 2 * _BANDS]), context[:, 2 * _BANDS :]], dim=1)
+
+
+def _known_of_ground(context: Tensor) -> Tensor:
+    """A context as the error head takes it: an error is a multiple of the ground's variation, not a sum with it."""
+    return torch.cat([_placed(context[:, :-1]), torch.log(context[:, -1:] / 0.03 + 0.1)], dim=1)
 
 
 def _enlarge(x: Tensor, factor: int) -> Tensor:

@@ -26,7 +26,7 @@ def simulated_terms(
         precision: under which the network runs.
 
     Returns:
-        `reconstruction`, `ground`, `spectral_angle`, `detection`, `trust`, `foreseen_error`, each brought to about 1.
+        `reconstruction`, `ground`, `spectral_angle`, `detection` and `trust`, each brought to about 1.
     """
     half = len(batch.truth) // 2
     x = Observation(*(torch.cat([part, part[half:]]) for part in batch.observation))
@@ -49,9 +49,6 @@ def simulated_terms(
     # A cell that is partly cloud would tint the ground spread from it: the cube leaves it little trust.
     clear = F.avg_pool2d((hidden < 0.1).float(), CELL) ** 3
     trust = survey.trust.float().clamp(1e-4, 1 - 1e-4)
-    there = x.present[:, :, None, None]
-    error = (result - torch.cat([truth, truth[half:]])).detach().abs()
-    error = (error * there).sum(1, keepdim=True) / there.sum(1, keepdim=True)
     # The error of a cleared pixel counts in reflectance, where 0.01 matters.
     return {
         "reconstruction": 10 * score(result, seen),
@@ -59,5 +56,4 @@ def simulated_terms(
         "spectral_angle": 10 * objectives.spectral_angle(result[: len(truth)], truth, batch.observation.valid),
         "detection": objectives.detection(made.opacity[: len(truth)], hidden, batch.observation.valid),
         "trust": F.binary_cross_entropy(trust, clear),
-        "foreseen_error": objectives.foreseen_error(made.expected_error, error, x.valid),
     }

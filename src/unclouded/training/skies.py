@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from unclouded import bands
-from unclouded.data.clouds import scatter, simulate
+from unclouded.data.clouds import simulate
 from unclouded.data.cutouts import CutOut
-from unclouded.data.roofs import put_roofs
 from unclouded.data.seasons import change_level, change_season, path_reflectance
 from unclouded.models.generator import Observation
 
@@ -44,14 +43,14 @@ def put_under_skies(
     target = (torch.rand(size, generator=rng) < 0.5).float()
     image = change_level(clear.optical, clear.level, target, rng)
     path = path_reflectance(target, rng)
-    truth = change_season(put_roofs(image, path, rng), path, rng)
+    truth = change_season(image, path, rng)
     sky = simulate(truth, path, rng, overcast, cutouts)
     present = clear.present * torch.stack([drop_bands(bool(is_l2a), rng) for is_l2a in target])
     guided = clear.guided * (torch.rand(size, 1, generator=rng) < 0.5)
     valid = clear.valid * _no_data(size, clear.optical.shape[2], clear.optical.shape[3], rng)
     seen = present[:, :, None, None]
     observation = Observation(
-        optical=scatter(sky, rng) * seen * valid,
+        optical=sky.cloudy * seen * valid,
         valid=valid,
         guides=clear.guides * guided[:, :, None, None] * valid,
         present=present,

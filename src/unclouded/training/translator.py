@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from unclouded.errors import InputError, UncloudedError
 from unclouded.models.cloud_generator import CloudSettings
-from unclouded.models.context_generator import GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.generator import Generator, Observation
 from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
@@ -24,6 +24,7 @@ from unclouded.models.weights import Header, save_generator, start_from
 from unclouded.precision import autocast
 from unclouded.settings import TranslatorSettings
 from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
+from unclouded.training.error_head import teach_error_head
 from unclouded.training.image_pool import ImagePool
 from unclouded.training.ranks import Ranks
 from unclouded.training.run_log import RunLog
@@ -182,7 +183,24 @@ def train(
                 if log is not None:
                     log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
                     _save(training, batches, output)
+    if rate.steps == 0 and ranks.first:
+        _save(training, batches, output)
+    ranks.by_first(partial(_foresee_errors, training, batches, output))
     return output / "weights.safetensors"
+
+
+def _foresee_errors(training: Training, batches: Source, output: Path) -> None:
+    """Teach the error head of the moving average, and save it; a run that dies here begins this anew when resumed."""
+    generator, how = training.average, training.settings.error
+    if not how.images or not isinstance(generator, ContextGenerator):
+        return
+    rate = training.settings.training
+
+    def draw(size: int) -> Simulated:
+        return _to(training.device, batches.simulated(size))
+
+    teach_error_head(generator, draw, how, rate.batch, _precision(training), training.rng)
+    save_generator(generator, header_of(training, output.name), output / "weights.safetensors")
 
 
 def _step(training: Training, batches: Source) -> dict[str, float]:
@@ -206,8 +224,7 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
             )
         terms |= found
     weights = settings.loss.model_dump()
-    # What weighs 0 must not touch the networks: a gradient of 0 would still let their weights decay.
-    loss = torch.stack([weights[name] * term for name, term in terms.items() if weights[name]]).sum()
+    loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
     training.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     parameters = [p for group in training.optimiser.param_groups for p in group["params"]]
