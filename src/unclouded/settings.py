@@ -160,7 +160,7 @@ class TranslatorSettings(_Strict):
         data: what the weights learn from, in words; goes into their header.
         threshold: opacity under which the weights leave the input as it is; goes into their header.
         calibration: what the uncertainty is multiplied by; goes into their header.
-        sure: trust above which a cell is clear without a closer look; goes into their header.
+        doubt: trust under which a cell is the core of a cloud or shadow, far from which nothing is replaced; likewise.
         networks: "context" are ours, "published" those of Almahairi et al. 2018.
         model: sizes of our G_XY.
         cloud: sizes of our G_YX.
@@ -174,7 +174,7 @@ class TranslatorSettings(_Strict):
     data: str = ""
     threshold: float = Field(default=0.1, ge=0, le=1)
     calibration: float = Field(default=1.0, gt=0)
-    sure: float = Field(default=1.0, gt=0, le=1)
+    doubt: float = Field(default=1.0, gt=0, le=1)
     networks: Literal["context", "published"] = "context"
     model: ModelSettings = ModelSettings()
     cloud: CloudModelSettings = CloudModelSettings()

@@ -76,14 +76,14 @@ def test_the_latents_reach_the_images(translator: Translator) -> None:
     x = images(1, 64, 64)
     for parameter in translator.parameters():
         if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.1)
+            torch.nn.init.normal_(parameter, std=0.3)
     rng = torch.Generator().manual_seed(3)
     for draw, make in (
         (translator.draw_y, lambda z: translator.clear(x, z)[0]),
         (translator.draw_x, lambda z: translator.cloud(x, z)),
     ):
         one, other = (make(draw(x, rng)) for _ in range(2))
-        assert float((one - other).detach().abs().mean()) > 1e-4
+        assert float((one - other).detach().abs().mean()) > 1e-3
 
 
 def gradients(networks: Translator, name: str) -> bool:
@@ -103,7 +103,7 @@ def test_each_term_teaches_whom_it_should(translator: Translator, how: UnpairedS
     }
     for parameter in translator.parameters():
         if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.1)
+            torch.nn.init.normal_(parameter, std=0.3)
     for term, expected in taught.items():
         translator.zero_grad(set_to_none=True)
         with frozen(*(getattr(translator, name) for name in Translator.JUDGING)):

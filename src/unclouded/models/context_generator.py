@@ -15,6 +15,7 @@ from unclouded.models.generator import (
     CELL,
     GUIDES,
     KNOWN,
+    REACH,
     STATISTICS,
     Generator,
     Layer,
@@ -207,9 +208,12 @@ class ContextGenerator(Generator):
             yield feature(number)
         yield self._variation(brightness, wide, weight)
 
-    def trust(self, context: Tensor) -> Tensor:
-        """See `Generator.trust`."""
-        return context[:, 2 * _BANDS]
+    def near_cores(self, context: Tensor) -> Tensor:
+        """See `Generator.near_cores`."""
+        if self.doubt >= 1:
+            return super().near_cores(context)
+        cores = (context[:, 2 * _BANDS] < self.doubt).to(context.dtype)
+        return F.max_pool2d(cores[:, None], 2 * REACH + 1, stride=1, padding=REACH)[:, 0] > 0
 
     def _ground(self, cells: Tensor, weight: Tensor, prior: Tensor, start: int) -> Tensor:
         """Spread values of the cells over the grid; a higher `start` gives a wider mean."""
@@ -237,8 +241,11 @@ class ContextGenerator(Generator):
         optical = _crop(x.optical, part, CELL)
         detail = optical - _enlarge(average_over_cells(optical, CELL), CELL)
         ground = torch.addcmul(base, gain, detail) + 0.1 * offset
-        error = self.error(seen, _known_of_ground(_crop(context, part, 1)), code)
-        return Translation((ground * x.present[:, :, None, None]).float(), torch.sigmoid(logit.float()), error)
+        opacity, error = torch.sigmoid(logit.float()), self.error(seen, _known_of_ground(_crop(context, part, 1)), code)
+        if self.doubt < 1:
+            near = _crop(self.near_cores(context)[:, None].to(opacity.dtype), part, 1)
+            opacity, error = (image * F.interpolate(near, scale_factor=CELL) for image in (opacity, error))
+        return Translation((ground * x.present[:, :, None, None]).float(), opacity, error)
 
     def _look(self, x: Observation, context: Tensor, code: Tensor, part: tuple[slice, slice]) -> Tensor:
         """What the convolutions see in a `part` of a tile, (B, C, h / 2, w / 2).

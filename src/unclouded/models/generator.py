@@ -18,6 +18,9 @@ GUIDES: tuple[str, ...] = ("VV", "VH")
 CELL = 8
 """Side in pixels of one cell of the scene's context grid; tile origins are multiples of it."""
 
+REACH = 4
+"""Cells from the core of a cloud or shadow within which pixels may be replaced: 320 m."""
+
 KNOWN = len(NAMES) + len(GUIDES) + 1
 """Numbers that tell what is known of an image: which bands and guides are there, and its level."""
 
@@ -150,7 +153,8 @@ class Generator(nn.Module):
         context: the surveyor.
         calibration: what expected errors and the spread over latent samples are multiplied by to be the uncertainty.
         threshold: opacity under which a pixel is kept, unless the user says otherwise.
-        sure: trust above which a cell holds no pixel whose opacity reaches `threshold`; 1 if none can be relied on.
+        doubt: trust under which a cell of the survey is taken for the core of a cloud or shadow: opacity is 0 where no
+            core is within `REACH` cells. 1 if the survey is not asked.
         precision: that images are cleared in, "fp32" or "bf16"; bfloat16 moves the results by less than 0.0001 of
             reflectance on average, see `benchmarks/runtimes.py`.
     """
@@ -160,7 +164,7 @@ class Generator(nn.Module):
     context: Surveyor
     calibration: float = 1.0
     threshold: float = 0.1
-    sure: float = 1.0
+    doubt: float = 1.0
     precision: str = "fp32"
 
     @property
@@ -200,9 +204,9 @@ class Generator(nn.Module):
         """
         raise NotImplementedError
 
-    def trust(self, context: Tensor) -> Tensor:
-        """The trust (B, h, w) of the survey that a `context` (B, K, h, w) was made with; 0 where there is none."""
-        return context.new_zeros(len(context), *context.shape[2:])
+    def near_cores(self, context: Tensor) -> Tensor:
+        """Tell which cells (B, h, w) may hold a pixel of some opacity, by the survey in a `context` (B, K, h, w)."""
+        return context.new_ones(len(context), *context.shape[2:], dtype=torch.bool)
 
     def translate(
         self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None

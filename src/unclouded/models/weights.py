@@ -44,7 +44,7 @@ class Header:
         threshold: opacity under which the input is kept, unless the user says otherwise; of a classifier: the
             probability from which a class is predicted.
         calibration: what the uncertainty is multiplied by to be as large as the errors on real images.
-        sure: of a generator, see there.
+        doubt: of a generator, see there.
         settings: the settings of the training run.
         data: the data it learnt from, in words.
         steps: training steps taken, those of the weights that the run started from included.
@@ -56,7 +56,7 @@ class Header:
     levels: tuple[str, ...] = ("L1C", "L2A")
     threshold: float = 0.1
     calibration: float = 1.0
-    sure: float = 1.0
+    doubt: float = 1.0
     settings: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     steps: int = 0
@@ -111,7 +111,7 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
         # Weights from before there were two networks do not say which.
         generator = build_generator(_NETWORKS[model.pop("network", "context")](**model))
         header = Header(**record)
-        generator.calibration, generator.threshold, generator.sure = header.calibration, header.threshold, header.sure
+        generator.calibration, generator.threshold, generator.doubt = header.calibration, header.threshold, header.doubt
         _fill(generator, tensors, path)
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise _misfit(path, error) from error

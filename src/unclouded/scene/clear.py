@@ -103,7 +103,7 @@ def clear_scene(
     settings = {
         "weights": checksum_of(generator),
         "calibration": generator.calibration,
-        "sure": generator.sure,
+        "doubt": generator.doubt,
         "precision": generator.precision,
         "samples": samples,
         "seed": seed,

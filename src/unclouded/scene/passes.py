@@ -156,8 +156,6 @@ class Clearing:
         self._device = generator.device
         self._latents = latents(generator, samples, seed)
         self._threshold = threshold
-        # What the weights say of a cell holds for their own threshold.
-        self._sure = generator.sure if threshold >= generator.threshold else 1.0
         self._tile, self._batch, self._offset = tile, batch, tile_offset
         self._hands: Hands = hands or self
         self._folder = folder
@@ -300,7 +298,7 @@ class Clearing:
     def _is_clear(self, tile: Tile, context: Tensor) -> bool:
         """Tell whether the survey alone shows that no pixel of a tile would change."""
         cells = cells_of(tile.core.within(tile.outer))
-        return bool((self._generator.trust(context)[(0, *cells)] > self._sure).all())
+        return not bool(self._generator.near_cores(context)[(0, *cells)].any())
 
     def _read(self, tile: Tile, looked_at: bool = True) -> _Window:
         box = tile.outer

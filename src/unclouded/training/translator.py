@@ -281,7 +281,7 @@ def header_of(training: Training, name: str) -> Header:
         name=name,
         threshold=settings.threshold,
         calibration=settings.calibration,
-        sure=settings.sure,
+        doubt=settings.doubt,
         settings=settings.model_dump(mode="json"),
         data=settings.data,
         steps=training.steps_before + training.step,
