@@ -243,8 +243,8 @@ class ContextGenerator(Generator):
         ground = torch.addcmul(base, gain, detail) + 0.1 * offset
         opacity, error = torch.sigmoid(logit.float()), self.error(seen, _known_of_ground(_crop(context, part, 1)), code)
         if self.doubt < 1:
-            near = _crop(self.near_cores(context)[:, None].to(opacity.dtype), part, 1)
-            opacity, error = (image * F.interpolate(near, scale_factor=CELL) for image in (opacity, error))
+            reached = _crop(self.near_cores(context)[:, None].to(opacity.dtype), part, 1)
+            opacity, error = (image * F.interpolate(reached, scale_factor=CELL) for image in (opacity, error))
         return Translation((ground * x.present[:, :, None, None]).float(), opacity, error)
 
     def _look(self, x: Observation, context: Tensor, code: Tensor, part: tuple[slice, slice]) -> Tensor:
