@@ -12,8 +12,9 @@ part of the error is the land's own change, which no image can tell; and of simu
 same places, whose truth is exact.
 
 Is it as large as the error? The share of values (a band of a pixel) within mean +- 1.645 uncertainties, which would be
-90 % if errors were Gaussian and the uncertainty right. It is taken on the cloudy pixels of the mask of `pairs.py`,
-those that the network missed included, for each place, then averaged. The factor is what all uncertainties would have
+90 % if errors were Gaussian and the uncertainty right. It is taken on the cloudy pixels of the mask of `pairs.py` that
+were replaced, for each place, then averaged; and on all cloudy pixels, of which those that the survey missed keep an
+uncertainty of 0. The factor is what all uncertainties would have
 to be multiplied by for 90 %: fitted on all places but one and checked on that one, then on all halvings of the places.
 The weights' own calibration, which their uncertainty is already multiplied by, was found so. So the last question: is
 it right where nothing was fitted, on the L2A days of `benchmarks/pairs_l2a.py`?
@@ -144,7 +145,7 @@ def print_size(images: list[Judged]) -> dict[str, object]:
     """Is the uncertainty as large as the error?"""
     places = list(dict.fromkeys(image.place for image in images))
     here = [[image for image in images if image.place == chosen] for chosen in places]
-    curves = np.array([coverage(group) for group in here])
+    curves = np.array([coverage(group, changed_only=True) for group in here])
     as_it_is = int(abs(FACTORS - 1).argmin())
     print(f"\n{'':16s}{'coverage':>9s}{'factor for 90 %':>17s}")
     for name, curve in zip(places, curves, strict=True):
@@ -154,13 +155,14 @@ def print_size(images: list[Judged]) -> dict[str, object]:
     fitted = [factor(curves[list(half)]) for half in halves]
     left_out = [at(curves[[p]], factor(np.delete(curves, p, axis=0))) for p in range(len(places))]
     checked = [at(np.delete(curves, half, axis=0), scale) for half, scale in zip(halves, fitted, strict=True)]
-    changed = [coverage(group, changed_only=True) for group in here]
+    everything = np.array([coverage(group) for group in here])
     return {
         "places": len(places),
         "coverage": at(curves, 1),
-        "coverage_of_cloudy_and_changed": at(np.array(changed), 1),
+        "coverage_of_all_cloudy": at(everything, 1),
         "coverage_by_band": {
-            name: at(np.array([coverage(group, [index]) for group in here]), 1) for name, index in bands.INDEX.items()
+            name: at(np.array([coverage(group, [index], changed_only=True) for group in here]), 1)
+            for name, index in bands.INDEX.items()
         },
         "factor": factor(curves),
         "coverage_of_the_place_left_out": float(np.mean(left_out)),
@@ -243,9 +245,12 @@ def main() -> None:
     figures = order(images) | print_size(images)
     skies = judge_simulated(given.data, generator, header.threshold, given.samples)
     figures |= {f"simulated_{name}": value for name, value in order(skies).items()}
-    figures["simulated_coverage"] = at(np.array([coverage([sky]) for sky in skies if sky.cloudy.any()]), 1)
+    figures["simulated_coverage"] = at(np.array([coverage([sky], changed_only=True) for sky in skies]), 1)
     days = judge_l2a(given.data, generator, header.threshold, given.samples)
-    figures |= {"l2a_days": len(days), "l2a_coverage": at(np.array([coverage([day]) for day in days]), 1)}
+    figures |= {
+        "l2a_days": len(days),
+        "l2a_coverage": at(np.array([coverage([day], changed_only=True) for day in days]), 1),
+    }
     print()
     for name, value in json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 4)).items():
         print(f"{name:40}{value}")
