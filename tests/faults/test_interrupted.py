@@ -23,19 +23,19 @@ def start(arguments, **options):
 
 
 def run(arguments, **options):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=120, **options)
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=360, **options)
 
 
 def stop_in_mid_work(arguments, folder, how):
     """Start a run, wait until it writes into `folder`, and send it a signal."""
     process = start(arguments)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not list(folder.glob(".*.partial/*")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(how)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=180)
     return process.returncode, out, error
 
 
