@@ -73,7 +73,7 @@ def clear(
         scale: DN per 1.0 reflectance, if it is not 10000.
         offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
         radar: VV and VH in dB, of the same area.
-        samples: latent samples; of more than one the result is the mean, and their spread adds to the uncertainty.
+        samples: latent samples; with more than one the result is their mean, and their spread adds to the uncertainty.
         seed: of the latent samples.
         device: "auto", "cpu" or "cuda".
         precision: "fp32", "bf16", or "auto": what the device computes fastest in.
