@@ -83,6 +83,12 @@ def test_a_run_starts_from_weights_that_fit_alone(tiny: TranslatorSettings, tmp_
     model["training"] |= {"start": str(path)}
     with pytest.raises(WeightsError, match=r"other\.safetensors: holds \S+, which the network of the settings"):
         translator.Training(TranslatorSettings.model_validate(model))
+    spoilt = translator.Training(tiny).average
+    torch.nn.init.constant_(spoilt.prior, float("nan"))
+    save_generator(spoilt, Header("spoilt"), tmp_path / "spoilt.safetensors")
+    model["training"] |= {"start": str(tmp_path / "spoilt.safetensors")}
+    with pytest.raises(WeightsError, match="not finite"):
+        translator.Training(TranslatorSettings.model_validate(model))
     model["training"] |= {"start": "default"}
     with pytest.raises(WeightsError, match="does not fit"):
         translator.Training(TranslatorSettings.model_validate(model))

@@ -126,15 +126,20 @@ def start_from(generator: Generator, name: str | Path) -> int:
 
     Raises:
         FileError: there is no such file or it cannot be read.
-        WeightsError: it is not safetensors, is cut short, or holds what the generator has no place for.
+        WeightsError: it is not safetensors, is cut short, holds values that are not finite, or what the generator has no
+            place for.
     """
     path, record, tensors = _read(name, FORMAT)
+    _check_finite(tensors, path)
     try:
         strange = generator.load_state_dict(tensors, strict=False).unexpected_keys
     except RuntimeError as error:
         raise _misfit(path, error) from error
     if strange:
-        raise WeightsError(f"{path}: holds {strange[0]}, which the network of the settings does not have.")
+        raise WeightsError(
+            f"{path}: holds {strange[0]}, which the network of the settings does not have; "
+            "give weights of that network, or the settings that these were trained with."
+        )
     return int(record.get("steps", 0))
 
 
@@ -258,9 +263,13 @@ def _tuples(record: dict[str, Any]) -> dict[str, Any]:
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     network.load_state_dict(tensors)
+    _check_finite(tensors, path)
+    network.eval().requires_grad_(False)
+
+
+def _check_finite(tensors: dict[str, Tensor], path: Path) -> None:
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         raise WeightsError(f"{path}: holds values that are not finite; take an earlier checkpoint of the run.")
-    network.eval().requires_grad_(False)
 
 
 def _misfit(path: Path, error: Exception) -> WeightsError:
