@@ -126,8 +126,8 @@ def start_from(generator: Generator, name: str | Path) -> int:
 
     Raises:
         FileError: there is no such file or it cannot be read.
-        WeightsError: it is not safetensors, is cut short, holds values that are not finite, or what the generator has no
-            place for.
+        WeightsError: it is not safetensors, is cut short, or holds values that are not finite or have no place in the
+            generator.
     """
     path, record, tensors = _read(name, FORMAT)
     _check_finite(tensors, path)
