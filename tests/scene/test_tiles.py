@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unclouded.scene.tiles import Box, cut
+from unclouded.scene.tiles import Box, Tile, cut, narrow
 
 steps = st.sampled_from([1, 4, 8])
 
@@ -42,3 +42,29 @@ def test_sizes_that_do_not_fit_are_refused(wrong):
 
 def test_a_box_counts_from_the_corner_of_its_outer_box():
     assert Box(20, 30, 4, 5).within(Box(12, 14, 30, 30)) == Box(8, 16, 4, 5)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 3), st.data())
+def test_a_narrowed_tile_holds_the_wanted_cells_and_no_row_or_column_more(height, width, margin, data):
+    scene = Box(0, 0, height, width)
+    tile = next(iter(data.draw(st.permutations(list(cut(height, width, size=32, margin=8 * margin, step=8))))))
+    shape = (-(-tile.core.height // 8), -(-tile.core.width // 8))
+    wanted = np.array(data.draw(st.lists(st.booleans(), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])))
+    wanted = wanted.reshape(shape)
+    wanted[data.draw(st.integers(0, shape[0] - 1)), data.draw(st.integers(0, shape[1] - 1))] = True
+    part = narrow(tile, wanted, 8, 8 * margin)
+    assert part.outer == part.core.grown(8 * margin, scene)
+    pixels = wanted.repeat(8, 0).repeat(8, 1)[: tile.core.height, : tile.core.width]
+    inside = part.core.within(tile.core).slices
+    assert pixels[inside].sum() == pixels.sum()
+    rows, columns = pixels[inside].any(1), pixels[inside].any(0)
+    assert rows[0] and rows[-1] and columns[0] and columns[-1]
+
+
+def test_the_whole_core_is_kept_where_all_is_wanted():
+    tile = Tile(Box(8, 16, 13, 9), Box(0, 8, 21, 17))
+    assert narrow(tile, np.ones((2, 2), bool), 8, 8) == tile
+
+
+def test_a_joined_box_is_the_smallest_that_holds_both():
+    assert Box(2, 9, 3, 4).joined(Box(0, 10, 3, 9)) == Box(0, 9, 5, 10)

@@ -1,4 +1,4 @@
-"""The folder of real sample images, read into the two unpaired domains that `settings/collection.yaml` names."""
+"""The folder of real sample images, read into two unpaired domains as a listing of `settings` names them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Collection:
 
 
 def load_collection(folder: Path, listing: Path) -> Collection:
-    """Read the images that `listing` (YAML) names from `folder`.
+    """Read the images that `listing` (YAML) names from `folder`, and those of the listing that it is `also` to hold.
 
     Raises:
         FileError: an image named in the listing is not in the folder.
@@ -48,8 +48,11 @@ def load_collection(folder: Path, listing: Path) -> Collection:
         "sen12mscr_triplets.npz": _triplets,
         "sen12mscr": _pairs,
         "bigearthnet_patches.npz": _bigearthnet,
+        "places": _places,
     }
     found: dict[str, list[Patch]] = {"clear": [], "cloudy": [], "overcast": [], "broken": []}
+    if also := sources.pop("also", None):
+        found |= vars(load_collection(folder, listing.parent / also))
     for source, selection in sources.items():
         if source not in readers:
             raise SettingsError(f"{listing}: unknown source {source!r}; known are {', '.join(readers)}.")
@@ -126,6 +129,21 @@ def _bigearthnet(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]
         # A v1 and a v2 patch of one place differ in name only after the tile; the acquisition is the same.
         patches[domain].append(Patch(str(name), str(name), "L2A", optical, bands.L2A, guides))
     return patches
+
+
+def _places(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]]:
+    """Images of `scripts/gather_places.py`; one that is named twice is drawn twice as often."""
+
+    def read(name: str) -> Patch:
+        file = path / f"{name}.tif"
+        if not file.exists():
+            raise FileError(f"{file}: not found; scripts/gather_places.py makes it.")
+        with rasterio.open(file) as image:
+            optical = np.zeros((len(bands.NAMES), image.height, image.width), np.float32)
+            optical[[bands.INDEX[band] for band in image.descriptions]] = _reflectance(image.read())
+            return Patch(name, name, image.tags()["level"], optical, tuple(image.descriptions))
+
+    return {domain: [read(name) for name in chosen] for domain, chosen in selection.items()}
 
 
 def _reflectance(dn: NDArray[np.uint16]) -> NDArray[np.float32]:

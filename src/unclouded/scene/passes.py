@@ -19,13 +19,13 @@ from unclouded.bands import INDEX
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import CELL, Generator, Observation, pad_to_cells
-from unclouded.reflectance import to_dn, to_reflectance
+from unclouded.reflectance import to_dn, to_reflectance, valid_pixels
 from unclouded.scene.grid_file import GridFile
 from unclouded.scene.info import SceneInfo
 from unclouded.scene.overlap import ahead
 from unclouded.scene.sampling import Sampled, latents, observe, sample
 from unclouded.scene.surveying import HALVINGS, ContextRows, Surveying, cells_of
-from unclouded.scene.tiles import Box, Tile, cut
+from unclouded.scene.tiles import Box, Tile, cut, narrow
 from unclouded.scene.writer import checksum
 
 TILE = 512
@@ -113,14 +113,22 @@ class Hands(Protocol):
         """Clear tiles."""
 
 
+class _Look(NamedTuple):
+    """What the network is to see: the part of a tile that may not be clear, the image around it, and the context."""
+
+    part: Tile
+    x: Observation
+    context: Tensor
+
+
 @dataclass(frozen=True)
 class _Window:
     """One tile as read: its DN, which of them hold data, and what the network sees; None if it need not look."""
 
-    tile: Tile
+    box: Box
     dn: NDArray[Any]
     valid: NDArray[np.bool_]
-    x: Observation | None
+    look: _Look | None
 
 
 class Clearing:
@@ -262,14 +270,12 @@ class Clearing:
         Raises:
             FileError: if the scene cannot be read.
         """
-        with closing(ahead(self._read(tile) for tile in blocks)) as windows:
-            for window in windows:
-                assert window.x is not None
+        with closing(ahead(self._read(tile.core) for tile in blocks)) as windows:
+            for dn, valid, x in windows:
                 with torch.inference_mode():
-                    cells = self._generator.summarise(window.x).cpu().numpy()
-                radar = 0 if self._radar is None else checksum(window.x.guides.cpu().numpy())
-                known, valid = window.x.known.cpu().numpy(), int(window.valid.sum())
-                yield Summary(cells, known, valid, (checksum(window.dn), radar))
+                    cells = self._generator.summarise(x).cpu().numpy()
+                radar = 0 if self._radar is None else checksum(x.guides.cpu().numpy())
+                yield Summary(cells, x.known.cpu().numpy(), int(valid.sum()), (checksum(dn), radar))
 
     def clear(self, parts: Iterable[Part]) -> abc.Generator[ClearedTile, None, None]:
         """Clear tiles under the context of their cells.
@@ -281,74 +287,79 @@ class Clearing:
             for batch in batches:
                 yield from self._translate(batch)
 
-    def _batches(self, parts: Iterable[Part]) -> Iterator[list[tuple[_Window, Tensor]]]:
-        waiting: list[tuple[_Window, Tensor]] = []
+    def _batches(self, parts: Iterable[Part]) -> Iterator[list[_Window]]:
+        waiting: list[_Window] = []
         for tile, cells in parts:
-            context = torch.tensor(cells)
-            clear = self._is_clear(tile, context)
-            if clear:
-                tile = Tile(tile.core, tile.core)
-            if waiting and (len(waiting) == self._batch or not _alike(waiting[0][0].tile, tile)):
+            window = self._look_at(tile, torch.tensor(cells))
+            if waiting and (len(waiting) == self._batch or not _alike(waiting[0], window)):
                 yield waiting
                 waiting = []
-            waiting.append((self._read(tile, looked_at=not clear), context))
+            waiting.append(window)
         if waiting:
             yield waiting
 
-    def _is_clear(self, tile: Tile, context: Tensor) -> bool:
-        """Tell whether the survey alone shows that no pixel of a tile would change."""
-        cells = cells_of(tile.core.within(tile.outer))
-        return not bool(self._generator.near_cores(context)[(0, *cells)].any())
+    def _look_at(self, tile: Tile, context: Tensor) -> _Window:
+        """Read a tile, and around the part of it that the survey does not show clear all that the network must see."""
+        doubtful = self._generator.near_cores(context)[(0, *cells_of(tile.core.within(tile.outer)))].numpy()
+        if not doubtful.any():
+            dn = self._scene.read(tile.core.row, tile.core.column, tile.core.height, tile.core.width)
+            return _Window(tile.core, dn, valid_pixels(dn, self.info.encoding), None)
+        part = narrow(tile, doubtful, CELL, self._generator.margin)
+        read = tile.core.joined(part.outer)
+        dn, valid, x = self._read(read, part.outer)
+        core = tile.core.within(read).slices
+        look = None
+        if valid[part.core.within(read).slices].any():
+            look = _Look(part, x, context[(..., *cells_of(part.outer.within(tile.outer)))])
+        return _Window(tile.core, dn[(slice(None), *core)].copy(), valid[core], look)
 
-    def _read(self, tile: Tile, looked_at: bool = True) -> _Window:
-        box = tile.outer
+    def _read(self, box: Box, seen: Box | None = None) -> tuple[NDArray[Any], NDArray[np.bool_], Observation]:
+        """Read the DN of a box, which of them hold data, and the observation of the `seen` part of it, or of all."""
+        seen = seen or box
         dn = self._scene.read(box.row, box.column, box.height, box.width)
-        reflectance, valid = to_reflectance(dn, self.info.encoding)
-        if not looked_at:
-            return _Window(tile, dn, valid, None)
-        radar = None if self._radar is None else self._radar.read(box.row, box.column, box.height, box.width)
-        x = observe(reflectance, valid, self.info.bands, self.info.level, radar, self._device)
-        return _Window(tile, dn, valid, pad_to_cells(x))
+        slices = seen.within(box).slices
+        reflectance, _ = to_reflectance(dn[(slice(None), *slices)], self.info.encoding)
+        valid = valid_pixels(dn, self.info.encoding)
+        radar = None if self._radar is None else self._radar.read(seen.row, seen.column, seen.height, seen.width)
+        x = observe(reflectance, valid[slices], self.info.bands, self.info.level, radar, self._device)
+        return dn, valid, pad_to_cells(x)
 
     @torch.inference_mode()
-    def _translate(self, batch: Sequence[tuple[_Window, Tensor]]) -> list[ClearedTile]:
-        """Clear tiles of one shape; those that are clear or without data do not reach the network."""
+    def _translate(self, batch: Sequence[_Window]) -> list[ClearedTile]:
+        """Clear tiles whose parts to look at are alike; none reaches the network where it is clear or without data."""
         drawn: dict[int, Sampled] = {}
-        core = batch[0][0].tile.core.within(batch[0][0].tile.outer)
-        seen = {
-            number: window.x
-            for number, (window, _) in enumerate(batch)
-            if window.x is not None and window.valid[core.slices].any()
-        }
-        if seen:
+        looks = {number: window.look for number, window in enumerate(batch) if window.look is not None}
+        if looks:
             started = time.perf_counter()
-            x = Observation(*(torch.cat(parts) for parts in zip(*seen.values(), strict=True)))
-            cells = torch.cat([batch[number][1] for number in seen]).to(self._device)
-            drawn = dict(zip(seen, sample(self._generator, x, cells, self._latents, core), strict=True))
+            part, _, _ = next(iter(looks.values()))
+            x = Observation(*(torch.cat(parts) for parts in zip(*(look.x for look in looks.values()), strict=True)))
+            context = torch.cat([look.context for look in looks.values()]).to(self._device)
+            core = part.core.within(part.outer)
+            drawn = dict(zip(looks, sample(self._generator, x, context, self._latents, core), strict=True))
             self.seconds_network += time.perf_counter() - started
-        return [self._compose(window, drawn.get(number)) for number, (window, _) in enumerate(batch)]
+        return [self._compose(window, drawn.get(number)) for number, window in enumerate(batch)]
 
     def _compose(self, window: _Window, sampled: Sampled | None) -> ClearedTile:
-        core = window.tile.core.within(window.tile.outer).slices
-        dn, valid = window.dn[(slice(None), *core)].copy(), window.valid[core]
+        box, dn, valid = window.box, window.dn, window.valid
         quality = np.full((len(QUALITY_BANDS), *valid.shape), np.nan, np.float32)
-        if sampled is None:
-            quality[:, valid] = 0
-            return ClearedTile(window.tile.core, dn, quality, int(valid.sum()), 0)
-        changed = valid & (sampled.opacity >= self._threshold)
-        if changed.any():
-            present = [INDEX[band] for band in self.info.bands]
-            pixels = sampled.reflectance[present][:, None, changed]
-            dn[:, changed] = to_dn(pixels, self.info.encoding, dn.dtype)[:, 0]
-        quality[:, valid] = np.stack([sampled.opacity, sampled.uncertainty])[:, valid]
-        return ClearedTile(window.tile.core, dn, quality, int(valid.sum()), int(changed.sum()))
+        quality[:, valid] = 0
+        changed = np.zeros_like(valid)
+        if window.look is not None and sampled is not None:
+            part = window.look.part.core.within(box).slices
+            changed[part] = valid[part] & (sampled.opacity >= self._threshold)
+            if changed.any():
+                present = [INDEX[band] for band in self.info.bands]
+                pixels = sampled.reflectance[present][:, None, changed[part]]
+                dn[:, changed] = to_dn(pixels, self.info.encoding, dn.dtype)[:, 0]
+            quality[:, *part] = np.where(valid[part], (sampled.opacity, sampled.uncertainty), np.nan)
+        return ClearedTile(box, dn, quality, int(valid.sum()), int(changed.sum()))
 
 
-def _alike(one: Tile, other: Tile) -> bool:
-    """Tell whether two tiles can share a batch: in one row, of the same size, and the same part of it to be kept."""
+def _alike(one: _Window, other: _Window) -> bool:
+    """Tell whether two tiles can share a batch: in one row, and what is looked at, if anything, of one shape."""
     # Of one row, so that rows left out do not change the batches, and with them the last bits, of the others.
-    return (
-        one.core.row == other.core.row
-        and one.core.within(one.outer) == other.core.within(other.outer)
-        and ((one.outer.height, one.outer.width) == (other.outer.height, other.outer.width))
-    )
+    return one.box.row == other.box.row and _shape(one.look) == _shape(other.look)
+
+
+def _shape(look: _Look | None) -> tuple[Box, torch.Size] | None:
+    return look and (look.part.core.within(look.part.outer), look.x.optical.shape)

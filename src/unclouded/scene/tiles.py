@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Box:
@@ -34,6 +37,17 @@ class Box:
         """The same rectangle counted from the corner of `outer`."""
         return Box(self.row - outer.row, self.column - outer.column, self.height, self.width)
 
+    def grown(self, margin: int, limit: Box) -> Box:
+        """The rectangle and `margin` around it, as far as it lies in `limit`."""
+        row, column = max(self.row - margin, limit.row), max(self.column - margin, limit.column)
+        bottom, right = min(self.bottom + margin, limit.bottom), min(self.right + margin, limit.right)
+        return Box(row, column, bottom - row, right - column)
+
+    def joined(self, other: Box) -> Box:
+        """The smallest rectangle that holds both."""
+        row, column = min(self.row, other.row), min(self.column, other.column)
+        return Box(row, column, max(self.bottom, other.bottom) - row, max(self.right, other.right) - column)
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -46,6 +60,21 @@ class Tile:
 
     core: Box
     outer: Box
+
+
+def narrow(tile: Tile, wanted: NDArray[np.bool_], cell: int, margin: int) -> Tile:
+    """Reduce a tile to the rectangle of its core that holds all wanted cells.
+
+    Args:
+        tile: its core starts at a multiple of `cell`.
+        wanted: (h, w) for each cell of the core, the last of which it may cut; at least one is True.
+        cell: side of a cell in pixels.
+        margin: seen around the part, where the tile's own surroundings reach so far.
+    """
+    (top, bottom), (left, right) = (np.flatnonzero(wanted.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0))
+    corner = (tile.core.row + top * cell, tile.core.column + left * cell)
+    core = Box(*corner, (bottom - top + 1) * cell, (right - left + 1) * cell).grown(0, tile.core)
+    return Tile(core, core.grown(margin, tile.outer))
 
 
 def cut(

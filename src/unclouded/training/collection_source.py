@@ -53,7 +53,7 @@ class CollectionSource:
         cloudy = [self.cloudy[int(torch.randint(len(self.cloudy), (), generator=self.rng))] for _ in range(size)]
         clear = [self._draw(patch.level) for patch in cloudy]
         x, y = self._stack([self._cut(patch) for patch in cloudy]), self._stack(clear)
-        present = torch.stack([drop_bands(bool(is_l2a), self.rng) for is_l2a in x.level])
+        present = torch.stack([drop_bands(bool(is_l2a), self.rng) for is_l2a in x.level]) * x.present * y.present
         y = y._replace(optical=change_level(y.optical, y.level, x.level, self.rng), level=x.level)
         x, y = (part._replace(present=present, optical=part.optical * present[:, :, None, None]) for part in (x, y))
         return x, y
@@ -87,11 +87,18 @@ class CollectionSource:
         radar = [p.radar if self._radar else None for p in patches]
         return Observation.of(
             torch.stack([torch.from_numpy(patch.optical) for patch in patches]),
-            torch.ones(len(patches), len(bands.NAMES)),
+            torch.stack([_present(patch) for patch in patches]),
             torch.tensor([float(patch.level == "L2A") for patch in patches]),
             guides=torch.stack([torch.from_numpy(empty if image is None else image) for image in radar]),
             guided=torch.tensor([[float(image is not None)] * len(GUIDES) for image in radar]),
         )
+
+
+def _present(patch: Patch) -> torch.Tensor:
+    """(13,) 1 for each band that is there, or that shows the air alone over clear ground and so is made up: B10."""
+    present = torch.from_numpy(patch.present)
+    present[bands.INDEX["B10"]] = 1
+    return present
 
 
 def _large_enough(patch: Patch) -> Patch:
