@@ -67,6 +67,14 @@ def test_clear_names_its_outputs_the_share_changed_and_the_time(scene, weights, 
         assert file.shape == (60, 70) and file.descriptions == FOUR
 
 
+def test_an_image_without_clear_ground_is_said_to_be_a_guess(scene, weights, tmp_path):
+    for threshold, said in ((0, True), (1, False)):
+        output = tmp_path / f"{threshold}.tif"
+        done = run("clear", scene, "--output", output, "--model", weights, "--threshold", threshold)
+        assert done.exit_code == 0, done.stderr
+        assert ("a guess at best" in done.stderr) == said
+
+
 def test_assumptions_are_said(weights, tmp_path):
     path = write(tmp_path / "stack.tif", L2A, names=False)
     done = run("clear", path, "--output", tmp_path / "clear.tif", "--model", weights)

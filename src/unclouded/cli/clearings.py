@@ -7,11 +7,15 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unclouded.cli.console import report, tell
+from unclouded.cli.console import report, say, tell
 
 if TYPE_CHECKING:
     from unclouded.models.weights import Header
     from unclouded.scene.clear import ClearedScene
+
+
+_NOTHING_CLEAR = 0.99
+"""Share of the pixels from which on hardly any ground is left to go by."""
 
 
 class Clearings:
@@ -36,6 +40,11 @@ class Clearings:
             print(json.dumps(record), flush=True)
         else:
             tell(summary(cleared, elsewhere=elsewhere))
+        if cleared.changed >= _NOTHING_CLEAR:
+            say(
+                f"note: {source}: nearly all of it lies under cloud or shadow; with no clear ground to go by, the "
+                "result is a guess at best: use another day's image, or give --radar"
+            )
 
     def refuse(self, source: str, error: BaseException) -> None:
         """Say why an input has no outputs."""
