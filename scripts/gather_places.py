@@ -73,6 +73,22 @@ def _date(first: int) -> Callable[[Path], Image]:
     return lambda path: _raster(path)[first : first + 4]
 
 
+def _times(factor: float, read: Callable[[Path], Image]) -> Callable[[Path], Image]:
+    return lambda path: read(path) * np.float32(factor)
+
+
+def _scene(number: int) -> Callable[[Path], Image]:
+    """One date of an array of (dates, rows, columns, bands)."""
+    return lambda path: np.load(path)[number].transpose(2, 0, 1).astype(np.float32)
+
+
+def _folder(path: Path) -> Image:
+    """A file for each band of L1C, named B1 to B12."""
+    files = [path / f"B{band[1:].lstrip('0')}.tif" for band in L1C]
+    size = (264, 264)
+    return np.concatenate([_enlarge(_raster(file), size) for file in files])
+
+
 def _dsen2(path: Path) -> Image:
     """MATLAB's HDF5: rows and columns stand the other way round, and each resolution is an array of its own."""
     parts = [_raster(f"HDF5:{path}://{array}").transpose(0, 2, 1) for array in ("im10", "im20", "im60")]
@@ -93,6 +109,7 @@ def _enlarge(image: Image, size: tuple[int, ...]) -> Image:
     return F.interpolate(torch.from_numpy(image)[None], size=size, mode="bilinear", align_corners=False)[0].numpy()
 
 
+_EO_LEARN = ("sentinel-hub/eo-learn", "303e7585", "example_data/REFERENCE_SCENES.npy", "L1C", L1C)
 _FTW = ("fieldsoftheworld/ftw-baselines", "0bc7a853", "tests/data-files/inference-img.tif", "L2A")
 _FTW_BANDS = ("B04", "B03", "B02", "B08")
 
@@ -132,6 +149,25 @@ SOURCES = {
         ("B02", "B03", "B04", "B08"),
         lambda path: np.array(json.loads(path.read_text()), np.float32),
     ),
+    # The rest is never trained on. North-east Germany: fields, villages; clear
+    "germany": Source("lanha/DSen2", "38d7209d", "data/S2A_MSIL1C_20170527_T33UUB.mat", "L1C", _DSEN2, _dsen2),
+    # Minas Gerais, Brazil: fields, eucalyptus; clear
+    "minas": Source(
+        "sig-gis/sig-ssl4eo",
+        "e55effef",
+        "fao_models/tests/data/imgs/000001/20180302T125301_20180302T125304_T24KUF",
+        "L1C",
+        L1C,
+        _folder,
+    ),
+    # Moravia; clear; stored as DN / 2,000
+    "moravia": Source(
+        "strath-ai/SatelliteCloudGenerator", "d0787cbd", "imgs/clean.tif", "L1C", _TEN_TO_TWELVE, _times(2000, _raster)
+    ),
+    # Slovenia: forest; three clear dates of five; stored as reflectance
+    "slovenia_2": Source(*_EO_LEARN, _times(10_000, _scene(2))),
+    "slovenia_3": Source(*_EO_LEARN, _times(10_000, _scene(3))),
+    "slovenia_4": Source(*_EO_LEARN, _times(10_000, _scene(4))),
 }
 
 if __name__ == "__main__":

@@ -16,11 +16,13 @@ import sys
 
 import numpy as np
 
-from unclouded.allocator import keep_freed_memory
+from unclouded.allocator import give_back_freed_memory, keep_freed_memory
 
 if "keep" in sys.argv:
     keep_freed_memory()
 np.ones(50_000_000, np.uint8)
+if "give" in sys.argv:
+    give_back_freed_memory()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 np.ones(50_000_000, np.uint8)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
@@ -42,4 +44,5 @@ def test_a_second_large_array_costs_no_pages() -> None:
     anew = page_faults()
     assert anew > 20
     assert page_faults("keep") < anew / 10
+    assert page_faults("keep", "give") > anew / 2
     assert page_faults(**{name: str(value) for name, value in ENVIRONMENT.items()}) < anew / 10

@@ -44,26 +44,28 @@ def test_a_box_counts_from_the_corner_of_its_outer_box():
     assert Box(20, 30, 4, 5).within(Box(12, 14, 30, 30)) == Box(8, 16, 4, 5)
 
 
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 3), st.data())
-def test_a_narrowed_tile_holds_the_wanted_cells_and_no_row_or_column_more(height, width, margin, data):
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 3), st.sampled_from([8, 16]), st.data())
+def test_a_narrowed_tile_holds_the_wanted_cells_and_little_more(height, width, margin, step, data):
     scene = Box(0, 0, height, width)
-    tile = next(iter(data.draw(st.permutations(list(cut(height, width, size=32, margin=8 * margin, step=8))))))
+    tile = data.draw(st.sampled_from(list(cut(height, width, size=32, margin=8 * margin, step=8))))
     shape = (-(-tile.core.height // 8), -(-tile.core.width // 8))
     wanted = np.array(data.draw(st.lists(st.booleans(), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])))
     wanted = wanted.reshape(shape)
     wanted[data.draw(st.integers(0, shape[0] - 1)), data.draw(st.integers(0, shape[1] - 1))] = True
-    part = narrow(tile, wanted, 8, 8 * margin)
+    part = narrow(tile, wanted, 8, 8 * margin, step)
     assert part.outer == part.core.grown(8 * margin, scene)
     pixels = wanted.repeat(8, 0).repeat(8, 1)[: tile.core.height, : tile.core.width]
-    inside = part.core.within(tile.core).slices
-    assert pixels[inside].sum() == pixels.sum()
-    rows, columns = pixels[inside].any(1), pixels[inside].any(0)
-    assert rows[0] and rows[-1] and columns[0] and columns[-1]
+    inside = part.core.within(tile.core)
+    assert pixels[inside.slices].sum() == pixels.sum()
+    assert inside.row % step == inside.column % step == 0
+    assert inside.height % step == 0 or inside.bottom == tile.core.height
+    rows, columns = pixels[inside.slices].any(1), pixels[inside.slices].any(0)
+    assert all(side[:step].any() and side[-step:].any() for side in (rows, columns))
 
 
 def test_the_whole_core_is_kept_where_all_is_wanted():
     tile = Tile(Box(8, 16, 13, 9), Box(0, 8, 21, 17))
-    assert narrow(tile, np.ones((2, 2), bool), 8, 8) == tile
+    assert narrow(tile, np.ones((2, 2), bool), 8, 8, 8) == tile
 
 
 def test_a_joined_box_is_the_smallest_that_holds_both():

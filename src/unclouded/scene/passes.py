@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unclouded.allocator import give_back_freed_memory
 from unclouded.bands import INDEX
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
@@ -36,6 +37,9 @@ Progress = Callable[[str, int, int], None]
 
 _SURVEY = 4
 """How many times more cells than a tile's the survey takes at once: they are few against pixels."""
+
+_PART = 128
+"""Sides in pixels of what the network sees of a tile are multiples of it: of few sizes, each of which costs memory."""
 
 _BLOCK = 1024
 """Side in pixels of what is read at once to be summarised; JPEG 2000 products are stored in such blocks."""
@@ -283,8 +287,12 @@ class Clearing:
         Raises:
             FileError: if the scene cannot be read.
         """
+        row = 0
         with closing(ahead(self._batches(parts))) as batches:
             for batch in batches:
+                if batch[0].box.row != row:
+                    row = batch[0].box.row
+                    give_back_freed_memory()
                 yield from self._translate(batch)
 
     def _batches(self, parts: Iterable[Part]) -> Iterator[list[_Window]]:
@@ -304,7 +312,7 @@ class Clearing:
         if not doubtful.any():
             dn = self._scene.read(tile.core.row, tile.core.column, tile.core.height, tile.core.width)
             return _Window(tile.core, dn, valid_pixels(dn, self.info.encoding), None)
-        part = narrow(tile, doubtful, CELL, self._generator.margin)
+        part = narrow(tile, doubtful, CELL, self._generator.margin, _PART)
         read = tile.core.joined(part.outer)
         dn, valid, x = self._read(read, part.outer)
         core = tile.core.within(read).slices

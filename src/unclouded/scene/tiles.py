@@ -62,7 +62,7 @@ class Tile:
     outer: Box
 
 
-def narrow(tile: Tile, wanted: NDArray[np.bool_], cell: int, margin: int) -> Tile:
+def narrow(tile: Tile, wanted: NDArray[np.bool_], cell: int, margin: int, step: int) -> Tile:
     """Reduce a tile to the rectangle of its core that holds all wanted cells.
 
     Args:
@@ -70,10 +70,12 @@ def narrow(tile: Tile, wanted: NDArray[np.bool_], cell: int, margin: int) -> Til
         wanted: (h, w) for each cell of the core, the last of which it may cut; at least one is True.
         cell: side of a cell in pixels.
         margin: seen around the part, where the tile's own surroundings reach so far.
+        step: the part starts and ends at multiples of it, counted from the core's corner, or at the core's end.
     """
     (top, bottom), (left, right) = (np.flatnonzero(wanted.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0))
-    corner = (tile.core.row + top * cell, tile.core.column + left * cell)
-    core = Box(*corner, (bottom - top + 1) * cell, (right - left + 1) * cell).grown(0, tile.core)
+    row, column = (start * cell // step * step for start in (top, left))
+    height, width = (-(-(last + 1) * cell // step) * step - first for first, last in ((row, bottom), (column, right)))
+    core = Box(tile.core.row + row, tile.core.column + column, height, width).grown(0, tile.core)
     return Tile(core, core.grown(margin, tile.outer))
 
 
