@@ -18,8 +18,8 @@ _LIMIT = 2**30
 _OPTIONS = {"MALLOC_MMAP_THRESHOLD_": (-3, _LIMIT), "MALLOC_TRIM_THRESHOLD_": (-1, _LIMIT), "MALLOC_ARENA_MAX": (-8, 1)}
 
 # oneDNN keeps a plan with its memory for every layer at every size of image, 1,024 of them unless told. On a scene of
-# 10,980 x 10,980, whose parts have some thirty sizes, that took 0.7 GiB; 128 hold the layers at the usual sizes.
-_PLANS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": 128}
+# 10,980 x 10,980, whose parts have some forty sizes, that took 0.7 GiB; making a plan anew takes no time one can see.
+_PLANS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": 32}
 
 ENVIRONMENT = {name: value for name, (_, value) in _OPTIONS.items()} | _PLANS
 """What a process has to be started with for the same."""
