@@ -115,9 +115,7 @@ class TrainingSettings(_Strict):
     """How long and how fast.
 
     Attributes:
-        start: weights of G_XY to start from, bundled ones by name or others by path; what they lack is learnt anew. Of
-            several, the mean: that of weights and of what they were taught further to does better than either on
-            images unlike those of either training (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
+        start: weights of G_XY to start from, bundled ones by name or others by path; what they lack is learnt anew.
         collection: YAML file that names the images of a data folder; an archive needs none.
         steps: in all; 0 only teaches the error head.
         batch: simulated images per step.
@@ -136,7 +134,7 @@ class TrainingSettings(_Strict):
         precision: of the networks; "auto" is that which the device computes fastest in.
     """
 
-    start: str | tuple[str, ...] = ()
+    start: str | None = None
     collection: str | None = None
     steps: int = Field(ge=0)
     batch: int = Field(default=4, ge=2)

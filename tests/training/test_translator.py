@@ -94,20 +94,6 @@ def test_a_run_starts_from_weights_that_fit_alone(tiny: TranslatorSettings, tmp_
         translator.Training(TranslatorSettings.model_validate(model))
 
 
-def test_of_several_weights_a_run_starts_from_the_mean(tiny: TranslatorSettings, tmp_path: Path) -> None:
-    parts = []
-    for number, steps in enumerate((40, 7, 3)):
-        model = tiny.model_dump()
-        model["training"] |= {"seed": number}
-        parts.append(translator.Training(TranslatorSettings.model_validate(model)).average)
-        save_generator(parts[-1], Header("part", steps=steps), tmp_path / f"{number}.safetensors")
-    model["training"] |= {"start": [str(tmp_path / f"{number}.safetensors") for number in range(3)]}
-    training = translator.Training(TranslatorSettings.model_validate(model))
-    assert training.steps_before == 40
-    for name, value in training.average.state_dict().items():
-        torch.testing.assert_close(value, sum(part.state_dict()[name] for part in parts) / 3)
-
-
 def test_not_a_number_stops_and_keeps_the_last_checkpoint(
     tiny: TranslatorSettings, made_up: Path, tmp_path: Path, monkeypatch
 ) -> None:

@@ -118,37 +118,29 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
     return generator, header
 
 
-def start_from(generator: Generator, *names: str | Path) -> int:
-    """Give a generator the mean of weights, bundled by name or any by path; what any of them lacks keeps its own.
+def start_from(generator: Generator, name: str | Path) -> int:
+    """Give a generator the values of weights, bundled by name or any by path; what they lack keeps its own.
 
     Returns:
-        The training steps that lie behind them, at most.
+        The training steps that the weights have behind them.
 
     Raises:
         FileError: there is no such file or it cannot be read.
         WeightsError: it is not safetensors, is cut short, or holds values that are not finite or have no place in the
             generator.
     """
-    own = {name: value.clone() for name, value in generator.state_dict().items()}
-    mean: dict[str, Tensor] = {}
-    steps = 0
-    for count, name in enumerate(names, start=1):
-        path, record, tensors = _read(name, FORMAT)
-        _check_finite(tensors, path)
-        try:
-            strange = generator.load_state_dict(tensors, strict=False).unexpected_keys
-        except RuntimeError as error:
-            raise _misfit(path, error) from error
-        if strange:
-            raise WeightsError(
-                f"{path}: holds {strange[0]}, which the network of the settings does not have; "
-                "give weights of that network, or the settings that these were trained with."
-            )
-        shared = tensors if count == 1 else {key: tensors[key] for key in mean.keys() & tensors.keys()}
-        mean = {key: torch.lerp(mean.get(key, value), value, 1 / count) for key, value in shared.items()}
-        steps = max(steps, int(record.get("steps", 0)))
-    generator.load_state_dict(own | mean)
-    return steps
+    path, record, tensors = _read(name, FORMAT)
+    _check_finite(tensors, path)
+    try:
+        strange = generator.load_state_dict(tensors, strict=False).unexpected_keys
+    except RuntimeError as error:
+        raise _misfit(path, error) from error
+    if strange:
+        raise WeightsError(
+            f"{path}: holds {strange[0]}, which the network of the settings does not have; "
+            "give weights of that network, or the settings that these were trained with."
+        )
+    return int(record.get("steps", 0))
 
 
 def load_land_cover(name: str | Path, *vocabularies: Sequence[str]) -> tuple[LandCover, LandCoverHeader]:

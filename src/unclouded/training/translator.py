@@ -64,7 +64,7 @@ class Training:
         self.settings, self.device = settings, ranks.device
         networks = Translator(sizes_of(settings))
         start = settings.training.start
-        self.steps_before = start_from(networks.g_xy, *((start,) if isinstance(start, str) else start))
+        self.steps_before = 0 if start is None else start_from(networks.g_xy, start)
         self.translator: Translator = networks.to(self.device, memory_format=networks.memory_format)  # type: ignore[call-overload]
         self.average: Generator = copy.deepcopy(self.translator.g_xy).requires_grad_(False)
         ranks.share(self.translator.g_xy, "spread", "translate")
