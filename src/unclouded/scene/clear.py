@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unclouded import __version__
+from unclouded.allocator import give_back_freed_memory
 from unclouded.bands import INDEX
 from unclouded.files import QUALITY_BANDS, quality_path, workplace
 from unclouded.models.generator import Generator, pad_to_cells
@@ -146,6 +147,7 @@ def clear_scene(
             with closing(clearing.tiles(finished)) as tiles, Behind() as behind:
                 for cleared in tiles:
                     behind(strips.write, cleared)
+            give_back_freed_memory()  # the network's, which GDAL's would come on top of
             strips.publish(describe_files)
             share = strips.changed / strips.valid
     seconds = time.perf_counter() - start
