@@ -64,17 +64,32 @@ def test_an_error_in_the_work_comes_out():
         behind(fail)
 
 
-def test_work_that_waits_is_dropped_when_the_context_ends_in_an_error():
+def held(started, go_on):
+    started.set()
+    go_on.wait(10)
+
+
+def test_work_that_waits_is_done_when_the_context_ends_in_an_error():
     started, go_on, done = threading.Event(), threading.Event(), []
-
-    def hold():
-        started.set()
-        go_on.wait(10)
-
     with pytest.raises(ValueError, match="network"), Behind() as behind:
-        behind(hold)
+        behind(held, started, go_on)
         started.wait(10)
         behind(done.append, 1)
         threading.Timer(0.2, go_on.set).start()
         raise ValueError("network")
+    assert done == [1]
+
+
+def test_nothing_is_done_after_work_that_failed():
+    started, go_on, done = threading.Event(), threading.Event(), []
+
+    def fail():
+        held(started, go_on)
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"), Behind() as behind:
+        behind(fail)
+        started.wait(10)
+        behind(done.append, 1)
+        go_on.set()
     assert done == []

@@ -32,15 +32,16 @@ def ahead(items: Iterable[T]) -> Generator[T, None, None]:
 
 
 class Behind:
-    """Does what it is given in another thread, in order; leaving the context waits for all of it.
+    """Does what it is given in another thread, in order; leaving the context waits for all of it, after an error too.
 
     Up to `_DEPTH` pieces of work wait for the one that is being done; an error in one comes out at the next call or at
-    the end, and ends the rest.
+    the end, and what was to come after it is not done.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "behind")
         self._waiting: deque[Future[None]] = deque()
+        self._failed = False
 
     def __enter__(self) -> Behind:
         return self
@@ -49,12 +50,21 @@ class Behind:
         """Have `work(*arguments)` done; waits while too much is to be done already."""
         while len(self._waiting) > _DEPTH:
             self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(work, *arguments))
+        self._waiting.append(self._thread.submit(self._do, work, *arguments))
+
+    def _do(self, work: Callable[..., None], *arguments: object) -> None:
+        if self._failed:
+            return
+        try:
+            work(*arguments)
+        except BaseException:
+            self._failed = True
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=error is not None)
+        self._thread.shutdown(wait=True)
         if error is None:
             for future in self._waiting:
                 future.result()
