@@ -1,12 +1,13 @@
 """What each part of the method is worth: one table on held-out real places, each switch a row.
 
     python benchmarks/ablation.py RUNS --archive SIM [--steps 200] [--batch 2] [--seeds 2] [--data ../shared/data]
-                                  [--patches 150] [--table FILE.md] [--json FILE]
+                                  [--patches 150] [--rows NAME ...] [--table FILE.md] [--json FILE]
 
 Every trained row learns from the same real images (settings/collection.yaml) for the same number of steps with the
 same number of unpaired images in each; rows differ in the settings that stand beside them in `ROWS` and in nothing
 else. Headline rows are trained with `--seeds` seeds, the others with one. Finished runs and measurements in RUNS are
-kept, so that a killed benchmark goes on.
+kept, so that a killed benchmark goes on. `--rows` trains and measures only some of the trained rows, such as for
+more steps than there is time for all.
 
 Two sets are measured. The real pairs of `benchmarks/pairs.py`, of places never trained on: paired errors, and in
 quarters of 128 pixels the distances to the quarters of the clear images in the features of the bundled classifier,
@@ -226,6 +227,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--patches", type=int, default=150)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
     parser.add_argument("--table", type=Path)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -242,8 +244,8 @@ def main() -> None:
             rows[name] = [bench.real(fill)]
         rows[BUNDLED] = [kept(given.runs / "bundled.json", lambda: bench.weights("default"))]
         for seed in range(given.seeds):
-            for row, (_, _, headline) in ROWS.items():
-                if seed and not headline:
+            for row in given.rows:
+                if seed and not ROWS[row][2]:
                     continue
                 weights = trained(row, given, seed)
                 measured = kept(weights.with_name("measured.json"), lambda path=weights: bench.weights(path))
