@@ -6,8 +6,8 @@
 Every trained row learns from the same real images (settings/collection.yaml) for the same number of steps with the
 same number of unpaired images in each; rows differ in the settings that stand beside them in `ROWS` and in nothing
 else. Headline rows are trained with `--seeds` seeds, the others with one. Finished runs and measurements in RUNS are
-kept, so that a killed benchmark goes on. `--rows` trains and measures only some of the trained rows, such as for
-more steps than there is time for all.
+kept, so that a killed benchmark goes on; other `--steps` need other RUNS. `--rows` trains and measures only some of
+the trained rows, such as for more steps than there is time for all.
 
 Two sets are measured. The real pairs of `benchmarks/pairs.py`, of places never trained on: paired errors, and in
 quarters of 128 pixels the distances to the quarters of the clear images in the features of the bundled classifier,
