@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from pairs import Pair, cloud_masks, load_pairs
 
 from unclouded import bands
+from unclouded.clearing.clear import clear_patch
 from unclouded.data.archive import Archive
 from unclouded.evaluation.fills import mean_fill, smooth_fill
 from unclouded.evaluation.frechet import bootstrap, floor, frechet_distance
@@ -41,7 +42,6 @@ from unclouded.evaluation.paired import INDICES, average, compare, normalised_di
 from unclouded.evaluation.suite import Loaded, Measuring, evaluate
 from unclouded.models.generator import Observation
 from unclouded.models.weights import load_generator, load_land_cover
-from unclouded.scene.clear import clear_patch
 from unclouded.settings import TranslatorSettings, load_settings
 from unclouded.training.translator_run import run
 

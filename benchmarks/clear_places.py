@@ -18,8 +18,8 @@ import rasterio
 import yaml
 from rasterio.errors import NotGeoreferencedWarning
 
+from unclouded.clearing.clear import clear_patch
 from unclouded.models.weights import load_generator
-from unclouded.scene.clear import clear_patch
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from s2cloudless import S2PixelCloudDetector
 
 from unclouded import bands
+from unclouded.clearing.clear import clear_patch
 from unclouded.evaluation.paired import PairedErrors, average, compare
 from unclouded.models.weights import load_generator
-from unclouded.scene.clear import clear_patch
 
 PLACES = ROOT / "settings" / "places.yaml"
 FOUR = ("B02", "B03", "B04", "B08")

@@ -35,9 +35,9 @@ from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
 
 from unclouded.bands import BANDS, TEN
+from unclouded.clearing.clear import clear_patch
 from unclouded.evaluation.paired import PairedErrors, average, compare
 from unclouded.models.weights import load_generator
-from unclouded.scene.clear import clear_patch
 
 SCL_CLOUDY = (3, 8, 9, 10)
 """Cloud shadow, cloud of medium and high probability, thin cirrus."""

@@ -27,10 +27,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unclouded.allocator import keep_freed_memory
 from unclouded.bands import INDEX, L2A
+from unclouded.clearing.plan import bundled_patches
 from unclouded.models.generator import CELL, Generator, Observation
 from unclouded.models.weights import load_generator
-from unclouded.scene.batch import bundled_patches
-from unclouded.scene.reader import open_scene
+from unclouded.reading.reader import open_scene
 
 Run = Callable[[], tuple[Tensor, Tensor]]
 

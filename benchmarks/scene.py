@@ -26,9 +26,9 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 from unclouded.bands import L2A
+from unclouded.clearing.plan import bundled_patches
 from unclouded.models.weights import load_generator, save_generator
-from unclouded.scene.batch import bundled_patches
-from unclouded.scene.reader import open_scene
+from unclouded.reading.reader import open_scene
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "bigearthnet_patches.npz"
 _SIDE = 120

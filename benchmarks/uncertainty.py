@@ -41,11 +41,11 @@ from pairs_l2a import load_site
 from scipy.stats import spearmanr
 
 from unclouded import bands
+from unclouded.clearing.clear import clear_patch
 from unclouded.data.clouds import simulate
 from unclouded.data.seasons import path_reflectance
 from unclouded.models.generator import Generator
 from unclouded.models.weights import load_generator
-from unclouded.scene.clear import clear_patch
 
 TARGET, SIGMAS = 0.90, 1.645
 FACTORS = np.geomspace(0.1, 100, 2001)

@@ -30,11 +30,11 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tqdm import tqdm
 
 import unclouded
+from unclouded.clearing.plan import bundled_patches
 from unclouded.files import quality_path
-from unclouded.scene.batch import bundled_patches
-from unclouded.scene.reader import open_scene
-from unclouded.scene.tiles import Box
-from unclouded.scene.writer import BLOCK, Layout, StripWriter, write_cog
+from unclouded.reading.reader import open_scene
+from unclouded.tiles import Box
+from unclouded.writing.writer import BLOCK, Layout, StripWriter, write_cog
 
 _SIDE = 120
 _FLAGS = (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unclouded.data.simulation import jobs, load
+from unclouded.data.landscapes.simulation import jobs, load
 from unclouded.report.contact_sheet import coloured, contact_sheet
 
 _BANDS = ("B02", "B03", "B04")

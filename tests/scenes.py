@@ -10,8 +10,8 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from unclouded.models.context_generator import ContextGenerator
+from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import Encoding
-from unclouded.scene.info import SceneInfo
 
 
 class MemoryScene:

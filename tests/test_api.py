@@ -11,9 +11,9 @@ import xarray as xr
 from scenes import MemoryScene, active_generator, ground
 
 import unclouded
+from unclouded.clearing import arrays
 from unclouded.models.generator import Generator
 from unclouded.models.weights import Header, save_generator
-from unclouded.scene import arrays
 
 FOUR = ("B02", "B03", "B04", "B08")
 

@@ -11,9 +11,9 @@ from scenes import MemoryScene, active_generator, ground
 from typer.testing import CliRunner
 
 from unclouded.bands import L2A
+from unclouded.clearing.plan import bundled_patches
 from unclouded.cli import app
 from unclouded.models.weights import Header, bundled, save_generator
-from unclouded.scene.batch import bundled_patches
 
 FOUR = ("B02", "B03", "B04", "B08")
 

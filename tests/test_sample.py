@@ -3,8 +3,8 @@
 import pytest
 
 from unclouded import bands
-from unclouded.scene.batch import bundled_patches
-from unclouded.scene.reader import open_scene
+from unclouded.clearing.plan import bundled_patches
+from unclouded.reading.reader import open_scene
 
 
 @pytest.mark.parametrize("patch", bundled_patches(), ids=lambda patch: patch.name[-5:])

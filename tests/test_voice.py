@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 import unclouded
+from unclouded.clearing.plan import bundled_patches
 from unclouded.cli import app, console
 from unclouded.cli.voice import VOICE
 from unclouded.models.weights import bundled
-from unclouded.scene.batch import bundled_patches
 
 HEAVY = ("torch", "matplotlib", "scipy", "rasterio", "numpy", "xarray")
 

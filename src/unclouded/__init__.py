@@ -10,24 +10,19 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unclouded.errors import FileError, InputError, OutputExistsError, SettingsError, UncloudedError, WeightsError
+from unclouded.version import __version__
 
 if TYPE_CHECKING:
     import xarray
     from numpy.typing import ArrayLike
     from torch import nn
 
-    from unclouded.scene.clear import ClearedScene
-    from unclouded.scene.reader import Scene
-
-try:
-    __version__ = version("unclouded")
-except PackageNotFoundError:  # run from the source tree
-    __version__ = "0+unknown"
+    from unclouded.clearing.clear import ClearedScene
+    from unclouded.reading.reader import Scene
 
 __all__ = [
     "FileError",
@@ -91,16 +86,17 @@ def clear(
         WeightsError: if the weights are damaged or of another network.
         OutputExistsError: if an output is there and `overwrite` is not set.
     """
-    from unclouded.scene.arrays import ArrayScene, coordinates
-    from unclouded.scene.batch import Reading, refuse_collisions
-    from unclouded.scene.lazy import clear_lazily
-    from unclouded.scene.product import Model, clear_product, gather_product
+    from unclouded.clearing.arrays import ArrayScene, coordinates
+    from unclouded.clearing.lazy import clear_lazily
+    from unclouded.clearing.plan import refuse_collisions
+    from unclouded.clearing.product import Model, clear_product, gather_product
+    from unclouded.reading.reader import ReadOptions
 
     with ExitStack() as stack:
         scene: Scene | ArrayScene
         attributes: Mapping[str, Any]
         if isinstance(source, str | os.PathLike):
-            scene = stack.enter_context(Reading(bands, level, scale, offset).open(os.fspath(source)))
+            scene = stack.enter_context(ReadOptions(bands, level, scale, offset).open(os.fspath(source)))
             at, attributes = coordinates(scene.info), {}
         else:
             scene = ArrayScene(source, bands, level, scale, offset)

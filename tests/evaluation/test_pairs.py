@@ -15,10 +15,10 @@ from unclouded.errors import FileError, InputError
 from unclouded.evaluation import pairs
 from unclouded.evaluation.paired import compare
 from unclouded.evaluation.pairs import average, evaluate_folders
-from unclouded.scene.batch import Reading
+from unclouded.reading.reader import ReadOptions
 
 BANDS = ("B02", "B03", "B04", "B08")
-READING = Reading(level="L2A", offset=0)
+READING = ReadOptions(level="L2A", offset=0)
 RNG = np.random.default_rng(0)
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from unclouded.clearing.clear import clear_patch
 from unclouded.cli import app
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.generator import Observation
 from unclouded.models.weights import Header, load_generator, load_land_cover, save_generator
-from unclouded.scene.clear import clear_patch
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime, which runs the networks, is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript, of the extra `export`, is not installed")

@@ -14,7 +14,6 @@ from scenes import MemoryScene, active_generator, ground
 from unclouded.models.weights import Header, save_generator
 
 # The raster files of the tests of reading serve here too.
-sys.path.append(str(Path(__file__).parents[1] / "scene"))
 
 BANDS = ("B02", "B03", "B04", "B08")
 

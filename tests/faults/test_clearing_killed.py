@@ -16,17 +16,17 @@ import pytest
 import rasterio
 from conftest import command
 
+from unclouded.clearing.clear import clear_scene
 from unclouded.errors import FileError, OutputExistsError
 from unclouded.files import workplace_of
 from unclouded.models.weights import load_generator
-from unclouded.scene.clear import clear_scene
-from unclouded.scene.journal import JOURNAL, finished_rows
-from unclouded.scene.reader import open_scene
-from unclouded.scene.writer import StripWriter
+from unclouded.reading.reader import open_scene
+from unclouded.writing.journal import JOURNAL, finished_rows
+from unclouded.writing.writer import StripWriter
 
 FORKS = multiprocessing.get_context("forkserver")
 # Every fork would import them again.
-FORKS.set_forkserver_preload(["unclouded.models.weights", "unclouded.scene.clear", "unclouded.scene.reader"])
+FORKS.set_forkserver_preload(["unclouded.models.weights", "unclouded.clearing.clear", "unclouded.reading.reader"])
 
 
 def clear(scene: Path, weights: Path, output: Path, **options) -> None:

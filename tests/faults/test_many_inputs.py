@@ -52,8 +52,8 @@ import sys
 from pathlib import Path
 from unclouded.errors import UncloudedError
 from unclouded.models.weights import load_generator
-from unclouded.scene.clear import clear_scene
-from unclouded.scene.reader import open_scene
+from unclouded.clearing.clear import clear_scene
+from unclouded.reading.reader import open_scene
 import rasterio
 generator = load_generator(sys.argv[1])[0]
 done = refused = 0

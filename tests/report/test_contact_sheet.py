@@ -8,7 +8,7 @@ from matplotlib.image import imread
 from unclouded.data.archive import Archive, encode
 from unclouded.data.archive_writer import ArchiveWriter
 from unclouded.data.examples import examples
-from unclouded.data.simulation import jobs, load
+from unclouded.data.landscapes.simulation import jobs, load
 from unclouded.report.contact_sheet import coloured, contact_sheet
 
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from unclouded.cli import app
 from unclouded.files import sha256_of
+from unclouded.reading import preview, reader
 from unclouded.report import previews
 from unclouded.report.previews import true_colour
-from unclouded.scene import preview, reader
 
 sys.path.append(str(Path(__file__).parent))
 import made_pages

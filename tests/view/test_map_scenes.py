@@ -14,7 +14,7 @@ from unclouded.errors import FileError, InputError
 
 pytest.importorskip("rio_tiler", reason="the extra `view` is not installed")
 
-from unclouded.scene.batch import bundled_patches
+from unclouded.clearing.plan import bundled_patches
 from unclouded.view.scenes import open_map_scene
 
 

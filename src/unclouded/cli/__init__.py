@@ -33,7 +33,7 @@ speak_everywhere(app)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from unclouded import __version__
+        from unclouded.version import __version__
 
         print(f"unclouded {__version__}")
         raise typer.Exit

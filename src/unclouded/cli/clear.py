@@ -15,8 +15,8 @@ from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Over
 from unclouded.errors import OutputExistsError, UncloudedError
 
 if TYPE_CHECKING:
-    from unclouded.scene.batch import Reading
-    from unclouded.scene.product import Model
+    from unclouded.clearing.product import Model
+    from unclouded.reading.reader import ReadOptions
 
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
@@ -74,13 +74,14 @@ def clear(
 ) -> None:
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
     with faults(debug):
-        from unclouded.scene.batch import Reading, plan
+        from unclouded.clearing.plan import plan
+        from unclouded.reading.reader import ReadOptions
 
         if radar is not None and len(inputs) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--radar")
         if workers is not None and scheduler is not None:
             raise typer.BadParameter("has its own workers; give it without --workers", param_hint="--scheduler")
-        reading = Reading(names_of(bands), level.value if level else None, scale, offset)
+        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
         todo = plan(inputs, output, reading, overwrite=overwrite)
         for note in todo.notes:
             say(f"note: {note}")
@@ -89,7 +90,7 @@ def clear(
             clearings.refuse(source, error)
         if not todo.outputs:
             raise typer.Exit(FAILED)
-        from unclouded.scene.product import Model, clear_product
+        from unclouded.clearing.product import Model, clear_product
 
         loaded = Model.load(model, device.value, precision.value)
         detail(f"weights: {model}, on {loaded.device}, {loaded.generator.precision}")
@@ -121,7 +122,7 @@ def clear(
 
 def _clear_on_cluster(
     outputs: dict[str, Path],
-    reading: Reading,
+    reading: ReadOptions,
     model: str,
     loaded: Model,
     where: tuple[int | None, str | None],
@@ -129,8 +130,8 @@ def _clear_on_cluster(
     **options: Any,  # noqa: ANN401 (those of `clear_product`)
 ) -> None:
     """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed."""
-    from unclouded.scene.cluster import clear_scenes
-    from unclouded.scene.workers import Cluster
+    from unclouded.clearing.cluster import clear_scenes
+    from unclouded.clearing.workers import Cluster
 
     failed: dict[str, Exception] = {}
     with (
@@ -156,17 +157,18 @@ def demo(
 ) -> None:
     """Clear the bundled real patches: for each a COG, its quality, its STAC item, and a before/after picture."""
     with faults(debug):
+        from unclouded.clearing.plan import bundled_patches, plan
+        from unclouded.clearing.product import Model, clear_product, read_result
+        from unclouded.reading.reader import ReadOptions
         from unclouded.report.figures import before_after
-        from unclouded.scene.batch import Reading, bundled_patches, plan
-        from unclouded.scene.product import Model, clear_product, read_result
 
         patches = [str(patch) for patch in bundled_patches()]
-        todo = plan(patches, f"{output}/", Reading(), overwrite=overwrite)
+        todo = plan(patches, f"{output}/", ReadOptions(), overwrite=overwrite)
         for error in todo.failed.values():
             raise error
         loaded = Model.load("default")
         for source, name in todo.outputs.items():
-            with Reading().open(source) as scene:
+            with ReadOptions().open(source) as scene:
                 cleared = clear_product(scene, name, loaded, overwrite=overwrite)
                 picture = name.with_suffix(".png")
                 before_after(*read_result(scene, cleared), scene.info.bands, picture, scene.info.stem)
@@ -213,7 +215,7 @@ def _resumable(output: Path) -> Iterator[None]:
 
 
 def _say_finished(output: Path) -> None:
-    from unclouded.scene.journal import finished_rows
+    from unclouded.writing.journal import finished_rows
 
     if done := finished_rows(output):
         say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")

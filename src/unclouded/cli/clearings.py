@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from unclouded.cli.console import report, say, tell
 
 if TYPE_CHECKING:
+    from unclouded.clearing.clear import ClearedScene
     from unclouded.models.weights import Header
-    from unclouded.scene.clear import ClearedScene
 
 
 _NOTHING_CLEAR = 0.99

@@ -119,7 +119,7 @@ def simulate(
 ) -> None:
     """Simulate a look-alike of BigEarthNet with known truth; an interrupted run goes on with the same command."""
     with faults(debug):
-        from unclouded.data.simulation import simulate_archive
+        from unclouded.data.landscapes.simulation import simulate_archive
 
         with Bar(output.name) as bar:
             made = simulate_archive(

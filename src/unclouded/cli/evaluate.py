@@ -45,12 +45,12 @@ def pairs(
     with faults(debug):
         from unclouded.evaluation.pairs import evaluate_folders
         from unclouded.files import refuse_existing, write_json
+        from unclouded.reading.reader import ReadOptions
         from unclouded.report.tables import pairs_table
-        from unclouded.scene.batch import Reading
 
         if json_file is not None and not overwrite:
             refuse_existing(json_file)
-        reading = Reading(names_of(bands), level.value if level else None, scale, offset)
+        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
         with Bar(predicted.name) as bar:
             scores = evaluate_folders(cloudy, clear, predicted, reading, bar)
         if json_file is not None:

@@ -69,10 +69,10 @@ def _write_network(
     how: tuple[str | None, str, int | None, float, float],
     output: Path,
 ) -> None:
-    from unclouded import __version__
     from unclouded.export.graphs import ClearingGraph, Graph, LandCoverGraph
     from unclouded.export.onnx_file import plugin_notes, write_onnx
     from unclouded.models.land_cover import LandCover
+    from unclouded.version import __version__
 
     given, level, size, scale, offset = how
     names = _bands(header, given, level)

@@ -11,9 +11,9 @@ from unclouded.cli.console import Bar, faults
 from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
 
 if TYPE_CHECKING:
+    from unclouded.reading.preview import ScenePair
+    from unclouded.reading.reader import ReadOptions
     from unclouded.report.scene_sections import Scene
-    from unclouded.scene.batch import Reading
-    from unclouded.scene.preview import ScenePair
 
 
 def report(
@@ -35,18 +35,18 @@ def report(
 ) -> None:
     """Show training runs, evaluations and cleared scenes on one HTML page that needs no network."""
     with faults(debug):
-        from unclouded import __version__
         from unclouded.evaluation.land_cover_scores import PAPER, PAPER_FRECHET
         from unclouded.files import refuse_existing
+        from unclouded.reading.preview import find_pair, is_pair
+        from unclouded.reading.reader import ReadOptions
         from unclouded.report.page import render_page, write_page
         from unclouded.report.record_sections import Paper
         from unclouded.report.records import is_item, read_record, read_run
-        from unclouded.scene.batch import Reading
-        from unclouded.scene.preview import find_pair, is_pair
+        from unclouded.version import __version__
 
         if not overwrite:
             refuse_existing(output)
-        reading = Reading(names_of(bands), level.value if level else None, scale, offset)
+        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
         runs, records = [], []
         pairs: dict[Path, ScenePair] = {}
         for argument in dict.fromkeys(inputs):
@@ -69,11 +69,11 @@ def report(
         print(f"{output}: {len(html.encode()) / 1e6:.1f} MB")
 
 
-def _scene(pair: ScenePair, reading: Reading) -> Scene:
+def _scene(pair: ScenePair, reading: ReadOptions) -> Scene:
     from unclouded.files import sha256_of
+    from unclouded.reading.preview import read_preview
     from unclouded.report.previews import SIDE
     from unclouded.report.scene_sections import Scene
-    from unclouded.scene.preview import read_preview
 
     made = read_preview(pair, SIDE, reading)
     source = Path(pair.before)

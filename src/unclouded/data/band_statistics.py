@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,7 @@ from unclouded.bands import NAMES
 from unclouded.data.archive import Archive
 from unclouded.data.batch import CHANNELS
 from unclouded.data.sampling import Rows
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, the patches done and all there are."""
+from unclouded.progress import Progress, silent
 
 
 @dataclass
@@ -49,9 +46,7 @@ class Moments:
         return math.sqrt(self.squares / self.count) if self.count else math.nan
 
 
-def band_statistics(
-    archive: Archive, rows: Rows, progress: Progress = lambda stage, done, total: None
-) -> dict[str, Moments]:
+def band_statistics(archive: Archive, rows: Rows, progress: Progress = silent) -> dict[str, Moments]:
     """Measure the bands (DN) and radar channels (dB) of the patches in `rows`, at their native sizes.
 
     No-data is left out: DN 0, and what is not finite. Bands that no patch has are not in the result.

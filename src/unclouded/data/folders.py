@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from unclouded.data.packing import Job, Loaded
 from unclouded.errors import FileError, InputError
+from unclouded.reading.reader import Radar, Scene, SceneInfo, open_radar, open_scene
 from unclouded.reflectance import Encoding, to_dn, to_reflectance, valid_pixels
-from unclouded.scene.reader import Radar, Scene, SceneInfo, open_radar, open_scene
 
 SCALE = 10_000.0
 _DOMAINS = {"cloudy": "X", "clear": "Y"}
@@ -30,7 +30,7 @@ _CHANNELS = ("VV", "VH")
 
 
 class Reading(NamedTuple):
-    """What is said about images that do not say it themselves; None leaves it to them, as `scene.reader` does."""
+    """What is said about images that do not say it themselves; None leaves it to them, as `reading.reader` does."""
 
     bands: tuple[str, ...] | None = None
     level: str | None = None

@@ -39,7 +39,7 @@ def to_observation(
     augmentation: Augmentation | None = None,
     rng: torch.Generator | None = None,
 ) -> Observation:
-    """Bring a batch to the device and its 20 and 60 m bands to the 10 m grid there (bilinear, as `scene.reader` does).
+    """Bring a batch to the device, its 20 and 60 m bands to the 10 m grid there (bilinear, as `reading.reader` does).
 
     A pixel is valid where no band that is there says no-data (DN 0); only B10, which sees almost nothing, may be 0.
 

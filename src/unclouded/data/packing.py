@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from unclouded.data.archive import SCHEMA, encode
 from unclouded.data.archive_writer import ArchiveWriter
 from unclouded.errors import FileError, UncloudedError
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, the patches done in it and the patches that it has."""
+from unclouded.progress import Progress, silent
 
 _GROUP = 64
 """Patches that a process packs at once, and that are written in one transaction: 20 MB with radar."""
@@ -70,7 +68,7 @@ def pack(
     origin: str,
     workers: int | None = None,
     overwrite: bool = False,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> PackReport:
     """Pack patches into the archive `output`.
 

@@ -24,9 +24,10 @@ from unclouded.data.labelled import Labelled, checksum
 from unclouded.data.observations import to_observation
 from unclouded.data.sampling import Rows
 from unclouded.errors import FileError
-from unclouded.evaluation.land_cover import Progress, predict
+from unclouded.evaluation.land_cover import predict
 from unclouded.models.generator import Observation
 from unclouded.models.land_cover import LandCover
+from unclouded.progress import Progress, silent
 
 Tensors = dict[str, NDArray[Any]]
 Change = Callable[[Observation, Rows], tuple[Observation, Tensors]]
@@ -51,7 +52,7 @@ class Extractor:
         batch: int = 32,
         device: str = "cpu",
         cache: Path | None = None,
-        progress: Progress = lambda stage, done, total: None,
+        progress: Progress = silent,
     ) -> None:
         """Extract from an archive.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,9 +15,7 @@ from unclouded.errors import InputError
 from unclouded.models.generator import Observation
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.precision import autocast
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, the images done and all there are."""
+from unclouded.progress import Progress, silent
 
 _THRESHOLDS = np.arange(1, 100) / 100
 
@@ -60,7 +58,7 @@ def predict(
     total: int,
     *,
     precision: str = "fp32",
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> Predictions:
     """Classify images; the network is left in evaluation mode.
 

@@ -8,7 +8,7 @@ where it is darker than 0.7 times it in the mean of its infrared bands, clear el
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ from unclouded.evaluation.paired import (
     structural_similarity,
 )
 from unclouded.files import sha256_of
+from unclouded.progress import Progress, silent
+from unclouded.reading.reader import ReadOptions, Scene
 from unclouded.reflectance import to_reflectance
-from unclouded.scene.batch import Reading
-from unclouded.scene.reader import Scene
 
 Scores = dict[str, Any]
 
@@ -38,15 +38,13 @@ _BRIGHTER, _DARKER = 0.04, 0.7
 _BLOCK = 1024
 """Side in pixels of what is compared at once."""
 
-Progress = Callable[[str, int, int], None]
-
 
 def evaluate_folders(
     cloudy: Path,
     clear: Path,
     predicted: Path,
-    reading: Reading | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    reading: ReadOptions | None = None,
+    progress: Progress = silent,
 ) -> Scores:
     """Compare every GeoTIFF of `predicted` with those of its name in the other two folders.
 
@@ -59,7 +57,7 @@ def evaluate_folders(
         InputError: images of one name have other grids, a predicted image has bands that the others lack, predicted
             images differ in their bands, or a folder holds one name as .tif and as .tiff.
     """
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     names = _stems(predicted)
     if not names:
         raise InputError(f"{predicted}: holds no .tif; give the folder of the cleared images")

@@ -24,7 +24,7 @@ from unclouded.errors import InputError
 from unclouded.evaluation.features import Extractor, Tensors
 from unclouded.evaluation.frechet import bootstrap, by_label, extrapolate, floor, frechet_distance
 from unclouded.evaluation.inception_score import highest_score, inception_score, multi_label_inception_score
-from unclouded.evaluation.land_cover import Progress, decide
+from unclouded.evaluation.land_cover import decide
 from unclouded.evaluation.land_cover_scores import score
 from unclouded.evaluation.neighbours import kernel_distance, neighbourhood
 from unclouded.evaluation.sets import Sets, draw
@@ -32,6 +32,7 @@ from unclouded.evaluation.twins import LEAST_HIDDEN, Twins, nested
 from unclouded.models.generator import Generator, Observation, compose
 from unclouded.models.land_cover import LandCover
 from unclouded.models.weights import Header
+from unclouded.progress import Progress, silent
 
 Record = dict[str, Any]
 Network = TypeVar("Network", Generator, LandCover)
@@ -76,7 +77,7 @@ def evaluate(
     *,
     device: str = "cpu",
     cache: Path | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> Record:
     """Measure a translator.
 

@@ -19,9 +19,9 @@ from rio_tiler.io import Reader
 from unclouded.bands import ASSUMED_ORDER
 from unclouded.errors import InputError, UncloudedError
 from unclouded.files import QUALITY_BANDS, quality_path
-from unclouded.scene.naming import band_named, unnamed
-from unclouded.scene.raster import FAULTS, check_georeference, is_remote, open_raster
-from unclouded.scene.reader import find_source
+from unclouded.reading.naming import band_named, unnamed
+from unclouded.reading.raster import FAULTS, check_georeference, is_remote, open_raster
+from unclouded.reading.reader import find_source
 from unclouded.view.tiles import MapLayer, colour_map, nodata_of
 
 _TRUE_COLOUR = ("B04", "B03", "B02")

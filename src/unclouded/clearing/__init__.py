@@ -1,0 +1,1 @@
+"""The passes over a scene, on one machine or several, into files or arrays."""

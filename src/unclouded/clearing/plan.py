@@ -1,0 +1,110 @@
+"""Which input goes where; all is known and checked before any work is done."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.files import quality_path
+from unclouded.reading.raster import is_remote
+from unclouded.reading.reader import ReadOptions
+from unclouded.writing.journal import refuse_foreign
+from unclouded.writing.stac_item import item_path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        outputs: the output of each input that can be read.
+        failed: the error of each other one.
+        notes: what was assumed of the inputs, to be said to the user.
+    """
+
+    outputs: dict[str, Path] = field(default_factory=dict)
+    failed: dict[str, UncloudedError] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def bundled_patches() -> list[Path]:
+    """Folders of the real patches that come with the package."""
+    return sorted(path for path in Path(str(files("unclouded") / "sample")).iterdir() if path.is_dir())
+
+
+def plan(inputs: Sequence[str], output: str, options: ReadOptions, *, overwrite: bool) -> Plan:
+    """Open every input, name its output and check that it may be written, before any work is done.
+
+    Args:
+        inputs: paths or addresses.
+        output: a file for one input; a folder for several, or where one is there, or where it ends with a slash.
+        options: how to read the inputs.
+        overwrite: whether outputs may be there already.
+
+    Raises:
+        InputError: two inputs would get the same output, or one its own file, or several inputs a single file.
+    """
+    folder = Path(output) if len(inputs) > 1 or output.endswith(("/", os.sep)) or Path(output).is_dir() else None
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError(f"{output}: is a file; for {len(inputs)} inputs give a folder as --output")
+    made = Plan()
+    for source in dict.fromkeys(inputs):
+        try:
+            with options.open(source) as scene:
+                info = scene.info
+            made.outputs[source] = Path(output) if folder is None else folder / f"{info.stem}.tif"
+            made.notes.extend(f"{info.source}: {note}" for note in info.notes)
+        except UncloudedError as error:
+            made.failed[source] = error
+    refuse_collisions(made.outputs)
+    for source, name in list(made.outputs.items()):
+        try:
+            if not overwrite:
+                refuse_foreign(name, quality_path(name), item_path(name))
+            _make_folder(name.parent, wanted=folder is not None)
+        except UncloudedError as error:
+            made.failed[source] = error
+            del made.outputs[source]
+    return made
+
+
+def refuse_collisions(outputs: dict[str, Path]) -> None:
+    """Check that no output is also an input, lies in one, or is that of another input.
+
+    Raises:
+        InputError: naming the first input for which that is so.
+    """
+    written = Counter(path.resolve() for name in outputs.values() for path in _made(name))
+    for source, name in outputs.items():
+        if any(written[path.resolve()] > 1 for path in _made(name)):
+            others = [other for other in outputs if other != source and _meet(outputs[other], name)]
+            raise InputError(
+                f"{source}: would be written to {name}, as would {', '.join(others)}; clear them in separate folders"
+            )
+        for path in _made(name):
+            if not is_remote(source) and Path(source).resolve() in (path.resolve(), *path.resolve().parents):
+                raise InputError(f"{source}: {path} would be written over or into it; give another --output")
+
+
+def _meet(one: Path, other: Path) -> bool:
+    return not set(_made(one)).isdisjoint(_made(other))
+
+
+def _made(output: Path) -> tuple[Path, ...]:
+    """Everything that is written for an output."""
+    return output, quality_path(output), item_path(output)
+
+
+def _make_folder(folder: Path, *, wanted: bool) -> None:
+    try:
+        if wanted:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder}: cannot be made ({error.strerror}); give another --output") from error
+    if not folder.is_dir():
+        raise FileError(f"{folder}: there is no such folder; make it first, or give another --output")

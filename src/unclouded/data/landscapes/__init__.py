@@ -1,0 +1,1 @@
+"""Procedural landscapes: a BigEarthNet look-alike with truth."""

@@ -1,0 +1,88 @@
+"""A folder of single-band files: BigEarthNet patches, v1 and v2, and any other with the band in each file's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from unclouded.bands import INDEX
+from unclouded.errors import InputError
+from unclouded.reading.naming import ProductName, band_named, check_bands, product_name
+from unclouded.reading.offsets import offset_of_name
+from unclouded.reading.source import Layer, Source, safe_stem
+
+ENDINGS: tuple[str, ...] = (".tif", ".tiff", ".jp2")
+
+_RESOLUTION = re.compile(r"_(\d{2})m$", re.IGNORECASE)
+
+
+def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+    """Find the band files in the folder at `path`; of a band that is there at several resolutions, the finest.
+
+    Raises:
+        InputError: no file is named after a band, two are named after the same one, or one of `bands` is missing.
+    """
+    folder = Path(path)
+    asked = check_bands(path, bands) if bands is not None else None
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
+    found: dict[str, list[Path]] = {}
+    others = []
+    for file in files:
+        band = band_named(file.stem)
+        if band is None:
+            others.append(file.name)
+        else:
+            found.setdefault(band, []).append(file)
+    if not found:
+        there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:3]) or "nothing"
+        raise InputError(
+            f"{path}: a folder without band files (found {there}); give a folder with files named …_B02.tif or .jp2, "
+            "a .SAFE product, or one file"
+        )
+    chosen = {band: _finest(path, band, candidates) for band, candidates in found.items()}
+    layers = pick_layers(path, {band: str(file) for band, file in chosen.items()}, asked)
+    name = _folder_name(folder, chosen.values())
+    offset = None if offset_given else offset_of_name(path, name)
+    return Source(
+        name=path,
+        stem=safe_stem(folder.resolve().name),
+        layers=layers,
+        level=name.level,
+        offsets=None if offset is None else (offset,) * len(layers),
+        offsets_in_doubt=True,
+        notes=[f"left out: {', '.join(others)}, not named after a band"] if others else [],
+    )
+
+
+def pick_layers(source: str, paths: Mapping[str, str], asked: Sequence[str] | None) -> tuple[Layer, ...]:
+    """Return single-band files in the order of `bands.NAMES`, all or those `asked` for; InputError if absent."""
+    missing = [band for band in asked or () if band not in paths]
+    if missing:
+        raise InputError(
+            f"{source}: has no {', '.join(missing)}; it holds {', '.join(sorted(paths, key=INDEX.__getitem__))}; "
+            "choose among them with --bands"
+        )
+    return tuple(Layer(band, paths[band]) for band in sorted(asked or paths, key=INDEX.__getitem__))
+
+
+def _finest(path: str, band: str, files: list[Path]) -> Path:
+    if len(files) == 1:
+        return files[0]
+    metres = [int(match[1]) if (match := _RESOLUTION.search(file.stem)) else 0 for file in files]
+    best = min(metres)
+    if best == 0 or metres.count(best) > 1:
+        names = ", ".join(file.name for file in files)
+        raise InputError(f"{path}: band {band} is there more than once ({names}); keep one file of each band")
+    return files[metres.index(best)]
+
+
+def _folder_name(folder: Path, files: Iterable[Path]) -> ProductName:
+    """Read what the names of the folder, its files and the folders around it say; the nearest that says more wins."""
+    said = [product_name(name) for name in (folder.resolve().name, *(file.stem for file in files))]
+    if not any(name.bigearthnet for name in said):
+        said += [product_name(parent.name) for parent in folder.resolve().parents]
+    for name in said:
+        if name.bigearthnet or name.baseline is not None:
+            return name
+    return next((name for name in said if name.level or name.date), ProductName())

@@ -1,0 +1,131 @@
+"""Grids: whether files of several resolutions belong together, and bringing the coarse ones to the finest grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from unclouded.errors import InputError
+from unclouded.reading.raster import read_window, shown
+
+TRAINED_PIXEL = 10.0
+"""Pixel size in metres on which the networks were trained."""
+
+
+def check_grids(source: str, datasets: Sequence[DatasetReader]) -> DatasetReader:
+    """Return the dataset with the finest grid; InputError unless all cover the same area in the same CRS."""
+    finest = min(datasets, key=lambda dataset: dataset.transform.a)
+    for dataset in datasets:
+        name = shown(dataset.name).rsplit("/", 1)[-1]
+        if dataset.crs != finest.crs:
+            raise InputError(
+                f"{source}: {name} is in {dataset.crs.to_string()}, other bands in {finest.crs.to_string()}; "
+                "one coordinate reference system is accepted; run gdalwarp -t_srs first"
+            )
+        coarse = dataset.transform.a > finest.transform.a * 1.01
+        tolerance = dataset.transform.a * (1.0 if coarse else 0.01)
+        gap = max(abs(a - b) for a, b in zip(dataset.bounds, finest.bounds, strict=True))
+        if gap > tolerance:
+            raise InputError(
+                f"{source}: {name} does not cover the same area as the other bands (edges differ by {gap:.6g}); "
+                "give the bands of one scene, cut alike"
+            )
+    return finest
+
+
+def pixel_note(dataset: DatasetReader) -> list[str]:
+    """Return a note when pixels are not of the size on which the networks were trained."""
+    if dataset.crs.is_projected:
+        metres = dataset.transform.a * float(dataset.crs.linear_units_factor[1])
+    elif dataset.crs.is_geographic:
+        metres = dataset.transform.a * 111_320.0
+    else:
+        return []  # a local system, whose unit GDAL does not tell
+    if 0.9 <= metres / TRAINED_PIXEL <= 1.1:
+        return []
+    return [f"pixels are about {metres:.3g} m; the networks were trained on {TRAINED_PIXEL:.0f} m, so expect less"]
+
+
+class Resampled:
+    """Bilinear view of a coarser dataset on the finest grid.
+
+    Every output pixel is computed from its own place alone, so windows that overlap agree. No-data does not bleed:
+    it stays where the nearest coarse pixel is no-data, and has no weight elsewhere.
+    """
+
+    def __init__(self, dataset: DatasetReader, transform: Affine, nodata: float | None) -> None:
+        self._dataset = dataset
+        self._nodata = nodata
+        own = dataset.transform
+        self._rows = (transform.f - own.f) / own.e, transform.e / own.e
+        self._columns = (transform.c - own.c) / own.a, transform.a / own.a
+
+    def read(self, indexes: Sequence[int], row: int, column: int, height: int, width: int) -> NDArray[np.generic]:
+        """Read the window (C, height, width) of the finest grid."""
+        rows = _neighbours(*self._rows, row, height, self._dataset.height)
+        columns = _neighbours(*self._columns, column, width, self._dataset.width)
+        first_row, last_row = int(rows.before[0]), int(rows.after[-1])
+        first_column, last_column = int(columns.before[0]), int(columns.after[-1])
+        window = Window(first_column, first_row, last_column - first_column + 1, last_row - first_row + 1)
+        coarse = read_window(self._dataset, indexes, window)
+        rows, columns = rows.counted_from(first_row), columns.counted_from(first_column)
+        out = np.empty((len(indexes), height, width), coarse.dtype)
+        for position, band in enumerate(coarse):
+            out[position] = self._interpolate(band, rows, columns)
+        return out
+
+    def _interpolate(self, coarse: NDArray[np.generic], rows: _Neighbours, columns: _Neighbours) -> NDArray[np.generic]:
+        exact = np.float32 if coarse.dtype.itemsize <= 2 or coarse.dtype == np.float32 else np.float64
+        there = np.isfinite(coarse)
+        if self._nodata is not None:
+            there &= coarse != self._nodata
+        holes = not there.all()
+        values = _bilinear(np.where(there, coarse, 0).astype(exact) if holes else coarse.astype(exact), rows, columns)
+        if holes:
+            weights = _bilinear(there.astype(exact), rows, columns)
+            # Where the nearest pixel is data its weight is a quarter or more. A pixel amid data is left as it is: the
+            # same as in a window without holes, to the last bit.
+            around = there[rows.before] & there[rows.after]
+            partial = ~(around[:, columns.before] & around[:, columns.after])
+            np.divide(values, weights, out=values, where=partial & (weights > 0.2))
+        if coarse.dtype.kind in "iu":
+            np.rint(values, out=values)
+        result: NDArray[np.generic] = values.astype(coarse.dtype)
+        if holes:
+            nearest = np.ix_(rows.nearest, columns.nearest)
+            np.copyto(result, coarse[nearest], where=~there[nearest])
+        return result
+
+
+class _Neighbours(NamedTuple):
+    """For fine pixels along one axis: coarse pixels before and after, weight of the latter, and the nearest one."""
+
+    before: NDArray[np.intp]
+    after: NDArray[np.intp]
+    share: NDArray[np.float64]
+    nearest: NDArray[np.intp]
+
+    def counted_from(self, first: int) -> _Neighbours:
+        return _Neighbours(self.before - first, self.after - first, self.share, self.nearest - first)
+
+
+def _bilinear(coarse: NDArray[np.floating], rows: _Neighbours, columns: _Neighbours) -> NDArray[np.floating]:
+    down, across = rows.share.astype(coarse.dtype)[:, None], columns.share.astype(coarse.dtype)
+    lines = coarse[rows.before] * (1 - down) + coarse[rows.after] * down
+    values: NDArray[np.floating] = lines[:, columns.before] * (1 - across) + lines[:, columns.after] * across
+    return values
+
+
+def _neighbours(start: float, step: float, first: int, count: int, size: int) -> _Neighbours:
+    """Find the neighbours of `count` fine pixels from number `first` on."""
+    place = start + (np.arange(first, first + count) + 0.5) * step - 0.5
+    before = np.floor(place).astype(np.intp)
+    share = place - before
+    low, high = np.clip(before, 0, size - 1), np.clip(before + 1, 0, size - 1)
+    return _Neighbours(low, high, share, np.where(share < 0.5, low, high))

@@ -1,0 +1,174 @@
+"""Radar backscatter on the grid of a scene: Sentinel-1 VV and VH in dB."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.errors import CRSError
+from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+
+from unclouded.errors import FileError, InputError
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.raster import FAULTS, check_georeference, environment, is_remote, open_raster, sample, shown
+
+CHANNELS: tuple[str, str] = ("VV", "VH")
+
+
+class Radar:
+    """Open radar on a scene's grid; use it as a context manager."""
+
+    def __init__(self, layers: list[tuple[DatasetReader, int]], info: SceneInfo) -> None:
+        self._info = info
+        self._layers = [(_on_grid(dataset, info), index) for dataset, index in layers]
+        self._files = [dataset for dataset, _ in layers]
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        """Read the window (2, height, width) of VV and VH in dB, float32; NaN where there is none.
+
+        Raises:
+            FileError: a block is missing or damaged.
+            ValueError: the window leaves the scene's grid.
+        """
+        info = self._info
+        if min(row, column) < 0 or min(height, width) < 1 or row + height > info.height or column + width > info.width:
+            raise ValueError(f"window {row=} {column=} {height=} {width=} leaves the {info.height} x {info.width} grid")
+        window = Window(column, row, width, height)
+        decibels = np.empty((len(CHANNELS), height, width), np.float32)
+        for position, (dataset, index) in enumerate(self._layers):
+            file = self._files[position]
+            try:
+                with environment(file.name):
+                    decibels[position] = dataset.read(index, window=window, out_dtype="float32")
+            except FAULTS as error:
+                raise FileError(
+                    f"{shown(file.name)}: cannot be read: cut short or damaged; copy or download it again"
+                ) from error
+            if file.nodata is not None:
+                decibels[position][decibels[position] == np.float32(file.nodata)] = np.nan
+        decibels[~np.isfinite(decibels)] = np.nan
+        return decibels
+
+    def close(self) -> None:
+        """Close the radar's files."""
+        for (view, _), file in zip(self._layers, self._files, strict=True):
+            view.close()
+            file.close()
+
+    def __enter__(self) -> Radar:
+        """Return the radar itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the radar's files."""
+        self.close()
+
+
+def open_radar(path: str | os.PathLike[str], info: SceneInfo) -> Radar:
+    """Open Sentinel-1 VV and VH in dB for the scene that `info` describes, brought to its grid where theirs differs.
+
+    `path` is a GeoTIFF with two bands (VV, VH, or named so), or a folder with one file each, as BigEarthNet's.
+
+    Raises:
+        InputError: not two channels, not in dB, no georeference, or nothing in common with the scene's area.
+        FileError: a file is missing, empty, damaged or cut short.
+    """
+    name = shown(os.fspath(path))
+    layers: list[tuple[DatasetReader, int]] = []
+    try:
+        for file, index in _find_channels(os.fspath(path)):
+            dataset = open_raster(file)
+            layers.append((dataset, index or _described(dataset, name, len(layers))))
+            check_georeference(dataset)
+            _check_overlap(dataset, name, info)
+        _check_decibels(layers, name)
+        with environment(name):
+            return Radar(layers, info)
+    except BaseException:
+        for dataset, _ in layers:
+            dataset.close()
+        raise
+
+
+def _find_channels(path: str) -> list[tuple[str, int | None]]:
+    if is_remote(path) or not Path(path).is_dir():
+        return [(path, None)] * len(CHANNELS)
+    found: list[tuple[str, int | None]] = []
+    for channel in CHANNELS:
+        files = sorted(file for file in Path(path).glob("*.tif") if channel in file.stem.upper().split("_"))
+        if len(files) != 1:
+            raise InputError(
+                f"{path}: holds {len(files)} files named …_{channel}.tif; one of each of VV and VH is accepted"
+            )
+        found.append((str(files[0]), 1))
+    return found
+
+
+def _described(dataset: DatasetReader, name: str, position: int) -> int:
+    """Return the 1-based band of channel number `position`: by description, else VV before VH."""
+    texts = [(text or "").upper() for text in dataset.descriptions]
+    named = [n for n, text in enumerate(texts, start=1) if CHANNELS[position] in text]
+    if len(named) == 1:
+        return named[0]
+    if dataset.count != len(CHANNELS) or any("V" in text for text in texts):
+        raise InputError(
+            f"{name}: holds {dataset.count} bands ({', '.join(text or 'no name' for text in texts)}); "
+            "radar is two bands, VV and VH in dB; select them with gdal_translate -b"
+        )
+    return position + 1
+
+
+def _check_overlap(dataset: DatasetReader, name: str, info: SceneInfo) -> None:
+    west, south, east, north = _bounds(info)
+    try:
+        left, bottom, right, top = transform_bounds(dataset.crs, info.crs, *dataset.bounds)
+    except (CRSError, *FAULTS) as error:
+        raise InputError(f"{name}: cannot be brought to {info.crs.to_string()}; run gdalwarp -t_srs first") from error
+    if right <= west or left >= east or top <= south or bottom >= north:
+        raise InputError(f"{name}: does not overlap {info.source}; give the radar of the same area")
+
+
+def _check_decibels(layers: list[tuple[DatasetReader, int]], name: str) -> None:
+    values = np.concatenate([sample(dataset, [index]).ravel() for dataset, index in layers])
+    if values.dtype.kind == "c":
+        raise InputError(f"{name}: is complex; VV and VH as backscatter in dB are accepted")
+    values = values[np.isfinite(values) & (values != layers[0][0].nodata)]
+    if values.size and float(np.percentile(values, 5)) >= 0:
+        raise InputError(
+            f"{name}: has no negative values (median {float(np.median(values)):.3g}), so it is not in dB; "
+            "give 10 log10 of the backscatter"
+        )
+
+
+def _bounds(info: SceneInfo) -> tuple[float, float, float, float]:
+    t = info.transform
+    return t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f
+
+
+def _on_grid(dataset: DatasetReader, info: SceneInfo) -> Any:  # noqa: ANN401 - DatasetReader and WarpedVRT share no base
+    shape = info.height, info.width
+    if dataset.crs == info.crs and dataset.transform == info.transform and dataset.shape == shape:
+        return dataset
+    return WarpedVRT(
+        dataset,
+        crs=info.crs,
+        transform=info.transform,
+        width=info.width,
+        height=info.height,
+        resampling=Resampling.bilinear,
+        # Next to exact: a looser approximation of the transformation would depend on the window (0 is not accepted).
+        tolerance=1e-6,
+        src_nodata=np.nan if dataset.nodata is None else dataset.nodata,
+        nodata=np.nan,
+        dtype="float32",
+    )

@@ -1,0 +1,226 @@
+"""Windowed reading of Sentinel-2 scenes: GeoTIFF/COG, band folders, BigEarthNet patches, SAFE products, STAC items.
+
+`open_scene` finds out what it was given; the resulting `Scene` hands out windows of all bands on one grid, that of the
+finest band. What is known and what was assumed about the DN is in its `SceneInfo`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.reading.encoding import choose_encoding
+from unclouded.reading.folder import folder_source
+from unclouded.reading.grid import Resampled, check_grids, pixel_note
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.offsets import choose_level
+from unclouded.reading.radar import Radar, open_radar
+from unclouded.reading.raster import check_georeference, is_remote, open_raster, read_overview, read_window, shown
+from unclouded.reading.safe import is_safe, safe_source
+from unclouded.reading.source import Source
+from unclouded.reading.stac import is_item, item_source
+from unclouded.reading.stack import stack_source
+from unclouded.reflectance import Encoding
+
+__all__ = ["Radar", "Scene", "SceneInfo", "find_source", "open_radar", "open_scene"]
+
+
+class Scene:
+    """An open scene; use it as a context manager. `info` describes it, `read` hands out windows."""
+
+    def __init__(self, info: SceneInfo, source: Source, datasets: dict[str, DatasetReader]) -> None:
+        self.info = info
+        self._datasets = datasets
+        self._positions = {
+            path: [n for n, layer in enumerate(source.layers) if layer.path == path] for path in datasets
+        }
+        self._indexes = {
+            path: [source.layers[n].index for n in positions] for path, positions in self._positions.items()
+        }
+        self._resampled = {
+            path: Resampled(dataset, info.transform, info.encoding.nodata)
+            for path, dataset in datasets.items()
+            if dataset.transform != info.transform or dataset.shape != (info.height, info.width)
+        }
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.generic]:
+        """Read the window of DN (C, height, width) in the scene's own type; it must lie inside the grid.
+
+        A pixel's value does not depend on the window in which it is read.
+
+        Raises:
+            FileError: a block is missing or damaged.
+            ValueError: the window leaves the grid.
+        """
+        info = self.info
+        if min(row, column) < 0 or min(height, width) < 1 or row + height > info.height or column + width > info.width:
+            raise ValueError(f"window {row=} {column=} {height=} {width=} leaves the {info.height} x {info.width} grid")
+        out = np.empty((len(info.bands), height, width), info.dtype)
+        for path, dataset in self._datasets.items():
+            indexes = self._indexes[path]
+            if path in self._resampled:
+                out[self._positions[path]] = self._resampled[path].read(indexes, row, column, height, width)
+            else:
+                out[self._positions[path]] = read_window(dataset, indexes, Window(column, row, width, height))
+        return out
+
+    def overview(self, bands: Sequence[str], height: int, width: int) -> NDArray[np.generic]:
+        """Read bands (C, height, width) of the whole scene at a smaller size, from overviews where there are some.
+
+        Raises:
+            FileError: a block is missing or damaged.
+        """
+        wanted = [self.info.bands.index(band) for band in bands]
+        out = np.empty((len(bands), height, width), self.info.dtype)
+        for path, dataset in self._datasets.items():
+            here = [(n, self._positions[path].index(at)) for n, at in enumerate(wanted) if at in self._positions[path]]
+            if here:
+                indexes = [self._indexes[path][position] for _, position in here]
+                out[[n for n, _ in here]] = read_overview(dataset, indexes, height, width)
+        return out
+
+    def close(self) -> None:
+        """Close the scene's files."""
+        for dataset in self._datasets.values():
+            dataset.close()
+
+    def __enter__(self) -> Scene:
+        """Return the scene itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the scene's files."""
+        self.close()
+
+
+def open_scene(
+    path: str | os.PathLike[str],
+    *,
+    bands: Sequence[str] | None = None,
+    level: str | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+) -> Scene:
+    """Open a Sentinel-2 scene for windowed reading.
+
+    Args:
+        path: a stacked GeoTIFF or COG, a folder of single-band files, a BigEarthNet patch folder, a SAFE product
+            (folder or .zip), or a STAC item (.json); files and items may be addresses.
+        bands: names of a stack's bands in the file's order, or the bands to pick where names are known.
+        level: "L1C" or "L2A", for a source that does not say.
+        scale: DN per 1.0 reflectance, if the source does not say and it is not 10000.
+        offset: DN to add before dividing, whatever the source says.
+
+    Raises:
+        InputError: what was found is not a scene that can be understood without doubt.
+        FileError: a file is missing, empty, damaged or cut short.
+    """
+    if scale is not None and not 0 < scale < float("inf"):
+        raise InputError(
+            f"{os.fspath(path)}: --scale {scale} is not a positive number; 10000 is usual, 1 for reflectance"
+        )
+    if offset is not None and not np.isfinite(offset):
+        raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
+    try:
+        source = find_source(os.fspath(path), bands, offset_given=offset is not None)
+    except UncloudedError:
+        raise
+    except OSError as error:
+        raise FileError(
+            f"{os.fspath(path)}: cannot be read: {error.strerror or error}; check its permissions"
+        ) from error
+    chosen, level_notes = choose_level(source.name, source.level, source.bands, level)
+    datasets: dict[str, DatasetReader] = {}
+    try:
+        for layer in source.layers:
+            if layer.path not in datasets:
+                datasets[layer.path] = open_raster(layer.path)
+                check_georeference(datasets[layer.path])
+                if not source.own_metadata and datasets[layer.path].count != 1:
+                    count = datasets[layer.path].count
+                    raise InputError(
+                        f"{shown(layer.path)}: holds {count} bands, not {layer.band} alone; give it by itself"
+                    )
+        finest = check_grids(source.name, list(datasets.values()))
+        encoding, dtype, notes = choose_encoding(source, datasets, scale, offset)
+        info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
+        return Scene(info, source, datasets)
+    except BaseException:
+        for dataset in datasets.values():
+            dataset.close()
+        raise
+
+
+def find_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+    """Find out what lies at `path`, and where its bands are, without opening them; arguments and errors as above."""
+    local = not is_remote(path) and not path.startswith("/vsi")
+    if local and not Path(path).exists():
+        raise FileError(f"{path}: no such file or folder; check the path")
+    if local and is_safe(Path(path)):
+        return safe_source(path, bands, offset_given=offset_given)
+    if local and Path(path).is_dir():
+        return folder_source(path, bands, offset_given=offset_given)
+    if is_item(path):
+        return item_source(path, bands, offset_given=offset_given)
+    return stack_source(path, bands, offset_given=offset_given)
+
+
+def _describe(
+    source: Source,
+    finest: DatasetReader,
+    datasets: dict[str, DatasetReader],
+    level: str,
+    encoding: Encoding,
+    dtype: np.dtype[np.generic],
+    notes: list[str],
+) -> SceneInfo:
+    descriptions: list[str | None] = list(source.bands)
+    scales, gdal_offsets = [1.0 / encoding.scale] * len(source.layers), [o / encoding.scale for o in encoding.offsets]
+    tags: dict[str, str] = {}
+    if source.own_metadata:
+        layers = [(datasets[layer.path], layer.index - 1) for layer in source.layers]
+        descriptions = [file.descriptions[n] for file, n in layers]
+        scales, gdal_offsets = [file.scales[n] for file, n in layers], [file.offsets[n] for file, n in layers]
+        tags = dict(finest.tags())
+    return SceneInfo(
+        source=source.name,
+        stem=source.stem,
+        width=finest.width,
+        height=finest.height,
+        crs=finest.crs,
+        transform=finest.transform,
+        bands=source.bands,
+        level=level,
+        encoding=encoding,
+        dtype=dtype,
+        descriptions=tuple(descriptions),
+        scales=tuple(scales),
+        gdal_offsets=tuple(gdal_offsets),
+        tags=tags,
+        notes=(*source.notes, *notes, *pixel_note(finest)),
+    )
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How inputs are to be read: the arguments of `open_scene`."""
+
+    bands: Sequence[str] | None = None
+    level: str | None = None
+    scale: float | None = None
+    offset: float | None = None
+
+    def open(self, source: str) -> Scene:
+        """Open a scene; errors as of `open_scene`."""
+        return open_scene(source, bands=self.bands, level=self.level, scale=self.scale, offset=self.offset)

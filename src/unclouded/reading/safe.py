@@ -1,0 +1,192 @@
+"""Sentinel-2 products in the SAFE format, L1C and L2A, as a folder or as a .zip that is never extracted."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path, PurePosixPath
+from xml.etree import ElementTree
+
+from unclouded.bands import BANDS, INDEX, NAMES
+from unclouded.errors import FileError, InputError
+from unclouded.reading.folder import pick_layers
+from unclouded.reading.naming import check_bands, product_name
+from unclouded.reading.offsets import offset_of_baseline, unknown_offset
+from unclouded.reading.source import Source, safe_stem
+
+TEN_METRES: tuple[str, ...] = tuple(band.name for band in BANDS if band.resolution == 10)
+
+_METADATA = re.compile(r"MTD_MSI(L1C|L2A)\.xml")
+_IMAGE = re.compile(r"GRANULE/([^/]+)/IMG_DATA/(?:R\d{2}m/)?[^/]+_(B\d[\dA])(?:_(\d{2})m)?\.(?:jp2|tif)", re.IGNORECASE)
+_LARGEST_XML = 32 * 2**20
+_SCALES = ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE")
+_OFFSETS = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
+
+
+def is_safe(path: Path) -> bool:
+    """Tell whether `path` is a SAFE product's folder, its metadata file, or a .zip."""
+    if path.is_dir():
+        return path.suffix.upper() == ".SAFE" or any(_METADATA.fullmatch(file.name) for file in path.iterdir())
+    return path.suffix.lower() == ".zip" or _METADATA.fullmatch(path.name) is not None
+
+
+def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+    """Find the finest file of each band of the product at `path`, and its scale and offsets in its XML.
+
+    Raises:
+        InputError: not one product with one tile, its 10 m bands are missing, or its offset cannot be known.
+        FileError: the zip or the XML is missing, cut short or damaged.
+    """
+    place = Path(path)
+    if _METADATA.fullmatch(place.name):
+        place = place.parent
+    product = _open_zip(path) if place.suffix.lower() == ".zip" else _open_folder(path, place)
+    asked = check_bands(path, bands) if bands is not None else None
+    files = _band_files(path, product)
+    missing = [band for band in TEN_METRES if band not in files and (asked is None or band in asked)]
+    if missing:
+        raise InputError(
+            f"{path}: a SAFE product without its 10 m bands {', '.join(missing)} "
+            f"(found {', '.join(sorted(files, key=INDEX.__getitem__)) or 'no band files'}); download it completely, "
+            "or name bands that are there with --bands"
+        )
+    layers = pick_layers(path, files, asked)
+    metadata = _parse(product.metadata_name, product.metadata)
+    notes = []
+    absent = [n for n in NAMES if n not in files and not (n == "B10" and product.level == "L2A")]
+    if absent and asked is None:
+        notes.append(f"the product lacks {', '.join(absent)}")
+    scale = next((_number(product.metadata_name, e) for tag in _SCALES for e in metadata.iter(tag)), None)
+    if scale is not None and scale <= 0:
+        raise FileError(
+            f"{product.metadata_name}: quantification value {scale}; a positive number is accepted; download it again"
+        )
+    chosen = [layer.band for layer in layers]
+    return Source(
+        name=path,
+        stem=safe_stem(re.sub(r"\.SAFE$", "", product.name, flags=re.IGNORECASE)),
+        layers=layers,
+        level=product.level,
+        scale=scale,
+        offsets=None if offset_given else _offsets(path, product, metadata, chosen),
+        notes=notes,
+    )
+
+
+@dataclass(frozen=True)
+class _Product:
+    """The parts of a product that are used: its name, level, metadata, and the images by their path inside it."""
+
+    name: str
+    level: str
+    metadata_name: str
+    metadata: bytes
+    images: dict[str, str]
+
+
+def _open_folder(path: str, folder: Path) -> _Product:
+    metadata = [file for file in folder.iterdir() if _METADATA.fullmatch(file.name)] if folder.is_dir() else []
+    if len(metadata) != 1:
+        raise InputError(
+            f"{path}: holds {len(metadata)} files MTD_MSIL1C.xml or MTD_MSIL2A.xml; give one complete product"
+        )
+    images = {file.relative_to(folder).as_posix(): str(file) for file in sorted(folder.glob("GRANULE/*/IMG_DATA/**/*"))}
+    try:
+        with metadata[0].open("rb") as stream:
+            text = stream.read(_LARGEST_XML + 1)
+    except OSError as error:
+        raise FileError(f"{metadata[0]}: cannot be read: {error.strerror or error}") from error
+    return _Product(folder.resolve().name, metadata[0].stem[-3:], str(metadata[0]), text, images)
+
+
+def _open_zip(path: str) -> _Product:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            found = [name for name in names if _METADATA.fullmatch(PurePosixPath(name).name) and name.count("/") <= 1]
+            if len(found) != 1:
+                raise InputError(f"{path}: a zip with {len(found)} SAFE products; a zip of exactly one is accepted")
+            root = found[0].rpartition("/")[0]
+            with archive.open(found[0]) as stream:
+                text = stream.read(_LARGEST_XML + 1)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise FileError(f"{path}: not a zip, cut short or damaged ({error}); copy or download it again") from error
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from error
+    start = f"{root}/" if root else ""
+    # Braces tell GDAL where the archive's own name ends; members are read in place, so none can leave the archive.
+    inside = f"/vsizip/{{{Path(path).resolve()}}}/"
+    images = {name.removeprefix(start): inside + name for name in names if name.startswith(start)}
+    return _Product(root or Path(path).stem, found[0][-7:-4], f"{path}: {found[0]}", text, images)
+
+
+def _band_files(path: str, product: _Product) -> dict[str, str]:
+    """Return the file of each band with the finest pixels."""
+    best: dict[str, tuple[int, str]] = {}
+    granules = set()
+    for inside, file in product.images.items():
+        match = _IMAGE.fullmatch(inside)
+        if match is None or match[2].upper() not in INDEX:
+            continue
+        band = match[2].upper()
+        granules.add(match[1])
+        metres = int(match[3]) if match[3] else BANDS[INDEX[band]].resolution
+        if band not in best or metres < best[band][0]:
+            best[band] = metres, file
+    if len(granules) > 1:
+        raise InputError(
+            f"{path}: holds {len(granules)} tiles; a product of one tile is accepted; give each as its own product"
+        )
+    return {band: file for band, (_, file) in best.items()}
+
+
+class _NoDoctype(ElementTree.TreeBuilder):
+    """Builds the tree of a document that declares no types and so no entities that could expand without end."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Refuse."""
+        raise ElementTree.ParseError("it declares a document type, which products never do")
+
+
+def _parse(name: str, text: bytes) -> ElementTree.Element:
+    if len(text) > _LARGEST_XML:
+        raise FileError(
+            f"{name}: is larger than {_LARGEST_XML // 2**20} MB, so not a product's metadata; download it again"
+        )
+    try:
+        return ElementTree.fromstring(text, ElementTree.XMLParser(target=_NoDoctype()))
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise FileError(f"{name}: is not a product's XML metadata ({error}); copy or download it again") from error
+
+
+def _number(name: str, element: ElementTree.Element) -> float:
+    """Return the finite number that an element holds; FileError when it holds something else."""
+    try:
+        value = float(element.text or "")
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise FileError(f"{name}: {element.tag} is {element.text!r}, not a number; copy or download it again")
+    return value
+
+
+def _offsets(path: str, product: _Product, metadata: ElementTree.Element, bands: list[str]) -> tuple[float, ...]:
+    """Return the XML's offset of each band; without any there, that of the processing baseline."""
+    said = {e.get("band_id"): _number(product.metadata_name, e) for tag in _OFFSETS for e in metadata.iter(tag)}
+    if said:
+        offsets = [said.get(str(INDEX[band])) for band in bands]
+        if None in offsets:
+            raise unknown_offset(path, "its XML has offsets, but not one for each band")
+        return tuple(offset for offset in offsets if offset is not None)
+    baselines = [e.text or "" for e in metadata.iter("PROCESSING_BASELINE")]
+    digits = baselines[0].replace(".", "") if baselines else ""
+    offset = offset_of_baseline(int(digits) if digits.isdigit() else product_name(product.name).baseline)
+    if offset is None:
+        raise unknown_offset(
+            path, f"its XML has no offsets and the baseline {baselines[0] if baselines else 'unknown'}"
+        )
+    return (offset,) * len(bands)

@@ -1,0 +1,100 @@
+"""A stacked GeoTIFF or COG: one file, one grid, any subset of the bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
+
+from unclouded.bands import NAMES
+from unclouded.errors import InputError
+from unclouded.reading.naming import (
+    assumed_bands,
+    band_named,
+    check_bands,
+    is_not_a_band,
+    nearest_name,
+    product_name,
+    refuse_repeats,
+    unnamed,
+)
+from unclouded.reading.offsets import offset_of_name
+from unclouded.reading.raster import open_raster, shown
+from unclouded.reading.source import Layer, Source, stem_of
+
+
+def stack_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+    """Find the bands of the file at `path`; `bands` names them in the file's order, or picks among its named ones.
+
+    Raises:
+        InputError: bands without names in a number that has no known order, or with unknown or repeated names.
+        FileError: the file cannot be opened.
+    """
+    name = shown(path)
+    with open_raster(path) as dataset:
+        indexes, notes = _without_alpha(dataset)
+        texts = [_text(dataset, index) for index in indexes]
+    asked = check_bands(name, bands) if bands is not None else None
+    found = _name_bands(name, texts, asked, notes)
+    layers = tuple(Layer(band, path, index) for band, index in zip(found, indexes, strict=True) if band is not None)
+    if not layers:
+        raise InputError(f"{name}: holds no Sentinel-2 band; accepted: {', '.join(NAMES)}; name them with --bands")
+    refuse_repeats(name, (layer.band for layer in layers), "its descriptions")
+    product = product_name(Path(name).name)
+    offset = None if offset_given else offset_of_name(name, product)
+    return Source(
+        name=name,
+        stem=stem_of(path),
+        layers=layers,
+        level=product.level,
+        offsets=None if offset is None else (offset,) * len(layers),
+        offsets_in_doubt=True,
+        own_metadata=True,
+        notes=notes,
+    )
+
+
+def _without_alpha(dataset: DatasetReader) -> tuple[list[int], list[str]]:
+    kept = [i for i, use in zip(dataset.indexes, dataset.colorinterp, strict=True) if use != ColorInterp.alpha]
+    return kept, ["the alpha channel is left out"] if len(kept) < dataset.count else []
+
+
+def _text(dataset: DatasetReader, index: int) -> str | None:
+    text: str | None = dataset.descriptions[index - 1]
+    if not text and dataset.count == 1 and band_named(Path(dataset.name).stem):
+        return Path(dataset.name).stem
+    return text
+
+
+def _name_bands(
+    name: str, texts: list[str | None], asked: tuple[str, ...] | None, notes: list[str]
+) -> list[str | None]:
+    """Name every band of the file; None for one that is left out."""
+    own = [None if unnamed(texts) or not text else band_named(text) for text in texts]
+    if asked is not None:
+        if set(asked) <= set(own):
+            return [band if band in asked else None for band in own]
+        if len(asked) != len(texts):
+            has = ", ".join(band for band in own if band) or "no names"
+            raise InputError(
+                f"{name}: --bands names {len(asked)} bands, the file holds {len(texts)} ({has}); "
+                "name all in the file's order"
+            )
+        if any(own):
+            notes.append(f"bands taken from --bands; the file's own descriptions say {', '.join(str(b) for b in own)}")
+        return list(asked)
+    if unnamed(texts):
+        order = assumed_bands(name, len(texts))
+        notes.append(f"band order assumed: {' '.join(order)}; give --bands if it is another")
+        return list(order)
+    for number, (text, band) in enumerate(zip(texts, own, strict=True), start=1):
+        if band is not None:
+            continue
+        if text and is_not_a_band(text):
+            notes.append(f"left out: {text!r}, which is not one of the 13 bands")
+            continue
+        found = f"band {number} is called {text!r}{nearest_name(text)}" if text else f"band {number} has no description"
+        raise InputError(f"{name}: {found}; accepted: {', '.join(NAMES)}; name all bands with --bands")
+    return list(own)

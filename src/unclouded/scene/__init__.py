@@ -1,1 +1,0 @@
-"""Scenes: reading any Sentinel-2 source in windows, clearing it tile by tile, writing the result."""

@@ -1,0 +1,1 @@
+"""Outputs: strips with a journal, cloud-optimised GeoTIFFs and STAC items."""

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unclouded.tiles import Box, Tile, cut, narrow
+
+steps = st.sampled_from([1, 4, 8])
+
+
+@given(st.integers(1, 90), st.integers(1, 90), steps, st.integers(1, 6), st.integers(0, 4), st.data())
+def test_cores_cover_the_grid_once_and_outers_see_the_margin(height, width, step, size, margin, data):
+    offset = tuple(step * data.draw(st.integers(0, 12)) for _ in range(2))
+    covered = np.zeros((height, width), int)
+    for tile in cut(height, width, size=size * step, margin=margin * step, step=step, offset=offset):
+        covered[tile.core.slices] += 1
+        assert max(tile.core.height, tile.core.width) <= size * step
+        assert tile.outer.row == max(tile.core.row - margin * step, 0)
+        assert tile.outer.bottom == min(tile.core.bottom + margin * step, height)
+        assert tile.outer.column == max(tile.core.column - margin * step, 0)
+        assert tile.outer.right == min(tile.core.right + margin * step, width)
+        assert tile.outer.row % step == tile.outer.column % step == 0
+    assert (covered == 1).all()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"height": 0, "width": 5, "size": 8},
+        {"height": 5, "width": 5, "size": 0},
+        {"height": 5, "width": 5, "size": 12, "step": 8},
+        {"height": 5, "width": 5, "size": 8, "step": 8, "margin": 4},
+        {"height": 5, "width": 5, "size": 8, "step": 8, "offset": (0, 3)},
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(wrong):
+    with pytest.raises(ValueError, match="must be"):
+        list(cut(**wrong))
+
+
+def test_a_box_counts_from_the_corner_of_its_outer_box():
+    assert Box(20, 30, 4, 5).within(Box(12, 14, 30, 30)) == Box(8, 16, 4, 5)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 3), st.sampled_from([8, 16]), st.data())
+def test_a_narrowed_tile_holds_the_wanted_cells_and_little_more(height, width, margin, step, data):
+    scene = Box(0, 0, height, width)
+    tile = data.draw(st.sampled_from(list(cut(height, width, size=32, margin=8 * margin, step=8))))
+    shape = (-(-tile.core.height // 8), -(-tile.core.width // 8))
+    wanted = np.array(data.draw(st.lists(st.booleans(), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])))
+    wanted = wanted.reshape(shape)
+    wanted[data.draw(st.integers(0, shape[0] - 1)), data.draw(st.integers(0, shape[1] - 1))] = True
+    part = narrow(tile, wanted, 8, 8 * margin, step)
+    assert part.outer == part.core.grown(8 * margin, scene)
+    pixels = wanted.repeat(8, 0).repeat(8, 1)[: tile.core.height, : tile.core.width]
+    inside = part.core.within(tile.core)
+    assert pixels[inside.slices].sum() == pixels.sum()
+    assert inside.row % step == inside.column % step == 0
+    assert inside.height % step == 0 or inside.bottom == tile.core.height
+    rows, columns = pixels[inside.slices].any(1), pixels[inside.slices].any(0)
+    assert all(side[:step].any() and side[-step:].any() for side in (rows, columns))
+
+
+def test_the_whole_core_is_kept_where_all_is_wanted():
+    tile = Tile(Box(8, 16, 13, 9), Box(0, 8, 21, 17))
+    assert narrow(tile, np.ones((2, 2), bool), 8, 8, 8) == tile
+
+
+def test_a_joined_box_is_the_smallest_that_holds_both():
+    assert Box(2, 9, 3, 4).joined(Box(0, 10, 3, 9)) == Box(0, 9, 5, 10)

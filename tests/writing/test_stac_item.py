@@ -1,0 +1,108 @@
+"""The STAC item beside a cleared scene: valid by the specification's own schema, and true of the files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import datetime
+
+import pystac
+import pytest
+import rasterio
+from affine import Affine
+from jsonschema import Draft7Validator
+from pystac.validation.local_validator import get_local_schema_cache
+from rasterio.crs import CRS
+from rasterio.transform import from_origin
+from rasterio.warp import transform_bounds
+from referencing import Registry, Resource
+from scenes import MemoryScene, active_generator, ground
+
+from unclouded.bands import L2A
+from unclouded.clearing.clear import clear_scene
+
+NAME = "S2A_MSIL2A_20180503T100031_N0207_R122_T32TQM_20180503T120000"
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return active_generator()
+
+
+def validate(record):
+    """By the specification's schemas as pystac carries them; those of the extensions are on the network alone."""
+    schemas = get_local_schema_cache()
+    registry = Registry().with_resources([(name, Resource.from_contents(held)) for name, held in schemas.items()])
+    (item,) = [held for name, held in schemas.items() if name.endswith("v1.1.0/item-spec/json-schema/item.json")]
+    Draft7Validator(item, registry=registry).validate(record)
+
+
+def clear(scene, generator, folder):
+    clear_scene(scene, generator, folder / "out.tif", samples=2, seed=7, threshold=0.2)
+    return json.loads((folder / "out.json").read_text())
+
+
+def test_it_is_valid_and_says_what_the_files_hold(generator, tmp_path):
+    source = tmp_path / "in" / f"{NAME}.tif"
+    scene = MemoryScene(ground(12, 60, 90), L2A, "L2A", source=str(source))
+    record = clear(scene, generator, tmp_path)
+    validate(record)
+    item = pystac.Item.from_dict(record)
+    assert item.id == "out"
+    assert item.datetime == datetime.fromisoformat("2018-05-03T10:00:31Z")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert record["bbox"] == pytest.approx(transform_bounds(file.crs, "EPSG:4326", *file.bounds), abs=1e-6)
+        assert item.properties["proj:shape"] == [file.height, file.width]
+        assert Affine(*item.properties["proj:transform"]) == file.transform
+        assert item.properties["proj:code"] == f"EPSG:{file.crs.to_epsg()}"
+        assert [band["name"] for band in record["assets"]["cleared"]["bands"]] == list(file.descriptions)
+    assert (item.properties["unclouded:samples"], item.properties["unclouded:seed"]) == (2, 7)
+    assert len(item.properties["unclouded:weights"]) == 64
+    for name, path in (("cleared", "out.tif"), ("quality", "out_quality.tif")):
+        asset = record["assets"][name]
+        content = (tmp_path / path).read_bytes()
+        assert asset["href"] == f"./{path}"
+        assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
+        assert asset["file:size"] == len(content)
+    blue = record["assets"]["cleared"]["bands"][1]
+    assert (blue["eo:common_name"], blue["raster:scale"], blue["data_type"]) == ("blue", 1e-4, "uint16")
+    (link,) = [link for link in record["links"] if link["rel"] == "derived_from"]
+    assert (tmp_path / link["href"]).resolve() == source
+
+
+def test_a_date_that_is_not_known_is_not_invented(generator, tmp_path):
+    scene = MemoryScene(ground(12, 40, 40), L2A, "L2A")
+    record = clear(scene, generator, tmp_path)
+    validate(record)
+    properties = record["properties"]
+    assert properties["datetime"] is None
+    assert properties["start_datetime"].startswith("2015-06-23") and properties["end_datetime"] > "2026"
+
+
+def test_the_date_of_the_files_own_tag(generator, tmp_path):
+    scene = MemoryScene(ground(12, 40, 40), L2A, "L2A", tags={"TIFFTAG_DATETIME": "2021:07:01 10:20:30"})
+    assert clear(scene, generator, tmp_path)["properties"]["datetime"] == "2021-07-01T10:20:30Z"
+
+
+def test_an_address_stays_an_address(generator, tmp_path):
+    scene = MemoryScene(ground(12, 40, 40), L2A, "L2A")
+    scene.info = replace(scene.info, source="https://example.org/items/a.json")
+    assert clear(scene, generator, tmp_path)["links"][0]["href"] == "https://example.org/items/a.json"
+
+
+@pytest.mark.parametrize(
+    ("crs", "corner"),
+    [
+        (CRS.from_wkt('LOCAL_CS["building site",UNIT["metre",1]]'), 600_000),
+        (CRS.from_epsg(32632), 1e30),
+    ],
+    ids=["a local system", "beyond the projection"],
+)
+def test_a_scene_that_lies_nowhere_on_the_earth_has_no_outline(generator, tmp_path, crs, corner):
+    scene = MemoryScene(ground(12, 40, 40), L2A, "L2A")
+    scene.info = replace(scene.info, crs=crs, transform=from_origin(corner, corner, 10, 10))
+    record = clear(scene, generator, tmp_path)
+    validate(record)
+    assert record["geometry"] is None and "bbox" not in record
+    assert record["properties"]["proj:transform"][2] == corner
