@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import CRSError
 from rasterio.io import DatasetReader, MemoryFile
@@ -124,8 +125,8 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo) -> MaskRaster:
 def array_mask(
     values: NDArray[Any],
     info: SceneInfo,
-    crs: Any = None,
-    transform: Affine | None = None,  # noqa: ANN401
+    crs: CRS | str | None = None,
+    transform: Affine | None = None,
 ) -> MaskRaster:
     """Take an array (h, w) for a mask, on the scene's own grid unless `crs` and `transform` say another.
 
