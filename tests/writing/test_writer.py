@@ -113,3 +113,15 @@ def test_four_bands_of_bytes_are_not_taken_for_colours_and_transparency(tmp_path
     wanted = layout(64, 64, "uint8", descriptions=("B02", "B03", "B04", "B08"))
     with rasterio.open(write(tmp_path / "out.tif", np.ones((4, 64, 64), "uint8"), wanted)) as file:
         assert ColorInterp.alpha not in file.colorinterp
+
+
+def test_classes_keep_their_colours_and_are_never_averaged(tmp_path):
+    colours = {0: (240, 240, 240), 3: (40, 40, 90)}
+    wanted = layout(1100, 1100, "uint8", nodata=255, descriptions=("class",), colours=colours)
+    values = (np.indices((1100, 1100)).sum(0) % 3 == 0).astype(np.uint8)[None] * 3
+    write_cog(tmp_path / "out.tif", wanted, strips(tmp_path, values, wanted), "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert {value: file.colormap(1)[value][:3] for value in colours} == colours
+        np.testing.assert_array_equal(file.read(), values)
+        assert set(np.unique(file.read(1, out_shape=(275, 275)))) <= {0, 3}
+        assert file.overviews(1)
