@@ -23,7 +23,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +31,8 @@ from numpy.typing import NDArray
 from pairs import Pair, cloud_masks, load_pairs
 
 from unclouded import bands
-from unclouded.clearing.clear import clear_patch
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.patch import clear_patch
 from unclouded.data.archive import Archive
 from unclouded.evaluation.fills import mean_fill, smooth_fill
 from unclouded.evaluation.frechet import bootstrap, floor, frechet_distance
@@ -163,15 +163,15 @@ class Bench:
     def weights(self, weights: str | Path) -> dict[str, float]:
         """Measure weights on both sets."""
         generator, header = load_generator(weights)
-        if weights != "default":
-            # The factor that the settings name was found for the bundled weights.
-            generator.calibration = 1.0
+        # The factor that the settings name was found for the bundled weights.
+        calibration = 1.0 if weights == "default" else header.calibration
 
         def clear(pair: Pair, mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             radar = pair.radar if header.settings["training"].get("radar", True) else None
-            how: dict[str, Any] = {"threshold": header.threshold, "radar": radar}
-            typical = clear_patch(pair.cloudy, bands.L1C, "L1C", generator, **how)[0]
-            return typical, clear_patch(pair.cloudy, bands.L1C, "L1C", generator, samples=SAMPLES, **how)[2]
+            given = pair.cloudy, bands.L1C, "L1C", generator
+            typical = clear_patch(*given, ClearOptions(precision="fp32"), radar=radar)[0]
+            drawn = ClearOptions(precision="fp32", samples=SAMPLES)
+            return typical, clear_patch(*given, drawn, radar=radar)[2] / calibration
 
         return self.real(clear) | self.simulated(weights)
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import rasterio
 from conftest import command
+from scenes import clear_scene
 
-from unclouded.clearing.clear import clear_scene
 from unclouded.errors import FileError, OutputExistsError
 from unclouded.files import workplace_of
 from unclouded.models.weights import load_generator

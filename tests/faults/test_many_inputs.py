@@ -53,6 +53,7 @@ from pathlib import Path
 from unclouded.errors import UncloudedError
 from unclouded.models.weights import load_generator
 from unclouded.clearing.clear import clear_scene
+from unclouded.clearing.inputs import SceneInputs
 from unclouded.reading.reader import open_scene
 import rasterio
 generator = load_generator(sys.argv[1])[0]
@@ -61,7 +62,7 @@ for path in sorted(Path(sys.argv[2]).glob("flip_*.tif")):
     output = path.parent / "out" / path.name
     try:
         with open_scene(str(path), bands=("B02", "B03", "B04", "B08"), level="L2A", offset=0) as scene:
-            clear_scene(scene, generator, output)
+            clear_scene(SceneInputs(scene), generator, output)
     except UncloudedError:
         refused += 1
         assert not output.exists(), path

@@ -17,10 +17,9 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from referencing import Registry, Resource
-from scenes import MemoryScene, active_generator, ground
+from scenes import MemoryScene, active_generator, clear_scene, ground
 
 from unclouded.bands import L2A
-from unclouded.clearing.clear import clear_scene
 
 NAME = "S2A_MSIL2A_20180503T100031_N0207_R122_T32TQM_20180503T120000"
 

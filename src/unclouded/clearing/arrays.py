@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from unclouded.clearing.inputs import Raster, open_inputs
+from unclouded.clearing.model import Model
+from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
@@ -131,11 +134,15 @@ def coordinates(info: SceneInfo) -> Mapping[str, Any]:
     return {"y": t.f + (np.arange(info.height) + 0.5) * t.e, "x": t.c + (np.arange(info.width) + 0.5) * t.a}
 
 
-def gather(clearing: Clearing, at: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.Dataset:
+def clear_to_memory(
+    scene: Raster, model: Model, options: ClearOptions, at: Mapping[str, Any], attributes: Mapping[str, Any]
+) -> xr.Dataset:
     """Clear a scene into memory.
 
     Args:
-        clearing: of the scene.
+        scene: what to clear.
+        model: with which weights.
+        options: how.
         at: coordinates of the pixels.
         attributes: of the result, beside its level.
 
@@ -143,9 +150,12 @@ def gather(clearing: Clearing, at: Mapping[str, Any], attributes: Mapping[str, A
         See `dataset`.
 
     Raises:
-        InputError: if the result is larger than `LARGEST`, or no pixel holds data.
+        InputError: if the scene is nothing for these weights, the result is larger than `LARGEST`, or no pixel holds
+            data.
+        FileError: if a file cannot be read.
     """
-    info = clearing.info
+    info = scene.info
+    model.check(info)
     shape = len(info.bands), info.height, info.width
     if 4 * np.prod(shape, dtype=np.int64) > LARGEST:
         raise InputError(
@@ -153,8 +163,9 @@ def gather(clearing: Clearing, at: Mapping[str, Any], attributes: Mapping[str, A
             f"{LARGEST // 2**30} GiB of memory; give `output` to write files instead"
         )
     layers = np.empty((shape[0] + len(QUALITY_BANDS), *shape[1:]), np.float32)
-    for tile in clearing.tiles():
-        layers[(slice(None), *tile.box.slices)] = layers_of(tile, info)
+    with open_inputs(scene, options) as inputs:
+        for tile in Clearing(inputs, model.generator, options).tiles():
+            layers[(slice(None), *tile.box.slices)] = layers_of(tile, info)
     return dataset(layers, info, at, attributes)
 
 

@@ -126,7 +126,7 @@ def detail(text: str) -> None:
 class Bar:
     """Progress of what takes longer than `_PATIENCE`: a bar on a terminal, now and then a line in a log.
 
-    Called as `clearing.passes.Progress`.
+    Called as `progress.Progress`.
     """
 
     def __init__(self, title: str) -> None:

@@ -93,9 +93,8 @@ class _Input(nn.Module):
 
 def _of_any_size(generator: ContextGenerator) -> ContextGenerator:
     assert isinstance(generator.settings, GeneratorSettings)
-    made = _AnySize(generator.settings)
+    made = _AnySize(generator.settings, generator.inference)
     made.load_state_dict(generator.state_dict())
-    made.doubt = generator.doubt
     return made.eval().requires_grad_(False)
 
 

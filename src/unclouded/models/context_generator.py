@@ -25,6 +25,7 @@ from unclouded.models.generator import (
     compress,
     standardised_guides,
 )
+from unclouded.models.inference import InferenceConfig
 
 _BANDS = len(NAMES)
 STARTS = (0, 3)
@@ -148,8 +149,8 @@ class ContextGenerator(Generator):
 
     margin = 88
 
-    def __init__(self, settings: GeneratorSettings | None = None) -> None:
-        super().__init__()
+    def __init__(self, settings: GeneratorSettings | None = None, inference: InferenceConfig | None = None) -> None:
+        super().__init__(inference)
         self.settings = settings = settings or GeneratorSettings()
         a, b, c = settings.widths
         code = settings.code
@@ -210,9 +211,9 @@ class ContextGenerator(Generator):
 
     def near_cores(self, context: Tensor) -> Tensor:
         """See `Generator.near_cores`."""
-        if self.doubt >= 1:
+        if self.inference.doubt >= 1:
             return super().near_cores(context)
-        cores = (context[:, 2 * _BANDS] < self.doubt).to(context.dtype)
+        cores = (context[:, 2 * _BANDS] < self.inference.doubt).to(context.dtype)
         return F.max_pool2d(cores[:, None], 2 * REACH + 1, stride=1, padding=REACH)[:, 0] > 0
 
     def _ground(self, cells: Tensor, weight: Tensor, prior: Tensor, start: int) -> Tensor:
@@ -242,7 +243,7 @@ class ContextGenerator(Generator):
         detail = optical - _enlarge(average_over_cells(optical, CELL), CELL)
         ground = torch.addcmul(base, gain, detail) + 0.1 * offset
         opacity, error = torch.sigmoid(logit.float()), self.error(seen, _known_of_ground(_crop(context, part, 1)), code)
-        if self.doubt < 1:
+        if self.inference.doubt < 1:
             reached = _crop(self.near_cores(context)[:, None].to(opacity.dtype), part, 1)
             opacity, error = (image * F.interpolate(reached, scale_factor=CELL) for image in (opacity, error))
         return Translation((ground * x.present[:, :, None, None]).float(), opacity, error)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from unclouded.bands import NAMES
 from unclouded.models.blocks import average_over_cells
+from unclouded.models.inference import InferenceConfig
 
 GUIDES: tuple[str, ...] = ("VV", "VH")
 """Co-registered channels that help but are not translated, in their order; backscatter in dB."""
@@ -151,21 +152,20 @@ class Generator(nn.Module):
         settings: sizes, with which the network can be built again.
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
         context: the surveyor.
-        calibration: what expected errors and the spread over latent samples are multiplied by to be the uncertainty.
-        threshold: opacity under which a pixel is kept, unless the user says otherwise.
-        doubt: trust under which a cell of the survey is taken for the core of a cloud or shadow: opacity is 0 where no
-            core is within `REACH` cells. 1 if the survey is not asked.
-        precision: that images are cleared in, "fp32" or "bf16"; bfloat16 moves the results by less than 0.0001 of
-            reflectance on average, see `benchmarks/runtimes.py`.
     """
 
     settings: Sizes
     margin: int
     context: Surveyor
-    calibration: float = 1.0
-    threshold: float = 0.1
-    doubt: float = 1.0
-    precision: str = "fp32"
+
+    def __init__(self, inference: InferenceConfig | None = None) -> None:
+        super().__init__()
+        self._inference = inference or InferenceConfig()
+
+    @property
+    def inference(self) -> InferenceConfig:
+        """What the weights say of their use."""
+        return self._inference
 
     @property
     def device(self) -> torch.device:

@@ -26,6 +26,7 @@ from unclouded.models.generator import (
     compress,
     standardised_guides,
 )
+from unclouded.models.inference import InferenceConfig
 
 _BANDS = len(NAMES)
 _RANGE = 1.75
@@ -118,8 +119,8 @@ class PublishedGenerator(Generator):
 
     margin = 24
 
-    def __init__(self, settings: PublishedSettings | None = None) -> None:
-        super().__init__()
+    def __init__(self, settings: PublishedSettings | None = None, inference: InferenceConfig | None = None) -> None:
+        super().__init__(inference)
         self.settings = settings or PublishedSettings()
         self.context = NoSurvey()
         self.network = PublishedNetwork(self.settings)

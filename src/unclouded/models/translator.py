@@ -13,6 +13,7 @@ from unclouded.models.context_generator import ContextGenerator, GeneratorSettin
 from unclouded.models.discriminator import ImageDiscriminator, LatentDiscriminator
 from unclouded.models.encoder import Encoder, latent_shape
 from unclouded.models.generator import Generator, Observation, Translation, compose
+from unclouded.models.inference import InferenceConfig
 from unclouded.models.published import PublishedGenerator, PublishedNetwork, PublishedSettings
 
 
@@ -33,9 +34,13 @@ class TranslatorSizes:
     discriminator_width: int = 48
 
 
-def build_generator(settings: GeneratorSettings | PublishedSettings) -> Generator:
-    """Build the G_XY that settings are of."""
-    return PublishedGenerator(settings) if isinstance(settings, PublishedSettings) else ContextGenerator(settings)
+def build_generator(
+    settings: GeneratorSettings | PublishedSettings, inference: InferenceConfig | None = None
+) -> Generator:
+    """Build the G_XY that settings are of, to be used as `inference` says."""
+    if isinstance(settings, PublishedSettings):
+        return PublishedGenerator(settings, inference)
+    return ContextGenerator(settings, inference)
 
 
 class Translator(nn.Module):

@@ -16,10 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from unclouded import bands
 from unclouded.errors import FileError, WeightsError
 from unclouded.models.context_generator import GeneratorSettings
 from unclouded.models.generator import Generator
+from unclouded.models.inference import InferenceConfig
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import build_generator
@@ -34,17 +34,11 @@ _NETWORKS: dict[str, type[GeneratorSettings] | type[PublishedSettings]] = {
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a weights file says of itself.
+class Header(InferenceConfig):
+    """What a weights file says of itself: how it is to be used, and where it comes from.
 
     Attributes:
         name: how people call it.
-        bands: optical bands in the order of the network's channels.
-        levels: processing levels it was trained on.
-        threshold: opacity under which the input is kept, unless the user says otherwise; of a classifier: the
-            probability from which a class is predicted.
-        calibration: what the uncertainty is multiplied by to be as large as the errors on real images.
-        doubt: of a generator, see there.
         settings: the settings of the training run.
         data: the data it learnt from, in words.
         steps: training steps taken, those of the weights that the run started from included.
@@ -52,11 +46,6 @@ class Header:
     """
 
     name: str
-    bands: tuple[str, ...] = bands.NAMES
-    levels: tuple[str, ...] = ("L1C", "L2A")
-    threshold: float = 0.1
-    calibration: float = 1.0
-    doubt: float = 1.0
     settings: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     steps: int = 0
@@ -109,9 +98,8 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
     try:
         model = record.pop("model")
         # Weights from before there were two networks do not say which.
-        generator = build_generator(_NETWORKS[model.pop("network", "context")](**model))
-        header = Header(**record)
-        generator.calibration, generator.threshold, generator.doubt = header.calibration, header.threshold, header.doubt
+        settings, header = _NETWORKS[model.pop("network", "context")](**model), Header(**record)
+        generator = build_generator(settings, header)
         _fill(generator, tensors, path)
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise _misfit(path, error) from error

@@ -29,7 +29,7 @@ _LONELY = 300.0
 """Seconds without a result or a worker after which no other worker is expected."""
 
 _LOCAL = {
-    # The scheduler suspects every task that a worker has when it dies; `Cluster.each` finds out which it was.
+    # The scheduler suspects every task that a worker has when it dies; `DaskPool.each` finds out which it was.
     "distributed.scheduler.allowed-failures": 0,
     # Else a worker that is slow to come back is taken off the cluster.
     "distributed.deploy.lost-worker-timeout": "1 hour",
@@ -47,7 +47,7 @@ T = TypeVar("T")
 P = TypeVar("P")
 
 
-class Cluster:
+class DaskPool:
     """Workers, in this machine's processes or elsewhere; use it as a context manager."""
 
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
@@ -76,7 +76,7 @@ class Cluster:
         self._stopped = self._reserved = False
         self._suspects = threading.Lock()
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> DaskPool:
         return self
 
     def __exit__(
@@ -96,9 +96,9 @@ class Cluster:
             raise CancelledError
 
     def each(
-        self, rank: tuple[int, int], work: Callable[[P], T], name: str, parts: Iterable[P]
+        self, rank: tuple[int, int], work: Callable[[P], T], name: str, items: Iterable[P]
     ) -> abc.Generator[T, None, None]:
-        """Have `work(part)` done for each part of `name`, and give the results in the order of the parts.
+        """Have `work(item)` done for each item of `name`, and give the results in the order of the items.
 
         No more tasks run than there are threads, and a free thread goes to the lowest `rank`. Results that wait for an
         earlier one stay with their workers. A task whose worker dies is repeated.
@@ -106,18 +106,18 @@ class Cluster:
         Raises:
             ClusterError: if workers die at a task again and again, or there is none left.
         """
-        left, waiting = iter(parts), deque[tuple[Future[Any], P]]()
-        part = next(left, None)
+        left, waiting = iter(items), deque[tuple[Future[Any], P]]()
+        item = next(left, None)
         try:
-            while part is not None or waiting:
+            while item is not None or waiting:
                 threads = max(1, self._threads(name))
-                wanting = part is not None and len(waiting) < threads * (1 + _FINISHED)
+                wanting = item is not None and len(waiting) < threads * (1 + _FINISHED)
                 submit = self._wait(name, rank if wanting else None, waiting[0][0] if waiting else None, threads)
-                if submit and part is not None:
-                    future = self.client.submit(work, part, pure=False)
+                if submit and item is not None:
+                    future = self.client.submit(work, item, pure=False)
                     future.add_done_callback(self._ended)
-                    waiting.append((future, part))
-                    part = next(left, None)
+                    waiting.append((future, item))
+                    item = next(left, None)
                 else:
                     future, done = waiting.popleft()
                     try:
@@ -158,7 +158,7 @@ class Cluster:
                 self._changed.notify_all()
         return submit
 
-    def _alone(self, work: Callable[[P], T], name: str, part: P, deaths: int) -> Any:  # noqa: ANN401
+    def _alone(self, work: Callable[[P], T], name: str, item: P, deaths: int) -> Any:  # noqa: ANN401
         """Repeat a task with which a worker died while no other runs, so that only it can be to blame this time."""
         with self._suspects:
             try:
@@ -168,7 +168,7 @@ class Cluster:
                     self.check()
                 while True:
                     try:
-                        return _result(self.client.submit(work, part, pure=False), name)
+                        return _result(self.client.submit(work, item, pure=False), name)
                     except KilledWorker as error:
                         deaths += error.allowed_failures + 1
                         if deaths >= _DEATHS:

@@ -1,7 +1,8 @@
-"""Reading, network and writing at once: items made ahead, and work done behind, each in a thread of its own.
+"""Reading, network and writing at once: items fetched before they are asked for, and written while others are made.
 
-GDAL and torch let other threads run while they work, so that the disk does not wait for the network nor the network
-for the disk. Order and results are those of doing everything in turn; an error comes out where the item would have.
+Each has a thread of its own. GDAL and torch let other threads run while they work, so that the disk does not wait for
+the network nor the network for the disk. Order and results are those of doing everything in turn; an error comes out
+where the item would have.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ _DEPTH = 1
 """Items waiting between two threads: one lets both work at once, and each more costs a tile's memory."""
 
 
-def ahead(items: Iterable[T]) -> Generator[T, None, None]:
+def prefetch(items: Iterable[T]) -> Generator[T, None, None]:
     """Iterate over `items`, which are made in another thread, up to `_DEPTH` of them in advance.
 
     Closing the iterator waits for those that are being made, so that what they are made of can be closed after it.
     """
     iterator, end = iter(items), object()
-    with ThreadPoolExecutor(1, "ahead") as thread:
+    with ThreadPoolExecutor(1, "prefetch") as thread:
         waiting = deque(thread.submit(next, iterator, end) for _ in range(_DEPTH))
         while (item := waiting.popleft().result()) is not end:
             waiting.append(thread.submit(next, iterator, end))
             yield item  # type: ignore[misc]
 
 
-class Behind:
+class BackgroundWriter:
     """Does what it is given in another thread, in order; leaving the context waits for all of it, after an error too.
 
     Up to `_DEPTH` pieces of work wait for the one that is being done; an error in one comes out at the next call or at
@@ -39,11 +40,11 @@ class Behind:
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "behind")
+        self._thread = ThreadPoolExecutor(1, "writer")
         self._waiting: deque[Future[None]] = deque()
         self._failed = False
 
-    def __enter__(self) -> Behind:
+    def __enter__(self) -> BackgroundWriter:
         return self
 
     def __call__(self, work: Callable[..., None], *arguments: object) -> None:

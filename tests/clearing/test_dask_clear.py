@@ -12,9 +12,9 @@ from rasters import write
 from scenes import active_generator, ground
 from typer.testing import CliRunner
 
-from unclouded.clearing import cluster as module
-from unclouded.clearing import workers
-from unclouded.clearing.product import Model
+from unclouded.clearing import dask_clear, dask_pool
+from unclouded.clearing.model import Model
+from unclouded.clearing.options import ClearOptions
 from unclouded.cli import app
 from unclouded.models.weights import Header, save_generator
 from unclouded.reading.reader import ReadOptions
@@ -32,17 +32,17 @@ class Deadly(distributed.WorkerPlugin):
         self.folder = folder
 
     def setup(self, worker) -> None:
-        from unclouded.clearing import cluster
+        from unclouded.clearing import dask_clear
 
-        clear, folder = cluster._clear, self.folder
+        clear, folder = dask_clear._clear, self.folder
 
-        def _clear(order, part):
-            if part[0].core.column == 512 and (left := sorted(folder.iterdir())):
+        def _clear(job, task):
+            if task[0].core.column == 512 and (left := sorted(folder.iterdir())):
                 left[0].unlink()
                 os._exit(1)
-            return clear(order, part)
+            return clear(job, task)
 
-        cluster._clear = _clear
+        dask_clear._clear = _clear
 
 
 @pytest.fixture(scope="module")
@@ -77,16 +77,16 @@ def deaths(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cluster(deaths):
-    with workers.Cluster(2) as cluster:
-        cluster.client.register_plugin(Deadly(deaths))
-        yield cluster
+def pool(deaths):
+    with dask_pool.DaskPool(2) as pool:
+        pool.client.register_plugin(Deadly(deaths))
+        yield pool
 
 
 @pytest.fixture
-def on_cluster(cluster, weights, tmp_path):
+def on_cluster(pool, weights, tmp_path):
     def clear(*inputs):
-        address = cluster.client.scheduler.address
+        address = pool.client.scheduler.address
         options = ["--model", weights, "--scheduler", address]
         return run("clear", *inputs, "--output", f"{tmp_path}/out/", *options)
 
@@ -140,38 +140,39 @@ def test_a_tile_at_which_three_workers_die_fails_its_scene_alone(scenes, local, 
     assert all((tmp_path / "out" / name).read_bytes() == (local / name).read_bytes() for name in written[1:])
 
 
-def test_no_more_tasks_run_than_there_are_threads_and_results_keep_their_order(cluster):
+def test_no_more_tasks_run_than_there_are_threads_and_results_keep_their_order(pool):
     most = 0
-    cluster.client.wait_for_workers(2, timeout=60)
-    submit = cluster.client.submit
+    pool.client.wait_for_workers(2, timeout=60)
+    submit = pool.client.submit
 
     def counted(*arguments, **options):
         nonlocal most
-        most = max(most, cluster._running)
+        most = max(most, pool._running)
         return submit(*arguments, **options)
 
-    cluster.client.submit = counted
+    pool.client.submit = counted
     try:
-        with closing(cluster.each((0, 0), lambda n: n * n, "scene.tif", range(40))) as results:
+        with closing(pool.each((0, 0), lambda n: n * n, "scene.tif", range(40))) as results:
             assert list(results) == [n * n for n in range(40)]
     finally:
-        del cluster.client.submit
+        del pool.client.submit
     assert most == 2
 
 
-def test_workers_refuse_other_weights_of_the_same_name(cluster, scenes, weights, tmp_path):
+def test_workers_refuse_other_weights_of_the_same_name(pool, scenes, weights, tmp_path):
     other = tmp_path / "active.safetensors"
     save_generator(active_generator(seed=1), Header("active"), other)
     outputs = {str(scenes[1]): tmp_path / "out.tif"}
-    work = module.clear_scenes(outputs, ReadOptions(), str(other), Model.load(weights), cluster)
+    loaded = Model.load(ClearOptions(model=str(weights)))
+    work = dask_clear.clear_scenes(outputs, ReadOptions(), loaded, ClearOptions(model=str(other)), pool)
     [(source, error)] = list(work)
     assert source == str(scenes[1]) and "a worker has other weights" in str(error)
     assert not (tmp_path / "out.tif").exists()
 
 
-def test_workers_are_those_that_are_asked_for(scenes, local, weights, cluster, tmp_path, monkeypatch):
+def test_workers_are_those_that_are_asked_for(scenes, local, weights, pool, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(workers, "Cluster", lambda *given: asked.append(given) or nullcontext(cluster))
+    monkeypatch.setattr(dask_pool, "DaskPool", lambda *given: asked.append(given) or nullcontext(pool))
     done = run("clear", scenes[1], "--output", tmp_path / scenes[1].name, "--model", weights, "--workers", 2)
     assert done.exit_code == 0, done.stderr
     assert asked == [(2, None)]
@@ -179,7 +180,7 @@ def test_workers_are_those_that_are_asked_for(scenes, local, weights, cluster, t
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(scenes, weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_PATIENCE", 1.0)
+    monkeypatch.setattr(dask_pool, "_PATIENCE", 1.0)
     options = ["--model", weights, "--scheduler", "tcp://127.0.0.1:1"]
     done = run("clear", scenes[1], "--output", tmp_path / "out.tif", *options)
     assert done.exit_code == 2

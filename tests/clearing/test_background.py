@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from unclouded.clearing.overlap import Behind, ahead
+from unclouded.clearing.background import BackgroundWriter, prefetch
 
 
 def test_items_come_in_order_and_from_another_thread():
@@ -15,7 +15,7 @@ def test_items_come_in_order_and_from_another_thread():
             makers.add(threading.get_ident())
             yield item
 
-    assert list(ahead(items())) == list(range(20))
+    assert list(prefetch(items())) == list(range(20))
     assert threading.get_ident() not in makers
 
 
@@ -27,7 +27,7 @@ def test_an_error_comes_after_the_items_before_it():
 
     seen = []
     with pytest.raises(OSError, match="disk gone"):
-        for item in ahead(items()):
+        for item in prefetch(items()):
             seen.append(item)
     assert seen == [1, 2]
 
@@ -40,7 +40,7 @@ def test_closing_stops_the_making():
             made.append(item)
             yield item
 
-    iterator = ahead(items())
+    iterator = prefetch(items())
     assert next(iterator) == 0
     iterator.close()
     count = len(made)
@@ -50,9 +50,9 @@ def test_closing_stops_the_making():
 
 def test_work_is_done_in_order_before_leaving():
     done = []
-    with Behind() as behind:
+    with BackgroundWriter() as writer:
         for item in range(50):
-            behind(done.append, item)
+            writer(done.append, item)
     assert done == list(range(50))
 
 
@@ -60,8 +60,8 @@ def test_an_error_in_the_work_comes_out():
     def fail():
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"), Behind() as behind:
-        behind(fail)
+    with pytest.raises(OSError, match="disk full"), BackgroundWriter() as writer:
+        writer(fail)
 
 
 def held(started, go_on):
@@ -71,10 +71,10 @@ def held(started, go_on):
 
 def test_work_that_waits_is_done_when_the_context_ends_in_an_error():
     started, go_on, done = threading.Event(), threading.Event(), []
-    with pytest.raises(ValueError, match="network"), Behind() as behind:
-        behind(held, started, go_on)
+    with pytest.raises(ValueError, match="network"), BackgroundWriter() as writer:
+        writer(held, started, go_on)
         started.wait(10)
-        behind(done.append, 1)
+        writer(done.append, 1)
         threading.Timer(0.2, go_on.set).start()
         raise ValueError("network")
     assert done == [1]
@@ -87,9 +87,9 @@ def test_nothing_is_done_after_work_that_failed():
         held(started, go_on)
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"), Behind() as behind:
-        behind(fail)
+    with pytest.raises(OSError, match="disk full"), BackgroundWriter() as writer:
+        writer(fail)
         started.wait(10)
-        behind(done.append, 1)
+        writer(done.append, 1)
         go_on.set()
     assert done == []

@@ -16,15 +16,15 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.models.generator import CELL, STATISTICS, Generator
 from unclouded.tiles import Box, cut
 
-HALVINGS = 4
-"""Cells that every tile of the survey starts at a multiple of: the context network halves twice."""
+CELL_ALIGNMENT = 4
+"""Cells that every tile of the context starts at a multiple of: the context network halves twice."""
 
 
-class Surveying:
+class ContextBuilder:
     """Takes the statistics of a scene's cells, block by block, and makes the context of its tiles."""
 
     def __init__(self, generator: Generator, height: int, width: int, folder: Path | None) -> None:
-        """Survey a scene of `height` x `width` pixels with files in `folder`, or where temporary files go."""
+        """For a scene of `height` x `width` pixels with files in `folder`, or where temporary files go."""
         self._generator, self._folder = generator, folder
         self._statistics = GridFile(-(-height // CELL), -(-width // CELL), folder, STATISTICS)
         self._rows = np.empty((STATISTICS, 0, 0), np.float32)
@@ -43,12 +43,12 @@ class Surveying:
         if column + wide == self._statistics.width:
             self._statistics.write_rows(row, self._rows)
 
-    def context(self, known: Tensor, size: int, offset: tuple[int, int]) -> GridFile:
-        """Survey the cells and spread the clear ground over the scene: the context of its tiles, (K, h, w).
+    def context(self, conditioning: Tensor, size: int, offset: tuple[int, int]) -> GridFile:
+        """Encode the cells and spread the clear ground over the scene: the context of its tiles, (K, h, w).
 
         Args:
-            known: (1, 16) what is known of the scene.
-            size: cells along the tiles of the survey.
+            conditioning: (1, 16) what is known of the scene.
+            size: cells along the tiles that the context network takes.
             offset: rows and columns of cells by which the tiles start before the scene's corner.
 
         Raises:
@@ -59,27 +59,27 @@ class Surveying:
         features = GridFile(cells.height, cells.width, self._folder, self._generator.settings.features)
         seen = strip = np.empty((0, 0, 0), np.float32)
         margin = self._generator.context.margin
-        for tile in cut(cells.height, cells.width, size=size, margin=margin, step=HALVINGS, offset=offset):
+        for tile in cut(cells.height, cells.width, size=size, margin=margin, step=CELL_ALIGNMENT, offset=offset):
             core, outer = tile.core, tile.outer
             if core.column == 0:
                 seen = cells.rows(outer.row, outer.bottom)
                 strip = np.empty((features.channels, core.height, cells.width), np.float32)
             statistics = torch.from_numpy(seen[None, ..., outer.column : outer.right].copy()).to(device)
-            survey = self._generator.context(statistics, known)
-            part = (..., *core.within(outer).slices)
-            trust[(..., *core.slices)] = survey.trust[part].cpu()
-            strip[..., core.column : core.right] = survey.features[part][0].cpu().numpy()
+            encoded = self._generator.context(statistics, conditioning)
+            crop = (..., *core.within(outer).slices)
+            trust[(..., *core.slices)] = encoded.trust[crop].cpu()
+            strip[..., core.column : core.right] = encoded.features[crop][0].cpu().numpy()
             if core.right == cells.width:
                 features.write_rows(core.row, strip)
 
-        def layer(file: GridFile, number: int) -> Tensor:
+        def channel(file: GridFile, number: int) -> Tensor:
             return torch.from_numpy(file.channel(number)[None, None]).to(device)
 
         context = GridFile(cells.height, cells.width, self._folder)
-        for channel in self._generator.layers(
-            lambda number: layer(cells, number), trust.to(device), lambda number: layer(features, number)
+        for made in self._generator.layers(
+            lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
         ):
-            context.add(channel[0, 0].cpu().numpy())
+            context.add(made[0, 0].cpu().numpy())
         features.close()
         cells.close()
         return context

@@ -1,8 +1,8 @@
-"""From DN and backscatter to an observation, and from its latent samples to a mean and its uncertainty."""
+"""The latents of a scene, and the mean of what the network makes of them, with its uncertainty."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unclouded.bands import INDEX, NAMES
-from unclouded.models.generator import CELL, GUIDES, Generator, Observation, Translation, compose
+from unclouded.models.generator import CELL, Generator, Observation, Translation, compose
 from unclouded.precision import autocast
 from unclouded.tiles import Box
-
-_LEVELS = {"L1C": 0.0, "L2A": 1.0}
 
 
 class Sampled(NamedTuple):
@@ -32,52 +29,6 @@ class Sampled(NamedTuple):
     uncertainty: NDArray[np.float32]
 
 
-def observe(
-    reflectance: NDArray[np.float32],
-    valid: NDArray[np.bool_],
-    bands: Sequence[str],
-    level: str,
-    radar: NDArray[np.float32] | None,
-    device: torch.device,
-) -> Observation:
-    """Make a batch of one observation.
-
-    Args:
-        reflectance: (C, h, w), 1.0 = 100 %.
-        valid: (h, w), where it holds data.
-        bands: the name of each of the C bands.
-        level: "L1C" or "L2A".
-        radar: (2, h, w) VV and VH in dB, NaN where there is none; or None.
-        device: where the observation goes.
-    """
-    height, width = valid.shape
-    present = [INDEX[band] for band in bands]
-    optical = np.zeros((1, len(NAMES), height, width), np.float32)
-    optical[0, present] = reflectance
-    if not valid.all():
-        optical[0][:, ~valid] = 0
-    guides = None
-    if radar is not None:
-        # Where one of the two is missing, the pixel's guides are what the network takes for absent.
-        guides = _sent(np.nan_to_num(radar, nan=0.0)[None], device)
-    there = torch.zeros(1, len(NAMES), device=device)
-    there[0, present] = 1
-    return Observation.of(
-        _sent(optical, device),
-        there,
-        torch.tensor([_LEVELS[level]], device=device),
-        _sent(valid[None, None].astype(np.float32), device),
-        guides,
-        None if radar is None else torch.ones(1, len(GUIDES), device=device),
-    )
-
-
-def _sent(array: NDArray[np.float32], device: torch.device) -> Tensor:
-    """Bring an array to a device; to a GPU from pinned memory, so that nobody waits for the transfer."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
-
-
 def latents(generator: Generator, samples: int, seed: int) -> Tensor:
     """Draw the latents of a scene, (samples, Z): zero, the most typical ground, when there is only one.
 
@@ -92,19 +43,22 @@ def latents(generator: Generator, samples: int, seed: int) -> Tensor:
     return torch.randn(samples, size, generator=torch.Generator().manual_seed(seed))
 
 
-def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], core: Box) -> list[Sampled]:
+def sample(
+    generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], core: Box, precision: str = "fp32"
+) -> list[Sampled]:
     """Translate a batch under every latent, in memory that does not grow with their number (Welford 1962).
 
     The uncertainty is that of the mixture of the samples (Lakshminarayanan et al. 2017, section 2.4): the root of the
     mean square of the errors that the network expects, and of the variance over the samples, averaged over the bands;
-    times the generator's calibration.
+    times the calibration of the weights.
 
     Args:
         generator: the network.
         x: the batch; sides are multiples of `CELL`.
         context: (B, K, H / 8, W / 8).
         zs: the latents, (Z,) each.
-        core: the part of every image to return.
+        core: the box of every image to return.
+        precision: one of `PRECISIONS`.
     """
     optical = x.optical[(..., *core.slices)]
     around = _around(core, x.optical.shape[2], x.optical.shape[3])
@@ -116,9 +70,9 @@ def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[T
 
     def translated() -> Iterator[tuple[Tensor, Translation]]:
         for z in zs:
-            with autocast(optical.device, generator.precision):
+            with autocast(optical.device, precision):
                 made = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
-            made = Translation(*(part[inner] for part in made))
+            made = Translation(*(image[inner] for image in made))
             yield compose(optical, made), made
 
     drawn = translated()
@@ -135,7 +89,7 @@ def sample(generator: Generator, x: Observation, context: Tensor, zs: Iterable[T
     if len(squares):
         spread = squares.sum(1, keepdim=True) / x.present.sum(1)[:, None, None, None]
         variance.add_(spread, alpha=1 / count)
-    uncertainty = variance.sqrt_().mul_(generator.calibration)
+    uncertainty = variance.sqrt_().mul_(generator.inference.calibration)
     return [
         Sampled(mean[i].cpu().numpy(), opacity[i, 0].cpu().numpy(), uncertainty[i, 0].cpu().numpy())
         for i in range(len(optical))

@@ -10,23 +10,29 @@ from __future__ import annotations
 import os
 import threading
 import uuid
+import weakref
 from collections import abc
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
 import rasterio
 
-from unclouded.clearing.clear import ClearedScene
-from unclouded.clearing.passes import Clearing, Part, Summary
-from unclouded.clearing.product import Model, clear_product
-from unclouded.clearing.workers import Cluster
+from unclouded.clearing.clear import ClearedScene, clear_to_file
+from unclouded.clearing.dask_pool import DaskPool
+from unclouded.clearing.executor import LocalExecutor
+from unclouded.clearing.inputs import open_inputs
+from unclouded.clearing.model import Model
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.summaries import Summary
+from unclouded.clearing.tile_pass import TileTask
 from unclouded.errors import UncloudedError, WeightsError
 from unclouded.models.weights import bundled
+from unclouded.precision import resolve_precision
 from unclouded.progress import Progress
-from unclouded.reading.radar import open_radar
 from unclouded.reading.raster import is_remote
 from unclouded.reading.reader import ReadOptions
 from unclouded.tiles import Tile
@@ -40,61 +46,46 @@ _STAGES = ("surveying", "clearing", "writing")
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a worker must know to work on parts of a scene.
+class SceneJob:
+    """What a worker must know to work on a scene.
 
     Attributes:
         source: path or address that all workers can read.
         reading: how to read it.
-        weights: name of bundled weights, or a path that all workers can read.
+        options: how to clear it; its paths are such that all workers can read, device and precision are not "auto".
         sha256: of the weights.
-        precision: that the network runs in.
-        device: that the network runs on.
-        radar: path that all workers can read, or None.
-        samples: latent samples.
-        seed: of the latent samples.
-        threshold: opacity under which a pixel stays as it is.
-        run: tells apart the orders of two runs, between which files may have changed.
+        run: tells apart the jobs of two runs, between which files may have changed.
     """
 
     source: str
     reading: ReadOptions
-    weights: str
+    options: ClearOptions
     sha256: str
-    precision: str
-    device: str
-    radar: str | None
-    samples: int
-    seed: int
-    threshold: float
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
-class _Workers:
-    """`clearing.passes.Hands` of a cluster. Summaries go before tiles, so that the next scene is ready in time."""
+class DaskExecutor:
+    """`Executor` by the workers of a pool. Summaries go before tiles, so that the next scene is ready in time."""
 
-    def __init__(self, cluster: Cluster, order: Order, number: int) -> None:
-        self._cluster, self._order, self._number = cluster, order, number
+    def __init__(self, pool: DaskPool, job: SceneJob, number: int) -> None:
+        self._pool, self._job, self._number = pool, job, number
 
     def summarise(self, blocks: Iterable[Tile]) -> abc.Generator[Summary, None, None]:
-        return self._cluster.each((0, self._number), partial(_summarise, self._order), self._order.source, blocks)
+        """Reduce blocks to statistics."""
+        return self._pool.each((0, self._number), partial(_summarise, self._job), self._job.source, blocks)
 
-    def clear(self, parts: Iterable[Part]) -> abc.Generator[ClearedTile, None, None]:
-        return self._cluster.each((1, self._number), partial(_clear, self._order), self._order.source, parts)
+    def clear(self, tasks: Iterable[TileTask]) -> abc.Generator[ClearedTile, None, None]:
+        """Clear tiles."""
+        return self._pool.each((1, self._number), partial(_clear, self._job), self._job.source, tasks)
 
 
 def clear_scenes(
     outputs: Mapping[str, Path],
     reading: ReadOptions,
-    weights: str,
     model: Model,
-    cluster: Cluster,
+    options: ClearOptions,
+    pool: DaskPool,
     *,
-    radar: str | None = None,
-    samples: int = 1,
-    seed: int = 0,
-    threshold: float | None = None,
-    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> abc.Generator[tuple[str, ClearedScene | Exception], None, None]:
     """Clear scenes on a cluster, some at once; give each one's source and what became of it, in their order.
@@ -102,53 +93,28 @@ def clear_scenes(
     Args:
         outputs: the file to write for each source.
         reading: how to read the sources.
-        weights: what `model` was loaded from.
-        model: for the client's own share of the work.
-        cluster: does the rest.
-        radar: as in `clear_product`, like the arguments after it.
-        samples: latent samples.
-        seed: of the latent samples.
-        threshold: opacity under which a pixel stays as it is.
-        overwrite: replace outputs that are already there.
+        model: for the client's own share of the work; loaded as the options say.
+        options: how to clear the sources.
+        pool: the workers that do the rest.
         progress: told of all scenes together.
     """
     total = _Total(len(outputs), progress)
+    shared = _for_workers(options, model)
 
     def clear(number: int, source: str, output: Path) -> ClearedScene:
-        order = Order(
-            _reachable(source),
-            reading,
-            weights if weights in bundled() else os.path.abspath(weights),
-            model.header.sha256,
-            model.generator.precision,
-            model.device,
-            None if radar is None else _reachable(radar),
-            samples,
-            seed,
-            model.threshold(threshold),
-        )
+        job = SceneJob(_reachable(source), reading, shared, model.header.sha256)
 
         def report(stage: str, done: int, whole: int) -> None:
-            cluster.check()
+            pool.check()
             total(source, stage, done / whole)
 
         with reading.open(source) as scene:
-            return clear_product(
-                scene,
-                output,
-                model,
-                radar=radar,
-                samples=samples,
-                seed=seed,
-                threshold=threshold,
-                overwrite=overwrite,
-                hands=_Workers(cluster, order, number),
-                progress=report,
-            )
+            executor = DaskExecutor(pool, job, number)
+            return clear_to_file(scene, output, model, options, executor=executor, progress=report)
 
-    with ThreadPoolExecutor(_AT_ONCE, "scene") as pool:
+    with ThreadPoolExecutor(_AT_ONCE, "scene") as threads:
         scenes = {
-            source: pool.submit(clear, number, source, output)
+            source: threads.submit(clear, number, source, output)
             for number, (source, output) in enumerate(outputs.items())
         }
         try:
@@ -158,8 +124,8 @@ def clear_scenes(
                 except (UncloudedError, MemoryError, RuntimeError, OSError) as error:
                     yield source, error
         except BaseException:
-            cluster.stop()
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.stop()
+            threads.shutdown(wait=False, cancel_futures=True)
             raise
 
 
@@ -181,38 +147,49 @@ class _Total:
             self._report("scenes", round(1000 * done), 1000 * self._scenes)
 
 
-def _summarise(order: Order, block: Tile) -> Summary:
+def _summarise(job: SceneJob, block: Tile) -> Summary:
+    executor = _executor(job, threading.get_ident())
     with rasterio.Env(GDAL_CACHEMAX=CACHE):
-        return next(_clearing(order, threading.get_ident()).summarise([block]))
+        return next(executor.summarise([block]))
 
 
-def _clear(order: Order, part: Part) -> ClearedTile:
+def _clear(job: SceneJob, task: TileTask) -> ClearedTile:
+    executor = _executor(job, threading.get_ident())
     with rasterio.Env(GDAL_CACHEMAX=CACHE):
-        return next(_clearing(order, threading.get_ident()).clear([part]))
+        return next(executor.clear([task]))
 
 
 @lru_cache(maxsize=2 * _AT_ONCE)
-def _clearing(order: Order, thread: int) -> Clearing:
+def _executor(job: SceneJob, thread: int) -> LocalExecutor:
     """Open a scene in a worker, for one of its threads: those of GDAL's files must not be shared."""
-    model = _model(order.weights, order.device, order.sha256, order.precision)
-    scene = order.reading.open(order.source)
-    return Clearing(
-        scene,
-        model.generator,
-        samples=order.samples,
-        seed=order.seed,
-        threshold=order.threshold,
-        radar=None if order.radar is None else open_radar(order.radar, scene.info),
-    )
+    model = _model(job.options.model, job.options.device, job.sha256)
+    opened = ExitStack()
+    scene = opened.enter_context(job.reading.open(job.source))
+    executor = LocalExecutor(opened.enter_context(open_inputs(scene, job.options)), model.generator, job.options)
+    # The files stay open as long as the executor is kept, here or by a task.
+    weakref.finalize(executor, opened.close)
+    return executor
 
 
 @lru_cache(maxsize=1)
-def _model(weights: str, device: str, sha256: str, precision: str) -> Model:
+def _model(weights: str, device: str, sha256: str) -> Model:
     """Load weights in a worker, once."""
-    model = Model.load(weights, device, precision)
+    model = Model.load(ClearOptions(model=weights, device=device))
     if model.header.sha256 != sha256:
         raise WeightsError(f"{weights}: a worker has other weights of that name; install or copy the same there")
     return model
+
+
+def _for_workers(options: ClearOptions, model: Model) -> ClearOptions:
+    """Options that mean the same to a worker in another folder, on a machine with another device."""
+    device = model.generator.device
+    return replace(
+        options,
+        model=options.model if options.model in bundled() else os.path.abspath(options.model),
+        radar=None if options.radar is None else _reachable(options.radar),
+        device=device.type,
+        precision=resolve_precision(options.precision, device),
+    )
 
 
 def _reachable(path: str) -> str:
