@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from unclouded.allocator import give_back_freed_memory
 from unclouded.bands import INDEX
 from unclouded.clearing.overlap import Behind
-from unclouded.clearing.passes import THRESHOLD, TILE, Clearing, Guide, Hands, Raster
+from unclouded.clearing.passes import THRESHOLD, TILE, Clearing, GuideReader, Hands, Raster
 from unclouded.clearing.sampling import latents, observe, sample
 from unclouded.files import QUALITY_BANDS, quality_path, workplace
+from unclouded.guides import RADAR
 from unclouded.models.generator import Generator, pad_to_cells
 from unclouded.models.weights import checksum_of
 from unclouded.progress import Progress, silent
@@ -62,7 +63,7 @@ def clear_scene(
     samples: int = 1,
     seed: int = 0,
     threshold: float = THRESHOLD,
-    radar: Guide | None = None,
+    radar: GuideReader | None = None,
     overwrite: bool = False,
     tile: int = TILE,
     batch: int = 1,
@@ -177,7 +178,7 @@ def clear_patch(
         samples: as in `clear_scene`.
         seed: of the latent samples.
         threshold: opacity under which a pixel stays as it is.
-        radar: (2, h, w) VV and VH in dB, NaN where there is none.
+        radar: (2, h, w) VV and VH in dB; a pixel where one of them is NaN is without radar.
         valid: (h, w) where the patch holds data; everywhere unless given.
 
     Returns:
@@ -188,10 +189,11 @@ def clear_patch(
     if valid is None:
         valid = np.ones((height, width), np.bool_)
     whole = Box(0, 0, height, width)
+    guides = {} if radar is None else {RADAR.name: radar}
     with torch.inference_mode():
-        x = pad_to_cells(observe(reflectance, valid, bands, level, radar, generator.device))
+        x = pad_to_cells(observe(reflectance, valid, bands, level, guides, generator.device))
         statistics = generator.summarise(x)
-        context = generator.spread(statistics, generator.context(statistics, x.known))
+        context = generator.spread(statistics, generator.context(statistics, x.conditioning))
         drawn = sample(generator, x, context, latents(generator, samples, seed), whole)[0]
     present = [INDEX[band] for band in bands]
     kept = ~valid | (drawn.opacity < threshold)

@@ -23,6 +23,7 @@ from unclouded.clearing.sampling import Sampled, latents, observe, sample
 from unclouded.clearing.surveying import HALVINGS, ContextRows, Surveying, cells_of
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
+from unclouded.guides import RADAR
 from unclouded.models.generator import CELL, Generator, Observation, pad_to_cells
 from unclouded.progress import Progress, silent
 from unclouded.reading.info import SceneInfo
@@ -56,8 +57,8 @@ class Raster(Protocol):
         """Read a window inside the grid."""
 
 
-class Guide(Protocol):
-    """Radar on the grid of a scene: windows (2, height, width) of VV and VH in dB, NaN where there is none."""
+class GuideReader(Protocol):
+    """A guide on the grid of a scene: windows (C, height, width) of its channels, NaN where there is none."""
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
         """Read a window inside the grid."""
@@ -68,13 +69,13 @@ class Summary(NamedTuple):
 
     Attributes:
         cells: (1, S, h, w) the statistics of its cells.
-        known: (1, 16) what is known of the scene.
+        bands_and_level: (1, 14) of the scene, see `Observation`.
         valid: number of pixels that hold data.
         checksums: of its DN and of its radar.
     """
 
     cells: NDArray[np.float32]
-    known: NDArray[np.float32]
+    bands_and_level: NDArray[np.float32]
     valid: int
     checksums: tuple[int, int]
 
@@ -125,7 +126,7 @@ class Clearing:
         samples: int = 1,
         seed: int = 0,
         threshold: float = THRESHOLD,
-        radar: Guide | None = None,
+        radar: GuideReader | None = None,
         tile: int = TILE,
         batch: int = 1,
         tile_offset: tuple[int, int] = (0, 0),
@@ -164,11 +165,11 @@ class Clearing:
         read = {"pixels": 0, "radar pixels": 0}
         height, width = self.info.height, self.info.width
         surveying = Surveying(self._generator, height, width, self._folder)
-        known = torch.empty(0)
+        bands_and_level = torch.empty(0)
         done = valid = 0
         for block, summary in zip(self.blocks(), summaries, strict=True):
             surveying.add(block.core, summary.cells)
-            known = torch.tensor(summary.known, device=self._device)
+            bands_and_level = torch.tensor(summary.bands_and_level, device=self._device)
             valid += summary.valid
             for name, found in zip(read, summary.checksums, strict=True):
                 read[name] = checksum(np.array([found], np.uint32), read[name])
@@ -179,7 +180,7 @@ class Clearing:
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
-        self._surveyed = surveying, known
+        self._surveyed = surveying, bands_and_level
         return read
 
     def context(self, summaries: Iterable[Summary]) -> NDArray[np.float32]:
@@ -227,11 +228,11 @@ class Clearing:
     def _context(self) -> GridFile:
         """What the network knows of the whole surveyed scene, on the grid of its cells."""
         assert self._surveyed is not None
-        surveying, known = self._surveyed
+        surveying, bands_and_level = self._surveyed
         self._surveyed = None
         started = time.perf_counter()
         offset = (self._offset[0] // CELL, self._offset[1] // CELL)
-        context = surveying.context(known, self._tile // CELL * _SURVEY, offset)
+        context = surveying.context(bands_and_level, self._tile // CELL * _SURVEY, offset)
         self.seconds_network += time.perf_counter() - started
         return context
 
@@ -255,7 +256,8 @@ class Clearing:
                 with torch.inference_mode():
                     cells = self._generator.summarise(x).cpu().numpy()
                 radar = 0 if self._radar is None else checksum(x.guides.cpu().numpy())
-                yield Summary(cells, x.known.cpu().numpy(), int(valid.sum()), (checksum(dn), radar))
+                bands_and_level = x.bands_and_level.cpu().numpy()
+                yield Summary(cells, bands_and_level, int(valid.sum()), (checksum(dn), radar))
 
     def clear(self, parts: Iterable[Part]) -> abc.Generator[ClearedTile, None, None]:
         """Clear tiles under the context of their cells.
@@ -304,8 +306,9 @@ class Clearing:
         slices = seen.within(box).slices
         reflectance, _ = to_reflectance(dn[(slice(None), *slices)], self.info.encoding)
         valid = valid_pixels(dn, self.info.encoding)
-        radar = None if self._radar is None else self._radar.read(seen.row, seen.column, seen.height, seen.width)
-        x = observe(reflectance, valid[slices], self.info.bands, self.info.level, radar, self._device)
+        window = (seen.row, seen.column, seen.height, seen.width)
+        guides = {} if self._radar is None else {RADAR.name: self._radar.read(*window)}
+        x = observe(reflectance, valid[slices], self.info.bands, self.info.level, guides, self._device)
         return dn, valid, pad_to_cells(x)
 
     @torch.inference_mode()
@@ -345,5 +348,5 @@ def _alike(one: _Window, other: _Window) -> bool:
     return one.box.row == other.box.row and _shape(one.look) == _shape(other.look)
 
 
-def _shape(look: _Look | None) -> tuple[Box, torch.Size] | None:
-    return look and (look.part.core.within(look.part.outer), look.x.optical.shape)
+def _shape(look: _Look | None) -> tuple[Box, torch.Size, torch.Size] | None:
+    return look and (look.part.core.within(look.part.outer), look.x.optical.shape, look.x.guide_valid.shape)
