@@ -20,22 +20,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from unclouded.bands import NAMES
-from unclouded.guides import GUIDES
+from unclouded.guides import CHANNELS, GUIDES
 
 BANDS = len(NAMES)
 RADAR = 2
 """Channels of the only guide there was, behind the bands."""
-
-
-def separate(weight: Tensor, own: int, *, presence: bool = False) -> Tensor:
-    """Bring inputs of old (dimension 1) in today's order: bands, the `own` that followed radar, radar, its validity.
-
-    What was the presence of each channel of radar becomes, as one number, the presence of all.
-    """
-    bands, radar, rest = weight.split([BANDS, RADAR, own], dim=1)
-    if presence:
-        return torch.cat([bands, rest, radar.sum(1, keepdim=True)], dim=1)
-    return torch.cat([bands, rest, radar, torch.zeros_like(rest[:, :1])], dim=1)
 
 
 def in_planes(weight: Tensor) -> Tensor:
@@ -43,31 +32,29 @@ def in_planes(weight: Tensor) -> Tensor:
     return weight.unflatten(1, (-1, 4))
 
 
-def validity_of_old(tensors: dict[str, Tensor]) -> None:
-    """Give weights from before guides had a validity that of radar."""
-    tensors["enter.weight"] = separate(in_planes(tensors["enter.weight"]), 1).flatten(1, 2)
-    tensors["context.enter.weight"] = separate(tensors["context.enter.weight"], 2)
-    tensors["context.describe.weight"] = separate(tensors["context.describe.weight"], 1, presence=True)
-    known, latent = split_latent(tensors["describe.0.weight"], BANDS + RADAR + 1)
-    tensors["describe.0.weight"] = torch.cat([separate(known, 1, presence=True), latent], dim=1)
+def insert(weight: Tensor, place: int, count: int) -> Tensor:
+    """Put `count` inputs (dimension 1) with zero weights at `place`."""
+    return torch.cat([weight[:, :place], torch.zeros_like(weight[:, :1]).repeat_interleave(count, 1), weight[:, place:]], 1)
 
 
-def split_latent(weight: Tensor, conditioning: int) -> tuple[Tensor, Tensor]:
-    """Split the inputs of the code into those of the conditioning and those of the latent behind it."""
-    return weight[:, :conditioning], weight[:, conditioning:]
+def give_radar_its_validity(tensors: dict[str, Tensor]) -> None:
+    """Bring the inputs of old, bands, radar and others, in today's order: bands, others, radar, its validity."""
+
+    def reorder(weight: Tensor) -> Tensor:
+        bands, radar, others = weight.tensor_split((BANDS, BANDS + RADAR), dim=1)
+        return torch.cat([bands, others, radar, torch.zeros_like(radar[:, :1])], dim=1)
+
+    tensors["enter.weight"] = reorder(in_planes(tensors["enter.weight"])).flatten(1, 2)
+    tensors["context.enter.weight"] = reorder(tensors["context.enter.weight"])
 
 
-def widen(tensors: dict[str, Tensor], known: int, channels: int, guides: int) -> None:
-    """Add inputs for so many `channels` and so many `guides` behind the `known` ones, with zero weights."""
-
-    def more(weight: Tensor, count: int) -> Tensor:
-        return torch.cat([weight, weight.new_zeros(len(weight), count, *weight.shape[2:])], dim=1)
-
-    tensors["enter.weight"] = more(in_planes(tensors["enter.weight"]), channels + guides).flatten(1, 2)
-    tensors["context.enter.weight"] = more(tensors["context.enter.weight"], channels + guides)
-    tensors["context.describe.weight"] = more(tensors["context.describe.weight"], guides)
-    conditioning, latent = split_latent(tensors["describe.0.weight"], BANDS + 1 + known)
-    tensors["describe.0.weight"] = torch.cat([more(conditioning, guides), latent], dim=1)
+def add_guides(tensors: dict[str, Tensor], channels: int, new: int, guides: int) -> None:
+    """Add inputs with zero weights for `new` channels of so many `guides`, behind the `channels` that there are."""
+    fine, cells = in_planes(tensors["enter.weight"]), tensors["context.enter.weight"]
+    tensors["enter.weight"] = insert(fine, fine.shape[1], new + guides).flatten(1, 2)
+    tensors["context.enter.weight"] = insert(cells, cells.shape[1], new + guides)
+    for name in ("context.describe.weight", "describe.0.weight"):
+        tensors[name] = insert(tensors[name], BANDS + channels, new)
 
 
 def convert(record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -78,15 +65,15 @@ def convert(record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """
     model, today = record["model"], [guide.name for guide in GUIDES]
     if model.get("network", "context") != "context":
-        raise ValueError("weights of the published networks: they are trained again in less time than they are worth")
+        raise ValueError("weights of the published networks; train them again")
     if "guides" not in model:
-        validity_of_old(tensors)
+        give_radar_its_validity(tensors)
         model["guides"] = ["radar"]
-    known = model["guides"]
-    if known != today[: len(known)]:
-        raise ValueError(f"made for the guides {', '.join(known)}; this version has {', '.join(today)}")
-    new = GUIDES[len(known) :]
-    widen(tensors, len(known), sum(len(guide.channels) for guide in new), len(new))
+    old = len(model["guides"])
+    if model["guides"] != today[:old]:
+        raise ValueError(f"made for the guides {', '.join(model['guides'])}; this version has {', '.join(today)}")
+    channels = sum(len(guide.channels) for guide in GUIDES[:old])
+    add_guides(tensors, channels, len(CHANNELS) - channels, len(GUIDES) - old)
     model["guides"] = today
 
 

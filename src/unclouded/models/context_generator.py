@@ -75,7 +75,7 @@ class ContextNetwork(nn.Module):
 
         Args:
             statistics: of the cells.
-            conditioning: of the cells (B, h, w, 15), or of each image (B, 1, 1, 15), see `conditioning_of`.
+            conditioning: of the cells (B, h, w, 16), or of each image (B, 1, 1, 16), see `conditioning_of`.
         """
         height, width = statistics.shape[-2:]
         margins = (0, -width % 4, 0, -height % 4)

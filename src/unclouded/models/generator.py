@@ -20,8 +20,8 @@ CELL = 8
 REACH = 4
 """Cells from the core of a cloud or shadow within which pixels may be replaced: 320 m."""
 
-CONDITIONING = len(NAMES) + 1 + len(GUIDES)
-"""Numbers that condition the networks at a cell: which bands are there, the level, and the share of each guide."""
+CONDITIONING = len(NAMES) + len(CHANNELS) + 1
+"""Numbers that condition the networks at a cell: which bands are there, how much of each guide's channels, the level."""
 
 VARIATION, VALID_SHARE = len(NAMES), len(NAMES) + 1
 """Where the statistics of a cell hold the variation of brightness, and the share of its pixels that are valid."""
@@ -129,15 +129,17 @@ def reduce_uniform(maps: Tensor) -> Tensor:
 
 
 def conditioning_of(bands_and_level: Tensor, guide_share: Tensor) -> Tensor:
-    """Join what conditions the networks, channels last: (B, h, w, 15), or (B, 1, 1, 15) if nothing changes in an image.
+    """Join what conditions the networks, channels last: (B, h, w, 16), or (B, 1, 1, 16) if nothing changes in an image.
+
+    That is 1 for each band that is there, for each channel of the guides its share of the cell's pixels, and the level.
 
     Args:
         bands_and_level: (B, 14), see `Observation`.
         guide_share: (B, N, h, w) of the cells, or (B, N, 1, 1).
     """
-    share = guide_share.permute(0, 2, 3, 1)
+    share = torch.cat([guide_share[:, number, None] for number, _, _ in _CONSTANTS], dim=1).permute(0, 2, 3, 1)
     image = bands_and_level[:, None, None].expand(-1, share.shape[1], share.shape[2], -1)
-    return torch.cat([image, share], dim=3)
+    return torch.cat([image[..., :-1], share, image[..., -1:]], dim=3)
 
 
 def guide_share_of(statistics: Tensor) -> Tensor:
