@@ -34,7 +34,8 @@ def in_planes(weight: Tensor) -> Tensor:
 
 def insert(weight: Tensor, place: int, count: int) -> Tensor:
     """Put `count` inputs (dimension 1) with zero weights at `place`."""
-    return torch.cat([weight[:, :place], torch.zeros_like(weight[:, :1]).repeat_interleave(count, 1), weight[:, place:]], 1)
+    zeros = torch.zeros_like(weight[:, :1]).repeat_interleave(count, 1)
+    return torch.cat([weight[:, :place], zeros, weight[:, place:]], dim=1)
 
 
 def give_radar_its_validity(tensors: dict[str, Tensor]) -> None:

@@ -47,8 +47,8 @@ def observe(
         valid: (h, w), where it holds data.
         bands: the name of each of the C bands.
         level: "L1C" or "L2A".
-        guides: of `guides.GUIDES`, those that there are, (C, h, w) each by name, in their units; a pixel where one of its channels is not
-            finite is without that guide.
+        guides: those of `guides.GUIDES` that there are by name, (C, h, w) each in their units; a pixel where one of a
+            guide's channels is not finite is without that guide.
         device: where the observation goes.
     """
     height, width = valid.shape

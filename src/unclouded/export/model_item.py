@@ -112,7 +112,7 @@ def _generator(network: Generator, header: Header) -> dict[str, Any]:
             },
             {
                 "name": "guides",
-                "description": "Sentinel-1 backscatter in dB, 0 where it is absent.",
+                "description": "Sentinel-1 backscatter in dB; 0 where a guide is not valid.",
                 "bands": [],
                 "variables": [{"name": name} for name in CHANNELS],
                 "input": _array("variables", [-1, len(CHANNELS), -1, -1]),

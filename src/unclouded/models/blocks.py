@@ -68,7 +68,7 @@ def soften(x: Tensor) -> Tensor:
 
 
 def to_grid(cells: Tensor, height: int, width: int) -> Tensor:
-    """Bring a map (B, h, w, D), channels last, to a grid of `height` x `width` a whole number of times as fine or coarse.
+    """Bring a map (B, h, w, D), channels last, to a grid of `height` x `width`, a multiple or a divisor of its own.
 
     Finer by bilinear interpolation, coarser by averaging. A map of a single vector (B, 1, 1, D) stays as it is.
     """

@@ -27,7 +27,7 @@ class ImageDiscriminator(nn.Module):
         self.score = spectral_norm(nn.Conv2d(sizes[-1], 1, 3, padding=1))
 
     def forward(self, image: Tensor, like: Observation) -> Tensor:
-        """Score `image` (B, 13, H, W; H and W multiples of 8) under the bands and the level of `like`: (B, 1, H / 8, W / 8)."""
+        """Score `image` (B, 13, H, W; multiples of 8), with the bands and level of `like`: (B, 1, H / 8, W / 8)."""
         fine = F.pixel_unshuffle(compress(image) * like.present[:, :, None, None], 2)
         conditioning = like.bands_and_level[:, :, None, None]
         h = torch.cat([fine, conditioning.expand(-1, -1, *fine.shape[-2:])], dim=1)

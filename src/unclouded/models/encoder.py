@@ -32,7 +32,11 @@ class Encoder(nn.Module):
         self.leave = nn.Conv2d(sizes[-1], latent, 1)
 
     def forward(self, cloudy: Tensor, clear: Tensor, like: Observation) -> Tensor:
-        """Encode images (B, 13, H, W; multiples of 8) under the bands and the level of `like`: (B, Z), or (B, Z, H / 8, W / 8) for a map."""
+        """Encode images (B, 13, H, W; multiples of 8), with the bands and level of `like`.
+
+        Returns:
+            (B, Z), or (B, Z, H / 8, W / 8) if the latent is spatial.
+        """
         pair = torch.cat([compress(cloudy), compress(clear)], dim=1) * like.present.repeat(1, 2)[:, :, None, None]
         fine = F.pixel_unshuffle(pair, 2)
         conditioning = like.bands_and_level[:, :, None, None]

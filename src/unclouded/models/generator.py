@@ -21,7 +21,7 @@ REACH = 4
 """Cells from the core of a cloud or shadow within which pixels may be replaced: 320 m."""
 
 CONDITIONING = len(NAMES) + len(CHANNELS) + 1
-"""Numbers that condition the networks at a cell: which bands are there, how much of each guide's channels, the level."""
+"""Numbers that condition the networks at a cell, see `conditioning_of`."""
 
 VARIATION, VALID_SHARE = len(NAMES), len(NAMES) + 1
 """Where the statistics of a cell hold the variation of brightness, and the share of its pixels that are valid."""

@@ -108,7 +108,7 @@ class ResNet18(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, image: Tensor, conditioning: Tensor) -> Tensor:
-        """Features (B, 512) of `image` (B, 13, H, W), standardised, given `conditioning` (B, 14): bands there, level."""
+        """Features (B, 512) of `image` (B, 13, H, W), standardised, under `conditioning` (B, 14): bands, level."""
         h = self.enter(image) + self.shift(conditioning)[:, :, None, None]
         h = F.max_pool2d(F.relu(self.norm(h)), 3, stride=2, padding=1)
         pooled: Tensor = self.blocks(h).mean(dim=(2, 3))
