@@ -60,7 +60,7 @@ def train_row(archive: Archive, path: Path, settings: LandCoverSettings, run: Pa
     if lines and json.loads(lines[-1])["step"] == rate.steps:
         return run / "weights.safetensors"
     common = {"classes": settings.classes, "batch": rate.batch, "seed": rate.seed}
-    varied = Augmentation(turn=rate.turn, drop_bands=rate.drop_bands, drop_radar=1.0)
+    varied = Augmentation(turn=rate.turn, drop_bands=rate.drop_bands, drop_guides=1.0)
     data = Data(
         LabelledPatches(archive, "train", augmentation=varied, **common),
         LabelledPatches(archive, "validation", limit=rate.validation_patches, **common),

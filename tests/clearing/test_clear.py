@@ -190,10 +190,11 @@ def test_the_seed_decides_every_byte(active, tmp_path):
     assert (tmp_path / "a_quality.tif").read_bytes() == (tmp_path / "b_quality.tif").read_bytes()
 
 
-def test_radar_changes_the_result_and_gaps_in_it_do_no_harm(active):
+def test_radar_changes_the_result_and_tiles_agree_about_its_gaps(active):
     dn = ground(4, 64, 64)
     radar = np.random.default_rng(0).normal(-12, 4, (2, 64, 64)).astype(np.float32)
-    radar[:, 5:9, 5:9] = np.nan
+    radar[0, 5:9, 5:9] = np.nan
+    radar[:, :, 40:] = np.nan
 
     class Radar:
         def read(self, row, column, height, width):

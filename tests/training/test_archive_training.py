@@ -101,7 +101,7 @@ def test_simulated_skies_lie_over_clear_patches(archive: Path) -> None:
         assert len(source) == 2
         seen = [source.simulated(4) for _ in range(5)]
         x, y = source.unpaired(3)
-    assert all((batch.observation.guided == 0).all() for batch in seen)
+    assert all((batch.observation.guide_valid == 0).all() for batch in seen)
     assert x.optical.shape == y.optical.shape == (3, 13, archives.SIDE, archives.SIDE)
     levels = torch.cat([batch.observation.level for batch in seen])
     b10 = torch.cat([batch.observation.present[:, 10] for batch in seen])

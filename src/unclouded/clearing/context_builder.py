@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.clearing.grid_file import GridFile
-from unclouded.models.generator import CELL, STATISTICS, Generator
+from unclouded.models.generator import (
+    CELL,
+    STATISTICS,
+    Generator,
+    conditioning_of,
+    guide_share_of,
+    reduce_uniform,
+)
 from unclouded.tiles import Box, cut
 
 CELL_ALIGNMENT = 4
@@ -43,11 +50,11 @@ class ContextBuilder:
         if column + wide == self._statistics.width:
             self._statistics.write_rows(row, self._rows)
 
-    def context(self, conditioning: Tensor, size: int, offset: tuple[int, int]) -> GridFile:
+    def context(self, bands_and_level: Tensor, size: int, offset: tuple[int, int]) -> GridFile:
         """Encode the cells and spread the clear ground over the scene: the context of its tiles, (K, h, w).
 
         Args:
-            conditioning: (1, 16) what is known of the scene.
+            bands_and_level: (1, 14) of the scene, see `Observation`.
             size: cells along the tiles that the context network takes.
             offset: rows and columns of cells by which the tiles start before the scene's corner.
 
@@ -64,8 +71,9 @@ class ContextBuilder:
             if core.column == 0:
                 seen = cells.rows(outer.row, outer.bottom)
                 strip = np.empty((features.channels, core.height, cells.width), np.float32)
-            statistics = torch.from_numpy(seen[None, ..., outer.column : outer.right].copy()).to(device)
-            encoded = self._generator.context(statistics, conditioning)
+            statistics = torch.from_numpy(seen[None, ..., outer.column : outer.right].copy())
+            share = reduce_uniform(guide_share_of(statistics)).to(device)
+            encoded = self._generator.context(statistics.to(device), conditioning_of(bands_and_level, share))
             crop = (..., *core.within(outer).slices)
             trust[(..., *core.slices)] = encoded.trust[crop].cpu()
             strip[..., core.column : core.right] = encoded.features[crop][0].cpu().numpy()
@@ -76,7 +84,7 @@ class ContextBuilder:
             return torch.from_numpy(file.channel(number)[None, None]).to(device)
 
         context = GridFile(cells.height, cells.width, self._folder)
-        for made in self._generator.layers(
+        for made in self._generator.context_channels(
             lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
         ):
             context.add(made[0, 0].cpu().numpy())

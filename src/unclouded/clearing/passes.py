@@ -79,11 +79,11 @@ class Clearing:
         read = {"pixels": 0, "radar pixels": 0}
         height, width = self.info.height, self.info.width
         builder = ContextBuilder(self._generator, height, width, self._folder)
-        conditioning = torch.empty(0)
+        bands_and_level = torch.empty(0)
         done = valid = 0
         for block, summary in zip(self.blocks(), summaries, strict=True):
             builder.add(block.core, summary.cells)
-            conditioning = torch.tensor(summary.conditioning, device=self._generator.device)
+            bands_and_level = torch.tensor(summary.bands_and_level, device=self._generator.device)
             valid += summary.valid
             for name, found in zip(read, summary.checksums, strict=True):
                 read[name] = checksum(np.array([found], np.uint32), read[name])
@@ -94,7 +94,7 @@ class Clearing:
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
-        self._surveyed = builder, conditioning
+        self._surveyed = builder, bands_and_level
         return read
 
     def context(self, summaries: Iterable[Summary]) -> NDArray[np.float32]:
@@ -141,11 +141,11 @@ class Clearing:
     def _context(self) -> GridFile:
         """What the network knows of the whole surveyed scene, on the grid of its cells."""
         assert self._surveyed is not None
-        builder, conditioning = self._surveyed
+        builder, bands_and_level = self._surveyed
         self._surveyed = None
         started = time.perf_counter()
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
-        context = builder.context(conditioning, self._tiling.size // CELL * _CONTEXT_TILES, offset)
+        context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset)
         self._seconds_context += time.perf_counter() - started
         return context
 

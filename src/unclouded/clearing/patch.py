@@ -12,6 +12,7 @@ from unclouded.bands import INDEX
 from unclouded.clearing.latent_sampling import latents, sample
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.scene_reader import observe
+from unclouded.guides import RADAR
 from unclouded.models.generator import Generator, pad_to_cells
 from unclouded.tiles import Box
 
@@ -34,7 +35,7 @@ def clear_patch(
         level: "L1C" or "L2A".
         generator: the network, on its device.
         options: how; its model, device and paths are not used.
-        radar: (2, h, w) VV and VH in dB, NaN where there is none.
+        radar: (2, h, w) VV and VH in dB; a pixel where one of them is NaN is without radar.
         valid: (h, w) where the patch holds data; everywhere unless given.
 
     Returns:
@@ -46,10 +47,11 @@ def clear_patch(
     if valid is None:
         valid = np.ones((height, width), np.bool_)
     whole = Box(0, 0, height, width)
+    guides = {} if radar is None else {RADAR.name: radar}
     with torch.inference_mode():
-        x = pad_to_cells(observe(reflectance, valid, bands, level, radar, generator.device))
+        x = pad_to_cells(observe(reflectance, valid, bands, level, guides, generator.device))
         statistics = generator.summarise(x)
-        context = generator.spread(statistics, generator.context(statistics, x.known))
+        context = generator.spread(statistics, generator.context(statistics, x.conditioning))
         zs = latents(generator, options.samples, options.seed)
         drawn = sample(generator, x, context, zs, whole, options.precision)[0]
     present = [INDEX[band] for band in bands]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.inputs import SceneInputs
-from unclouded.models.generator import GUIDES, Observation, pad_to_cells
+from unclouded.guides import RADAR
+from unclouded.models.generator import Observation, join_guides, pad_to_cells
 from unclouded.reflectance import to_reflectance, valid_pixels
 from unclouded.tiles import Box
 
@@ -59,10 +60,9 @@ class SceneReader:
         dn, valid = self.read_dn(box)
         slices = observed.within(box).slices
         reflectance, _ = to_reflectance(dn[(slice(None), *slices)], self.info.encoding)
-        radar = None
-        if self.radar is not None:
-            radar = self.radar.read(observed.row, observed.column, observed.height, observed.width)
-        x = observe(reflectance, valid[slices], self.info.bands, self.info.level, radar, self._device)
+        window = (observed.row, observed.column, observed.height, observed.width)
+        guides = {} if self.radar is None else {RADAR.name: self.radar.read(*window)}
+        x = observe(reflectance, valid[slices], self.info.bands, self.info.level, guides, self._device)
         return Window(dn, valid, pad_to_cells(x))
 
 
@@ -71,7 +71,7 @@ def observe(
     valid: NDArray[np.bool_],
     bands: Sequence[str],
     level: str,
-    radar: NDArray[np.float32] | None,
+    guides: Mapping[str, NDArray[np.float32]],
     device: torch.device,
 ) -> Observation:
     """Make a batch of one observation.
@@ -81,7 +81,8 @@ def observe(
         valid: (h, w), where it holds data.
         bands: the name of each of the C bands.
         level: "L1C" or "L2A".
-        radar: (2, h, w) VV and VH in dB, NaN where there is none; or None.
+        guides: those of `guides.GUIDES` that there are by name, (C, h, w) each in their units; a pixel where one of a
+            guide's channels is not finite is without that guide.
         device: where the observation goes.
     """
     height, width = valid.shape
@@ -90,23 +91,22 @@ def observe(
     optical[0, present] = reflectance
     if not valid.all():
         optical[0][:, ~valid] = 0
-    guides = None
-    if radar is not None:
-        # Where one of the two is missing, the pixel's guides are what the network takes for absent.
-        guides = _sent(np.nan_to_num(radar, nan=0.0)[None], device)
     there = torch.zeros(1, len(NAMES), device=device)
     there[0, present] = 1
-    return Observation.of(
+    x = Observation.of(
         _sent(optical, device),
         there,
         torch.tensor([_LEVELS[level]], device=device),
         _sent(valid[None, None].astype(np.float32), device),
-        guides,
-        None if radar is None else torch.ones(1, len(GUIDES), device=device),
     )
+    if not guides:
+        return x
+    # On the CPU, where to look at all pixels makes nobody wait for the device.
+    values, guide_valid = join_guides({name: torch.from_numpy(values[None]) for name, values in guides.items()})
+    return x._replace(guides=_sent(values, device), guide_valid=_sent(guide_valid, device))
 
 
-def _sent(array: NDArray[np.float32], device: torch.device) -> Tensor:
+def _sent(array: NDArray[np.float32] | Tensor, device: torch.device) -> Tensor:
     """Bring an array to a device; to a GPU from pinned memory, so that nobody waits for the transfer."""
-    tensor = torch.from_numpy(array)
+    tensor = torch.as_tensor(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -26,13 +26,13 @@ class Summary(NamedTuple):
 
     Attributes:
         cells: (1, S, h, w) the statistics of its cells.
-        conditioning: (1, 16) what is known of the scene.
+        bands_and_level: (1, 14) of the scene, see `Observation`.
         valid: number of pixels that hold data.
         checksums: of its DN and of its radar.
     """
 
     cells: NDArray[np.float32]
-    conditioning: NDArray[np.float32]
+    bands_and_level: NDArray[np.float32]
     valid: int
     checksums: tuple[int, int]
 
@@ -53,4 +53,4 @@ def summarise(blocks: Iterable[Tile], reader: SceneReader, generator: Generator)
             with torch.inference_mode():
                 cells = generator.summarise(x).cpu().numpy()
             radar = 0 if reader.radar is None else checksum(x.guides.cpu().numpy())
-            yield Summary(cells, x.known.cpu().numpy(), int(valid.sum()), (checksum(dn), radar))
+            yield Summary(cells, x.bands_and_level.cpu().numpy(), int(valid.sum()), (checksum(dn), radar))

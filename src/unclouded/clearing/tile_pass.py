@@ -128,5 +128,5 @@ def _alike(one: LoadedTile, other: LoadedTile) -> bool:
     return one.box.row == other.box.row and _shape(one.seen) == _shape(other.seen)
 
 
-def _shape(seen: NetworkInput | None) -> tuple[Box, torch.Size] | None:
-    return seen and (seen.crop.core.within(seen.crop.outer), seen.x.optical.shape)
+def _shape(seen: NetworkInput | None) -> tuple[Box, torch.Size, torch.Size] | None:
+    return seen and (seen.crop.core.within(seen.crop.outer), seen.x.optical.shape, seen.x.guide_valid.shape)

@@ -54,7 +54,7 @@ def land_cover(
                 classes=wanted.classes,
                 batch=rate.batch,
                 seed=rate.seed,
-                augmentation=Augmentation(turn=rate.turn, drop_bands=rate.drop_bands, drop_radar=1.0),
+                augmentation=Augmentation(turn=rate.turn, drop_bands=rate.drop_bands, drop_guides=1.0),
                 device=place,
                 workers=workers,
             )

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unclouded.errors import FileError, WeightsError
+from unclouded.guides import GUIDES
 from unclouded.models.context_generator import GeneratorSettings
 from unclouded.models.generator import Generator
 from unclouded.models.inference import InferenceConfig
@@ -76,7 +77,8 @@ def bundled() -> dict[str, Path]:
 def save_generator(generator: Generator, header: Header, path: Path) -> None:
     """Write weights and header; the file appears under its name only when it is complete."""
     network = next(name for name, kind in _NETWORKS.items() if isinstance(generator.settings, kind))
-    _save(generator, FORMAT, {"network": network} | asdict(generator.settings), header, path)
+    guides = [guide.name for guide in GUIDES]
+    _save(generator, FORMAT, {"network": network, "guides": guides} | asdict(generator.settings), header, path)
 
 
 def save_land_cover(classifier: LandCover, header: LandCoverHeader, path: Path) -> None:
@@ -92,11 +94,12 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
 
     Raises:
         FileError: there is no such file or it cannot be read.
-        WeightsError: it is not safetensors, is cut short, or does not hold this network.
+        WeightsError: it is not safetensors, is cut short, or does not hold this network with the guides of today.
     """
     path, record, tensors = _read(name, FORMAT)
+    model = record.pop("model")
+    _check_guides(model, path)
     try:
-        model = record.pop("model")
         # Weights from before there were two networks do not say which.
         settings, header = _NETWORKS[model.pop("network", "context")](**model), Header(**record)
         generator = build_generator(settings, header)
@@ -114,10 +117,11 @@ def start_from(generator: Generator, name: str | Path) -> int:
 
     Raises:
         FileError: there is no such file or it cannot be read.
-        WeightsError: it is not safetensors, is cut short, or holds values that are not finite or have no place in the
-            generator.
+        WeightsError: it is not safetensors, is cut short, is for other guides, or holds values that are not finite or
+            have no place in the generator.
     """
     path, record, tensors = _read(name, FORMAT)
+    _check_guides(record["model"], path)
     _check_finite(tensors, path)
     try:
         strange = generator.load_state_dict(tensors, strict=False).unexpected_keys
@@ -247,6 +251,17 @@ def _record(path: Path, metadata: dict[str, str], kind: str) -> dict[str, Any]:
 
 def _tuples(record: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+
+
+def _check_guides(model: dict[str, Any], path: Path) -> None:
+    """Take the guides out of a generator's sizes; refuse weights that were made for others than today's."""
+    found, wanted = model.pop("guides", None), tuple(guide.name for guide in GUIDES)
+    if found != wanted:
+        made = f"made for the guides {', '.join(map(str, found))}" if found else "from before guides had a validity"
+        raise WeightsError(
+            f"{path}: {made}; weights for {', '.join(wanted)}, valid pixel by pixel, are accepted: "
+            "convert it with scripts/convert_guides.py of the source."
+        )
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

@@ -28,8 +28,8 @@ class ArchiveSource:
         """Draw from the training split of `archive`; without `radar`, every patch loses its own."""
         self.rng = rng
         self._loader = UnpairedLoader(archive, sampling, workers=workers)
-        self._augmentation = Augmentation(drop_radar=0.5 if radar else 1.0)
-        self._whole = Augmentation(drop_bands=0.0, drop_radar=0.5 if radar else 1.0)
+        self._augmentation = Augmentation(drop_guides=0.5 if radar else 1.0)
+        self._whole = Augmentation(drop_bands=0.0, drop_guides=0.5 if radar else 1.0)
         self._batches: Iterator[DomainBatch] = iter(())
 
     def __len__(self) -> int:

@@ -13,7 +13,8 @@ from unclouded.data.cutouts import cut_out
 from unclouded.data.patch import Patch
 from unclouded.data.seasons import change_level
 from unclouded.errors import InputError
-from unclouded.models.generator import GUIDES, Observation
+from unclouded.guides import RADAR
+from unclouded.models.generator import Observation
 from unclouded.training.skies import Simulated, drop_bands, put_under_skies
 
 SIDE = 192
@@ -83,14 +84,13 @@ class CollectionSource:
         return Patch(patch.name, patch.place, patch.level, cut(patch.optical), patch.bands, radar)
 
     def _stack(self, patches: list[Patch]) -> Observation:
-        empty = np.zeros((len(GUIDES), SIDE, SIDE), np.float32)
+        empty = np.full((len(RADAR.channels), SIDE, SIDE), np.nan, np.float32)
         radar = [p.radar if self._radar else None for p in patches]
         return Observation.of(
             torch.stack([torch.from_numpy(patch.optical) for patch in patches]),
             torch.stack([_present(patch) for patch in patches]),
             torch.tensor([float(patch.level == "L2A") for patch in patches]),
-            guides=torch.stack([torch.from_numpy(empty if image is None else image) for image in radar]),
-            guided=torch.tensor([[float(image is not None)] * len(GUIDES) for image in radar]),
+            guides={RADAR.name: torch.stack([torch.from_numpy(empty if image is None else image) for image in radar])},
         )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from unclouded.models.blocks import to_grid
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import compose
 from unclouded.settings import ErrorSettings
@@ -107,12 +108,13 @@ def _look(
     error = ((compose(x.optical, made) - batch.truth).abs() * there).sum(1, keepdim=True) / there.sum(1, keepdim=True)
     error, whole = F.avg_pool2d(error, 2)[:, 0], F.avg_pool2d(x.valid, 2)[:, 0] == 1
     context = generator.error.enlarge(context)
+    code = to_grid(code, *seen.shape[2:]).expand(-1, *seen.shape[2:], -1)
     taken = []
     for index in range(len(whole)):
         rows, columns = torch.nonzero(whole[index], as_tuple=True)
         some = torch.randperm(len(rows), generator=rng)[:count].to(rows.device)
         row, column = rows[some], columns[some]
         features, ground = seen[index][:, row, column].T, context[index][:, row, column].T
-        described = code[index].expand(len(some), -1)
+        described = code[index, row, column]
         taken.append(Pixels(features.float(), ground.float(), described.float(), error[index][row, column]))
     return Pixels(*(torch.cat(part) for part in zip(*taken, strict=True)))

@@ -34,8 +34,8 @@ def simulated_terms(
     z[:half] = 0
     with precision:
         statistics = generator.summarise(batch.observation)
-        survey = generator.context(statistics, batch.observation.known)
-        context = generator.spread(statistics, survey)
+        scene = generator.context(statistics, batch.observation.conditioning)
+        context = generator.spread(statistics, scene)
         made = generator.translate(x, torch.cat([context, context[half:]]), z)
     result, truth, hidden = compose(x.optical, made), batch.truth, batch.hidden
     typical, first, second = (slice(0, half), slice(half, len(truth)), slice(len(truth), None))
@@ -48,7 +48,7 @@ def simulated_terms(
 
     # A cell that is partly cloud would tint the ground spread from it: the cube leaves it little trust.
     clear = F.avg_pool2d((hidden < 0.1).float(), CELL) ** 3
-    trust = survey.trust.float().clamp(1e-4, 1 - 1e-4)
+    trust = scene.trust.float().clamp(1e-4, 1 - 1e-4)
     # The error of a cleared pixel counts in reflectance, where 0.01 matters.
     return {
         "reconstruction": 10 * score(result, seen),

@@ -11,7 +11,9 @@ from torch import Tensor
 from unclouded import bands
 from unclouded.data.clouds import simulate
 from unclouded.data.cutouts import CutOut
+from unclouded.data.observations import drop_guides
 from unclouded.data.seasons import change_level, change_season, path_reflectance
+from unclouded.guides import GUIDES
 from unclouded.models.generator import Observation
 
 _FOUR = ("B02", "B03", "B04", "B08")
@@ -46,15 +48,15 @@ def put_under_skies(
     truth = change_season(image, path, rng)
     sky = simulate(truth, path, rng, overcast, cutouts)
     present = clear.present * torch.stack([drop_bands(bool(is_l2a), rng) for is_l2a in target])
-    guided = clear.guided * (torch.rand(size, 1, generator=rng) < 0.5)
+    guided = drop_guides(clear, (torch.rand(size, len(GUIDES), generator=rng) < 0.5).float())
     valid = clear.valid * _no_data(size, clear.optical.shape[2], clear.optical.shape[3], rng)
     seen = present[:, :, None, None]
     observation = Observation(
         optical=sky.cloudy * seen * valid,
         valid=valid,
-        guides=clear.guides * guided[:, :, None, None] * valid,
+        guides=guided.guides,
+        guide_valid=guided.guide_valid,
         present=present,
-        guided=guided,
         level=target,
     )
     return Simulated(observation, truth * seen, sky.hidden)
