@@ -141,7 +141,7 @@ def test_the_uncertainty_is_calibrated(active, samples):
 
 def test_nothing_changes_far_from_the_cores_of_clouds_and_that_is_not_looked_at(monkeypatch):
     """The bands of quality are 0 there, whoever cut the tiles: what is skipped is what the network would give."""
-    generator = active_generator()
+    generator = active_generator(2)
     scene = MemoryScene(ground(13, 300, 420), L1C)
     dn, quality = in_memory(scene, generator, tile=64)
     options = {"tile": 64, "crop": 16}

@@ -129,7 +129,7 @@ class ErrorHead(nn.Module):
         Args:
             seen: (B, C, H / 2, W / 2) the features that the image is drawn from.
             context: (B, K, H / 8, W / 8), as `_condition_errors` gives it.
-            code: (B, H / 8, W / 8, D) or (B, 1, 1, D) the conditioning and the latent, encoded.
+            code: (B, H / 2, W / 2, D) or (B, 1, 1, D) the conditioning and the latent, encoded.
         """
         # As bilinear enlarging and a linear layer may be exchanged, the layer works on the cells, which are few.
         placed = self.enlarge(self.place(context.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
@@ -253,7 +253,7 @@ class ContextGenerator(Generator):
         detail = optical - _enlarge(average_over_cells(optical, CELL), CELL)
         ground = torch.addcmul(base, gain, detail) + 0.1 * offset
         opacity = torch.sigmoid(logit.float())
-        error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop))
+        error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop, CELL // 2))
         if self.inference.doubt < 1:
             reached = _cut(self.near_cores(context)[:, None].to(opacity.dtype), crop, 1)
             opacity, error = (image * F.interpolate(reached, scale_factor=CELL) for image in (opacity, error))
@@ -289,10 +289,12 @@ class ContextGenerator(Generator):
         for block in self.low:
             w = block(w, code)
         rows, columns = around = _grow(crop[0], context.shape[2]), _grow(crop[1], context.shape[3])
-        m = self.middle_again(_cut(m, around, CELL // 4) + self.up2(_cut(w, around, 1)), _cut_code(code, around))
+        m = self.middle_again(
+            _cut(m, around, CELL // 4) + self.up2(_cut(w, around, 1)), _cut_code(code, around, CELL // 4)
+        )
         inner = _shift(crop[0], rows.start), _shift(crop[1], columns.start)
         h = _cut(h, crop, CELL // 2) + self.up1(_cut(m, inner, CELL // 4))
-        last: Tensor = self.high_again(h, _cut_code(code, crop))
+        last: Tensor = self.high_again(h, _cut_code(code, crop, CELL // 2))
         return last
 
     def _enter(self, x: Observation) -> Tensor:
@@ -342,6 +344,12 @@ def _cut(x: Tensor, crop: tuple[slice, slice], side: int) -> Tensor:
     return x[:, :, rows, columns]
 
 
-def _cut_code(code: Tensor, crop: tuple[slice, slice]) -> Tensor:
-    """Cut cells out of a code (B, h, w, D); one of a single vector is that of every cell."""
-    return code if code.shape[1:3] == (1, 1) else code[:, crop[0], crop[1]]
+def _cut_code(code: Tensor, crop: tuple[slice, slice], side: int) -> Tensor:
+    """Cut cells out of a code (B, h, w, D), each brought to `side` numbers; a single vector is that of every cell.
+
+    First brought to the grid, then cut, so that what lies at the edge of the crop is what it is in the whole.
+    """
+    if code.shape[1:3] == (1, 1):
+        return code
+    rows, columns = (slice(cells.start * side, cells.stop * side) for cells in crop)
+    return to_grid(code, code.shape[1] * side, code.shape[2] * side)[:, rows, columns]
