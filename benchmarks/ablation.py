@@ -56,7 +56,7 @@ ROWS: dict[str, tuple[tuple[str, list[str]], list[str], bool]] = {
     "simulated clouds and both cycles": (_BOTH, [], True),
     "the same, cycle by distributions": (_BOTH, ["unpaired.cycle_by=distributions"], False),
     "the same, noise in the cycle": (_BOTH, ["unpaired.noise=0.01"], False),
-    "the same, against sameness over z": (_BOTH, ["loss.sameness=0.05"], False),
+    "the same, with mode seeking over z": (_BOTH, ["loss.mode_seeking=0.05"], False),
     "paper, our networks (spatial z_x)": (_OURS, [], False),
     "paper": (("paper.yaml", []), [], True),
 }

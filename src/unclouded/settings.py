@@ -58,7 +58,7 @@ class LossSettings(_Strict):
     latent_adversarial: float = Field(default=0.0, ge=0)
     cycle: float = Field(default=0.0, ge=0)
     latent_cycle: float = Field(default=0.0, ge=0)
-    sameness: float = Field(default=0.0, ge=0)
+    mode_seeking: float = Field(default=0.0, ge=0)
 
     @property
     def simulated(self) -> bool:
@@ -68,7 +68,7 @@ class LossSettings(_Strict):
     @property
     def unpaired(self) -> bool:
         """Whether the two domains teach."""
-        return any((self.adversarial, self.latent_adversarial, self.cycle, self.latent_cycle, self.sameness))
+        return any((self.adversarial, self.latent_adversarial, self.cycle, self.latent_cycle, self.mode_seeking))
 
 
 class UnpairedSettings(_Strict):

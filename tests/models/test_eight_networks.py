@@ -99,7 +99,7 @@ def test_each_term_teaches_whom_it_should(translator: Translator, how: UnpairedS
         "latent_adversarial": {"g_xy", "g_yx", "e_x", "e_y"},
         "cycle": {"g_xy", "g_yx", "e_x", "e_y"},
         "latent_cycle": {"g_xy", "g_yx"},  # the encoders stand still, or both sides agree on a hidden code
-        "sameness": {"g_xy"},
+        "mode_seeking": {"g_xy"},
     }
     for parameter in translator.parameters():
         if parameter.ndim > 1:
@@ -107,7 +107,7 @@ def test_each_term_teaches_whom_it_should(translator: Translator, how: UnpairedS
     for term, expected in taught.items():
         translator.zero_grad(set_to_none=True)
         with frozen(*(getattr(translator, name) for name in Translator.JUDGING)):
-            terms, _ = generating_terms(translator, x, y, how, rng, sameness=True)
+            terms, _ = generating_terms(translator, x, y, how, rng, mode_seeking=True)
         assert terms.keys() == taught.keys()
         torch.autograd.backward(terms[term])
         names = {name for name in Translator.GENERATING + Translator.JUDGING if gradients(translator, name)}

@@ -80,7 +80,7 @@ def test_a_classifier_with_batch_normalisation(tmp_path: Path) -> None:
 
 
 def test_all_eight_networks(tmp_path: Path, made_up: Path, tiny: TranslatorSettings) -> None:
-    # An odd batch is divided unevenly; the two halves that the energy score takes of it do not fall together with it.
+    # An odd batch is divided unevenly; the two halves that the CRPS takes of it do not fall together with it.
     changes = {"steps": 3, "batch": 5, "precision": "fp32"}
     settings = tiny.model_copy(
         update={

@@ -62,7 +62,7 @@ def teach_error_head(
         quiet: show no progress.
 
     Returns:
-        The mean of `objectives.foreseen_error` over all pixels afterwards.
+        The mean of `objectives.laplace_nll` over all pixels afterwards.
     """
     batches = tqdm(range(-(-settings.images // batch)), unit="batch", desc="errors", disable=True if quiet else None)
     parts = [_look(generator, draw(batch), settings.pixels, precision, rng) for _ in batches]
@@ -76,7 +76,7 @@ def teach_error_head(
             group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
         some = torch.randint(len(pixels.error), (_AT_ONCE,), generator=rng).to(pixels.error.device)
         seen, context, code, error = (part[some] for part in pixels)
-        loss = objectives.foreseen_error(head.of_pixels(seen, context, code), error, weight)
+        loss = objectives.laplace_nll(head.of_pixels(seen, context, code), error, weight)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
@@ -84,7 +84,7 @@ def teach_error_head(
     head.requires_grad_(False)
     with torch.no_grad():
         found = head.of_pixels(pixels.seen, pixels.context, pixels.code)
-        return float(objectives.foreseen_error(found, pixels.error, weight))
+        return float(objectives.laplace_nll(found, pixels.error, weight))
 
 
 @torch.no_grad()

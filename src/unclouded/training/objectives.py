@@ -15,7 +15,7 @@ def reconstruction(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     return ((predicted - truth).abs() * weight).sum() / weight.sum().clamp(min=1)
 
 
-def energy_score(first: Tensor, second: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+def crps(first: Tensor, second: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     """Continuous ranked probability score of two samples against the truth, per pixel and band.
 
     E|g - y| - E|g - g'| / 2 (Gneiting and Raftery 2007, eq. 20): a proper score, smallest when the samples spread as
@@ -25,7 +25,7 @@ def energy_score(first: Tensor, second: Tensor, truth: Tensor, weight: Tensor) -
     return error - 0.5 * reconstruction(first, second, weight)
 
 
-def foreseen_error(expected: Tensor, error: Tensor, weight: Tensor) -> Tensor:
+def laplace_nll(expected: Tensor, error: Tensor, weight: Tensor) -> Tensor:
     """Negative log-likelihood of an absolute `error` under a Laplace distribution whose mean of it is `expected`.
 
     log b + |e| / b (Kendall and Gal 2017, eq. 8, without its constant), smallest where b is the mean of |e|; in units
@@ -86,7 +86,7 @@ def latent_cycle(found: Tensor, drawn: Tensor) -> Tensor:
     return (found - drawn).abs().mean()
 
 
-def sameness(first: Tensor, second: Tensor, latents: tuple[Tensor, Tensor]) -> Tensor:
+def mode_seeking(first: Tensor, second: Tensor, latents: tuple[Tensor, Tensor]) -> Tensor:
     """How little two latents change an image: |z1 - z2| / |y1 - y2| (Mao et al. 2019, eq. 2, inverted), finite."""
     distance = (compress(first) - compress(second)).abs().mean()
     # Added rather than a bound, so that two equal images still have a gradient that takes them apart.

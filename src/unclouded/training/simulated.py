@@ -17,7 +17,7 @@ def simulated_terms(
     """Translate simulated images and measure the result against the truth.
 
     Half of the images are translated with z = 0, the most typical ground, and judged by their error; the other half
-    with two latents each, judged by the energy score, so that the spread over z is the spread of what may be there.
+    with two latents each, judged by the CRPS, so that the spread over z is the spread of what may be there.
 
     Args:
         generator: G_XY.
@@ -44,7 +44,7 @@ def simulated_terms(
 
     def score(image: Tensor, weight: Tensor) -> Tensor:
         error = objectives.reconstruction(image[typical], truth[typical], weight[typical])
-        return error + objectives.energy_score(image[first], image[second], truth[first], weight[first])
+        return error + objectives.crps(image[first], image[second], truth[first], weight[first])
 
     # A cell that is partly cloud would tint the ground spread from it: the cube leaves it little trust.
     clear = F.avg_pool2d((hidden < 0.1).float(), CELL) ** 3

@@ -220,7 +220,7 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
         )
         with _precision(training), frozen(*(getattr(translator, name) for name in Translator.JUDGING)):
             found, made = generating_terms(
-                translator, x, y, settings.unpaired, training.rng, sameness=settings.loss.sameness > 0
+                translator, x, y, settings.unpaired, training.rng, mode_seeking=settings.loss.mode_seeking > 0
             )
         terms |= found
     weights = settings.loss.model_dump()

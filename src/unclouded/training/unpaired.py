@@ -43,12 +43,12 @@ def generating_terms(
     how: UnpairedSettings,
     rng: torch.Generator,
     *,
-    sameness: bool = False,
+    mode_seeking: bool = False,
 ) -> tuple[dict[str, Tensor], Made]:
     """Go through both cycles: x -> y -> x, and y -> x -> y.
 
     Returns:
-        `adversarial`, `latent_adversarial`, `cycle`, `latent_cycle` and, if it counts, `sameness`; and what was made.
+        `adversarial`, `latent_adversarial`, `cycle`, `latent_cycle` and, if it counts, `mode_seeking`; and what was made.
     """
     z_y, z_x = translator.draw_y(x, rng), translator.draw_x(y, rng)
     cleared, _ = translator.clear(x, z_y)
@@ -73,9 +73,9 @@ def generating_terms(
         "cycle": compare(back_x, x.optical, seen_x) + objectives.cycle(back_y, y.optical, seen_y),
         "latent_cycle": objectives.latent_cycle(again_y, z_y) + objectives.latent_cycle(again_x, z_x),
     }
-    if sameness:
+    if mode_seeking:
         other = translator.draw_y(x, rng)
-        terms["sameness"] = objectives.sameness(cleared, translator.clear(x, other)[0], (z_y, other))
+        terms["mode_seeking"] = objectives.mode_seeking(cleared, translator.clear(x, other)[0], (z_y, other))
     return terms, Made(x, y, cleared, clouded, found_x, found_y)
 
 
