@@ -47,7 +47,7 @@ class PublishedModelSettings(_Strict):
 
 
 class LossSettings(_Strict):
-    """Weight of each term: of `training.simulated`, then of `training.unpaired`; what weighs 0 is not computed."""
+    """Weight of each term of `training.simulated_terms`, then `training.unpaired_terms`; 0: it is not computed."""
 
     reconstruction: float = Field(default=1.0, ge=0)
     ground: float = Field(default=1.0, ge=0)
@@ -198,7 +198,7 @@ class ClassifierTraining(_Strict):
         validate_every: steps between validations; each ends in a checkpoint.
         validation_patches: so many patches of the validation split at most; all unless given.
         patience: validations without a better F1 after which the run ends; 0 never ends early.
-        turn: whether patches are shown in all eight orientations.
+        flip_rotate: whether patches are shown in all eight orientations.
         drop_bands: share of the patches that lose some of their bands.
         seed: of everything random.
         precision: of the convolutions; "auto" is that which the device computes fastest in.
@@ -213,7 +213,7 @@ class ClassifierTraining(_Strict):
     validate_every: int = Field(default=500, gt=0)
     validation_patches: int | None = Field(default=None, gt=0)
     patience: int = Field(default=0, ge=0)
-    turn: bool = True
+    flip_rotate: bool = True
     drop_bands: float = Field(default=0.0, ge=0, le=1)
     seed: int = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"

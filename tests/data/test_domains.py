@@ -171,7 +171,7 @@ def test_a_pair_is_turned_alike_and_loses_the_same_bands(tmp_path):
         twin = batch._replace(y=batch.x)
     x, y = to_observations(twin, "cpu", Augmentation())
     assert torch.equal(x.optical, y.optical)
-    still, _ = to_observations(twin, "cpu", Augmentation(turn=False))
+    still, _ = to_observations(twin, "cpu", Augmentation(flip_rotate=False))
     assert not torch.equal(x.optical, still.optical)
     assert len(set(x.present.sum(1).tolist())) > 1
 

@@ -19,7 +19,7 @@ from unclouded.settings import TranslatorSettings
 from unclouded.training import translator
 from unclouded.training.archive_source import ArchiveSource
 from unclouded.training.translator_run import run
-from unclouded.training.validation import collapsed, rank
+from unclouded.training.validation import collapsed, preference
 
 sys.path.append(str(Path(__file__).parents[1] / "data"))
 import archives
@@ -67,7 +67,7 @@ def test_measures_draws_and_resumes_to_the_bit(
     whole = run(settings, archive, tmp_path / "whole", land_cover=str(land_cover))
     steps = translator._step
 
-    def dies(training: translator.Training, batches: translator.Source) -> dict[str, float]:
+    def dies(training: translator.TranslatorTraining, batches: translator.Source) -> dict[str, float]:
         if training.step == 3:
             raise KeyboardInterrupt
         return steps(training, batches)
@@ -119,7 +119,7 @@ def test_a_collapse_is_told_by_what_it_does_and_cannot_win() -> None:
     fair = GOOD | {"frechet": 50.0}
     better = GOOD | {"frechet": 20.0}
     narrow = GOOD | {"frechet": 5.0, "coverage": 0.35}
-    assert sorted([brown, fair, narrow, better], key=rank) == [better, fair, narrow, brown]
+    assert sorted([brown, fair, narrow, better], key=preference) == [better, fair, narrow, brown]
 
 
 def test_what_cannot_be_learnt_from_is_refused(tiny: TranslatorSettings, made_up: Path, tmp_path: Path) -> None:

@@ -52,16 +52,16 @@ def test_spectral_angle_ignores_brightness() -> None:
 
 
 def test_detection_is_zero_at_the_truth_only() -> None:
-    hidden = torch.rand(1, 1, 8, 8) * 0.8
-    one = torch.ones_like(hidden)
-    target = objectives.replacement(hidden)
-    assert float(objectives.detection(target, hidden, one)) == pytest.approx(0, abs=1e-6)
-    assert float(objectives.detection((target + 0.1).clamp(max=1), hidden, one)) > 0.005
+    cloud_shadow_fraction = torch.rand(1, 1, 8, 8) * 0.8
+    one = torch.ones_like(cloud_shadow_fraction)
+    target = objectives.replacement(cloud_shadow_fraction)
+    assert float(objectives.detection(target, cloud_shadow_fraction, one)) == pytest.approx(0, abs=1e-6)
+    assert float(objectives.detection((target + 0.1).clamp(max=1), cloud_shadow_fraction, one)) > 0.005
 
 
 def test_replacement_saturates() -> None:
-    hidden = torch.tensor([0.0, 0.02, 0.4, 1.0])
-    replaced = objectives.replacement(hidden)
+    cloud_shadow_fraction = torch.tensor([0.0, 0.02, 0.4, 1.0])
+    replaced = objectives.replacement(cloud_shadow_fraction)
     assert float(replaced[0]) == 0
     assert float(replaced[1]) < 0.1
     assert float(replaced[2]) > 0.85

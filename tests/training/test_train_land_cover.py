@@ -109,7 +109,7 @@ def test_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path: Path, monkey
 
 
 def test_a_gradient_that_is_not_finite_does_not_reach_the_weights() -> None:
-    training = land_cover.Training(settings(), data(), Ranks())
+    training = land_cover.LandCoverTraining(settings(), data(), Ranks())
     before = [parameter.clone() for parameter in training.classifier.parameters()]
     training.classifier.head.weight.register_hook(lambda gradient: gradient * float("inf"))
     assert not land_cover._step(training, next(data().train.shuffled())) < float("inf")

@@ -45,16 +45,16 @@ def land_cover(
         from unclouded.training.ranks import joined
 
         wanted = load_settings_of(LandCoverSettings, settings, overrides or [])
-        rate = wanted.training
+        config = wanted.training
         with joined(chosen_device(device)) as ranks, Archive(data) as archive:
             place = str(ranks.device)
             train_patches = LabelledPatches(
                 archive,
                 "train",
                 classes=wanted.classes,
-                batch=rate.batch,
-                seed=rate.seed,
-                augmentation=Augmentation(turn=rate.turn, drop_bands=rate.drop_bands, drop_radar=1.0),
+                batch=config.batch,
+                seed=config.seed,
+                augmentation=Augmentation(flip_rotate=config.flip_rotate, drop_bands=config.drop_bands, drop_radar=1.0),
                 device=place,
                 workers=workers,
             )
@@ -62,9 +62,9 @@ def land_cover(
                 archive,
                 "validation",
                 classes=wanted.classes,
-                batch=rate.batch,
-                seed=rate.seed,
-                limit=rate.validation_patches,
+                batch=config.batch,
+                seed=config.seed,
+                limit=config.validation_patches,
                 device=place,
                 workers=workers,
             )

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from unclouded.data.archive import Archive
 from unclouded.data.batch import Batch, PatchReader
 from unclouded.data.observations import Augmentation, share_bands, to_observation
-from unclouded.data.sampling import ClearPool, Draw, Rows, UnpairedSampler, class_balanced
+from unclouded.data.samplers import ClearPool, Draw, Rows, UnpairedSampler, class_balanced
 from unclouded.errors import InputError, UncloudedError
 from unclouded.models.generator import Observation
 

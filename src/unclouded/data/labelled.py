@@ -18,7 +18,7 @@ from unclouded.data.band_statistics import band_statistics
 from unclouded.data.batch import CLASSES, Batch, PatchReader
 from unclouded.data.domains import select
 from unclouded.data.observations import SCALE, Augmentation, to_observation
-from unclouded.data.sampling import Position, Rows
+from unclouded.data.samplers import Position, Rows
 from unclouded.errors import InputError
 from unclouded.models.generator import Observation
 

@@ -53,8 +53,8 @@ class Translator(nn.Module):
     z_x of our networks is a map of vectors, z_y and both published latents are one vector.
     """
 
-    GENERATING = ("g_xy", "g_yx", "e_y", "e_x")
-    JUDGING = ("d_y", "d_x", "d_zy", "d_zx")
+    GENERATORS_AND_ENCODERS = ("g_xy", "g_yx", "e_y", "e_x")
+    DISCRIMINATORS = ("d_y", "d_x", "d_zy", "d_zx")
 
     def __init__(self, sizes: TranslatorSizes) -> None:
         super().__init__()

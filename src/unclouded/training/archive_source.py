@@ -12,7 +12,7 @@ from unclouded.data.archive import Archive
 from unclouded.data.domains import DomainBatch, Sampling, UnpairedLoader, to_observations
 from unclouded.data.observations import Augmentation
 from unclouded.models.generator import Observation
-from unclouded.training.skies import Simulated, put_under_skies
+from unclouded.training.simulated_clouds import Simulated, simulate_clouds
 
 
 class ArchiveSource:
@@ -43,7 +43,7 @@ class ArchiveSource:
         present = y.present.clone()
         present[:, INDEX["B10"]] = 1
         clear = Observation(*(part[:size] for part in y._replace(present=present)))
-        return put_under_skies(clear, self.rng)
+        return simulate_clouds(clear, self.rng)
 
     def unpaired(self, size: int) -> tuple[Observation, Observation]:
         """Hand out `size` cloudy patches, and as many clear ones drawn at random; `size` is at most a batch's."""

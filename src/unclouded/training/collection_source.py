@@ -14,7 +14,7 @@ from unclouded.data.patch import Patch
 from unclouded.data.seasons import change_level
 from unclouded.errors import InputError
 from unclouded.models.generator import GUIDES, Observation
-from unclouded.training.skies import Simulated, drop_bands, put_under_skies
+from unclouded.training.simulated_clouds import Simulated, drop_bands, simulate_clouds
 
 SIDE = 192
 """Side in pixels of every training image: cut from larger ones; smaller ones are continued by their mirror."""
@@ -40,7 +40,7 @@ class CollectionSource:
     def simulated(self, size: int) -> Simulated:
         """Draw `size` clear images and put them under simulated skies."""
         patches = [self._draw("L1C" if torch.rand((), generator=self.rng) < 0.5 else "L2A") for _ in range(size)]
-        return put_under_skies(self._stack(patches), self.rng, self.overcast, self.cutouts)
+        return simulate_clouds(self._stack(patches), self.rng, self.overcast, self.cutouts)
 
     def unpaired(self, size: int) -> tuple[Observation, Observation]:
         """Draw `size` real cloudy images, and as many real clear ones of the same levels and bands.

@@ -15,7 +15,7 @@ from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import compose
 from unclouded.settings import ErrorSettings
 from unclouded.training import objectives
-from unclouded.training.skies import Simulated
+from unclouded.training.simulated_clouds import Simulated
 
 _AT_ONCE = 1024
 """Pixels in a step: of all images alike, since one image's errors have much in common."""

@@ -67,7 +67,7 @@ class Data(NamedTuple):
     sha256: str = ""
 
 
-class Training:
+class LandCoverTraining:
     """Everything a run needs to go on: network, optimiser, moving average, randomness, and the best so far."""
 
     _PARTS = ("classifier", "average", "optimiser", "patches")
@@ -86,11 +86,11 @@ class Training:
         self.classifier: LandCover = classifier.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.classifier).requires_grad_(False)
         ranks.share(self.classifier, "features", "classify")
-        rate = settings.training
+        config = settings.training
         self.optimiser = torch.optim.AdamW(
-            self.classifier.parameters(), rate.learning_rate, weight_decay=rate.weight_decay, fused=True
+            self.classifier.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        self.rng = torch.Generator().manual_seed(rate.seed)
+        self.rng = torch.Generator().manual_seed(config.seed)
         self.step, self.best, self.best_step = 0, -1.0, 0
 
     def state(self) -> dict[str, Any]:
@@ -125,9 +125,9 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether all steps are taken, or the patience is over."""
-        rate = self.settings.training
-        waited = (self.step - self.best_step) / rate.validate_every
-        return self.step >= rate.steps or (rate.patience > 0 and waited >= rate.patience)
+        config = self.settings.training
+        waited = (self.step - self.best_step) / config.validate_every
+        return self.step >= config.steps or (config.patience > 0 and waited >= config.patience)
 
 
 def train(
@@ -155,7 +155,7 @@ def train(
     if shown < 2:
         raise InputError(f"{shown} class among the labels of the training patches; a classifier needs two or more.")
     ranks = ranks or Ranks()
-    training = Training(settings, data, ranks)
+    training = LandCoverTraining(settings, data, ranks)
     first = next(iter(data.validation.in_order()))
     check_bands(training.classifier.settings, first.observation.present, first.ids)
     if resume:
@@ -165,12 +165,12 @@ def train(
         for network in (training.classifier, training.average):
             network.standardise_by(*statistics)
     ranks.by_first(lambda: output.mkdir(parents=True, exist_ok=True))
-    rate = settings.training
+    config = settings.training
     log = RunLog(output, training.step) if ranks.first else None
     losses: list[float] = []
     started = time.monotonic()
     batches = data.train.shuffled()
-    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
+    with tqdm(total=config.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
         while not training.finished:
             loss = _step(training, next(batches))
             if not math.isfinite(loss):
@@ -179,7 +179,7 @@ def train(
             losses.append(loss)
             training.step += 1
             bar.update()
-            if training.step % rate.validate_every == 0 or training.step == rate.steps:
+            if training.step % config.validate_every == 0 or training.step == config.steps:
                 metrics = ranks.by_first(lambda: _validate(training, data, output))
                 if metrics["f1"] > training.best:
                     training.best, training.best_step = metrics["f1"], training.step
@@ -192,14 +192,14 @@ def train(
     return output / "weights.safetensors"
 
 
-def _step(training: Training, batch: LabelledImages) -> float:
+def _step(training: LandCoverTraining, batch: LabelledImages) -> float:
     """One update of the classifier and of its moving average; returns the loss, NaN if a gradient is not finite."""
-    settings, rate = training.settings, training.settings.training
+    settings, config = training.settings, training.settings.training
     for group in training.optimiser.param_groups:
-        group["lr"] = rate.learning_rate * _schedule(training.step, settings)
+        group["lr"] = config.learning_rate * _schedule(training.step, settings)
     labels = reduce_labels(batch.labels, settings.label_reduction, training.rng).to(training.ranks.device)
     training.classifier.train()
-    with autocast(training.ranks.device, rate.precision):
+    with autocast(training.ranks.device, config.precision):
         features = training.classifier.features(batch.observation)
     logits = training.classifier.classify(features)
     loss = (distribution_loss if settings.output == "softmax" else presence_loss)(logits, labels)
@@ -211,7 +211,7 @@ def _step(training: Training, batch: LabelledImages) -> float:
         return math.nan
     training.optimiser.step()
     # Early on the average follows closely, so that it forgets the random beginning.
-    share = 1 - min(rate.average, (1 + training.step) / (10 + training.step))
+    share = 1 - min(config.average, (1 + training.step) / (10 + training.step))
     with torch.no_grad():
         own, theirs = training.average.state_dict(), training.classifier.state_dict()
         for name, tensor in own.items():
@@ -222,7 +222,7 @@ def _step(training: Training, batch: LabelledImages) -> float:
     return float(loss.detach())
 
 
-def _validate(training: Training, data: Data, output: Path) -> dict[str, float]:
+def _validate(training: LandCoverTraining, data: Data, output: Path) -> dict[str, float]:
     """Measure the moving average, and write it to `weights.safetensors` if it is the best so far."""
     settings = training.settings
     precision = settings.training.precision

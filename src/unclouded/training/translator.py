@@ -28,9 +28,9 @@ from unclouded.training.error_head import teach_error_head
 from unclouded.training.image_pool import ImagePool
 from unclouded.training.ranks import Ranks
 from unclouded.training.run_log import RunLog
-from unclouded.training.simulated import simulated_terms
-from unclouded.training.skies import Simulated
-from unclouded.training.unpaired import frozen, generating_terms, judging_terms
+from unclouded.training.simulated_clouds import Simulated
+from unclouded.training.simulated_terms import simulated_terms
+from unclouded.training.unpaired_terms import discriminator_terms, frozen, generator_terms
 
 
 class Source(Protocol):
@@ -49,14 +49,14 @@ class Source(Protocol):
         """Go on from a position."""
 
 
-Validate = Callable[["Training"], dict[str, float]]
+Validate = Callable[["TranslatorTraining"], dict[str, float]]
 """Measures the moving average; what it gives is logged."""
 
 
-class Training:
+class TranslatorTraining:
     """Everything a run needs to go on: networks, optimisers, moving average, pools, randomness and the step."""
 
-    _PARTS = ("translator", "average", "optimiser", "judges")
+    _PARTS = ("translator", "average", "optimiser", "discriminator_optimiser")
 
     def __init__(self, settings: TranslatorSettings, ranks: Ranks | None = None) -> None:
         torch.manual_seed(settings.training.seed)
@@ -69,20 +69,20 @@ class Training:
         self.average: Generator = copy.deepcopy(self.translator.g_xy).requires_grad_(False)
         ranks.share(self.translator.g_xy, "spread", "translate")
         ranks.share(self.translator.g_xy.get_submodule("context"), "forward")
-        for name in Translator.GENERATING[1:] + Translator.JUDGING:
+        for name in Translator.GENERATORS_AND_ENCODERS[1:] + Translator.DISCRIMINATORS:
             ranks.share(getattr(self.translator, name), "forward")
-        rate = settings.training
+        config = settings.training
         self.optimiser = torch.optim.AdamW(
-            self.translator.parts(Translator.GENERATING if settings.loss.unpaired else ("g_xy",)),
-            rate.learning_rate,
-            rate.betas,
-            weight_decay=rate.weight_decay,
+            self.translator.parts(Translator.GENERATORS_AND_ENCODERS if settings.loss.unpaired else ("g_xy",)),
+            config.learning_rate,
+            config.betas,
+            weight_decay=config.weight_decay,
             fused=True,
         )
-        self.judges = torch.optim.Adam(
-            self.translator.parts(Translator.JUDGING), settings.unpaired.discriminator_rate, (0.5, 0.999)
+        self.discriminator_optimiser = torch.optim.Adam(
+            self.translator.parts(Translator.DISCRIMINATORS), settings.unpaired.discriminator_rate, (0.5, 0.999)
         )
-        self.rng = torch.Generator().manual_seed(rate.seed)
+        self.rng = torch.Generator().manual_seed(config.seed)
         self.pools = {name: ImagePool(settings.unpaired.pool, self.rng) for name in ("y", "x")}
         self.step = 0
         self.best: dict[str, float] = {}
@@ -149,7 +149,7 @@ def train(
         UncloudedError: a term is no longer finite; the last good checkpoint stays.
     """
     check_start(output, resume)
-    training = Training(settings, ranks)
+    training = TranslatorTraining(settings, ranks)
     ranks = training.ranks
     ranks.by_first(lambda: output.mkdir(parents=True, exist_ok=True))
     batches = source(training.rng)
@@ -157,12 +157,12 @@ def train(
         state = read_checkpoint(output)
         training.restore(state)
         batches.load_state_dict(state["source"])
-    rate = settings.training
+    config = settings.training
     log = RunLog(output, training.step) if ranks.first else None
     sums: dict[str, list[float]] = {}
     started = time.monotonic()
-    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
-        while training.step < rate.steps:
+    with tqdm(total=config.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
+        while training.step < config.steps:
             terms = _step(training, batches)
             bad = [name for name, value in terms.items() if not math.isfinite(value)]
             if bad:
@@ -172,9 +172,9 @@ def train(
                 sums.setdefault(name, []).append(value)
             training.step += 1
             bar.update()
-            last = training.step == rate.steps
-            measured = validate is not None and (last or training.step % rate.validate_every == 0)
-            if measured or last or training.step % rate.checkpoint_every == 0:
+            last = training.step == config.steps
+            measured = validate is not None and (last or training.step % config.validate_every == 0)
+            if measured or last or training.step % config.checkpoint_every == 0:
                 entry = {name: sum(values) / len(values) for name, values in sums.items()}
                 bar.set_postfix({name: f"{value:.3f}" for name, value in entry.items()})
                 if measured and validate is not None:
@@ -183,27 +183,27 @@ def train(
                 if log is not None:
                     log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
                     _save(training, batches, output)
-    if rate.steps == 0 and ranks.first:
+    if config.steps == 0 and ranks.first:
         _save(training, batches, output)
     ranks.by_first(partial(_foresee_errors, training, batches, output))
     return output / "weights.safetensors"
 
 
-def _foresee_errors(training: Training, batches: Source, output: Path) -> None:
+def _foresee_errors(training: TranslatorTraining, batches: Source, output: Path) -> None:
     """Teach the error head of the moving average, and save it; a run that dies here begins this anew when resumed."""
-    generator, how = training.average, training.settings.error
-    if not how.images or not isinstance(generator, ContextGenerator):
+    generator, settings = training.average, training.settings.error
+    if not settings.images or not isinstance(generator, ContextGenerator):
         return
-    rate = training.settings.training
+    config = training.settings.training
 
     def draw(size: int) -> Simulated:
         return _to(training.device, batches.simulated(size))
 
-    teach_error_head(generator, draw, how, rate.batch, _precision(training), training.rng)
+    teach_error_head(generator, draw, settings, config.batch, _precision(training), training.rng)
     save_generator(generator, header_of(training, output.name), output / "weights.safetensors")
 
 
-def _step(training: Training, batches: Source) -> dict[str, float]:
+def _step(training: TranslatorTraining, batches: Source) -> dict[str, float]:
     """Update generators and encoders, then the discriminators; the value of each term, NaN for a gradient that is."""
     settings, translator = training.settings, training.translator
     for group in training.optimiser.param_groups:
@@ -218,8 +218,8 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
             Observation(*(part.to(training.device) for part in side))
             for side in batches.unpaired(settings.unpaired.batch)
         )
-        with _precision(training), frozen(*(getattr(translator, name) for name in Translator.JUDGING)):
-            found, made = generating_terms(
+        with _precision(training), frozen(*(getattr(translator, name) for name in Translator.DISCRIMINATORS)):
+            found, made = generator_terms(
                 translator, x, y, settings.unpaired, training.rng, mode_seeking=settings.loss.mode_seeking > 0
             )
         terms |= found
@@ -236,12 +236,12 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
         training.optimiser.step()
     if made is not None:
         with _precision(training):
-            judged = judging_terms(translator, made, training.pools, training.rng)
-        training.judges.zero_grad(set_to_none=True)
-        torch.autograd.backward(torch.stack(list(judged.values())).sum())
-        training.ranks.sum_gradients(translator.parts(Translator.JUDGING))
-        training.judges.step()
-        terms |= judged
+            found = discriminator_terms(translator, made, training.pools, training.rng)
+        training.discriminator_optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(torch.stack(list(found.values())).sum())
+        training.ranks.sum_gradients(translator.parts(Translator.DISCRIMINATORS))
+        training.discriminator_optimiser.step()
+        terms |= found
     with torch.no_grad():
         share = 1 - min(settings.training.average, (1 + training.step) / (10 + training.step))
         own, theirs = training.average.state_dict(), translator.g_xy.state_dict()
@@ -251,30 +251,32 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
 
 def _to(device: torch.device, batch: Simulated) -> Simulated:
     return Simulated(
-        Observation(*(part.to(device) for part in batch.observation)), batch.truth.to(device), batch.hidden.to(device)
+        Observation(*(part.to(device) for part in batch.observation)),
+        batch.truth.to(device),
+        batch.cloud_shadow_fraction.to(device),
     )
 
 
-def _precision(training: Training) -> torch.autocast:
+def _precision(training: TranslatorTraining) -> torch.autocast:
     return autocast(training.device, training.settings.training.precision)
 
 
 def _schedule(step: int, settings: TranslatorSettings) -> float:
     """Linear warm-up, then cosine to zero; or constant for half of the steps, then linear to zero."""
-    rate = settings.training
-    warm = min((step + 1) / max(rate.warmup, 1), 1.0)
-    done = step / rate.steps
-    if rate.schedule == "linear":
+    config = settings.training
+    warm = min((step + 1) / max(config.warmup, 1), 1.0)
+    done = step / config.steps
+    if config.schedule == "linear":
         return warm * min(1.0, 2 * (1 - done))
     return min(warm, 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _save(training: Training, batches: Source, output: Path) -> None:
+def _save(training: TranslatorTraining, batches: Source, output: Path) -> None:
     write_checkpoint(training.state() | {"source": batches.state_dict()}, output)
     save_generator(training.average, header_of(training, output.name), output / "weights.safetensors")
 
 
-def header_of(training: Training, name: str) -> Header:
+def header_of(training: TranslatorTraining, name: str) -> Header:
     """What the weights of a run say of themselves at this step."""
     settings = training.settings
     return Header(

@@ -11,7 +11,7 @@ from unclouded.data.archive import TABLE, Archive
 from unclouded.data.collection import load_collection
 from unclouded.data.domains import Sampling
 from unclouded.errors import InputError
-from unclouded.evaluation.suite import Loaded
+from unclouded.evaluation.suite import TrainedNetwork
 from unclouded.models.weights import load_land_cover
 from unclouded.settings import TranslatorSettings
 from unclouded.training.archive_source import ArchiveSource
@@ -59,9 +59,9 @@ def run(
         archive = stack.enter_context(Archive(data)) if packed else None
         if archive is not None and land_cover is not None:
             classifier, header = load_land_cover(land_cover)
-            rate = settings.training
-            judge = Loaded(classifier.to(ranks.device), header)
-            validate = Validation(archive, judge, output, rate.validation_patches, rate.seed)
+            config = settings.training
+            judge = TrainedNetwork(classifier.to(ranks.device), header)
+            validate = Validation(archive, judge, output, config.validation_patches, config.seed)
 
         def source(rng: torch.Generator) -> Source:
             if archive is None:

@@ -18,14 +18,14 @@ _FOUR = ("B02", "B03", "B04", "B08")
 
 
 class Simulated(NamedTuple):
-    """A batch whose truth is known: observation, clear image (B, 13, H, W) and hidden share (B, 1, H, W)."""
+    """A batch whose truth is known: observation, clear image (B, 13, H, W) and share hidden (B, 1, H, W)."""
 
     observation: Observation
     truth: Tensor
-    hidden: Tensor
+    cloud_shadow_fraction: Tensor
 
 
-def put_under_skies(
+def simulate_clouds(
     clear: Observation,
     rng: torch.Generator,
     overcast: Tensor | None = None,
@@ -57,7 +57,7 @@ def put_under_skies(
         guided=guided,
         level=target,
     )
-    return Simulated(observation, truth * seen, sky.hidden)
+    return Simulated(observation, truth * seen, sky.cloud_shadow_fraction)
 
 
 def drop_bands(is_l2a: bool, rng: torch.Generator) -> Tensor:

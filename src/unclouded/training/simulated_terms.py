@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from unclouded.models.generator import CELL, Generator, Observation, compose
 from unclouded.training import objectives
-from unclouded.training.skies import Simulated
+from unclouded.training.simulated_clouds import Simulated
 
 
 def simulated_terms(
@@ -37,23 +37,23 @@ def simulated_terms(
         survey = generator.context(statistics, batch.observation.known)
         context = generator.spread(statistics, survey)
         made = generator.translate(x, torch.cat([context, context[half:]]), z)
-    result, truth, hidden = compose(x.optical, made), batch.truth, batch.hidden
+    result, truth, cloud_shadow_fraction = compose(x.optical, made), batch.truth, batch.cloud_shadow_fraction
     typical, first, second = (slice(0, half), slice(half, len(truth)), slice(len(truth), None))
     seen = batch.observation.valid * batch.observation.present[:, :, None, None]
-    bad = seen * objectives.replacement(hidden)
+    bad = seen * objectives.replacement(cloud_shadow_fraction)
 
     def score(image: Tensor, weight: Tensor) -> Tensor:
         error = objectives.reconstruction(image[typical], truth[typical], weight[typical])
         return error + objectives.crps(image[first], image[second], truth[first], weight[first])
 
     # A cell that is partly cloud would tint the ground spread from it: the cube leaves it little trust.
-    clear = F.avg_pool2d((hidden < 0.1).float(), CELL) ** 3
+    clear = F.avg_pool2d((cloud_shadow_fraction < 0.1).float(), CELL) ** 3
     trust = survey.trust.float().clamp(1e-4, 1 - 1e-4)
     # The error of a cleared pixel counts in reflectance, where 0.01 matters.
     return {
         "reconstruction": 10 * score(result, seen),
         "ground": 10 * score(made.ground, bad),
         "spectral_angle": 10 * objectives.spectral_angle(result[: len(truth)], truth, batch.observation.valid),
-        "detection": objectives.detection(made.opacity[: len(truth)], hidden, batch.observation.valid),
+        "detection": objectives.detection(made.opacity[: len(truth)], cloud_shadow_fraction, batch.observation.valid),
         "trust": F.binary_cross_entropy(trust, clear),
     }

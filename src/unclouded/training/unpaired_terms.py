@@ -36,11 +36,11 @@ class Made(NamedTuple):
     z_y: Tensor
 
 
-def generating_terms(
+def generator_terms(
     translator: Translator,
     x: Observation,
     y: Observation,
-    how: UnpairedSettings,
+    config: UnpairedSettings,
     rng: torch.Generator,
     *,
     mode_seeking: bool = False,
@@ -48,21 +48,21 @@ def generating_terms(
     """Go through both cycles: x -> y -> x, and y -> x -> y.
 
     Returns:
-        `adversarial`, `latent_adversarial`, `cycle`, `latent_cycle` and, if it counts, `mode_seeking`; and what was made.
+        `adversarial`, `latent_adversarial`, `cycle`, `latent_cycle` and, if asked for, `mode_seeking`; what was made.
     """
     z_y, z_x = translator.draw_y(x, rng), translator.draw_x(y, rng)
     cleared, _ = translator.clear(x, z_y)
     found_x = translator.e_x(x.optical, cleared, x)
-    back_x = translator.cloud(x._replace(optical=_noisy(cleared, how, rng)), found_x)
+    back_x = translator.cloud(x._replace(optical=_noisy(cleared, config, rng)), found_x)
     clouded = translator.cloud(y, z_x)
     found_y = translator.e_y(clouded, y.optical, y)
-    back_y, _ = translator.clear(y._replace(optical=_noisy(clouded, how, rng)), found_y)
+    back_y, _ = translator.clear(y._replace(optical=_noisy(clouded, config, rng)), found_y)
     # The latent's way back teaches the generator alone: an encoder that learnt from it too could agree with the
     # generator on a code that nobody sees.
     with frozen(translator.e_y, translator.e_x):
         again_y = translator.e_y(x.optical, cleared, x)
         again_x = translator.e_x(clouded, y.optical, y)
-    compare = objectives.cycle if how.cycle_by == "pixels" else objectives.cycle_of_distributions
+    compare = objectives.cycle if config.cycle_by == "pixels" else objectives.cycle_of_distributions
     seen_x, seen_y = _seen(x), _seen(y)
     terms = {
         "adversarial": objectives.least_squares(translator.d_y(cleared, x), real=True)
@@ -79,28 +79,28 @@ def generating_terms(
     return terms, Made(x, y, cleared, clouded, found_x, found_y)
 
 
-def judging_terms(
+def discriminator_terms(
     translator: Translator, made: Made, pools: dict[str, ImagePool], rng: torch.Generator
 ) -> dict[str, Tensor]:
     """Judge real and made images and latents; the made ones are taken as they are.
 
     Returns:
-        `judge_y`, `judge_x`, `judge_zy` and `judge_zx`.
+        `discriminator_y`, `discriminator_x`, `discriminator_zy` and `discriminator_zx`.
     """
     terms = {}
-    for name, judge, real, fake, like in (
+    for name, discriminator, real, fake, like in (
         ("y", translator.d_y, made.y, made.cleared, made.x),
         ("x", translator.d_x, made.x, made.clouded, made.y),
     ):
         image, present, level = pools[name].exchange(fake, like.present, like.level)
         shown = like._replace(present=present, level=level)
-        terms[f"judge_{name}"] = objectives.least_squares(judge(image, shown), real=False) + objectives.least_squares(
-            judge(real.optical, real), real=True
-        )
-    for name, latent_judge, found in (("zy", translator.d_zy, made.z_y), ("zx", translator.d_zx, made.z_x)):
+        terms[f"discriminator_{name}"] = objectives.least_squares(
+            discriminator(image, shown), real=False
+        ) + objectives.least_squares(discriminator(real.optical, real), real=True)
+    for name, latent_discriminator, found in (("zy", translator.d_zy, made.z_y), ("zx", translator.d_zx, made.z_x)):
         prior = torch.randn(found.shape, generator=rng).to(found.device)
-        terms[f"judge_{name}"] = objectives.least_squares(latent_judge(found.detach()), real=False) + (
-            objectives.least_squares(latent_judge(prior), real=True)
+        terms[f"discriminator_{name}"] = objectives.least_squares(latent_discriminator(found.detach()), real=False) + (
+            objectives.least_squares(latent_discriminator(prior), real=True)
         )
     return terms
 
@@ -122,8 +122,8 @@ def _seen(x: Observation) -> Tensor:
     return x.valid * x.present[:, :, None, None]
 
 
-def _noisy(image: Tensor, how: UnpairedSettings, rng: torch.Generator) -> Tensor:
+def _noisy(image: Tensor, config: UnpairedSettings, rng: torch.Generator) -> Tensor:
     """Blur what could be hidden in an image's last decimals (Bashkirova et al. 2019)."""
-    if not how.noise:
+    if not config.noise:
         return image
-    return image + how.noise * torch.randn(image.shape, generator=rng).to(image.device) * (image != 0)
+    return image + config.noise * torch.randn(image.shape, generator=rng).to(image.device) * (image != 0)

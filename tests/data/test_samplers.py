@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unclouded.data.sampling import ClearPool, UnpairedSampler, class_balanced
+from unclouded.data.samplers import ClearPool, UnpairedSampler, class_balanced
 from unclouded.errors import InputError
 
 ROWS = np.arange(100, 137)
