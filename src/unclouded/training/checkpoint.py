@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from unclouded.errors import FileError, InputError
+from unclouded.files import write_bytes
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -47,14 +48,6 @@ def write_checkpoint(state: dict[str, Any], output: Path) -> None:
     Raises:
         FileError: it cannot be written.
     """
-    aside = output / ".checkpoint.part"
-    try:
-        torch.save(state, aside)
-        os.replace(aside, output / CHECKPOINT)
-    except (OSError, RuntimeError) as error:
-        # torch tells a full disk by a RuntimeError of its own.
-        aside.unlink(missing_ok=True)
-        what = " ".join(str(error).split())[:200]
-        raise FileError(
-            f"{output / CHECKPOINT}: cannot be written ({what}); make room, and go on with --resume"
-        ) from error
+    data = io.BytesIO()
+    torch.save(state, data)
+    write_bytes(data.getvalue(), output / CHECKPOINT, "make room, and go on with --resume")
