@@ -147,3 +147,9 @@ def test_refuses_a_checkpoint_of_another_network(tmp_path: Path, monkeypatch) ->
     monkeypatch.setitem(networks.NETWORKS, "resnet18", wider)
     with pytest.raises(InputError, match="does not fit"):
         land_cover.train(settings(), data(), tmp_path / "run", resume=True)
+
+
+def test_resuming_with_other_settings_names_what_differs(tmp_path: Path) -> None:
+    land_cover.train(settings(), data(), tmp_path / "run")
+    with pytest.raises(InputError, match=r"run: label_reduction was 0\.5, is 0\.0; training\.batch was 8, is 4"):
+        land_cover.train(settings(label_reduction=0.0, training={"batch": 4}), data(), tmp_path / "run", resume=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_run import changed
 
 from unclouded.data.collection import load_collection
 from unclouded.errors import InputError, UncloudedError, WeightsError
@@ -118,3 +119,16 @@ def test_refuses_to_overwrite_or_invent_a_run(tiny: TranslatorSettings, made_up:
     (tmp_path / "run" / "checkpoint.pt").touch()
     with pytest.raises(InputError, match="already holds a run"):
         run(tiny, made_up, tmp_path / "run")
+
+
+def test_resuming_with_other_settings_names_what_differs(
+    tiny: TranslatorSettings, made_up: Path, tmp_path: Path
+) -> None:
+    run(changed(tiny, training={"steps": 2}), made_up, tmp_path / "run")
+    other = changed(tiny, training={"learning_rate": 0.5}, loss={"cycle": 2.0})
+    with pytest.raises(
+        InputError, match=r"run: loss\.cycle was 1\.0, is 2\.0; training\.learning_rate was 0\.001, is 0\.5"
+    ):
+        run(other, made_up, tmp_path / "run", resume=True)
+    longer = changed(tiny, training={"steps": 3, "checkpoint_every": 1})
+    assert load_generator(run(longer, made_up, tmp_path / "run", resume=True))[1].steps == 3

@@ -49,3 +49,11 @@ def tiny_settings(folder: Path, **training: int) -> TranslatorSettings:
             },
         }
     )
+
+
+def changed(settings: TranslatorSettings, **sections: dict[str, object]) -> TranslatorSettings:
+    """Settings of which some values of some sections are others."""
+    values = settings.model_dump()
+    for section, changes in sections.items():
+        values[section] |= changes
+    return TranslatorSettings.model_validate(values)

@@ -20,7 +20,7 @@ from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, save_land_cover
 from unclouded.precision import autocast
 from unclouded.settings import LandCoverSettings
-from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
+from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, write_checkpoint
 from unclouded.training.label_objectives import distribution_loss, presence_loss, reduce_labels
 from unclouded.training.ranks import Ranks
 from unclouded.training.run_log import RunLog
@@ -145,8 +145,8 @@ def train(
             gives the very weights of an undisturbed one.
 
     Raises:
-        InputError: the folder holds a run and `resume` was not asked for, or there is none to resume; the training
-            data show fewer than two classes.
+        InputError: the folder holds a run and `resume` was not asked for, or there is none to resume, or it had
+            other settings; the training data show fewer than two classes.
         FileError: the checkpoint cannot be read.
         UncloudedError: the loss is no longer finite; the last good checkpoint stays.
     """
@@ -159,7 +159,9 @@ def train(
     first = next(iter(data.validation.in_order()))
     check_bands(training.classifier.settings, first.observation.present, first.ids)
     if resume:
-        training.restore(read_checkpoint(output))
+        state = read_checkpoint(output)
+        check_settings(output, state, settings)
+        training.restore(state)
     else:
         statistics = data.train.statistics()
         for network in (training.classifier, training.average):

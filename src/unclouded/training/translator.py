@@ -23,7 +23,7 @@ from unclouded.models.translator import Translator, TranslatorSizes
 from unclouded.models.weights import Header, save_generator, start_from
 from unclouded.precision import autocast
 from unclouded.settings import TranslatorSettings
-from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
+from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, write_checkpoint
 from unclouded.training.error_head import teach_error_head
 from unclouded.training.image_pool import ImagePool
 from unclouded.training.ranks import Ranks
@@ -144,7 +144,8 @@ def train(
         validate: measures the networks every `validate_every` steps.
 
     Raises:
-        InputError: the folder holds a run and `resume` was not asked for, or there is none to resume.
+        InputError: the folder holds a run and `resume` was not asked for, there is none to resume, or it had other
+            settings.
         FileError: the checkpoint cannot be read.
         UncloudedError: a term is no longer finite; the last good checkpoint stays.
     """
@@ -155,6 +156,7 @@ def train(
     batches = source(training.rng)
     if resume:
         state = read_checkpoint(output)
+        check_settings(output, state, settings)
         training.restore(state)
         batches.load_state_dict(state["source"])
     config = settings.training
