@@ -69,7 +69,9 @@ class Plain:
         """Take one step."""
         training, settings = self.training, self.training.settings
         x, y = batches.unpaired(settings.unpaired.batch)
-        terms, made = generator_terms(training.translator, x, y, settings.unpaired, training.rng)
+        terms, made = generator_terms(
+            training.translator, x, y, settings.unpaired, training.rng, settings.loss.unpaired
+        )
         weights = settings.loss.model_dump()
         self.generators.zero_grad()
         torch.autograd.backward(total([weights[name] * term for name, term in terms.items()]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from unclouded.bands import L2A, NAMES
 from unclouded.errors import FileError, SettingsError
@@ -61,14 +61,17 @@ class LossSettings(_Strict):
     mode_seeking: float = Field(default=0.0, ge=0)
 
     @property
-    def simulated(self) -> bool:
-        """Whether simulated clouds teach."""
-        return any((self.reconstruction, self.ground, self.spectral_angle, self.detection, self.trust))
+    def simulated(self) -> tuple[str, ...]:
+        """Terms by which simulated clouds teach; none if they do not."""
+        return self._weighing("reconstruction", "ground", "spectral_angle", "detection", "trust")
 
     @property
-    def unpaired(self) -> bool:
-        """Whether the two domains teach."""
-        return any((self.adversarial, self.latent_adversarial, self.cycle, self.latent_cycle, self.mode_seeking))
+    def unpaired(self) -> tuple[str, ...]:
+        """Terms by which the two domains teach; none if they do not."""
+        return self._weighing("adversarial", "latent_adversarial", "cycle", "latent_cycle", "mode_seeking")
+
+    def _weighing(self, *terms: str) -> tuple[str, ...]:
+        return tuple(term for term in terms if getattr(self, term) > 0)
 
 
 class UnpairedSettings(_Strict):
@@ -184,6 +187,17 @@ class TranslatorSettings(_Strict):
     error: ErrorSettings = ErrorSettings()
     training: TrainingSettings
 
+    @model_validator(mode="after")
+    def _something_teaches(self) -> Self:
+        if self.training.steps and not self.loss.simulated:
+            if not self.loss.unpaired:
+                raise ValueError("every weight under `loss` is 0: nothing would teach; give one that is not")
+            if self.unpaired.start:
+                raise ValueError(
+                    f"unpaired.start is {self.unpaired.start}, and no simulated term teaches before; make it 0"
+                )
+        return self
+
 
 class ClassifierTraining(_Strict):
     """How long and how fast a classifier learns.
@@ -298,6 +312,8 @@ def _apply(values: dict[str, Any], override: str) -> None:
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
+    if not where:  # of the settings as a whole
+        return f"{first['msg']}."
     if first["type"] != "extra_forbidden":
         return f"{where}: {first['msg']} (found {first['input']!r})."
     model: Any = kind

@@ -107,7 +107,7 @@ def test_each_term_teaches_whom_it_should(translator: Translator, how: UnpairedS
     for term, expected in taught.items():
         translator.zero_grad(set_to_none=True)
         with frozen(*(getattr(translator, name) for name in Translator.DISCRIMINATORS)):
-            terms, _ = generator_terms(translator, x, y, how, rng, mode_seeking=True)
+            terms, _ = generator_terms(translator, x, y, how, rng, taught)
         assert terms.keys() == taught.keys()
         torch.autograd.backward(terms[term])
         names = {
@@ -121,7 +121,7 @@ def test_each_term_teaches_whom_it_should(translator: Translator, how: UnpairedS
 def test_judging_teaches_the_discriminators_alone(translator: Translator) -> None:
     x, y = images(2, 64, 64), images(2, 64, 64, 2)
     rng = torch.Generator().manual_seed(0)
-    _, made = generator_terms(translator, x, y, UnpairedSettings(), rng)
+    _, made = generator_terms(translator, x, y, UnpairedSettings(), rng, ("adversarial", "latent_adversarial"))
     translator.zero_grad(set_to_none=True)
     pools = {name: ImagePool(2, rng) for name in ("x", "y")}
     torch.autograd.backward(torch.stack(list(discriminator_terms(translator, made, pools, rng).values())).sum())

@@ -214,16 +214,16 @@ def _step(training: TranslatorTraining, batches: Source) -> dict[str, float]:
     made = None
     if settings.loss.simulated:
         simulated = _to(training.device, batches.simulated(settings.training.batch))
-        terms |= simulated_terms(translator.g_xy, simulated, training.rng, _precision(training))
+        terms |= simulated_terms(
+            translator.g_xy, simulated, training.rng, _precision(training), settings.loss.simulated
+        )
     if settings.loss.unpaired and training.step >= settings.unpaired.start:
         x, y = (
             Observation(*(part.to(training.device) for part in side))
             for side in batches.unpaired(settings.unpaired.batch)
         )
         with _precision(training), frozen(*(getattr(translator, name) for name in Translator.DISCRIMINATORS)):
-            found, made = generator_terms(
-                translator, x, y, settings.unpaired, training.rng, mode_seeking=settings.loss.mode_seeking > 0
-            )
+            found, made = generator_terms(translator, x, y, settings.unpaired, training.rng, settings.loss.unpaired)
         terms |= found
     weights = settings.loss.model_dump()
     loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
@@ -236,7 +236,7 @@ def _step(training: TranslatorTraining, batches: Source) -> dict[str, float]:
         terms["gradient"] = norm
     else:
         training.optimiser.step()
-    if made is not None:
+    if made is not None and (settings.loss.adversarial or settings.loss.latent_adversarial):
         with _precision(training):
             found = discriminator_terms(translator, made, training.pools, training.rng)
         training.discriminator_optimiser.zero_grad(set_to_none=True)
