@@ -6,18 +6,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_run import changed
 from typer.testing import CliRunner
 
 from unclouded.cli import app
 from unclouded.data.archive import Archive
+from unclouded.data.collection import load_collection
 from unclouded.data.domains import Sampling
 from unclouded.data.labels import LABELS_43
 from unclouded.errors import InputError
+from unclouded.evaluation.suite import TrainedNetwork
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, load_generator, save_land_cover
 from unclouded.settings import TranslatorSettings
-from unclouded.training import translator
+from unclouded.training import translator, validation
 from unclouded.training.archive_source import ArchiveSource
+from unclouded.training.collection_source import CollectionSource
 from unclouded.training.translator_run import run
 from unclouded.training.validation import collapsed, preference
 
@@ -141,3 +145,40 @@ def test_the_papers_settings_are_read_and_run(archive: Path, tmp_path: Path) -> 
     assert header.settings["loss"]["latent_cycle"] == 0.025
     assert header.settings["loss"]["reconstruction"] == 0
     assert generator.settings.latent == 16
+
+
+def test_the_best_weights_have_learnt_their_errors_and_are_chosen_as_they_ship(
+    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path, monkeypatch
+) -> None:
+    shipped = settings.model_copy(update={"threshold": 0.25, "calibration": 1.7, "doubt": 0.5})
+    chosen = []
+    evaluate = validation.evaluate
+
+    def noting(archive: Archive, translator: TrainedNetwork, *arguments, **options):
+        chosen.append((translator.network.threshold, translator.network.calibration, translator.network.doubt))
+        return evaluate(archive, translator, *arguments, **options)
+
+    monkeypatch.setattr(validation, "evaluate", noting)
+    run(shipped, archive, tmp_path / "run", land_cover=str(land_cover))
+    best, header = load_generator(tmp_path / "run" / "best.safetensors")
+    assert set(chosen) == {(best.threshold, best.calibration, best.doubt)} == {(0.25, 1.7, 0.5)}
+    assert header.data == shipped.data
+    if settings.networks == "context":
+        fresh = translator.TranslatorTraining(shipped).average.state_dict()
+        heads = {name: value for name, value in best.state_dict().items() if name.startswith("error.")}
+        assert not all(torch.equal(value, fresh[name]) for name, value in heads.items())
+
+
+def test_weights_of_a_run_that_goes_on_say_that_their_errors_are_not_learnt(
+    tiny: TranslatorSettings, made_up: Path, tmp_path: Path
+) -> None:
+    def validate(training: translator.TranslatorTraining) -> dict[str, float]:
+        if training.step == 3:
+            raise KeyboardInterrupt
+        return {}
+
+    settings = changed(tiny, training={"steps": 3, "validate_every": 3})
+    images = load_collection(made_up, made_up / "listing.yaml")
+    with pytest.raises(KeyboardInterrupt):
+        translator.train(settings, lambda rng: CollectionSource(images, rng), tmp_path / "run", validate=validate)
+    assert "uncertainty has not been learnt" in load_generator(tmp_path / "run" / "weights.safetensors")[1].data

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ from unclouded.models.context_generator import ContextGenerator, GeneratorSettin
 from unclouded.models.generator import Generator, Observation
 from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
-from unclouded.models.weights import Header, save_generator, start_from
+from unclouded.models.weights import Header, load_generator, save_generator, start_from
 from unclouded.precision import autocast
 from unclouded.settings import TranslatorSettings
 from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, write_checkpoint
@@ -49,6 +50,9 @@ class Source(Protocol):
         """Go on from a position."""
 
 
+WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
+"""In a run's folder: the moving average as it is, and as it was when it was best (see `training.validation`)."""
+
 Validate = Callable[["TranslatorTraining"], dict[str, float]]
 """Measures the moving average; what it gives is logged."""
 
@@ -67,6 +71,9 @@ class TranslatorTraining:
         self.steps_before = 0 if start is None else start_from(networks.g_xy, start)
         self.translator: Translator = networks.to(self.device, memory_format=networks.memory_format)  # type: ignore[call-overload]
         self.average: Generator = copy.deepcopy(self.translator.g_xy).requires_grad_(False)
+        # Validation must see the network as it is when its weights are read.
+        average = self.average
+        average.threshold, average.calibration, average.doubt = settings.threshold, settings.calibration, settings.doubt
         ranks.share(self.translator.g_xy, "spread", "translate")
         ranks.share(self.translator.g_xy.get_submodule("context"), "forward")
         for name in Translator.GENERATORS_AND_ENCODERS[1:] + Translator.DISCRIMINATORS:
@@ -86,6 +93,11 @@ class TranslatorTraining:
         self.pools = {name: ImagePool(settings.unpaired.pool, self.rng) for name in ("y", "x")}
         self.step = 0
         self.best: dict[str, float] = {}
+
+    @property
+    def foresees_errors(self) -> bool:
+        """Whether the network has an error head, and it is to learn when all steps are taken."""
+        return isinstance(self.average, ContextGenerator) and self.settings.error.images > 0
 
     def state(self) -> dict[str, Any]:
         """What `restore` takes."""
@@ -187,22 +199,31 @@ def train(
                     _save(training, batches, output)
     if config.steps == 0 and ranks.first:
         _save(training, batches, output)
-    ranks.by_first(partial(_foresee_errors, training, batches, output))
-    return output / "weights.safetensors"
+    ranks.by_first(partial(_learn_errors, training, batches, output))
+    return output / WEIGHTS
 
 
-def _foresee_errors(training: TranslatorTraining, batches: Source, output: Path) -> None:
-    """Teach the error head of the moving average, and save it; a run that dies here begins this anew when resumed."""
-    generator, settings = training.average, training.settings.error
-    if not settings.images or not isinstance(generator, ContextGenerator):
+def _learn_errors(training: TranslatorTraining, batches: Source, output: Path) -> None:
+    """Teach the error heads of the moving average and of the run's best network, if it keeps one, and save both.
+
+    A run that dies here begins this anew when it is resumed.
+    """
+    if not training.foresees_errors:
         return
-    config = training.settings.training
+    best, settings, device = output / BEST, training.settings, training.device
+    networks = {output / WEIGHTS: (training.average, header_of(training, output.name, finished=True))}
+    if best.exists():
+        network, header = load_generator(best)
+        networks[best] = (network.to(device), replace(header, data=settings.data))
 
     def draw(size: int) -> Simulated:
-        return _to(training.device, batches.simulated(size))
+        return _to(device, batches.simulated(size))
 
-    teach_error_head(generator, draw, settings, config.batch, _precision(training), training.rng)
-    save_generator(generator, header_of(training, output.name), output / "weights.safetensors")
+    for path, (network, header) in networks.items():
+        if isinstance(network, ContextGenerator):
+            precision = _precision(training)
+            teach_error_head(network, draw, settings.error, settings.training.batch, precision, training.rng)
+            save_generator(network, header, path)
 
 
 def _step(training: TranslatorTraining, batches: Source) -> dict[str, float]:
@@ -275,18 +296,24 @@ def _schedule(step: int, settings: TranslatorSettings) -> float:
 
 def _save(training: TranslatorTraining, batches: Source, output: Path) -> None:
     write_checkpoint(training.state() | {"source": batches.state_dict()}, output)
-    save_generator(training.average, header_of(training, output.name), output / "weights.safetensors")
+    save_generator(training.average, header_of(training, output.name), output / WEIGHTS)
 
 
-def header_of(training: TranslatorTraining, name: str) -> Header:
-    """What the weights of a run say of themselves at this step."""
+def header_of(training: TranslatorTraining, name: str, *, finished: bool = False) -> Header:
+    """What the weights of a run say of themselves at this step.
+
+    Before the run is `finished` its error head, if it has one, has learnt nothing: they say so in `data`.
+    """
     settings = training.settings
+    unfinished = training.foresees_errors and not finished
     return Header(
         name=name,
         threshold=settings.threshold,
         calibration=settings.calibration,
         doubt=settings.doubt,
         settings=settings.model_dump(mode="json"),
-        data=settings.data,
+        data=f"{settings.data} (of an unfinished run: the uncertainty has not been learnt)".strip()
+        if unfinished
+        else settings.data,
         steps=training.steps_before + training.step,
     )

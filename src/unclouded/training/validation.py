@@ -20,7 +20,7 @@ from unclouded.models.translator import Translator
 from unclouded.models.weights import save_generator
 from unclouded.report.training_figures import draw_cycles, draw_distances
 from unclouded.training import objectives
-from unclouded.training.translator import TranslatorTraining, header_of
+from unclouded.training.translator import BEST, TranslatorTraining, header_of
 
 _SHOWN = 8
 """Pairs in the grid of x -> y -> x, and in what is measured over latents."""
@@ -84,7 +84,7 @@ class Validation:
     def _keep(self, training: TranslatorTraining, found: dict[str, float]) -> None:
         if not training.best or preference(found) < preference(training.best):
             training.best = found
-            save_generator(training.average, header_of(training, self._output.name), self._output / "best.safetensors")
+            save_generator(training.average, header_of(training, self._output.name), self._output / BEST)
 
     def _history(self) -> dict[int, dict[str, float]]:
         log = self._output / "log.jsonl"
