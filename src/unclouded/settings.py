@@ -120,6 +120,7 @@ class TrainingSettings(_Strict):
     Attributes:
         start: weights of G_XY to start from, bundled ones by name or others by path; what they lack is learnt anew.
         collection: YAML file that names the images of a data folder; an archive needs none.
+        crop: side in pixels of the random squares that an archive's patches are shown in; whole patches unless given.
         steps: in all; 0 only teaches the error head.
         batch: simulated images per step.
         learning_rate: of generators and encoders.
@@ -139,6 +140,7 @@ class TrainingSettings(_Strict):
 
     start: str | None = None
     collection: str | None = None
+    crop: int | None = Field(default=None, ge=8, multiple_of=8)
     steps: int = Field(ge=0)
     batch: int = Field(default=4, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)

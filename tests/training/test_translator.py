@@ -22,7 +22,7 @@ def test_a_killed_run_resumes_to_the_bit(tiny: TranslatorSettings, made_up: Path
     whole = run(tiny, made_up, tmp_path / "whole")
     steps = translator._step
 
-    def dies(training: translator.TranslatorTraining, batches: translator.Source) -> dict[str, float]:
+    def dies(training: translator.TranslatorTraining, batches: translator.BatchSource) -> dict[str, float]:
         if training.step == 5:
             raise KeyboardInterrupt
         return steps(training, batches)
@@ -102,7 +102,7 @@ def test_not_a_number_stops_and_keeps_the_last_checkpoint(
 ) -> None:
     steps = translator._step
 
-    def diverges(training: translator.TranslatorTraining, batches: translator.Source) -> dict[str, float]:
+    def diverges(training: translator.TranslatorTraining, batches: translator.BatchSource) -> dict[str, float]:
         terms = steps(training, batches)
         return terms | ({"ground": float("nan")} if training.step == 3 else {})
 

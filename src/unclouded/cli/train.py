@@ -56,6 +56,7 @@ def land_cover(
                 seed=config.seed,
                 augmentation=Augmentation(flip_rotate=config.flip_rotate, drop_bands=config.drop_bands, drop_radar=1.0),
                 device=place,
+                share=ranks.share_of,
                 workers=workers,
             )
             validation = LabelledPatches(

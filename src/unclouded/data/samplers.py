@@ -1,4 +1,4 @@
-"""Which patches meet in which batch: seeded, the same for any number of processes, and resumable at any step.
+"""Which patches meet in which batch: seeded, the same in any number of processes, and resumable at any step.
 
 Nothing is remembered but the epoch and the step. Every draw comes from a generator seeded by (seed, epoch, step), so
 that a run that goes on from a checkpoint draws to the very sample what the undisturbed one would have drawn.
@@ -6,7 +6,7 @@ that a run that goes on from a checkpoint draws to the very sample what the undi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,41 +17,64 @@ from unclouded.errors import InputError
 Rows = NDArray[np.int64]
 """Rows of an archive's table."""
 
+Seeds = NDArray[np.int64]
+"""(B,) for each patch of a batch the seed of all that is random in it."""
+
+Share = Callable[[int], slice]
+"""Which patches of a batch of so many this process reads; the processes that train together draw the same batches."""
+
+
+def whole(size: int) -> slice:
+    """All of a batch: the share of a process that is alone."""
+    return slice(0, size)
+
 
 class Draw(NamedTuple):
-    """What one process's batch is made of.
+    """What a batch of one domain is made of.
+
+    Attributes:
+        rows: (B,) of the patches.
+        seeds: (B,) of all that is random in them afterwards.
+    """
+
+    rows: Rows
+    seeds: Seeds
+
+    def part(self, share: slice) -> Draw:
+        """Some of the patches."""
+        return Draw(self.rows[share], self.seeds[share])
+
+
+class UnpairedDraw(NamedTuple):
+    """What a batch of both domains is made of.
 
     Attributes:
         x: (B,) rows of cloudy patches.
         y: (B,) rows of clear patches.
         paired: (B,) whether y shows the ground under x.
-        seed: of all that is random in the batch afterwards.
+        seeds: (B,) of all that is random in x and y afterwards.
     """
 
     x: Rows
     y: Rows
     paired: NDArray[np.bool_]
-    seed: int
+    seeds: Seeds
+
+    def part(self, share: slice) -> UnpairedDraw:
+        """Some of the patches."""
+        return UnpairedDraw(self.x[share], self.y[share], self.paired[share], self.seeds[share])
 
 
 class ClearPool:
-    """The clear patches to draw from, with their chances; draws may be held to one acquisition.
+    """The clear patches to draw from; draws may be held to one acquisition.
 
-    Rows are kept in order of acquisition and their chances summed up along them: an acquisition is then an interval,
-    and a draw is the row that a number in the interval falls on.
+    Rows are kept in order of acquisition: one is then an interval of them.
     """
 
-    def __init__(self, rows: Rows, acquisitions: NDArray[np.integer], chances: NDArray[np.float64]) -> None:
-        """Take patches and what is known about each.
-
-        Args:
-            rows: (N,) rows of the table.
-            acquisitions: (N,) code of each patch's acquisition.
-            chances: (N,) how often each is drawn relative to the others; 0 is never.
-        """
+    def __init__(self, rows: Rows, acquisitions: NDArray[np.integer]) -> None:
+        """Take rows (N,) of the table, and the code (N,) of each patch's acquisition."""
         order = np.argsort(acquisitions, kind="stable")
         self._rows, self._acquisitions = rows[order], acquisitions[order]
-        self._sums = np.concatenate([[0.0], np.cumsum(chances[order])])
 
     def __len__(self) -> int:
         """Return the number of patches in the pool."""
@@ -64,11 +87,8 @@ class ClearPool:
         if acquisitions is not None:
             start = np.searchsorted(self._acquisitions, acquisitions, side="left")
             end = np.searchsorted(self._acquisitions, acquisitions, side="right")
-            some = self._sums[end] > self._sums[start]
-            first, last = np.where(some, start, first), np.where(some, end, last)
-        low, high = self._sums[first], self._sums[last]
-        found = np.searchsorted(self._sums, low + uniform * (high - low), side="right") - 1
-        drawn: Rows = self._rows[np.clip(found, first, last - 1)]
+            first, last = np.where(end > start, start, first), np.where(end > start, end, last)
+        drawn: Rows = self._rows[np.minimum(first + (uniform * (last - first)).astype(np.int64), last - 1)]
         return drawn
 
 
@@ -101,22 +121,73 @@ class Position:
                 )
         self.epoch, self.step = int(state["epoch"]), int(state["step"])
 
+    def advance(self) -> None:
+        """Go one step on; the last step of an epoch leads to the first of the next."""
+        self.step += 1
+        if self.step == len(self):
+            self.epoch, self.step = self.epoch + 1, 0
+
+    def __len__(self) -> int:
+        """Return the number of steps in an epoch."""
+        raise NotImplementedError
+
     def _identity(self) -> dict[str, Any]:
         """What the position is one in: seeds and sizes, on which the order depends."""
         raise NotImplementedError
 
 
-class UnpairedSampler(Position):
-    """One epoch shows every cloudy patch once, in random order, each batch with clear ones drawn at random.
+class EpochSampler(Position):
+    """One epoch shows every patch once, in random order, in batches of one size.
 
-    A step draws for all processes together; each takes its part. So a run on four processes with batches of 8 shows
-    the same patches in the same steps as one on a single process with batches of 32. What is left of an epoch when
-    it does not fill a step waits for another epoch's order.
+    What is left of an epoch when it does not fill a batch waits for another epoch's order; of fewer patches than a
+    batch takes, some are shown more than once.
 
     Attributes:
-        epoch: the epoch to go on in.
-        step: the step of it to go on with.
+        rows: (N,) of the patches.
+        batch: patches in a batch, of all processes together.
+        seed: of the order, and of the patches' own seeds.
     """
+
+    def __init__(self, rows: Rows, batch: int, *, seed: int) -> None:
+        """Sample from `rows`.
+
+        Raises:
+            InputError: there are none, or less than one in a batch.
+        """
+        if not len(rows) or batch < 1:
+            raise InputError(f"{len(rows)} patches in batches of {batch}: at least one of each is needed")
+        self.rows, self.batch, self.seed = rows, batch, seed
+        self.epoch = self.step = 0
+
+    def __len__(self) -> int:
+        """Return the number of steps in an epoch, at least one."""
+        return max(1, len(self.rows) // self.batch)
+
+    def __iter__(self) -> Iterator[Draw]:
+        """Draw the rest of the epoch; the position is not moved: `advance` does that when a batch was used."""
+        epoch, order = self.epoch, self.order(self.epoch)
+        for step in range(self.step, len(self)):
+            rows = self.rows[order[step * self.batch : (step + 1) * self.batch]]
+            yield Draw(rows, self.seeds(epoch, step))
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Places among `rows`, batch after batch, of an epoch."""
+        rng = np.random.default_rng((self.seed, epoch))
+        count = len(self) * self.batch
+        rounds = [rng.permutation(len(self.rows)) for _ in range(-(-count // len(self.rows)))]
+        return np.concatenate(rounds)[:count]
+
+    def seeds(self, epoch: int, step: int) -> Seeds:
+        """(B,) of the patches of a step."""
+        sequence = np.random.SeedSequence((self.seed, epoch, step))
+        return sequence.generate_state(self.batch, np.uint32).astype(np.int64)
+
+    def _identity(self) -> dict[str, Any]:
+        return {"seed": self.seed, "batch": self.batch, "patches": len(self.rows)}
+
+
+class UnpairedSampler(EpochSampler):
+    """An `EpochSampler` of the cloudy patches, with clear ones drawn at random beside them."""
 
     def __init__(
         self,
@@ -127,76 +198,34 @@ class UnpairedSampler(Position):
         *,
         seed: int,
         matched: bool = False,
-        rank: int = 0,
-        world_size: int = 1,
     ) -> None:
-        """Sample for one process.
+        """Sample from both domains.
 
         Args:
             x: (N,) rows of the cloudy patches.
             x_acquisitions: (N,) code of each one's acquisition, the same codes as the pool's.
             pool: the clear patches.
-            batch: patches of each domain in a batch of one process.
+            batch: patches of each domain in a batch.
             seed: of everything.
             matched: draw each clear patch from the acquisition of the cloudy one beside it, where it has any.
-            rank: number of this process.
-            world_size: number of processes.
 
         Raises:
-            InputError: no patch in a domain, or numbers out of range.
+            InputError: no patch in a domain, or less than one in a batch.
         """
         if not len(x) or not len(pool):
             raise InputError(f"{len(x)} cloudy and {len(pool)} clear patches: at least one of each is needed")
-        if batch < 1 or not 0 <= rank < world_size:
-            raise InputError(f"{batch=}, {rank=}, {world_size=}: batch is at least 1, and rank less than world_size")
-        self._x, self._x_acquisitions, self._pool = x, x_acquisitions, pool
-        self._batch, self._seed, self._matched = batch, seed, matched
-        self._rank, self._together = rank, batch * world_size
-        self.epoch = self.step = 0
+        super().__init__(x, batch, seed=seed)
+        self._acquisitions, self._pool, self._matched = x_acquisitions, pool, matched
 
-    def __len__(self) -> int:
-        """Return the number of steps in an epoch; at least one, for which few patches may be shown more than once."""
-        return max(1, len(self._x) // self._together)
-
-    def __iter__(self) -> Iterator[Draw]:
-        """Draw the rest of the epoch; the position is not moved: `advance` does that when a batch was used."""
-        epoch, order = self.epoch, self._order(self.epoch)
+    def pairs(self) -> Iterator[UnpairedDraw]:
+        """Draw the rest of the epoch, as iterating does, from both domains."""
+        epoch, order = self.epoch, self.order(self.epoch)
         for step in range(self.step, len(self)):
-            places = order[step * self._together : (step + 1) * self._together]
-            rng = np.random.default_rng((self._seed, epoch, step))
-            wanted = self._x_acquisitions[places] if self._matched else None
-            y = self._pool.draw(rng.random(self._together), wanted)
-            mine = slice(self._rank * self._batch, (self._rank + 1) * self._batch)
-            seed = int(np.random.SeedSequence((self._seed, epoch, step, self._rank)).generate_state(1, np.uint32)[0])
-            yield Draw(self._x[places[mine]], y[mine], np.zeros(self._batch, np.bool_), seed)
-
-    def advance(self) -> None:
-        """Go one step on; the last step of an epoch leads to the first of the next."""
-        self.step += 1
-        if self.step == len(self):
-            self.epoch, self.step = self.epoch + 1, 0
+            places = order[step * self.batch : (step + 1) * self.batch]
+            rng = np.random.default_rng((self.seed, epoch, step))
+            wanted = self._acquisitions[places] if self._matched else None
+            y = self._pool.draw(rng.random(self.batch), wanted)
+            yield UnpairedDraw(self.rows[places], y, np.zeros(self.batch, np.bool_), self.seeds(epoch, step))
 
     def _identity(self) -> dict[str, Any]:
-        sizes = {"cloudy": len(self._x), "clear": len(self._pool)}
-        return {"seed": self._seed, "global_batch": self._together, "matched": self._matched} | sizes
-
-    def _order(self, epoch: int) -> Rows:
-        rng = np.random.default_rng((self._seed, epoch))
-        count = len(self) * self._together
-        rounds = [rng.permutation(len(self._x)) for _ in range(-(-count // len(self._x)))]
-        return np.concatenate(rounds)[:count]
-
-
-def class_balanced(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Chances (N,) of patches with `labels` (N, K), as if a class were drawn first, then one of its patches.
-
-    A patch without labels is never drawn.
-
-    Raises:
-        InputError: no patch has a label.
-    """
-    counts = labels.sum(axis=0)
-    if not counts.any():
-        raise InputError("class-balanced sampling needs labels, and no clear patch has any; sample without it")
-    chances: NDArray[np.float64] = labels.astype(np.float64) @ np.where(counts > 0, 1.0 / np.maximum(counts, 1), 0.0)
-    return chances
+        return super()._identity() | {"clear": len(self._pool), "matched": self._matched}

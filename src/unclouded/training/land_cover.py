@@ -47,7 +47,7 @@ class Patches(Protocol):
         """Mean and standard deviation (13,) of the bands' reflectance."""
 
     def shuffled(self) -> Iterator[LabelledImages]:
-        """Batches to train on, for ever, from the position on."""
+        """This process's share of batches to train on, for ever, from the position on."""
 
     def in_order(self) -> Iterator[LabelledImages]:
         """Every patch once, as it is."""
@@ -85,7 +85,8 @@ class LandCoverTraining:
         classifier = LandCover(model)
         self.classifier: LandCover = classifier.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.classifier).requires_grad_(False)
-        ranks.share(self.classifier, "features", "classify")
+        ranks.check_batch("training.batch", settings.training.batch)
+        ranks.divide(self.classifier, "features", "classify")
         config = settings.training
         self.optimiser = torch.optim.AdamW(
             self.classifier.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -174,7 +175,7 @@ def train(
     batches = data.train.shuffled()
     with tqdm(total=config.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
         while not training.finished:
-            loss = _step(training, next(batches))
+            loss = _step(training, ranks.gathered(next(batches), config.batch))
             if not math.isfinite(loss):
                 where = f"loss or gradient not finite at step {training.step}"
                 raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -23,6 +23,13 @@ class Simulated(NamedTuple):
     observation: Observation
     truth: Tensor
     cloud_shadow_fraction: Tensor
+
+    @classmethod
+    def cat(cls, parts: Iterable[Simulated]) -> Simulated:
+        """Put batches together."""
+        observations, truths, fractions = zip(*parts, strict=True)
+        observation = Observation(*(torch.cat(fields) for fields in zip(*observations, strict=True)))
+        return cls(observation, torch.cat(truths), torch.cat(fractions))
 
 
 def simulate_clouds(

@@ -34,14 +34,14 @@ from unclouded.training.simulated_terms import simulated_terms
 from unclouded.training.unpaired_terms import discriminator_terms, frozen, generator_terms
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where batches come from, such as `training.archive_source.ArchiveSource`."""
 
     def simulated(self, size: int) -> Simulated:
-        """Draw clear images under simulated skies."""
+        """Draw clear images under simulated clouds: this process's share of `size`."""
 
     def unpaired(self, size: int) -> tuple[Observation, Observation]:
-        """Draw cloudy images, and as many clear ones."""
+        """Draw cloudy images, and as many clear ones: this process's share of `size`."""
 
     def state_dict(self) -> dict[str, Any]:
         """The position."""
@@ -66,6 +66,10 @@ class TranslatorTraining:
         torch.manual_seed(settings.training.seed)
         self.ranks = ranks = ranks or Ranks()
         self.settings, self.device = settings, ranks.device
+        if settings.loss.simulated:
+            ranks.check_batch("training.batch", settings.training.batch)
+        if settings.loss.unpaired:
+            ranks.check_batch("unpaired.batch", settings.unpaired.batch)
         networks = Translator(sizes_of(settings))
         start = settings.training.start
         self.steps_before = 0 if start is None else start_from(networks.g_xy, start)
@@ -74,10 +78,10 @@ class TranslatorTraining:
         # Validation must see the network as it is when its weights are read.
         average = self.average
         average.threshold, average.calibration, average.doubt = settings.threshold, settings.calibration, settings.doubt
-        ranks.share(self.translator.g_xy, "spread", "translate")
-        ranks.share(self.translator.g_xy.get_submodule("context"), "forward")
+        ranks.divide(self.translator.g_xy, "spread", "translate")
+        ranks.divide(self.translator.g_xy.get_submodule("context"), "forward")
         for name in Translator.GENERATORS_AND_ENCODERS[1:] + Translator.DISCRIMINATORS:
-            ranks.share(getattr(self.translator, name), "forward")
+            ranks.divide(getattr(self.translator, name), "forward")
         config = settings.training
         self.optimiser = torch.optim.AdamW(
             self.translator.parts(Translator.GENERATORS_AND_ENCODERS if settings.loss.unpaired else ("g_xy",)),
@@ -137,7 +141,7 @@ def sizes_of(settings: TranslatorSettings) -> TranslatorSizes:
 
 def train(
     settings: TranslatorSettings,
-    source: Callable[[torch.Generator], Source],
+    source: Callable[[torch.Generator], BatchSource],
     output: Path,
     *,
     resume: bool = False,
@@ -203,7 +207,7 @@ def train(
     return output / WEIGHTS
 
 
-def _learn_errors(training: TranslatorTraining, batches: Source, output: Path) -> None:
+def _learn_errors(training: TranslatorTraining, batches: BatchSource, output: Path) -> None:
     """Teach the error heads of the moving average and of the run's best network, if it keeps one, and save both.
 
     A run that dies here begins this anew when it is resumed.
@@ -226,7 +230,7 @@ def _learn_errors(training: TranslatorTraining, batches: Source, output: Path) -
             save_generator(network, header, path)
 
 
-def _step(training: TranslatorTraining, batches: Source) -> dict[str, float]:
+def _step(training: TranslatorTraining, batches: BatchSource) -> dict[str, float]:
     """Update generators and encoders, then the discriminators; the value of each term, NaN for a gradient that is."""
     settings, translator = training.settings, training.translator
     for group in training.optimiser.param_groups:
@@ -234,15 +238,15 @@ def _step(training: TranslatorTraining, batches: Source) -> dict[str, float]:
     terms: dict[str, Tensor] = {}
     made = None
     if settings.loss.simulated:
-        simulated = _to(training.device, batches.simulated(settings.training.batch))
+        size = settings.training.batch
+        simulated = training.ranks.gathered(_to(training.device, batches.simulated(size)), size)
         terms |= simulated_terms(
             translator.g_xy, simulated, training.rng, _precision(training), settings.loss.simulated
         )
     if settings.loss.unpaired and training.step >= settings.unpaired.start:
-        x, y = (
-            Observation(*(part.to(training.device) for part in side))
-            for side in batches.unpaired(settings.unpaired.batch)
-        )
+        size = settings.unpaired.batch
+        sides = (Observation(*(part.to(training.device) for part in side)) for side in batches.unpaired(size))
+        x, y = (training.ranks.gathered(side, size) for side in sides)
         with _precision(training), frozen(*(getattr(translator, name) for name in Translator.DISCRIMINATORS)):
             found, made = generator_terms(translator, x, y, settings.unpaired, training.rng, settings.loss.unpaired)
         terms |= found
@@ -294,7 +298,7 @@ def _schedule(step: int, settings: TranslatorSettings) -> float:
     return min(warm, 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _save(training: TranslatorTraining, batches: Source, output: Path) -> None:
+def _save(training: TranslatorTraining, batches: BatchSource, output: Path) -> None:
     write_checkpoint(training.state() | {"source": batches.state_dict()}, output)
     save_generator(training.average, header_of(training, output.name), output / WEIGHTS)
 

@@ -17,7 +17,7 @@ from unclouded.settings import TranslatorSettings
 from unclouded.training.archive_source import ArchiveSource
 from unclouded.training.collection_source import CollectionSource
 from unclouded.training.ranks import Ranks
-from unclouded.training.translator import Source, train
+from unclouded.training.translator import BatchSource, train
 from unclouded.training.validation import Validation
 
 
@@ -45,13 +45,15 @@ def run(
     Raises:
         InputError: the data are neither, or there is nothing to measure on.
     """
-    ranks = ranks or Ranks()
+    ranks, config = ranks or Ranks(), settings.training
     packed = (data / TABLE).is_file()
     if not packed and settings.training.collection is None:
         raise InputError(
             f"{data}: not an archive (it has no {TABLE}), and the settings name no `training.collection` of images "
             "in it; give a folder that `unclouded data pack` or `simulate` wrote"
         )
+    if config.crop is not None and not packed:
+        raise InputError(f"training.crop={config.crop}: only patches of an archive are cropped; give one as --data")
     if land_cover is not None and not packed:
         raise InputError(f"--land-cover {land_cover}: only an archive has validation patches; give one as --data")
     with ExitStack() as stack:
@@ -59,16 +61,26 @@ def run(
         archive = stack.enter_context(Archive(data)) if packed else None
         if archive is not None and land_cover is not None:
             classifier, header = load_land_cover(land_cover)
-            config = settings.training
             judge = TrainedNetwork(classifier.to(ranks.device), header)
             validate = Validation(archive, judge, output, config.validation_patches, config.seed)
 
-        def source(rng: torch.Generator) -> Source:
+        def source(rng: torch.Generator) -> BatchSource:
             if archive is None:
-                images = load_collection(data, Path(str(settings.training.collection)))
-                return CollectionSource(images, rng, radar=settings.training.radar)
-            batch = max(settings.unpaired.batch, settings.training.batch)
-            sampling = Sampling(batch=batch, seed=settings.training.seed, matched=settings.unpaired.matched)
-            return ArchiveSource(archive, sampling, rng, radar=settings.training.radar, workers=workers)
+                images = load_collection(data, Path(str(config.collection)))
+                return CollectionSource(images, rng, radar=config.radar, share=ranks.share_of)
+            learns_errors = settings.networks == "context" and settings.error.images > 0
+            simulated = settings.loss.simulated or learns_errors
+            unpaired = config.steps > 0 and settings.loss.unpaired
+            return ArchiveSource(
+                archive,
+                simulated=Sampling(batch=config.batch, seed=config.seed) if simulated else None,
+                unpaired=Sampling(settings.unpaired.batch, config.seed, settings.unpaired.matched)
+                if unpaired
+                else None,
+                radar=config.radar,
+                crop=config.crop,
+                share=ranks.share_of,
+                workers=workers,
+            )
 
         return train(settings, source, output, resume=resume, ranks=ranks, validate=validate)
