@@ -19,6 +19,8 @@ from unclouded.cli.options import (
     Workers,
     chosen_device,
 )
+from unclouded.cli.training_bar import TrainingBar
+from unclouded.progress import silent_training
 
 train = typer.Typer(help="Train networks.", no_args_is_help=True)
 
@@ -69,7 +71,9 @@ def land_cover(
                 device=place,
                 workers=workers,
             )
-            weights = run(wanted, Data(train_patches, validation, checksum(data)), output, resume, ranks)
+            learnt_from = Data(train_patches, validation, checksum(data))
+            with TrainingBar(output.name) as bar:
+                weights = run(wanted, learnt_from, output, resume, ranks, bar if ranks.first else silent_training)
             if ranks.first:
                 print(weights)
 
@@ -98,6 +102,16 @@ def translator(
 
         wanted = load_settings(settings, overrides or [])
         with joined(chosen_device(device)) as ranks:
-            weights = run(wanted, data, output, resume=resume, land_cover=land_cover, ranks=ranks, workers=workers)
+            with TrainingBar(output.name) as bar:
+                weights = run(
+                    wanted,
+                    data,
+                    output,
+                    resume=resume,
+                    land_cover=land_cover,
+                    ranks=ranks,
+                    workers=workers,
+                    progress=bar if ranks.first else silent_training,
+                )
             if ranks.first:
                 print(weights)

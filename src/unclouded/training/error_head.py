@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import compose
+from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import ErrorSettings
 from unclouded.training import objectives
 from unclouded.training.simulated_clouds import Simulated
@@ -44,8 +44,7 @@ def teach_error_head(
     batch: int,
     precision: torch.autocast,
     rng: torch.Generator,
-    *,
-    quiet: bool = False,
+    progress: TrainingProgress = silent_training,
 ) -> float:
     """Look at the errors of what a network makes of simulated images, and fit its error head to them.
 
@@ -59,13 +58,16 @@ def teach_error_head(
         batch: images drawn at once.
         precision: under which the network runs.
         rng: of latents, pixels and their order.
-        quiet: show no progress.
+        progress: told each batch.
 
     Returns:
         The mean of `objectives.laplace_nll` over all pixels afterwards.
     """
-    batches = tqdm(range(-(-settings.images // batch)), unit="batch", desc="errors", disable=True if quiet else None)
-    parts = [_look(generator, draw(batch), settings.pixels, precision, rng) for _ in batches]
+    parts = []
+    batches = -(-settings.images // batch)
+    for number in range(batches):
+        parts.append(_sample_pixels(generator, draw(batch), settings.pixels, precision, rng))
+        progress("errors", number + 1, batches, {})
     pixels = Pixels(*(torch.cat(part) for part in zip(*parts, strict=True)))
     head = generator.error.requires_grad_(True)
     head.begin(rng)
@@ -88,7 +90,7 @@ def teach_error_head(
 
 
 @torch.no_grad()
-def _look(
+def _sample_pixels(
     generator: ContextGenerator, batch: Simulated, count: int, precision: torch.autocast, rng: torch.Generator
 ) -> Pixels:
     """Take `count` random pixels of each image of a batch, or as many as hold data."""

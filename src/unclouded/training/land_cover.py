@@ -12,13 +12,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from unclouded.errors import InputError, UncloudedError
 from unclouded.evaluation.land_cover import LabelledImages, check_bands, choose_threshold, decide, image_f1, predict
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, save_land_cover
 from unclouded.precision import autocast
+from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import LandCoverSettings
 from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, write_checkpoint
 from unclouded.training.label_objectives import distribution_loss, presence_loss, reduce_labels
@@ -132,7 +132,12 @@ class LandCoverTraining:
 
 
 def train(
-    settings: LandCoverSettings, data: Data, output: Path, resume: bool = False, ranks: Ranks | None = None
+    settings: LandCoverSettings,
+    data: Data,
+    output: Path,
+    resume: bool = False,
+    ranks: Ranks | None = None,
+    progress: TrainingProgress = silent_training,
 ) -> Path:
     """Train a classifier and return the path of its weights: the moving average with the best F1 on validation.
 
@@ -144,6 +149,7 @@ def train(
         resume: go on from `checkpoint.pt`.
         ranks: the processes that train together; this one alone, on the CPU, unless given. On the CPU a resumed run
             gives the very weights of an undisturbed one.
+        progress: told each step with its loss.
 
     Raises:
         InputError: the folder holds a run and `resume` was not asked for, or there is none to resume, or it had
@@ -173,25 +179,23 @@ def train(
     losses: list[float] = []
     started = time.monotonic()
     batches = data.train.shuffled()
-    with tqdm(total=config.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
-        while not training.finished:
-            loss = _step(training, ranks.gathered(next(batches), config.batch))
-            if not math.isfinite(loss):
-                where = f"loss or gradient not finite at step {training.step}"
-                raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
-            losses.append(loss)
-            training.step += 1
-            bar.update()
-            if training.step % config.validate_every == 0 or training.step == config.steps:
-                metrics = ranks.by_first(lambda: _validate(training, data, output))
-                if metrics["f1"] > training.best:
-                    training.best, training.best_step = metrics["f1"], training.step
-                entry = {"loss": float(np.mean(losses))} | metrics
-                losses.clear()
-                bar.set_postfix(loss=f"{entry['loss']:.3f}", f1=f"{entry['f1']:.3f}", best=f"{training.best:.3f}")
-                if log is not None:
-                    log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
-                    write_checkpoint(training.state(), output)
+    while not training.finished:
+        loss = _step(training, ranks.gathered(next(batches), config.batch))
+        if not math.isfinite(loss):
+            where = f"loss or gradient not finite at step {training.step}"
+            raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
+        losses.append(loss)
+        training.step += 1
+        progress("steps", training.step, config.steps, {"loss": loss})
+        if training.step % config.validate_every == 0 or training.step == config.steps:
+            metrics = ranks.by_first(lambda: _validate(training, data, output))
+            if metrics["f1"] > training.best:
+                training.best, training.best_step = metrics["f1"], training.step
+            entry = {"loss": float(np.mean(losses))} | metrics
+            losses.clear()
+            if log is not None:
+                log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
+                write_checkpoint(training.state(), output)
     return output / "weights.safetensors"
 
 

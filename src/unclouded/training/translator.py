@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from unclouded.errors import InputError, UncloudedError
 from unclouded.models.cloud_generator import CloudSettings
@@ -23,6 +22,7 @@ from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
 from unclouded.models.weights import Header, load_generator, save_generator, start_from
 from unclouded.precision import autocast
+from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import TranslatorSettings
 from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, write_checkpoint
 from unclouded.training.error_head import teach_error_head
@@ -147,6 +147,7 @@ def train(
     resume: bool = False,
     ranks: Ranks | None = None,
     validate: Validate | None = None,
+    progress: TrainingProgress = silent_training,
 ) -> Path:
     """Train the networks and return the path of G_XY's weights.
 
@@ -158,6 +159,7 @@ def train(
         ranks: the processes that train together; this one alone, on the CPU, unless given. On the CPU a resumed run
             gives the very weights of an undisturbed one.
         validate: measures the networks every `validate_every` steps.
+        progress: told each step with its terms.
 
     Raises:
         InputError: the folder holds a run and `resume` was not asked for, there is none to resume, or it had other
@@ -179,35 +181,33 @@ def train(
     log = RunLog(output, training.step) if ranks.first else None
     sums: dict[str, list[float]] = {}
     started = time.monotonic()
-    with tqdm(total=config.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
-        while training.step < config.steps:
-            terms = _step(training, batches)
-            bad = [name for name, value in terms.items() if not math.isfinite(value)]
-            if bad:
-                where = f"{', '.join(bad)} not finite at step {training.step}"
-                raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
-            for name, value in terms.items():
-                sums.setdefault(name, []).append(value)
-            training.step += 1
-            bar.update()
-            last = training.step == config.steps
-            measured = validate is not None and (last or training.step % config.validate_every == 0)
-            if measured or last or training.step % config.checkpoint_every == 0:
-                entry = {name: sum(values) / len(values) for name, values in sums.items()}
-                bar.set_postfix({name: f"{value:.3f}" for name, value in entry.items()})
-                if measured and validate is not None:
-                    entry |= ranks.by_first(partial(validate, training))
-                sums.clear()
-                if log is not None:
-                    log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
-                    _save(training, batches, output)
+    while training.step < config.steps:
+        terms = _step(training, batches)
+        bad = [name for name, value in terms.items() if not math.isfinite(value)]
+        if bad:
+            where = f"{', '.join(bad)} not finite at step {training.step}"
+            raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
+        for name, value in terms.items():
+            sums.setdefault(name, []).append(value)
+        training.step += 1
+        progress("steps", training.step, config.steps, terms)
+        last = training.step == config.steps
+        measured = validate is not None and (last or training.step % config.validate_every == 0)
+        if measured or last or training.step % config.checkpoint_every == 0:
+            entry = {name: sum(values) / len(values) for name, values in sums.items()}
+            if measured and validate is not None:
+                entry |= ranks.by_first(partial(validate, training))
+            sums.clear()
+            if log is not None:
+                log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
+                _save(training, batches, output)
     if config.steps == 0 and ranks.first:
         _save(training, batches, output)
-    ranks.by_first(partial(_learn_errors, training, batches, output))
+    ranks.by_first(partial(_learn_errors, training, batches, output, progress))
     return output / WEIGHTS
 
 
-def _learn_errors(training: TranslatorTraining, batches: BatchSource, output: Path) -> None:
+def _learn_errors(training: TranslatorTraining, batches: BatchSource, output: Path, progress: TrainingProgress) -> None:
     """Teach the error heads of the moving average and of the run's best network, if it keeps one, and save both.
 
     A run that dies here begins this anew when it is resumed.
@@ -226,7 +226,7 @@ def _learn_errors(training: TranslatorTraining, batches: BatchSource, output: Pa
     for path, (network, header) in networks.items():
         if isinstance(network, ContextGenerator):
             precision = _precision(training)
-            teach_error_head(network, draw, settings.error, settings.training.batch, precision, training.rng)
+            teach_error_head(network, draw, settings.error, settings.training.batch, precision, training.rng, progress)
             save_generator(network, header, path)
 
 

@@ -13,6 +13,7 @@ from unclouded.data.domains import Sampling
 from unclouded.errors import InputError
 from unclouded.evaluation.suite import TrainedNetwork
 from unclouded.models.weights import load_land_cover
+from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import TranslatorSettings
 from unclouded.training.archive_source import ArchiveSource
 from unclouded.training.collection_source import CollectionSource
@@ -30,6 +31,7 @@ def run(
     land_cover: str | None = None,
     ranks: Ranks | None = None,
     workers: int = 0,
+    progress: TrainingProgress = silent_training,
 ) -> Path:
     """Train on an archive, or on the images that the settings' collection names; return the path of the weights.
 
@@ -41,6 +43,7 @@ def run(
         land_cover: weights of the classifier in whose features an archive's validation patches are compared.
         ranks: the processes that train together; this one alone, on the CPU, unless given.
         workers: processes that read an archive ahead.
+        progress: told each step with its terms.
 
     Raises:
         InputError: the data are neither, or there is nothing to measure on.
@@ -83,4 +86,4 @@ def run(
                 workers=workers,
             )
 
-        return train(settings, source, output, resume=resume, ranks=ranks, validate=validate)
+        return train(settings, source, output, resume=resume, ranks=ranks, validate=validate, progress=progress)
