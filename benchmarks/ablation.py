@@ -39,7 +39,7 @@ from unclouded.evaluation.frechet import bootstrap, floor, frechet_distance
 from unclouded.evaluation.inception_score import multi_label_inception_score
 from unclouded.evaluation.neighbours import neighbourhood
 from unclouded.evaluation.paired import INDICES, average, compare, normalised_difference
-from unclouded.evaluation.suite import Loaded, Measuring, evaluate
+from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
 from unclouded.models.generator import Observation
 from unclouded.models.weights import load_generator, load_land_cover
 from unclouded.settings import TranslatorSettings, load_settings
@@ -56,7 +56,7 @@ ROWS: dict[str, tuple[tuple[str, list[str]], list[str], bool]] = {
     "simulated clouds and both cycles": (_BOTH, [], True),
     "the same, cycle by distributions": (_BOTH, ["unpaired.cycle_by=distributions"], False),
     "the same, noise in the cycle": (_BOTH, ["unpaired.noise=0.01"], False),
-    "the same, against sameness over z": (_BOTH, ["loss.sameness=0.05"], False),
+    "the same, with mode seeking over z": (_BOTH, ["loss.mode_seeking=0.05"], False),
     "paper, our networks (spatial z_x)": (_OURS, [], False),
     "paper": (("paper.yaml", []), [], True),
 }
@@ -92,7 +92,7 @@ class Bench:
     def __init__(self, data: Path, archive: Archive, patches: int) -> None:
         self.pairs = list(load_pairs(data, "validation"))
         self.masks = cloud_masks([pair.cloudy for pair in self.pairs])
-        self.land_cover = Loaded(*load_land_cover("land-cover"))
+        self.land_cover = TrainedNetwork(*load_land_cover("land-cover"))
         self.archive, self.patches = archive, patches
         self.truth = self.features([pair.clear for pair in self.pairs])[0]
         with warnings.catch_warnings():
@@ -150,8 +150,8 @@ class Bench:
 
     def simulated(self, weights: str | Path) -> dict[str, float]:
         """Measure weights on the simulated test split."""
-        measuring = Measuring(split="test", limit=self.patches, repeats=0)
-        record = evaluate(self.archive, Loaded(*load_generator(weights)), self.land_cover, measuring)
+        config = EvaluationConfig(split="test", limit=self.patches, repeats=0)
+        record = evaluate(self.archive, TrainedNetwork(*load_generator(weights)), self.land_cover, config)
         errors = record["paired"]
         return {
             "shadow": errors["cleared"]["regions"]["shadow"]["mae"],

@@ -103,7 +103,7 @@ def judge_simulated(data: Path, generator: Generator, threshold: float, samples:
             options = ClearOptions(precision="fp32", samples=samples, threshold=threshold)
             cleared, opacity, uncertainty = clear_patch(sky.cloudy[0].numpy(), bands.L1C, "L1C", generator, options)
             error = abs(np.clip(cleared, 0, 1) - np.clip(pair.clear, 0, 1))
-            hidden = sky.hidden[0, 0].numpy() >= 0.3
+            hidden = sky.cloud_shadow_fraction[0, 0].numpy() >= 0.3
             judged.append(
                 Judged(f"{pair.name}, {number}", place(pair), error, uncertainty, opacity >= threshold, hidden)
             )

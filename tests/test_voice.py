@@ -135,7 +135,7 @@ def test_progress_in_a_log_is_a_line_now_and_then(monkeypatch, capsys):
 def test_no_color_takes_the_colours_from_the_bar(colours):
     """On a terminal of its own: a pseudo-terminal."""
     code = (
-        "from unclouded.cli import console\nconsole._PATIENCE = -1\n"
+        "from unclouded.cli import console\nconsole.PATIENCE = -1\n"
         "with console.Bar('scene') as bar:\n for done in range(3): bar('clearing', done, 3)"
     )
     environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}

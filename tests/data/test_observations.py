@@ -9,7 +9,7 @@ from unclouded.data.batch import GROUPS, Batch
 from unclouded.data.observations import Augmentation, share_bands, to_observation
 
 SIDES = {10: 24, 20: 12, 60: 4}
-TURN = Augmentation(turn=True, drop_bands=0, drop_guides=0)
+FLIP_ROTATE = Augmentation(flip_rotate=True, drop_bands=0, drop_guides=0)
 
 
 def batch(count=3, names=L2A, seed=0, sides=SIDES):
@@ -119,7 +119,7 @@ def test_all_channels_of_a_patch_turn_together_and_every_orientation_comes():
     mark = torch.arange(24 * 24).reshape(24, 24) % 1000 + 1
     given.b10[:] = mark.to(torch.uint16)
     given.radar[:] = mark.float()
-    x = to_observation(given, "cpu", TURN, torch.Generator().manual_seed(0))
+    x = to_observation(given, "cpu", FLIP_ROTATE, torch.Generator().manual_seed(0))
     assert torch.allclose(x.optical[:, INDEX["B02"]] * 10_000, x.guides[:, 0], atol=0.01)
     seen = {tuple(image[0, [0, 0, 1], [0, 1, 0]].tolist()) for image in x.guides}
     assert len(seen) == 8
@@ -127,7 +127,7 @@ def test_all_channels_of_a_patch_turn_together_and_every_orientation_comes():
 
 def test_patches_lose_bands_and_radar_in_the_shares_asked_for():
     given = batch(400, sides={10: 6, 20: 3, 60: 1})
-    how = Augmentation(turn=False, drop_bands=0.4, drop_guides=0.25)
+    how = Augmentation(flip_rotate=False, drop_bands=0.4, drop_guides=0.25)
     x = to_observation(given, "cpu", how, torch.Generator().manual_seed(0))
     counts = x.present.sum(1)
     assert 0.3 < (counts < 12).float().mean() < 0.5

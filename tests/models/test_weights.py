@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from unclouded.errors import FileError, UncloudedError, WeightsError
+from unclouded.inference import InferenceConfig
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
-from unclouded.models.inference import InferenceConfig
 from unclouded.models.weights import FORMAT, Header, bundled, load_generator, save_generator
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from unclouded.data.samplers import whole
 from unclouded.models.generator import Observation
 from unclouded.training.land_cover import Data
 
@@ -32,7 +33,7 @@ class Stub:
         self.optical = 0.1 + 0.02 * torch.rand(size, 13, 8, 8, generator=rng)
         self.optical[:, [1, 3, 7, 11]] += 0.3 * self.labels[:, :, None, None]
         self.present = torch.ones(size, 13)
-        self.batch, self.position = batch, 0
+        self.batch, self.position, self.share = batch, 0, whole
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,7 +52,7 @@ class Stub:
         while True:
             rng = torch.Generator().manual_seed(self.position)
             self.position += 1
-            yield self._images(torch.randperm(len(self), generator=rng)[: self.batch])
+            yield self._images(torch.randperm(len(self), generator=rng)[: self.batch][self.share(self.batch)])
 
     def in_order(self):
         for part in torch.arange(len(self)).split(self.batch):

@@ -1,4 +1,4 @@
-"""Two processes train what one does: the same batch, divided."""
+"""Two processes train what one does: the same batch, of which each reads and works on its share."""
 
 import json
 import os
@@ -11,7 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from unclouded.errors import InputError
 from unclouded.settings import TranslatorSettings
+from unclouded.training.ranks import Ranks
+from unclouded.training.translator import TranslatorTraining
 
 _LAND_COVER = """
 import sys
@@ -24,7 +27,9 @@ from unclouded.training.ranks import joined
 networks.NETWORKS["resnet18"] = labelled_stub.Small
 quick = {"steps": 6, "batch": 8, "validate_every": 3, "warmup": 2, "precision": "fp32"}
 with joined("cpu") as ranks:
-    train(LandCoverSettings(training=quick), labelled_stub.data(), Path(sys.argv[1]), ranks=ranks)
+    data = labelled_stub.data()
+    data.train.share = ranks.share_of
+    train(LandCoverSettings(training=quick), data, Path(sys.argv[1]), ranks=ranks)
 """
 
 _TRANSLATOR = """
@@ -80,7 +85,7 @@ def test_a_classifier_with_batch_normalisation(tmp_path: Path) -> None:
 
 
 def test_all_eight_networks(tmp_path: Path, made_up: Path, tiny: TranslatorSettings) -> None:
-    # An odd batch is divided unevenly; the two halves that the energy score takes of it do not fall together with it.
+    # An odd batch is divided unevenly; the two halves that the CRPS takes of it do not fall together with it.
     changes = {"steps": 3, "batch": 5, "precision": "fp32"}
     settings = tiny.model_copy(
         update={
@@ -93,6 +98,7 @@ def test_all_eight_networks(tmp_path: Path, made_up: Path, tiny: TranslatorSetti
     _same(tmp_path / "1", tmp_path / "2")
 
 
-def test_fewer_images_than_processes_is_said(tmp_path: Path, made_up: Path, tiny: TranslatorSettings) -> None:
-    with pytest.raises(AssertionError, match="a batch of 1 for 2 processes"):
-        _train(_TRANSLATOR, tmp_path / "run", 2, str(made_up), tiny.model_dump_json())
+def test_fewer_images_than_processes_is_refused_with_the_number_to_give(tiny: TranslatorSettings) -> None:
+    ranks = Ranks(number=1, count=2)
+    with pytest.raises(InputError, match=r"unpaired\.batch is 1, and 2 processes .* give unpaired\.batch=2 or more"):
+        TranslatorTraining(tiny, ranks)

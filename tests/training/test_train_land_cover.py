@@ -109,7 +109,7 @@ def test_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path: Path, monkey
 
 
 def test_a_gradient_that_is_not_finite_does_not_reach_the_weights() -> None:
-    training = land_cover.Training(settings(), data(), Ranks())
+    training = land_cover.LandCoverTraining(settings(), data(), Ranks())
     before = [parameter.clone() for parameter in training.classifier.parameters()]
     training.classifier.head.weight.register_hook(lambda gradient: gradient * float("inf"))
     assert not land_cover._step(training, next(data().train.shuffled())) < float("inf")
@@ -147,3 +147,9 @@ def test_refuses_a_checkpoint_of_another_network(tmp_path: Path, monkeypatch) ->
     monkeypatch.setitem(networks.NETWORKS, "resnet18", wider)
     with pytest.raises(InputError, match="does not fit"):
         land_cover.train(settings(), data(), tmp_path / "run", resume=True)
+
+
+def test_resuming_with_other_settings_names_what_differs(tmp_path: Path) -> None:
+    land_cover.train(settings(), data(), tmp_path / "run")
+    with pytest.raises(InputError, match=r"run: label_reduction was 0\.5, is 0\.0; training\.batch was 8, is 4"):
+        land_cover.train(settings(label_reduction=0.0, training={"batch": 4}), data(), tmp_path / "run", resume=True)

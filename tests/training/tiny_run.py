@@ -35,7 +35,7 @@ def tiny_settings(folder: Path, **training: int) -> TranslatorSettings:
                 "latent_adversarial": 0.01,
                 "cycle": 1,
                 "latent_cycle": 0.1,
-                "sameness": 0.01,
+                "mode_seeking": 0.01,
             },
             "error": {"images": 4, "pixels": 50, "steps": 3},
             "unpaired": {"start": 1, "batch": 1, "pool": 2, "cycle_by": "distributions", "noise": 0.001},
@@ -49,3 +49,11 @@ def tiny_settings(folder: Path, **training: int) -> TranslatorSettings:
             },
         }
     )
+
+
+def changed(settings: TranslatorSettings, **sections: dict[str, object]) -> TranslatorSettings:
+    """Settings of which some values of some sections are others."""
+    values = settings.model_dump()
+    for section, changes in sections.items():
+        values[section] |= changes
+    return TranslatorSettings.model_validate(values)

@@ -13,7 +13,7 @@ from unclouded.errors import InputError
 from unclouded.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    from unclouded.models.inference import InferenceConfig
+    from unclouded.inference import InferenceConfig
 
 DEVICES = ("auto", "cpu", "cuda")
 

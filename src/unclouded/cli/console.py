@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 import typer
 
@@ -34,10 +34,10 @@ _EXTRAS = {
 }
 """Modules that only some commands need, and how to get them."""
 
-_PATIENCE = 2.0
+PATIENCE = 2.0
 """Seconds after which progress is shown."""
 
-_EVERY = 30.0
+EVERY = 30.0
 """Seconds between lines of progress where there is no terminal, only a log."""
 
 
@@ -123,8 +123,13 @@ def detail(text: str) -> None:
         say(text)
 
 
+def on_terminal() -> bool:
+    """Whether standard error is a terminal that can show a bar."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 class Bar:
-    """Progress of what takes longer than `_PATIENCE`: a bar on a terminal, now and then a line in a log.
+    """Progress of what takes longer than `PATIENCE`: a bar on a terminal, now and then a line in a log.
 
     Called as `progress.Progress`.
     """
@@ -132,23 +137,23 @@ class Bar:
     def __init__(self, title: str) -> None:
         self._title = title
         self._start = time.monotonic()
-        self._next_line = self._start + _PATIENCE
+        self._next_line = self._start + PATIENCE
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> Self:
         return self
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of a stage's `total` steps are done."""
-        if VOICE.quiet or time.monotonic() - self._start < _PATIENCE:
+        if VOICE.quiet or time.monotonic() - self._start < PATIENCE:
             return
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        if on_terminal():
             self._draw(stage, done, total)
         elif time.monotonic() >= self._next_line:
             share = f", {done / total:.0%}" if total else ""
             say(f"{self._title}: {stage}: {done:,} of {total:,}{share}, {time.monotonic() - self._start:.0f} s")
-            self._next_line = time.monotonic() + _EVERY
+            self._next_line = time.monotonic() + EVERY
 
     def _draw(self, stage: str, done: int, total: int) -> None:
         if self._progress is None:

@@ -24,12 +24,12 @@ class Augmentation:
     """How a batch is varied.
 
     Attributes:
-        turn: whether each patch is shown in one of its eight orientations (quarter turns and their mirror images).
+        flip_rotate: whether each patch is shown in one of its eight orientations: quarter turns, and these mirrored.
         drop_bands: share of the patches that lose bands: all but those of 10 and 20 m, all but those of 10 m, or some.
         drop_guides: share of the patches that lose a guide, drawn for each guide.
     """
 
-    turn: bool = True
+    flip_rotate: bool = True
     drop_bands: float = 0.45
     drop_guides: float = 0.5
 
@@ -105,12 +105,12 @@ def _vary(x: Observation, augmentation: Augmentation, rng: torch.Generator) -> O
     orientation = torch.randint(8, (count,), generator=rng)
     fewer, *silent = torch.rand(1 + len(GUIDES), count, generator=rng)
     kept = torch.stack([_fewer_bands(here, rng) for here in x.present.cpu()])
-    if augmentation.turn:
+    if augmentation.flip_rotate:
         x = x._replace(
-            optical=_turn(x.optical, orientation),
-            valid=_turn(x.valid, orientation),
-            guides=_turn(x.guides, orientation),
-            guide_valid=_turn(x.guide_valid, orientation),
+            optical=_flip_rotate(x.optical, orientation),
+            valid=_flip_rotate(x.valid, orientation),
+            guides=_flip_rotate(x.guides, orientation),
+            guide_valid=_flip_rotate(x.guide_valid, orientation),
         )
     losing = (fewer < augmentation.drop_bands)[:, None]
     present = torch.where(losing.to(x.present.device), kept.to(x.present.device), x.present)
@@ -143,7 +143,7 @@ def _keep(x: Observation, present: Tensor) -> Observation:
     return x._replace(optical=x.optical * present[:, :, None, None], present=present)
 
 
-def _turn(image: Tensor, orientation: Tensor) -> Tensor:
+def _flip_rotate(image: Tensor, orientation: Tensor) -> Tensor:
     """Show each image (B, C, H, W) in its orientation (B,): quarter turns 0 to 3, from 4 on mirrored as well."""
     turned = torch.empty_like(image)
     for kind in set(orientation.tolist()):

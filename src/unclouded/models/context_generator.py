@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS, GUIDES
+from unclouded.inference import InferenceConfig
 from unclouded.models.blocks import ModulatedBlock, average_over_cells, soften, spread_ground, to_grid
 from unclouded.models.generator import (
     CELL,
@@ -27,7 +28,6 @@ from unclouded.models.generator import (
     standardised_guides,
     with_validity,
 )
-from unclouded.models.inference import InferenceConfig
 
 _BANDS = len(NAMES)
 STARTS = (0, 3)

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS, GUIDES
+from unclouded.inference import InferenceConfig
 from unclouded.models.blocks import average_over_cells
-from unclouded.models.inference import InferenceConfig
 
 CELL = 8
 """Side in pixels of one cell of the scene's context grid; tile origins are multiples of it."""

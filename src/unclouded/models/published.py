@@ -16,6 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS
+from unclouded.inference import InferenceConfig
 from unclouded.models.generator import (
     CELL,
     Generator,
@@ -26,7 +27,6 @@ from unclouded.models.generator import (
     compress,
     standardised_guides,
 )
-from unclouded.models.inference import InferenceConfig
 
 _BANDS = len(NAMES)
 _RANGE = 1.75

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,14 +20,21 @@ _FOUR = ("B02", "B03", "B04", "B08")
 
 
 class Simulated(NamedTuple):
-    """A batch whose truth is known: observation, clear image (B, 13, H, W) and hidden share (B, 1, H, W)."""
+    """A batch whose truth is known: observation, clear image (B, 13, H, W) and share hidden (B, 1, H, W)."""
 
     observation: Observation
     truth: Tensor
-    hidden: Tensor
+    cloud_shadow_fraction: Tensor
+
+    @classmethod
+    def cat(cls, parts: Iterable[Simulated]) -> Simulated:
+        """Put batches together."""
+        observations, truths, fractions = zip(*parts, strict=True)
+        observation = Observation(*(torch.cat(fields) for fields in zip(*observations, strict=True)))
+        return cls(observation, torch.cat(truths), torch.cat(fractions))
 
 
-def put_under_skies(
+def simulate_clouds(
     clear: Observation,
     rng: torch.Generator,
     overcast: Tensor | None = None,
@@ -59,7 +66,7 @@ def put_under_skies(
         present=present,
         level=target,
     )
-    return Simulated(observation, truth * seen, sky.hidden)
+    return Simulated(observation, truth * seen, sky.cloud_shadow_fraction)
 
 
 def drop_bands(is_l2a: bool, rng: torch.Generator) -> Tensor:
