@@ -137,7 +137,7 @@ def test_the_uncertainty_is_calibrated(active, samples):
 def test_nothing_changes_far_from_the_cores_of_clouds_and_that_is_not_looked_at(monkeypatch):
     """The bands of quality are 0 there, whoever cut the tiles: what is skipped is what the network would give."""
     monkeypatch.setattr("unclouded.clearing.passes._PART", 16)  # parts of tiles as small as these here
-    generator = active_generator(2)
+    generator = active_generator(2)  # whose cores leave most of the scene clear
     scene = MemoryScene(ground(13, 300, 420), L1C)
     dn, quality = in_memory(scene, generator, tile=64)
     clearing = Clearing(scene, generator, tile=64)
