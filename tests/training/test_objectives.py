@@ -94,7 +94,7 @@ def test_cycles_count_only_what_weighs() -> None:
     assert objectives.cycle_of_distributions(back, image, weight) == 0
 
 
-def test_sameness_falls_as_images_differ() -> None:
+def test_mode_seeking_falls_as_images_differ() -> None:
     z = (torch.zeros(1, 4), torch.ones(1, 4))
     image = torch.full((1, 1, 4, 4), 0.2)
     near, far = (objectives.mode_seeking(image, image + step, z) for step in (0.01, 0.2))

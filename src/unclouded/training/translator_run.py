@@ -64,8 +64,8 @@ def run(
         archive = stack.enter_context(Archive(data)) if packed else None
         if archive is not None and land_cover is not None:
             classifier, header = load_land_cover(land_cover)
-            judge = TrainedNetwork(classifier.to(ranks.device), header)
-            validate = Validation(archive, judge, output, config.validation_patches, config.seed)
+            network = TrainedNetwork(classifier.to(ranks.device), header)
+            validate = Validation(archive, network, output, config.validation_patches, config.seed)
 
         def source(rng: torch.Generator) -> BatchSource:
             if archive is None:
