@@ -7,37 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from scenes import MemoryScene, active_generator, ground
-from typer.testing import CliRunner
+from command_line import FOUR, run, write
+from scenes import active_generator
 
 from unclouded.bands import L2A
 from unclouded.clearing.plan import bundled_patches
-from unclouded.cli import app
 from unclouded.models.weights import Header, bundled, save_generator
-
-FOUR = ("B02", "B03", "B04", "B08")
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "active.safetensors"
     save_generator(active_generator(), Header("active"), path)
-    return path
-
-
-def write(path, bands=FOUR, names=True, height=60, width=70):
-    """A stack whose name says that it is L2A of an old baseline."""
-    scene = MemoryScene(ground(len(bands), height, width), bands)
-    options = {"driver": "GTiff", "height": height, "width": width, "count": len(bands), "dtype": "uint16"}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(path, "w", crs=scene.info.crs, transform=scene.info.transform, nodata=0, **options) as file:
-        file.write(scene.dn)
-        if names:
-            file.descriptions = bands
     return path
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import command
+from command_line import command
 
 from unclouded.clearing.clear import clear_scene
 from unclouded.errors import FileError, OutputExistsError

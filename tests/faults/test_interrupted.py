@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 import rasterio
-from conftest import command
+from command_line import command
 
 from unclouded.errors import FileError, OutputExistsError
 from unclouded.files import aside

@@ -2,10 +2,10 @@
 
 import json
 import re
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import made_pages
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -15,9 +15,6 @@ from unclouded.files import sha256_of
 from unclouded.reading import preview, reader
 from unclouded.report import previews
 from unclouded.report.previews import true_colour
-
-sys.path.append(str(Path(__file__).parent))
-import made_pages
 
 GIVEN = ["--level", "L2A", "--offset", "0"]
 

@@ -1,9 +1,9 @@
 """Training on an archive: it resumes to the bit, measures itself, draws its figures, and keeps the best weights."""
 
 import json
-import sys
 from pathlib import Path
 
+import archives
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -20,9 +20,6 @@ from unclouded.training import translator
 from unclouded.training.archive_source import ArchiveSource
 from unclouded.training.translator_run import run
 from unclouded.training.validation import collapsed, rank
-
-sys.path.append(str(Path(__file__).parents[1] / "data"))
-import archives
 
 GOOD = {"spread": 0.02, "colour_variety": 0.9, "coverage": 0.5, "coverage_cloudy": 0.4, "alarm": 0.0}
 

@@ -14,7 +14,7 @@ import typer
 from unclouded.cli import app
 from unclouded.settings import LandCoverSettings, TranslatorSettings, load_settings_of
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _BLOCK = re.compile(r"(<!-- run(?: slow)? -->\n)?```bash\n(.*?)```", re.DOTALL)
