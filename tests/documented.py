@@ -70,7 +70,9 @@ def check(words: list[str], *, whole: bool = True) -> None:
         _check_script(arguments)
     elif program == "make":
         for target in arguments:
-            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"no target {target}"
+            assert re.search(rf"^(?:\S+ )*{target}(?: \S+)*:", (ROOT / "Makefile").read_text(), re.MULTILINE), (
+                f"no target {target}"
+            )
     elif program == "pip":
         _check_extras(arguments)
     elif program == "bash":

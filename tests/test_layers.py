@@ -1,4 +1,4 @@
-"""Imports run downwards only (the contracts stand in pyproject.toml), and reading and writing files loads no network."""
+"""Imports run downwards only (the contracts stand in pyproject.toml); reading and writing files loads no network."""
 
 from __future__ import annotations
 

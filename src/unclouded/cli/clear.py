@@ -160,7 +160,7 @@ def demo(
         from unclouded.clearing.plan import bundled_patches, plan
         from unclouded.clearing.product import Model, clear_product, read_result
         from unclouded.reading.reader import ReadOptions
-        from unclouded.report.figures import before_after
+        from unclouded.report.before_after import before_after
 
         patches = [str(patch) for patch in bundled_patches()]
         todo = plan(patches, f"{output}/", ReadOptions(), overwrite=overwrite)

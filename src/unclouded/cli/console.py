@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
 _EXTRAS = {
-    ("dask", "distributed"): "pip install 'unclouded[cluster]'",
-    ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"): "run `make data`, or pip install 'unclouded[data]'",
-    ("onnx", "onnxscript"): "pip install 'unclouded[export]'",
-    ("rio_tiler", "maplibre"): "pip install 'unclouded[view]'",
+    "cluster": ("dask", "distributed"),
+    "data": ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"),
+    "export": ("onnx", "onnxscript"),
+    "report": ("jinja2", "matplotlib"),
+    "view": ("rio_tiler", "maplibre"),
 }
-"""Modules that only some commands need, and how to get them."""
+"""Modules that only some commands need, by the extra that brings them."""
 
 _PATIENCE = 2.0
 """Seconds after which progress is shown."""
@@ -57,14 +58,15 @@ def faults(debug: bool) -> Iterator[None]:
         extra = _extra_of(error.name or "")
         if extra is None:
             raise
-        report(InputError(f"this command needs {error.name}, which is not installed; {extra}"), debug)
+        advice = f"run `make {extra}` in a checkout, or pip install 'unclouded[{extra}]'"
+        report(InputError(f"this command needs {error.name}, which is not installed; {advice}"), debug)
         raise typer.Exit(FAILED) from None
 
 
 def _extra_of(module: str) -> str | None:
-    """How to install a module that belongs to an extra of this package; None for any other."""
+    """The extra of this package that a module belongs to; None for any other."""
     package = module.split(".")[0]
-    return next((advice for packages, advice in _EXTRAS.items() if package in packages), None)
+    return next((extra for extra, packages in _EXTRAS.items() if package in packages), None)
 
 
 @contextmanager

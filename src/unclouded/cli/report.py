@@ -11,8 +11,8 @@ from unclouded.cli.console import Bar, faults
 from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
 
 if TYPE_CHECKING:
-    from unclouded.reading.preview import ScenePair
     from unclouded.reading.reader import ReadOptions
+    from unclouded.reading.scene_pair import ScenePair
     from unclouded.report.scene_sections import Scene
 
 
@@ -37,8 +37,8 @@ def report(
     with faults(debug):
         from unclouded.evaluation.land_cover_scores import PAPER, PAPER_FRECHET
         from unclouded.files import refuse_existing
-        from unclouded.reading.preview import find_pair, is_pair
         from unclouded.reading.reader import ReadOptions
+        from unclouded.reading.scene_pair import find_pair, is_pair
         from unclouded.report.page import render_page, write_page
         from unclouded.report.record_sections import Paper
         from unclouded.report.records import is_item, read_record, read_run

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from unclouded.errors import FileError
 from unclouded.report.blocks import Layer, Picture
-from unclouded.report.figures import natural_colour, white_point
+from unclouded.report.colour import natural_colour, white_point
 
 SIDE = 900
 """Pixels of a preview's longer side, at most."""
