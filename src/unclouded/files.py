@@ -114,12 +114,12 @@ def write_json(record: Mapping[str, Any], path: Path) -> None:
         FileError: it cannot be written.
     """
     with aside(path) as folder:
-        part = folder / path.name
+        whole = folder / path.name
         try:
-            part.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n")
+            whole.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n")
         except OSError as error:
             raise FileError(f"{path}: cannot be written ({error.strerror}); check the disk") from error
-        publish({part: path})
+        publish({whole: path})
 
 
 def refuse_existing(*outputs: Path) -> None:

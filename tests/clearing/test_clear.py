@@ -153,11 +153,11 @@ def test_nothing_changes_far_from_the_cores_of_clouds_and_that_is_not_looked_at(
     looked_at, translate = [], generator.translate
     monkeypatch.setattr(generator, "translate", lambda x, *more: looked_at.append(x) or translate(x, *more))
     fewer, fewer_quality = in_memory(scene, generator, tile=64)
-    tiles = [tile.core for tile in clearing.cuts()]
+    tiles = [tile.inner for tile in clearing.cuts()]
     assert len(looked_at) == sum(bool(near[box.slices].any()) for box in tiles) < len(tiles)
     pixels = sum(x.optical[0, 0].numel() for x in looked_at)
     assert pixels < sum(
-        tile.outer.height * tile.outer.width for tile in clearing.cuts() if near[tile.core.slices].any()
+        tile.padded.height * tile.padded.width for tile in clearing.cuts() if near[tile.inner.slices].any()
     )
     np.testing.assert_array_equal(fewer[:, ~near], scene.dn[:, ~near])
     np.testing.assert_allclose(fewer[:, near], dn[:, near].astype(float), atol=1)

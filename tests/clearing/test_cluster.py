@@ -37,7 +37,7 @@ class Deadly(distributed.WorkerPlugin):
         clear, folder = cluster._clear, self.folder
 
         def _clear(order, part):
-            if part[0].core.column == 512 and (left := sorted(folder.iterdir())):
+            if part[0].inner.column == 512 and (left := sorted(folder.iterdir())):
                 left[0].unlink()
                 os._exit(1)
             return clear(order, part)

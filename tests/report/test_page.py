@@ -165,7 +165,7 @@ def test_scenes_are_read_at_the_size_of_the_preview_alone(tmp_path: Path, monkey
         ("a.json", "[1]", "holds a list"),
         ("a.json", '{"colour": 3}', "no record that can be shown"),
         ("a.json", '{"weights": {}, "samples": {}, "per_class": {}}', "not all of it is there"),
-        ("a.tif", "text", "a_quality.tif is not beside it"),
+        ("a.tif", "text", "nothing beside it says what it was made of"),
         ("log.jsonl", "", "no finished line"),
     ],
 )

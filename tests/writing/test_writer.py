@@ -24,7 +24,7 @@ def strips(folder, pixels, wanted, size=256, offset=(0, 0)) -> list[Strip]:
     """The strips of an image, each of one row of tiles."""
     rows = {}
     for tile in cut(*pixels.shape[1:], size=size, offset=offset):
-        rows.setdefault(tile.core.row, []).append(tile.core)
+        rows.setdefault(tile.inner.row, []).append(tile.inner)
     made = []
     for row, boxes in rows.items():
         box = Box(row, 0, boxes[0].height, wanted.width)

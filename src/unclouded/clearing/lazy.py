@@ -90,7 +90,7 @@ def clear_lazily(
     with recipe.clearing(*_nothing(scene.info)) as clearing:
         blocks, tiles = list(clearing.blocks()), list(clearing.cuts())
     how = delayed(recipe, pure=False, traverse=False)
-    summaries = [delayed(_summarise)(how, _cut_out(scene.chunks, block.outer), block) for block in blocks]
+    summaries = [delayed(_summarise)(how, _cut_out(scene.chunks, block.padded), block) for block in blocks]
     context = delayed(_survey)(how, summaries)
     # Under other names, or the whole scene would be kept from the survey until it is cleared.
     again = bind(scene.chunks, context)
@@ -98,13 +98,13 @@ def clear_lazily(
     rows = [
         [
             da.from_delayed(
-                delayed(_clear)(how, _cut_out(again, tile.outer), tile, delayed(crop_cells)(context, tile.outer)),
-                (count, tile.core.height, tile.core.width),
+                delayed(_clear)(how, _cut_out(again, tile.padded), tile, delayed(crop_cells)(context, tile.padded)),
+                (count, tile.inner.height, tile.inner.width),
                 np.float32,
             )
             for tile in row
         ]
-        for _, row in groupby(tiles, key=lambda tile: tile.core.row)
+        for _, row in groupby(tiles, key=lambda tile: tile.inner.row)
     ]
     layers = da.concatenate([da.concatenate(row, axis=2) for row in rows], axis=1)
     return dataset(layers, scene.info, at, attributes)
@@ -119,7 +119,7 @@ def _nothing(info: SceneInfo) -> tuple[NDArray[Any], Box]:
 
 
 def _summarise(recipe: _Recipe, dn: NDArray[Any], block: Tile) -> Summary:
-    with recipe.clearing(dn, block.outer) as clearing:
+    with recipe.clearing(dn, block.padded) as clearing:
         return next(clearing.summarise([block]))
 
 
@@ -129,5 +129,5 @@ def _survey(recipe: _Recipe, summaries: list[Summary]) -> NDArray[np.float32]:
 
 
 def _clear(recipe: _Recipe, dn: NDArray[Any], tile: Tile, cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    with recipe.clearing(dn, tile.outer) as clearing:
+    with recipe.clearing(dn, tile.padded) as clearing:
         return layers_of(next(clearing.clear([(tile, cells)])), recipe.info)

@@ -167,12 +167,12 @@ class Clearing:
         known = torch.empty(0)
         done = valid = 0
         for block, summary in zip(self.blocks(), summaries, strict=True):
-            surveying.add(block.core, summary.cells)
+            surveying.add(block.inner, summary.cells)
             known = torch.tensor(summary.known, device=self._device)
             valid += summary.valid
             for name, found in zip(read, summary.checksums, strict=True):
                 read[name] = checksum(np.array([found], np.uint32), read[name])
-            done += block.core.height * block.core.width
+            done += block.inner.height * block.inner.width
             self._report("surveying", done, height * width)
         if not valid:
             raise InputError(
@@ -209,14 +209,14 @@ class Clearing:
         if self._surveyed is None:
             self.survey()
         assert self._surveyed is not None
-        wanted = [tile for tile in self.cuts() if tile.core.row not in finished]
+        wanted = [tile for tile in self.cuts() if tile.inner.row not in finished]
         if not wanted:
             return
         pixels = self.info.height * self.info.width
-        done = pixels - sum(tile.core.height * tile.core.width for tile in wanted)
+        done = pixels - sum(tile.inner.height * tile.inner.width for tile in wanted)
         with closing(self._context()) as context:
             around = ContextRows(context)
-            parts = ((tile, around(tile.outer)) for tile in wanted)
+            parts = ((tile, around(tile.padded)) for tile in wanted)
             with closing(self._hands.clear(parts)) as tiles:
                 for cleared in tiles:
                     yield cleared
@@ -250,7 +250,7 @@ class Clearing:
         Raises:
             FileError: if the scene cannot be read.
         """
-        with closing(ahead(self._read(tile.core) for tile in blocks)) as windows:
+        with closing(ahead(self._read(tile.inner) for tile in blocks)) as windows:
             for dn, valid, x in windows:
                 with torch.inference_mode():
                     cells = self._generator.summarise(x).cpu().numpy()
@@ -284,18 +284,18 @@ class Clearing:
 
     def _look_at(self, tile: Tile, context: Tensor) -> _Window:
         """Read a tile, and around the part of it that the survey does not show clear all that the network must see."""
-        doubtful = self._generator.near_cores(context)[(0, *cells_of(tile.core.within(tile.outer)))].numpy()
+        doubtful = self._generator.near_cores(context)[(0, *cells_of(tile.inner.within(tile.padded)))].numpy()
         if not doubtful.any():
-            dn = self._scene.read(tile.core.row, tile.core.column, tile.core.height, tile.core.width)
-            return _Window(tile.core, dn, valid_pixels(dn, self.info.encoding), None)
+            dn = self._scene.read(tile.inner.row, tile.inner.column, tile.inner.height, tile.inner.width)
+            return _Window(tile.inner, dn, valid_pixels(dn, self.info.encoding), None)
         part = narrow(tile, doubtful, CELL, self._generator.margin, _PART)
-        read = tile.core.joined(part.outer)
-        dn, valid, x = self._read(read, part.outer)
-        core = tile.core.within(read).slices
+        read = tile.inner.joined(part.padded)
+        dn, valid, x = self._read(read, part.padded)
+        inner = tile.inner.within(read).slices
         look = None
-        if valid[part.core.within(read).slices].any():
-            look = _Look(part, x, context[(..., *cells_of(part.outer.within(tile.outer)))])
-        return _Window(tile.core, dn[(slice(None), *core)].copy(), valid[core], look)
+        if valid[part.inner.within(read).slices].any():
+            look = _Look(part, x, context[(..., *cells_of(part.padded.within(tile.padded)))])
+        return _Window(tile.inner, dn[(slice(None), *inner)].copy(), valid[inner], look)
 
     def _read(self, box: Box, seen: Box | None = None) -> tuple[NDArray[Any], NDArray[np.bool_], Observation]:
         """Read the DN of a box, which of them hold data, and the observation of the `seen` part of it, or of all."""
@@ -318,8 +318,8 @@ class Clearing:
             part, _, _ = next(iter(looks.values()))
             x = Observation(*(torch.cat(parts) for parts in zip(*(look.x for look in looks.values()), strict=True)))
             context = torch.cat([look.context for look in looks.values()]).to(self._device)
-            core = part.core.within(part.outer)
-            drawn = dict(zip(looks, sample(self._generator, x, context, self._latents, core), strict=True))
+            inner = part.inner.within(part.padded)
+            drawn = dict(zip(looks, sample(self._generator, x, context, self._latents, inner), strict=True))
             self.seconds_network += time.perf_counter() - started
         return [self._compose(window, drawn.get(number)) for number, window in enumerate(batch)]
 
@@ -329,7 +329,7 @@ class Clearing:
         quality[:, valid] = 0
         changed = np.zeros_like(valid)
         if window.look is not None and sampled is not None:
-            part = window.look.part.core.within(box).slices
+            part = window.look.part.inner.within(box).slices
             changed[part] = valid[part] & (sampled.opacity >= self._threshold)
             if changed.any():
                 present = [INDEX[band] for band in self.info.bands]
@@ -346,4 +346,4 @@ def _alike(one: _Window, other: _Window) -> bool:
 
 
 def _shape(look: _Look | None) -> tuple[Box, torch.Size] | None:
-    return look and (look.part.core.within(look.part.outer), look.x.optical.shape)
+    return look and (look.part.inner.within(look.part.padded), look.x.optical.shape)

@@ -29,14 +29,14 @@ class Surveying:
         self._statistics = GridFile(-(-height // CELL), -(-width // CELL), folder, STATISTICS)
         self._rows = np.empty((STATISTICS, 0, 0), np.float32)
 
-    def add(self, core: Box, cells: NDArray[np.float32]) -> None:
+    def add(self, inner: Box, cells: NDArray[np.float32]) -> None:
         """Take the statistics (1, S, h, w) of a block; blocks come row by row, from left to right.
 
         Raises:
             FileError: if the disk does not take them.
         """
         high, wide = cells.shape[2:]
-        row, column = core.row // CELL, core.column // CELL
+        row, column = inner.row // CELL, inner.column // CELL
         if column == 0:
             self._rows = np.empty((STATISTICS, high, self._statistics.width), np.float32)
         self._rows[..., column : column + wide] = cells[0]
@@ -60,17 +60,17 @@ class Surveying:
         seen = strip = np.empty((0, 0, 0), np.float32)
         margin = self._generator.context.margin
         for tile in cut(cells.height, cells.width, size=size, margin=margin, step=HALVINGS, offset=offset):
-            core, outer = tile.core, tile.outer
-            if core.column == 0:
-                seen = cells.rows(outer.row, outer.bottom)
-                strip = np.empty((features.channels, core.height, cells.width), np.float32)
-            statistics = torch.from_numpy(seen[None, ..., outer.column : outer.right].copy()).to(device)
+            inner, padded = tile.inner, tile.padded
+            if inner.column == 0:
+                seen = cells.rows(padded.row, padded.bottom)
+                strip = np.empty((features.channels, inner.height, cells.width), np.float32)
+            statistics = torch.from_numpy(seen[None, ..., padded.column : padded.right].copy()).to(device)
             survey = self._generator.context(statistics, known)
-            part = (..., *core.within(outer).slices)
-            trust[(..., *core.slices)] = survey.trust[part].cpu()
-            strip[..., core.column : core.right] = survey.features[part][0].cpu().numpy()
-            if core.right == cells.width:
-                features.write_rows(core.row, strip)
+            part = (..., *inner.within(padded).slices)
+            trust[(..., *inner.slices)] = survey.trust[part].cpu()
+            strip[..., inner.column : inner.right] = survey.features[part][0].cpu().numpy()
+            if inner.right == cells.width:
+                features.write_rows(inner.row, strip)
 
         def layer(file: GridFile, number: int) -> Tensor:
             return torch.from_numpy(file.channel(number)[None, None]).to(device)

@@ -13,7 +13,7 @@ from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, S
 if TYPE_CHECKING:
     from unclouded.reading.reader import ReadOptions
     from unclouded.reading.scene_pair import ScenePair
-    from unclouded.report.scene_sections import Scene
+    from unclouded.report.scene_sections import ReportedScene
 
 
 def report(
@@ -69,15 +69,15 @@ def report(
         print(f"{output}: {len(html.encode()) / 1e6:.1f} MB")
 
 
-def _scene(pair: ScenePair, reading: ReadOptions) -> Scene:
+def _scene(pair: ScenePair, reading: ReadOptions) -> ReportedScene:
     from unclouded.files import sha256_of
     from unclouded.reading.preview import read_preview
     from unclouded.report.previews import SIDE
-    from unclouded.report.scene_sections import Scene
+    from unclouded.report.scene_sections import ReportedScene
 
     made = read_preview(pair, SIDE, reading)
     source = Path(pair.before)
-    return Scene(
+    return ReportedScene(
         name=pair.after.name,
         source=source.name,
         before=made.before,
