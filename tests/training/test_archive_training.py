@@ -6,6 +6,7 @@ from pathlib import Path
 import archives
 import pytest
 import torch
+from tiny_run import at_draw, interrupt
 from typer.testing import CliRunner
 
 from unclouded.cli import app
@@ -16,7 +17,6 @@ from unclouded.errors import InputError
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, load_generator, save_land_cover
 from unclouded.settings import TranslatorSettings
-from unclouded.training import translator
 from unclouded.training.archive_source import ArchiveSource
 from unclouded.training.translator_run import run
 from unclouded.training.validation import collapsed, rank
@@ -59,20 +59,11 @@ def settings(request, tiny: TranslatorSettings) -> TranslatorSettings:
 
 
 def test_measures_draws_and_resumes_to_the_bit(
-    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path, monkeypatch
+    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path
 ) -> None:
     whole = run(settings, archive, tmp_path / "whole", land_cover=str(land_cover))
-    steps = translator._step
-
-    def dies(training: translator.Training, batches: translator.Source) -> dict[str, float]:
-        if training.step == 3:
-            raise KeyboardInterrupt
-        return steps(training, batches)
-
-    monkeypatch.setattr(translator, "_step", dies)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), at_draw(3, ArchiveSource, "unpaired", interrupt):
         run(settings, archive, tmp_path / "killed", land_cover=str(land_cover))
-    monkeypatch.setattr(translator, "_step", steps)
     run(settings, archive, tmp_path / "killed", land_cover=str(land_cover), resume=True)
     one, other = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "killed"))
     for part in ("translator", "average"):
