@@ -8,10 +8,13 @@ import pytest
 import rasterio
 import torch
 import xarray as xr
+from affine import Affine
+from rasterio.crs import CRS
 from scenes import MemoryScene, active_generator, ground
 
 import unclouded
 from unclouded.clearing import arrays
+from unclouded.clearing.arrays import ArrayScene
 from unclouded.models.generator import Generator
 from unclouded.models.weights import Header, save_generator
 
@@ -95,6 +98,27 @@ def test_arrays_that_are_not_understood_are_refused(weights, array, options, mes
     dims = ("band", "y", "x")[: array.ndim]
     with pytest.raises(unclouded.InputError, match=message):
         unclouded.clear(xr.DataArray(array, dims=dims), level="L2A", model=weights, **options)
+
+
+@pytest.mark.parametrize("way", ["crs_wkt", "spatial_ref"])
+@pytest.mark.parametrize("by", ["coordinates", "GeoTransform"])
+def test_an_array_says_where_it_lies_as_gdal_or_cf_do(way, by):
+    attributes = {way: CRS.from_epsg(32632).to_wkt()}
+    coordinates = {"lat": 5400000 - 10 * np.arange(4) - 5.0, "lon": 600000 + 10 * np.arange(5) + 5.0}
+    if by == "GeoTransform":
+        attributes["GeoTransform"], coordinates = "600000 10 0 5400000 0 -10", {}
+    array = xr.DataArray(np.ones((4, 4, 5), np.float32), dims=("band", "lat", "lon"), coords=coordinates)
+    array = array.assign_coords(place=((), 0, attributes)).assign_attrs(grid_mapping="place")
+    info = ArrayScene(array, FOUR, "L2A").info
+    assert info.crs == CRS.from_epsg(32632)
+    assert info.transform.almost_equals(Affine(10, 0, 600000, 0, -10, 5400000))
+
+
+def test_a_crs_that_cannot_be_read_is_refused():
+    array = xr.DataArray(np.ones((4, 4, 5), np.float32), dims=("band", "y", "x"), name="field")
+    array = array.assign_coords(spatial_ref=((), 0, {"crs_wkt": "nonsense"}))
+    with pytest.raises(unclouded.InputError, match="field: its crs_wkt cannot be read"):
+        ArrayScene(array, FOUR, "L2A")
 
 
 def test_a_scene_beyond_memory_is_refused(scene, weights, monkeypatch):

@@ -159,11 +159,11 @@ def test_nothing_changes_far_from_the_cores_of_clouds_and_that_is_not_looked_at(
     looked_at, translate = [], generator.translate
     monkeypatch.setattr(generator, "translate", lambda x, *more: looked_at.append(x) or translate(x, *more))
     fewer, fewer_quality = in_memory(scene, generator, **options)
-    tiles = [tile.core for tile in clearing.cuts()]
+    tiles = [tile.inner for tile in clearing.cuts()]
     assert len(looked_at) == sum(bool(near[box.slices].any()) for box in tiles) < len(tiles)
     pixels = sum(x.optical[0, 0].numel() for x in looked_at)
     assert pixels < sum(
-        tile.outer.height * tile.outer.width for tile in clearing.cuts() if near[tile.core.slices].any()
+        tile.padded.height * tile.padded.width for tile in clearing.cuts() if near[tile.inner.slices].any()
     )
     np.testing.assert_array_equal(fewer[:, ~near], scene.dn[:, ~near])
     np.testing.assert_allclose(fewer[:, near], dn[:, near].astype(float), atol=1)
@@ -203,7 +203,6 @@ def test_radar_changes_the_result_and_tiles_agree_about_its_gaps(active):
     scene = MemoryScene(dn, FOUR, "L2A")
     without, _ = in_memory(scene, active, tile=32)
     result, quality = in_memory(scene, active, tile=32, radar=Radar())
-    assert np.isfinite(quality).all()
     assert (result != without).any()
     options = ClearOptions(precision="fp32")
     reflectance, opacity, _ = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", active, options, radar=radar)

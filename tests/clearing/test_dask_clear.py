@@ -37,7 +37,7 @@ class Deadly(distributed.WorkerPlugin):
         clear, folder = dask_clear._clear, self.folder
 
         def _clear(job, task):
-            if task[0].core.column == 512 and (left := sorted(folder.iterdir())):
+            if task[0].inner.column == 512 and (left := sorted(folder.iterdir())):
                 left[0].unlink()
                 os._exit(1)
             return clear(job, task)

@@ -2,9 +2,8 @@
 
 import json
 import math
-import sys
-from pathlib import Path
 
+import archives
 import numpy as np
 import pytest
 import torch
@@ -29,9 +28,6 @@ from unclouded.models.generator import Observation, Translation
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import Header, LandCoverHeader, save_generator, save_land_cover
 from unclouded.report.tables import translator_table
-
-sys.path.append(str(Path(__file__).parents[1] / "data"))
-import archives
 
 SMALL = GeneratorSettings(widths=(4, 4, 4), context_widths=(4, 4, 4), features=2, latent=2, code=4)
 FEW = EvaluationConfig(repeats=5, least=3, batch=4)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import rasterio
-from conftest import BANDS, command
+from command_line import FOUR, command
 from rasterio.transform import from_origin
 
 
@@ -19,7 +19,7 @@ def write(path, side=24, **options):
     profile = {"driver": "GTiff", "width": side, "height": side, "count": 4, "dtype": "uint16", "nodata": 0}
     with rasterio.open(path, "w", **(profile | place | options)) as file:
         file.write(pixels)
-        file.descriptions = BANDS
+        file.descriptions = FOUR
 
 
 def test_seven_broken_of_a_hundred(weights, tmp_path):

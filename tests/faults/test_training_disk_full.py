@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
+import tiny_run
 import torch
 
 from unclouded.data.collection import load_collection
@@ -16,9 +16,6 @@ from unclouded.training.checkpoint import read_checkpoint, write_checkpoint
 from unclouded.training.collection_source import CollectionSource
 from unclouded.training.simulated_clouds import Simulated
 from unclouded.training.translator import train
-
-sys.path.append(str(Path(__file__).parents[1] / "training"))
-import tiny_run
 
 
 class Filling(CollectionSource):

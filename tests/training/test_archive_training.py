@@ -1,12 +1,12 @@
 """Training on an archive: it resumes to the bit, measures itself, draws its figures, and keeps the best weights."""
 
 import json
-import sys
 from pathlib import Path
 
+import archives
 import pytest
 import torch
-from tiny_run import changed
+from tiny_run import at_draw, changed, interrupt
 from typer.testing import CliRunner
 
 from unclouded.cli import app
@@ -25,9 +25,6 @@ from unclouded.training.archive_source import ArchiveSource
 from unclouded.training.collection_source import CollectionSource
 from unclouded.training.translator_run import run
 from unclouded.training.validation import collapsed, preference
-
-sys.path.append(str(Path(__file__).parents[1] / "data"))
-import archives
 
 GOOD = {"spread": 0.02, "colour_variety": 0.9, "coverage": 0.5, "coverage_cloudy": 0.4, "alarm": 0.0}
 
@@ -67,20 +64,11 @@ def settings(request, tiny: TranslatorSettings) -> TranslatorSettings:
 
 
 def test_measures_draws_and_resumes_to_the_bit(
-    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path, monkeypatch
+    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path
 ) -> None:
     whole = run(settings, archive, tmp_path / "whole", land_cover=str(land_cover))
-    steps = translator._step
-
-    def dies(training: translator.TranslatorTraining, batches: translator.BatchSource) -> dict[str, float]:
-        if training.step == 3:
-            raise KeyboardInterrupt
-        return steps(training, batches)
-
-    monkeypatch.setattr(translator, "_step", dies)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), at_draw(3, ArchiveSource, "unpaired", interrupt):
         run(settings, archive, tmp_path / "killed", land_cover=str(land_cover))
-    monkeypatch.setattr(translator, "_step", steps)
     run(settings, archive, tmp_path / "killed", land_cover=str(land_cover), resume=True)
     one, other = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "killed"))
     for part in ("translator", "average"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_run import changed
+from tiny_run import at_draw, changed, interrupt
 
 from unclouded.data.collection import load_collection
 from unclouded.errors import InputError, UncloudedError, WeightsError
@@ -15,22 +15,14 @@ from unclouded.settings import ErrorSettings, TranslatorSettings
 from unclouded.training import translator
 from unclouded.training.collection_source import CollectionSource
 from unclouded.training.error_head import teach_error_head
+from unclouded.training.simulated_clouds import Simulated
 from unclouded.training.translator_run import run
 
 
-def test_a_killed_run_resumes_to_the_bit(tiny: TranslatorSettings, made_up: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_killed_run_resumes_to_the_bit(tiny: TranslatorSettings, made_up: Path, tmp_path: Path) -> None:
     whole = run(tiny, made_up, tmp_path / "whole")
-    steps = translator._step
-
-    def dies(training: translator.TranslatorTraining, batches: translator.BatchSource) -> dict[str, float]:
-        if training.step == 5:
-            raise KeyboardInterrupt
-        return steps(training, batches)
-
-    monkeypatch.setattr(translator, "_step", dies)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), at_draw(6, CollectionSource, "simulated", interrupt):
         run(tiny, made_up, tmp_path / "killed")
-    monkeypatch.setattr(translator, "_step", steps)
     resumed = run(tiny, made_up, tmp_path / "killed", resume=True)
     for mine, theirs in zip(
         load_generator(whole)[0].parameters(), load_generator(resumed)[0].parameters(), strict=True
@@ -98,16 +90,15 @@ def test_a_run_starts_from_weights_that_fit_alone(tiny: TranslatorSettings, tmp_
 
 
 def test_not_a_number_stops_and_keeps_the_last_checkpoint(
-    tiny: TranslatorSettings, made_up: Path, tmp_path: Path, monkeypatch
+    tiny: TranslatorSettings, made_up: Path, tmp_path: Path
 ) -> None:
-    steps = translator._step
+    def spoil(images: Simulated) -> Simulated:
+        return images._replace(truth=images.truth * float("nan"))
 
-    def diverges(training: translator.TranslatorTraining, batches: translator.BatchSource) -> dict[str, float]:
-        terms = steps(training, batches)
-        return terms | ({"ground": float("nan")} if training.step == 3 else {})
-
-    monkeypatch.setattr(translator, "_step", diverges)
-    with pytest.raises(UncloudedError, match="ground not finite at step 3"):
+    with (
+        pytest.raises(UncloudedError, match=r"ground.* not finite at step 3"),
+        at_draw(4, CollectionSource, "simulated", spoil),
+    ):
         run(tiny, made_up, tmp_path / "run")
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 2
 

@@ -63,6 +63,7 @@ class ArrayScene:
             raise InputError(f"{name}: holds DN; give offset=-1000 (baseline 04.00 or later) or offset=0 (earlier)")
         usual = USUAL_SCALE if array.dtype.kind in "iu" else 1.0
         fill = array.attrs.get("_FillValue", array.encoding.get("_FillValue", 0 if array.dtype.kind in "iu" else None))
+        crs, transform = _georeference(array)
         self._array = array
         self.unscaled = array.dtype.kind == "f" and scale is None
         self.info = SceneInfo(
@@ -70,8 +71,8 @@ class ArrayScene:
             stem=name,
             width=width,
             height=height,
-            crs=_crs(array),
-            transform=_transform(array),
+            crs=crs,
+            transform=transform,
             bands=names,
             level=known,
             encoding=Encoding(scale or usual, (float(offset or 0),) * count, None if fill is None else float(fill)),
@@ -218,20 +219,14 @@ def _names(array: xr.DataArray, name: str, bands: Sequence[str] | None) -> tuple
     return names, []
 
 
-def _transform(array: xr.DataArray) -> Affine:
-    down, across = (array[d].values.astype(float) if d in array.coords else None for d in array.dims[1:])
-    if down is None or across is None or len(down) < 2 or len(across) < 2:
-        return Affine.identity()
-    dy, dx = (down[-1] - down[0]) / (len(down) - 1), (across[-1] - across[0]) / (len(across) - 1)
-    return Affine(dx, 0, across[0] - dx / 2, 0, dy, down[0] - dy / 2)
+def _georeference(array: xr.DataArray) -> tuple[CRS | None, Affine]:
+    """Coordinate reference system and transform, as rioxarray finds them: of the coordinates, or of what GDAL left."""
+    import rioxarray  # noqa: F401 (gives arrays their `rio`; here, for files do without it and start the sooner)
+    from pyproj.exceptions import CRSError as ProjectionError
 
-
-def _crs(array: xr.DataArray) -> CRS | None:
-    mapping = str(array.encoding.get("grid_mapping", array.attrs.get("grid_mapping", "spatial_ref")))
-    text = array.coords[mapping].attrs.get("crs_wkt") if mapping in array.coords else None
+    placed = array.rio.set_spatial_dims(x_dim=array.dims[2], y_dim=array.dims[1])
     try:
-        return CRS.from_wkt(text) if text else None
-    except CRSError as error:
-        raise InputError(
-            f"{array.name or 'array'}: its crs_wkt cannot be read ({error}); correct or drop it"
-        ) from error
+        return placed.rio.crs, placed.rio.transform(recalc=True)
+    except (CRSError, ProjectionError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"{array.name or 'array'}: its crs_wkt cannot be read ({said}); correct or drop it") from error

@@ -36,14 +36,14 @@ class ContextBuilder:
         self._statistics = GridFile(-(-height // CELL), -(-width // CELL), folder, STATISTICS)
         self._rows = np.empty((STATISTICS, 0, 0), np.float32)
 
-    def add(self, core: Box, cells: NDArray[np.float32]) -> None:
+    def add(self, inner: Box, cells: NDArray[np.float32]) -> None:
         """Take the statistics (1, S, h, w) of a block; blocks come row by row, from left to right.
 
         Raises:
             FileError: if the disk does not take them.
         """
         high, wide = cells.shape[2:]
-        row, column = core.row // CELL, core.column // CELL
+        row, column = inner.row // CELL, inner.column // CELL
         if column == 0:
             self._rows = np.empty((STATISTICS, high, self._statistics.width), np.float32)
         self._rows[..., column : column + wide] = cells[0]
@@ -67,18 +67,18 @@ class ContextBuilder:
         seen = strip = np.empty((0, 0, 0), np.float32)
         margin = self._generator.context.margin
         for tile in cut(cells.height, cells.width, size=size, margin=margin, step=CELL_ALIGNMENT, offset=offset):
-            core, outer = tile.core, tile.outer
-            if core.column == 0:
-                seen = cells.rows(outer.row, outer.bottom)
-                strip = np.empty((features.channels, core.height, cells.width), np.float32)
-            statistics = torch.from_numpy(seen[None, ..., outer.column : outer.right].copy())
+            inner, padded = tile.inner, tile.padded
+            if inner.column == 0:
+                seen = cells.rows(padded.row, padded.bottom)
+                strip = np.empty((features.channels, inner.height, cells.width), np.float32)
+            statistics = torch.from_numpy(seen[None, ..., padded.column : padded.right].copy())
             share = reduce_uniform(guide_share_of(statistics)).to(device)
             encoded = self._generator.context(statistics.to(device), conditioning_of(bands_and_level, share))
-            crop = (..., *core.within(outer).slices)
-            trust[(..., *core.slices)] = encoded.trust[crop].cpu()
-            strip[..., core.column : core.right] = encoded.features[crop][0].cpu().numpy()
-            if core.right == cells.width:
-                features.write_rows(core.row, strip)
+            crop = (..., *inner.within(padded).slices)
+            trust[(..., *inner.slices)] = encoded.trust[crop].cpu()
+            strip[..., inner.column : inner.right] = encoded.features[crop][0].cpu().numpy()
+            if inner.right == cells.width:
+                features.write_rows(inner.row, strip)
 
         def channel(file: GridFile, number: int) -> Tensor:
             return torch.from_numpy(file.channel(number)[None, None]).to(device)

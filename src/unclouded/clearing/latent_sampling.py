@@ -44,7 +44,7 @@ def latents(generator: Generator, samples: int, seed: int) -> Tensor:
 
 
 def sample(
-    generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], core: Box, precision: str = "fp32"
+    generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], inner: Box, precision: str = "fp32"
 ) -> list[Sampled]:
     """Translate a batch under every latent, in memory that does not grow with their number (Welford 1962).
 
@@ -57,22 +57,22 @@ def sample(
         x: the batch; sides are multiples of `CELL`.
         context: (B, K, H / 8, W / 8).
         zs: the latents, (Z,) each.
-        core: the box of every image to return.
+        inner: the box of every image to return.
         precision: one of `PRECISIONS`.
     """
-    optical = x.optical[(..., *core.slices)]
-    around = _around(core, x.optical.shape[2], x.optical.shape[3])
+    optical = x.optical[(..., *inner.slices)]
+    around = _around(inner, x.optical.shape[2], x.optical.shape[3])
     cells = (
         slice(around.row // CELL, around.bottom // CELL),
         slice(around.column // CELL, around.right // CELL),
     )
-    inner = (..., *core.within(around).slices)
+    kept = (..., *inner.within(around).slices)
 
     def translated() -> Iterator[tuple[Tensor, Translation]]:
         for z in zs:
             with autocast(optical.device, precision):
                 made = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
-            made = Translation(*(image[inner] for image in made))
+            made = Translation(*(image[kept] for image in made))
             yield compose(optical, made), made
 
     drawn = translated()
@@ -96,10 +96,10 @@ def sample(
     ]
 
 
-def _around(core: Box, height: int, width: int) -> Box:
-    """The cells that a core lies in, and one more on each side, as far as the image of `height` x `width` goes."""
-    row, column = (max(0, start // CELL - 1) * CELL for start in (core.row, core.column))
+def _around(inner: Box, height: int, width: int) -> Box:
+    """The cells that a crop lies in, and one more on each side, as far as the image of `height` x `width` goes."""
+    row, column = (max(0, start // CELL - 1) * CELL for start in (inner.row, inner.column))
     bottom, right = (
-        min(end, (-(-stop // CELL) + 1) * CELL) for stop, end in ((core.bottom, height), (core.right, width))
+        min(end, (-(-stop // CELL) + 1) * CELL) for stop, end in ((inner.bottom, height), (inner.right, width))
     )
     return Box(row, column, bottom - row, right - column)

@@ -78,7 +78,7 @@ def clear_lazily(
         clearing = Clearing(inputs, model.generator, options)
         blocks, tiles = list(clearing.blocks()), list(clearing.cuts())
     shared = delayed(job, pure=False, traverse=False)
-    summaries = [delayed(_summarise)(shared, _cut_out(scene.chunks, block.outer), block) for block in blocks]
+    summaries = [delayed(_summarise)(shared, _cut_out(scene.chunks, block.padded), block) for block in blocks]
     context = delayed(_survey)(shared, summaries)
     # Under other names, or the whole scene would be kept from the survey until it is cleared.
     again = bind(scene.chunks, context)
@@ -86,13 +86,13 @@ def clear_lazily(
     rows = [
         [
             da.from_delayed(
-                delayed(_clear)(shared, _cut_out(again, tile.outer), tile, delayed(crop_cells)(context, tile.outer)),
-                (count, tile.core.height, tile.core.width),
+                delayed(_clear)(shared, _cut_out(again, tile.padded), tile, delayed(crop_cells)(context, tile.padded)),
+                (count, tile.inner.height, tile.inner.width),
                 np.float32,
             )
             for tile in row
         ]
-        for _, row in groupby(tiles, key=lambda tile: tile.core.row)
+        for _, row in groupby(tiles, key=lambda tile: tile.inner.row)
     ]
     layers = da.concatenate([da.concatenate(row, axis=2) for row in rows], axis=1)
     return dataset(layers, scene.info, at, attributes)
@@ -107,7 +107,7 @@ def _nothing(info: SceneInfo) -> tuple[NDArray[Any], Box]:
 
 
 def _summarise(job: _SceneJob, dn: NDArray[Any], block: Tile) -> Summary:
-    with job.inputs(dn, block.outer) as inputs:
+    with job.inputs(dn, block.padded) as inputs:
         return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block]))
 
 
@@ -117,6 +117,6 @@ def _survey(job: _SceneJob, summaries: list[Summary]) -> NDArray[np.float32]:
 
 
 def _clear(job: _SceneJob, dn: NDArray[Any], tile: Tile, cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    with job.inputs(dn, tile.outer) as inputs:
+    with job.inputs(dn, tile.padded) as inputs:
         cleared = next(LocalExecutor(inputs, job.model.generator, job.options).clear([(tile, cells)]))
         return layers_of(cleared, job.info)

@@ -82,12 +82,12 @@ class Clearing:
         bands_and_level = torch.empty(0)
         done = valid = 0
         for block, summary in zip(self.blocks(), summaries, strict=True):
-            builder.add(block.core, summary.cells)
+            builder.add(block.inner, summary.cells)
             bands_and_level = torch.tensor(summary.bands_and_level, device=self._generator.device)
             valid += summary.valid
             for name, found in zip(read, summary.checksums, strict=True):
                 read[name] = checksum(np.array([found], np.uint32), read[name])
-            done += block.core.height * block.core.width
+            done += block.inner.height * block.inner.width
             self._report("surveying", done, height * width)
         if not valid:
             raise InputError(
@@ -123,14 +123,14 @@ class Clearing:
         """
         if self._surveyed is None:
             self.survey()
-        wanted = [tile for tile in self.cuts() if tile.core.row not in finished]
+        wanted = [tile for tile in self.cuts() if tile.inner.row not in finished]
         if not wanted:
             return
         pixels = self.info.height * self.info.width
-        done = pixels - sum(tile.core.height * tile.core.width for tile in wanted)
+        done = pixels - sum(tile.inner.height * tile.inner.width for tile in wanted)
         with closing(self._context()) as context:
             around = ContextRows(context)
-            tasks = ((tile, around(tile.outer)) for tile in wanted)
+            tasks = ((tile, around(tile.padded)) for tile in wanted)
             with closing(self._executor.clear(tasks)) as tiles:
                 for cleared in tiles:
                     yield cleared

@@ -48,7 +48,7 @@ def summarise(blocks: Iterable[Tile], reader: SceneReader, generator: Generator)
     Raises:
         FileError: if the scene cannot be read.
     """
-    with closing(prefetch(reader.read(tile.core) for tile in blocks)) as windows:
+    with closing(prefetch(reader.read(tile.inner) for tile in blocks)) as windows:
         for dn, valid, x in windows:
             with torch.inference_mode():
                 cells = generator.summarise(x).cpu().numpy()

@@ -89,17 +89,17 @@ class TilePass:
 
     def read_tile(self, tile: Tile, context: Tensor) -> LoadedTile:
         """Read a tile, and around the crop of it that the context does not show clear all that the network must see."""
-        doubtful = self._generator.near_cores(context)[(0, *cells_of(tile.core.within(tile.outer)))].numpy()
+        doubtful = self._generator.near_cores(context)[(0, *cells_of(tile.inner.within(tile.padded)))].numpy()
         if not doubtful.any():
-            return LoadedTile(tile.core, *self._reader.read_dn(tile.core), None)
+            return LoadedTile(tile.inner, *self._reader.read_dn(tile.inner), None)
         crop = narrow(tile, doubtful, CELL, self._generator.margin, self._crop)
-        box = tile.core.joined(crop.outer)
-        dn, valid, x = self._reader.read(box, crop.outer)
-        core = tile.core.within(box).slices
+        box = tile.inner.joined(crop.padded)
+        dn, valid, x = self._reader.read(box, crop.padded)
+        inner = tile.inner.within(box).slices
         seen = None
-        if valid[crop.core.within(box).slices].any():
-            seen = NetworkInput(crop, x, context[(..., *cells_of(crop.outer.within(tile.outer)))])
-        return LoadedTile(tile.core, dn[(slice(None), *core)].copy(), valid[core], seen)
+        if valid[crop.inner.within(box).slices].any():
+            seen = NetworkInput(crop, x, context[(..., *cells_of(crop.padded.within(tile.padded)))])
+        return LoadedTile(tile.inner, dn[(slice(None), *inner)].copy(), valid[inner], seen)
 
     @torch.inference_mode()
     def _translate(self, batch: Sequence[LoadedTile]) -> list[ClearedTile]:
@@ -111,14 +111,14 @@ class TilePass:
             crop, _, _ = next(iter(inputs.values()))
             x = Observation(*(torch.cat(held) for held in zip(*(seen.x for seen in inputs.values()), strict=True)))
             context = torch.cat([seen.context for seen in inputs.values()]).to(self._generator.device)
-            core = crop.core.within(crop.outer)
-            sampled = sample(self._generator, x, context, self._latents, core, self._precision)
+            inner = crop.inner.within(crop.padded)
+            sampled = sample(self._generator, x, context, self._latents, inner, self._precision)
             drawn = dict(zip(inputs, sampled, strict=True))
             self.seconds_network += time.perf_counter() - started
         return [self._compose(loaded, drawn.get(number)) for number, loaded in enumerate(batch)]
 
     def _compose(self, loaded: LoadedTile, sampled: Sampled | None) -> ClearedTile:
-        drawn = None if loaded.seen is None or sampled is None else (loaded.seen.crop.core, sampled)
+        drawn = None if loaded.seen is None or sampled is None else (loaded.seen.crop.inner, sampled)
         return compose_tile(loaded.box, loaded.dn, loaded.valid, drawn, self._reader.info, self._threshold)
 
 
@@ -129,4 +129,4 @@ def _alike(one: LoadedTile, other: LoadedTile) -> bool:
 
 
 def _shape(seen: NetworkInput | None) -> tuple[Box, torch.Size, torch.Size] | None:
-    return seen and (seen.crop.core.within(seen.crop.outer), seen.x.optical.shape, seen.x.guide_valid.shape)
+    return seen and (seen.crop.inner.within(seen.crop.padded), seen.x.optical.shape, seen.x.guide_valid.shape)

@@ -137,7 +137,7 @@ def demo(
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import bundled_patches, plan
         from unclouded.reading.reader import ReadOptions
-        from unclouded.report.figures import before_after
+        from unclouded.report.before_after import before_after
 
         patches = [str(patch) for patch in bundled_patches()]
         todo = plan(patches, f"{output}/", ReadOptions(), overwrite=overwrite)

@@ -34,8 +34,6 @@ class TrainingBar(Bar):
         left = f"{pace:.2f} s a step, {duration(pace * (total - done))} left"
         if on_terminal():
             self._draw(stage, done, total)
-            if self._progress is not None:
-                self._progress.update(self._tasks[stage], description=f"{self._name}: {stage}, {left}")
         elif now >= self._next_line:
             say(": ".join(part for part in (self._name, f"{stage} {done:,} of {total:,}", means, left) if part))
             self._next_line = now + EVERY

@@ -85,7 +85,7 @@ class MaskRaster:
     def _find_values(self) -> tuple[int, ...]:
         found: set[int] = set()
         for tile in cut(self._info.height, self._info.width, size=_BLOCK):
-            box = tile.core
+            box = tile.inner
             found.update(np.unique(self.read(box.row, box.column, box.height, box.width)).tolist())
         return tuple(sorted(found - {NO_VALUE}))
 

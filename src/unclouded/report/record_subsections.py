@@ -1,4 +1,4 @@
-"""Each kind of record as a part of a page, with its worst cases as well as its best."""
+"""Each kind of record as a subsection of the page, with its worst cases as well as its best."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unclouded.report.blocks import NOTHING, Block, Cell, Line, Notes, Part, Table, number, significant
+from unclouded.report.blocks import NOTHING, Block, Cell, Line, Notes, Subsection, Table, number, significant
 from unclouded.report.records import Record
 from unclouded.report.tables import AVERAGES, SETS
 
@@ -20,7 +20,7 @@ _SHOWN = 5
 """Worst and best images that are listed."""
 
 
-def translator_part(record: Record) -> Part:
+def translator_subsection(record: Record) -> Subsection:
     """What `unclouded evaluate translator` measured."""
     held = record.content
     lines = [
@@ -90,7 +90,7 @@ def translator_part(record: Record) -> Part:
     if notes := held["notes"]:
         blocks.append(Notes(tuple(map(str, notes))))
     seen = f"seen by {held['land_cover']['name']}; N = {held['n']:,}, split {held['archive']['split']}"
-    return Part(f"{held['translator']['name']}", f"{record.name}: {seen}, seed {held['seed']}", blocks)
+    return Subsection(f"{held['translator']['name']}", f"{record.name}: {seen}, seed {held['seed']}", blocks)
 
 
 def _paired_table(paired: Mapping[str, Any]) -> Table:
@@ -102,7 +102,7 @@ def _paired_table(paired: Mapping[str, Any]) -> Table:
     return Table(f"Against the true ground, N = {paired['n']:,}", ("Score", "Cloudy", "Cleared"), lines)
 
 
-def land_cover_part(record: Record) -> Part:
+def land_cover_subsection(record: Record) -> Subsection:
     """What `unclouded evaluate land-cover` measured."""
     held = record.content
     shown = {name: row for name, row in held["per_class"].items() if row["support"]}
@@ -126,12 +126,12 @@ def land_cover_part(record: Record) -> Part:
     )
     archive = held["archive"]
     lead = f"{record.name}: N = {held['images']:,}, split {archive['split']}, seed {archive['seed']}"
-    return Part(held["weights"]["name"], f"{lead}, threshold {held['threshold']:.2f}", blocks)
+    return Subsection(held["weights"]["name"], f"{lead}, threshold {held['threshold']:.2f}", blocks)
 
 
-def classifiers_part(record: Record) -> Part:
+def classifiers_subsection(record: Record) -> Subsection:
     """What benchmarks/land_cover.py measured."""
-    held, parts = record.content, []
+    held, tables = record.content, []
     measures = {"micro_f1": "F1, all decisions", "macro_f1": "F1, per class", "map": "mAP"}
     for data, rows in held["rows"].items():
         lines = [
@@ -142,11 +142,11 @@ def classifiers_part(record: Record) -> Part:
             for name, runs in rows.items()
         ]
         count = next(iter(rows.values()))[0]["n"]
-        parts.append(Table(f"Other averages on {data}, N = {count:,}", ("", "Seeds", *measures.values()), lines))
-    return Part(record.name, f"Trained alike: {held['steps']:,} steps of {held['batch']} patches each", parts)
+        tables.append(Table(f"Other averages on {data}, N = {count:,}", ("", "Seeds", *measures.values()), lines))
+    return Subsection(record.name, f"Trained alike: {held['steps']:,} steps of {held['batch']} patches each", tables)
 
 
-def pairs_part(record: Record, scenes: Mapping[str, str]) -> Part:
+def pairs_subsection(record: Record, scenes: Mapping[str, str]) -> Subsection:
     """What `unclouded evaluate pairs` measured; `scenes` are ids on the page by the SHA-256 of cleared files."""
     held = record.content
     mean, images = held["mean"], held["images"]
@@ -182,10 +182,10 @@ def pairs_part(record: Record, scenes: Mapping[str, str]) -> Part:
         Table("All images, the worst first", columns, [line(n) for n in ordered[::-1]], folded=len(ordered) > 5)
     )
     blocks.append(Table("Errors by band, reflectance", ("Band", "MAE", "RMSE"), bands, folded=True))
-    return Part(record.name, f"N = {held['n']:,} images, bands {', '.join(held['bands'])}", blocks)
+    return Subsection(record.name, f"N = {held['n']:,} images, bands {', '.join(held['bands'])}", blocks)
 
 
-def benchmark_part(record: Record) -> Part:
+def benchmark_subsection(record: Record) -> Subsection:
     """What benchmarks/pairs.py measured, or another benchmark that lays its rows out so."""
     blocks: list[Block] = []
     for title, rows in record.content.items():
@@ -203,7 +203,7 @@ def benchmark_part(record: Record) -> Part:
             ]
             columns = ("Images", *(text for text, _ in _ERRORS.values()), "MAE on cloud", "MAE elsewhere")
             blocks.append(Table(title, columns, lines))
-    return Part(record.name, f"N = {record.content['n']:,} images, averaged over them", blocks)
+    return Subsection(record.name, f"N = {record.content['n']:,} images, averaged over them", blocks)
 
 
 def _bar(cell: Cell, share: float) -> Cell:

@@ -1,8 +1,12 @@
 """A training run of the translator that takes seconds: made-up images in the layout of the real collection."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
 from unclouded.settings import TranslatorSettings
@@ -57,3 +61,24 @@ def changed(settings: TranslatorSettings, **sections: dict[str, object]) -> Tran
     for section, changes in sections.items():
         values[section] |= changes
     return TranslatorSettings.model_validate(values)
+
+
+@contextmanager
+def at_draw(number: int, source: type, method: str, change: Callable[[Any], Any]) -> Iterator[None]:
+    """Let `change` have what a source of images draws for the `number`-th time: to give something else, or to raise."""
+    draw, drawn = getattr(source, method), 0
+
+    def changed(self: Any, size: int) -> Any:
+        nonlocal drawn
+        drawn += 1
+        images = draw(self, size)
+        return change(images) if drawn == number else images
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, method, changed)
+        yield
+
+
+def interrupt(images: Any) -> Any:
+    """Do as Ctrl-C does."""
+    raise KeyboardInterrupt

@@ -14,7 +14,7 @@ import typer
 from unclouded.cli import app
 from unclouded.settings import LandCoverSettings, TranslatorSettings, load_settings_of
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _BLOCK = re.compile(r"(<!-- run(?: slow)? -->\n)?```bash\n(.*?)```", re.DOTALL)
@@ -70,7 +70,9 @@ def check(words: list[str], *, whole: bool = True) -> None:
         _check_script(arguments)
     elif program == "make":
         for target in arguments:
-            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"no target {target}"
+            assert re.search(rf"^(?:\S+ )*{target}(?: \S+)*:", (ROOT / "Makefile").read_text(), re.MULTILINE), (
+                f"no target {target}"
+            )
     elif program == "pip":
         _check_extras(arguments)
     elif program == "bash":
