@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from unclouded.detection.csmask import FOUR, SIX, CloudShadowNetwork, missing, readable
+from unclouded.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def network():
+    return CloudShadowNetwork(FOUR, "L2A")
+
+
+@pytest.fixture(scope="module")
+def cumulus(shared_data):
+    """Fields under cumulus and sharp shadows, (4, 512, 512) reflectance, and their classes."""
+    with np.load(shared_data / "places" / "csmask_cumulus.npz") as arrays:
+        return arrays["dn"][:4] * np.float32(1e-4), arrays["mask"]
+
+
+@pytest.fixture(scope="module")
+def image():
+    """Anything at all, 300 x 270."""
+    return np.random.default_rng(0).uniform(0, 0.8, (4, 300, 270)).astype(np.float32)
+
+
+def test_cloud_and_shadow_are_found_and_told_apart(cumulus):
+    reflectance, classes = cumulus
+    cloud, shadow = CloudShadowNetwork(FOUR, "L1C").detect_patch(reflectance)
+    assert (cloud > 0.5)[classes == 4].mean() > 0.8
+    assert (shadow > 0.5)[classes == 0].mean() > 0.5
+    assert (cloud + shadow > 0.5)[classes == 3].mean() < 0.1
+    assert (cloud > 0.5)[classes == 0].mean() < 0.1
+
+
+def test_the_answer_does_not_depend_on_the_number_of_threads(network, image):
+    assert np.array_equal(CloudShadowNetwork(FOUR, "L2A", threads=3).detect_patch(image), network.detect_patch(image))
+
+
+def test_strips_follow_each_other_and_read_only_inside_the_grid(network, image):
+    asked = []
+
+    def read(row, column, height, width):
+        asked.append((row, column, row + height, column + width))
+        return image[:, row : row + height, column : column + width]
+
+    strips = list(network.detect(read, 300, 270))
+    starts = [start for start, _ in strips]
+    assert starts == list(np.cumsum([0, *(found.shape[1] for _, found in strips)])[:-1])
+    assert sum(found.shape[1] for _, found in strips) == 300
+    assert min(min(box) for box in asked) == 0
+    assert max(box[2] for box in asked) == 300
+    assert max(box[3] for box in asked) == 270
+    assert max(box[2] - box[0] for box in asked) <= 256
+
+
+def test_pixels_far_below_do_not_change_a_strip(network, image):
+    changed = image.copy()
+    changed[:, 260:] = 0.5
+    first = network.detect_patch(image)[:, :150]
+    assert np.array_equal(network.detect_patch(changed)[:, :150], first)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (64, 64)])
+def test_patches_smaller_than_a_window_are_mirrored(network, shape):
+    found = network.detect_patch(np.full((4, *shape), 0.8, np.float32))
+    assert found.shape == (2, *shape)
+    assert np.isfinite(found).all()
+
+
+def test_nothing_is_found_where_there_is_no_data(network, image):
+    holed = image.copy()
+    holed[:, :100] = np.nan
+    found = network.detect_patch(holed)
+    assert (found[:, :100] == 0).all()
+    assert np.isfinite(found).all()
+    assert (found[:, 100:].sum(axis=0) > 0).all()
+    assert (network.detect_patch(np.full((4, 20, 20), np.nan, np.float32)) == 0).all()
+
+
+def test_the_bands_at_hand_choose_the_network():
+    assert readable([*SIX, "B05"]) == SIX
+    assert readable([*FOUR, "B11"]) == FOUR
+    assert readable(["B8A", "B11", "B12"]) == ()
+    assert missing(["B03", "B08", "B11"]) == ("B02", "B04")
+    with pytest.raises(InputError, match=r"B8A, B11: B02, B03, B04, B08 missing"):
+        CloudShadowNetwork(["B11", "B8A"], "L1C")
