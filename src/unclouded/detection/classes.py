@@ -77,7 +77,8 @@ class Mask:
     @property
     def covered(self) -> NDArray[np.bool_]:
         """(h, w) where cloud, haze or shadow hides the ground."""
-        return (self.classes != CLEAR) & (self.classes != NO_DATA)
+        covered: NDArray[np.bool_] = (self.classes != CLEAR) & (self.classes != NO_DATA)
+        return covered
 
 
 def parse_mapping(text: str) -> Scheme:

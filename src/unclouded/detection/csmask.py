@@ -138,7 +138,7 @@ class CloudShadowNetwork:
         first, second = rows.min(), columns.min()
         seen = read(int(first), int(second), int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1)
         x = seen[:, (rows - first)[:, None], columns - second]
-        valid = np.isfinite(x).all(axis=0)
+        valid: NDArray[np.bool_] = np.isfinite(x).all(axis=0)
         if not valid.any():
             return np.zeros((2, _WINDOW, _WINDOW), np.float32), valid
         x = (x - self._centre) / self._spread
