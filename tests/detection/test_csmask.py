@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from unclouded.detection.csmask import FOUR, SIX, CloudShadowNetwork, missing, readable
+from unclouded.detection.csmask import FOUR, SIX, CloudShadowNetwork, coarsen, missing, pixels_along, readable
 from unclouded.errors import InputError
 
 
@@ -84,3 +84,18 @@ def test_the_bands_at_hand_choose_the_network():
     assert missing(["B03", "B08", "B11"]) == ("B02", "B04")
     with pytest.raises(InputError, match=r"B8A, B11: B02, B03, B04, B08 missing"):
         CloudShadowNetwork(["B11", "B8A"], "L1C")
+
+
+def test_scenes_of_any_pixel_size_come_near_to_the_detectors():
+    assert [pixels_along(metres) for metres in (5, 10, 15, 20, 30, 60, 300)] == [8, 4, 2, 2, 1, 1, 1]
+
+
+def test_averages_leave_out_what_holds_no_data():
+    image = np.arange(15, dtype=np.float32).reshape(1, 3, 5)
+    image[0, 0, 0] = np.nan
+    image[0, :2, 2:4] = np.nan
+    found = coarsen(image, 2)
+    assert found.shape == (1, 2, 3)
+    assert np.allclose(found[0, 0], [(1 + 5 + 6) / 3, np.nan, (4 + 9) / 2], equal_nan=True)
+    assert np.allclose(found[0, 1], [10.5, 12.5, 14])
+    assert np.array_equal(coarsen(image, 1), image, equal_nan=True)

@@ -12,6 +12,7 @@ Its own Python code is not used: that takes whole images, and gives classes inst
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -32,7 +33,7 @@ SIX = (*FOUR, "B11", "B12")
 """The bands that the better networks read."""
 
 PIXEL_METRES = 40
-"""Pixel size that scenes are brought to; see `benchmarks/detection.py` for what others give."""
+"""Pixel size that scenes are brought to, as near as `pixels_along` allows."""
 
 _WINDOW, _STRIDE = 256, 204
 _OVERLAP = _WINDOW - _STRIDE
@@ -51,6 +52,27 @@ def readable(bands: Collection[str]) -> tuple[str, ...]:
 def missing(bands: Collection[str]) -> tuple[str, ...]:
     """The bands that the input would have to hold besides those at hand, before anything can be detected."""
     return tuple(name for name in FOUR if name not in bands)
+
+
+def pixels_along(pixel_metres: float) -> int:
+    """How many pixels of a scene lie along one of the detector's, by the scene's pixel size: 1, 2, 4 or 8.
+
+    4 for 10 m, 2 for 20 m, 1 for 60 m: a power of two, since the scene's cells of 8 x 8 pixels must hold whole ones.
+    """
+    return min((1, 2, 4, 8), key=lambda count: abs(math.log(count * pixel_metres / PIXEL_METRES)))
+
+
+def coarsen(reflectance: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Average over `factor` x `factor` pixels, of those that are not NaN: (C, h, w) to (C, ceil(h / f), ceil(w / f))."""
+    channels, height, width = reflectance.shape
+    whole = np.pad(reflectance, ((0, 0), (0, -height % factor), (0, -width % factor)), constant_values=np.nan)
+    blocks = whole.reshape(channels, whole.shape[1] // factor, factor, whole.shape[2] // factor, factor)
+    held = np.isfinite(blocks)
+    count = held.sum(axis=(2, 4))
+    total = np.where(held, blocks, 0).sum(axis=(2, 4), dtype=np.float32)
+    means = np.full(total.shape, np.nan, np.float32)
+    np.divide(total, count, out=means, where=count > 0)
+    return means
 
 
 class CloudShadowNetwork:
@@ -138,7 +160,7 @@ class CloudShadowNetwork:
         first, second = rows.min(), columns.min()
         seen = read(int(first), int(second), int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1)
         x = seen[:, (rows - first)[:, None], columns - second]
-        valid: NDArray[np.bool_] = np.isfinite(x).all(axis=0)
+        valid = np.asarray(np.isfinite(x).all(axis=0))
         if not valid.any():
             return np.zeros((2, _WINDOW, _WINDOW), np.float32), valid
         x = (x - self._centre) / self._spread

@@ -55,6 +55,9 @@ _CONTRAST_SIDE = 5
 CONTRAST_REACH = _CONTRAST_SIDE // 2
 """Pixels beyond which nothing matters to `contrast`."""
 
+_TAINTED, _KEPT = 2, 0.1
+"""Of the trust in ground: pixels by which cover is widened, and the share that is kept under it."""
+
 MASK_RIM = 2
 """Pixels by which a user's mask is widened, and then smoothed."""
 
@@ -155,6 +158,24 @@ def may_be_covered(found: Tensor, threshold: float = THRESHOLD) -> Tensor:
     most = _LIMIT + _FOUND * (cloud + shadow) - _VETO * (1 - near)
     least = -math.inf if threshold <= 0 else math.log(threshold / (1 - threshold)) if threshold < 1 else math.inf
     return most > least
+
+
+def trusted(trust: Tensor, probabilities: Tensor) -> Tensor:
+    """What is left of the trust in cells that show clear ground, (B, 1, h, w), where the detector finds cover.
+
+    Ground is spread from trusted cells, and cover that the network takes for ground would colour it. A tenth is kept,
+    so that a scene that is covered all over keeps its own colour.
+
+    Args:
+        trust: (B, 1, h, w) of the network, one number a cell.
+        probabilities: (B, 2, h', w') of cloud and shadow on the detector's grid, of which 1, 4, 16 or 64 make a cell.
+    """
+    hidden = widen(probabilities.sum(1, keepdim=True).clamp(max=1), _TAINTED)
+    along = -(-hidden.shape[-1] // trust.shape[-1])
+    hidden = F.avg_pool2d(hidden, along, ceil_mode=True, count_include_pad=False)[
+        ..., : trust.shape[2], : trust.shape[3]
+    ]
+    return trust * (_KEPT + (1 - _KEPT) * (1 - hidden))
 
 
 def cover(mask: Tensor) -> Tensor:
