@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ class Cleared(NamedTuple):
 def clear(image: Image, generator: Generator, threshold: float = THRESHOLD) -> Cleared:
     """Clear an image that is its own scene."""
     height, width = image.reflectance.shape[1:]
-    detector = CloudShadowNetwork(image.bands, image.level)
+    detector = _detector(image.bands, image.level)
     seen = image.reflectance[[image.bands.index(name) for name in detector.bands]]
     factor = pixels_along(image.metres)
     probabilities = torch.from_numpy(detector.detect_patch(coarsen(seen, factor)))[None]
@@ -84,6 +85,9 @@ def clear(image: Image, generator: Generator, threshold: float = THRESHOLD) -> C
         network[0, 0].numpy(),
         enlarge(probabilities, factor, 0, 0, height, width)[0].numpy(),
     )
+
+
+_detector = cache(CloudShadowNetwork)
 
 
 class Reference(NamedTuple):
@@ -163,7 +167,7 @@ def print_references(data: Path, clear_images: list[Image], generator: Generator
         for name in dict.fromkeys(name for scores in by_place.values() for name in scores):
             rows = np.array([scores[name] for scores in by_place.values() if name in scores], np.float64)
             shown = (
-                f"{column[np.isfinite(column)].mean():7.1f}" if np.isfinite(column).any() else "      –"
+                f"{column[np.isfinite(column)].mean():7.1f}" if np.isfinite(column).any() else "      -"
                 for column in rows.T
             )
             print(f"  {name:12s} {''.join(shown)}   N = {len(rows)}")

@@ -63,7 +63,7 @@ def images(folder: Path) -> Iterator[Image]:
         ("geotrellis_mol", "L1C", "partly"),
     ):
         with np.load(folder / f"{name}.npz") as z:
-            classes = z["mask"] if "mask" in z else None
+            classes = z.get("mask")
             yield Image(name, name, _scaled(z, z["dn"]), _names(z), level, state=state, classes=classes)
     with np.load(folder / "gadomski_pyrenees.npz") as z:
         layers = {

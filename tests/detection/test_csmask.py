@@ -99,3 +99,12 @@ def test_averages_leave_out_what_holds_no_data():
     assert np.allclose(found[0, 0], [(1 + 5 + 6) / 3, np.nan, (4 + 9) / 2], equal_nan=True)
     assert np.allclose(found[0, 1], [10.5, 12.5, 14])
     assert np.array_equal(coarsen(image, 1), image, equal_nan=True)
+
+
+def test_small_scenes_are_seen_at_two_pixel_sizes(network):
+    scene = np.random.default_rng(1).uniform(0, 0.8, (4, 70, 51)).astype(np.float32)
+    found = network.detect_small(scene, 4)
+    assert found.shape == (2, 18, 13)
+    coarse, fine = network.detect_patch(coarsen(scene, 4)), network.detect_patch(coarsen(scene, 2))
+    assert np.allclose(found, (coarse + coarsen(fine, 2)) / 2)
+    assert np.array_equal(network.detect_small(scene, 1), network.detect_patch(scene))

@@ -40,6 +40,9 @@ _OVERLAP = _WINDOW - _STRIDE
 _BEFORE = 51
 """Pixels by which the first window starts before the scene's corner."""
 
+SMALL = 1024
+"""Side in pixels of the scenes that `detect_small` is for: on the detector's grid they are no larger than a window."""
+
 Reader = Callable[[int, int, int, int], NDArray[np.float32]]
 """Gives reflectance (C, height, width) from a row and column on, NaN where there is no data."""
 
@@ -63,7 +66,7 @@ def pixels_along(pixel_metres: float) -> int:
 
 
 def coarsen(reflectance: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Average over `factor` x `factor` pixels, of those that are not NaN: (C, h, w) to (C, ceil(h / f), ceil(w / f))."""
+    """Average (C, h, w) over `factor` x `factor` pixels, of those that are not NaN; the last may be cut."""
     channels, height, width = reflectance.shape
     whole = np.pad(reflectance, ((0, 0), (0, -height % factor), (0, -width % factor)), constant_values=np.nan)
     blocks = whole.reshape(channels, whole.shape[1] // factor, factor, whole.shape[2] // factor, factor)
@@ -151,6 +154,22 @@ class CloudShadowNetwork:
             return reflectance[:, row : row + height, column : column + width]
 
         return np.concatenate([found for _, found in self.detect(read, *reflectance.shape[1:])], axis=1)
+
+    def detect_small(self, reflectance: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+        """Detect in a small scene, of pixels a half as long too: (2, ceil(h / f), ceil(w / f)), as `detect` gives it.
+
+        Few pixels mirrored to a window mislead the network, one way or the other, seldom at both pixel sizes alike:
+        the two answers are averaged.
+
+        Args:
+            reflectance: (C, h, w) of the scene's own pixels, NaN where there is no data.
+            factor: pixels along one of the detector's, see `pixels_along`.
+        """
+        found = self.detect_patch(coarsen(reflectance, factor))
+        if factor == 1:
+            return found
+        finer = coarsen(self.detect_patch(coarsen(reflectance, factor // 2)), 2)
+        return (found + finer) / 2
 
     def _window(
         self, read: Reader, height: int, width: int, top: int, left: int

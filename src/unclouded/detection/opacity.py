@@ -35,7 +35,7 @@ AROUND = 16
 CASTING = 24
 """The same for how far a cloud is around that may cast a shadow."""
 
-REACH = 2 * (CASTING + RIM)
+REACH = 2 * CASTING
 """Pixels of the detector's grid beyond which nothing matters to `evidence`."""
 
 THRESHOLD = 0.2
