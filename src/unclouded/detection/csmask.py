@@ -169,7 +169,7 @@ class CloudShadowNetwork:
         if factor == 1:
             return found
         finer = coarsen(self.detect_patch(coarsen(reflectance, factor // 2)), 2)
-        return (found + finer) / 2
+        return np.asarray((found + finer) / 2, np.float32)
 
     def _window(
         self, read: Reader, height: int, width: int, top: int, left: int
