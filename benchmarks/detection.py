@@ -38,7 +38,7 @@ from unclouded.clearing.sampling import observe
 from unclouded.data.clouds import simulate
 from unclouded.data.seasons import path_reflectance
 from unclouded.detection.classes import SCL, SHADOW, read_classes
-from unclouded.detection.csmask import CloudShadowNetwork, coarsen, pixels_along
+from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, pixels_along
 from unclouded.detection.opacity import THRESHOLD, classify, compose_opacity, contrast, enlarge, evidence, trusted
 from unclouded.models.generator import CELL, Generator, pad_to_cells
 from unclouded.models.weights import load_generator
@@ -63,7 +63,9 @@ def clear(image: Image, generator: Generator, threshold: float = THRESHOLD) -> C
     detector = _detector(image.bands, image.level)
     seen = image.reflectance[[image.bands.index(name) for name in detector.bands]]
     factor = pixels_along(image.metres)
-    probabilities = torch.from_numpy(detector.detect_patch(coarsen(seen, factor)))[None]
+    small = max(height, width) <= SMALL
+    made = detector.detect_small(seen, factor) if small else detector.detect_patch(coarsen(seen, factor))
+    probabilities = torch.from_numpy(made)[None]
     found = enlarge(evidence(probabilities), factor, 0, 0, height, width)
 
     valid = np.ones((height, width), np.bool_)
@@ -71,8 +73,10 @@ def clear(image: Image, generator: Generator, threshold: float = THRESHOLD) -> C
     statistics = generator.summarise(x)
     survey = generator.context(statistics, x.known)
     survey = survey._replace(trust=trusted(survey.trust, probabilities))
-    made = generator.translate(x, generator.spread(statistics, survey), torch.zeros(1, generator.settings.latent))
-    optical, ground, network = (part[..., :height, :width] for part in (x.optical, made.ground, made.opacity))
+    translated = generator.translate(x, generator.spread(statistics, survey), torch.zeros(1, generator.settings.latent))
+    optical, ground, network = (
+        part[..., :height, :width] for part in (x.optical, translated.ground, translated.opacity)
+    )
     departs = contrast(optical, ground, image.bands)
     opacity = compose_opacity(network, found, departs, threshold)
     classes = classify(opacity, network, found, departs, torch.ones_like(opacity))
