@@ -53,7 +53,7 @@ def test_other_formats_are_never_opened(tmp_path):
 def test_a_file_cut_short_is_found(tmp_path, layout, share):
     dn = pixels(1 if layout == "jp2" else 4, 300, 280)
     names = None if layout == "jp2" else ["B02", "B03", "B04", "B08"]
-    path = tmp_path / ("B02.jp2" if layout == "jp2" else "stack.tif")
+    path = tmp_path / ("L2A_B02.jp2" if layout == "jp2" else "stack.tif")
     if layout == "cog":
         copy(write(tmp_path / "plain.tif", dn, names=names), path, driver="COG", BLOCKSIZE=128, COMPRESS="DEFLATE")
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unclouded.bands import INDEX
 from unclouded.errors import InputError
+from unclouded.reading.missions import refuse_landsat
 from unclouded.reading.naming import ProductName, band_named, check_bands, product_name
 from unclouded.reading.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, safe_stem
@@ -40,6 +41,7 @@ def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool)
             f"{path}: a folder without band files (found {there}); give a folder with files named …_B02.tif or .jp2, "
             "a .SAFE product, or one file"
         )
+    refuse_landsat(path, (folder.resolve().name, *(file.name for file in files)))
     chosen = {band: _finest(path, band, candidates) for band, candidates in found.items()}
     layers = pick_layers(path, {band: str(file) for band, file in chosen.items()}, asked)
     name = _folder_name(folder, chosen.values())
@@ -50,7 +52,7 @@ def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool)
         layers=layers,
         level=name.level,
         offsets=None if offset is None else (offset,) * len(layers),
-        offsets_in_doubt=True,
+        offsets_in_doubt=not name.bigearthnet,
         notes=[f"left out: {', '.join(others)}, not named after a band"] if others else [],
     )
 

@@ -18,7 +18,8 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import FAULTS, check_georeference, environment, is_remote, open_raster, sample, shown
+from unclouded.reading.pixels import sample
+from unclouded.reading.raster import FAULTS, check_georeference, environment, is_remote, open_raster, shown
 
 CHANNELS: tuple[str, str] = ("VV", "VH")
 

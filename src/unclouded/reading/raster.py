@@ -123,20 +123,6 @@ def read_overview(dataset: DatasetReader, indexes: Sequence[int], height: int, w
     return pixels
 
 
-def sample(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic]:
-    """Read some pixels (C, n) spread over the dataset: all of a small one, else 25 small windows."""
-    height, width = dataset.shape
-    if height * width <= 256 * 256:
-        return read_window(dataset, indexes, Window(0, 0, width, height)).reshape(len(indexes), -1)
-    side = 16
-    parts = []
-    for row in np.linspace(0, max(height - side, 0), 5).astype(int):
-        for column in np.linspace(0, max(width - side, 0), 5).astype(int):
-            window = Window(int(column), int(row), min(side, width), min(side, height))
-            parts.append(read_window(dataset, indexes, window).reshape(len(indexes), -1))
-    return np.concatenate(parts, axis=1)
-
-
 def check_georeference(dataset: DatasetReader) -> None:
     """Raise InputError unless the dataset has a CRS and a north-up grid."""
     name, t = shown(dataset.name), dataset.transform

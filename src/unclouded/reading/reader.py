@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -18,13 +19,17 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError, UncloudedError
-from unclouded.reading.encoding import choose_encoding
+from unclouded.reading.band_order import check_order
+from unclouded.reading.encoding import choose_encoding, declared_by
 from unclouded.reading.folder import folder_source
 from unclouded.reading.grid import Resampled, check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.offsets import choose_level
+from unclouded.reading.missions import refuse_landsat
+from unclouded.reading.offsets import choose_level, without_cirrus
+from unclouded.reading.pixels import hide, is_masked, read_unmasked, sample_layers
+from unclouded.reading.plausibility import darkest, data_of
 from unclouded.reading.radar import Radar, open_radar
-from unclouded.reading.raster import check_georeference, is_remote, open_raster, read_overview, read_window, shown
+from unclouded.reading.raster import check_georeference, is_remote, open_raster, read_overview, shown
 from unclouded.reading.safe import is_safe, safe_source
 from unclouded.reading.source import Source
 from unclouded.reading.stac import is_item, item_source
@@ -47,7 +52,7 @@ class Scene:
             path: [source.layers[n].index for n in positions] for path, positions in self._positions.items()
         }
         self._resampled = {
-            path: Resampled(dataset, info.transform, info.encoding.nodata)
+            path: Resampled(dataset, info.transform, _encoding_of(info.encoding, self._positions[path]))
             for path, dataset in datasets.items()
             if dataset.transform != info.transform or dataset.shape != (info.height, info.width)
         }
@@ -70,7 +75,8 @@ class Scene:
             if path in self._resampled:
                 out[self._positions[path]] = self._resampled[path].read(indexes, row, column, height, width)
             else:
-                out[self._positions[path]] = read_window(dataset, indexes, Window(column, row, width, height))
+                window = Window(column, row, width, height)
+                out[self._positions[path]] = read_unmasked(dataset, indexes, window, info.encoding.nodata)
         return out
 
     def overview(self, bands: Sequence[str], height: int, width: int) -> NDArray[np.generic]:
@@ -85,7 +91,8 @@ class Scene:
             here = [(n, self._positions[path].index(at)) for n, at in enumerate(wanted) if at in self._positions[path]]
             if here:
                 indexes = [self._indexes[path][position] for _, position in here]
-                out[[n for n, _ in here]] = read_overview(dataset, indexes, height, width)
+                small = read_overview(dataset, indexes, height, width)
+                out[[n for n, _ in here]] = hide(dataset, indexes, small, self.info.encoding.nodata)
         return out
 
     def close(self) -> None:
@@ -140,7 +147,7 @@ def open_scene(
         raise FileError(
             f"{os.fspath(path)}: cannot be read: {error.strerror or error}; check its permissions"
         ) from error
-    chosen, level_notes = choose_level(source.name, source.level, source.bands, level)
+    source = without_cirrus(source, level)
     datasets: dict[str, DatasetReader] = {}
     try:
         for layer in source.layers:
@@ -153,7 +160,17 @@ def open_scene(
                         f"{shown(layer.path)}: holds {count} bands, not {layer.band} alone; give it by itself"
                     )
         finest = check_grids(source.name, list(datasets.values()))
-        encoding, dtype, notes = choose_encoding(source, datasets, scale, offset)
+        refuse_landsat(source.name, (), finest.tags())
+        sample = cache(lambda: sample_layers(source.layers, datasets))
+        if source.order_assumed:
+            check_order(source.name, sample())
+        declared, dtype = declared_by(source, datasets)
+        encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset)
+        chosen, level_notes = choose_level(
+            source.name, source.level, source.bands, level, lambda: darkest(source.bands, data_of(sample(), encoding))
+        )
+        if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
+            notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
         return Scene(info, source, datasets)
     except BaseException:
@@ -174,6 +191,11 @@ def find_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
     if is_item(path):
         return item_source(path, bands, offset_given=offset_given)
     return stack_source(path, bands, offset_given=offset_given)
+
+
+def _encoding_of(encoding: Encoding, positions: Sequence[int]) -> Encoding:
+    """The encoding of some of a scene's bands."""
+    return replace(encoding, offsets=tuple(encoding.offsets[position] for position in positions))
 
 
 def _describe(

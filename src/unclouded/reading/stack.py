@@ -10,6 +10,7 @@ from rasterio.io import DatasetReader
 
 from unclouded.bands import NAMES
 from unclouded.errors import InputError
+from unclouded.reading.missions import refuse_landsat
 from unclouded.reading.naming import (
     assumed_bands,
     band_named,
@@ -41,6 +42,7 @@ def stack_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) 
     layers = tuple(Layer(band, path, index) for band, index in zip(found, indexes, strict=True) if band is not None)
     if not layers:
         raise InputError(f"{name}: holds no Sentinel-2 band; accepted: {', '.join(NAMES)}; name them with --bands")
+    refuse_landsat(name, (Path(name).name, *(text or "" for text in texts)))
     refuse_repeats(name, (layer.band for layer in layers), "its descriptions")
     product = product_name(Path(name).name)
     offset = None if offset_given else offset_of_name(name, product)
@@ -51,6 +53,7 @@ def stack_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) 
         level=product.level,
         offsets=None if offset is None else (offset,) * len(layers),
         offsets_in_doubt=True,
+        order_assumed=bands is None and unnamed(texts),
         own_metadata=True,
         notes=notes,
     )
