@@ -38,7 +38,7 @@ def holds_data(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]
     integer = dn.dtype.kind in "iu"
     there: NDArray[np.bool_] = np.ones(dn.shape, np.bool_) if integer else np.isfinite(dn)
     if encoding.nodata is not None:
-        there &= dn != encoding.nodata
+        np.logical_and(there, dn != encoding.nodata, out=there)
     kinds: np.iinfo[Any] | np.finfo[Any] = np.iinfo(dn.dtype) if integer else np.finfo(dn.dtype)
     for limit, beyond in ((LOWEST, np.less), (HIGHEST, np.greater)):
         # In DN of the array's own type, which spares a copy of it in another.

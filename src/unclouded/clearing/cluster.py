@@ -23,7 +23,7 @@ from unclouded.clearing.clear import ClearedScene
 from unclouded.clearing.passes import Clearing, Part, Summary
 from unclouded.clearing.product import Model, clear_product
 from unclouded.clearing.workers import Cluster
-from unclouded.errors import UncloudedError, WeightsError
+from unclouded.errors import WeightsError
 from unclouded.models.weights import bundled
 from unclouded.progress import Progress
 from unclouded.reading.radar import open_radar
@@ -155,7 +155,7 @@ def clear_scenes(
             for source, scene in scenes.items():
                 try:
                     yield source, scene.result()
-                except (UncloudedError, MemoryError, RuntimeError, OSError) as error:
+                except Exception as error:
                     yield source, error
         except BaseException:
             cluster.stop()

@@ -12,7 +12,7 @@ import typer
 from unclouded.cli.clearings import Clearings, summary, weights_record
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
 from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Precision, Scale, names_of
-from unclouded.errors import OutputExistsError, UncloudedError
+from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
     from unclouded.clearing.product import Model
@@ -114,7 +114,7 @@ def clear(
                             progress=bar,
                         )
                     clearings.done(source, cleared)
-                except (UncloudedError, MemoryError, RuntimeError, OSError) as error:
+                except Exception as error:
                     clearings.refuse(source, error)
         if clearings.failed:
             raise typer.Exit(FAILED if clearings.failed == len(todo.outputs | todo.failed) else SOME_FAILED)

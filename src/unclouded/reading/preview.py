@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -93,6 +93,7 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions) -> ScenePrevi
         InputError: they are not of the same grid, or cannot be understood as scenes.
         FileError: a file is missing or damaged.
     """
+    reading = _as_said_by_item(pair.after, reading)
     with reading.open(str(pair.after)) as after, reading.open(pair.before) as before:
         info = after.info
         if (info.width, info.height, info.crs, info.transform) != (
@@ -116,6 +117,27 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions) -> ScenePrevi
         notes = tuple(dict.fromkeys((*before.info.notes, *info.notes)))
     opacity, uncertainty = _quality(quality_path(pair.after), (info.height, info.width), height, width)
     return ScenePreview(pair, images[0], images[1], opacity, uncertainty, bands, grid, notes)
+
+
+def _as_said_by_item(cleared: Path, reading: ReadOptions) -> ReadOptions:
+    """Fill in what the user does not say from the STAC item beside a cleared scene, which holds for its input, too."""
+    reading = replace(reading, level_needed=False)
+    try:
+        item = json.loads(cleared.with_suffix(".json").read_text())
+        bands = item["assets"]["cleared"]["bands"]
+        encodings = {(float(band["raster:scale"]), float(band["raster:offset"])) for band in bands}
+        level = str(item["properties"]["processing:level"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return reading  # of another program, or none: the files have to say it themselves
+    if len(encodings) != 1:
+        return replace(reading, level=reading.level or level)
+    step, offset = encodings.pop()
+    return replace(
+        reading,
+        level=reading.level or level,
+        scale=1 / step if reading.scale is None else reading.scale,
+        offset=round(offset / step, 6) if reading.offset is None else reading.offset,
+    )
 
 
 def _derived_from(cleared: Path) -> str:

@@ -118,6 +118,7 @@ def open_scene(
     level: str | None = None,
     scale: float | None = None,
     offset: float | None = None,
+    level_needed: bool = True,
 ) -> Scene:
     """Open a Sentinel-2 scene for windowed reading.
 
@@ -128,6 +129,7 @@ def open_scene(
         level: "L1C" or "L2A", for a source that does not say.
         scale: DN per 1.0 reflectance, if the source does not say and it is not 10000.
         offset: DN to add before dividing, whatever the source says.
+        level_needed: whether to ask for a level that nothing says; else it is "L2A", for what does not depend on it.
 
     Raises:
         InputError: what was found is not a scene that can be understood without doubt.
@@ -166,6 +168,8 @@ def open_scene(
             check_order(source.name, sample())
         declared, dtype = declared_by(source, datasets)
         encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset)
+        unsaid = level is None and source.level is None and "B10" not in source.bands
+        level = "L2A" if unsaid and not level_needed else level
         chosen, level_notes = choose_level(
             source.name, source.level, source.bands, level, lambda: darkest(source.bands, data_of(sample(), encoding))
         )
@@ -242,7 +246,15 @@ class ReadOptions:
     level: str | None = None
     scale: float | None = None
     offset: float | None = None
+    level_needed: bool = True
 
     def open(self, source: str) -> Scene:
         """Open a scene; errors as of `open_scene`."""
-        return open_scene(source, bands=self.bands, level=self.level, scale=self.scale, offset=self.offset)
+        return open_scene(
+            source,
+            bands=self.bands,
+            level=self.level,
+            scale=self.scale,
+            offset=self.offset,
+            level_needed=self.level_needed,
+        )
