@@ -59,7 +59,9 @@ def all_read(text: str) -> bool:
 def same_brightness(text: str) -> bool:
     """Whether the scale is given or comes from the item, the page is the same."""
     shown = [line.rpartition("-> exit ")[2] for line in lines(text, "report ")]
-    return len(shown) == 4 and all(one == other and one.startswith("0 mean") for one, other in zip(shown[::2], shown[1::2]))
+    return len(shown) == 4 and all(
+        one == other and one.startswith("0 mean") for one, other in zip(shown[::2], shown[1::2])
+    )
 
 
 def same_scores(text: str) -> bool:

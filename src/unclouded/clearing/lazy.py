@@ -12,11 +12,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.clearing.arrays import ArrayScene, dataset, layers_of, refuse_dn
+from unclouded.clearing.arrays import dataset, layers_of
 from unclouded.clearing.passes import Clearing, Summary
 from unclouded.clearing.product import Model, fitted
 from unclouded.clearing.surveying import crop_cells
 from unclouded.files import QUALITY_BANDS
+from unclouded.reading.array import ArrayScene, refuse_dn
 from unclouded.reading.info import SceneInfo
 from unclouded.tiles import Box, Tile
 
@@ -50,7 +51,7 @@ class _Recipe:
     def clearing(self, dn: NDArray[Any], box: Box) -> Iterator[Clearing]:
         """Clear a scene of which only the window `box` is there."""
         if self.unscaled:
-            refuse_dn(dn, self.info.source)
+            refuse_dn(dn, self.info)
         with fitted(self.info, self.model, self.radar, self.samples) as guide:
             yield Clearing(
                 _Window(self.info, dn, box),

@@ -29,7 +29,7 @@ _DIM_PEAK, _DIM_MIDDLE = 0.17, 0.05
 _USUAL_PEAK = 0.5
 """The 99th percentile of the brightest band of a scene with some cloud or bright ground, roughly."""
 
-_FILLED = 1e6
+FILLED = 1e6
 """DN that no scale makes reflectance of, such as the 9.97e36 of NetCDF."""
 
 AIR: dict[str, float] = {"B01": 0.07, "B02": 0.05}
@@ -50,7 +50,7 @@ def data_of(sample: Sequence[NDArray[np.generic]], encoding: Encoding) -> list[N
         if encoding.nodata is not None:
             dn = dn[dn != encoding.nodata]
         reflectance = (dn + offset) / encoding.scale
-        found.append(reflectance[(reflectance >= LOWEST) & (dn < _FILLED)])
+        found.append(reflectance[(reflectance >= LOWEST) & (dn < FILLED)])
     return found
 
 
@@ -116,5 +116,5 @@ def ask_for_scale(source: str, found: str, sample: Sequence[NDArray[np.generic]]
 
 def _positive(band: NDArray[np.generic], nodata: float | None) -> NDArray[np.float64]:
     dn = band[np.isfinite(band)].astype(np.float64)
-    found: NDArray[np.float64] = dn[(dn > 0) & (dn < _FILLED) & (dn != nodata)]
+    found: NDArray[np.float64] = dn[(dn > 0) & (dn < FILLED) & (dn != nodata)]
     return found
