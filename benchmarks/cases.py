@@ -44,6 +44,13 @@ def holes_are_empty(text: str) -> bool:
     return bool(said) and all(": 0% of the hole" in line and "elsewhere 0.0% differs" in line for line in said)
 
 
+def agrees(text: str) -> bool:
+    """What was replaced is what is replaced when all is told, whatever the case calls it."""
+    made = [line.rpartition("replaced ")[2] for line in lines(text, "WRONG")]
+    told = [line.rpartition("replaced ")[2] for line in lines(text, "  right: replaced")]
+    return bool(told) and set(made) <= set(told)
+
+
 def asks(*parts: str) -> Check:
     """Nothing is wrong, and what is asked holds all of the parts."""
     return lambda text: "WRONG" not in text and all(part in text for part in parts)
@@ -59,9 +66,7 @@ def all_read(text: str) -> bool:
 def same_brightness(text: str) -> bool:
     """Whether the scale is given or comes from the item, the page is the same."""
     shown = [line.rpartition("-> exit ")[2] for line in lines(text, "report ")]
-    return len(shown) == 4 and all(
-        one == other and one.startswith("0 mean") for one, other in zip(shown[::2], shown[1::2])
-    )
+    return len(shown) == 4 and all(line.startswith("0 mean") for line in shown) and shown[::2] == shown[1::2]
 
 
 def same_scores(text: str) -> bool:
@@ -74,7 +79,7 @@ CHECKS: dict[str, Check] = {
     "03": asks("scale cannot be known"),
     "04": asks("--scale 100 "),
     "06": holes_are_empty,
-    "08": lambda text: "WRONG" not in text and exits(text) == [0, 0, 0],
+    "08": lambda text: agrees(text) and "level L2A" in text and exits(text) == [0, 0, 0],
     "09": lambda text: "WRONG" not in text and text.count("offset") >= 2 and "(right)" in text,
     "11": lambda text: "WRONG" not in text and text.count("y starts at 48.2") == 2,
     "13": asks("give --offset"),

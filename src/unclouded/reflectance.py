@@ -36,7 +36,7 @@ def holds_data(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]
     Fill values such as -9999 are often not declared; no surface has such a reflectance.
     """
     integer = dn.dtype.kind in "iu"
-    there: NDArray[np.bool_] = np.ones(dn.shape, np.bool_) if integer else np.isfinite(dn)
+    there: NDArray[np.bool_] = np.ones(dn.shape, np.bool_) if integer else np.asarray(np.isfinite(dn))
     if encoding.nodata is not None:
         np.logical_and(there, dn != encoding.nodata, out=there)
     kinds: np.iinfo[Any] | np.finfo[Any] = np.iinfo(dn.dtype) if integer else np.finfo(dn.dtype)

@@ -70,7 +70,7 @@ def test_numpy_with_bands():
 
 @pytest.mark.parametrize("source", [["a.tif", "b.tif"], None, 3, {"B02": 1}])
 def test_other_things_are_refused_in_a_line(source):
-    with pytest.raises(InputError, match="source: is a .*are accepted") as caught:
+    with pytest.raises(InputError, match=r"source: is a .*are accepted") as caught:
         unclouded.clear(source)
     assert "\n" not in str(caught.value)
 
@@ -101,7 +101,7 @@ def test_no_data_is_known_by_an_attribute(where, key):
 
 def test_a_leftover_scale_attribute_is_asked_about():
     array = cube(values=(DN * 1e-4).astype("float32"), attrs={"scale_factor": 1e-4, "add_offset": 0.0})
-    with pytest.raises(InputError, match="scale cannot be known: its attribute says 10000 DN.*give --scale 1 "):
+    with pytest.raises(InputError, match=r"scale cannot be known: its attribute says 10000 DN.*give --scale 1 "):
         ArrayScene(array)
     assert ArrayScene(array, scale=1).info.encoding.scale == 1
 
@@ -113,7 +113,7 @@ def test_chunks_are_not_looked_at():
         raise AssertionError
 
     lazy = cube().copy(data=da.from_array(DN, chunks=10).map_blocks(fail, dtype=DN.dtype, meta=DN[:0, :0, :0]))
-    with pytest.raises(InputError, match="holds DN in chunks.*give offset"):
+    with pytest.raises(InputError, match=r"holds DN in chunks.*give offset"):
         ArrayScene(lazy, level="L2A")
     with pytest.raises(InputError, match="nothing says whether it is L1C or L2A"):
         ArrayScene(lazy, offset=0)

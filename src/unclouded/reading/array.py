@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +23,7 @@ from unclouded.reading.missions import refuse_landsat
 from unclouded.reading.naming import assumed_bands, band_named, check_bands, is_not_a_band, product_name
 from unclouded.reading.offsets import choose_level
 from unclouded.reading.plausibility import FILLED, darkest, data_of
+from unclouded.reading.source import stem_of
 from unclouded.reflectance import Encoding
 
 _ROLES: dict[str, tuple[str, ...]] = {
@@ -45,7 +47,7 @@ _LOOKED_AT = 65_536
 
 
 class ArrayScene:
-    """An array with the dimensions band, y and x, read window by window, so that one in chunks is never loaded whole."""
+    """An array with the dimensions band, y and x, read window by window: one in chunks is never loaded whole."""
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class ArrayScene:
         offset: float | None = None,
         *,
         name: str | None = None,
+        notes: Sequence[str] = (),
         level_needed: bool = True,
     ) -> None:
         """Understand `source`, a DataArray, a Dataset with a variable per band, or a NumPy array (band, y, x).
@@ -66,7 +69,8 @@ class ArrayScene:
         Raises:
             InputError: if it has other dimensions, bands that are not known, or values that are not understood.
         """
-        array, notes = as_array(source, name)
+        array, more = as_array(source, name)
+        notes = [*notes, *more]
         name = name or str(array.name or "array")
         array = _one_date(array, name)
         array = _by_names(array, name)
@@ -91,13 +95,13 @@ class ArrayScene:
             encoding, more = choose_encoding(name, names, array.dtype, declared, sample, scale, offset)
             notes += more
             dark = cache(lambda: darkest(names, data_of(sample(), encoding)))
-        known = product_name(str(array.name or "")).level
+        known = product_name(Path(name).name).level
         unsaid = level is None and known is None and "B10" not in names
         level = "L2A" if unsaid and not level_needed else level
         chosen, more = choose_level(name, known, names, level, dark)
         self.info = SceneInfo(
             source=name,
-            stem=name,
+            stem=stem_of(name),
             width=width,
             height=height,
             crs=_crs(array),
@@ -336,6 +340,8 @@ def _crs(array: xr.DataArray) -> CRS | None:
     mapping = str(array.encoding.get("grid_mapping", array.attrs.get("grid_mapping", "spatial_ref")))
     found = array.coords[mapping].attrs if mapping in array.coords else {}
     text = found.get("crs_wkt") or found.get("spatial_ref")
+    if not text and str(array.dims[1]).lower() in ("lat", "latitude"):
+        return CRS.from_epsg(4326)
     try:
         return CRS.from_wkt(text) if text else None
     except CRSError as error:

@@ -58,7 +58,7 @@ def check_order(source: str, sample: Sequence[NDArray[np.generic]]) -> None:
             continue
         sure = "B10" in order and "B10" not in usual and contrast < _SURE_CIRRUS
         roughness = _roughness(values, order)
-        if roughness < least and roughness < assumed * (1.0 if sure else _SMOOTHER):
+        if roughness < (1.0 if sure else _SMOOTHER) * assumed and (best == usual or roughness < least):
             best, least = order, roughness
     if best != usual:
         raise InputError(

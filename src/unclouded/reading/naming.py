@@ -132,6 +132,19 @@ def check_bands(source: str, bands: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def order_of_bands(source: str, bands: Sequence[str]) -> tuple[str | None, ...]:
+    """Read a `bands` argument that may name a file's bands one by one; None for one that is none of the 13.
+
+    Those are written "-", or by a name such as QA60.
+
+    Raises:
+        InputError: for unknown or repeated ones, or where there are no others.
+    """
+    left_out = [text.strip() == "-" or (band_named(text) is None and is_not_a_band(text)) for text in bands]
+    named = iter(check_bands(source, [text for text, left in zip(bands, left_out, strict=True) if not left]))
+    return tuple(None if left else next(named) for left in left_out)
+
+
 def refuse_repeats(source: str, names: Iterable[str], where: str) -> None:
     """Raise InputError when a band is there more than once."""
     seen: set[str] = set()
@@ -155,6 +168,6 @@ def assumed_bands(source: str, count: int) -> tuple[str, ...]:
         accepted = ", ".join(f"{n}" for n in ASSUMED_ORDER)
         raise InputError(
             f"{source}: {count} bands without names; only stacks of {accepted} unnamed bands have a known order; "
-            f"name them in the file's order, for example --bands B02,B03,B04,B08"
+            "name them in the file's order, for example --bands B02,B03,B04,B08, with - for each that is none of the 13"
         )
     return ASSUMED_ORDER[count]

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags
-from rasterio.errors import RasterioError
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError
-from unclouded.reading.raster import is_remote, read_overview, read_window, shown
+from unclouded.reading.raster import FAULTS, is_remote, read_overview, read_window, shown
 from unclouded.reading.source import Layer
 
 _SIDE, _PLACES = 16, 5
@@ -25,7 +24,7 @@ _WHOLE = 256
 
 def is_masked(dataset: DatasetReader, index: int) -> bool:
     """Tell whether a band has a mask beside its pixels: an internal one, a .msk file or an alpha channel."""
-    return MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1]
+    return MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1] or ColorInterp.alpha in dataset.colorinterp
 
 
 def read_unmasked(
@@ -36,28 +35,41 @@ def read_unmasked(
     Raises:
         FileError: blocks are missing or damaged.
     """
-    pixels = read_window(dataset, indexes, window)
-    for position, index in enumerate(indexes):
-        if is_masked(dataset, index):
-            try:
-                hidden = dataset.read_masks(index, window=window) == 0
-            except RasterioError as error:
-                raise FileError(
-                    f"{shown(dataset.name)}: its mask cannot be read: cut short or damaged; copy or download it again"
-                ) from error
-            pixels[position, hidden] = _nothing(pixels.dtype, nodata)
-    return pixels
+    return _hide(dataset, indexes, read_window(dataset, indexes, window), nodata, window=window)
 
 
-def hide(
-    dataset: DatasetReader, indexes: Sequence[int], overview: NDArray[np.generic], nodata: float | None
+def read_unmasked_overview(
+    dataset: DatasetReader, indexes: Sequence[int], height: int, width: int, nodata: float | None
 ) -> NDArray[np.generic]:
-    """Make what a mask hides no data in bands (C, h, w) read small."""
+    """Read whole bands (C, height, width), averaged to a smaller size, likewise.
+
+    Raises:
+        FileError: blocks are missing or damaged.
+    """
+    pixels = read_overview(dataset, indexes, height, width)
+    return _hide(dataset, indexes, pixels, nodata, out_shape=(height, width))
+
+
+def _hide(
+    dataset: DatasetReader,
+    indexes: Sequence[int],
+    pixels: NDArray[np.generic],
+    nodata: float | None,
+    **where: Any,  # noqa: ANN401 (what rasterio is told of the window)
+) -> NDArray[np.generic]:
+    alpha = next((n for n, use in enumerate(dataset.colorinterp, start=1) if use == ColorInterp.alpha), None)
     for position, index in enumerate(indexes):
-        if is_masked(dataset, index):
-            hidden = dataset.read_masks(index, out_shape=overview.shape[1:]) == 0
-            overview[position, hidden] = _nothing(overview.dtype, nodata)
-    return overview
+        if not is_masked(dataset, index):
+            continue
+        try:
+            # GDAL itself takes an alpha channel for a mask only where it is the second or fourth band.
+            mask = dataset.read_masks(index, **where) if alpha is None else dataset.read(alpha, **where)
+        except FAULTS as error:
+            raise FileError(
+                f"{shown(dataset.name)}: its mask cannot be read: cut short or damaged; copy or download it again"
+            ) from error
+        pixels[position, mask == 0] = _nothing(pixels.dtype, nodata)
+    return pixels
 
 
 def sample_layers(layers: Sequence[Layer], datasets: dict[str, DatasetReader]) -> list[NDArray[np.generic]]:
@@ -79,7 +91,7 @@ def sample(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic
     if dataset.overviews(indexes[0]) and (is_remote(dataset.name) or dataset.driver != "GTiff"):
         # One small image instead of many blocks, each of which is a request or a whole JPEG 2000 tile to decode.
         small = max(1, height * _WHOLE // max(height, width)), max(1, width * _WHOLE // max(height, width))
-        return hide(dataset, indexes, read_overview(dataset, indexes, *small), nodata).reshape(len(indexes), -1)
+        return read_unmasked_overview(dataset, indexes, *small, nodata).reshape(len(indexes), -1)
     parts = []
     for row in np.linspace(0, max(height - _SIDE, 0), _PLACES).astype(int):
         for column in np.linspace(0, max(width - _SIDE, 0), _PLACES).astype(int):

@@ -62,8 +62,9 @@ def darkest(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]]) ->
 def implausible(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]]) -> str | None:
     """Say what is wrong with some reflectance of each band, or None if it may be real.
 
-    Of 1,391 real images (L1C and L2A, clear to overcast, water and snow) 10 are called wrong at their right scale, eight
-    chips of 2.5 ha under low sun and two of water. At 6.55 times it 95 % are, at a tenth of it 68 %, at a hundredth 99 %.
+    Of 1,391 real images (L1C and L2A, clear to overcast, water and snow) 10 are called wrong at their right scale:
+    eight chips of 2.5 ha under low sun and two of water. At 6.55 times it 95 % are, at a tenth of it 68 %, at a
+    hundredth 99 %.
     """
     peaks = {band: float(np.percentile(v, 99)) for band, v in zip(bands, reflectance, strict=True) if v.size}
     middles = {band: float(np.median(v)) for band, v in zip(bands, reflectance, strict=True) if v.size}

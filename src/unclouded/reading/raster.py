@@ -22,11 +22,11 @@ from unclouded.errors import FileError, InputError
 FAULTS = (RasterioError, CPLE_BaseError)
 """What rasterio raises when GDAL cannot read something: its own errors, and from some methods GDAL's."""
 
-ACCEPTED = "GeoTIFF, COG or JPEG 2000"
+ACCEPTED = "GeoTIFF, COG, JPEG 2000 or VRT"
 LARGEST = 2**30
 """Pixels of the largest grid that is accepted: about 32,000 x 32,000, or nine Sentinel-2 tiles."""
 
-_TIFF, _JPEG2000 = "GTiff", "JP2OpenJPEG"
+_TIFF, _JPEG2000, VRT = "GTiff", "JP2OpenJPEG", "VRT"
 _STARTS = {
     b"II*\0": _TIFF,
     b"MM\0*": _TIFF,
@@ -34,6 +34,7 @@ _STARTS = {
     b"MM\0+": _TIFF,
     b"\0\0\0\x0cjP  ": _JPEG2000,
     b"\xffO\xffQ": _JPEG2000,
+    b"<VRTDataset": VRT,
 }
 """First bytes of the files that are accepted, and GDAL's driver for each: no other driver ever sees a user's file."""
 
@@ -82,7 +83,7 @@ def open_raster(path: str) -> DatasetReader:
             raise FileError(f"{name}: cannot be opened: cut short or damaged; copy or download it again") from error
         raise FileError(f"{name}: cannot be opened ({_first_line(error)}); check it, or download it") from error
     try:
-        _check_size(dataset, name, Path(path).stat().st_size if local else None)
+        _check_size(dataset, name, Path(path).stat().st_size if local and driver != VRT else None)
         _check_metadata(dataset, name)
     except FAULTS as error:
         dataset.close()

@@ -25,11 +25,12 @@ from unclouded.reading.folder import folder_source
 from unclouded.reading.grid import Resampled, check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.missions import refuse_landsat
+from unclouded.reading.naming import unnamed
 from unclouded.reading.offsets import choose_level, without_cirrus
-from unclouded.reading.pixels import hide, is_masked, read_unmasked, sample_layers
+from unclouded.reading.pixels import is_masked, read_unmasked, read_unmasked_overview, sample_layers
 from unclouded.reading.plausibility import darkest, data_of
 from unclouded.reading.radar import Radar, open_radar
-from unclouded.reading.raster import check_georeference, is_remote, open_raster, read_overview, shown
+from unclouded.reading.raster import check_georeference, is_remote, open_raster, shown
 from unclouded.reading.safe import is_safe, safe_source
 from unclouded.reading.source import Source
 from unclouded.reading.stac import is_item, item_source
@@ -91,8 +92,8 @@ class Scene:
             here = [(n, self._positions[path].index(at)) for n, at in enumerate(wanted) if at in self._positions[path]]
             if here:
                 indexes = [self._indexes[path][position] for _, position in here]
-                small = read_overview(dataset, indexes, height, width)
-                out[[n for n, _ in here]] = hide(dataset, indexes, small, self.info.encoding.nodata)
+                nodata = self.info.encoding.nodata
+                out[[n for n, _ in here]] = read_unmasked_overview(dataset, indexes, height, width, nodata)
         return out
 
     def close(self) -> None:
@@ -124,7 +125,7 @@ def open_scene(
 
     Args:
         path: a stacked GeoTIFF or COG, a folder of single-band files, a BigEarthNet patch folder, a SAFE product
-            (folder or .zip), or a STAC item (.json); files and items may be addresses.
+            (folder or .zip), a STAC item (.json), a NetCDF file or a Zarr store; files and items may be addresses.
         bands: names of a stack's bands in the file's order, or the bands to pick where names are known.
         level: "L1C" or "L2A", for a source that does not say.
         scale: DN per 1.0 reflectance, if the source does not say and it is not 10000.
@@ -141,6 +142,10 @@ def open_scene(
         )
     if offset is not None and not np.isfinite(offset):
         raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
+    if os.fspath(path).rstrip("/").lower().endswith((".nc", ".nc4", ".zarr")) and not is_remote(os.fspath(path)):
+        from unclouded.reading.cube import open_cube  # which needs xarray, and stands on this
+
+        return open_cube(os.fspath(path), bands, level, scale, offset, level_needed=level_needed)
     try:
         source = find_source(os.fspath(path), bands, offset_given=offset is not None)
     except UncloudedError:
@@ -216,7 +221,10 @@ def _describe(
     tags: dict[str, str] = {}
     if source.own_metadata:
         layers = [(datasets[layer.path], layer.index - 1) for layer in source.layers]
-        descriptions = [file.descriptions[n] for file, n in layers]
+        texts = [file.descriptions[n] for file, n in layers]
+        descriptions = [
+            band if unnamed(texts) else text or band for band, text in zip(source.bands, texts, strict=True)
+        ]
         scales, gdal_offsets = [file.scales[n] for file, n in layers], [file.offsets[n] for file, n in layers]
         tags = dict(finest.tags())
     return SceneInfo(
