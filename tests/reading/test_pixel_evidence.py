@@ -18,7 +18,7 @@ from unclouded.reflectance import to_reflectance
 FOUR = ["B02", "B03", "B04", "B08"]
 CORNER = np.add.outer(np.arange(48), np.arange(36)) < 20
 # Grass, in the order of `bands.NAMES`, for tests that need spectra.
-GRASS = np.array([0.02, 0.03, 0.06, 0.04, 0.1, 0.25, 0.31, 0.33, 0.35, 0.2, 0.002, 0.21, 0.11])
+GRASS = np.array([0.02, 0.03, 0.06, 0.04, 0.1, 0.25, 0.31, 0.33, 0.35, 0.12, 0.002, 0.21, 0.11])
 
 
 def spectra(bands, dtype="uint16", factor=10000, seed=0):

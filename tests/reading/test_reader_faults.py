@@ -36,7 +36,7 @@ def test_missing_empty_and_text_files(tmp_path):
     (tmp_path / "empty.tif").touch()
     assert "is empty (0 bytes)" in refused(tmp_path / "empty.tif", FileError)
     (tmp_path / "text.tif").write_text("no raster at all")
-    assert "is not a GeoTIFF, COG or JPEG 2000 file (it starts with b'no raste')" in refused(tmp_path / "text.tif")
+    assert "is not a GeoTIFF, COG, JPEG 2000 or VRT file (it starts with b'no raste')" in refused(tmp_path / "text.tif")
     (tmp_path / "start.tif").write_bytes(b"II*\0")
     assert "cut short or damaged" in refused(tmp_path / "start.tif", FileError)
 

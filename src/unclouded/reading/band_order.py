@@ -33,7 +33,7 @@ _CIRRUS, _SURE_CIRRUS = 0.6, 0.3
 def check_order(source: str, sample: Sequence[NDArray[np.generic]]) -> None:
     """Refuse to read a stack in the usual order where its pixels fit another one better.
 
-    Spectra are smooth: over a stack in its true order the sum of steps between bands of neighbouring wavelengths is
+    Spectra are smooth: over a stack in its true order the mean step between bands of neighbouring wavelengths is
     the smallest. B10, which hardly any light from the ground reaches, is the darkest band.
 
     Args:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -76,7 +75,7 @@ def open_cube(
             array = array.isel({down: slice(None, None, -1)})  # north up, as GeoTIFFs are
         array.set_close(opened.close)
         scene = ArrayScene(array, bands, level, scale, offset, name=path, level_needed=level_needed, notes=notes)
-        if scene.info.crs is None or not np.isfinite(scene.info.transform).all() or scene.info.transform.is_identity:
+        if scene.info.crs is None or scene.info.transform.is_identity:
             raise InputError(f"{path}: does not say where it lies; write its CRS and coordinates, with rioxarray")
     except BaseException:
         opened.close()

@@ -18,6 +18,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
+from unclouded.reading.vrt import vrt_sources
 
 FAULTS = (RasterioError, CPLE_BaseError)
 """What rasterio raises when GDAL cannot read something: its own errors, and from some methods GDAL's."""
@@ -34,7 +35,6 @@ _STARTS = {
     b"MM\0+": _TIFF,
     b"\0\0\0\x0cjP  ": _JPEG2000,
     b"\xffO\xffQ": _JPEG2000,
-    b"<VRTDataset": VRT,
 }
 """First bytes of the files that are accepted, and GDAL's driver for each: no other driver ever sees a user's file."""
 
@@ -157,6 +157,14 @@ def _driver_of(path: str) -> str:
     for first, driver in _STARTS.items():
         if start.startswith(first):
             return driver
+    if file.suffix.lower() == ".vrt" and start.startswith(b"<VRTDataset"):
+        for source in dict.fromkeys(source for band in vrt_sources(path) for source in band):
+            if Path(source).suffix.lower() == ".vrt":
+                raise InputError(
+                    f"{path}: a VRT of a VRT ({source}); one of GeoTIFFs is accepted; run gdal_translate on it"
+                )
+            _driver_of(source)
+        return VRT
     raise FileError(f"{path}: is not a {ACCEPTED} file (it starts with {start[:8]!r}); give one")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,8 +25,7 @@ from unclouded.reading.naming import (
 from unclouded.reading.offsets import offset_of_name
 from unclouded.reading.raster import VRT, open_raster, shown
 from unclouded.reading.source import Layer, Source, stem_of
-
-_SOURCE = re.compile(r"<SourceFilename[^>]*>([^<]+)</SourceFilename>")
+from unclouded.reading.vrt import vrt_sources
 
 
 def stack_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
@@ -74,9 +72,7 @@ def _sources(dataset: DatasetReader) -> list[str | None]:
     """For each band of a VRT the file that it is made of, if it is one alone; nothing for other files."""
     if dataset.driver != VRT:
         return []
-    xml = str(dataset.tags(ns="xml:VRT").get("xml:VRT", ""))
-    found = [_SOURCE.findall(band) for band in xml.split("<VRTRasterBand")[1:]]
-    return [files[0] if len(set(files)) == 1 else None for files in found]
+    return [files[0] if len(set(files)) == 1 else None for files in vrt_sources(dataset.name)]
 
 
 def _text(dataset: DatasetReader, index: int, parts: list[str | None]) -> str | None:
