@@ -32,9 +32,9 @@ from numpy.typing import NDArray
 from pairs import cloud_masks, load_pairs, place, truly_clear
 from pairs_l2a import load_site
 from places import Image, images
+from unclouded.clearing.sampling import observe
 
 from unclouded.bands import INDEX, L1C, TEN
-from unclouded.clearing.sampling import observe
 from unclouded.data.clouds import simulate
 from unclouded.data.seasons import path_reflectance
 from unclouded.detection.classes import SCL, SHADOW, read_classes

@@ -18,7 +18,7 @@ from unclouded.version import __version__
 
 if TYPE_CHECKING:
     import xarray
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
     from torch import nn
 
     from unclouded.clearing.clear import ClearedScene
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def clear(
-    source: str | os.PathLike[str] | xarray.DataArray,
+    source: str | os.PathLike[str] | xarray.DataArray | xarray.Dataset | NDArray[Any],
     output: str | os.PathLike[str] | None = None,
     *,
     model: str | os.PathLike[str] = "default",
@@ -60,7 +60,8 @@ def clear(
     What had to be assumed about the scene is said as a `UserWarning`.
 
     Args:
-        source: a path or address of a scene, or an `xarray.DataArray` (band, y, x) of integer DN or of reflectance.
+        source: a path or address of a scene, or integer DN or reflectance as an `xarray.DataArray` with the dimensions
+            band, y and x (or lat and lon), an `xarray.Dataset` with a variable per band, or a NumPy array (band, y, x).
         output: a GeoTIFF to write; its quality goes to `<stem>_quality.tif` beside it.
         model: name of bundled weights, or path of others.
         bands: names of the bands in their order, where the source has none, or those to take.
@@ -86,12 +87,13 @@ def clear(
         WeightsError: if the weights are damaged or of another network.
         OutputExistsError: if an output is there and `overwrite` is not set.
     """
-    from unclouded.clearing.arrays import ArrayScene, clear_to_memory, coordinates
+    from unclouded.clearing.arrays import clear_to_memory, coordinates
     from unclouded.clearing.clear import clear_to_file
     from unclouded.clearing.lazy import clear_lazily
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.plan import refuse_collisions
+    from unclouded.reading.array import ArrayScene
     from unclouded.reading.reader import ReadOptions
 
     options = ClearOptions(

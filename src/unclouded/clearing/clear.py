@@ -118,7 +118,7 @@ def clear_scene(
     def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:
         said = {name: settings[name] for name in ("weights", "samples", "seed", "threshold", "precision", "radar")}
         item = describe(info, output, files, said)
-        return {item_path(output): json.dumps(item, indent=1) + "\n"}
+        return {item_path(output): json.dumps(item, indent=1, allow_nan=False) + "\n"}
 
     with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
         if not options.overwrite:

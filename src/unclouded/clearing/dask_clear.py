@@ -29,7 +29,7 @@ from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.summaries import Summary
 from unclouded.clearing.tile_pass import TileTask
-from unclouded.errors import UncloudedError, WeightsError
+from unclouded.errors import WeightsError
 from unclouded.models.weights import bundled
 from unclouded.precision import resolve_precision
 from unclouded.progress import Progress
@@ -121,7 +121,7 @@ def clear_scenes(
             for source, scene in scenes.items():
                 try:
                     yield source, scene.result()
-                except (UncloudedError, MemoryError, RuntimeError, OSError) as error:
+                except Exception as error:
                     yield source, error
         except BaseException:
             pool.stop()

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.clearing.arrays import ArrayScene, dataset, layers_of, refuse_dn
+from unclouded.clearing.arrays import dataset, layers_of
 from unclouded.clearing.context_builder import crop_cells
 from unclouded.clearing.executor import LocalExecutor
 from unclouded.clearing.inputs import SceneInputs, open_inputs
@@ -21,6 +21,7 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.clearing.summaries import Summary
 from unclouded.files import QUALITY_BANDS
+from unclouded.reading.array import ArrayScene, refuse_dn
 from unclouded.reading.info import SceneInfo
 from unclouded.tiles import Box, Tile
 
@@ -51,7 +52,7 @@ class _SceneJob:
     def inputs(self, dn: NDArray[Any], box: Box) -> Iterator[SceneInputs]:
         """Open a scene of which only the window `box` is there."""
         if self.unscaled:
-            refuse_dn(dn, self.info.source)
+            refuse_dn(dn, self.info)
         with open_inputs(_ChunkRaster(self.info, dn, box), self.options) as inputs:
             yield inputs
 

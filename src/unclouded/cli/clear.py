@@ -14,7 +14,7 @@ from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, summary, weights_record
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
 from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
-from unclouded.errors import OutputExistsError, UncloudedError
+from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
     from unclouded.clearing.model import Model
@@ -91,7 +91,7 @@ def clear(
                     with _resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
                         cleared = clear_to_file(scene, name, loaded, options, progress=bar)
                     clearings.done(source, cleared)
-                except (UncloudedError, MemoryError, RuntimeError, OSError) as error:
+                except Exception as error:
                     clearings.refuse(source, error)
         if clearings.failed:
             raise typer.Exit(FAILED if clearings.failed == len(todo.outputs | todo.failed) else SOME_FAILED)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions) -> ScenePrevi
         raise FileError(
             f"{pair.after}: {quality.name} is not beside it; give a result of `unclouded clear`, which writes both"
         )
+    reading = _as_said_by_item(pair.after, reading)
     with reading.open(str(pair.after)) as after, reading.open(pair.before) as before:
         info = after.info
         if (info.width, info.height, info.crs, info.transform) != (
@@ -78,6 +80,27 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions) -> ScenePrevi
         notes = tuple(dict.fromkeys((*before.info.notes, *info.notes)))
     opacity, uncertainty = _quality(quality, (info.height, info.width), height, width)
     return ScenePreview(pair, images[0], images[1], opacity, uncertainty, bands, grid, notes)
+
+
+def _as_said_by_item(cleared: Path, reading: ReadOptions) -> ReadOptions:
+    """Fill in what the user does not say from the STAC item beside a cleared scene, which holds for its input, too."""
+    reading = replace(reading, level_needed=False)
+    try:
+        item = json.loads(cleared.with_suffix(".json").read_text())
+        bands = item["assets"]["cleared"]["bands"]
+        encodings = {(float(band["raster:scale"]), float(band["raster:offset"])) for band in bands}
+        level = str(item["properties"]["processing:level"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return reading  # of another program, or none: the files have to say it themselves
+    if len(encodings) != 1:
+        return replace(reading, level=reading.level or level)
+    step, offset = encodings.pop()
+    return replace(
+        reading,
+        level=reading.level or level,
+        scale=1 / step if reading.scale is None else reading.scale,
+        offset=round(offset / step, 6) if reading.offset is None else reading.offset,
+    )
 
 
 def _reflectance(scene: Scene, bands: tuple[str, ...], height: int, width: int) -> NDArray[np.float32]:

@@ -19,7 +19,8 @@ from rasterio.windows import Window
 from unclouded.errors import FileError, InputError
 from unclouded.guides import RADAR
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import FAULTS, check_georeference, environment, is_remote, open_raster, sample, shown
+from unclouded.reading.pixels import sample
+from unclouded.reading.raster import FAULTS, check_georeference, environment, is_remote, open_raster, shown
 
 CHANNELS = RADAR.channels
 
