@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
@@ -41,14 +42,18 @@ def check_grids(source: str, datasets: Sequence[DatasetReader]) -> DatasetReader
     return finest
 
 
+def pixel_metres(crs: CRS | None, transform: Affine) -> float:
+    """Return the size of a pixel in metres; `TRAINED_PIXEL` where nothing says it."""
+    if crs is not None and crs.is_projected:
+        return float(transform.a) * float(crs.linear_units_factor[1])
+    if crs is not None and crs.is_geographic:
+        return float(transform.a) * 111_320.0
+    return TRAINED_PIXEL  # no system, or a local one, whose unit GDAL does not tell
+
+
 def pixel_note(dataset: DatasetReader) -> list[str]:
     """Return a note when pixels are not of the size on which the networks were trained."""
-    if dataset.crs.is_projected:
-        metres = dataset.transform.a * float(dataset.crs.linear_units_factor[1])
-    elif dataset.crs.is_geographic:
-        metres = dataset.transform.a * 111_320.0
-    else:
-        return []  # a local system, whose unit GDAL does not tell
+    metres = pixel_metres(dataset.crs, dataset.transform)
     if 0.9 <= metres / TRAINED_PIXEL <= 1.1:
         return []
     return [f"pixels are about {metres:.3g} m; the networks were trained on {TRAINED_PIXEL:.0f} m, so expect less"]
