@@ -55,7 +55,7 @@ def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool
     A pixel that has one and the same DN in all of several bands, 0, a negative one or one above `SATURATED`, holds none
     either: no ground is as dark or as bright in every band.
     """
-    there: NDArray[np.bool_] = holds_data(dn, encoding).all(axis=0)
+    there: NDArray[np.bool_] = np.asarray(holds_data(dn, encoding).all(axis=0))
     if len(dn) == 1:
         return there
     first = dn[0]

@@ -77,8 +77,8 @@ def implausible(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]]
         return f"its brightest would be {peak:.2g}, and cloud tops seldom pass {_BRIGHTEST:g}"
     if _green(dict(zip(bands, reflectance, strict=True))) > _GREEN_SHARE:
         return f"more than {_GREEN_SHARE:.0%} of it would be plants that reflect more infrared than there is"
-    visible = [middles[band] for band in _VISIBLE if band in middles]
-    infrared = [middles[band] for band in _INFRARED if band in middles]
+    visible = [peaks[band] for band in _VISIBLE if band in peaks]
+    infrared = [peaks[band] for band in _INFRARED if band in peaks]
     water = visible and (not infrared or max(infrared) < 0.6 * max(visible))
     if peak < _DIM_PEAK and middle < _DIM_MIDDLE and not water:
         return f"its brightest would be {peak:.2g}, half of it below {middle:.2g}, darker than any land"
