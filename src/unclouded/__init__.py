@@ -89,7 +89,7 @@ def clear(
     """
     from unclouded.clearing.arrays import coordinates
     from unclouded.clearing.lazy import clear_lazily
-    from unclouded.clearing.plan import refuse_collisions
+    from unclouded.clearing.plan import check_output_name, refuse_collisions
     from unclouded.clearing.product import Model, clear_product, gather_product
     from unclouded.reading.array import ArrayScene
     from unclouded.reading.reader import ReadOptions
@@ -113,6 +113,7 @@ def clear(
                 return clear_lazily(scene, loaded, at, attributes, **how)
             return gather_product(scene, loaded, at, attributes, **how)
         name = Path(output)
+        check_output_name(name)
         if isinstance(source, str | os.PathLike):
             refuse_collisions({os.fspath(source): name})
         return clear_product(

@@ -63,7 +63,7 @@ def open_cube(
     except (ValueError, ImportError) as error:
         needed = "zarr" if kind else "h5netcdf and h5py"
         raise FileError(
-            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or install {needed} if that is not there"
+            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or install {needed} where that lacks"
         ) from error
     except (OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
         raise FileError(f"{path}: cannot be opened ({error}): damaged or no cube; download it again") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,15 +10,18 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
+from rasterio.warp import transform
 from rasterio.windows import Window
 
 from unclouded.errors import InputError
 from unclouded.reading.pixels import read_unmasked
-from unclouded.reading.raster import shown
+from unclouded.reading.raster import FAULTS, shown
 from unclouded.reflectance import Encoding, holds_data
 
 TRAINED_PIXEL = 10.0
 """Pixel size in metres on which the networks were trained."""
+
+_METRES_PER_DEGREE = 111_320.0
 
 
 def check_grids(source: str, datasets: Sequence[DatasetReader]) -> DatasetReader:
@@ -42,13 +46,22 @@ def check_grids(source: str, datasets: Sequence[DatasetReader]) -> DatasetReader
 
 
 def pixel_note(dataset: DatasetReader) -> list[str]:
-    """Return a note when pixels are not of the size on which the networks were trained."""
-    if dataset.crs.is_projected:
-        metres = dataset.transform.a * float(dataset.crs.linear_units_factor[1])
-    elif dataset.crs.is_geographic:
-        metres = dataset.transform.a * 111_320.0
-    else:
-        return []  # a local system, whose unit GDAL does not tell
+    """Return a note when pixels are not of the size on the ground on which the networks were trained."""
+    grid = dataset.transform
+    column, row = dataset.width / 2, dataset.height / 2
+    corners = [grid @ place for place in ((column, row), (column + 1, row), (column, row + 1))]
+    try:
+        longitudes, latitudes = transform(dataset.crs, "EPSG:4326", *zip(*corners, strict=True))[:2]
+    except FAULTS:
+        return []  # a local system, which lies nowhere on the Earth
+    if not all(map(math.isfinite, (*longitudes, *latitudes))):
+        return []
+    narrow = math.cos(math.radians(latitudes[0]))
+    sides = [
+        math.hypot((longitudes[n] - longitudes[0]) * narrow, latitudes[n] - latitudes[0]) * _METRES_PER_DEGREE
+        for n in (1, 2)
+    ]
+    metres = math.sqrt(sides[0] * sides[1])
     if 0.9 <= metres / TRAINED_PIXEL <= 1.1:
         return []
     return [f"pixels are about {metres:.3g} m; the networks were trained on {TRAINED_PIXEL:.0f} m, so expect less"]
