@@ -87,7 +87,7 @@ CHECKS: dict[str, Check] = {
     "15": all_read,
     "16": lambda text: "fine" in text,
     "17": same_brightness,
-    "18": lambda text: "WRONG" not in text and "pixels are about" not in text and 2 not in exits(text),
+    "18": lambda text: agrees(text) and "pixels are about" not in text and 2 not in exits(text),
     "19": same_scores,
 }
 
