@@ -46,8 +46,8 @@ def holes_are_empty(text: str) -> bool:
 
 def agrees(text: str) -> bool:
     """What was replaced is what is replaced when all is told, whatever the case calls it."""
-    made = [line.rpartition("replaced ")[2] for line in lines(text, "WRONG")]
-    told = [line.rpartition("replaced ")[2] for line in lines(text, "  right: replaced")]
+    made = re.findall(r"WRONG.*?replaced ([\d.]+%)", text)
+    told = re.findall(r"right(?: would be|: replaced) ([\d.]+%)", text)
     return bool(told) and set(made) <= set(told)
 
 
