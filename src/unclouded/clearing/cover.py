@@ -77,7 +77,7 @@ class CoverDetector:
             )
         self._network = CloudShadowNetwork(bands, info.level, _THREADS)
         self.bands = self._network.bands
-        self.factor = pixels_along(pixel_metres(info.crs, info.transform))
+        self.factor = pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
         self._size = info.height, info.width
         self._small = max(self._size) <= SMALL
         self.step = max(1, self.factor // 2) if self._small else self.factor

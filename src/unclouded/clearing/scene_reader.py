@@ -60,8 +60,8 @@ class SceneReader:
     """
 
     def __init__(self, inputs: SceneInputs, device: torch.device) -> None:
-        self.info = inputs.scene.info
-        self.factor = pixels_along(pixel_metres(self.info.crs, self.info.transform))
+        self.info = info = inputs.scene.info
+        self.factor = pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
         self._scene, self.radar, self.mask, self._device = inputs.scene, inputs.radar, inputs.mask, device
 
     def read_given(self, box: Box) -> GivenCover | None:
