@@ -19,7 +19,7 @@ PERSISTENCE = 0.02
 REGION = 6
 """Halvings of the grid to the region in which clear ground is counted: 64 cells, 5 km."""
 
-SCANT = 0.03
+SCANT = 0.17
 """Clear share of a region at which its fill and the network's ground count alike."""
 
 DETAIL = 0.5
@@ -82,4 +82,4 @@ def settle_ground(ground: Tensor, detail: Tensor, fill: Tensor, around: Tensor) 
         fill: (B, C, H, W) as `fill_ground` gives it, enlarged to pixels.
         around: (B, 1, H, W) as `clear_share` gives it, enlarged to pixels.
     """
-    return torch.lerp(torch.add(fill, detail, alpha=DETAIL), ground, SCANT / (SCANT + around))
+    return torch.lerp(torch.add(fill, detail, alpha=DETAIL), ground, SCANT**2 / (SCANT**2 + around.square()))

@@ -6,10 +6,11 @@ those, and says only whether there is cover. Their evidence adds up as log odds:
     logit(opacity) = logit(m) + w (cloud bright + shadow dark) - v (1 - near)
 
 with m the network's opacity, held between two limits; `cloud` and `shadow` the detector's probabilities, widened to
-take rims and halos along, a shadow counting only with a cloud around; `near` how far anything was found within 640 m;
-`bright` and `dark` how far the pixel still departs from the ground that would replace it, as cloud or shadow does: of
-thin cover that leaves the pixel much as the ground is, what it shows is kept. Where nothing was found around, no m
-reaches the usual threshold.
+take rims and halos along, a shadow counting only with a cloud around; `near` how far anything was found here or within
+640 m, and how much of that is covered: the more, the more the network is believed; `bright` and `dark` how far the
+pixel, or a bright one beside it, departs from the ground that would replace it, as cloud or shadow does: of thin cover
+that leaves the pixel much as the ground is, what it shows is kept. Where nothing was found around, no m reaches the
+usual threshold.
 
 All that lies on the detector's grid is local: nothing farther than `REACH` of its pixels matters.
 """
@@ -44,15 +45,20 @@ THRESHOLD = 0.2
 _LIMIT = 4.0
 """The network's log odds count up to this, either way."""
 
+_SHARE, _MOST = 0.6, 1.2
+"""Of how far something was found around: what the share that is covered counts, and what that share is multiplied by."""
+
 _FOUND, _VETO = 6.0, 6.0
 """Log odds for cover where the detector is sure of it, and against where it finds nothing around."""
 
 _DEPARTURE = {"cloud": 0.04, "shadow": 0.06}
-"""Reflectance by which cloud outshines the ground in all visible bands, or shadow darkens the near infrared, to count
-fully."""
+"""Reflectance by which cloud outshines the ground in the visible, or shadow darkens the near infrared, to count fully."""
+
+_FRINGE = 4
+"""Pixels around a bright one that count as it does: the coloured fringes and the halo of a cloud's edge."""
 
 _CONTRAST_SIDE = 5
-CONTRAST_REACH = _CONTRAST_SIDE // 2
+CONTRAST_REACH = _CONTRAST_SIDE // 2 + _FRINGE
 """Pixels beyond which nothing matters to `contrast`."""
 
 _TAINTED, _KEPT = 2, 0.1
@@ -74,8 +80,12 @@ def evidence(probabilities: Tensor) -> Tensor:
         (B, 3, h, w) on the same grid: cloud, shadow, and how far anything was found around; 0 to 1.
     """
     cloud, shadow = probabilities[:, :1], probabilities[:, 1:]
-    near = widen((cloud + shadow).clamp(max=1), AROUND)
-    return torch.cat([widen(cloud, RIM), widen(shadow, RIM) * widen(cloud, CASTING), near], dim=1)
+    either = (cloud + shadow).clamp(max=1)
+    side = 2 * AROUND + 1
+    share = partial_mean(partial_mean(either, (side, 1), 1, (AROUND, 0)), (1, side), 1, (0, AROUND))
+    around = (1 - _SHARE) * widen(either, AROUND) + _SHARE * (_MOST * share).clamp(max=1)
+    cloud, shadow = widen(cloud, RIM), widen(shadow, RIM) * widen(cloud, CASTING)
+    return torch.cat([cloud, shadow, torch.maximum(around, (cloud + shadow).clamp(max=1))], dim=1)
 
 
 def widen(x: Tensor, reach: int) -> Tensor:
@@ -123,11 +133,12 @@ def contrast(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
     for names, sign, full in ((_VISIBLE, 1, _DEPARTURE["cloud"]), (_INFRARED, -1, _DEPARTURE["shadow"])):
         there = [INDEX[name] for name in names if name in bands]
         if there:
-            found.append((sign * departs[:, there]).amin(1, keepdim=True) / full)
+            found.append(sign * departs[:, there].mean(1, keepdim=True) / full)
         else:
             found.append(torch.ones_like(optical[:, :1]))
-    smooth = partial_mean(torch.cat(found, dim=1), (_CONTRAST_SIDE,) * 2, 1, (CONTRAST_REACH,) * 2)
-    return smooth.clamp(0, 1)
+    smooth = partial_mean(torch.cat(found, dim=1), (_CONTRAST_SIDE,) * 2, 1, (_CONTRAST_SIDE // 2,) * 2).clamp(0, 1)
+    bright = F.max_pool2d(smooth[:, :1], 2 * _FRINGE + 1, 1, _FRINGE)
+    return torch.cat([bright, smooth[:, 1:]], dim=1)
 
 
 def compose_opacity(
