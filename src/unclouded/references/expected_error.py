@@ -1,0 +1,62 @@
+"""The error to expect of a prediction, as a function of what is known before the truth is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+_STEPS = 25
+_RIDGE = 3e-3
+_SMALLEST = 1e-4
+
+
+@dataclass(frozen=True)
+class ExpectedError:
+    """log E|e| is linear in features: a regression by maximum likelihood with Laplace errors.
+
+    Attributes:
+        centre, spread: (D,) of the features, which are standardised and cut at 4.
+        weights: (1 + D,), the intercept first.
+    """
+
+    centre: Float32
+    spread: Float32
+    weights: Float32
+
+    @classmethod
+    def fit(cls, features: Float32, error: Float32, weight: Float32 | None = None) -> ExpectedError:
+        """Fit to features (n, D) and absolute errors (n,); minimises the mean of log s + |e| / s (Fisher scoring)."""
+        centre, deviation = features.mean(axis=0), features.std(axis=0) + np.float32(1e-6)
+        z = _design(features, centre, deviation).astype(np.float64)
+        e = np.maximum(error.astype(np.float64), _SMALLEST)
+        # A gross error tells of its place no more than a large one.
+        e = np.minimum(e, 20 * np.median(e))
+        w = np.zeros(z.shape[1])
+        w[0] = np.log(e.mean())
+        penalty = _RIDGE * len(z) * np.eye(len(w))
+        penalty[0, 0] = 0
+        hessian = z.T @ z + penalty
+        for _ in range(_STEPS):
+            ratio = np.minimum(e * np.exp(-np.clip(z @ w, -12, 3)), 20)
+            step = np.linalg.solve(hessian, z.T @ (ratio - 1) - penalty @ w)
+            w = w + step / max(1.0, float(np.abs(step).max()))
+            if np.abs(step).max() < 1e-4:
+                break
+        w[0] += np.log((error / np.exp(np.clip(z @ w, -12, 3))).mean())
+        return cls(centre, deviation, w.astype(np.float32))
+
+    def __call__(self, features: Float32) -> Float32:
+        """E|e| (n,) for features (n, D)."""
+        logarithm = (_design(features, self.centre, self.spread) * self.weights).sum(axis=1)
+        expected: Float32 = np.exp(np.clip(logarithm, -9, 1))
+        return expected
+
+
+def _design(features: Float32, centre: Float32, deviation: Float32) -> Float32:
+    z = np.clip((features - centre) / deviation, -4, 4)
+    return np.concatenate([np.ones((len(z), 1), np.float32), z], axis=1)
