@@ -21,7 +21,7 @@ FINEST = 256
 """Pixels between the nodes of the finest lattice of coefficients; half of it in scenes of at most two such squares."""
 SHRINKAGE = 0.1
 _NARROWEST_WIDTH = 4
-_ROBUST = 3.0
+_ROBUST = 6.0
 _PASSES = 2
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.references.expected_error import ExpectedError
 from unclouded.references.holdout import blobs
-from unclouded.references.local_ridge import predict
-from unclouded.references.model import Choice, Fit, at_positions
-from unclouded.references.statistics import SceneStatistics
+from unclouded.references.local_ridge import predict, predict_square
+from unclouded.references.mixture import Judgement, features, whiten
+from unclouded.references.model import Choice, Fit, at_positions, finest_lattice
+from unclouded.references.statistics import Layout, SceneStatistics
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -27,12 +27,12 @@ FOLDS = 6
 CHOOSING_FOLDS = 3
 RIDGES = (1e-5, 1e-3, 1e-2, 1e-1)
 PRIORS = (2_000.0, 16_000.0)
-POWERS = (1.0, 2.0, 4.0, 8.0, 16.0)
 MOST_MODELS = 10
 MOST_TOGETHER = 4
 LEAST_SAMPLES = 50
 FOLD_SAMPLE = 6_000
-FLOOR = np.float32(1e-4)
+CHUNK = 64
+"""Pixels on a side of the squares in which pixels are predicted; they lie on the scene's grid, not the window's."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Model:
         references: which; empty for the fill from the scene alone.
         columns: their bands among all channels.
         centre, deviation: (P,) that standardise those.
-        coefficients: (rows, columns, 1 + P, C) at the nodes.
+        coefficients: (rows, columns, 1 + P, C) at the nodes of the lattice.
         whitening: (1 + P, P) that makes the predictors uncorrelated, for the leverage.
         fields: (C + 2, h, w) on the grid of cells, see `Fit.fields`.
-        expected: error to expect.
         choice: what the blobs chose.
+        loss: mean absolute error of the blobs.
     """
 
     references: tuple[int, ...]
@@ -57,20 +57,153 @@ class Model:
     coefficients: Float32
     whitening: Float32
     fields: Float32
-    expected: ExpectedError
     choice: Choice
+    loss: float
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Predicted ground of a window.
+
+    Attributes:
+        reflectance: (C, h, w); 0 where none was asked for.
+        error: (h, w) the mean absolute error over the bands that is to be expected.
+        source: (h, w) -1 where none was asked for or the fill from the scene alone weighs most, else the reference.
+        transferred: (h, w) the share that references have in it, 0 to 1.
+    """
+
+    reflectance: Float32
+    error: Float32
+    source: NDArray[np.int16]
+    transferred: Float32
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What pass 2 needs, of the whole scene."""
+    """The fitted scene: everything that pass 2 needs besides the references' own pixels.
 
-    statistics_layout: object
+    Attributes:
+        layout: of the scene.
+        models: the fill from the scene alone, then those from sets of references.
+        judgement: how they are mixed.
+        seen: (M, h, w) share of each cell that each model's references show.
+    """
+
+    layout: Layout
     models: list[Model]
-    power: float
-    mixture: ExpectedError
-    interval: float
-    skill: dict[tuple[int, ...], float]
+    judgement: Judgement
+    seen: Float32
+
+    @property
+    def interval(self) -> float:
+        """Half the width of the 90 % interval of a band of a pixel, as a multiple of `Ground.error`."""
+        return self.judgement.interval
+
+    def predict(
+        self,
+        row: int,
+        column: int,
+        references: Sequence[Float32],
+        references_clear: Sequence[Mask],
+        wanted: Mask,
+    ) -> Ground:
+        """Predict the pixels of a window that are wanted; each is the same however windows are cut.
+
+        Args:
+            row: of the window's first pixel.
+            column: of the window's first pixel.
+            references: reflectance (C_k, h, w) of each, as in the first pass.
+            references_clear: (h, w) of each.
+            wanted: (h, w) pixels to predict.
+        """
+        bands, (height, width) = len(self.layout.bands), wanted.shape
+        out = Ground(
+            np.zeros((bands, height, width), np.float32),
+            np.zeros((height, width), np.float32),
+            np.full((height, width), -1, np.int16),
+            np.zeros((height, width), np.float32),
+        )
+        for top in range(row - row % CHUNK, row + height, CHUNK):
+            for left in range(column - column % CHUNK, column + width, CHUNK):
+                rows = slice(max(top - row, 0), min(top + CHUNK - row, height))
+                columns = slice(max(left - column, 0), min(left + CHUNK - column, width))
+                if wanted[rows, columns].any():
+                    self._predict_chunk(
+                        top, left, row, column, (rows, columns), references, references_clear, wanted, out
+                    )
+        return out
+
+    def _predict_chunk(
+        self,
+        top: int,
+        left: int,
+        row: int,
+        column: int,
+        part: tuple[slice, slice],
+        references: Sequence[Float32],
+        references_clear: Sequence[Mask],
+        wanted: Mask,
+        out: Ground,
+    ) -> None:
+        """One square of `CHUNK` pixels, always computed whole and with the same shapes, so that sums round alike."""
+        rows, columns = part
+        inside = np.s_[rows.start + row - top : rows.stop + row - top, columns.start + column - left : columns.stop + column - left]
+        count, bands = CHUNK * CHUNK, len(self.layout.bands)
+        pixels = np.zeros((self.layout.channel_count, CHUNK, CHUNK), np.float32)
+        clear = np.zeros((len(references), CHUNK, CHUNK), np.bool_)
+        for k, (image, shown) in enumerate(zip(references, references_clear, strict=True)):
+            there = shown[rows, columns] & np.isfinite(image[:, rows, columns]).all(axis=0)
+            clear[(k, *inside)] = there
+            pixels[(self.layout.channels(k), *inside)] = np.where(there, image[:, rows, columns], np.float32(0))
+        flat = pixels.reshape(len(pixels), count)
+        visible = clear.reshape(len(clear), count)
+        lattice = finest_lattice(self.layout.height, self.layout.width)
+        ground = np.zeros((len(self.models), count, bands), np.float32)
+        seen = np.zeros((len(self.models), count), np.float32)
+        tables = []
+        for m, model in enumerate(self.models):
+            fields = _enlarge(model.fields, top, left, self.layout.cell)
+            x = np.concatenate(
+                [np.ones((count, 1), np.float32), (flat[model.columns].T - model.centre) / model.deviation], axis=1
+            )
+            ground[m] = predict_square(lattice, top, left, CHUNK, x, model.coefficients) + fields[:, :bands]
+            tables.append(features(x, model.whitening, fields[:, bands:]))
+            share = _enlarge(self.seen[m : m + 1], top, left, self.layout.cell)[:, 0]
+            # The share fades towards the rim of what references show, so that no border of theirs is seen.
+            fade = np.clip(2 * share - 1, np.float32(0.02), 1)
+            seen[m] = fade * visible[list(model.references)].all(axis=0)
+        mixed, error, share = self.judgement(ground, tables, seen)
+        take = wanted[rows, columns]
+        square = (CHUNK, CHUNK)
+        best = share.argmax(axis=0)
+        owner = np.array([self._owner(model) for model in self.models], np.int16)
+        for target, values in (
+            (out.reflectance, mixed.T.reshape(bands, *square)),
+            (out.error, error.reshape(square)),
+            (out.source, owner[best].reshape(square)),
+            (out.transferred, 1 - share[0].reshape(square)),
+        ):
+            target[..., rows, columns] = np.where(take, values[(..., *inside)], target[..., rows, columns])
+
+    def _owner(self, model: Model) -> int:
+        """The reference that a model's ground is said to be from: of several the one nearest in time."""
+        if not model.references:
+            return -1
+        days = [self.layout.references[k].days for k in model.references]
+        return min(zip(model.references, days, strict=True), key=lambda p: (abs(p[1]) if p[1] is not None else 1e9, p[0]))[0]
+
+
+def _enlarge(fields: Float32, top: int, left: int, cell: int) -> Float32:
+    """Fields (F, h, w) on the grid of cells at the pixels (CHUNK * CHUNK, F) of a square, bilinear."""
+    size = CHUNK // cell + 2
+    answer = fields
+    for axis, start in ((1, top), (2, left)):
+        index = np.clip(np.arange(size) + start // cell - 1, 0, fields.shape[axis] - 1)
+        answer = answer.take(index, axis)
+    where = (np.arange(CHUNK) + 0.5) / cell + 0.5
+    weight = np.maximum(0, 1 - abs(where[:, None] - np.arange(size))).astype(np.float32)
+    enlarged: Float32 = (weight @ answer.astype(np.float32) @ weight.T).reshape(len(fields), -1).T
+    return enlarged
 
 
 @dataclass(frozen=True)
@@ -81,45 +214,6 @@ class _Trial:
     field: Float32
     x: Float32
     seen: Mask
-
-
-def whiten(x: Float32) -> Float64:
-    """(1 + P, P) so that x @ it has uncorrelated columns of variance 1 / P: the squares sum to 1 on average."""
-    predictors = x[:, 1:].astype(np.float64)
-    count = predictors.shape[1]
-    if count == 0:
-        return np.zeros((1, 0))
-    mean = predictors.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov(predictors.T).reshape(count, count))
-    root = vectors / np.sqrt(np.maximum(values, values.max() * 1e-4) * count)
-    return np.concatenate([-(mean @ root)[None], root])
-
-
-def features(x: Float32, whitening: Float32, fields: Float32) -> Float32:
-    """(n, 3 + P) what the error of a prediction is told from: distance, size of the residual, leverage, spectrum."""
-    leverage = np.log(np.square(x @ whitening).sum(axis=1, keepdims=True) + np.float32(0.05))
-    return np.concatenate([fields, leverage, x[:, 1:]], axis=1)
-
-
-def mixture_features(ground: Float32, expected: Float32, share: Float32) -> tuple[Float32, Float32]:
-    """The mixture (n, C) of predictions (M, n, C), and what its error is told from (n, 3).
-
-    Args:
-        ground: predictions; the first is the fill from the scene alone.
-        expected: (M, n) errors.
-        share: (M, n), summing to 1.
-    """
-    mixed = (ground * share[..., None]).sum(axis=0)
-    apart = (abs(ground - mixed).mean(axis=2) * share).sum(axis=0)
-    filled = abs(ground[0] - mixed).mean(axis=1)
-    logs = [np.log(np.maximum(v, FLOOR)) for v in (np.exp((np.log(expected) * share).sum(axis=0)), apart, filled)]
-    return mixed, np.stack(logs, axis=1)
-
-
-def shares(expected: Float32, usable: Float32, power: float) -> Float32:
-    """(M, n) shares that go with the inverse expected error to a power; `usable` (M, n) is 0 where there is none."""
-    weight = usable * (expected.min(axis=0) / expected) ** np.float32(power)
-    return weight / weight.sum(axis=0)
 
 
 def choose_models(statistics: SceneStatistics, usable: Sequence[int], skill: dict[int, float]) -> list[tuple[int, ...]]:
@@ -167,13 +261,10 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
         add(together)
 
     truth = np.concatenate([statistics.samples[p][:, : len(layout.bands)] for p in position])
-    grounds, expectations, seens, models = [], [], [], []
+    grounds, tables, seens, models = [], [], [], []
     for candidate, choice, made in zip(fits, choices, trials, strict=True):
         ground, field, x, seen = (np.concatenate([getattr(t, n) for t in made]) for n in ("ground", "field", "x", "seen"))
         whitening = whiten(candidate.x).astype(np.float32)
-        table = features(x, whitening, field)
-        error = abs(ground - truth).mean(axis=1)
-        expected = ExpectedError.fit(table[seen], error[seen])
         coefficients = candidate.coefficients(candidate.sums, choice)
         models.append(
             Model(
@@ -183,25 +274,17 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
                 candidate.deviation,
                 coefficients.astype(np.float32),
                 whitening,
-                candidate.fields(coefficients, None),
-                expected,
+                candidate.fields(coefficients, None).astype(np.float16),
                 choice,
+                skill[candidate.references],
             )
         )
         grounds.append(ground)
-        expectations.append(expected(table))
+        tables.append(features(x, whitening, field))
         seens.append(seen)
-    ground, expected, seen = np.stack(grounds), np.stack(expectations), np.stack(seens).astype(np.float32)
-    losses = []
-    for power in POWERS:
-        mixed, _ = mixture_features(ground, expected, shares(expected, seen, power))
-        losses.append(abs(mixed - truth).mean())
-    power = POWERS[int(np.argmin(losses))]
-    mixed, table = mixture_features(ground, expected, shares(expected, seen, power))
-    error = abs(mixed - truth)
-    mixture = ExpectedError.fit(table, error.mean(axis=1))
-    interval = float(np.quantile(error / mixture(table)[:, None], 0.9))
-    return Transfer(layout, models, power, mixture, interval, skill)
+    judgement = Judgement.fit(np.stack(grounds), tables, np.stack(seens).astype(np.float32), truth)
+    shown = [statistics.seen[list(m.references)].min(axis=0, initial=1) for m in models]
+    return Transfer(layout, models, judgement, np.stack(shown).astype(np.float16))
 
 
 def _fold_samples(statistics: SceneStatistics, held: Mask) -> NDArray[np.intp]:
