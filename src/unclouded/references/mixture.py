@@ -14,6 +14,7 @@ Float64 = NDArray[np.float64]
 
 POWERS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _LEADING_POWER = 4.0
+_BETTER = 0.95
 _FLOOR = np.float32(1e-4)
 
 
@@ -85,6 +86,9 @@ class Judgement:
         power: of the shares.
         mixture: error to expect of the mixture.
         interval: half the width of the 90 % interval of a band, in expected errors.
+        say: what the fill weighs where references show the pixel, 0 to 1. Clouds lie where they lie, over ground unlike
+            the clear ground too, which only references can know: the fill counts only as far as the blobs found it
+            no worse than the best of them.
     """
 
     alone: list[ExpectedError]
@@ -92,6 +96,7 @@ class Judgement:
     power: float
     mixture: ExpectedError
     interval: float
+    say: float
 
     @classmethod
     def fit(cls, ground: Float32, tables: list[Float32], seen: Float32, truth: Float32) -> Judgement:
@@ -107,12 +112,17 @@ class Judgement:
                 where = any_seen if m == 0 else seen[m] > 0
                 beside.append(ExpectedError.fit(pairs[m][where], error[m][where]))
             expected = _beside(beside, expected, pairs, seen)
-        losses = [abs(mix(ground, expected, shares(expected, seen, p))[0] - truth).mean() for p in POWERS]
+        say = 1.0
+        if len(ground) > 1:
+            ratio = min(float(e[s > 0].mean() / error[0][s > 0].mean()) for e, s in zip(error[1:], seen[1:], strict=True))
+            say = float(np.clip((ratio - _BETTER) / (1 - _BETTER), 0, 1))
+        usable = _usable(seen, say)
+        losses = [abs(mix(ground, expected, shares(expected, usable, p))[0] - truth).mean() for p in POWERS]
         power = POWERS[int(np.argmin(losses))]
-        mixed, table = mix(ground, expected, shares(expected, seen, power))
+        mixed, table = mix(ground, expected, shares(expected, usable, power))
         error = abs(mixed - truth)
         mixture = ExpectedError.fit(table, error.mean(axis=1))
-        return cls(alone, beside, power, mixture, float(np.quantile(error / mixture(table)[:, None], 0.9)))
+        return cls(alone, beside, power, mixture, float(np.quantile(error / mixture(table)[:, None], 0.9)), say)
 
     def __call__(self, ground: Float32, tables: list[Float32], seen: Float32) -> tuple[Float32, Float32, Float32]:
         """The mixture (n, C), the error to expect (n,), and the shares (M, n).
@@ -126,9 +136,16 @@ class Judgement:
         if self.beside:
             pairs = np.stack([np.log(expected), departures(ground, expected, seen)], axis=2)
             expected = _beside(self.beside, expected, pairs, seen)
-        share = shares(expected, seen, self.power)
+        share = shares(expected, _usable(seen, self.say), self.power)
         mixed, table = mix(ground, expected, share)
         return mixed, self.mixture(table), share
+
+
+def _usable(seen: Float32, say: float) -> Float32:
+    """What predictions may weigh (M, n): the fill all where nothing else is shown, else its say."""
+    usable = seen.copy()
+    usable[0] = np.float32(1) - np.float32(1 - say) * seen[1:].max(axis=0, initial=0)
+    return usable
 
 
 def _beside(beside: list[ExpectedError], alone: Float32, pairs: Float32, seen: Float32) -> Float32:
