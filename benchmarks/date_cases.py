@@ -2,9 +2,10 @@
 
 The definitions of sites, masks and pairs for `dates.py`. Where a site has a series, the mask and the cloudy pixels are
 those of a partly cloudy date of the same site; where it has clear images, or whole overcast ones, alone
-(`worldcereal_monthly`, `gfmap_*`, `california_fires`, `bark_beetle`), the mask is one of ROI 146, cut to size, and 0.6 stands under it: with the mask given
-what stands there is not read. The mask of `wright` is by brightness and leaves haze and shadow, so that some "clear" dates
-and rims are not. `small_icos_16px` is left out: with 2 x 2 cells of 8 pixels nothing can be told from its surroundings.
+(`worldcereal_monthly`, `gfmap_*`, `california_fires`, `bark_beetle`), the mask is one of ROI 146, cut to size, and 0.6
+stands under it: with the mask given what stands there is not read. The mask of `wright` is by brightness and leaves
+haze and shadow, so that some "clear" dates and rims are not, and takes bright bare ground for cloud.
+`small_icos_16px` is left out: in 16 x 16 pixels there are no surroundings.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def covered():
 
 
 def _errors(transfer, covered, references):
-    scene, truth, mask, _ = covered
+    _, truth, mask, _ = covered
     ground = transfer.predict(0, 0, references, [np.ones(mask.shape, bool)] * len(references), mask)
     return abs(ground.reflectance - truth)[:, mask].mean(), ground
 
@@ -66,7 +66,7 @@ def test_windows_give_the_same_bytes_however_they_are_cut(covered):
 
 
 def test_a_date_of_another_place_hardly_harms(covered):
-    scene, _, mask, reference = covered
+    scene, _, mask, _ = covered
     stranger = _land(7)
     alone, _ = _errors(fit(_statistics(scene, mask, [stranger]), []), covered, [stranger])
     with_it, _ = _errors(fit(_statistics(scene, mask, [stranger]), [0]), covered, [stranger])

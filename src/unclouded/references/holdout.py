@@ -29,8 +29,8 @@ def distance_to(known: Mask) -> Float32:
 def blobs(clear: Mask, covered: Mask, count: int, seed: int = 0) -> Iterator[Mask]:
     """`count` masks (h, w), each of about three tenths of the clear cells.
 
-    They are where smooth noise is high. Its width goes with the clouds that are there: half, one and one and a half times
-    as wide as the innermost of the scene's covered cells are deep, so that the distances to clear ground are alike.
+    They are where smooth noise is high. Its width goes with the clouds that are there: half, one and one and a half
+    times as wide as the innermost of the scene's covered cells are deep, so that distances to clear ground are alike.
     """
     rng = np.random.default_rng(seed)
     depth = distance_to(~covered)[covered]

@@ -1,4 +1,4 @@
-"""Ridge regression whose coefficients vary over the scene: nodes of a lattice, each drawn towards the coarser lattice."""
+"""Ridge regression whose coefficients vary over the scene: a lattice's nodes, each drawn towards the coarser one."""
 
 from __future__ import annotations
 
@@ -111,10 +111,10 @@ def predict(lattice: Lattice, position: NDArray[np.int32], x: Float32, coefficie
 def predict_square(lattice: Lattice, top: int, left: int, side: int, x: Float32, coefficients: Float32) -> Float32:
     """Predictions (side * side, C) of a square of pixels that lies between four nodes."""
     row, column = top // lattice.spacing, left // lattice.spacing
-    y, z = ((np.arange(side) + o) % lattice.spacing / lattice.spacing for o in (top, left))
-    four = coefficients[row : row + 2, column : column + 2].transpose(2, 0, 1, 3).reshape(x.shape[1], -1)
+    below, right = ((np.arange(side) + o) % lattice.spacing / lattice.spacing for o in (top, left))
+    four: Float32 = coefficients[row : row + 2, column : column + 2].transpose(2, 0, 1, 3).reshape(x.shape[1], -1)
     made = (x @ four).reshape(side, side, 2, 2, -1)
-    y, z = y.astype(np.float32)[:, None, None], z.astype(np.float32)[None, :, None]
+    y, z = below.astype(np.float32)[:, None, None], right.astype(np.float32)[None, :, None]
     upper = made[:, :, 0, 0] * (1 - z) + made[:, :, 0, 1] * z
     lower = made[:, :, 1, 0] * (1 - z) + made[:, :, 1, 1] * z
     answer: Float32 = (upper * (1 - y) + lower * y).reshape(side * side, -1)

@@ -114,7 +114,9 @@ class Judgement:
             expected = _beside(beside, expected, pairs, seen)
         say = 1.0
         if len(ground) > 1:
-            ratio = min(float(e[s > 0].mean() / error[0][s > 0].mean()) for e, s in zip(error[1:], seen[1:], strict=True))
+            ratio = min(
+                float(e[s > 0].mean() / error[0][s > 0].mean()) for e, s in zip(error[1:], seen[1:], strict=True)
+            )
             say = float(np.clip((ratio - _BETTER) / (1 - _BETTER), 0, 1))
         usable = _usable(seen, say)
         losses = [abs(mix(ground, expected, shares(expected, usable, p))[0] - truth).mean() for p in POWERS]

@@ -1,4 +1,4 @@
-"""One prediction of the scene's ground from one set of references: a local ridge regression and its residual, spread."""
+"""One prediction of the scene's ground from one set of references: a local ridge and its residual, spread."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 FINEST = 256
-"""Pixels between the nodes of the finest lattice of coefficients; half of it in scenes of at most two such squares."""
+"""Pixels between the finest lattice's nodes; half of it in scenes of at most two such squares, twice in the largest."""
 SHRINKAGE = 0.1
 _NARROWEST_WIDTH = 4
 _ROBUST = 6.0
 _PASSES = 2
+_LARGE = 6144
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Fit:
         self.weight = self._robust_weights()
         self.sums = moments(self.lattice, self.position, self.x, self.y, self.weight)
         self.cells = (statistics.clear > 0) & statistics.agree[chosen].all(axis=0)
+        self._held: dict[int, tuple[Float64, Float64]] = {}
         rows, columns = np.nonzero(self.cells)
         self._cell_index = rows, columns
         self._cell_position = np.stack([rows, columns], 1).astype(np.int32) * layout.cell + layout.cell // 2
@@ -101,11 +103,14 @@ class Fit:
             weight = np.minimum(1, _ROBUST / np.maximum(size, 1e-6)).astype(np.float32)
         return weight
 
-    def held_sums(self, held: Mask) -> tuple[Float64, Float64]:
-        """Sums without the samples of the cells that are left out."""
+    def held_sums(self, number: int, held: Mask) -> tuple[Float64, Float64]:
+        """Sums without the samples of the cells that are left out; kept under the fold's number."""
+        if number in self._held:
+            return self._held[number]
         out = self.in_cells(held, self.position)
         xx, xy = moments(self.lattice, self.position[out], self.x[out], self.y[out], self.weight[out])
-        return self.sums[0] - xx, self.sums[1] - xy
+        self._held[number] = self.sums[0] - xx, self.sums[1] - xy
+        return self._held[number]
 
     def in_cells(self, cells: Mask, position: NDArray[np.int32]) -> Mask:
         """Which positions (n, 2) lie in cells (h, w) that are true."""
@@ -119,8 +124,8 @@ class Fit:
         return solve_lattice(*sums, choice.ridge, prior, choice.levels)
 
     def fields(self, coefficients: Float64, held: Mask | None) -> Float32:
-        """(C + 2, h, w) on the grid of cells: the residual, the log of the distance to cells that show it, and of its size."""
-        statistics, layout = self.statistics, self.statistics.layout
+        """(C + 2, h, w) on the grid of cells: residual, log of the distance to cells that show it, log of its size."""
+        layout = self.statistics.layout
         known = self.cells if held is None else self.cells & ~held
         own = known[self._cell_index]
         rows, columns = (index[own] for index in self._cell_index)
@@ -141,7 +146,8 @@ class Fit:
 
 def finest_lattice(height: int, width: int) -> Lattice:
     """The lattice of the coefficients of a scene."""
-    return Lattice(height, width, FINEST if max(height, width) > 2 * FINEST else FINEST // 2)
+    side = max(height, width)
+    return Lattice(height, width, FINEST // 2 if side <= 2 * FINEST else FINEST if side <= _LARGE else 2 * FINEST)
 
 
 def at_positions(fields: Float32, position: NDArray[np.int32], cell: int) -> Float32:

@@ -19,7 +19,7 @@ BLOCK = 1024
 """Pixels on a side of the blocks of the first pass; every size of cell divides it."""
 _CELLS = ((512, 2), (2048, 4), (6144, 8))
 _LARGEST_CELL = 16
-_SAMPLE = 400_000
+_SAMPLE = 150_000
 
 
 @dataclass(frozen=True)

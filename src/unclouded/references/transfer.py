@@ -147,7 +147,9 @@ class Transfer:
     ) -> None:
         """One square of `CHUNK` pixels, always computed whole and with the same shapes, so that sums round alike."""
         rows, columns = part
-        inside = np.s_[rows.start + row - top : rows.stop + row - top, columns.start + column - left : columns.stop + column - left]
+        inside = np.s_[
+            rows.start + row - top : rows.stop + row - top, columns.start + column - left : columns.stop + column - left
+        ]
         count, bands = CHUNK * CHUNK, len(self.layout.bands)
         pixels = np.zeros((self.layout.channel_count, CHUNK, CHUNK), np.float32)
         clear = np.zeros((len(references), CHUNK, CHUNK), np.bool_)
@@ -190,7 +192,9 @@ class Transfer:
         if not model.references:
             return -1
         days = [self.layout.references[k].days for k in model.references]
-        return min(zip(model.references, days, strict=True), key=lambda p: (abs(p[1]) if p[1] is not None else 1e9, p[0]))[0]
+        return min(
+            zip(model.references, days, strict=True), key=lambda p: (abs(p[1]) if p[1] is not None else 1e9, p[0])
+        )[0]
 
 
 def _enlarge(fields: Float32, top: int, left: int, cell: int) -> Float32:
@@ -247,7 +251,7 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
         if len(candidate.usable) < LEAST_SAMPLES + 2 * candidate.x.shape[1]:
             return
         choice = _choose(candidate, folds, position)
-        made = [_try(candidate, choice, held, samples) for held, samples in zip(folds, position, strict=True)]
+        made = [_try(candidate, choice, i, h, p) for i, (h, p) in enumerate(zip(folds, position, strict=True))]
         fits.append(candidate)
         choices.append(choice)
         trials.append(made)
@@ -263,7 +267,9 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
     truth = np.concatenate([statistics.samples[p][:, : len(layout.bands)] for p in position])
     grounds, tables, seens, models = [], [], [], []
     for candidate, choice, made in zip(fits, choices, trials, strict=True):
-        ground, field, x, seen = (np.concatenate([getattr(t, n) for t in made]) for n in ("ground", "field", "x", "seen"))
+        ground, field, x, seen = (
+            np.concatenate([getattr(t, n) for t in made]) for n in ("ground", "field", "x", "seen")
+        )
         whitening = whiten(candidate.x).astype(np.float32)
         coefficients = candidate.coefficients(candidate.sums, choice)
         models.append(
@@ -294,13 +300,13 @@ def _fold_samples(statistics: SceneStatistics, held: Mask) -> NDArray[np.intp]:
     return inside[:: max(1, len(inside) // FOLD_SAMPLE)]
 
 
-def _try(candidate: Fit, choice: Choice, held: Mask, samples: NDArray[np.intp]) -> _Trial:
+def _try(candidate: Fit, choice: Choice, number: int, held: Mask, samples: NDArray[np.intp]) -> _Trial:
     statistics = candidate.statistics
-    coefficients = candidate.coefficients(candidate.held_sums(held), choice)
+    coefficients = candidate.coefficients(candidate.held_sums(number, held), choice)
     fields = candidate.fields(coefficients, held)
     position = statistics.position[samples]
     x = candidate.design(statistics.samples[samples][:, candidate.columns])
-    seen = statistics.sample_seen[samples][:, list(candidate.references)].all(axis=1)
+    seen: Mask = np.asarray(statistics.sample_seen[samples][:, list(candidate.references)].all(axis=1))
     here = at_positions(fields, position, statistics.layout.cell)
     bands = len(statistics.layout.bands)
     ground = predict(candidate.lattice, position, x, coefficients) + here[:, :bands]
@@ -323,7 +329,9 @@ def _choose(candidate: Fit, folds: list[Mask], position: list[NDArray[np.intp]])
 
     def loss(choice: Choice) -> float:
         pairs = list(zip(folds, position, strict=True))[:CHOOSING_FOLDS]
-        return _loss(candidate.statistics, [_try(candidate, choice, h, p) for h, p in pairs], position)
+        return _loss(
+            candidate.statistics, [_try(candidate, choice, i, h, p) for i, (h, p) in enumerate(pairs)], position
+        )
 
     if not candidate.references:
         return Choice(RIDGES[0], 0.0, 0)

@@ -23,7 +23,7 @@ class Verdict:
     Attributes:
         reference: its number.
         usable: whether `transfer.fit` is to be given it.
-        fault: None, or "identical", "duplicate", "cloudy", "not common", "elsewhere" (all not usable), "offset" (usable).
+        fault: None, or "identical", "duplicate", "cloudy", "not common", "elsewhere" (not usable), "offset" (usable).
         reason: one line for people; empty without a fault.
     """
 
@@ -45,7 +45,9 @@ def _verdict(statistics: SceneStatistics, k: int) -> Verdict:
         return Verdict(k, False, "cloudy", f"{name}: shows no ground within the scene: cloud, no data, or outside it")
     both = statistics.sample_seen[:, k]
     if both.sum() < _LEAST_PIXELS:
-        return Verdict(k, False, "not common", f"{name}: {int(both.sum())} sampled pixels are clear in it and the scene")
+        return Verdict(
+            k, False, "not common", f"{name}: {int(both.sum())} sampled pixels are clear in it and the scene"
+        )
     theirs = statistics.samples[both][:, layout.channels(k)].astype(np.float64)
     ours = statistics.samples[both][:, : len(layout.bands)].astype(np.float64)
     for other in range(k):
@@ -69,7 +71,10 @@ def _verdict(statistics: SceneStatistics, k: int) -> Verdict:
         shift = np.median(b - a, axis=0)
         if abs(abs(shift.mean()) - _OFFSET) < _OFFSET_TOLERANCE and shift.std() < _OFFSET_TOLERANCE:
             return Verdict(
-                k, True, "offset", f"{name}: {shift.mean():+.2f} in every band: its DN seem 1,000 off; taken out by the fit"
+                k,
+                True,
+                "offset",
+                f"{name}: {shift.mean():+.2f} in every band: its DN seem 1,000 off; taken out by the fit",
             )
     return Verdict(k, True)
 
