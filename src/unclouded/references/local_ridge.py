@@ -114,10 +114,11 @@ def predict_square(lattice: Lattice, top: int, left: int, side: int, x: Float32,
     below, right = ((np.arange(side) + o) % lattice.spacing / lattice.spacing for o in (top, left))
     four: Float32 = coefficients[row : row + 2, column : column + 2].transpose(2, 0, 1, 3).reshape(x.shape[1], -1)
     made = (x @ four).reshape(side, side, 2, 2, -1)
-    y, z = below.astype(np.float32)[:, None, None], right.astype(np.float32)[None, :, None]
+    y: Float32 = below.astype(np.float32)[:, None, None]
+    z: Float32 = right.astype(np.float32)[None, :, None]
     upper = made[:, :, 0, 0] * (1 - z) + made[:, :, 0, 1] * z
     lower = made[:, :, 1, 0] * (1 - z) + made[:, :, 1, 1] * z
-    answer: Float32 = (upper * (1 - y) + lower * y).reshape(side * side, -1)
+    answer: Float32 = np.asarray(upper * (1 - y) + lower * y, np.float32).reshape(side * side, -1)
     return answer
 
 
