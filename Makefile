@@ -1,19 +1,19 @@
 PYTHON ?= python3
 INSTALL = .venv/bin/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo data docs test lint
+.PHONY: demo docs test lint cluster data export report view
 demo: .venv/installed
 	.venv/bin/unclouded demo --output demo --overwrite
 
-data: .venv/installed
-	$(INSTALL) --editable '.[data]'
+cluster data export report view: .venv/installed
+	$(INSTALL) --editable '.[$@]'
 
 docs: .venv/installed
 	$(INSTALL) --editable '.[docs]'
 	.venv/bin/mkdocs build --strict
 
 test: .venv/installed-dev
-	.venv/bin/python -m pytest -m "not slow"
+	.venv/bin/python -m pytest -m "not slow" --durations=20
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
@@ -26,5 +26,5 @@ lint: .venv/installed-dev
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(INSTALL) --editable '.[dev,benchmark,cluster,data,docs,export,view]'
+	$(INSTALL) --editable '.[dev,benchmark,cluster,data,docs,export,report,view]'
 	touch $@

@@ -23,7 +23,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,14 +31,15 @@ from numpy.typing import NDArray
 from pairs import Pair, cloud_masks, load_pairs
 
 from unclouded import bands
-from unclouded.clearing.clear import clear_patch
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.patch import clear_patch
 from unclouded.data.archive import Archive
 from unclouded.evaluation.fills import mean_fill, smooth_fill
 from unclouded.evaluation.frechet import bootstrap, floor, frechet_distance
 from unclouded.evaluation.inception_score import multi_label_inception_score
 from unclouded.evaluation.neighbours import neighbourhood
 from unclouded.evaluation.paired import INDICES, average, compare, normalised_difference
-from unclouded.evaluation.suite import Loaded, Measuring, evaluate
+from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
 from unclouded.models.generator import Observation
 from unclouded.models.weights import load_generator, load_land_cover
 from unclouded.settings import TranslatorSettings, load_settings
@@ -56,7 +56,7 @@ ROWS: dict[str, tuple[tuple[str, list[str]], list[str], bool]] = {
     "simulated clouds and both cycles": (_BOTH, [], True),
     "the same, cycle by distributions": (_BOTH, ["unpaired.cycle_by=distributions"], False),
     "the same, noise in the cycle": (_BOTH, ["unpaired.noise=0.01"], False),
-    "the same, against sameness over z": (_BOTH, ["loss.sameness=0.05"], False),
+    "the same, with mode seeking over z": (_BOTH, ["loss.mode_seeking=0.05"], False),
     "paper, our networks (spatial z_x)": (_OURS, [], False),
     "paper": (("paper.yaml", []), [], True),
 }
@@ -92,7 +92,7 @@ class Bench:
     def __init__(self, data: Path, archive: Archive, patches: int) -> None:
         self.pairs = list(load_pairs(data, "validation"))
         self.masks = cloud_masks([pair.cloudy for pair in self.pairs])
-        self.land_cover = Loaded(*load_land_cover("land-cover"))
+        self.land_cover = TrainedNetwork(*load_land_cover("land-cover"))
         self.archive, self.patches = archive, patches
         self.truth = self.features([pair.clear for pair in self.pairs])[0]
         with warnings.catch_warnings():
@@ -150,8 +150,8 @@ class Bench:
 
     def simulated(self, weights: str | Path) -> dict[str, float]:
         """Measure weights on the simulated test split."""
-        measuring = Measuring(split="test", limit=self.patches, repeats=0)
-        record = evaluate(self.archive, Loaded(*load_generator(weights)), self.land_cover, measuring)
+        config = EvaluationConfig(split="test", limit=self.patches, repeats=0)
+        record = evaluate(self.archive, TrainedNetwork(*load_generator(weights)), self.land_cover, config)
         errors = record["paired"]
         return {
             "shadow": errors["cleared"]["regions"]["shadow"]["mae"],
@@ -163,15 +163,15 @@ class Bench:
     def weights(self, weights: str | Path) -> dict[str, float]:
         """Measure weights on both sets."""
         generator, header = load_generator(weights)
-        if weights != "default":
-            # The factor that the settings name was found for the bundled weights.
-            generator.calibration = 1.0
+        # The factor that the settings name was found for the bundled weights.
+        calibration = 1.0 if weights == "default" else header.calibration
 
         def clear(pair: Pair, mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             radar = pair.radar if header.settings["training"].get("radar", True) else None
-            how: dict[str, Any] = {"threshold": header.threshold, "radar": radar}
-            typical = clear_patch(pair.cloudy, bands.L1C, "L1C", generator, **how)[0]
-            return typical, clear_patch(pair.cloudy, bands.L1C, "L1C", generator, samples=SAMPLES, **how)[2]
+            given = pair.cloudy, bands.L1C, "L1C", generator
+            typical = clear_patch(*given, ClearOptions(precision="fp32"), radar=radar)[0]
+            drawn = ClearOptions(precision="fp32", samples=SAMPLES)
+            return typical, clear_patch(*given, drawn, radar=radar)[2] / calibration
 
         return self.real(clear) | self.simulated(weights)
 

@@ -18,7 +18,8 @@ import rasterio
 import yaml
 from rasterio.errors import NotGeoreferencedWarning
 
-from unclouded.clearing.clear import clear_patch
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.patch import clear_patch
 from unclouded.models.weights import load_generator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +41,7 @@ def main() -> None:
         with rasterio.open(path) as file:
             reflectance = file.read().astype(np.float32) / np.float32(10_000)
             bands, level = file.descriptions, file.tags()["level"]
-        cleared, _, _ = clear_patch(reflectance, bands, level, generator.eval(), threshold=generator.threshold)
+        cleared, _, _ = clear_patch(reflectance, bands, level, generator, ClearOptions(precision="fp32"))
         share = float((cleared == reflectance).all(axis=0).mean())
         height, width = reflectance.shape[1:]
         print(f"{path.stem:14} {level} {len(bands):2} bands {height:5} x {width:4} {share:8.2%}")

@@ -54,16 +54,16 @@ def settings_of(row: str, steps: int, batch: int, seed: int) -> LandCoverSetting
 
 def train_row(archive: Archive, path: Path, settings: LandCoverSettings, run: Path) -> Path:
     """Train until the last step, from where an earlier run stopped; return the weights."""
-    rate = settings.training
+    config = settings.training
     log = run / "log.jsonl"
     lines = log.read_text().splitlines() if log.exists() else []
-    if lines and json.loads(lines[-1])["step"] == rate.steps:
+    if lines and json.loads(lines[-1])["step"] == config.steps:
         return run / "weights.safetensors"
-    common = {"classes": settings.classes, "batch": rate.batch, "seed": rate.seed}
-    varied = Augmentation(turn=rate.turn, drop_bands=rate.drop_bands, drop_radar=1.0)
+    common = {"classes": settings.classes, "batch": config.batch, "seed": config.seed}
+    varied = Augmentation(flip_rotate=config.flip_rotate, drop_bands=config.drop_bands, drop_guides=1.0)
     data = Data(
         LabelledPatches(archive, "train", augmentation=varied, **common),
-        LabelledPatches(archive, "validation", limit=rate.validation_patches, **common),
+        LabelledPatches(archive, "validation", limit=config.validation_patches, **common),
         checksum(path),
     )
     return train(settings, data, run, resume=(run / "checkpoint.pt").exists())

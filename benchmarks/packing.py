@@ -19,10 +19,10 @@ from pathlib import Path
 
 from unclouded.data import bigearthnet
 from unclouded.data.archive import VALUES
-from unclouded.data.packing import Job, Loaded, pack
+from unclouded.data.packing import Job, PatchRecord, pack
 
 
-def load_copy(job: Job) -> Loaded:
+def load_copy(job: Job) -> PatchRecord:
     """Load a patch under another name."""
     original, number = job.source
     loaded = bigearthnet.load(original)
@@ -31,7 +31,7 @@ def load_copy(job: Job) -> Loaded:
     row["patch_id"] = job.patch_id
     if row["s1_name"] is not None:
         row["s1_name"] = renamed[str(row["s1_name"])]
-    return Loaded({renamed[key]: tensors for key, tensors in loaded.values.items()}, row)
+    return PatchRecord({renamed[key]: tensors for key, tensors in loaded.values.items()}, row)
 
 
 def copies(originals: list[Job], count: int) -> list[Job]:

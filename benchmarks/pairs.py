@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from s2cloudless import S2PixelCloudDetector
 
 from unclouded import bands
-from unclouded.clearing.clear import clear_patch
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.patch import clear_patch
 from unclouded.evaluation.paired import PairedErrors, average, compare
 from unclouded.models.weights import load_generator
 
@@ -116,8 +117,8 @@ def main() -> None:
         image: NDArray[np.float32], names: tuple[str, ...] = bands.L1C, radar: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         chosen = image[[bands.INDEX[name] for name in names]]
-        how = {"samples": arguments.samples, "threshold": header.threshold, "radar": radar}
-        return clear_patch(chosen, names, "L1C", generator, **how)[:2]
+        options = ClearOptions(precision="fp32", samples=arguments.samples)
+        return clear_patch(chosen, names, "L1C", generator, options, radar=radar)[:2]
 
     for pair, mask in zip(pairs, masks, strict=True):
         cleared, opacity = clear(pair.cloudy)

@@ -35,7 +35,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
 
 from unclouded.bands import BANDS, TEN
-from unclouded.clearing.clear import clear_patch
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.patch import clear_patch
 from unclouded.evaluation.paired import PairedErrors, average, compare
 from unclouded.models.weights import load_generator
 
@@ -156,15 +157,13 @@ def main() -> None:
     counts = ", ".join(f"{limit}: {len(list(site.pairs(limit)))}" for limit in LIMITS)
     print(f"pairs by the most days from cloudy image to truth: {counts}")
 
-    results, rows = [], {}
+    results, rows, exact = [], {}, ClearOptions(precision="fp32")
     for cloudy, truth in pairs:
         image, mask = site.reflectance[cloudy], site.cloudy[cloudy]
-        cleared, opacity, _ = clear_patch(image, TEN, "L2A", generator, threshold=header.threshold)
+        cleared, opacity, _ = clear_patch(image, TEN, "L2A", generator, exact)
         ours = {OURS: cleared}
         if (radar := site.radar_near(cloudy)) is not None:
-            ours["ours with radar"] = clear_patch(
-                image, TEN, "L2A", generator, radar=radar, threshold=header.threshold
-            )[0]
+            ours["ours with radar"] = clear_patch(image, TEN, "L2A", generator, exact, radar=radar)[0]
         apart = site.apart(cloudy, truth)
         name = f"{site.days[cloudy]} ({apart} d)"
         results.append(Candidates.of(name, image, site.reflectance[truth], mask, ours, opacity))

@@ -168,7 +168,7 @@ def main() -> None:
     network = OnTile(generator, (cells, cells))
     with torch.inference_mode():
         statistics = generator.summarise(x)
-        context = generator.spread(statistics, generator.context(statistics, x.known))
+        context = generator.spread(statistics, generator.context(statistics, x.conditioning))
     inputs = (*x, context, torch.zeros(1, generator.settings.latent))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(*inputs)

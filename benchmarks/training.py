@@ -28,7 +28,7 @@ from unclouded.models.generator import Observation
 from unclouded.models.translator import Translator
 from unclouded.settings import TranslatorSettings, load_settings
 from unclouded.training import translator as loop
-from unclouded.training.unpaired import generating_terms, judging_terms
+from unclouded.training.unpaired_terms import discriminator_terms, generator_terms
 
 KINDS = ("plain", "plain, memory kept", "ours")
 SETTINGS = Path(__file__).resolve().parents[1] / "settings" / "paper.yaml"
@@ -54,26 +54,32 @@ class Plain:
     """The published loop, line by line: one forward, discriminators, then generators and encoders."""
 
     def __init__(self, settings: TranslatorSettings) -> None:
-        self.training = loop.Training(settings)
+        self.training = loop.TranslatorTraining(settings)
         networks = self.training.translator.to(memory_format=torch.contiguous_format)
         rate = settings.training.learning_rate
-        self.generators = torch.optim.Adam(networks.parts(Translator.GENERATING), rate, (0.5, 0.999), foreach=False)
+        self.generators = torch.optim.Adam(
+            networks.parts(Translator.GENERATORS_AND_ENCODERS), rate, (0.5, 0.999), foreach=False
+        )
         slow = settings.unpaired.discriminator_rate
-        self.judges = torch.optim.Adam(networks.parts(Translator.JUDGING), slow, (0.5, 0.999), foreach=False)
+        self.discriminator_optimiser = torch.optim.Adam(
+            networks.parts(Translator.DISCRIMINATORS), slow, (0.5, 0.999), foreach=False
+        )
 
     def step(self, batches: Same) -> None:
         """Take one step."""
         training, settings = self.training, self.training.settings
         x, y = batches.unpaired(settings.unpaired.batch)
-        terms, made = generating_terms(training.translator, x, y, settings.unpaired, training.rng)
+        terms, made = generator_terms(
+            training.translator, x, y, settings.unpaired, training.rng, settings.loss.unpaired
+        )
         weights = settings.loss.model_dump()
         self.generators.zero_grad()
         torch.autograd.backward(total([weights[name] * term for name, term in terms.items()]))
         self.generators.step()
-        judged = judging_terms(training.translator, made, training.pools, training.rng)
-        self.judges.zero_grad()
-        torch.autograd.backward(total(list(judged.values())))
-        self.judges.step()
+        found = discriminator_terms(training.translator, made, training.pools, training.rng)
+        self.discriminator_optimiser.zero_grad()
+        torch.autograd.backward(total(list(found.values())))
+        self.discriminator_optimiser.step()
 
 
 def total(terms: list[Tensor]) -> Tensor:
@@ -86,7 +92,7 @@ def take_steps(kind: str, batch: int, side: int, orders: Connection) -> None:
     batches = Same(batch, side)
     step: Callable[[], object]
     if kind == "ours":
-        ours = loop.Training(load_settings(SETTINGS, overrides))
+        ours = loop.TranslatorTraining(load_settings(SETTINGS, overrides))
         step = lambda: loop._step(ours, batches)  # noqa: E731
     else:
         plain = Plain(load_settings(SETTINGS, [*overrides, "training.precision=fp32"]))

@@ -41,7 +41,8 @@ from pairs_l2a import load_site
 from scipy.stats import spearmanr
 
 from unclouded import bands
-from unclouded.clearing.clear import clear_patch
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.patch import clear_patch
 from unclouded.data.clouds import simulate
 from unclouded.data.seasons import path_reflectance
 from unclouded.models.generator import Generator
@@ -85,8 +86,8 @@ def judge(data: Path, generator: Generator, threshold: float, samples: int) -> l
     pairs = list(load_pairs(data, "validation"))
     judged = []
     for pair, mask in zip(pairs, cloud_masks([pair.cloudy for pair in pairs]), strict=True):
-        how = {"samples": samples, "threshold": threshold}
-        cleared, opacity, uncertainty = clear_patch(pair.cloudy, bands.L1C, "L1C", generator, **how)
+        options = ClearOptions(precision="fp32", samples=samples, threshold=threshold)
+        cleared, opacity, uncertainty = clear_patch(pair.cloudy, bands.L1C, "L1C", generator, options)
         error = abs(np.clip(cleared, 0, 1) - np.clip(pair.clear, 0, 1))
         judged.append(Judged(pair.name, place(pair), error, uncertainty, opacity >= threshold, mask))
     return judged
@@ -99,10 +100,10 @@ def judge_simulated(data: Path, generator: Generator, threshold: float, samples:
     for pair in load_pairs(data, "validation"):
         for number in range(SKIES if pair.name in names else 0):
             sky = simulate(torch.from_numpy(pair.clear)[None], path_reflectance(torch.zeros(1), rng), rng)
-            how = {"samples": samples, "threshold": threshold}
-            cleared, opacity, uncertainty = clear_patch(sky.cloudy[0].numpy(), bands.L1C, "L1C", generator, **how)
+            options = ClearOptions(precision="fp32", samples=samples, threshold=threshold)
+            cleared, opacity, uncertainty = clear_patch(sky.cloudy[0].numpy(), bands.L1C, "L1C", generator, options)
             error = abs(np.clip(cleared, 0, 1) - np.clip(pair.clear, 0, 1))
-            hidden = sky.hidden[0, 0].numpy() >= 0.3
+            hidden = sky.cloud_shadow_fraction[0, 0].numpy() >= 0.3
             judged.append(
                 Judged(f"{pair.name}, {number}", place(pair), error, uncertainty, opacity >= threshold, hidden)
             )
@@ -114,8 +115,8 @@ def judge_l2a(data: Path, generator: Generator, threshold: float, samples: int) 
     site = load_site(data / "worldcereal")
     judged = []
     for cloudy, truth in site.pairs(MOST_DAYS):
-        how = {"samples": samples, "threshold": threshold}
-        cleared, opacity, uncertainty = clear_patch(site.reflectance[cloudy], bands.TEN, "L2A", generator, **how)
+        options = ClearOptions(precision="fp32", samples=samples, threshold=threshold)
+        cleared, opacity, uncertainty = clear_patch(site.reflectance[cloudy], bands.TEN, "L2A", generator, options)
         error = abs(np.clip(cleared, 0, 1) - np.clip(site.reflectance[truth], 0, 1))
         day = str(site.days[cloudy])
         judged.append(Judged(day, day, error, uncertainty, opacity >= threshold, site.cloudy[cloudy]))

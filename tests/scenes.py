@@ -9,6 +9,9 @@ import torch
 from affine import Affine
 from rasterio.crs import CRS
 
+from unclouded.clearing import clear
+from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import Encoding
@@ -46,6 +49,23 @@ class MemoryScene:
         assert row + height <= self.info.height
         assert column + width <= self.info.width
         return self.dn[:, row : row + height, column : column + width].copy()
+
+
+def options_of(*, tile=512, batch=1, tile_offset=(0, 0), crop=128, precision="fp32", **options):
+    """Options for clearing, and how the scene is cut; exact unless said otherwise."""
+    return ClearOptions(precision=precision, **options), TileOptions(tile, batch, tile_offset, crop)
+
+
+def clear_scene(scene, generator, output, *, radar=None, progress=None, **options):
+    """Clear a scene into files, with the options of `options_of`."""
+    return clear.clear_scene(SceneInputs(scene, radar), generator, output, *options_of(**options), progress=progress)
+
+
+def used_as(generator, **changes):
+    """The same network with other words about its use."""
+    made = ContextGenerator(generator.settings, replace(generator.inference, **changes))
+    made.load_state_dict(generator.state_dict())
+    return made.eval().requires_grad_(False)
 
 
 def active_generator(seed=0):

@@ -8,12 +8,15 @@ import pytest
 import rasterio
 import torch
 import xarray as xr
+from affine import Affine
+from rasterio.crs import CRS
 from scenes import MemoryScene, active_generator, ground
 
 import unclouded
 from unclouded.clearing import arrays
 from unclouded.models.generator import Generator
 from unclouded.models.weights import Header, save_generator
+from unclouded.reading.array import ArrayScene
 
 FOUR = ("B02", "B03", "B04", "B08")
 
@@ -70,8 +73,8 @@ def test_an_array_of_reflectance_is_cleared_like_its_file(scene, weights):
 
 
 def test_an_array_of_dn_needs_its_offset(weights, tmp_path):
-    array = xr.DataArray(ground(4, 20, 30), dims=("band", "y", "x"), name="field")
-    with pytest.raises(unclouded.InputError, match="field: holds DN; give offset"):
+    array = xr.DataArray(ground(4, 20, 30) + np.uint16(1000), dims=("band", "y", "x"), name="field")
+    with pytest.raises(unclouded.InputError, match="field: the DN offset cannot be known"):
         unclouded.clear(array, bands=FOUR, level="L2A", model=weights)
     cleared = unclouded.clear(array, bands=FOUR, level="L2A", offset=-1000, threshold=1, model=weights)
     np.testing.assert_allclose(cleared.reflectance, (array.values - 1000.0) / 1e4, atol=1e-6)
@@ -87,14 +90,35 @@ def test_an_array_of_dn_needs_its_offset(weights, tmp_path):
         (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03")}, "2 band names for 4 bands"),
         (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03", "B04", "B99")}, "unknown band 'B99'"),
         (np.ones((4, 4, 5), "complex64"), {"bands": FOUR}, "complex64"),
-        (np.full((4, 4, 5), 1500, "float32"), {"bands": FOUR}, "are not reflectance; give scale=10000"),
-        (np.full((4, 4, 5), np.nan, "float32"), {"bands": FOUR}, "every pixel is no-data"),
+        (np.full((4, 4, 5), 1500, "float32"), {"bands": FOUR}, "the DN offset cannot be known"),
+        (np.full((4, 4, 5), np.nan, "float32"), {"bands": FOUR}, "without data where it was looked at"),
     ],
 )
 def test_arrays_that_are_not_understood_are_refused(weights, array, options, message):
     dims = ("band", "y", "x")[: array.ndim]
     with pytest.raises(unclouded.InputError, match=message):
         unclouded.clear(xr.DataArray(array, dims=dims), level="L2A", model=weights, **options)
+
+
+@pytest.mark.parametrize("way", ["crs_wkt", "spatial_ref"])
+@pytest.mark.parametrize("by", ["coordinates", "GeoTransform"])
+def test_an_array_says_where_it_lies_as_gdal_or_cf_do(way, by):
+    attributes = {way: CRS.from_epsg(32632).to_wkt()}
+    coordinates = {"lat": 5400000 - 10 * np.arange(4) - 5.0, "lon": 600000 + 10 * np.arange(5) + 5.0}
+    if by == "GeoTransform":
+        attributes["GeoTransform"], coordinates = "600000 10 0 5400000 0 -10", {}
+    array = xr.DataArray(np.ones((4, 4, 5), np.float32), dims=("band", "lat", "lon"), coords=coordinates)
+    array = array.assign_coords(place=((), 0, attributes)).assign_attrs(grid_mapping="place")
+    info = ArrayScene(array, FOUR, "L2A").info
+    assert info.crs == CRS.from_epsg(32632)
+    assert info.transform.almost_equals(Affine(10, 0, 600000, 0, -10, 5400000))
+
+
+def test_a_crs_that_cannot_be_read_is_refused():
+    array = xr.DataArray(np.ones((4, 4, 5), np.float32), dims=("band", "y", "x"), name="field")
+    array = array.assign_coords(spatial_ref=((), 0, {"crs_wkt": "nonsense"}))
+    with pytest.raises(unclouded.InputError, match="field: its crs_wkt cannot be read"):
+        ArrayScene(array, FOUR, "L2A")
 
 
 def test_a_scene_beyond_memory_is_refused(scene, weights, monkeypatch):
@@ -110,10 +134,16 @@ def test_wrong_arguments_are_input_errors(scene, weights):
 
 
 def test_assumptions_are_warnings(scene, weights):
-    array = xr.DataArray(np.full((12, 8, 8), 0.1, "float32"), dims=("band", "y", "x"))
+    array = xr.DataArray(
+        np.tile(np.linspace(0.03, 0.3, 64, dtype="float32").reshape(8, 8), (12, 1, 1)), dims=("band", "y", "x")
+    )
     with pytest.warns(UserWarning) as said:
         unclouded.clear(array, model=weights)
-    assert [" ".join(str(warning.message).split()[1:3]) for warning in said] == ["band order", "level assumed:"]
+    assert [" ".join(str(warning.message).split()[1:3]) for warning in said] == [
+        "band order",
+        "scale assumed:",
+        "level assumed:",
+    ]
 
 
 def test_load_model_gives_the_network(weights):

@@ -7,37 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from scenes import MemoryScene, active_generator, ground
-from typer.testing import CliRunner
+from command_line import FOUR, run, write
+from scenes import active_generator
 
 from unclouded.bands import L2A
 from unclouded.clearing.plan import bundled_patches
-from unclouded.cli import app
 from unclouded.models.weights import Header, bundled, save_generator
-
-FOUR = ("B02", "B03", "B04", "B08")
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "active.safetensors"
     save_generator(active_generator(), Header("active"), path)
-    return path
-
-
-def write(path, bands=FOUR, names=True, height=60, width=70):
-    """A stack whose name says that it is L2A of an old baseline."""
-    scene = MemoryScene(ground(len(bands), height, width), bands)
-    options = {"driver": "GTiff", "height": height, "width": width, "count": len(bands), "dtype": "uint16"}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(path, "w", crs=scene.info.crs, transform=scene.info.transform, nodata=0, **options) as file:
-        file.write(scene.dn)
-        if names:
-            file.descriptions = bands
     return path
 
 
@@ -235,24 +216,35 @@ def test_demo_clears_every_bundled_patch_and_shows_it(tmp_path):
     assert run("demo", "--output", tmp_path / "demo", "--overwrite").exit_code == 0
 
 
+def run_without(extra: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own in which an extra's modules cannot be found."""
+    modules = {"data": ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"), "report": ("jinja2", "matplotlib")}
+    block = f"import sys; sys.modules.update(dict.fromkeys({modules[extra]}))"
+    words = [sys.executable, "-c", f"{block}\nfrom unclouded.cli import main; main()", *arguments]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    ("extra", "arguments"),
     [
-        ["data", "show", "archive"],
-        ["data", "simulate", "--patches", "1", "--output", "archive"],
-        ["train", "land-cover", "settings/land_cover.yaml", "--data", "archive", "--output", "run"],
-        ["evaluate", "land-cover", "default", "--data", "archive"],
+        ("data", ["data", "show", "archive"]),
+        ("data", ["data", "simulate", "--patches", "1", "--output", "archive"]),
+        ("data", ["train", "land-cover", "settings/land_cover.yaml", "--data", "archive", "--output", "run"]),
+        ("data", ["evaluate", "land-cover", "default", "--data", "archive"]),
+        ("report", ["report", "clear.tif", "--output", "page.html"]),
     ],
 )
-def test_a_missing_extra_is_named(arguments: list[str], tmp_path: Path) -> None:
-    """In a process of its own in which the extra's modules cannot be found."""
-    block = "import sys; sys.modules.update(dict.fromkeys(('lmdb', 'pyarrow', 'tifffile', 'bigearthnet_common')))"
-    command = [sys.executable, "-c", f"{block}\nfrom unclouded.cli import main; main()", *arguments]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_a_missing_extra_is_named(extra: str, arguments: list[str], tmp_path: Path) -> None:
+    done = run_without(extra, *arguments, folder=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "make data" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert f"`make {extra}` in a checkout, or pip install 'unclouded[{extra}]'" in done.stderr
+
+
+def test_the_demo_needs_no_extra(tmp_path: Path) -> None:
+    done = run_without("report", "demo", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((tmp_path / "demo").glob("*.png"))) == len(bundled_patches())
 
 
 def test_a_module_of_no_extra_is_not_hidden() -> None:

@@ -27,14 +27,38 @@ def test_no_data_in_one_band_makes_the_pixel_invalid_and_zero(dtype, hole):
     assert reflectance[:, valid] == pytest.approx(0.1)
 
 
-def test_without_a_no_data_value_zero_is_data():
-    assert valid_pixels(np.zeros((2, 1, 1), np.uint16), Encoding(10000.0, (0.0, 0.0), None)).all()
+@pytest.mark.parametrize("fill", [0, -1, -9999, -10000, -32768])
+def test_a_pixel_that_is_nothing_in_every_band_is_no_data(fill):
+    dn = np.full((3, 1, 3), 2000, np.int16)
+    dn[:, 0, 1] = fill
+    dn[0, 0, 2] = 0
+    assert valid_pixels(dn, Encoding(10000.0, (0.0,) * 3, None)).tolist() == [[True, False, True]]
+
+
+@pytest.mark.parametrize("fill", [-9999, -1, -0.5, -np.inf, np.inf, 9.96921e36, -3.4028235e38])
+def test_no_ground_has_such_a_reflectance_in_any_band(fill):
+    dn = np.full((2, 1, 2), 0.2, np.float32)
+    dn[1, 0, 1] = fill
+    assert valid_pixels(dn, Encoding(1.0, (0.0, 0.0), None)).tolist() == [[True, False]]
+
+
+def test_saturated_pixels_are_data_unless_they_are_alike_in_all_bands():
+    dn = np.array([[[65535, 65535, 19000, 0]], [[65535, 16000, 19000, 300]]], np.uint16)
+    assert valid_pixels(dn, Encoding(10000.0, (0.0, 0.0), None)).tolist() == [[False, True, True, True]]
+    assert valid_pixels(dn, Encoding(65535.0, (0.0, 0.0), None)).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+def test_over_corrected_shadow_is_data(dtype):
+    dn = np.full((2, 1, 2), 900, dtype)
+    dn[0] = 400
+    assert valid_pixels(dn, Encoding(10000.0, (-1000.0, -1000.0), None)).all()
 
 
 @given(
     st.lists(st.integers(1, 65535), min_size=1, max_size=20),
     st.sampled_from([0.0, -1000.0]),
-    st.sampled_from([10000.0, 1.0, 36363.6]),
+    st.sampled_from([10000.0, 6000.0, 36363.6]),
 )
 def test_every_dn_survives_the_round_trip(values, offset, scale):
     dn = np.array(values, np.uint16)[None, None]

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from command_line import run, write
 from scenes import active_generator
-from test_cli import run, write
 
 from unclouded.cli.rio import unclouded
 from unclouded.models.weights import Header, save_generator

@@ -15,13 +15,13 @@ def test_cores_cover_the_grid_once_and_outers_see_the_margin(height, width, step
     offset = tuple(step * data.draw(st.integers(0, 12)) for _ in range(2))
     covered = np.zeros((height, width), int)
     for tile in cut(height, width, size=size * step, margin=margin * step, step=step, offset=offset):
-        covered[tile.core.slices] += 1
-        assert max(tile.core.height, tile.core.width) <= size * step
-        assert tile.outer.row == max(tile.core.row - margin * step, 0)
-        assert tile.outer.bottom == min(tile.core.bottom + margin * step, height)
-        assert tile.outer.column == max(tile.core.column - margin * step, 0)
-        assert tile.outer.right == min(tile.core.right + margin * step, width)
-        assert tile.outer.row % step == tile.outer.column % step == 0
+        covered[tile.inner.slices] += 1
+        assert max(tile.inner.height, tile.inner.width) <= size * step
+        assert tile.padded.row == max(tile.inner.row - margin * step, 0)
+        assert tile.padded.bottom == min(tile.inner.bottom + margin * step, height)
+        assert tile.padded.column == max(tile.inner.column - margin * step, 0)
+        assert tile.padded.right == min(tile.inner.right + margin * step, width)
+        assert tile.padded.row % step == tile.padded.column % step == 0
     assert (covered == 1).all()
 
 
@@ -48,17 +48,17 @@ def test_a_box_counts_from_the_corner_of_its_outer_box():
 def test_a_narrowed_tile_holds_the_wanted_cells_and_little_more(height, width, margin, step, data):
     scene = Box(0, 0, height, width)
     tile = data.draw(st.sampled_from(list(cut(height, width, size=32, margin=8 * margin, step=8))))
-    shape = (-(-tile.core.height // 8), -(-tile.core.width // 8))
+    shape = (-(-tile.inner.height // 8), -(-tile.inner.width // 8))
     wanted = np.array(data.draw(st.lists(st.booleans(), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])))
     wanted = wanted.reshape(shape)
     wanted[data.draw(st.integers(0, shape[0] - 1)), data.draw(st.integers(0, shape[1] - 1))] = True
     part = narrow(tile, wanted, 8, 8 * margin, step)
-    assert part.outer == part.core.grown(8 * margin, scene)
-    pixels = wanted.repeat(8, 0).repeat(8, 1)[: tile.core.height, : tile.core.width]
-    inside = part.core.within(tile.core)
+    assert part.padded == part.inner.grown(8 * margin, scene)
+    pixels = wanted.repeat(8, 0).repeat(8, 1)[: tile.inner.height, : tile.inner.width]
+    inside = part.inner.within(tile.inner)
     assert pixels[inside.slices].sum() == pixels.sum()
     assert inside.row % step == inside.column % step == 0
-    assert inside.height % step == 0 or inside.bottom == tile.core.height
+    assert inside.height % step == 0 or inside.bottom == tile.inner.height
     rows, columns = pixels[inside.slices].any(1), pixels[inside.slices].any(0)
     assert all(side[:step].any() and side[-step:].any() for side in (rows, columns))
 

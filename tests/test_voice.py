@@ -131,19 +131,18 @@ def test_progress_in_a_log_is_a_line_now_and_then(monkeypatch, capsys):
     assert said.splitlines() == [f"scene: clearing: {at} of 100, {at}%, {at} s" for at in (2, 32, 62, 92)]
 
 
-@pytest.mark.parametrize("colours", [True, False])
-def test_no_color_takes_the_colours_from_the_bar(colours):
+def test_the_bar_has_no_colours_and_lines_stand_above_it():
     """On a terminal of its own: a pseudo-terminal."""
     code = (
-        "from unclouded.cli import console\nconsole._PATIENCE = -1\n"
-        "with console.Bar('scene') as bar:\n for done in range(3): bar('clearing', done, 3)"
+        "from unclouded.cli import console\nconsole.PATIENCE = -1\n"
+        "with console.Bar('scene') as bar:\n bar('reading', 0, 0)\n bar('clearing', 1, 3)\n"
+        " console.say('note: a line')\n bar('clearing', 3, 3)"
     )
-    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
-    environment |= {"TERM": "xterm-256color"} | ({} if colours else {"NO_COLOR": "1"})
+    environment = os.environ | {"TERM": "xterm-256color"}
     ours, theirs = pty.openpty()
     subprocess.run([sys.executable, "-c", code], env=environment, stderr=theirs, timeout=60, check=True)
     os.close(theirs)
     said = os.read(ours, 1 << 16).decode()
     os.close(ours)
-    assert "clearing" in said
-    assert ("\x1b[38" in said) is colours
+    assert "scene: clearing" in said and "\x1b[3" not in said
+    assert "note: a line\r\n" in said.replace("\x1b[A", "\r")

@@ -18,7 +18,7 @@ from unclouded.version import __version__
 
 if TYPE_CHECKING:
     import xarray
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
     from torch import nn
 
     from unclouded.clearing.clear import ClearedScene
@@ -39,10 +39,10 @@ __all__ = [
 
 
 def clear(
-    source: str | os.PathLike[str] | xarray.DataArray,
+    source: str | os.PathLike[str] | xarray.DataArray | xarray.Dataset | NDArray[Any],
     output: str | os.PathLike[str] | None = None,
     *,
-    model: str | Path = "default",
+    model: str | os.PathLike[str] = "default",
     bands: Sequence[str] | None = None,
     level: str | None = None,
     scale: float | None = None,
@@ -60,7 +60,8 @@ def clear(
     What had to be assumed about the scene is said as a `UserWarning`.
 
     Args:
-        source: a path or address of a scene, or an `xarray.DataArray` (band, y, x) of integer DN or of reflectance.
+        source: a path or address of a scene, or integer DN or reflectance as an `xarray.DataArray` with the dimensions
+            band, y and x (or lat and lon), an `xarray.Dataset` with a variable per band, or a NumPy array (band, y, x).
         output: a GeoTIFF to write; its quality goes to `<stem>_quality.tif` beside it.
         model: name of bundled weights, or path of others.
         bands: names of the bands in their order, where the source has none, or those to take.
@@ -86,12 +87,25 @@ def clear(
         WeightsError: if the weights are damaged or of another network.
         OutputExistsError: if an output is there and `overwrite` is not set.
     """
-    from unclouded.clearing.arrays import ArrayScene, coordinates
+    from unclouded.clearing.arrays import clear_to_memory, coordinates
+    from unclouded.clearing.clear import clear_to_file
     from unclouded.clearing.lazy import clear_lazily
+    from unclouded.clearing.model import Model
+    from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.plan import refuse_collisions
-    from unclouded.clearing.product import Model, clear_product, gather_product
+    from unclouded.reading.array import ArrayScene
     from unclouded.reading.reader import ReadOptions
 
+    options = ClearOptions(
+        model=os.fspath(model),
+        radar=None if radar is None else os.fspath(radar),
+        samples=samples,
+        seed=seed,
+        device=device,
+        precision=precision,
+        threshold=threshold,
+        overwrite=overwrite,
+    )
     with ExitStack() as stack:
         scene: Scene | ArrayScene
         attributes: Mapping[str, Any]
@@ -103,26 +117,15 @@ def clear(
             at, attributes = scene.coordinates, scene.attributes
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
-        guide = None if radar is None else os.fspath(radar)
-        loaded = Model.load(model, device, precision)
+        loaded = Model.load(options)
         if output is None:
-            how: dict[str, Any] = {"radar": guide, "samples": samples, "seed": seed, "threshold": threshold}
             if isinstance(scene, ArrayScene) and scene.chunks is not None:
-                return clear_lazily(scene, loaded, at, attributes, **how)
-            return gather_product(scene, loaded, at, attributes, **how)
+                return clear_lazily(scene, loaded, options, at, attributes)
+            return clear_to_memory(scene, loaded, options, at, attributes)
         name = Path(output)
         if isinstance(source, str | os.PathLike):
             refuse_collisions({os.fspath(source): name})
-        return clear_product(
-            scene,
-            name,
-            loaded,
-            radar=guide,
-            samples=samples,
-            seed=seed,
-            threshold=threshold,
-            overwrite=overwrite,
-        )
+        return clear_to_file(scene, name, loaded, options)
 
 
 def load_model(name: str | Path = "default") -> nn.Module:

@@ -89,6 +89,27 @@ def publish(finished: Mapping[Path, Path]) -> None:
             raise FileError(f"{name}: cannot be written ({error.strerror})") from error
 
 
+def write_bytes(data: bytes, path: Path, advice: str = "check the disk") -> None:
+    """Write a file that appears under its name only when it is complete and on the disk; one before it stays till then.
+
+    Args:
+        data: what it holds.
+        path: its name.
+        advice: what to do if it cannot be written.
+
+    Raises:
+        FileError: it cannot be written.
+        OutputExistsError: another run is writing it.
+    """
+    with aside(path) as folder:
+        part = folder / path.name
+        try:
+            part.write_bytes(data)
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written ({error.strerror}); {advice}") from error
+        publish({part: path})
+
+
 def quality_path(output: Path) -> Path:
     """Where the opacity and uncertainty of the cleared scene `output` go."""
     return output.with_name(f"{output.stem}_quality.tif")
@@ -113,13 +134,7 @@ def write_json(record: Mapping[str, Any], path: Path) -> None:
     Raises:
         FileError: it cannot be written.
     """
-    with aside(path) as folder:
-        part = folder / path.name
-        try:
-            part.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n")
-        except OSError as error:
-            raise FileError(f"{path}: cannot be written ({error.strerror}); check the disk") from error
-        publish({part: path})
+    write_bytes((json.dumps(_plain(record), indent=1, allow_nan=False) + "\n").encode(), path)
 
 
 def refuse_existing(*outputs: Path) -> None:

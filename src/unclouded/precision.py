@@ -1,8 +1,14 @@
-"""In which precision networks are computed: as the settings say, or as the device at hand does it fastest."""
+"""In which precision networks are computed: as the settings say, or as the device at hand does it fastest.
+
+torch is imported where it is used, so that the commands can name the precisions without it.
+"""
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -12,6 +18,8 @@ def fastest_precision(device: torch.device) -> str:
 
     A processor without it emulates bfloat16, several times slower than float32.
     """
+    import torch
+
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -20,7 +28,13 @@ def fastest_precision(device: torch.device) -> str:
     return "bf16" if native else "fp32"
 
 
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Name the precision that one of `PRECISIONS` means on a device: "fp32" or "bf16"."""
+    return fastest_precision(device) if precision == "auto" else precision
+
+
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """The context under which networks on a device are computed in a precision, one of `PRECISIONS`."""
-    chosen = fastest_precision(device) if precision == "auto" else precision
-    return torch.autocast(device.type, torch.bfloat16, enabled=chosen == "bf16")
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device) == "bf16")

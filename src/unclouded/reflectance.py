@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+LOWEST, HIGHEST = -0.2, 20.0
+"""Reflectance beyond which a value is a filling: over-corrected shadow reaches -0.05, cloud tops and glint 2 to 4."""
+
+SATURATED = 2.0
+"""Reflectance that cloud tops seldom pass, and never in all bands alike."""
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -24,13 +30,40 @@ class Encoding:
     nodata: float | None
 
 
-def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
-    """Tell which pixels (h, w) of `dn` (C, h, w) hold data in every band."""
-    there = np.ones(dn.shape[1:], np.bool_) if dn.dtype.kind in "iu" else np.isfinite(dn).all(axis=0)
+def holds_data(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
+    """Tell which values of `dn` (C, h, w) may be of ground or cloud: finite, not the no-data DN, of a possible size.
+
+    Fill values such as -9999 are often not declared; no surface has such a reflectance.
+    """
+    integer = dn.dtype.kind in "iu"
+    there: NDArray[np.bool_] = np.ones(dn.shape, np.bool_) if integer else np.asarray(np.isfinite(dn))
     if encoding.nodata is not None:
-        there &= (dn != encoding.nodata).all(axis=0)
-    valid: NDArray[np.bool_] = there
-    return valid
+        np.logical_and(there, dn != encoding.nodata, out=there)
+    kinds: np.iinfo[Any] | np.finfo[Any] = np.iinfo(dn.dtype) if integer else np.finfo(dn.dtype)
+    for limit, beyond in ((LOWEST, np.less), (HIGHEST, np.greater)):
+        # In DN of the array's own type, which spares a copy of it in another.
+        edge = [float(np.clip(limit * encoding.scale - o, kinds.min, kinds.max)) for o in encoding.offsets]
+        if integer and all(value in (kinds.min, kinds.max) for value in edge):
+            continue
+        np.logical_and(there, ~beyond(dn, np.asarray(edge).astype(dn.dtype)[:, None, None]), out=there)
+    return there
+
+
+def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
+    """Tell which pixels (h, w) of `dn` (C, h, w) hold data in every band.
+
+    A pixel that has one and the same DN in all of several bands, 0, a negative one or one above `SATURATED`, holds none
+    either: no ground is as dark or as bright in every band.
+    """
+    there: NDArray[np.bool_] = np.asarray(holds_data(dn, encoding).all(axis=0))
+    if len(dn) == 1:
+        return there
+    first = dn[0]
+    flat = there & ((first <= 0) | (first > SATURATED * encoding.scale - encoding.offsets[0]))
+    if flat.any():
+        flat[flat] = (dn[:, flat] == first[flat]).all(axis=0)
+        there &= ~flat
+    return there
 
 
 def to_reflectance(dn: NDArray[np.generic], encoding: Encoding) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

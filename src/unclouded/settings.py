@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from unclouded.bands import L2A, NAMES
 from unclouded.errors import FileError, SettingsError
+from unclouded.inference import InferenceConfig
+
+_DEFAULT = InferenceConfig()
 
 AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
@@ -47,7 +50,7 @@ class PublishedModelSettings(_Strict):
 
 
 class LossSettings(_Strict):
-    """Weight of each term: of `training.simulated`, then of `training.unpaired`; what weighs 0 is not computed."""
+    """Weight of each term of `training.simulated_terms`, then `training.unpaired_terms`; 0: it is not computed."""
 
     reconstruction: float = Field(default=1.0, ge=0)
     ground: float = Field(default=1.0, ge=0)
@@ -58,17 +61,20 @@ class LossSettings(_Strict):
     latent_adversarial: float = Field(default=0.0, ge=0)
     cycle: float = Field(default=0.0, ge=0)
     latent_cycle: float = Field(default=0.0, ge=0)
-    sameness: float = Field(default=0.0, ge=0)
+    mode_seeking: float = Field(default=0.0, ge=0)
 
     @property
-    def simulated(self) -> bool:
-        """Whether simulated clouds teach."""
-        return any((self.reconstruction, self.ground, self.spectral_angle, self.detection, self.trust))
+    def simulated(self) -> tuple[str, ...]:
+        """Terms by which simulated clouds teach; none if they do not."""
+        return self._weighing("reconstruction", "ground", "spectral_angle", "detection", "trust")
 
     @property
-    def unpaired(self) -> bool:
-        """Whether the two domains teach."""
-        return any((self.adversarial, self.latent_adversarial, self.cycle, self.latent_cycle, self.sameness))
+    def unpaired(self) -> tuple[str, ...]:
+        """Terms by which the two domains teach; none if they do not."""
+        return self._weighing("adversarial", "latent_adversarial", "cycle", "latent_cycle", "mode_seeking")
+
+    def _weighing(self, *terms: str) -> tuple[str, ...]:
+        return tuple(term for term in terms if getattr(self, term) > 0)
 
 
 class UnpairedSettings(_Strict):
@@ -117,6 +123,7 @@ class TrainingSettings(_Strict):
     Attributes:
         start: weights of G_XY to start from, bundled ones by name or others by path; what they lack is learnt anew.
         collection: YAML file that names the images of a data folder; an archive needs none.
+        crop: side in pixels of the random squares that an archive's patches are shown in; whole patches unless given.
         steps: in all; 0 only teaches the error head.
         batch: simulated images per step.
         learning_rate: of generators and encoders.
@@ -136,6 +143,7 @@ class TrainingSettings(_Strict):
 
     start: str | None = None
     collection: str | None = None
+    crop: int | None = Field(default=None, ge=8, multiple_of=8)
     steps: int = Field(ge=0)
     batch: int = Field(default=4, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -172,9 +180,9 @@ class TranslatorSettings(_Strict):
     """
 
     data: str = ""
-    threshold: float = Field(default=0.1, ge=0, le=1)
-    calibration: float = Field(default=1.0, gt=0)
-    doubt: float = Field(default=1.0, gt=0, le=1)
+    threshold: float = Field(default=_DEFAULT.threshold, ge=0, le=1)
+    calibration: float = Field(default=_DEFAULT.calibration, gt=0)
+    doubt: float = Field(default=_DEFAULT.doubt, gt=0, le=1)
     networks: Literal["context", "published"] = "context"
     model: ModelSettings = ModelSettings()
     cloud: CloudModelSettings = CloudModelSettings()
@@ -183,6 +191,17 @@ class TranslatorSettings(_Strict):
     unpaired: UnpairedSettings = UnpairedSettings()
     error: ErrorSettings = ErrorSettings()
     training: TrainingSettings
+
+    @model_validator(mode="after")
+    def _something_teaches(self) -> Self:
+        if self.training.steps and not self.loss.simulated:
+            if not self.loss.unpaired:
+                raise ValueError("every weight under `loss` is 0: nothing would teach; give one that is not")
+            if self.unpaired.start:
+                raise ValueError(
+                    f"unpaired.start is {self.unpaired.start}, and no simulated term teaches before; make it 0"
+                )
+        return self
 
 
 class ClassifierTraining(_Strict):
@@ -198,7 +217,7 @@ class ClassifierTraining(_Strict):
         validate_every: steps between validations; each ends in a checkpoint.
         validation_patches: so many patches of the validation split at most; all unless given.
         patience: validations without a better F1 after which the run ends; 0 never ends early.
-        turn: whether patches are shown in all eight orientations.
+        flip_rotate: whether patches are shown in all eight orientations.
         drop_bands: share of the patches that lose some of their bands.
         seed: of everything random.
         precision: of the convolutions; "auto" is that which the device computes fastest in.
@@ -213,7 +232,7 @@ class ClassifierTraining(_Strict):
     validate_every: int = Field(default=500, gt=0)
     validation_patches: int | None = Field(default=None, gt=0)
     patience: int = Field(default=0, ge=0)
-    turn: bool = True
+    flip_rotate: bool = True
     drop_bands: float = Field(default=0.0, ge=0, le=1)
     seed: int = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -298,6 +317,8 @@ def _apply(values: dict[str, Any], override: str) -> None:
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
+    if not where:  # of the settings as a whole
+        return f"{first['msg']}."
     if first["type"] != "extra_forbidden":
         return f"{where}: {first['msg']} (found {first['input']!r})."
     model: Any = kind

@@ -1,4 +1,4 @@
-"""Cut a scene into tiles whose cores cover it once and whose surroundings overlap."""
+"""Cut a scene into tiles: without their padding they cover it once, with it they overlap."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Box:
         """Row and column slices of the box."""
         return slice(self.row, self.bottom), slice(self.column, self.right)
 
-    def within(self, outer: Box) -> Box:
-        """The same rectangle counted from the corner of `outer`."""
-        return Box(self.row - outer.row, self.column - outer.column, self.height, self.width)
+    def within(self, frame: Box) -> Box:
+        """The same rectangle counted from the corner of `frame`."""
+        return Box(self.row - frame.row, self.column - frame.column, self.height, self.width)
 
     def grown(self, margin: int, limit: Box) -> Box:
         """The rectangle and `margin` around it, as far as it lies in `limit`."""
@@ -51,32 +51,32 @@ class Box:
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of the scene to work on.
+    """A crop of the scene to work on.
 
     Attributes:
-        core: what this tile answers for; the cores of all tiles cover the scene once.
-        outer: the core and the margin around it, as far as the scene goes.
+        inner: what this tile answers for; the inner boxes of all tiles cover the scene once.
+        padded: the inner box and the margin around it, as far as the scene goes.
     """
 
-    core: Box
-    outer: Box
+    inner: Box
+    padded: Box
 
 
 def narrow(tile: Tile, wanted: NDArray[np.bool_], cell: int, margin: int, step: int) -> Tile:
-    """Reduce a tile to the rectangle of its core that holds all wanted cells.
+    """Reduce a tile to the rectangle of its inner box that holds all wanted cells.
 
     Args:
-        tile: its core starts at a multiple of `cell`.
-        wanted: (h, w) for each cell of the core, the last of which it may cut; at least one is True.
+        tile: its inner box starts at a multiple of `cell`.
+        wanted: (h, w) for each cell of the inner box, the last of which it may cut; at least one is True.
         cell: side of a cell in pixels.
-        margin: seen around the part, where the tile's own surroundings reach so far.
-        step: the part starts and ends at multiples of it, counted from the core's corner, or at the core's end.
+        margin: of the crop's padding, as far as the tile's own reaches.
+        step: the crop starts and ends at multiples of it from the inner box's corner, or at that box's end.
     """
     (top, bottom), (left, right) = (np.flatnonzero(wanted.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0))
     row, column = (start * cell // step * step for start in (top, left))
     height, width = (-(-(last + 1) * cell // step) * step - first for first, last in ((row, bottom), (column, right)))
-    core = Box(tile.core.row + row, tile.core.column + column, height, width).grown(0, tile.core)
-    return Tile(core, core.grown(margin, tile.outer))
+    inner = Box(tile.inner.row + row, tile.inner.column + column, height, width).grown(0, tile.inner)
+    return Tile(inner, inner.grown(margin, tile.padded))
 
 
 def cut(
@@ -87,8 +87,8 @@ def cut(
     Args:
         height: rows of the grid.
         width: columns of the grid.
-        size: side of the cores; those at the edges may be smaller.
-        margin: seen around each core.
+        size: side of the inner boxes; those at the edges may be smaller.
+        margin: of the padding around each.
         step: every tile starts at a multiple of it; `size`, `margin` and `offset` are multiples of it.
         offset: rows and columns by which the tile grid starts before the scene's corner.
 

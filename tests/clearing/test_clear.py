@@ -9,12 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rio_cogeo.cogeo import cog_validate
-from scenes import MemoryScene, active_generator, ground
+from scenes import MemoryScene, active_generator, clear_scene, ground, options_of, used_as
 
 from unclouded.bands import INDEX, L1C, L2A, NAMES
-from unclouded.clearing.clear import clear_patch, clear_scene
+from unclouded.clearing.executor import LocalExecutor
+from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.latent_sampling import latents
+from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
-from unclouded.clearing.sampling import latents
+from unclouded.clearing.patch import clear_patch
 from unclouded.errors import InputError, OutputExistsError
 from unclouded.models.generator import CELL, REACH, Observation, compose
 from unclouded.reflectance import Encoding
@@ -27,11 +30,15 @@ def active():
     return active_generator()
 
 
+def clearing_of(scene, generator, radar=None, **options):
+    return Clearing(SceneInputs(scene, radar), generator, *options_of(**options))
+
+
 def in_memory(scene, generator, **options):
     """The cleared DN, and opacity and uncertainty, of all tiles."""
     dn = np.zeros_like(scene.dn)
     quality = np.zeros((2, *scene.dn.shape[1:]), np.float32)
-    for tile in Clearing(scene, generator, **options).tiles():
+    for tile in clearing_of(scene, generator, **options).tiles():
         dn[(slice(None), *tile.box.slices)] = tile.dn
         quality[(slice(None), *tile.box.slices)] = tile.quality
     return dn, quality
@@ -110,7 +117,8 @@ def test_mean_and_uncertainty_are_those_of_the_mixture_of_the_samples(active):
 
     uncertainty = np.sqrt((error**2).mean(0) + composed.var(0).mean(0))
 
-    cleared, mean_opacity, found = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", active, samples=5, seed=3)
+    options = ClearOptions(precision="fp32", samples=5, seed=3)
+    cleared, mean_opacity, found = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", active, options)
     np.testing.assert_allclose(cleared, expected, atol=1e-5)
     np.testing.assert_allclose(mean_opacity, opacity.mean(0), atol=1e-5)
     np.testing.assert_allclose(found, uncertainty, atol=1e-5)
@@ -124,26 +132,24 @@ def test_mean_and_uncertainty_are_those_of_the_mixture_of_the_samples(active):
 @pytest.mark.parametrize("samples", [1, 3])
 def test_the_uncertainty_is_calibrated(active, samples):
     reflectance = ground(4, 64, 64).astype(np.float32) / 10000
-    plain = clear_patch(reflectance, FOUR, "L2A", active, samples=samples)[2]
-    try:
-        active.calibration = 3.0
-        uncertainty = clear_patch(reflectance, FOUR, "L2A", active, samples=samples)[2]
-    finally:
-        del active.calibration
+    options = ClearOptions(precision="fp32", samples=samples)
+    plain = clear_patch(reflectance, FOUR, "L2A", active, options)[2]
+    uncertainty = clear_patch(reflectance, FOUR, "L2A", used_as(active, calibration=3.0), options)[2]
     assert plain.min() > 0
     np.testing.assert_allclose(uncertainty, 3 * plain, rtol=1e-5)
 
 
 def test_nothing_changes_far_from_the_cores_of_clouds_and_that_is_not_looked_at(monkeypatch):
     """The bands of quality are 0 there, whoever cut the tiles: what is skipped is what the network would give."""
-    monkeypatch.setattr("unclouded.clearing.passes._PART", 16)  # parts of tiles as small as these here
-    generator = active_generator()
+    generator = active_generator(2)
     scene = MemoryScene(ground(13, 300, 420), L1C)
     dn, quality = in_memory(scene, generator, tile=64)
-    clearing = Clearing(scene, generator, tile=64)
-    trust = clearing.context(clearing.summarise(clearing.blocks()))[0, 2 * len(NAMES)]
-    generator.doubt = float(np.quantile(trust, 0.01))
-    cores = np.argwhere(trust < generator.doubt)
+    options = {"tile": 64, "crop": 16}
+    clearing = clearing_of(scene, generator, **options)
+    summaries = LocalExecutor(SceneInputs(scene), generator).summarise(clearing.blocks())
+    trust = clearing.context(summaries)[0, 2 * len(NAMES)]
+    generator = used_as(generator, doubt=float(np.quantile(trust, 0.01)))
+    cores = np.argwhere(trust < generator.inference.doubt)
     rows, columns = np.indices(scene.dn.shape[1:]) // CELL
     near = np.zeros(rows.shape, bool)
     for row, column in cores:
@@ -152,17 +158,17 @@ def test_nothing_changes_far_from_the_cores_of_clouds_and_that_is_not_looked_at(
 
     looked_at, translate = [], generator.translate
     monkeypatch.setattr(generator, "translate", lambda x, *more: looked_at.append(x) or translate(x, *more))
-    fewer, fewer_quality = in_memory(scene, generator, tile=64)
-    tiles = [tile.core for tile in clearing.cuts()]
+    fewer, fewer_quality = in_memory(scene, generator, **options)
+    tiles = [tile.inner for tile in clearing.cuts()]
     assert len(looked_at) == sum(bool(near[box.slices].any()) for box in tiles) < len(tiles)
     pixels = sum(x.optical[0, 0].numel() for x in looked_at)
     assert pixels < sum(
-        tile.outer.height * tile.outer.width for tile in clearing.cuts() if near[tile.core.slices].any()
+        tile.padded.height * tile.padded.width for tile in clearing.cuts() if near[tile.inner.slices].any()
     )
     np.testing.assert_array_equal(fewer[:, ~near], scene.dn[:, ~near])
     np.testing.assert_allclose(fewer[:, near], dn[:, near].astype(float), atol=1)
     np.testing.assert_allclose(fewer_quality, np.where(near, quality, 0), atol=1e-6)
-    shifted, shifted_quality = in_memory(scene, generator, tile=64, tile_offset=(32, 32))
+    shifted, shifted_quality = in_memory(scene, generator, **options, tile_offset=(32, 32))
     np.testing.assert_allclose(shifted, fewer.astype(float), atol=1)
     np.testing.assert_allclose(shifted_quality, fewer_quality, atol=1e-5)
 
@@ -184,10 +190,11 @@ def test_the_seed_decides_every_byte(active, tmp_path):
     assert (tmp_path / "a_quality.tif").read_bytes() == (tmp_path / "b_quality.tif").read_bytes()
 
 
-def test_radar_changes_the_result_and_gaps_in_it_do_no_harm(active):
+def test_radar_changes_the_result_and_tiles_agree_about_its_gaps(active):
     dn = ground(4, 64, 64)
     radar = np.random.default_rng(0).normal(-12, 4, (2, 64, 64)).astype(np.float32)
-    radar[:, 5:9, 5:9] = np.nan
+    radar[0, 5:9, 5:9] = np.nan
+    radar[:, :, 40:] = np.nan
 
     class Radar:
         def read(self, row, column, height, width):
@@ -196,9 +203,9 @@ def test_radar_changes_the_result_and_gaps_in_it_do_no_harm(active):
     scene = MemoryScene(dn, FOUR, "L2A")
     without, _ = in_memory(scene, active, tile=32)
     result, quality = in_memory(scene, active, tile=32, radar=Radar())
-    assert np.isfinite(quality).all()
     assert (result != without).any()
-    reflectance, opacity, _ = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", active, radar=radar)
+    options = ClearOptions(precision="fp32")
+    reflectance, opacity, _ = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", active, options, radar=radar)
     np.testing.assert_allclose(opacity, quality[0], atol=1e-5)
     np.testing.assert_allclose(np.clip(reflectance * 10000, 1, None), result, atol=1)
 
@@ -283,7 +290,7 @@ def test_a_patch_keeps_what_is_not_valid(active):
 def test_tiles_that_do_not_fit_the_cells_are_refused(active):
     scene = MemoryScene(ground(4, 20, 30), FOUR, "L2A")
     with pytest.raises(ValueError, match="multiples of 32"):
-        Clearing(scene, active, tile=48)
+        clearing_of(scene, active, tile=48)
 
 
 def test_scenes_cleared_at_once_by_one_generator_are_those_cleared_alone(active):
@@ -302,11 +309,21 @@ def test_scenes_cleared_at_once_by_one_generator_are_those_cleared_alone(active)
 def test_bfloat16_differs_by_little(active):
     scene = MemoryScene(ground(13, 100, 140), L1C)
     exact, opacity = in_memory(scene, active)
-    try:
-        active.precision = "bf16"
-        fast, fast_opacity = in_memory(scene, active)
-    finally:
-        del active.precision
+    fast, fast_opacity = in_memory(scene, active, precision="bf16")
     difference = np.abs(exact.astype(float) - fast) / 10000
     assert 0 < difference.mean() < 5e-3
     assert np.abs(opacity - fast_opacity)[0].mean() < 1e-2
+
+
+def test_the_threshold_is_that_of_the_weights_unless_given(active):
+    scene = MemoryScene(ground(4, 40, 50), FOUR, "L2A")
+    careful = used_as(active, threshold=0.6)
+    expected, _ = in_memory(scene, active, threshold=0.6)
+    result, quality = in_memory(scene, careful)
+    assert result.tobytes() == expected.tobytes() != in_memory(scene, active)[0].tobytes()
+    kept = quality[0] < 0.6
+    reflectance = scene.dn.astype(np.float32) / 10000
+    cleared = clear_patch(reflectance, FOUR, "L2A", careful, ClearOptions(precision="fp32"))[0]
+    np.testing.assert_array_equal(cleared[:, kept], reflectance[:, kept])
+    assert (quality[0][~kept] >= 0.6).all() and (cleared != reflectance).any()
+    assert (in_memory(scene, careful, threshold=0.0)[0] != result).any()

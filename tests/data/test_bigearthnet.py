@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from test_bigearthnet_lists import FILES, write_v2
+from bigearthnet_files import FILES, write_v2
 from tifffile import TiffFile
 
 from unclouded.bands import BANDS, L2A

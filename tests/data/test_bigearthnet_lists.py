@@ -2,28 +2,21 @@
 
 import importlib.util
 from collections import Counter
-from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from bigearthnet_files import FILES, patch, write_v2
 
 from unclouded.data import bigearthnet_lists as lists
 from unclouded.data.archive import SCHEMA
 from unclouded.errors import FileError, InputError
-
-FILES = (lists.CLOUDY, lists.SNOWY, "train", "val", "test", lists.RADAR)
 
 
 @pytest.fixture
 def alone(monkeypatch):
     """No package with lists."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-
-
-def patch(row, date="20170613T101031"):
-    return f"S2A_MSIL2A_{date}_{row}_7"
 
 
 @pytest.fixture
@@ -103,24 +96,6 @@ def test_a_list_of_something_else_is_refused(folder, alone, content):
     (folder / f"{lists.CLOUDY}.csv").write_text(content)
     with pytest.raises((InputError, FileError), match=lists.CLOUDY):
         lists.read_v1(folder)
-
-
-def write_v2(folder: Path) -> None:
-    def row(n, **known):
-        return {
-            "patch_id": f"S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_{n}_7",
-            "labels": ["Pastures"],
-            "split": "test",
-            "country": "Austria",
-            "s1_name": f"S1A_{n}",
-            "s2v1_name": patch(n),
-            "contains_seasonal_snow": False,
-            "contains_cloud_or_shadow": False,
-        } | known
-
-    others = [row(1, contains_cloud_or_shadow=True), row(2, contains_seasonal_snow=True)]
-    pq.write_table(pa.Table.from_pylist([row(0)]), folder / lists.V2_CLEAR)
-    pq.write_table(pa.Table.from_pylist(others), folder / lists.V2_OTHER)
 
 
 def test_v2_needs_and_takes_both_tables(tmp_path):

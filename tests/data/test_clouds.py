@@ -19,7 +19,7 @@ def skies() -> tuple[torch.Tensor, Sky]:
 def test_untouched_where_nothing_hides(skies: tuple[torch.Tensor, Sky]) -> None:
     ground, sky = skies
     # Cloud is displaced up to three pixels between bands, so clear means clear in all of the neighbourhood.
-    near = torch.nn.functional.max_pool2d(sky.hidden, 25, stride=1, padding=12)
+    near = torch.nn.functional.max_pool2d(sky.cloud_shadow_fraction, 25, stride=1, padding=12)
     clear = (near < 1e-6).expand_as(ground)
     assert clear.any()
     torch.testing.assert_close(sky.cloudy[clear], ground[clear], atol=1e-4, rtol=1e-3)
@@ -38,7 +38,7 @@ def test_opaque_cloud_hides_the_ground(skies: tuple[torch.Tensor, Sky]) -> None:
 
 def test_truth_is_a_share_and_shadows_darken(skies: tuple[torch.Tensor, Sky]) -> None:
     ground, sky = skies
-    for part in (sky.cloud, sky.shadow, sky.hidden):
+    for part in (sky.cloud, sky.shadow, sky.cloud_shadow_fraction):
         assert float(part.min()) >= 0
         assert float(part.max()) <= 1
     near_cloud = torch.nn.functional.max_pool2d(sky.cloud, 25, stride=1, padding=12)

@@ -11,6 +11,7 @@ from unclouded.bands import INDEX, L1C
 from unclouded.data.archive import Archive
 from unclouded.data.batch import GROUPS, PatchReader
 from unclouded.data.domains import (
+    ClearLoader,
     Sampling,
     UnpairedLoader,
     ValidationLoader,
@@ -29,7 +30,7 @@ def archive(tmp_path_factory):
 
 
 def shown(batches):
-    return [(batch.x.ids, batch.y.ids, batch.seed) for batch in batches]
+    return [(batch.x.ids, batch.y.ids, batch.seeds.tolist()) for batch in batches]
 
 
 def ids(archive):
@@ -82,7 +83,7 @@ def test_each_domain_keeps_to_its_own_and_y_varies_from_epoch_to_epoch(archive):
     loader = UnpairedLoader(archive, Sampling(batch=5))
     epochs = [list(loader), list(loader)]
     assert [len(epoch) for epoch in epochs] == [4, 4]
-    assert loader.epoch == 2
+    assert loader.sampler.epoch == 2
     for batch in itertools.chain(*epochs):
         assert all(name.startswith("X_") for name in batch.x.ids)
         assert all(name.startswith("Y_") for name in batch.y.ids)
@@ -97,36 +98,51 @@ def test_resumed_in_mid_epoch_to_the_very_sample(archive, workers):
     wanted = shown(itertools.chain(undisturbed, undisturbed))
     killed = UnpairedLoader(archive, sampling, workers=workers)
     for _ in zip(range(4), killed, strict=False):
-        state = killed.state_dict()
+        state = killed.sampler.state_dict()
     resumed = UnpairedLoader(archive, sampling, workers=workers)
-    resumed.load_state_dict(state)
-    assert (resumed.epoch, resumed.step) == (0, 4)
+    resumed.sampler.load_state_dict(state)
+    assert (resumed.sampler.epoch, resumed.sampler.step) == (0, 4)
     assert shown(itertools.chain(resumed, resumed)) == wanted[4:]
 
 
-def test_processes_show_different_patches_and_together_what_one_would(archive):
-    alone = list(UnpairedLoader(archive, Sampling(batch=4)))
-    parts = [list(UnpairedLoader(archive, Sampling(batch=2), rank=rank, world_size=2)) for rank in range(2)]
-    for whole, one, two in zip(alone, *parts, strict=True):
-        assert whole.x.ids == one.x.ids + two.x.ids
-        assert whole.y.ids == one.y.ids + two.y.ids
+@pytest.mark.parametrize("kind", [UnpairedLoader, ClearLoader])
+def test_a_process_reads_its_share_alone_and_together_they_see_what_one_would(archive, kind, monkeypatch):
+    def patches(batch):
+        return [batch.x.ids, batch.y.ids] if kind is UnpairedLoader else [batch.patches.ids]
+
+    read = []
+    whole_read = PatchReader.read
+    monkeypatch.setattr(PatchReader, "read", lambda self, rows: read.append(len(rows)) or whole_read(self, rows))
+    alone = list(kind(archive, Sampling(batch=5)))
+    read.clear()
+    one = list(kind(archive, Sampling(batch=5), share=lambda size: slice(0, 3)))
+    assert set(read) == {3}
+    two = list(kind(archive, Sampling(batch=5), share=lambda size: slice(3, size)))
+    for whole, first, second in zip(alone, one, two, strict=True):
+        for wanted, *parts in zip(patches(whole), patches(first), patches(second), strict=True):
+            assert wanted == parts[0] + parts[1]
+        assert np.array_equal(whole.seeds, np.concatenate([first.seeds, second.seeds]))
 
 
-def test_matched_and_balanced_draws(archive):
+def test_an_epoch_of_clear_patches_needs_no_cloudy_one(tmp_path):
+    with Archive(made(tmp_path / "archive", clear=9, cloudy=0)) as clear_alone:
+        loader = ClearLoader(clear_alone, Sampling(batch=3))
+        shown = [name for batch in loader for name in batch.patches.ids]
+    assert len(loader) == 3
+    assert sorted(shown) == [f"Y_train_{number:03d}" for number in range(9)]
+
+
+def test_matched_draws(archive):
     acquisition = dict(zip(ids(archive), archive.table["acquisition"].to_pylist(), strict=True))
     for batch in UnpairedLoader(archive, Sampling(batch=7, matched=True)):
         assert [acquisition[name] for name in batch.x.ids] == [acquisition[name] for name in batch.y.ids]
-    balanced = UnpairedLoader(archive, Sampling(batch=20, balanced=True))
-    drawn = [name for _ in range(10) for batch in balanced for name in batch.y.ids]
-    # One clear patch of 40 is pasture; the rest is forest.
-    assert 0.35 < drawn.count("Y_train_000") / len(drawn) < 0.65
 
 
 def test_a_state_of_another_sampling_is_refused(archive):
-    state = UnpairedLoader(archive, Sampling(batch=5)).state_dict()
-    for other in (Sampling(batch=4), Sampling(batch=5, seed=1), Sampling(batch=5, balanced=True)):
+    state = UnpairedLoader(archive, Sampling(batch=5)).sampler.state_dict()
+    for other in (Sampling(batch=4), Sampling(batch=5, seed=1)):
         with pytest.raises(InputError, match="the checkpoint's data has"):
-            UnpairedLoader(archive, other).load_state_dict(state)
+            UnpairedLoader(archive, other).sampler.load_state_dict(state)
 
 
 def test_an_empty_split_names_what_there_is(archive):
@@ -145,9 +161,6 @@ def test_validation_pairs_are_fixed_and_use_the_truth_where_it_is_known(tmp_path
         loader = ValidationLoader(archive, Sampling(batch=4))
         assert shown(loader) == shown(loader) == shown(ValidationLoader(archive, Sampling(batch=4), workers=1))
         assert [len(batch.x.ids) for batch in loader] == [4, 4, 3] and len(loader) == 3
-        parts = [ValidationLoader(archive, Sampling(batch=4), rank=rank, world_size=3) for rank in range(3)]
-        together = [name for part in parts for batch in part for name in batch.x.ids]
-        assert sorted(together) == sorted(names[x])
         few = ValidationLoader(archive, Sampling(batch=4), limit=5)
         assert sum(len(batch.x.ids) for batch in few) == 5
 
@@ -171,7 +184,7 @@ def test_a_pair_is_turned_alike_and_loses_the_same_bands(tmp_path):
         twin = batch._replace(y=batch.x)
     x, y = to_observations(twin, "cpu", Augmentation())
     assert torch.equal(x.optical, y.optical)
-    still, _ = to_observations(twin, "cpu", Augmentation(turn=False))
+    still, _ = to_observations(twin, "cpu", Augmentation(flip_rotate=False))
     assert not torch.equal(x.optical, still.optical)
     assert len(set(x.present.sum(1).tolist())) > 1
 

@@ -14,7 +14,7 @@ from unclouded.data.labelled import LabelledPatches, checksum
 from unclouded.data.observations import Augmentation
 from unclouded.errors import InputError
 
-VARIED = Augmentation(turn=True, drop_bands=0.5, drop_radar=1.0)
+VARIED = Augmentation(flip_rotate=True, drop_bands=0.5, drop_guides=1.0)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from unclouded.data.batch import GROUPS, Batch
 from unclouded.data.observations import Augmentation, share_bands, to_observation
 
 SIDES = {10: 24, 20: 12, 60: 4}
-TURN = Augmentation(turn=True, drop_bands=0, drop_radar=0)
+FLIP_ROTATE = Augmentation(flip_rotate=True, drop_bands=0, drop_guides=0)
 
 
 def batch(count=3, names=L2A, seed=0, sides=SIDES):
@@ -66,7 +66,7 @@ def test_no_data_is_not_valid_and_does_not_darken_its_neighbours():
     assert x.valid.sum() == x.valid.numel() - 36
     assert x.optical[1, INDEX["B01"], 0, 6] == pytest.approx(0.5)
     assert (x.optical[1, :, :6, :6] == 0).all()
-    assert (x.guides[1, :, :6, :6] == 0).all()
+    assert torch.equal(x.guides, given.radar)  # radar sees the ground there
 
 
 def test_no_data_in_absent_bands_and_darkness_in_b10_do_not_matter():
@@ -89,7 +89,18 @@ def test_missing_radar_is_zero():
     given.guided[0] = 0
     x = to_observation(given, "cpu", Augmentation(), torch.Generator().manual_seed(0))
     assert x.guides.isfinite().all()
-    assert (x.guides[0] == 0).all()
+    assert (x.guides[0] == 0).all() and (x.guide_valid[0] == 0).all()
+
+
+def test_radar_is_valid_where_both_its_channels_are():
+    given = batch()
+    given.radar[0, 0, :8] = float("nan")
+    given.radar[1, 1, :, :5] = float("nan")
+    x = to_observation(given, "cpu")
+    assert (x.guide_valid[0, 0, :8] == 0).all() and (x.guide_valid[0, 0, 8:] == 1).all()
+    assert (x.guide_valid[1, 0, :, :5] == 0).all() and (x.guide_valid[1, 0, :, 5:] == 1).all()
+    assert (x.guide_valid[2] == 1).all()
+    assert torch.equal(x.guides, torch.where(x.guide_valid > 0, given.radar, 0.0))
 
 
 def test_the_generator_decides_everything():
@@ -108,7 +119,7 @@ def test_all_channels_of_a_patch_turn_together_and_every_orientation_comes():
     mark = torch.arange(24 * 24).reshape(24, 24) % 1000 + 1
     given.b10[:] = mark.to(torch.uint16)
     given.radar[:] = mark.float()
-    x = to_observation(given, "cpu", TURN, torch.Generator().manual_seed(0))
+    x = to_observation(given, "cpu", FLIP_ROTATE, torch.Generator().manual_seed(0))
     assert torch.allclose(x.optical[:, INDEX["B02"]] * 10_000, x.guides[:, 0], atol=0.01)
     seen = {tuple(image[0, [0, 0, 1], [0, 1, 0]].tolist()) for image in x.guides}
     assert len(seen) == 8
@@ -116,16 +127,16 @@ def test_all_channels_of_a_patch_turn_together_and_every_orientation_comes():
 
 def test_patches_lose_bands_and_radar_in_the_shares_asked_for():
     given = batch(400, sides={10: 6, 20: 3, 60: 1})
-    how = Augmentation(turn=False, drop_bands=0.4, drop_radar=0.25)
+    how = Augmentation(flip_rotate=False, drop_bands=0.4, drop_guides=0.25)
     x = to_observation(given, "cpu", how, torch.Generator().manual_seed(0))
     counts = x.present.sum(1)
     assert 0.3 < (counts < 12).float().mean() < 0.5
     assert {4, 10} <= set(counts.int().tolist())
     assert counts.min() >= 1
     assert (x.present <= given.present).all()
-    assert 0.7 < x.guided.mean() < 0.8
+    assert 0.7 < x.guide_valid.mean() < 0.8
     assert (x.optical[x.present == 0] == 0).all()
-    assert (x.guides[x.guided == 0] == 0).all()
+    assert (x.guides[x.guide_valid.flatten() == 0] == 0).all()
 
 
 def test_both_domains_show_the_same_bands():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from unclouded.data.archive import Archive
-from unclouded.data.packing import Job, Loaded, pack
+from unclouded.data.packing import Job, PatchRecord, pack
 from unclouded.errors import InputError, OutputExistsError
 
 COUNT = 300
@@ -29,7 +29,7 @@ def load(job):
     if job.source == 77:
         raise InputError(f"{job.patch_id}: has no B02;\nfetch it again")
     radar = archives.decibels(job.patch_id)
-    return Loaded({job.patch_id: archives.pixels(job.patch_id), job.row["s1_name"]: radar}, job.row)
+    return PatchRecord({job.patch_id: archives.pixels(job.patch_id), job.row["s1_name"]: radar}, job.row)
 
 
 def contents(archive):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from commands import ROOT
+from documented import ROOT
 
 IMPORT_ALL = """
 import importlib, sys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,3 +42,10 @@ def test_every_page_is_in_the_navigation():
     pages = {path.name for path in (ROOT / "docs").glob("*.md")}
     settings = (ROOT / "mkdocs.yml").read_text()
     assert pages and not [page for page in pages if f"- {page}\n" not in settings]
+
+
+def test_the_glossary_names_files_that_are_there():
+    lines = (ROOT / "docs" / "glossary.md").read_text().splitlines()
+    files = [found[1] for line in lines if (found := re.search(r"\| `([\w/]+\.py)` \|$", line))]
+    assert len(files) == sum(line.startswith("| ") for line in lines) - 1 >= 15
+    assert not [file for file in files if not (ROOT / "src" / "unclouded" / file).is_file()]

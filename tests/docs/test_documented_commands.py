@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import PAGES, ROOT, blocks, check, inline, lines
+from documented import PAGES, ROOT, blocks, check, inline, lines
 
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 

@@ -5,7 +5,6 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from unclouded.errors import InputError
-from unclouded.evaluation import neighbours
 from unclouded.evaluation.neighbours import kernel_distance, neighbourhood
 
 RNG = np.random.default_rng(0)
@@ -20,11 +19,10 @@ def plainly(real, made, k):
     return near.any(0).mean(), (between <= reach_made[None]).any(1).mean(), near.sum(0).mean() / k, near.any(1).mean()
 
 
-@pytest.mark.parametrize("block", [7, 512])
+@pytest.mark.parametrize("size", [80, 1100])
 @pytest.mark.parametrize("k", [1, 5])
-def test_blocks_give_what_the_formulas_give(monkeypatch, block, k):
-    monkeypatch.setattr(neighbours, "_BLOCK", block)
-    real, made = RNG.normal(size=(80, 6)), RNG.normal(size=(95, 6)) * 0.7 + 0.3
+def test_sets_of_any_size_give_what_the_formulas_give(size, k):
+    real, made = RNG.normal(size=(size, 6)), RNG.normal(size=(size + 15, 6)) * 0.7 + 0.3
     assert neighbourhood(real, made, k=k) == pytest.approx(plainly(real, made, k))
 
 

@@ -12,7 +12,6 @@ import rasterio
 from affine import Affine
 
 from unclouded.errors import FileError, InputError
-from unclouded.evaluation import pairs
 from unclouded.evaluation.paired import compare
 from unclouded.evaluation.pairs import average, evaluate_folders
 from unclouded.reading.reader import ReadOptions
@@ -32,9 +31,11 @@ def write(folder, name, dn, bands=BANDS, left=600_000):
         file.descriptions = bands
 
 
-@pytest.fixture
-def folders(tmp_path):
-    """One place whose upper left is cloud and lower right shadow; a tool that is off by 100 DN in the cloud."""
+def write_place(tmp_path, stretch=1):
+    """One place whose upper left is cloud and lower right shadow; a tool that is off by 100 DN in the cloud.
+
+    Each row is there `stretch` times.
+    """
     clear = RNG.integers(1000, 3000, (4, 60, 80)).astype(np.uint16)
     cloudy, made = clear.copy(), clear.copy()
     cloudy[:, :30, :40] += 4000
@@ -42,14 +43,18 @@ def folders(tmp_path):
     made[:, :30, :40] += 100
     made[:, 40:, 60:] = 0
     for name, dn in (("cloudy", cloudy), ("clear", clear), ("made", made)):
-        write(tmp_path / name, "a", dn)
+        write(tmp_path / name, "a", dn.repeat(stretch, axis=1))
     return tmp_path / "cloudy", tmp_path / "clear", tmp_path / "made"
 
 
-@pytest.mark.parametrize("block", [17, 1024])
-def test_errors_by_region_and_band(folders, monkeypatch, block):
-    monkeypatch.setattr(pairs, "_BLOCK", block)
-    scores = evaluate_folders(*folders, READING)
+@pytest.fixture
+def folders(tmp_path):
+    return write_place(tmp_path)
+
+
+@pytest.mark.parametrize("stretch", [1, 20])
+def test_errors_by_region_and_band_of_images_of_any_size(tmp_path, stretch):
+    scores = evaluate_folders(*write_place(tmp_path, stretch), READING)
     mean, valid = scores["mean"], 60 * 80 - 20 * 20
     assert scores["n"] == 1
     assert mean["regions"]["cloud"]["share"] == pytest.approx(1200 / valid)

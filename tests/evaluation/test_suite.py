@@ -2,9 +2,8 @@
 
 import json
 import math
-import sys
-from pathlib import Path
 
+import archives
 import numpy as np
 import pytest
 import torch
@@ -21,7 +20,7 @@ from unclouded.data.observations import to_observation
 from unclouded.errors import InputError
 from unclouded.evaluation import suite
 from unclouded.evaluation.sets import draw
-from unclouded.evaluation.suite import Loaded, Measuring
+from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork
 from unclouded.evaluation.twins import Twins
 from unclouded.models import land_cover as networks
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
@@ -30,11 +29,8 @@ from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import Header, LandCoverHeader, save_generator, save_land_cover
 from unclouded.report.tables import translator_table
 
-sys.path.append(str(Path(__file__).parents[1] / "data"))
-import archives
-
 SMALL = GeneratorSettings(widths=(4, 4, 4), context_widths=(4, 4, 4), features=2, latent=2, code=4)
-FEW = Measuring(repeats=5, least=3, batch=4)
+FEW = EvaluationConfig(repeats=5, least=3, batch=4)
 
 
 class Means(nn.Module):
@@ -76,8 +72,8 @@ def classifier(classes=LABELS_43, output="softmax"):
     return network
 
 
-def loaded(network=None):
-    return Loaded(network or Lifting(), Header("lifting", threshold=0.1, sha256="1")), Loaded(
+def trained(network=None):
+    return TrainedNetwork(network or Lifting(), Header("lifting", threshold=0.1, sha256="1")), TrainedNetwork(
         classifier(), LandCoverHeader("means", threshold=0.5, sha256="2")
     )
 
@@ -141,7 +137,7 @@ def test_sets_are_of_one_size_and_share_no_clear_patch(archive):
 
 
 def test_what_is_known_of_a_translator_that_lifts_every_cloud(archive):
-    record = suite.evaluate(archive, *loaded(), FEW)
+    record = suite.evaluate(archive, *trained(), FEW)
     distances = record["distances"]
     assert record["n"] == distances["cleared"]["n"] == distances["cloudy"]["n"] == 12
     assert list(distances) == ["cleared", "cloudy", "truth", "same", "other"]
@@ -180,7 +176,7 @@ class Perfect(Lifting):
 
 
 def test_a_perfect_translator_wins_back_all_that_clouds_cost(archive):
-    record = suite.evaluate(archive, *loaded(Perfect(archive)), FEW)
+    record = suite.evaluate(archive, *trained(Perfect(archive)), FEW)
     assert record["distances"]["cleared"] == record["distances"]["truth"]
     assert record["paired"]["cleared"]["psnr"] == 60
     assert record["paired"]["cleared"]["ssim"] == pytest.approx(1)
@@ -193,7 +189,7 @@ def test_without_truth_and_labels_there_are_distances_alone(tmp_path):
     rows = [archives.row(f"x{n}", domain="X", split="test", labels=[]) for n in range(3)]
     rows += [archives.row(f"y{n}", split="test", labels=[]) for n in range(3)]
     with Archive(archives.write(tmp_path / "archive", rows)) as bare:
-        record = suite.evaluate(bare, *loaded(), Measuring(split="test", repeats=0))
+        record = suite.evaluate(bare, *trained(), EvaluationConfig(split="test", repeats=0))
     assert record["labels"] is record["paired"] is record["downstream"] is record["floor"] is None
     assert list(record["distances"]) == ["cleared", "cloudy"]
     assert math.isnan(record["distances"]["cleared"]["low"])
@@ -211,19 +207,19 @@ def test_a_twin_of_another_size_is_named(archive):
 
 
 def test_features_are_computed_once_for_the_same_images_and_weights(archive, tmp_path, monkeypatch):
-    record = suite.evaluate(archive, *loaded(), FEW, cache=tmp_path / "new" / "cache")
+    record = suite.evaluate(archive, *trained(), FEW, cache=tmp_path / "new" / "cache")
     files = sorted((tmp_path / "new" / "cache").iterdir())
     assert len(files) == 6
     calls = []
     whole = Means.forward
     monkeypatch.setattr(Means, "forward", lambda self, *known: calls.append(1) or whole(self, *known))
-    assert suite.evaluate(archive, *loaded(), FEW, cache=tmp_path / "new" / "cache") == record
+    assert suite.evaluate(archive, *trained(), FEW, cache=tmp_path / "new" / "cache") == record
     assert not calls
-    other = loaded()[0]._replace(header=Header("lifting", threshold=0.1, sha256="3"))
-    suite.evaluate(archive, other, loaded()[1], FEW, cache=tmp_path / "new" / "cache")
+    other = trained()[0]._replace(header=Header("lifting", threshold=0.1, sha256="3"))
+    suite.evaluate(archive, other, trained()[1], FEW, cache=tmp_path / "new" / "cache")
     assert len(calls) == 3, "12 patches in batches of 4: only what was cleared is seen again"
     files[0].write_bytes(files[0].read_bytes()[:100])
-    assert suite.evaluate(archive, *loaded(), FEW, cache=tmp_path / "new" / "cache") == record
+    assert suite.evaluate(archive, *trained(), FEW, cache=tmp_path / "new" / "cache") == record
     assert len(calls) > 3
 
 
@@ -231,7 +227,7 @@ def test_other_pixels_under_the_same_table_are_other_images(tmp_path, monkeypatc
     cache = tmp_path / "cache"
     for name in ("one", "two"):
         with Archive(written(tmp_path / name, twins=False)) as opened:
-            suite.evaluate(opened, *loaded(), FEW, cache=cache)
+            suite.evaluate(opened, *trained(), FEW, cache=cache)
         whole = archives.pixels
         monkeypatch.setattr(archives, "pixels", lambda name, whole=whole: whole(f"{name} again"))
     assert (tmp_path / "one/metadata.parquet").read_bytes() == (tmp_path / "two/metadata.parquet").read_bytes()

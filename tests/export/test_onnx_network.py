@@ -9,7 +9,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from unclouded.clearing.clear import clear_patch
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.patch import clear_patch
 from unclouded.cli import app
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.generator import Observation
@@ -41,7 +42,8 @@ def export(*arguments: str) -> None:
 def agrees(network, image: np.ndarray, generator, bands, threshold: float) -> None:
     (found,) = network.run(None, {"image": image})
     valid = (image[0] != 0).any(0)
-    cleared, opacity = clear_patch(image[0], bands, "L2A", generator, threshold=threshold, valid=valid)[:2]
+    options = ClearOptions(precision="fp32", threshold=threshold)
+    cleared, opacity = clear_patch(image[0], bands, "L2A", generator, options, valid=valid)[:2]
     assert (opacity[valid] >= threshold).any()
     np.testing.assert_allclose(found[0, :-1], cleared, atol=1e-4)
     np.testing.assert_allclose(found[0, -1][valid], opacity[valid], atol=1e-4)

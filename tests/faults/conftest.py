@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import rasterio
+from command_line import FOUR
 from scenes import MemoryScene, active_generator, ground
 
 from unclouded.models.weights import Header, save_generator
-
-# The raster files of the tests of reading serve here too.
-
-BANDS = ("B02", "B03", "B04", "B08")
 
 
 @pytest.fixture(scope="session")
@@ -29,16 +25,12 @@ def weights(tmp_path_factory) -> Path:
 def scene_file(tmp_path_factory) -> Path:
     """A GeoTIFF of 600 x 700 pixels and four bands."""
     path = tmp_path_factory.mktemp("scenes") / "scene.tif"
-    scene = MemoryScene(ground(4, 600, 700), BANDS)
+    scene = MemoryScene(ground(4, 600, 700), FOUR)
     options = {"driver": "GTiff", "height": 600, "width": 700, "count": 4, "dtype": "uint16", "tiled": True}
     with rasterio.open(path, "w", crs=scene.info.crs, transform=scene.info.transform, nodata=0, **options) as file:
         file.write(scene.dn)
-        file.descriptions = BANDS
+        file.descriptions = FOUR
     return path
-
-
-def command(*arguments) -> list[str]:
-    return [sys.executable, "-m", "unclouded", *map(str, arguments)]
 
 
 @pytest.fixture

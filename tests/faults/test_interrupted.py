@@ -11,11 +11,11 @@ import time
 import numpy as np
 import pytest
 import rasterio
-from conftest import command
+from command_line import command
 
 from unclouded.errors import FileError, OutputExistsError
 from unclouded.files import aside
-from unclouded.report.figures import before_after
+from unclouded.report.before_after import before_after
 
 
 def start(arguments, **options):

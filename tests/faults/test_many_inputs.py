@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import rasterio
-from conftest import BANDS, command
+from command_line import FOUR, command
 from rasterio.transform import from_origin
 
 
@@ -19,7 +19,7 @@ def write(path, side=24, **options):
     profile = {"driver": "GTiff", "width": side, "height": side, "count": 4, "dtype": "uint16", "nodata": 0}
     with rasterio.open(path, "w", **(profile | place | options)) as file:
         file.write(pixels)
-        file.descriptions = BANDS
+        file.descriptions = FOUR
 
 
 def test_seven_broken_of_a_hundred(weights, tmp_path):
@@ -53,6 +53,7 @@ from pathlib import Path
 from unclouded.errors import UncloudedError
 from unclouded.models.weights import load_generator
 from unclouded.clearing.clear import clear_scene
+from unclouded.clearing.inputs import SceneInputs
 from unclouded.reading.reader import open_scene
 import rasterio
 generator = load_generator(sys.argv[1])[0]
@@ -61,7 +62,7 @@ for path in sorted(Path(sys.argv[2]).glob("flip_*.tif")):
     output = path.parent / "out" / path.name
     try:
         with open_scene(str(path), bands=("B02", "B03", "B04", "B08"), level="L2A", offset=0) as scene:
-            clear_scene(scene, generator, output)
+            clear_scene(SceneInputs(scene), generator, output)
     except UncloudedError:
         refused += 1
         assert not output.exists(), path

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tiny_run import write_collection
 
 _TRAINING = Path(__file__).parents[1] / "training"
 _CODES = {
@@ -62,10 +63,7 @@ def test_killed_at_25_random_moments_it_ends_in_the_same_weights(kind: str, tmp_
     # A folder's name goes into the weights' header, so that of every run is the same.
     data = tmp_path / "collection"
     data.mkdir()
-    sys.path.append(str(_TRAINING))
-    import tiny_run
-
-    tiny_run.write_collection(data)
+    write_collection(data)
     whole = tmp_path / "whole" / "run"
     process = start(kind, data, whole)
     began = time.monotonic()

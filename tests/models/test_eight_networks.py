@@ -12,7 +12,7 @@ from unclouded.models.translator import Translator, TranslatorSizes
 from unclouded.models.weights import Header, load_generator, save_generator
 from unclouded.settings import UnpairedSettings
 from unclouded.training.image_pool import ImagePool
-from unclouded.training.unpaired import frozen, generating_terms, judging_terms
+from unclouded.training.unpaired_terms import discriminator_terms, frozen, generator_terms
 
 OURS = TranslatorSizes(
     GeneratorSettings(widths=(8, 8, 8), context_widths=(8, 8, 8), features=2, latent=4, code=8),
@@ -99,30 +99,36 @@ def test_each_term_teaches_whom_it_should(translator: Translator, how: UnpairedS
         "latent_adversarial": {"g_xy", "g_yx", "e_x", "e_y"},
         "cycle": {"g_xy", "g_yx", "e_x", "e_y"},
         "latent_cycle": {"g_xy", "g_yx"},  # the encoders stand still, or both sides agree on a hidden code
-        "sameness": {"g_xy"},
+        "mode_seeking": {"g_xy"},
     }
     for parameter in translator.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.3)
     for term, expected in taught.items():
         translator.zero_grad(set_to_none=True)
-        with frozen(*(getattr(translator, name) for name in Translator.JUDGING)):
-            terms, _ = generating_terms(translator, x, y, how, rng, sameness=True)
+        with frozen(*(getattr(translator, name) for name in Translator.DISCRIMINATORS)):
+            terms, _ = generator_terms(translator, x, y, how, rng, taught)
         assert terms.keys() == taught.keys()
         torch.autograd.backward(terms[term])
-        names = {name for name in Translator.GENERATING + Translator.JUDGING if gradients(translator, name)}
+        names = {
+            name
+            for name in Translator.GENERATORS_AND_ENCODERS + Translator.DISCRIMINATORS
+            if gradients(translator, name)
+        }
         assert names == expected, term
 
 
 def test_judging_teaches_the_discriminators_alone(translator: Translator) -> None:
     x, y = images(2, 64, 64), images(2, 64, 64, 2)
     rng = torch.Generator().manual_seed(0)
-    _, made = generating_terms(translator, x, y, UnpairedSettings(), rng)
+    _, made = generator_terms(translator, x, y, UnpairedSettings(), rng, ("adversarial", "latent_adversarial"))
     translator.zero_grad(set_to_none=True)
     pools = {name: ImagePool(2, rng) for name in ("x", "y")}
-    torch.autograd.backward(torch.stack(list(judging_terms(translator, made, pools, rng).values())).sum())
-    names = {name for name in Translator.GENERATING + Translator.JUDGING if gradients(translator, name)}
-    assert names == set(Translator.JUDGING)
+    torch.autograd.backward(torch.stack(list(discriminator_terms(translator, made, pools, rng).values())).sum())
+    names = {
+        name for name in Translator.GENERATORS_AND_ENCODERS + Translator.DISCRIMINATORS if gradients(translator, name)
+    }
+    assert names == set(Translator.DISCRIMINATORS)
 
 
 def test_published_weights_come_back(tmp_path) -> None:

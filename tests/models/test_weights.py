@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from unclouded.errors import FileError, UncloudedError, WeightsError
+from unclouded.inference import InferenceConfig
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.weights import FORMAT, Header, bundled, load_generator, save_generator
 
@@ -26,7 +28,11 @@ def test_round_trip(saved: Path) -> None:
     assert generator.settings.widths == (8, 8, 8)
     assert header.name == "small"
     assert header.steps == 3
-    assert generator.calibration == header.calibration == 2.5
+    assert generator.inference.calibration == header.calibration == 2.5
+    with pytest.raises(AttributeError):
+        generator.inference = InferenceConfig()
+    with pytest.raises(FrozenInstanceError):
+        generator.inference.calibration = 1.0
     assert len(header.sha256) == 64
     again = saved.with_name("again.safetensors")
     save_generator(generator, header, again)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from rasters import NEW, OLD, pixels, write
@@ -51,7 +52,7 @@ def test_product_names(name, level, baseline, bigearthnet):
 )
 def test_named_bands_come_in_the_files_order(tmp_path, names):
     dn = pixels(len(names))
-    with open_scene(write(tmp_path / "stack.tif", dn, names=names)) as scene:
+    with open_scene(write(tmp_path / "stack.tif", dn, names=names), level="L2A") as scene:
         assert scene.info.bands == tuple(band_named(name) for name in names)
         assert scene.info.descriptions == names
         assert scene.info.dtype == dn.dtype
@@ -80,7 +81,7 @@ def test_bands_name_a_stack_or_pick_from_a_named_one(tmp_path):
     with open_scene(unnamed, bands=["B04", "b3", "B02", "B8"]) as scene:
         assert scene.info.bands == ("B04", "B03", "B02", "B08")
     named = write(tmp_path / "named.tif", dn, names=["B02", "B03", "B04", "B08"])
-    with open_scene(named, bands=["B08", "B03"]) as scene:
+    with open_scene(named, bands=["B08", "B03"], level="L2A") as scene:
         assert scene.info.bands == ("B03", "B08")
         assert (scene.read(0, 0, 48, 36) == dn[[1, 3]]).all()
 
@@ -126,36 +127,84 @@ def test_an_unknown_name_is_met_with_the_nearest(tmp_path):
         open_scene(write(tmp_path / "stack.tif", pixels(1)), bands=["BO8"])
 
 
-def test_level_comes_from_b10_the_name_the_argument_or_is_assumed(tmp_path):
+def test_level_comes_from_b10_the_name_or_the_argument(tmp_path):
     with open_scene(write(tmp_path / "a.tif", pixels(2), names=["B02", "B10"])) as scene:
         assert scene.info.level == "L1C"
     with open_scene(write(tmp_path / f"{OLD.format(level='L1C')}.tif", pixels(1), names=["B02"])) as scene:
         assert scene.info.level == "L1C"
-    plain = write(tmp_path / "b.tif", pixels(1), names=["B02"])
-    with open_scene(plain, level="L1C") as scene:
+    with open_scene(write(tmp_path / "b.tif", pixels(1), names=["B02"]), level="L1C") as scene:
         assert scene.info.level == "L1C"
         assert not any("level" in note for note in scene.info.notes)
-    with open_scene(plain) as scene:
+
+
+def test_a_blue_darker_than_air_is_l2a_and_a_brighter_one_is_asked_about(tmp_path):
+    with open_scene(write(tmp_path / "dark.tif", pixels(1, low=100), names=["B02"])) as scene:
         assert scene.info.level == "L2A"
-        assert any("level assumed: L2A" in note for note in scene.info.notes)
+        assert any("level assumed: L2A (its darkest B02" in note for note in scene.info.notes)
+    for names, low in ((["B02"], 750), (["B08"], 100)):
+        with pytest.raises(InputError, match=r"nothing says whether it is L1C or L2A.*give --level L1C"):
+            open_scene(write(tmp_path / "a.tif", pixels(1, low=low), names=names))
 
 
 def test_levels_that_contradict_each_other_are_refused(tmp_path):
-    l1c = write(tmp_path / "a.tif", pixels(2), names=["B02", "B10"])
-    with pytest.raises(InputError, match=r"is L1C \(it has B10\), not L2A"):
-        open_scene(l1c, level="L2A")
-    l2a = write(tmp_path / f"{OLD.format(level='L2A')}.tif", pixels(1), names=["B02"])
-    with pytest.raises(InputError, match=r"is L2A .*, not L1C"):
-        open_scene(l2a, level="L1C")
+    for level, other in (("L2A", "L1C"), ("L1C", "L2A")):
+        path = write(tmp_path / f"{OLD.format(level=level)}.tif", pixels(1), names=["B02"])
+        with pytest.raises(InputError, match=f"is {level} .*, not {other}"):
+            open_scene(path, level=other)
     with pytest.raises(InputError, match="unknown level"):
-        open_scene(l1c, level="L3")
+        open_scene(path, level="L3")
+
+
+def test_what_is_said_to_be_l2a_has_no_b10(tmp_path):
+    dn = pixels(3)
+    for name, said in (("a.tif", "L2A"), ("HLS.S30.T33UUP.2021164T101031.v2.0.tif", None)):
+        with open_scene(write(tmp_path / name, dn, names=["B02", "B10", "B11"]), level=said) as scene:
+            assert scene.info.level == "L2A"
+            assert scene.info.bands == ("B02", "B11")
+            assert (scene.read(0, 0, 48, 36) == dn[[0, 2]]).all()
+            assert any("left out: B10" in note for note in scene.info.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "offset"),
+    [
+        ("2018-05-01-00_00_2018-05-01-23_59_Sentinel-2_L1C_B02_(Raw)", "L1C", 0),
+        ("SENTINEL2A_20190101-105853-463_L2A_T31TCJ_C_V2-2_FRE", "L2A", 0),
+        ("HLS.S30.T33UUP.2021164T101031.v2.0", "L2A", 0),
+        ("COPERNICUS_S2_SR_HARMONIZED_2023", "L2A", 0),
+        ("S2_HARMONIZED_2023", "L1C", 0),
+    ],
+)
+def test_names_of_other_archives_say_level_and_offset(tmp_path, name, level, offset):
+    low = 200 if level == "L1C" else 1200
+    with open_scene(write(tmp_path / f"{name}.tif", pixels(2, low=low), names=["B02", "B03"])) as scene:
+        assert scene.info.level == level
+        assert scene.info.encoding.offsets == (offset, offset)
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "tags"),
+    [
+        ("LC08_L2SP_190027_20210610_20210616_02_T1_SR.tif", ["B02", "B03"], {}),
+        ("HLS.L30.T33UUP.2021164T101031.v2.0.tif", ["B02", "B03"], {}),
+        ("a.tif", ["SR_B2", "SR_B3"], {}),
+        ("a.tif", ["B02", "B03"], {"LANDSAT_PRODUCT_ID": "LC08_L1TP_190027"}),
+        ("a.tif", ["B02", "B03"], {"SATELLITE": "LANDSAT_9"}),
+    ],
+)
+def test_landsat_is_refused_by_name(tmp_path, name, names, tags):
+    path = write(tmp_path / name, pixels(2), names=names)
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(**tags)
+    with pytest.raises(InputError, match=r"is of Landsat.*Sentinel-2 are accepted"):
+        open_scene(path, level="L2A")
 
 
 @pytest.mark.parametrize(
     ("stem", "options", "offset"),
     [
-        (NEW.format(level="L2A"), {}, -1000),
-        ("S2B_MSIL2A_20230101T101031_N0509_R022_T32UNU_20230101T120000_clip", {}, -1000),
+        (NEW.format(level="L2A"), {"low": 1100}, -1000),
+        ("S2B_MSIL2A_20230101T101031_N0509_R022_T32UNU_20230101T120000_clip", {"low": 1100}, -1000),
         (OLD.format(level="L2A"), {}, 0),
         ("S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_26_57", {"low": 3000}, 0),
         ("plain", {}, 0),
@@ -179,7 +228,7 @@ def test_offset_of_a_stack(tmp_path, stem, options, offset):
 )
 def test_a_files_own_scale_and_offset_are_used_and_handed_on(tmp_path, scales, offsets, scale, offset):
     path = write(tmp_path / "a.tif", pixels(2, low=2000), names=["B02", "B03"], scales=scales, offsets=offsets)
-    with open_scene(path) as scene:
+    with open_scene(path, level="L2A") as scene:
         assert scene.info.encoding.scale == pytest.approx(scale)
         assert scene.info.encoding.offsets == pytest.approx((offset, offset))
         assert scene.info.scales == scales
@@ -191,23 +240,25 @@ def test_a_files_own_scale_and_offset_are_used_and_handed_on(tmp_path, scales, o
     [
         ("plain", 1500, "darkest DN are near 15"),
         ("S2A_MSIL2A_20220510T101031_clip", 200, "no baseline"),
+        ("almost", 850, "darkest DN are near 8"),
         ("S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP", 200, "N9999"),
+        ("S2A_MSIL2A_20170613T101031_N9000_R022_T33UUP", 200, "N9000"),
     ],
 )
 def test_an_offset_that_cannot_be_known_is_asked_for(tmp_path, stem, low, found):
     path = write(tmp_path / f"{stem}.tif", pixels(2, low=low), names=["B02", "B03"])
     with pytest.raises(InputError, match=f"{found}.*give --offset -1000"):
         open_scene(path)
-    with open_scene(path, offset=0) as scene:
+    with open_scene(path, offset=0, level="L2A") as scene:
         assert scene.info.encoding.offsets == (0, 0)
 
 
 def test_an_offset_that_the_pixels_contradict_is_asked_for(tmp_path):
-    """The name is a product's with +1000, but most of red is darker than that: the offset was removed."""
+    """The name is a product's with +1000, but a fiftieth of red is darker than that: the offset was removed."""
     dn = pixels(2, low=2000)
-    dn[1, :30] = 300
+    dn[1, :1] = 300
     path = write(tmp_path / f"{NEW.format(level='L2A')}_harmonised.tif", dn, names=["B08", "B04"])
-    with pytest.raises(InputError, match=r"half of B04 would then lie below reflectance -0\.07.*give --offset"):
+    with pytest.raises(InputError, match=r"2% of B04 would then lie below reflectance -0\.01.*give --offset"):
         open_scene(path)
     with open_scene(path, offset=0) as scene:
         assert scene.info.encoding.offsets == (0, 0)
@@ -220,19 +271,20 @@ def test_the_sample_of_a_large_file_does_not_miss_its_dark_half(tmp_path):
         assert scene.info.encoding.offsets == (0,)
 
 
-def test_float_reflectance_needs_its_scale(tmp_path):
-    dn = pixels(2, dtype="float32") / np.float32(10000)
-    path = write(tmp_path / "a.tif", dn, names=["B02", "B03"])
-    with pytest.raises(InputError, match=r"float32 values up to 0.3.* give --scale 1"):
-        open_scene(path)
-    with open_scene(path, scale=1) as scene:
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_float_reflectance_is_known_by_its_values(tmp_path, dtype):
+    path = write(tmp_path / "a.tif", (pixels(2) / 10000).astype(dtype), names=["B02", "B03"])
+    with open_scene(path) as scene:
         assert scene.info.encoding.scale == 1
         assert scene.info.encoding.offsets == (0, 0)
         assert scene.info.encoding.nodata is None
+        assert any("scale assumed: 1 " in note for note in scene.info.notes)
 
 
 def test_float_dn_are_accepted(tmp_path):
-    with open_scene(write(tmp_path / "a.tif", pixels(1, dtype="float32"), names=["B02"], nodata=-9999)) as scene:
+    with open_scene(
+        write(tmp_path / "a.tif", pixels(1, dtype="float32"), names=["B02"], nodata=-9999), level="L2A"
+    ) as scene:
         assert scene.info.encoding.scale == 10000
         assert scene.info.encoding.nodata == -9999
 

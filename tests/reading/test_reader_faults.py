@@ -36,7 +36,7 @@ def test_missing_empty_and_text_files(tmp_path):
     (tmp_path / "empty.tif").touch()
     assert "is empty (0 bytes)" in refused(tmp_path / "empty.tif", FileError)
     (tmp_path / "text.tif").write_text("no raster at all")
-    assert "is not a GeoTIFF, COG or JPEG 2000 file (it starts with b'no raste')" in refused(tmp_path / "text.tif")
+    assert "is not a GeoTIFF, COG, JPEG 2000 or VRT file (it starts with b'no raste')" in refused(tmp_path / "text.tif")
     (tmp_path / "start.tif").write_bytes(b"II*\0")
     assert "cut short or damaged" in refused(tmp_path / "start.tif", FileError)
 
@@ -53,7 +53,7 @@ def test_other_formats_are_never_opened(tmp_path):
 def test_a_file_cut_short_is_found(tmp_path, layout, share):
     dn = pixels(1 if layout == "jp2" else 4, 300, 280)
     names = None if layout == "jp2" else ["B02", "B03", "B04", "B08"]
-    path = tmp_path / ("B02.jp2" if layout == "jp2" else "stack.tif")
+    path = tmp_path / ("L2A_B02.jp2" if layout == "jp2" else "stack.tif")
     if layout == "cog":
         copy(write(tmp_path / "plain.tif", dn, names=names), path, driver="COG", BLOCKSIZE=128, COMPRESS="DEFLATE")
     else:

@@ -89,7 +89,7 @@ def test_any_folder_with_band_names_in_the_order_of_the_bands(tmp_path):
     with open_scene(tmp_path) as scene:
         assert scene.info.bands == ("B02", "B08")
         assert "SCL" in scene.info.notes[0]
-    with open_scene(tmp_path, bands=["B08"]) as scene:
+    with open_scene(tmp_path, bands=["B08"], level="L2A") as scene:
         assert scene.info.bands == ("B08",)
     with pytest.raises(InputError, match="has no B03; it holds B02, B08"):
         open_scene(tmp_path, bands=["B02", "B03"])

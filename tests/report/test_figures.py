@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from unclouded.report.figures import before_after, draw_classes, natural_colour, white_point
+from unclouded.report.before_after import before_after
+from unclouded.report.colour import natural_colour, white_point
+from unclouded.report.figures import draw_classes
 
 RNG = np.random.default_rng(0)
 
@@ -21,6 +24,19 @@ def test_a_png_and_nothing_else(tmp_path: Path, bands: tuple[str, ...]) -> None:
     width, height = struct.unpack(">II", content[16:24])
     assert width > 2 * height > 200
     assert [entry.name for entry in tmp_path.iterdir()] == ["figure.png"]
+
+
+def test_before_after_and_opacity_stand_side_by_side(tmp_path: Path) -> None:
+    image = np.ones((3, 40, 40), np.float32)
+    opacity = np.zeros((40, 40), np.float32)
+    opacity[:, 20:] = 1
+    before_after(0.25 * image, image, opacity, ("B04", "B03", "B02"), tmp_path / "figure.png", "a patch")
+    with Image.open(tmp_path / "figure.png") as file:
+        row = np.asarray(file.convert("L"))[file.height // 2].astype(int)
+    third = len(row) // 3
+    # Half of the root of white, for the square root is shown; white; black where kept and white where replaced.
+    assert row[third // 2] == round(255 * 0.25**0.5) and row[third + third // 2] == 255
+    assert row[2 * third + third // 4] == 0 and row[2 * third + 3 * third // 4] == 255
 
 
 def test_natural_colour_orders_red_green_blue() -> None:

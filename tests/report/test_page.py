@@ -2,10 +2,10 @@
 
 import json
 import re
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import made_pages
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -15,9 +15,6 @@ from unclouded.files import sha256_of
 from unclouded.reading import preview, reader
 from unclouded.report import previews
 from unclouded.report.previews import true_colour
-
-sys.path.append(str(Path(__file__).parent))
-import made_pages
 
 GIVEN = ["--level", "L2A", "--offset", "0"]
 
@@ -168,7 +165,7 @@ def test_scenes_are_read_at_the_size_of_the_preview_alone(tmp_path: Path, monkey
         ("a.json", "[1]", "holds a list"),
         ("a.json", '{"colour": 3}', "no record that can be shown"),
         ("a.json", '{"weights": {}, "samples": {}, "per_class": {}}', "not all of it is there"),
-        ("a.tif", "text", "a_quality.tif is not beside it"),
+        ("a.tif", "text", "nothing beside it says what it was made of"),
         ("log.jsonl", "", "no finished line"),
     ],
 )

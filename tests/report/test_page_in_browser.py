@@ -4,10 +4,10 @@
 
 import io
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import made_pages
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,9 +25,6 @@ from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-
-sys.path.append(str(Path(__file__).parent))
-import made_pages
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "

@@ -1,28 +1,30 @@
 """Training on an archive: it resumes to the bit, measures itself, draws its figures, and keeps the best weights."""
 
 import json
-import sys
 from pathlib import Path
 
+import archives
 import pytest
 import torch
+from tiny_run import at_draw, changed, interrupt
 from typer.testing import CliRunner
 
 from unclouded.cli import app
 from unclouded.data.archive import Archive
+from unclouded.data.collection import load_collection
 from unclouded.data.domains import Sampling
 from unclouded.data.labels import LABELS_43
 from unclouded.errors import InputError
+from unclouded.evaluation.suite import TrainedNetwork
+from unclouded.inference import InferenceConfig
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, load_generator, save_land_cover
 from unclouded.settings import TranslatorSettings
-from unclouded.training import translator
+from unclouded.training import translator, validation
 from unclouded.training.archive_source import ArchiveSource
+from unclouded.training.collection_source import CollectionSource
 from unclouded.training.translator_run import run
-from unclouded.training.validation import collapsed, rank
-
-sys.path.append(str(Path(__file__).parents[1] / "data"))
-import archives
+from unclouded.training.validation import collapsed, preference
 
 GOOD = {"spread": 0.02, "colour_variety": 0.9, "coverage": 0.5, "coverage_cloudy": 0.4, "alarm": 0.0}
 
@@ -62,20 +64,11 @@ def settings(request, tiny: TranslatorSettings) -> TranslatorSettings:
 
 
 def test_measures_draws_and_resumes_to_the_bit(
-    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path, monkeypatch
+    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path
 ) -> None:
     whole = run(settings, archive, tmp_path / "whole", land_cover=str(land_cover))
-    steps = translator._step
-
-    def dies(training: translator.Training, batches: translator.Source) -> dict[str, float]:
-        if training.step == 3:
-            raise KeyboardInterrupt
-        return steps(training, batches)
-
-    monkeypatch.setattr(translator, "_step", dies)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), at_draw(3, ArchiveSource, "unpaired", interrupt):
         run(settings, archive, tmp_path / "killed", land_cover=str(land_cover))
-    monkeypatch.setattr(translator, "_step", steps)
     run(settings, archive, tmp_path / "killed", land_cover=str(land_cover), resume=True)
     one, other = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "killed"))
     for part in ("translator", "average"):
@@ -95,19 +88,51 @@ def test_measures_draws_and_resumes_to_the_bit(
     assert load_generator(tmp_path / "whole" / "best.safetensors")[1].steps in (3, 4)
 
 
-def test_simulated_skies_lie_over_clear_patches(archive: Path) -> None:
+def test_simulated_clouds_lie_over_clear_patches_each_shown_once(archive: Path) -> None:
     with Archive(archive) as opened:
-        source = ArchiveSource(opened, Sampling(batch=4, seed=1), torch.Generator().manual_seed(0), radar=False)
-        assert len(source) == 2
+        source = ArchiveSource(opened, simulated=Sampling(4, seed=1), unpaired=Sampling(3, seed=1), radar=False)
         seen = [source.simulated(4) for _ in range(5)]
         x, y = source.unpaired(3)
-    assert all((batch.observation.guided == 0).all() for batch in seen)
+        epoch = source.state_dict()
+    assert all((batch.observation.guide_valid == 0).all() for batch in seen)
     assert x.optical.shape == y.optical.shape == (3, 13, archives.SIDE, archives.SIDE)
     levels = torch.cat([batch.observation.level for batch in seen])
     b10 = torch.cat([batch.observation.present[:, 10] for batch in seen])
     assert set(levels.tolist()) == {0.0, 1.0}
     assert (b10[levels == 1] == 0).all()
     assert (b10[levels == 0] == 1).any()
+    # Neither kind has used up what the other shows: 12 clear patches in threes of 4, 8 cloudy ones in twos of 3.
+    assert (epoch["simulated"]["epoch"], epoch["simulated"]["step"]) == (1, 2)
+    assert (epoch["unpaired"]["epoch"], epoch["unpaired"]["step"]) == (0, 1)
+
+
+def test_clear_patches_alone_can_teach_and_keep_the_bands_that_cloudy_ones_lack(
+    settings: TranslatorSettings, tmp_path: Path
+) -> None:
+    clear = archives.write(tmp_path / "clear", [archives.row(f"y_{number}") for number in range(4)])
+    with Archive(clear) as opened:
+        source = ArchiveSource(opened, simulated=Sampling(4))
+        shown = torch.stack([source.simulated(4).observation.present for _ in range(5)])
+    assert (shown.sum((0, 1)) > 0).all()
+    if settings.networks == "context":
+        off = dict.fromkeys(("adversarial", "latent_adversarial", "cycle", "latent_cycle", "mode_seeking"), 0)
+        run(changed(settings, loss=off, training={"steps": 1}), clear, tmp_path / "run")
+    with pytest.raises(InputError, match="no cloudy patch"):
+        run(changed(settings, loss={"cycle": 1.0}), clear, tmp_path / "other")
+
+
+def test_patches_are_cropped_at_random(archive: Path) -> None:
+    with Archive(archive) as opened:
+        source = ArchiveSource(opened, simulated=Sampling(4), unpaired=Sampling(3), crop=16)
+        assert source.simulated(4).truth.shape == (4, 13, 16, 16)
+        first, _ = source.unpaired(3)
+        assert first.optical.shape == (3, 13, 16, 16)
+        whole, _ = ArchiveSource(opened, unpaired=Sampling(3)).unpaired(3)
+        windows = whole.optical.unfold(2, 16, 1).unfold(3, 16, 1)
+        for patch, places in zip(first.optical, windows, strict=True):
+            assert (places == patch[:, None, None]).all((0, 3, 4)).any()
+        with pytest.raises(InputError, match=r"is 24x24 pixels, and training\.crop is 64; give 24"):
+            ArchiveSource(opened, unpaired=Sampling(3), crop=64).unpaired(3)
 
 
 def test_a_collapse_is_told_by_what_it_does_and_cannot_win() -> None:
@@ -119,7 +144,7 @@ def test_a_collapse_is_told_by_what_it_does_and_cannot_win() -> None:
     fair = GOOD | {"frechet": 50.0}
     better = GOOD | {"frechet": 20.0}
     narrow = GOOD | {"frechet": 5.0, "coverage": 0.35}
-    assert sorted([brown, fair, narrow, better], key=rank) == [better, fair, narrow, brown]
+    assert sorted([brown, fair, narrow, better], key=preference) == [better, fair, narrow, brown]
 
 
 def test_what_cannot_be_learnt_from_is_refused(tiny: TranslatorSettings, made_up: Path, tmp_path: Path) -> None:
@@ -128,12 +153,16 @@ def test_what_cannot_be_learnt_from_is_refused(tiny: TranslatorSettings, made_up
         run(homeless, made_up, tmp_path / "run")
     with pytest.raises(InputError, match="only an archive has validation patches"):
         run(tiny, made_up, tmp_path / "run", land_cover="land-cover")
+    with pytest.raises(InputError, match="only patches of an archive are cropped"):
+        run(changed(tiny, training={"crop": 64}), made_up, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_the_papers_settings_are_read_and_run(archive: Path, tmp_path: Path) -> None:
-    paper = Path(__file__).resolve().parents[2] / "settings" / "paper.yaml"
+@pytest.mark.parametrize("name", ["paper", "paper_64"])
+def test_the_papers_settings_are_read_and_run(name: str, archive: Path, tmp_path: Path) -> None:
+    paper = Path(__file__).resolve().parents[2] / "settings" / f"{name}.yaml"
     short = ["training.steps=1", "unpaired.batch=2", "published.width=4", "published.blocks=1", "training.batch=2"]
+    short += ["training.crop=16"] if name == "paper_64" else []
     arguments = ["train", "translator", str(paper), *short, "--data", str(archive), "--output", str(tmp_path / "paper")]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -141,3 +170,42 @@ def test_the_papers_settings_are_read_and_run(archive: Path, tmp_path: Path) -> 
     assert header.settings["loss"]["latent_cycle"] == 0.025
     assert header.settings["loss"]["reconstruction"] == 0
     assert generator.settings.latent == 16
+
+
+def test_the_best_weights_have_learnt_their_errors_and_are_chosen_as_they_ship(
+    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path, monkeypatch
+) -> None:
+    shipped = settings.model_copy(update={"threshold": 0.25, "calibration": 1.7, "doubt": 0.5})
+    chosen = []
+    evaluate = validation.evaluate
+
+    def noting(archive: Archive, translator: TrainedNetwork, *arguments, **options):
+        chosen.append(translator.network.inference)
+        return evaluate(archive, translator, *arguments, **options)
+
+    monkeypatch.setattr(validation, "evaluate", noting)
+    run(shipped, archive, tmp_path / "run", land_cover=str(land_cover))
+    best, header = load_generator(tmp_path / "run" / "best.safetensors")
+    assert set(chosen) == {InferenceConfig(threshold=0.25, calibration=1.7, doubt=0.5)}
+    used = best.inference
+    assert (used.threshold, used.calibration, used.doubt) == (0.25, 1.7, 0.5)
+    assert header.data == shipped.data
+    if settings.networks == "context":
+        fresh = translator.TranslatorTraining(shipped).average.state_dict()
+        heads = {name: value for name, value in best.state_dict().items() if name.startswith("error.")}
+        assert not all(torch.equal(value, fresh[name]) for name, value in heads.items())
+
+
+def test_weights_of_a_run_that_goes_on_say_that_their_errors_are_not_learnt(
+    tiny: TranslatorSettings, made_up: Path, tmp_path: Path
+) -> None:
+    def validate(training: translator.TranslatorTraining) -> dict[str, float]:
+        if training.step == 3:
+            raise KeyboardInterrupt
+        return {}
+
+    settings = changed(tiny, training={"steps": 3, "validate_every": 3})
+    images = load_collection(made_up, made_up / "listing.yaml")
+    with pytest.raises(KeyboardInterrupt):
+        translator.train(settings, lambda rng: CollectionSource(images, rng), tmp_path / "run", validate=validate)
+    assert "uncertainty has not been learnt" in load_generator(tmp_path / "run" / "weights.safetensors")[1].data

@@ -18,7 +18,7 @@ def batches(made_up: Path) -> CollectionSource:
 
 def test_what_is_absent_is_zero(batches: CollectionSource) -> None:
     for _ in range(6):
-        x, truth, hidden = batches.simulated(4)
+        x, truth, cloud_shadow_fraction = batches.simulated(4)
         assert x.optical.shape == truth.shape == (4, 13, SIDE, SIDE)
         absent = (x.present == 0)[:, :, None, None].expand_as(truth)
         assert (x.optical[absent] == 0).all()
@@ -26,7 +26,7 @@ def test_what_is_absent_is_zero(batches: CollectionSource) -> None:
         assert (x.optical[(x.valid == 0).expand_as(truth)] == 0).all()
         assert (x.present.sum(1) > 0).all()
         assert (x.present[x.level == 1][:, INDEX["B10"]] == 0).all()
-        assert ((hidden >= 0) & (hidden <= 1)).all()
+        assert ((cloud_shadow_fraction >= 0) & (cloud_shadow_fraction <= 1)).all()
 
 
 def test_same_state_same_batch(batches: CollectionSource) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
+import archives
 import pytest
 import yaml
 from labelled_stub import Small
@@ -17,9 +17,6 @@ from unclouded.models import land_cover as networks
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, load_land_cover, save_land_cover
 from unclouded.settings import LandCoverSettings, load_settings_of
-
-sys.path.append(str(Path(__file__).parents[1] / "data"))
-import archives
 
 RECIPES = Path(__file__).parents[2] / "settings"
 FEW = ["training.batch=4", "training.validate_every=2", "training.precision=fp32"]

@@ -14,14 +14,14 @@ def test_reconstruction_counts_only_what_weighs() -> None:
     assert float(objectives.reconstruction(predicted, truth, torch.zeros(1, 2))) == 0
 
 
-def test_energy_score_rewards_the_true_spread() -> None:
+def test_the_crps_rewards_the_true_spread() -> None:
     rng = torch.Generator().manual_seed(0)
     truth = torch.randn(200_000, generator=rng)
     weight = torch.ones_like(truth)
 
     def score(spread: float) -> float:
         first, second = (spread * torch.randn(200_000, generator=rng) for _ in range(2))
-        return float(objectives.energy_score(first, second, truth, weight))
+        return float(objectives.crps(first, second, truth, weight))
 
     # The score of N(0, 1) forecasts for N(0, 1) truth is 1 / sqrt(pi).
     assert score(1.0) == pytest.approx(torch.pi**-0.5, abs=0.01)
@@ -33,13 +33,13 @@ def test_the_best_foreseen_error_is_the_mean_one() -> None:
     weight = torch.ones(3)
 
     def score(expected: float) -> float:
-        return float(objectives.foreseen_error(torch.full((3,), expected), error, weight))
+        return float(objectives.laplace_nll(torch.full((3,), expected), error, weight))
 
     assert score(0.04) < min(score(0.038), score(0.042))
     assert score(0.04) == pytest.approx(math.log(4) + 1)
     assert math.isfinite(score(0.0))
     only_first = torch.tensor([1.0, 0.0, 0.0])
-    assert float(objectives.foreseen_error(torch.full((3,), 0.01), error, only_first)) == pytest.approx(1)
+    assert float(objectives.laplace_nll(torch.full((3,), 0.01), error, only_first)) == pytest.approx(1)
 
 
 def test_spectral_angle_ignores_brightness() -> None:
@@ -52,16 +52,16 @@ def test_spectral_angle_ignores_brightness() -> None:
 
 
 def test_detection_is_zero_at_the_truth_only() -> None:
-    hidden = torch.rand(1, 1, 8, 8) * 0.8
-    one = torch.ones_like(hidden)
-    target = objectives.replacement(hidden)
-    assert float(objectives.detection(target, hidden, one)) == pytest.approx(0, abs=1e-6)
-    assert float(objectives.detection((target + 0.1).clamp(max=1), hidden, one)) > 0.005
+    cloud_shadow_fraction = torch.rand(1, 1, 8, 8) * 0.8
+    one = torch.ones_like(cloud_shadow_fraction)
+    target = objectives.replacement(cloud_shadow_fraction)
+    assert float(objectives.detection(target, cloud_shadow_fraction, one)) == pytest.approx(0, abs=1e-6)
+    assert float(objectives.detection((target + 0.1).clamp(max=1), cloud_shadow_fraction, one)) > 0.005
 
 
 def test_replacement_saturates() -> None:
-    hidden = torch.tensor([0.0, 0.02, 0.4, 1.0])
-    replaced = objectives.replacement(hidden)
+    cloud_shadow_fraction = torch.tensor([0.0, 0.02, 0.4, 1.0])
+    replaced = objectives.replacement(cloud_shadow_fraction)
     assert float(replaced[0]) == 0
     assert float(replaced[1]) < 0.1
     assert float(replaced[2]) > 0.85
@@ -94,9 +94,9 @@ def test_cycles_count_only_what_weighs() -> None:
     assert objectives.cycle_of_distributions(back, image, weight) == 0
 
 
-def test_sameness_falls_as_images_differ() -> None:
+def test_mode_seeking_falls_as_images_differ() -> None:
     z = (torch.zeros(1, 4), torch.ones(1, 4))
     image = torch.full((1, 1, 4, 4), 0.2)
-    near, far = (objectives.sameness(image, image + step, z) for step in (0.01, 0.2))
+    near, far = (objectives.mode_seeking(image, image + step, z) for step in (0.01, 0.2))
     assert near > far
-    assert objectives.sameness(image, image, z) == pytest.approx(100)
+    assert objectives.mode_seeking(image, image, z) == pytest.approx(100)

@@ -18,7 +18,6 @@ from unclouded.models import land_cover as networks
 from unclouded.models.weights import load_land_cover
 from unclouded.settings import LandCoverSettings
 from unclouded.training import land_cover
-from unclouded.training.ranks import Ranks
 
 
 @pytest.fixture(autouse=True)
@@ -100,20 +99,41 @@ def test_a_threshold_that_is_given_is_kept(tmp_path: Path) -> None:
     assert load_land_cover(path)[1].threshold == 0.5
 
 
-def test_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch) -> None:
-    steps = land_cover._step
-    monkeypatch.setattr(land_cover, "_step", lambda t, b: float("nan") if t.step == 3 else steps(t, b))
+class Spoilt(Stub):
+    """Its fourth batch is not a number."""
+
+    def shuffled(self):
+        for number, images in enumerate(super().shuffled(), start=1):
+            if number == 4:
+                images.observation.optical.fill_(float("nan"))
+            yield images
+
+
+class Steep(Small):
+    """Its fourth gradient is not finite, though the images and the loss are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.learnt = 0
+
+    def forward(self, image: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        found = super().forward(image, known)
+        self.learnt += found.requires_grad and self.training
+        if self.learnt == 4 and found.requires_grad:
+            found.register_hook(lambda gradient: gradient * float("inf"))
+        return found
+
+
+@pytest.mark.parametrize("spoils", ["image", "gradient"])
+def test_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch, spoils: str) -> None:
+    images = data()
+    if spoils == "image":
+        images = Data(Spoilt(0), images.validation, images.sha256)
+    else:
+        monkeypatch.setitem(networks.NETWORKS, "resnet18", Steep)
     with pytest.raises(UncloudedError, match="not finite at step 3"):
-        land_cover.train(settings(), data(), tmp_path / "run")
+        land_cover.train(settings(), images, tmp_path / "run")
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 2
-
-
-def test_a_gradient_that_is_not_finite_does_not_reach_the_weights() -> None:
-    training = land_cover.Training(settings(), data(), Ranks())
-    before = [parameter.clone() for parameter in training.classifier.parameters()]
-    training.classifier.head.weight.register_hook(lambda gradient: gradient * float("inf"))
-    assert not land_cover._step(training, next(data().train.shuffled())) < float("inf")
-    assert all(torch.equal(p, q) for p, q in zip(training.classifier.parameters(), before, strict=True))
 
 
 def test_refuses_one_class(tmp_path: Path) -> None:
@@ -147,3 +167,9 @@ def test_refuses_a_checkpoint_of_another_network(tmp_path: Path, monkeypatch) ->
     monkeypatch.setitem(networks.NETWORKS, "resnet18", wider)
     with pytest.raises(InputError, match="does not fit"):
         land_cover.train(settings(), data(), tmp_path / "run", resume=True)
+
+
+def test_resuming_with_other_settings_names_what_differs(tmp_path: Path) -> None:
+    land_cover.train(settings(), data(), tmp_path / "run")
+    with pytest.raises(InputError, match=r"run: label_reduction was 0\.5, is 0\.0; training\.batch was 8, is 4"):
+        land_cover.train(settings(label_reduction=0.0, training={"batch": 4}), data(), tmp_path / "run", resume=True)

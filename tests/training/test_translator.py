@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_run import at_draw, changed, interrupt
 
 from unclouded.data.collection import load_collection
 from unclouded.errors import InputError, UncloudedError, WeightsError
@@ -14,22 +15,14 @@ from unclouded.settings import ErrorSettings, TranslatorSettings
 from unclouded.training import translator
 from unclouded.training.collection_source import CollectionSource
 from unclouded.training.error_head import teach_error_head
+from unclouded.training.simulated_clouds import Simulated
 from unclouded.training.translator_run import run
 
 
-def test_a_killed_run_resumes_to_the_bit(tiny: TranslatorSettings, made_up: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_killed_run_resumes_to_the_bit(tiny: TranslatorSettings, made_up: Path, tmp_path: Path) -> None:
     whole = run(tiny, made_up, tmp_path / "whole")
-    steps = translator._step
-
-    def dies(training: translator.Training, batches: translator.Source) -> dict[str, float]:
-        if training.step == 5:
-            raise KeyboardInterrupt
-        return steps(training, batches)
-
-    monkeypatch.setattr(translator, "_step", dies)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), at_draw(6, CollectionSource, "simulated", interrupt):
         run(tiny, made_up, tmp_path / "killed")
-    monkeypatch.setattr(translator, "_step", steps)
     resumed = run(tiny, made_up, tmp_path / "killed", resume=True)
     for mine, theirs in zip(
         load_generator(whole)[0].parameters(), load_generator(resumed)[0].parameters(), strict=True
@@ -37,11 +30,13 @@ def test_a_killed_run_resumes_to_the_bit(tiny: TranslatorSettings, made_up: Path
         assert torch.equal(mine, theirs)
     log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [2, 4, 6]
-    assert {"reconstruction", "ground", "detection", "adversarial", "cycle", "sameness", "judge_zx"} <= log[-1].keys()
+    assert {"reconstruction", "ground", "detection", "adversarial", "cycle", "mode_seeking", "discriminator_zx"} <= log[
+        -1
+    ].keys()
 
 
 def test_every_parameter_learns(tiny: TranslatorSettings, made_up: Path, tmp_path: Path) -> None:
-    before = {name: p.clone() for name, p in translator.Training(tiny).translator.g_xy.named_parameters()}
+    before = {name: p.clone() for name, p in translator.TranslatorTraining(tiny).translator.g_xy.named_parameters()}
     after, header = load_generator(run(tiny, made_up, tmp_path / "run"))
     still = [name for name, p in after.named_parameters() if torch.equal(p, before[name])]
     assert still == []
@@ -64,14 +59,14 @@ def test_without_steps_only_the_error_head_of_other_weights_learns(
 
 
 def test_the_error_head_learns_how_large_errors_are(tiny: TranslatorSettings, made_up: Path) -> None:
-    training = translator.Training(tiny)
+    training = translator.TranslatorTraining(tiny)
     source = CollectionSource(load_collection(made_up, made_up / "listing.yaml"), training.rng)
 
     def taught(steps: int) -> float:
         how = ErrorSettings(images=12, pixels=100, steps=steps)
         exact = torch.autocast("cpu", enabled=False)
         rng = torch.Generator().manual_seed(0)
-        return teach_error_head(training.average, source.simulated, how, 4, exact, rng, quiet=True)
+        return teach_error_head(training.average, source.simulated, how, 4, exact, rng)
 
     assert taught(200) < taught(1) - 0.2
 
@@ -82,29 +77,28 @@ def test_a_run_starts_from_weights_that_fit_alone(tiny: TranslatorSettings, tmp_
     model = tiny.model_dump()
     model["training"] |= {"start": str(path)}
     with pytest.raises(WeightsError, match=r"other\.safetensors: holds \S+, which the network of the settings"):
-        translator.Training(TranslatorSettings.model_validate(model))
-    spoilt = translator.Training(tiny).average
+        translator.TranslatorTraining(TranslatorSettings.model_validate(model))
+    spoilt = translator.TranslatorTraining(tiny).average
     torch.nn.init.constant_(spoilt.prior, float("nan"))
     save_generator(spoilt, Header("spoilt"), tmp_path / "spoilt.safetensors")
     model["training"] |= {"start": str(tmp_path / "spoilt.safetensors")}
     with pytest.raises(WeightsError, match="not finite"):
-        translator.Training(TranslatorSettings.model_validate(model))
+        translator.TranslatorTraining(TranslatorSettings.model_validate(model))
     model["training"] |= {"start": "default"}
     with pytest.raises(WeightsError, match="does not fit"):
-        translator.Training(TranslatorSettings.model_validate(model))
+        translator.TranslatorTraining(TranslatorSettings.model_validate(model))
 
 
 def test_not_a_number_stops_and_keeps_the_last_checkpoint(
-    tiny: TranslatorSettings, made_up: Path, tmp_path: Path, monkeypatch
+    tiny: TranslatorSettings, made_up: Path, tmp_path: Path
 ) -> None:
-    steps = translator._step
+    def spoil(images: Simulated) -> Simulated:
+        return images._replace(truth=images.truth * float("nan"))
 
-    def diverges(training: translator.Training, batches: translator.Source) -> dict[str, float]:
-        terms = steps(training, batches)
-        return terms | ({"ground": float("nan")} if training.step == 3 else {})
-
-    monkeypatch.setattr(translator, "_step", diverges)
-    with pytest.raises(UncloudedError, match="ground not finite at step 3"):
+    with (
+        pytest.raises(UncloudedError, match=r"ground.* not finite at step 3"),
+        at_draw(4, CollectionSource, "simulated", spoil),
+    ):
         run(tiny, made_up, tmp_path / "run")
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] == 2
 
@@ -116,3 +110,16 @@ def test_refuses_to_overwrite_or_invent_a_run(tiny: TranslatorSettings, made_up:
     (tmp_path / "run" / "checkpoint.pt").touch()
     with pytest.raises(InputError, match="already holds a run"):
         run(tiny, made_up, tmp_path / "run")
+
+
+def test_resuming_with_other_settings_names_what_differs(
+    tiny: TranslatorSettings, made_up: Path, tmp_path: Path
+) -> None:
+    run(changed(tiny, training={"steps": 2}), made_up, tmp_path / "run")
+    other = changed(tiny, training={"learning_rate": 0.5}, loss={"cycle": 2.0})
+    with pytest.raises(
+        InputError, match=r"run: loss\.cycle was 1\.0, is 2\.0; training\.learning_rate was 0\.001, is 0\.5"
+    ):
+        run(other, made_up, tmp_path / "run", resume=True)
+    longer = changed(tiny, training={"steps": 3, "checkpoint_every": 1})
+    assert load_generator(run(longer, made_up, tmp_path / "run", resume=True))[1].steps == 3

@@ -83,7 +83,8 @@ def test_uncertainty_that_is_0_all_over_is_not_a_layer(scene):
 def test_without_the_image_before_it_says_how_to_name_it(scene):
     found = open_map_scene(f"{scene}/clear.tif")
     assert "before" not in found.layers
-    assert found.notes == ["No image before clearing; name it: before.tif=clear.tif"]
+    (note,) = found.notes
+    assert note.startswith("No image before clearing: ") and note.endswith("name its input: before.tif=clear.tif")
 
 
 def test_the_stac_item_beside_the_scene_leads_to_the_image_before(scene):
@@ -92,13 +93,25 @@ def test_the_stac_item_beside_the_scene_leads_to_the_image_before(scene):
     assert paths(open_map_scene(f"{scene}/clear.tif").layers["before"]) == ["before.tif"] * 3
     (scene / "before.tif").unlink()
     found = open_map_scene(f"{scene}/clear.tif")
-    assert "before" not in found.layers and "not on this machine" in found.notes[0]
+    assert "before" not in found.layers and "links to no input that is there (./before.tif)" in found.notes[0]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"links": [{"rel": "derived_from"}]}', '{"links": null}'])
-def test_another_json_beside_the_scene_is_no_error(scene, text):
-    (scene / "clear.json").write_text(text)
-    assert "not a STAC item" in open_map_scene(f"{scene}/clear.tif").notes[0]
+def test_an_image_before_that_cannot_be_reached_is_said(scene):
+    """Port 9 of this machine, at which nothing answers, stands for another machine."""
+    link = {"rel": "derived_from", "href": "http://127.0.0.1:9/before.tif"}
+    (scene / "clear.json").write_text(json.dumps({"type": "Feature", "links": [link]}))
+    found = open_map_scene(f"{scene}/clear.tif")
+    assert "before" not in found.layers and "http://127.0.0.1:9/before.tif: " in found.notes[0]
+
+
+def test_the_file_of_the_quality_leads_to_the_scene(scene):
+    write(scene / "clear_quality.tif", quality(), ("opacity", "uncertainty"), nodata=float("nan"))
+    assert open_map_scene(f"{scene}/clear_quality.tif").layers.keys() == {"after", "opacity", "uncertainty"}
+
+
+def test_another_json_beside_the_scene_is_no_error(scene):
+    (scene / "clear.json").write_text("[]")
+    assert "no STAC item" in open_map_scene(f"{scene}/clear.tif").notes[0]
 
 
 def test_whatever_can_be_cleared_can_be_the_image_before(tmp_path):
@@ -124,7 +137,7 @@ def test_a_name_with_an_equals_sign_is_a_name_if_it_is_there(scene):
 @pytest.mark.parametrize(
     ("argument", "error", "message"),
     [
-        ("nothing.tif", FileError, "nothing.tif: no such file or folder"),
+        ("nothing.tif", FileError, "nothing.tif: no such file"),
         ("nothing.tif=clear.tif", FileError, "nothing.tif: no such file or folder"),
         ("before.tif=", InputError, "before.tif=clear.tif"),
         ("text.tif", FileError, "text.tif: is not a GeoTIFF"),

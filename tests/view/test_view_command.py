@@ -54,7 +54,8 @@ def test_a_missing_extra_is_one_line(scene, module):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        f"error: this command needs {module}, which is not installed; pip install 'unclouded[view]'\n"
+        f"error: this command needs {module}, which is not installed; run `make view` in a checkout, "
+        "or pip install 'unclouded[view]'\n"
     )
 
 
@@ -69,4 +70,4 @@ def test_it_shows_what_it_can_until_interrupted_and_then_names_what_failed(scene
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert errors == f"error: {scene}/nothing.tif: no such file or folder; check the path\n"
+    assert errors == f"error: {scene}/nothing.tif: no such file; give a result of `unclouded clear`\n"

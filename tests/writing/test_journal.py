@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from scenes import MemoryScene, active_generator, ground
+from scenes import MemoryScene, active_generator, clear_scene, ground
 
-from unclouded.clearing.clear import clear_scene
 from unclouded.errors import InputError, OutputExistsError
 from unclouded.writing.journal import Journal, finished_rows
 

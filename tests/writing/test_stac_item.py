@@ -17,10 +17,10 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from referencing import Registry, Resource
-from scenes import MemoryScene, active_generator, ground
+from scenes import MemoryScene, active_generator, clear_scene, ground
 
 from unclouded.bands import L2A
-from unclouded.clearing.clear import clear_scene
+from unclouded.reflectance import Encoding
 
 NAME = "S2A_MSIL2A_20180503T100031_N0207_R122_T32TQM_20180503T120000"
 
@@ -106,3 +106,54 @@ def test_a_scene_that_lies_nowhere_on_the_earth_has_no_outline(generator, tmp_pa
     validate(record)
     assert record["geometry"] is None and "bbox" not in record
     assert record["properties"]["proj:transform"][2] == corner
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "crosses"),
+    [
+        ("EPSG:32660", from_origin(616500, 7701000, 10, 10), True),
+        ("EPSG:32601", from_origin(380900, 7701000, 10, 10), True),
+        ("EPSG:4326", from_origin(179.995, -17, 0.0001, 0.0001), True),
+        ("EPSG:4326", from_origin(-180.002, -17, 0.0001, 0.0001), True),
+        ("EPSG:4326", from_origin(179.98, -17, 0.0001, 0.0001), False),
+    ],
+)
+def test_across_180_degrees_the_outline_is_cut(generator, tmp_path, crs, transform, crosses):
+    side = 256
+    scene = MemoryScene(ground(4, side, side), L2A[:4], "L2A", crs=CRS.from_string(crs), transform=transform)
+    scene.dn = scene.dn[:, :60, :90] if not crosses else scene.dn
+    scene.info = replace(scene.info, height=scene.dn.shape[1], width=scene.dn.shape[2])
+    record = clear(scene, generator, tmp_path)
+    validate(record)
+    west, _, east, _ = record["bbox"]
+    geometry = record["geometry"]
+    assert geometry["type"] == ("MultiPolygon" if crosses else "Polygon")
+    assert (west > east) == crosses
+    rings = [part[0] for part in geometry["coordinates"]] if crosses else geometry["coordinates"]
+    for ring in rings:
+        longitudes = [x for x, _ in ring]
+        assert ring[0] == ring[-1] and -180 <= min(longitudes) < max(longitudes) <= 180
+        assert max(longitudes) - min(longitudes) < 1
+    assert len(rings) == (2 if crosses else 1)
+
+
+@pytest.mark.parametrize(("nodata", "said"), [(float("-inf"), "-inf"), (float("nan"), "nan"), (-9999.0, -9999.0)])
+def test_it_is_strict_json(generator, tmp_path, nodata, said):
+    encoding = Encoding(1.0, (0.0,) * 4, nodata)
+    dn = (ground(4, 60, 90) / 1e4).astype("float32")
+    dn[:, :9, :9] = nodata
+    clear(MemoryScene(dn, L2A[:4], "L2A", encoding), generator, tmp_path)
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    record = json.loads((tmp_path / "out.json").read_text(), parse_constant=refuse)
+    assert record["assets"]["cleared"]["bands"][0]["nodata"] == said
+
+
+def test_a_day_in_the_name_is_the_time_and_no_more(generator, tmp_path):
+    record = clear(MemoryScene(ground(4, 60, 90), L2A[:4], "L2A", stem="T33UUP_20230613T101031_x"), generator, tmp_path)
+    validate(record)
+    assert record["properties"]["datetime"] is None
+    assert record["properties"]["start_datetime"] == "2023-06-13T00:00:00Z"
+    assert record["properties"]["end_datetime"] == "2023-06-13T23:59:59Z"

@@ -1,10 +1,10 @@
-"""Clear a scene of any size into files with flat memory, or a patch in memory."""
+"""Clear a scene of any size into files, with flat memory."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +16,20 @@ import torch
 from numpy.typing import NDArray
 
 from unclouded.allocator import give_back_freed_memory
-from unclouded.bands import INDEX
-from unclouded.clearing.overlap import Behind
-from unclouded.clearing.passes import THRESHOLD, TILE, Clearing, Guide, Hands, Raster
-from unclouded.clearing.sampling import latents, observe, sample
+from unclouded.clearing.background import BackgroundWriter
+from unclouded.clearing.executor import Executor
+from unclouded.clearing.inputs import Raster, SceneInputs, open_inputs
+from unclouded.clearing.model import Model
+from unclouded.clearing.options import ClearOptions, TileOptions
+from unclouded.clearing.passes import Clearing
+from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS, quality_path, workplace
-from unclouded.models.generator import Generator, pad_to_cells
+from unclouded.models.generator import Generator
 from unclouded.models.weights import checksum_of
+from unclouded.precision import resolve_precision
 from unclouded.progress import Progress, silent
 from unclouded.reading.info import SceneInfo
-from unclouded.tiles import Box
+from unclouded.reflectance import to_reflectance
 from unclouded.version import __version__
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import describe, item_path
@@ -55,40 +59,28 @@ class ClearedScene:
 
 
 def clear_scene(
-    scene: Raster,
+    inputs: SceneInputs,
     generator: Generator,
     output: Path,
+    options: ClearOptions | None = None,
+    tiling: TileOptions | None = None,
     *,
-    samples: int = 1,
-    seed: int = 0,
-    threshold: float = THRESHOLD,
-    radar: Guide | None = None,
-    overwrite: bool = False,
-    tile: int = TILE,
-    batch: int = 1,
-    tile_offset: tuple[int, int] = (0, 0),
-    hands: Hands | None = None,
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> ClearedScene:
     """Clear a scene into a COG with its grid, bands, data type and metadata, and a quality COG beside it.
 
     Both appear only when complete and read back. A run that is interrupted leaves the strips of tiles that it finished
     in a hidden folder beside `output`; the next run with the same arguments goes on from there to the same bytes. Where
-    the opacity is under `threshold` the DN are those of the input.
+    the opacity is under the threshold the DN are those of the input.
 
     Args:
-        scene: what to clear.
+        inputs: what to clear, and what helps to.
         generator: the network, on its device.
         output: the GeoTIFF to write; its folder must be there.
-        samples: latent samples; with one the latent is zero, with more the result is their mean.
-        seed: of the latent samples.
-        threshold: opacity under which a pixel stays as it is.
-        radar: VV and VH on the same grid.
-        overwrite: replace outputs that are already there, and what an interrupted run with other arguments left.
-        tile: side of the tiles in pixels, a multiple of 32.
-        batch: tiles that the network takes at once.
-        tile_offset: rows and columns by which the tiles start before the scene's corner, multiples of 32.
-        hands: who works on the parts of the scene, if others do; their scene and arguments must be the same.
+        options: how; its model, device and paths are `generator` and `inputs` already.
+        tiling: how the scene is cut.
+        executor: who works on the tasks of the scene, if others do; their inputs and options must be the same.
         progress: see `Progress`.
 
     Raises:
@@ -97,24 +89,26 @@ def clear_scene(
         OutputExistsError: if an output is there, or was begun with other settings or from other pixels, and `overwrite`
             is not set; or if another run is writing it.
     """
+    options, tiling = options or ClearOptions(), tiling or TileOptions()
     start = time.perf_counter()
     quality = quality_path(output)
-    if not overwrite:
+    if not options.overwrite:
         refuse_foreign(output, quality, item_path(output))
-    info = scene.info
+    info = inputs.scene.info
     settings = {
         "weights": checksum_of(generator),
-        "calibration": generator.calibration,
-        "doubt": generator.doubt,
-        "precision": generator.precision,
-        "samples": samples,
-        "seed": seed,
+        "calibration": generator.inference.calibration,
+        "doubt": generator.inference.doubt,
+        "precision": resolve_precision(options.precision, generator.device),
+        "samples": options.samples,
+        "seed": options.seed,
         "device": str(generator.device),
-        "threshold": threshold,
-        "radar": radar is not None,
-        "tile": tile,
-        "batch": batch,
-        "tile offset": tile_offset,
+        "threshold": options.threshold_for(generator.inference),
+        "radar": inputs.radar is not None,
+        "tile": tiling.size,
+        "batch": tiling.batch,
+        "tile offset": tiling.offset,
+        "crop": tiling.crop,
         **_described(info),
         "version": f"{__version__}, torch {torch.__version__}",
     }
@@ -124,30 +118,17 @@ def clear_scene(
     def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:
         said = {name: settings[name] for name in ("weights", "samples", "seed", "threshold", "precision", "radar")}
         item = describe(info, output, files, said)
-        return {item_path(output): json.dumps(item, indent=1) + "\n"}
+        return {item_path(output): json.dumps(item, indent=1, allow_nan=False) + "\n"}
 
     with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
-        if not overwrite:
+        if not options.overwrite:
             refuse_foreign(output, quality, item_path(output))  # of a run that has just ended
-        clearing = Clearing(
-            scene,
-            generator,
-            samples=samples,
-            seed=seed,
-            threshold=threshold,
-            radar=radar,
-            tile=tile,
-            batch=batch,
-            tile_offset=tile_offset,
-            hands=hands,
-            folder=folder,
-            progress=progress,
-        )
-        with Strips(folder, outputs, settings, report, overwrite=overwrite) as strips:
+        clearing = Clearing(inputs, generator, options, tiling, executor=executor, folder=folder, progress=progress)
+        with Strips(folder, outputs, settings, report, overwrite=options.overwrite) as strips:
             finished = strips.resume(clearing.survey())
-            with closing(clearing.tiles(finished)) as tiles, Behind() as behind:
+            with closing(clearing.tiles(finished)) as tiles, BackgroundWriter() as writer:
                 for cleared in tiles:
-                    behind(strips.write, cleared)
+                    writer(strips.write, cleared)
             give_back_freed_memory()  # the network's, which GDAL's would come on top of
             strips.publish(describe_files)
             share = strips.changed / strips.valid
@@ -155,52 +136,40 @@ def clear_scene(
     return ClearedScene(output, quality, info.height * info.width, share, seconds, clearing.seconds_network)
 
 
-def clear_patch(
-    reflectance: NDArray[np.float32],
-    bands: Sequence[str],
-    level: str,
-    generator: Generator,
+def clear_to_file(
+    scene: Raster,
+    output: Path,
+    model: Model,
+    options: ClearOptions,
     *,
-    samples: int = 1,
-    seed: int = 0,
-    threshold: float = THRESHOLD,
-    radar: NDArray[np.float32] | None = None,
-    valid: NDArray[np.bool_] | None = None,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Clear a patch that is its own scene, in memory, on the generator's device.
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> ClearedScene:
+    """Clear a scene into `output` with all that the options name, see `clear_scene`.
 
-    Args:
-        reflectance: (C, h, w), 1.0 = 100 %.
-        bands: the name of each.
-        level: "L1C" or "L2A".
-        generator: the network, on its device.
-        samples: as in `clear_scene`.
-        seed: of the latent samples.
-        threshold: opacity under which a pixel stays as it is.
-        radar: (2, h, w) VV and VH in dB, NaN where there is none.
-        valid: (h, w) where the patch holds data; everywhere unless given.
-
-    Returns:
-        The cleared reflectance (C, h, w), the opacity (h, w), and the uncertainty (h, w), see
-        `clearing.sampling.sample`. The last two are NaN where the patch is not valid.
+    Raises:
+        InputError: if the scene has no place on the ground, or is nothing for these weights.
+        FileError: if a file cannot be read or written.
+        OutputExistsError: if an output is there and `overwrite` is not set.
     """
-    height, width = reflectance.shape[1:]
-    if valid is None:
-        valid = np.ones((height, width), np.bool_)
-    whole = Box(0, 0, height, width)
-    with torch.inference_mode():
-        x = pad_to_cells(observe(reflectance, valid, bands, level, radar, generator.device))
-        statistics = generator.summarise(x)
-        context = generator.spread(statistics, generator.context(statistics, x.known))
-        drawn = sample(generator, x, context, latents(generator, samples, seed), whole)[0]
-    present = [INDEX[band] for band in bands]
-    kept = ~valid | (drawn.opacity < threshold)
-    cleared = np.where(kept, reflectance, drawn.reflectance[present])
-    return (
-        cleared.astype(np.float32, copy=False),
-        np.where(valid, drawn.opacity, np.float32(np.nan)),
-        np.where(valid, drawn.uncertainty, np.float32(np.nan)),
-    )
+    if scene.info.crs is None:
+        raise InputError(f"{scene.info.source}: has no coordinate reference system; clear it without an output file")
+    model.check(scene.info)
+    with open_inputs(scene, options) as inputs:
+        return clear_scene(inputs, model.generator, output, options, executor=executor, progress=progress)
+
+
+def read_result(
+    scene: Raster, cleared: ClearedScene
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Read a small scene and what became of it: reflectance (C, h, w) before and after, and the opacity (h, w)."""
+    info = scene.info
+    before, _ = to_reflectance(scene.read(0, 0, info.height, info.width), info.encoding)
+    with rasterio.open(cleared.output) as file:
+        after, _ = to_reflectance(file.read(), info.encoding)
+    with rasterio.open(cleared.quality) as file:
+        opacity = file.read(1)
+    return before, after, opacity
 
 
 def _described(info: SceneInfo) -> dict[str, Any]:

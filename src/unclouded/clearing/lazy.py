@@ -12,18 +12,23 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.clearing.arrays import ArrayScene, dataset, layers_of, refuse_dn
-from unclouded.clearing.passes import Clearing, Summary
-from unclouded.clearing.product import Model, fitted
-from unclouded.clearing.surveying import crop_cells
+from unclouded.clearing.arrays import dataset, layers_of
+from unclouded.clearing.context_builder import crop_cells
+from unclouded.clearing.executor import LocalExecutor
+from unclouded.clearing.inputs import SceneInputs, open_inputs
+from unclouded.clearing.model import Model
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.passes import Clearing
+from unclouded.clearing.summaries import Summary
 from unclouded.files import QUALITY_BANDS
+from unclouded.reading.array import ArrayScene, refuse_dn
 from unclouded.reading.info import SceneInfo
 from unclouded.tiles import Box, Tile
 
 
 @dataclass(frozen=True)
-class _Window:
-    """The window `box` of a scene, read as the whole would be."""
+class _ChunkRaster:
+    """A scene of which only the window `box` is there, read as the whole would be."""
 
     info: SceneInfo
     dn: NDArray[Any]
@@ -35,45 +40,27 @@ class _Window:
 
 
 @dataclass(frozen=True)
-class _Recipe:
-    """How the blocks of a scene are cleared: the arguments of `clear_lazily`."""
+class _SceneJob:
+    """What every task of a graph must know of the scene that it clears a chunk of."""
 
     info: SceneInfo
     unscaled: bool
     model: Model
-    radar: str | None
-    samples: int
-    seed: int
-    threshold: float
+    options: ClearOptions
 
     @contextmanager
-    def clearing(self, dn: NDArray[Any], box: Box) -> Iterator[Clearing]:
-        """Clear a scene of which only the window `box` is there."""
+    def inputs(self, dn: NDArray[Any], box: Box) -> Iterator[SceneInputs]:
+        """Open a scene of which only the window `box` is there."""
         if self.unscaled:
-            refuse_dn(dn, self.info.source)
-        with fitted(self.info, self.model, self.radar, self.samples) as guide:
-            yield Clearing(
-                _Window(self.info, dn, box),
-                self.model.generator,
-                samples=self.samples,
-                seed=self.seed,
-                threshold=self.threshold,
-                radar=guide,
-            )
+            refuse_dn(dn, self.info)
+        with open_inputs(_ChunkRaster(self.info, dn, box), self.options) as inputs:
+            yield inputs
 
 
 def clear_lazily(
-    scene: ArrayScene,
-    model: Model,
-    at: Mapping[str, Any],
-    attributes: Mapping[str, Any],
-    *,
-    radar: str | None = None,
-    samples: int = 1,
-    seed: int = 0,
-    threshold: float | None = None,
+    scene: ArrayScene, model: Model, options: ClearOptions, at: Mapping[str, Any], attributes: Mapping[str, Any]
 ) -> xr.Dataset:
-    """Clear a scene in dask chunks: as `gather_product`, but in dask chunks of the size of the tiles.
+    """Clear a scene in dask chunks: as `clear_to_memory`, but in dask chunks of the size of the tiles.
 
     Every chunk is read twice, for the context of the scene, which is one small task, and to be cleared; between the
     two it need not be kept. What is wrong with the pixels is raised when they are computed.
@@ -86,25 +73,27 @@ def clear_lazily(
     from dask import delayed
     from dask.graph_manipulation import bind
 
-    recipe = _Recipe(scene.info, scene.unscaled, model, radar, samples, seed, model.threshold(threshold))
-    with recipe.clearing(*_nothing(scene.info)) as clearing:
+    model.check(scene.info)
+    job = _SceneJob(scene.info, scene.unscaled, model, options)
+    with job.inputs(*_nothing(scene.info)) as inputs:
+        clearing = Clearing(inputs, model.generator, options)
         blocks, tiles = list(clearing.blocks()), list(clearing.cuts())
-    how = delayed(recipe, pure=False, traverse=False)
-    summaries = [delayed(_summarise)(how, _cut_out(scene.chunks, block.outer), block) for block in blocks]
-    context = delayed(_survey)(how, summaries)
+    shared = delayed(job, pure=False, traverse=False)
+    summaries = [delayed(_summarise)(shared, _cut_out(scene.chunks, block.padded), block) for block in blocks]
+    context = delayed(_survey)(shared, summaries)
     # Under other names, or the whole scene would be kept from the survey until it is cleared.
     again = bind(scene.chunks, context)
     count = len(scene.info.bands) + len(QUALITY_BANDS)
     rows = [
         [
             da.from_delayed(
-                delayed(_clear)(how, _cut_out(again, tile.outer), tile, delayed(crop_cells)(context, tile.outer)),
-                (count, tile.core.height, tile.core.width),
+                delayed(_clear)(shared, _cut_out(again, tile.padded), tile, delayed(crop_cells)(context, tile.padded)),
+                (count, tile.inner.height, tile.inner.width),
                 np.float32,
             )
             for tile in row
         ]
-        for _, row in groupby(tiles, key=lambda tile: tile.core.row)
+        for _, row in groupby(tiles, key=lambda tile: tile.inner.row)
     ]
     layers = da.concatenate([da.concatenate(row, axis=2) for row in rows], axis=1)
     return dataset(layers, scene.info, at, attributes)
@@ -118,16 +107,17 @@ def _nothing(info: SceneInfo) -> tuple[NDArray[Any], Box]:
     return np.empty((len(info.bands), 0, 0), info.dtype), Box(0, 0, 0, 0)
 
 
-def _summarise(recipe: _Recipe, dn: NDArray[Any], block: Tile) -> Summary:
-    with recipe.clearing(dn, block.outer) as clearing:
-        return next(clearing.summarise([block]))
+def _summarise(job: _SceneJob, dn: NDArray[Any], block: Tile) -> Summary:
+    with job.inputs(dn, block.padded) as inputs:
+        return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block]))
 
 
-def _survey(recipe: _Recipe, summaries: list[Summary]) -> NDArray[np.float32]:
-    with recipe.clearing(*_nothing(recipe.info)) as clearing:
-        return clearing.context(summaries)
+def _survey(job: _SceneJob, summaries: list[Summary]) -> NDArray[np.float32]:
+    with job.inputs(*_nothing(job.info)) as inputs:
+        return Clearing(inputs, job.model.generator, job.options).context(summaries)
 
 
-def _clear(recipe: _Recipe, dn: NDArray[Any], tile: Tile, cells: NDArray[np.float32]) -> NDArray[np.float32]:
-    with recipe.clearing(dn, tile.outer) as clearing:
-        return layers_of(next(clearing.clear([(tile, cells)])), recipe.info)
+def _clear(job: _SceneJob, dn: NDArray[Any], tile: Tile, cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    with job.inputs(dn, tile.padded) as inputs:
+        cleared = next(LocalExecutor(inputs, job.model.generator, job.options).clear([(tile, cells)]))
+        return layers_of(cleared, job.info)

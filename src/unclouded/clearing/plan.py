@@ -28,7 +28,7 @@ class Plan:
     """
 
     outputs: dict[str, Path] = field(default_factory=dict)
-    failed: dict[str, UncloudedError] = field(default_factory=dict)
+    failed: dict[str, Exception] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -59,7 +59,7 @@ def plan(inputs: Sequence[str], output: str, options: ReadOptions, *, overwrite:
                 info = scene.info
             made.outputs[source] = Path(output) if folder is None else folder / f"{info.stem}.tif"
             made.notes.extend(f"{info.source}: {note}" for note in info.notes)
-        except UncloudedError as error:
+        except Exception as error:  # whatever it is, it is this input's alone
             made.failed[source] = error
     refuse_collisions(made.outputs)
     for source, name in list(made.outputs.items()):

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unclouded.clearing.options import ClearOptions
+from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, summary, weights_record
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
-from unclouded.cli.options import Bands, Debug, Device, LevelGiven, Offset, Overwrite, Precision, Scale, names_of
-from unclouded.errors import OutputExistsError, UncloudedError
+from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
+from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
-    from unclouded.clearing.product import Model
+    from unclouded.clearing.model import Model
     from unclouded.reading.reader import ReadOptions
 
 JsonLines = Annotated[
@@ -23,6 +25,7 @@ JsonLines = Annotated[
 ]
 
 
+@takes_options(ClearOptions)
 def clear(
     inputs: Annotated[
         list[str],
@@ -34,28 +37,12 @@ def clear(
     output: Annotated[
         str, typer.Option(metavar="PATH|DIR", help="GeoTIFF to write for one input; a folder for several.")
     ],
-    model: Annotated[str, typer.Option(metavar="NAME|PATH", help="Bundled weights, or a weights file.")] = "default",
+    *,
     bands: Bands = None,
     level: LevelGiven = None,
     scale: Scale = None,
     offset: Offset = None,
-    radar: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Sentinel-1 VV and VH in dB, of the same area.")
-    ] = None,
-    samples: Annotated[
-        int, typer.Option(min=1, help="Latent samples: their mean is the result, their spread adds to the uncertainty.")
-    ] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of the latent samples.")] = 0,
-    device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.auto,
-    precision: Annotated[
-        Precision, typer.Option(help="What it computes in; auto is the fastest, which may differ between machines.")
-    ] = Precision.auto,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="Opacity under which pixels stay as they are, byte for byte.  [default: the weights']"
-        ),
-    ] = None,
+    options: ClearOptions,
     workers: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="For many scenes: clear them with N processes of one thread each."),
@@ -68,7 +55,6 @@ def clear(
             "themselves: paths of the same machine or of a disk that all share, or addresses.",
         ),
     ] = None,
-    overwrite: Overwrite = False,
     as_json: JsonLines = False,
     debug: Debug = False,
 ) -> None:
@@ -77,12 +63,12 @@ def clear(
         from unclouded.clearing.plan import plan
         from unclouded.reading.reader import ReadOptions
 
-        if radar is not None and len(inputs) > 1:
+        if options.radar is not None and len(inputs) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--radar")
         if workers is not None and scheduler is not None:
             raise typer.BadParameter("has its own workers; give it without --workers", param_hint="--scheduler")
         reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
-        todo = plan(inputs, output, reading, overwrite=overwrite)
+        todo = plan(inputs, output, reading, overwrite=options.overwrite)
         for note in todo.notes:
             say(f"note: {note}")
         clearings = Clearings(as_json=as_json, debug=debug)
@@ -90,31 +76,22 @@ def clear(
             clearings.refuse(source, error)
         if not todo.outputs:
             raise typer.Exit(FAILED)
-        from unclouded.clearing.product import Model, clear_product
+        from unclouded.clearing.clear import clear_to_file
+        from unclouded.clearing.model import Model
+        from unclouded.precision import resolve_precision
 
-        loaded = Model.load(model, device.value, precision.value)
-        detail(f"weights: {model}, on {loaded.device}, {loaded.generator.precision}")
+        loaded = Model.load(options)
+        device = loaded.generator.device
+        detail(f"weights: {options.model}, on {device.type}, {resolve_precision(options.precision, device)}")
         if workers is not None or scheduler is not None:
-            options = {"radar": radar, "samples": samples, "seed": seed, "threshold": threshold, "overwrite": overwrite}
-            where = (workers, scheduler)
-            _clear_on_cluster(todo.outputs, reading, model, loaded, where, clearings, **options)
+            _clear_on_cluster(todo.outputs, reading, loaded, options, (workers, scheduler), clearings)
         else:
             for source, name in todo.outputs.items():
                 try:
                     with _resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
-                        cleared = clear_product(
-                            scene,
-                            name,
-                            loaded,
-                            radar=radar,
-                            samples=samples,
-                            seed=seed,
-                            threshold=threshold,
-                            overwrite=overwrite,
-                            progress=bar,
-                        )
+                        cleared = clear_to_file(scene, name, loaded, options, progress=bar)
                     clearings.done(source, cleared)
-                except (UncloudedError, MemoryError, RuntimeError, OSError) as error:
+                except Exception as error:
                     clearings.refuse(source, error)
         if clearings.failed:
             raise typer.Exit(FAILED if clearings.failed == len(todo.outputs | todo.failed) else SOME_FAILED)
@@ -123,21 +100,20 @@ def clear(
 def _clear_on_cluster(
     outputs: dict[str, Path],
     reading: ReadOptions,
-    model: str,
     loaded: Model,
+    options: ClearOptions,
     where: tuple[int | None, str | None],
     clearings: Clearings,
-    **options: Any,  # noqa: ANN401 (those of `clear_product`)
 ) -> None:
     """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed."""
-    from unclouded.clearing.cluster import clear_scenes
-    from unclouded.clearing.workers import Cluster
+    from unclouded.clearing.dask_clear import clear_scenes
+    from unclouded.clearing.dask_pool import DaskPool
 
     failed: dict[str, Exception] = {}
     with (
-        Cluster(*where) as cluster,
+        DaskPool(*where) as pool,
         Bar(f"{len(outputs)} inputs") as bar,
-        closing(clear_scenes(outputs, reading, model, loaded, cluster, progress=bar, **options)) as scenes,
+        closing(clear_scenes(outputs, reading, loaded, options, pool, progress=bar)) as scenes,
     ):
         for source, outcome in scenes:
             if isinstance(outcome, Exception):
@@ -157,19 +133,21 @@ def demo(
 ) -> None:
     """Clear the bundled real patches: for each a COG, its quality, its STAC item, and a before/after picture."""
     with faults(debug):
+        from unclouded.clearing.clear import clear_to_file, read_result
+        from unclouded.clearing.model import Model
         from unclouded.clearing.plan import bundled_patches, plan
-        from unclouded.clearing.product import Model, clear_product, read_result
         from unclouded.reading.reader import ReadOptions
-        from unclouded.report.figures import before_after
+        from unclouded.report.before_after import before_after
 
         patches = [str(patch) for patch in bundled_patches()]
         todo = plan(patches, f"{output}/", ReadOptions(), overwrite=overwrite)
         for error in todo.failed.values():
             raise error
-        loaded = Model.load("default")
+        options = ClearOptions(overwrite=overwrite)
+        loaded = Model.load(options)
         for source, name in todo.outputs.items():
             with ReadOptions().open(source) as scene:
-                cleared = clear_product(scene, name, loaded, overwrite=overwrite)
+                cleared = clear_to_file(scene, name, loaded, options)
                 picture = name.with_suffix(".png")
                 before_after(*read_result(scene, cleared), scene.info.bands, picture, scene.info.stem)
             tell(f"{summary(cleared)}; before and after: {picture}")

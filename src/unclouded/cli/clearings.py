@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unclouded.cli.console import report, say, tell
+from unclouded.cli.console import put, report, say, tell
 
 if TYPE_CHECKING:
     from unclouded.clearing.clear import ClearedScene
@@ -37,7 +37,7 @@ class Clearings:
                 "seconds": round(cleared.seconds, 3),
                 "seconds_network": round(cleared.seconds_network, 3),
             }
-            print(json.dumps(record), flush=True)
+            put(json.dumps(record))
         else:
             tell(summary(cleared, elsewhere=elsewhere))
         if cleared.changed >= _NOTHING_CLEAR:
@@ -51,7 +51,7 @@ class Clearings:
         self.failed += 1
         said = report(error, self._debug, source)
         if self._json:
-            print(json.dumps({"input": source, "error": said}), flush=True)
+            put(json.dumps({"input": source, "error": said}))
 
 
 def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:

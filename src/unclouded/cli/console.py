@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -14,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, Self, TextIO
 
 import typer
 
@@ -22,22 +23,23 @@ from unclouded.cli.voice import VOICE
 from unclouded.errors import InputError, UncloudedError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from tqdm import tqdm
 
 SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
 _EXTRAS = {
-    ("dask", "distributed"): "pip install 'unclouded[cluster]'",
-    ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"): "run `make data`, or pip install 'unclouded[data]'",
-    ("onnx", "onnxscript"): "pip install 'unclouded[export]'",
-    ("rio_tiler", "maplibre"): "pip install 'unclouded[view]'",
+    "cluster": ("dask", "distributed"),
+    "data": ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"),
+    "export": ("onnx", "onnxscript"),
+    "report": ("jinja2", "matplotlib"),
+    "view": ("rio_tiler", "maplibre"),
 }
-"""Modules that only some commands need, and how to get them."""
+"""Modules that only some commands need, by the extra that brings them."""
 
-_PATIENCE = 2.0
+PATIENCE = 2.0
 """Seconds after which progress is shown."""
 
-_EVERY = 30.0
+EVERY = 30.0
 """Seconds between lines of progress where there is no terminal, only a log."""
 
 
@@ -57,14 +59,15 @@ def faults(debug: bool) -> Iterator[None]:
         extra = _extra_of(error.name or "")
         if extra is None:
             raise
-        report(InputError(f"this command needs {error.name}, which is not installed; {extra}"), debug)
+        advice = f"run `make {extra}` in a checkout, or pip install 'unclouded[{extra}]'"
+        report(InputError(f"this command needs {error.name}, which is not installed; {advice}"), debug)
         raise typer.Exit(FAILED) from None
 
 
 def _extra_of(module: str) -> str | None:
-    """How to install a module that belongs to an extra of this package; None for any other."""
+    """The extra of this package that a module belongs to; None for any other."""
     package = module.split(".")[0]
-    return next((advice for packages, advice in _EXTRAS.items() if package in packages), None)
+    return next((extra for extra, packages in _EXTRAS.items() if package in packages), None)
 
 
 @contextmanager
@@ -101,20 +104,20 @@ def report(error: BaseException, debug: bool, source: str | None = None) -> str:
     text = " ".join(str(error).split())
     if not isinstance(error, UncloudedError):
         text = f"{source}: {type(error).__name__} {text}; run it again with --debug to see where"
-    print(f"error: {text}", file=sys.stderr)
+    put(f"error: {text}", sys.stderr)
     return text
 
 
 def say(text: str) -> None:
     """Print to standard error, so that standard output holds results alone; not with `--quiet`."""
     if not VOICE.quiet:
-        print(text, file=sys.stderr)
+        put(text, sys.stderr)
 
 
 def tell(text: str) -> None:
     """Print what was done to standard output; not with `--quiet`, which leaves tables and JSON alone."""
     if not VOICE.quiet:
-        print(text)
+        put(text)
 
 
 def detail(text: str) -> None:
@@ -123,51 +126,63 @@ def detail(text: str) -> None:
         say(text)
 
 
-class Bar:
-    """Progress of what takes longer than `_PATIENCE`: a bar on a terminal, now and then a line in a log.
+def on_terminal() -> bool:
+    """Whether standard error is a terminal that can show a bar."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-    Called as `clearing.passes.Progress`.
+
+class Bar:
+    """Progress of what takes longer than `PATIENCE`: a bar on a terminal, now and then a line in a log.
+
+    Called as `progress.Progress`.
     """
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._start = time.monotonic()
-        self._next_line = self._start + _PATIENCE
-        self._progress: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._next_line = self._start + PATIENCE
+        self._bars: dict[str, tqdm[NoReturn]] = {}
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> Self:
         return self
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of a stage's `total` steps are done."""
-        if VOICE.quiet or time.monotonic() - self._start < _PATIENCE:
+        if VOICE.quiet or time.monotonic() - self._start < PATIENCE:
             return
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        if on_terminal():
             self._draw(stage, done, total)
         elif time.monotonic() >= self._next_line:
             share = f", {done / total:.0%}" if total else ""
             say(f"{self._title}: {stage}: {done:,} of {total:,}{share}, {time.monotonic() - self._start:.0f} s")
-            self._next_line = time.monotonic() + _EVERY
+            self._next_line = time.monotonic() + EVERY
 
     def _draw(self, stage: str, done: int, total: int) -> None:
-        if self._progress is None:
-            from rich.console import Console
-            from rich.progress import Progress
+        from tqdm import tqdm
 
-            self._progress = Progress(
-                # What is printed meanwhile goes above the bar, but not from a pipe to the terminal.
-                console=Console(stderr=True),
-                transient=True,
-                redirect_stdout=sys.stdout.isatty(),
+        if stage not in self._bars:
+            self._bars[stage] = tqdm(
+                total=total,
+                desc=f"{self._title}: {stage}",
+                bar_format="{desc}: {percentage:3.0f} %|{bar}| {n_fmt} of {total_fmt} [{elapsed}<{remaining}]",
+                unit_scale=True,
+                leave=False,
+                # A terminal that does not know its size has 80 x 24 characters.
+                ncols=shutil.get_terminal_size().columns,
+                nrows=shutil.get_terminal_size().lines,
             )
-            self._progress.start()
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(f"{self._title}: {stage}", total=total)
-        self._progress.update(self._tasks[stage], completed=done)
+        self._bars[stage].update(done - self._bars[stage].n)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        for bar in self._bars.values():
+            bar.close()
+
+
+def put(text: str, file: TextIO | None = None) -> None:
+    """Print a line, to standard output unless another file is given, above the bars that are being drawn."""
+    # Whoever draws bars has loaded it.
+    tqdm = sys.modules.get("tqdm")
+    with nullcontext() if tqdm is None else tqdm.tqdm.external_write_mode(file):
+        print(text, file=file, flush=True)

@@ -12,7 +12,7 @@ from unclouded.cli.console import Bar, faults, say
 from unclouded.cli.options import Bands, Debug, Level, LevelGiven, Offset, Overwrite, Scale, Split, names_of
 
 if TYPE_CHECKING:
-    from unclouded.data.packing import Job, Loaded
+    from unclouded.data.packing import Job, PatchRecord
 
 data = typer.Typer(help="Archives of training images.", no_args_is_help=True)
 pack = typer.Typer(
@@ -164,7 +164,7 @@ def show(
 
 def _pack(
     jobs: Callable[[], Sequence[Job]],
-    load: Callable[[Job], Loaded],
+    load: Callable[[Job], PatchRecord],
     output: Path,
     source: Path,
     workers: int | None,

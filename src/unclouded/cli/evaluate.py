@@ -83,7 +83,7 @@ def translator(
     with faults(debug):
         from unclouded.data.archive import Archive
         from unclouded.data.batch import CLASSES
-        from unclouded.evaluation.suite import Loaded, Measuring, evaluate
+        from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
         from unclouded.files import refuse_existing, write_json
         from unclouded.models.weights import load_generator, load_land_cover
         from unclouded.report.tables import translator_table
@@ -96,9 +96,9 @@ def translator(
         with Archive(data) as archive, Bar(header.name) as bar:
             record = evaluate(
                 archive,
-                Loaded(generator.to(place), header),
-                Loaded(classifier.to(place), classifier_header),
-                Measuring(split=split.value, limit=limit, seed=seed, repeats=repeats),
+                TrainedNetwork(generator.to(place), header),
+                TrainedNetwork(classifier.to(place), classifier_header),
+                EvaluationConfig(split=split.value, limit=limit, seed=seed, repeats=repeats),
                 device=place,
                 cache=cache,
                 progress=bar,

@@ -19,14 +19,6 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
-class Precision(StrEnum):
-    """What the network computes in."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-
-
 class Level(StrEnum):
     """Processing levels."""
 

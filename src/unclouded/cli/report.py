@@ -11,9 +11,9 @@ from unclouded.cli.console import Bar, faults
 from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
 
 if TYPE_CHECKING:
-    from unclouded.reading.preview import ScenePair
     from unclouded.reading.reader import ReadOptions
-    from unclouded.report.scene_sections import Scene
+    from unclouded.reading.scene_pair import ScenePair
+    from unclouded.report.scene_sections import ReportedScene
 
 
 def report(
@@ -37,8 +37,8 @@ def report(
     with faults(debug):
         from unclouded.evaluation.land_cover_scores import PAPER, PAPER_FRECHET
         from unclouded.files import refuse_existing
-        from unclouded.reading.preview import find_pair, is_pair
         from unclouded.reading.reader import ReadOptions
+        from unclouded.reading.scene_pair import find_pair, is_pair
         from unclouded.report.page import render_page, write_page
         from unclouded.report.record_sections import Paper
         from unclouded.report.records import is_item, read_record, read_run
@@ -69,15 +69,15 @@ def report(
         print(f"{output}: {len(html.encode()) / 1e6:.1f} MB")
 
 
-def _scene(pair: ScenePair, reading: ReadOptions) -> Scene:
+def _scene(pair: ScenePair, reading: ReadOptions) -> ReportedScene:
     from unclouded.files import sha256_of
     from unclouded.reading.preview import read_preview
     from unclouded.report.previews import SIDE
-    from unclouded.report.scene_sections import Scene
+    from unclouded.report.scene_sections import ReportedScene
 
     made = read_preview(pair, SIDE, reading)
     source = Path(pair.before)
-    return Scene(
+    return ReportedScene(
         name=pair.after.name,
         source=source.name,
         before=made.before,

@@ -9,34 +9,39 @@ import typer
 
 from unclouded.allocator import keep_freed_memory
 from unclouded.cli.clear import clear
-from unclouded.cli.options import Device, Level
+from unclouded.cli.clear_options import click_options
+from unclouded.cli.options import Level
+from unclouded.cli.voice import spoken
+
+_CLEAR = spoken(clear)
+
+NOT_HERE = ("inputs", "output", "workers", "scheduler")
+"""Parameters of `unclouded clear` that are arguments here, or for many scenes."""
 
 
 @click.command("unclouded", short_help="Remove clouds and their shadows from a Sentinel-2 image.")
 @click.argument("source", metavar="INPUT")
 @click.argument("output", metavar="OUTPUT")
-@click.option("--model", default="default", show_default=True, help="Bundled weights, or a weights file.")
-@click.option("--bands", metavar="B02,B03,...", help="Band names in the file's order, or the bands to take.")
-@click.option("--level", type=click.Choice([level.value for level in Level]), help="Where the input does not say.")
-@click.option("--scale", type=float, help="DN per 1.0 reflectance, if it is not 10000.")
-@click.option("--offset", type=float, help="DN to add before dividing.")
-@click.option("--radar", metavar="PATH", help="Sentinel-1 VV and VH in dB, of the same area.")
-@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Latent samples.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the latent samples.")
-@click.option(
-    "--device", type=click.Choice([device.value for device in Device]), default="auto", help="Where the network runs."
-)
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Opacity under which pixels stay as they are.")
-@click.option("--overwrite", is_flag=True, help="Replace outputs that are already there.")
-@click.option("--debug", is_flag=True, help="Show where in the code an error arose.")
-def unclouded(source: str, output: str, level: str | None, device: str, **options: Any) -> None:  # noqa: ANN401
+def unclouded(source: str, output: str, level: str | None, **options: Any) -> None:  # noqa: ANN401
     """Clear INPUT into the cloud-optimised GeoTIFF OUTPUT, with its opacity and uncertainty beside it.
 
-    The options are those of `unclouded clear`, where they are explained; so are the exit codes.
+    The options are those of `unclouded clear` for one scene; so are the exit codes.
     """
     keep_freed_memory()
     try:
-        clear([source], output, level=Level(level) if level else None, device=Device(device), **options)
+        _CLEAR(
+            inputs=[source],
+            output=output,
+            level=Level(level) if level else None,
+            workers=None,
+            scheduler=None,
+            **options,
+        )
+    # Typer's own exceptions are not those of click.
+    except typer.BadParameter as error:
+        raise click.BadParameter(error.message, param_hint=error.param_hint) from None
     except typer.Exit as end:
-        # Typer's own exceptions are not those of click.
         raise click.exceptions.Exit(end.exit_code) from None
+
+
+unclouded.params.extend(click_options(_CLEAR, NOT_HERE))

@@ -19,6 +19,8 @@ from unclouded.cli.options import (
     Workers,
     chosen_device,
 )
+from unclouded.cli.training_bar import TrainingBar
+from unclouded.progress import silent_training
 
 train = typer.Typer(help="Train networks.", no_args_is_help=True)
 
@@ -45,30 +47,35 @@ def land_cover(
         from unclouded.training.ranks import joined
 
         wanted = load_settings_of(LandCoverSettings, settings, overrides or [])
-        rate = wanted.training
+        config = wanted.training
         with joined(chosen_device(device)) as ranks, Archive(data) as archive:
             place = str(ranks.device)
             train_patches = LabelledPatches(
                 archive,
                 "train",
                 classes=wanted.classes,
-                batch=rate.batch,
-                seed=rate.seed,
-                augmentation=Augmentation(turn=rate.turn, drop_bands=rate.drop_bands, drop_radar=1.0),
+                batch=config.batch,
+                seed=config.seed,
+                augmentation=Augmentation(
+                    flip_rotate=config.flip_rotate, drop_bands=config.drop_bands, drop_guides=1.0
+                ),
                 device=place,
+                share=ranks.share_of,
                 workers=workers,
             )
             validation = LabelledPatches(
                 archive,
                 "validation",
                 classes=wanted.classes,
-                batch=rate.batch,
-                seed=rate.seed,
-                limit=rate.validation_patches,
+                batch=config.batch,
+                seed=config.seed,
+                limit=config.validation_patches,
                 device=place,
                 workers=workers,
             )
-            weights = run(wanted, Data(train_patches, validation, checksum(data)), output, resume, ranks)
+            learnt_from = Data(train_patches, validation, checksum(data))
+            with TrainingBar(output.name) as bar:
+                weights = run(wanted, learnt_from, output, resume, ranks, bar if ranks.first else silent_training)
             if ranks.first:
                 print(weights)
 
@@ -97,6 +104,16 @@ def translator(
 
         wanted = load_settings(settings, overrides or [])
         with joined(chosen_device(device)) as ranks:
-            weights = run(wanted, data, output, resume=resume, land_cover=land_cover, ranks=ranks, workers=workers)
+            with TrainingBar(output.name) as bar:
+                weights = run(
+                    wanted,
+                    data,
+                    output,
+                    resume=resume,
+                    land_cover=land_cover,
+                    ranks=ranks,
+                    workers=workers,
+                    progress=bar if ranks.first else silent_training,
+                )
             if ranks.first:
                 print(weights)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unclouded.bands import NAMES
 from unclouded.data.archive import Archive
 from unclouded.data.batch import CHANNELS
-from unclouded.data.sampling import Rows
+from unclouded.data.samplers import Rows
 from unclouded.progress import Progress, silent
 
 

@@ -15,13 +15,14 @@ from unclouded.bands import BANDS, INDEX, NAMES
 from unclouded.data.archive import Archive
 from unclouded.data.labels import LABELS_19, LABELS_43, to_19
 from unclouded.errors import InputError
+from unclouded.guides import RADAR
 
 GROUPS: dict[int, tuple[str, ...]] = {
     resolution: tuple(band.name for band in BANDS if band.resolution == resolution) for resolution in (10, 20, 60)
 }
 """Bands by native resolution in metres, in the order of their channels in a `Batch`."""
 
-CHANNELS = ("VV", "VH")
+CHANNELS = RADAR.channels
 CLASSES: dict[int, tuple[str, ...]] = {43: tuple(LABELS_43), 19: tuple(LABELS_19)}
 """The two vocabularies of BigEarthNet: CORINE's 43 classes, and the 19 that they were later merged into."""
 

@@ -24,7 +24,7 @@ from unclouded.bands import BANDS, L2A
 from unclouded.data.archive import SCHEMA, VALUES, decode, open_values
 from unclouded.data.bigearthnet_lists import V2_CLEAR, acquisition_of, read_v1, read_v2
 from unclouded.data.labels import LABELS_19, LABELS_43
-from unclouded.data.packing import Job, Loaded
+from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
 
 SIDE = 120
@@ -150,7 +150,7 @@ def jobs(source: Path, *, note: Callable[[str], None] = lambda text: None) -> Pa
     return patches
 
 
-def load(job: Job) -> Loaded:
+def load(job: Job) -> PatchRecord:
     """Read one patch with its radar and check them.
 
     Raises:
@@ -180,7 +180,7 @@ def load(job: Job) -> Loaded:
         values[row["s1_name"]] = radar
     if unknown := [label for label in row["labels"] if label not in _KNOWN]:
         raise InputError(f"{job.patch_id}: label {unknown[0]!r} is of neither the 43 nor the 19 classes")
-    return Loaded(values, row)
+    return PatchRecord(values, row)
 
 
 def _folders(source: Path, kind: str, note: Callable[[str], None]) -> Listing:

@@ -46,7 +46,7 @@ class Sky(NamedTuple):
     shadow: Tensor
 
     @property
-    def hidden(self) -> Tensor:
+    def cloud_shadow_fraction(self) -> Tensor:
         """(B, 1, H, W) how far cloud or shadow spoil a pixel, 0 to 1."""
         return 1 - (1 - self.cloud) * (1 - 0.8 * self.shadow)
 

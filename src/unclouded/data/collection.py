@@ -88,7 +88,7 @@ def _triplets(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]]:
                 "L1C",
                 _reflectance(images[domain][names.index(name)]),
                 bands.L1C,
-                np.nan_to_num(radar[names.index(name)]),
+                radar[names.index(name)],
             )
             for name in chosen
         ]
@@ -124,10 +124,9 @@ def _bigearthnet(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]
         optical = np.zeros((len(bands.NAMES), *ten.shape[-2:]), np.float32)
         for group, images in ((_TEN_METRE, ten), (_TWENTY_METRE, twenty), (_SIXTY_METRE, sixty)):
             optical[[bands.INDEX[band] for band in group]] = _to_ten_metres(_reflectance(images[i]), ten.shape[-1])
-        guides = None if np.isnan(radar[i]).any() else radar[i].astype(np.float32)
         domain = "cloudy" if i in selection["cloudy"] else "clear"
         # A v1 and a v2 patch of one place differ in name only after the tile; the acquisition is the same.
-        patches[domain].append(Patch(str(name), str(name), "L2A", optical, bands.L2A, guides))
+        patches[domain].append(Patch(str(name), str(name), "L2A", optical, bands.L2A, radar[i].astype(np.float32)))
     return patches
 
 

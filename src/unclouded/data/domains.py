@@ -7,23 +7,36 @@ for batch in loader:                                  # one epoch: every cloudy 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from unclouded.data.archive import Archive
 from unclouded.data.batch import Batch, PatchReader
-from unclouded.data.observations import Augmentation, share_bands, to_observation
-from unclouded.data.sampling import ClearPool, Draw, Rows, UnpairedSampler, class_balanced
-from unclouded.errors import InputError, UncloudedError
+from unclouded.data.loading import ReadAhead, varied
+from unclouded.data.observations import Augmentation, share_bands
+from unclouded.data.samplers import (
+    ClearPool,
+    Draw,
+    EpochSampler,
+    Rows,
+    Seeds,
+    Share,
+    UnpairedDraw,
+    UnpairedSampler,
+    whole,
+)
+from unclouded.errors import InputError
 from unclouded.models.generator import Observation
+
+D = TypeVar("D", Draw, UnpairedDraw)
 
 _DOMAINS = {"X": "cloudy", "Y": "clear"}
 
@@ -33,18 +46,21 @@ class Sampling:
     """How batches are drawn.
 
     Attributes:
-        batch: patches of each domain in a batch of one process.
-        seed: of the order, of the clear patches drawn, and of what is random in a batch afterwards.
+        batch: patches of each domain in a batch, of all processes together.
+        seed: of the order, of the clear patches drawn, and of what is random in a patch afterwards.
         matched: draw each clear patch from the acquisition of the cloudy one beside it, where it has any.
-        balanced: draw a class first, then one of its clear patches, so that rare classes are seen as often.
-        classes: size of the labels' vocabulary, 43 or 19.
     """
 
     batch: int = 32
     seed: int = 0
     matched: bool = False
-    balanced: bool = False
-    classes: int = 43
+
+
+class SeededBatch(NamedTuple):
+    """Patches of one domain, and the seeds (B,) of all that is random in them."""
+
+    patches: Batch
+    seeds: Seeds
 
 
 class DomainBatch(NamedTuple):
@@ -54,13 +70,13 @@ class DomainBatch(NamedTuple):
         x: cloudy patches.
         y: clear patches.
         paired: (B,) whether y shows the ground under x.
-        seed: for all that is random in the batch.
+        seeds: (B,) of all that is random in the patches.
     """
 
     x: Batch
     y: Batch
     paired: Tensor
-    seed: int
+    seeds: Seeds
 
 
 def select(table: pyarrow.Table, domain: str, split: str) -> Rows:
@@ -90,7 +106,7 @@ def acquisition_codes(table: pyarrow.Table) -> NDArray[np.int64]:
 
 
 class UnpairedLoader:
-    """Iterate to train on one epoch, or on what is left of it; iterate again for the next."""
+    """Iterate to train on one epoch over the cloudy patches, or on what is left of it; iterate again for the next."""
 
     def __init__(
         self,
@@ -98,8 +114,7 @@ class UnpairedLoader:
         sampling: Sampling | None = None,
         *,
         split: str = "train",
-        rank: int = 0,
-        world_size: int = 1,
+        share: Share = whole,
         workers: int = 0,
     ) -> None:
         """Load a split of `archive`.
@@ -108,69 +123,60 @@ class UnpairedLoader:
             archive: open archive.
             sampling: how batches are drawn.
             split: "train", "validation" or "test".
-            rank: number of this process among those that train together.
-            world_size: how many they are.
+            share: of each batch, that this process reads.
             workers: processes that read ahead; 0 reads in this one.
 
         Raises:
-            InputError: the split lacks a domain, or the labels are not of the vocabulary asked for.
+            InputError: the split lacks a domain, or the labels are of another vocabulary.
         """
         sampling = sampling or Sampling()
-        table = archive.table
-        x, y = select(table, "X", split), select(table, "Y", split)
-        reader = PatchReader(archive, sampling.classes)
-        chances = class_balanced(reader.labels[y]) if sampling.balanced else np.ones(len(y))
-        acquisitions = acquisition_codes(table)
-        self._sampler = UnpairedSampler(
-            x,
-            acquisitions[x],
-            ClearPool(y, acquisitions[y], chances),
-            sampling.batch,
-            seed=sampling.seed,
-            matched=sampling.matched,
-            rank=rank,
-            world_size=world_size,
-        )
-        self._balanced = sampling.balanced
-        self._batches = _Batches(reader, self._sampler, workers)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch of the next batch."""
-        return self._sampler.epoch
-
-    @property
-    def step(self) -> int:
-        """The step, within the epoch, of the next batch."""
-        return self._sampler.step
+        x, y = select(archive.table, "X", split), select(archive.table, "Y", split)
+        acquisitions = acquisition_codes(archive.table)
+        pool = ClearPool(y, acquisitions[y])
+        batch, seed = sampling.batch, sampling.seed
+        self.sampler = UnpairedSampler(x, acquisitions[x], pool, batch, seed=seed, matched=sampling.matched)
+        draws = _Shared(self.sampler.pairs, share, batch)
+        self._batches = ReadAhead(partial(_read_pairs, PatchReader(archive)), draws, workers)
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return len(self._sampler)
+        return len(self.sampler)
 
     def __iter__(self) -> Iterator[DomainBatch]:
         """Hand out the rest of the epoch; a state taken while a batch is in use goes on with the next."""
         for batch in self._batches:
             # Workers read ahead, so the position counts what was handed out, not what was drawn.
-            self._sampler.advance()
+            self.sampler.advance()
             yield batch
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must keep; plain numbers."""
-        return self._sampler.state_dict() | {"balanced": self._balanced}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken, to the very sample.
+class ClearLoader:
+    """Iterate to train on one epoch over the clear patches, or on what is left of it; iterate again for the next."""
 
-        Raises:
-            InputError: the state belongs to other data or another sampling.
-        """
-        if state.get("balanced") != self._balanced:
-            raise InputError(
-                f"the checkpoint's data has balanced {state.get('balanced')}, this run's {self._balanced}: "
-                "resume with the settings of the checkpoint, or start a new run"
-            )
-        self._sampler.load_state_dict(state)
+    def __init__(
+        self,
+        archive: Archive,
+        sampling: Sampling | None = None,
+        *,
+        split: str = "train",
+        share: Share = whole,
+        workers: int = 0,
+    ) -> None:
+        """Load a split of `archive`; arguments and errors as of `UnpairedLoader`."""
+        sampling = sampling or Sampling()
+        self.sampler = EpochSampler(select(archive.table, "Y", split), sampling.batch, seed=sampling.seed)
+        draws = _Shared(self.sampler.__iter__, share, sampling.batch)
+        self._batches = ReadAhead(partial(_read_patches, PatchReader(archive)), draws, workers)
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[SeededBatch]:
+        """Hand out the rest of the epoch; a state taken while a batch is in use goes on with the next."""
+        for batch in self._batches:
+            self.sampler.advance()
+            yield batch
 
 
 def validation_pairs(
@@ -196,13 +202,13 @@ def validation_pairs(
         return x, truth, paired
     acquisitions = acquisition_codes(table)
     y = select(table, "Y", split)
-    pool = ClearPool(y, acquisitions[y], np.ones(len(y)))
+    pool = ClearPool(y, acquisitions[y])
     drawn = pool.draw(np.random.default_rng(seed).random(len(x)), acquisitions[x] if matched else None)
     return x, np.where(paired, truth, drawn), paired
 
 
 class ValidationLoader:
-    """Iterate over the fixed pairs of a split, the same in every epoch; each process has its share of them."""
+    """Iterate over the fixed pairs of a split, the same in every epoch."""
 
     def __init__(
         self,
@@ -211,8 +217,6 @@ class ValidationLoader:
         *,
         split: str = "validation",
         limit: int | None = None,
-        rank: int = 0,
-        world_size: int = 1,
         workers: int = 0,
     ) -> None:
         """Load the pairs of `validation_pairs`; of more than `limit`, so many drawn by the seed.
@@ -226,14 +230,14 @@ class ValidationLoader:
             # Neighbours in the table show the same scene: a few of them would stand for one acquisition only.
             some = np.sort(np.random.default_rng((sampling.seed, limit)).permutation(len(x))[:limit])
             x, y, paired = x[some], y[some], paired[some]
-        mine = np.arange(rank, len(x), world_size)
-        parts = [mine[start : start + sampling.batch] for start in range(0, len(mine), sampling.batch)]
-        draws = [Draw(x[part], y[part], paired[part], sampling.seed) for part in parts]
-        self._batches = _Batches(PatchReader(archive, sampling.classes), draws, workers)
+        whole_split = UnpairedDraw(x, y, paired, np.random.default_rng(sampling.seed).integers(2**32, size=len(x)))
+        starts = range(0, len(x), sampling.batch)
+        draws = [whole_split.part(slice(start, start + sampling.batch)) for start in starts]
+        self._batches = ReadAhead(partial(_read_pairs, PatchReader(archive)), draws, workers)
         self._count = len(draws)
 
     def __len__(self) -> int:
-        """Return the number of batches of this process."""
+        """Return the number of batches."""
         return self._count
 
     def __iter__(self) -> Iterator[DomainBatch]:
@@ -242,57 +246,41 @@ class ValidationLoader:
 
 
 def to_observations(
-    batch: DomainBatch, device: torch.device | str, augmentation: Augmentation | None = None
+    batch: DomainBatch,
+    device: torch.device | str,
+    augmentation: Augmentation | None = None,
+    crop: int | None = None,
 ) -> tuple[Observation, Observation]:
-    """Bring both domains to the device, with the bands that both have; what is random comes from the batch's seed.
+    """Bring both domains to the device, with the bands that both have; what is random comes from the patches' seeds.
 
-    Patches side by side are turned alike, so that those of the same ground stay on each other, and lose the same bands.
+    Patches side by side are turned and cropped alike, so that those of the same ground stay on each other, and lose the
+    same bands.
+
+    Raises:
+        InputError: the patches are smaller than the crop.
     """
-    x, y = (
-        to_observation(part, device, augmentation, torch.Generator().manual_seed(batch.seed))
-        for part in (batch.x, batch.y)
-    )
+    x, y = (varied(part, batch.seeds, device, augmentation, crop)[0] for part in (batch.x, batch.y))
     return share_bands(x, y)
 
 
-class _Draws(Dataset[DomainBatch | UncloudedError]):
-    """Turns draws into batches; the draws themselves are the keys, so that workers need no order of their own."""
+class _Shared(Generic[D]):
+    """This process's share of what is drawn, drawn anew in each epoch."""
 
-    def __init__(self, reader: PatchReader) -> None:
-        self._reader = reader
+    def __init__(self, draws: Callable[[], Iterator[D]], share: Share, batch: int) -> None:
+        self._draws: Callable[[], Iterator[D]] = draws
+        self._share, self._batch = share, batch
 
-    def __getitem__(self, draw: Draw) -> DomainBatch | UncloudedError:
-        try:
-            x, y = self._reader.read(draw.x), self._reader.read(draw.y)
-        except UncloudedError as error:
-            # Handed over as it is: raised in a worker, it would come back wrapped in a traceback.
-            return error
-        return DomainBatch(x, y, torch.from_numpy(draw.paired), draw.seed)
+    def __iter__(self) -> Iterator[D]:
+        for draw in self._draws():
+            yield draw.part(self._share(self._batch))
 
 
-class _Batches:
-    """The batches of some draws, each time anew, read ahead by worker processes if there are any."""
-
-    def __init__(self, reader: PatchReader, draws: Iterable[Draw], workers: int) -> None:
-        self._loader = DataLoader(
-            _Draws(reader),
-            sampler=draws,
-            batch_size=None,
-            num_workers=workers,
-            collate_fn=_as_it_is,
-            persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
-
-    def __iter__(self) -> Iterator[DomainBatch]:
-        for batch in self._loader:
-            if isinstance(batch, UncloudedError):
-                raise batch
-            yield batch
+def _read_pairs(reader: PatchReader, draw: UnpairedDraw) -> DomainBatch:
+    return DomainBatch(reader.read(draw.x), reader.read(draw.y), torch.from_numpy(draw.paired), draw.seeds)
 
 
-def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - DataLoader's type for it is that of many samples
-    return batch
+def _read_patches(reader: PatchReader, draw: Draw) -> SeededBatch:
+    return SeededBatch(reader.read(draw.rows), draw.seeds)
 
 
 def _strings(table: pyarrow.Table, column: str) -> NDArray[np.object_]:

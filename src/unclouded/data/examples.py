@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unclouded.data.archive import Archive
 
-Patch = Mapping[str, NDArray[Any]]
+Tensors = Mapping[str, NDArray[Any]]
 
 
 class Examples(NamedTuple):
@@ -21,7 +21,7 @@ class Examples(NamedTuple):
         truth: what is known of the sky over some of them, (h, w) from 0 to 1.
     """
 
-    patches: dict[str, list[Patch]]
+    patches: dict[str, list[Tensors]]
     truth: dict[str, list[NDArray[np.float32]]]
 
 

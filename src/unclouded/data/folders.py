@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.data.packing import Job, Loaded
+from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
 from unclouded.reading.reader import Radar, Scene, SceneInfo, open_radar, open_scene
 from unclouded.reflectance import Encoding, to_dn, to_reflectance, valid_pixels
@@ -108,7 +108,7 @@ def jobs(
     return found
 
 
-def load(job: Job) -> Loaded:
+def load(job: Job) -> PatchRecord:
     """Read one patch and its radar.
 
     Raises:
@@ -126,7 +126,7 @@ def load(job: Job) -> Loaded:
         if np.isfinite(decibels).any():
             row["s1_name"] = f"{job.patch_id}_radar"
             values[row["s1_name"]] = dict(zip(_CHANNELS, decibels, strict=True))
-    return Loaded(values, row)
+    return PatchRecord(values, row)
 
 
 # Jobs come image by image, and opening one takes longer than reading a patch: each process keeps the last.

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from unclouded.bands import NAMES
 from unclouded.data.archive import Archive
 from unclouded.data.band_statistics import band_statistics
 from unclouded.data.batch import CLASSES, Batch, PatchReader
 from unclouded.data.domains import select
+from unclouded.data.loading import ReadAhead, varied
 from unclouded.data.observations import SCALE, Augmentation, to_observation
-from unclouded.data.sampling import Position, Rows
+from unclouded.data.samplers import Draw, EpochSampler, Rows, Seeds, Share, whole
 from unclouded.errors import InputError
 from unclouded.models.generator import Observation
 
@@ -40,11 +40,15 @@ class Labelled(NamedTuple):
     ids: list[str]
 
 
-class LabelledPatches(Position):
+class LabelledPatches:
     """The clear patches of one split that have labels.
 
     Every draw comes from a generator seeded by (seed, epoch) or (seed, epoch, step), so that all a checkpoint must keep
     is the position.
+
+    Attributes:
+        rows: (N,) of the patches.
+        classes: names of the labels.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class LabelledPatches(Position):
         limit: int | None = None,
         augmentation: Augmentation | None = None,
         device: torch.device | str = "cpu",
+        share: Share = whole,
         workers: int = 0,
     ) -> None:
         """Select the patches.
@@ -66,11 +71,12 @@ class LabelledPatches(Position):
             archive: open archive.
             split: "train", "validation" or "test".
             classes: 43 or 19.
-            batch: patches in a batch.
+            batch: patches in a batch, of all processes together.
             seed: of the order and the augmentation.
             limit: take so many patches at most, drawn by the seed.
             augmentation: of `shuffled` batches.
             device: where the observations go.
+            share: of each `shuffled` batch, that this process reads.
             workers: processes that read ahead; 0 reads in this one.
 
         Raises:
@@ -87,9 +93,9 @@ class LabelledPatches(Position):
         if limit is not None and limit < len(rows):
             rows = rows[np.sort(np.random.default_rng((seed, limit)).permutation(len(rows))[:limit])]
         self.rows: Rows = rows
-        self._batch, self._seed, self._device, self._workers = batch, seed, device, workers
+        self._sampler = EpochSampler(rows, batch, seed=seed)
+        self._device, self._share, self._workers = device, share, workers
         self._augmentation = augmentation
-        self.epoch = self.step = 0
 
     def __len__(self) -> int:
         """Return the number of patches."""
@@ -107,7 +113,7 @@ class LabelledPatches(Position):
 
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (13,) of each band's reflectance; 0 and 1 for a band that is not there."""
-        some = np.random.default_rng(self._seed).permutation(self.rows)[:_STATISTICS]
+        some = np.random.default_rng(self._sampler.seed).permutation(self.rows)[:_STATISTICS]
         moments = band_statistics(self._archive, np.sort(some))
         measured = [moments.get(name) for name in NAMES]
         mean = torch.tensor([m.mean / SCALE if m else 0.0 for m in measured])
@@ -118,46 +124,38 @@ class LabelledPatches(Position):
     def shuffled(self) -> Iterator[Labelled]:
         """Go through the patches for ever, in another random order each epoch, from the position on.
 
-        Patches that do not fill the last batch of an epoch wait for another epoch's order; of fewer patches than a
-        batch takes, some are shown more than once.
+        What is handed out is this process's share of each batch; see `samplers.EpochSampler` for an epoch's end.
         """
         while True:
-            order = self._order(self.epoch)
-            parts = [order[start : start + self._batch] for start in range(0, len(order), self._batch)]
-            for batch in self._load(parts[self.step :]):
-                position = (self._seed, self.epoch, self.step)
+            draws = [draw.part(self._share(self._sampler.batch)) for draw in self._sampler]
+            for batch, seeds in ReadAhead(self._read, draws, self._workers):
                 # Workers read ahead, so the position counts what was handed out, not what was drawn.
-                self.step += 1
-                if self.step == len(parts):
-                    self.epoch, self.step = self.epoch + 1, 0
-                seed = int(np.random.SeedSequence(position).generate_state(1, np.uint32)[0])
-                rng = torch.Generator().manual_seed(seed)
-                yield _labelled(batch, to_observation(batch, self._device, self._augmentation, rng))
+                self._sampler.advance()
+                yield _labelled(batch, varied(batch, seeds, self._device, self._augmentation)[0])
 
     def in_order(self) -> Iterator[Labelled]:
         """Go through the patches once, as they are; the last batch may be smaller."""
-        parts = [self.rows[start : start + self._batch] for start in range(0, len(self.rows), self._batch)]
-        for batch in self._load(parts):
+        size = self._sampler.batch
+        draws = [
+            Draw(rows, np.zeros(len(rows), np.int64)) for rows in np.split(self.rows, range(size, len(self), size))
+        ]
+        for batch, _ in ReadAhead(self._read, draws, self._workers):
             yield _labelled(batch, to_observation(batch, self._device))
 
-    def _identity(self) -> dict[str, Any]:
-        return {"seed": self._seed, "batch": self._batch, "patches": len(self.rows), "classes": len(self.classes)}
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position, and what it is a position in."""
+        return self._sampler.state_dict() | {"classes": len(self.classes)}
 
-    def _order(self, epoch: int) -> Rows:
-        rng = np.random.default_rng((self._seed, epoch))
-        count = max(1, len(self.rows) // self._batch) * self._batch
-        rounds = [rng.permutation(self.rows) for _ in range(-(-count // len(self.rows)))]
-        return np.concatenate(rounds)[:count]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a position that `state_dict` gave.
 
-    def _load(self, parts: Sequence[Rows]) -> Iterable[Batch]:
-        return DataLoader(
-            _Parts(self._reader),
-            sampler=parts,
-            batch_size=None,
-            num_workers=self._workers,
-            collate_fn=_as_it_is,
-            pin_memory=torch.cuda.is_available(),
-        )
+        Raises:
+            InputError: the position is one in other data, or in other batches.
+        """
+        self._sampler.load_state_dict(state)
+
+    def _read(self, draw: Draw) -> tuple[Batch, Seeds]:
+        return self._reader.read(draw.rows), draw.seeds
 
 
 def checksum(archive: Path) -> str:
@@ -165,19 +163,5 @@ def checksum(archive: Path) -> str:
     return hashlib.sha256((archive / "metadata.parquet").read_bytes()).hexdigest()
 
 
-class _Parts(Dataset[Batch]):
-    """Turns rows into batches; the rows themselves are the keys."""
-
-    def __init__(self, reader: PatchReader) -> None:
-        self._reader = reader
-
-    def __getitem__(self, rows: Rows) -> Batch:
-        return self._reader.read(rows)
-
-
 def _labelled(batch: Batch, observation: Observation) -> Labelled:
     return Labelled(observation, batch.labels, batch.ids)
-
-
-def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 (DataLoader thinks of lists)
-    return batch

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from unclouded.bands import INDEX, NAMES, TEN
 from unclouded.data.batch import GROUPS, Batch
-from unclouded.models.generator import Observation
+from unclouded.guides import GUIDES, RADAR
+from unclouded.models.generator import Observation, join_guides
 
 SCALE = 10_000.0
 """DN per 1.0 reflectance in an archive; it holds no offsets."""
@@ -23,14 +24,14 @@ class Augmentation:
     """How a batch is varied.
 
     Attributes:
-        turn: whether each patch is shown in one of its eight orientations (quarter turns and their mirror images).
+        flip_rotate: whether each patch is shown in one of its eight orientations: quarter turns, and these mirrored.
         drop_bands: share of the patches that lose bands: all but those of 10 and 20 m, all but those of 10 m, or some.
-        drop_radar: share of the patches that lose their radar.
+        drop_guides: share of the patches that lose a guide, drawn for each guide.
     """
 
-    turn: bool = True
+    flip_rotate: bool = True
     drop_bands: float = 0.45
-    drop_radar: float = 0.5
+    drop_guides: float = 0.5
 
 
 def to_observation(
@@ -63,15 +64,17 @@ def to_observation(
         sure = torch.tensor([name != "B10" for name in names], device=device)[None, :, None, None]
         valid &= F.interpolate((there | ~sure).all(1, keepdim=True).float(), (side, side), mode="nearest") > 0
         optical[:, index] = _enlarge(dn, there, side)
-    radar = batch.radar.to(device, non_blocking=True)
+    # On the CPU, where to look at all pixels makes nobody wait for the device. A channel that is not there is 0.
+    radar = torch.where(batch.guided[:, :, None, None] > 0, batch.radar, torch.nan)
     if radar.shape[-1] != side:
         radar = F.interpolate(radar, (side, side), mode="bilinear", align_corners=False)
+    guides, guide_valid = join_guides({RADAR.name: radar})
     x = Observation(
         optical=optical / SCALE * valid,
         valid=valid.float(),
-        guides=torch.nan_to_num(radar) * valid,
+        guides=guides.to(device, non_blocking=True),
+        guide_valid=guide_valid.to(device, non_blocking=True),
         present=present,
-        guided=batch.guided.to(device, non_blocking=True),
         level=batch.level.to(device, non_blocking=True),
     )
     if augmentation is None:
@@ -84,7 +87,7 @@ def to_observation(
 def share_bands(x: Observation, y: Observation) -> tuple[Observation, Observation]:
     """Keep the bands that x and y both have, patch by patch: what is missing must not tell the domains apart."""
     both = x.present * y.present
-    return _keep(x, both, x.guided), _keep(y, both, y.guided)
+    return _keep(x, both), _keep(y, both)
 
 
 def _enlarge(dn: Tensor, there: Tensor, side: int) -> Tensor:
@@ -100,18 +103,19 @@ def _vary(x: Observation, augmentation: Augmentation, rng: torch.Generator) -> O
     count = len(x.level)
     # Drawn in any case, so that one switch does not change what the others draw.
     orientation = torch.randint(8, (count,), generator=rng)
-    fewer, silent = torch.rand(2, count, generator=rng)
+    fewer, *silent = torch.rand(1 + len(GUIDES), count, generator=rng)
     kept = torch.stack([_fewer_bands(here, rng) for here in x.present.cpu()])
-    if augmentation.turn:
+    if augmentation.flip_rotate:
         x = x._replace(
-            optical=_turn(x.optical, orientation),
-            valid=_turn(x.valid, orientation),
-            guides=_turn(x.guides, orientation),
+            optical=_flip_rotate(x.optical, orientation),
+            valid=_flip_rotate(x.valid, orientation),
+            guides=_flip_rotate(x.guides, orientation),
+            guide_valid=_flip_rotate(x.guide_valid, orientation),
         )
     losing = (fewer < augmentation.drop_bands)[:, None]
     present = torch.where(losing.to(x.present.device), kept.to(x.present.device), x.present)
-    heard = (silent >= augmentation.drop_radar).float()[:, None]
-    return _keep(x, present, x.guided * heard.to(x.guided.device))
+    heard = (torch.stack(silent, dim=1) >= augmentation.drop_guides).float()
+    return _keep(drop_guides(x, heard), present)
 
 
 def _fewer_bands(present: Tensor, rng: torch.Generator) -> Tensor:
@@ -128,16 +132,18 @@ def _fewer_bands(present: Tensor, rng: torch.Generator) -> Tensor:
     return present * chosen if present[INDEX[_FOUR[place]]] else present
 
 
-def _keep(x: Observation, present: Tensor, guided: Tensor) -> Observation:
-    return x._replace(
-        optical=x.optical * present[:, :, None, None],
-        guides=x.guides * guided[:, :, None, None],
-        present=present,
-        guided=guided,
-    )
+def drop_guides(x: Observation, kept: Tensor) -> Observation:
+    """Take the guides from images for which `kept` (B, N) is 0, and leave those for which it is 1."""
+    kept = kept.to(x.guides.device)[:, :, None, None]
+    channels = [kept[:, number, None].expand(-1, len(guide.channels), -1, -1) for number, guide in enumerate(GUIDES)]
+    return x._replace(guides=x.guides * torch.cat(channels, dim=1), guide_valid=x.guide_valid * kept)
 
 
-def _turn(image: Tensor, orientation: Tensor) -> Tensor:
+def _keep(x: Observation, present: Tensor) -> Observation:
+    return x._replace(optical=x.optical * present[:, :, None, None], present=present)
+
+
+def _flip_rotate(image: Tensor, orientation: Tensor) -> Tensor:
     """Show each image (B, C, H, W) in its orientation (B,): quarter turns 0 to 3, from 4 on mirrored as well."""
     turned = torch.empty_like(image)
     for kind in set(orientation.tolist()):

@@ -39,7 +39,7 @@ class Job:
     source: Any
 
 
-class Loaded(NamedTuple):
+class PatchRecord(NamedTuple):
     """A patch that was read: tensors by name for every key, and its whole row (`archive.SCHEMA`)."""
 
     values: dict[str, dict[str, NDArray[Any]]]
@@ -62,7 +62,7 @@ class _Packed(NamedTuple):
 
 def pack(
     jobs: Sequence[Job],
-    load: Callable[[Job], Loaded],
+    load: Callable[[Job], PatchRecord],
     output: Path,
     *,
     origin: str,
@@ -124,7 +124,7 @@ def _groups(jobs: Sequence[Job]) -> Iterator[_Group]:
 
 
 def _each(
-    groups: Iterator[_Group], done: set[str], load: Callable[[Job], Loaded], workers: int, output: Path
+    groups: Iterator[_Group], done: set[str], load: Callable[[Job], PatchRecord], workers: int, output: Path
 ) -> Iterator[tuple[_Group, _Packed | None]]:
     """Pack groups in other processes; they come out in order, and only a few wait, so that memory stays flat.
 
@@ -151,7 +151,7 @@ def _each(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _pack_group(jobs: list[Job], load: Callable[[Job], Loaded]) -> _Packed:
+def _pack_group(jobs: list[Job], load: Callable[[Job], PatchRecord]) -> _Packed:
     packed = _Packed({}, [], {})
     for job in jobs:
         try:

@@ -20,7 +20,7 @@ class Patch:
         level: "L1C" or "L2A".
         optical: (13, H, W) float32 reflectance in the order of `bands.NAMES`; absent bands are 0.
         bands: names of the bands that are there.
-        radar: (2, H, W) float32 VV and VH in dB, or None.
+        radar: (2, H, W) float32 VV and VH in dB, NaN where there is none; or None.
     """
 
     name: str

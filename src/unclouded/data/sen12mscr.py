@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from unclouded.bands import L1C
-from unclouded.data.packing import Job, Loaded
+from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
 from unclouded.reading.raster import open_raster, read_window
 
@@ -71,7 +71,7 @@ def jobs(source: Path, *, split: str = "validation") -> list[Job]:
     return sorted(found, key=lambda job: job.patch_id)
 
 
-def load(job: Job) -> Loaded:
+def load(job: Job) -> PatchRecord:
     """Read one image and its radar.
 
     Raises:
@@ -86,7 +86,7 @@ def load(job: Job) -> Loaded:
         if radar_place != place:
             raise InputError(f"{files.radar}: is not on the grid of {files.optical}; take both from the same release")
         values[str(job.row["s1_name"])] = radar
-    return Loaded(values, dict(job.row))
+    return PatchRecord(values, dict(job.row))
 
 
 def _files(source: Path, kind: str) -> dict[tuple[str, str, str], Path]:

@@ -22,7 +22,7 @@ from unclouded.data.archive import Archive
 from unclouded.data.batch import PatchReader
 from unclouded.data.labelled import Labelled, checksum
 from unclouded.data.observations import to_observation
-from unclouded.data.sampling import Rows
+from unclouded.data.samplers import Rows
 from unclouded.errors import FileError
 from unclouded.evaluation.land_cover import predict
 from unclouded.models.generator import Observation

@@ -6,7 +6,7 @@ d² = |μ1 - μ2|² + tr(Σ1) + tr(Σ2) - 2 tr((Σ1^½ Σ2 Σ1^½)^½) (Dowson a
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and scatter of a set of features, in float64; sets that were measured apart can be merged.
+    """Mean and scatter of a set of features, in float64.
 
     Attributes:
         count: number of features N.
@@ -44,34 +44,6 @@ class Moments:
         mean = x.mean(axis=0)
         centred = x - mean
         return cls(len(x), mean, centred.T @ centred)
-
-    @classmethod
-    def of_batches(cls, batches: Iterable[ArrayLike]) -> Moments:
-        """Measure features that come in batches (n, d), in one pass.
-
-        Raises:
-            InputError: a batch is not a table of finite numbers, or of another width; or there is none.
-        """
-        total: Moments | None = None
-        for batch in batches:
-            found = cls.of(batch)
-            total = found if total is None else total.merge(found)
-        if total is None:
-            raise InputError("there is no batch of features; give at least one of (n, d)")
-        return total
-
-    def merge(self, other: Moments) -> Moments:
-        """Moments of both sets together (Chan et al. 1979); the same in any order, to rounding.
-
-        Raises:
-            InputError: the features are of different width.
-        """
-        check_widths(len(self.mean), len(other.mean))
-        count = self.count + other.count
-        step = other.mean - self.mean
-        mean = self.mean + step * (other.count / count)
-        scatter = self.scatter + other.scatter + np.outer(step, step) * (self.count * other.count / count)
-        return Moments(count, mean, scatter)
 
     @property
     def covariance(self) -> Float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def evaluate_folders(
         InputError: images of one name have other grids, a predicted image has bands that the others lack, predicted
             images differ in their bands, or a folder holds one name as .tif and as .tiff.
     """
-    reading = reading or ReadOptions()
+    reading = replace(reading or ReadOptions(), level_needed=False)
     names = _stems(predicted)
     if not names:
         raise InputError(f"{predicted}: holds no .tif; give the folder of the cleared images")

@@ -8,7 +8,7 @@ import numpy as np
 
 from unclouded.data.archive import Archive
 from unclouded.data.domains import acquisition_codes, select
-from unclouded.data.sampling import Rows
+from unclouded.data.samplers import Rows
 from unclouded.errors import InputError
 
 

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from unclouded.data.archive import Archive
-from unclouded.data.sampling import Rows
+from unclouded.data.samplers import Rows
 from unclouded.errors import InputError
 from unclouded.evaluation.features import Extractor, Tensors
 from unclouded.evaluation.frechet import bootstrap, by_label, extrapolate, floor, frechet_distance
@@ -28,7 +28,7 @@ from unclouded.evaluation.land_cover import decide
 from unclouded.evaluation.land_cover_scores import score
 from unclouded.evaluation.neighbours import kernel_distance, neighbourhood
 from unclouded.evaluation.sets import Sets, draw
-from unclouded.evaluation.twins import LEAST_HIDDEN, Twins, nested
+from unclouded.evaluation.twins import LEAST_FRACTION, Twins, nested
 from unclouded.models.generator import Generator, Observation, compose
 from unclouded.models.land_cover import LandCover
 from unclouded.models.weights import Header
@@ -41,7 +41,7 @@ _NEIGHBOURS = 5
 _KERNEL_SUBSETS, _KERNEL_SIZE = 100, 1000
 
 
-class Loaded(NamedTuple, Generic[Network]):
+class TrainedNetwork(NamedTuple, Generic[Network]):
     """A network on its device, and the header of its weights."""
 
     network: Network
@@ -49,7 +49,7 @@ class Loaded(NamedTuple, Generic[Network]):
 
 
 @dataclass(frozen=True)
-class Measuring:
+class EvaluationConfig:
     """How a translator is measured.
 
     Attributes:
@@ -71,9 +71,9 @@ class Measuring:
 
 def evaluate(
     archive: Archive,
-    translator: Loaded[Generator],
-    land_cover: Loaded[LandCover],
-    measuring: Measuring | None = None,
+    translator: TrainedNetwork[Generator],
+    land_cover: TrainedNetwork[LandCover],
+    config: EvaluationConfig | None = None,
     *,
     device: str = "cpu",
     cache: Path | None = None,
@@ -85,7 +85,7 @@ def evaluate(
         archive: open archive.
         translator: on `device`.
         land_cover: the classifier, on `device`.
-        measuring: how.
+        config: how.
         device: where the networks run.
         cache: folder for features; see `features`.
         progress: told how far it is.
@@ -100,13 +100,13 @@ def evaluate(
             classifier's vocabulary, or images lack bands that it looks at.
         FileError: the archive cannot be read, or the cache not be written to.
     """
-    how = measuring or Measuring()
-    sets = draw(archive, how.split, limit=how.limit, seed=how.seed)
+    config = config or EvaluationConfig()
+    sets = draw(archive, config.split, limit=config.limit, seed=config.seed)
     extract = Extractor(
         archive,
         land_cover.network,
         land_cover.header.sha256,
-        batch=how.batch,
+        batch=config.batch,
         device=device,
         cache=cache,
         progress=progress,
@@ -117,23 +117,23 @@ def evaluate(
     compared = [name for name in found if name != "clear"]
     for place, name in enumerate(compared):
         progress("distances", place, len(compared))
-        distances[name] = _distances(found["clear"]["features"], found[name]["features"], how, name, notes)
+        distances[name] = _distances(found["clear"]["features"], found[name]["features"], config, name, notes)
     labels = extract.reader.labels
     known = labels[sets.cloudy].any() and labels[sets.clear].any()
     record: Record = {
         "translator": _described(translator.header),
         "land_cover": _described(land_cover.header),
-        "archive": {"sha256": extract.archive_sha256, "split": how.split, "limit": how.limit},
+        "archive": {"sha256": extract.archive_sha256, "split": config.split, "limit": config.limit},
         "n": len(sets.cloudy),
-        "seed": how.seed,
-        "repeats": how.repeats,
+        "seed": config.seed,
+        "repeats": config.repeats,
         "distances": distances,
-        "floor": _floor(found["clear"]["features"], how.seed),
+        "floor": _floor(found["clear"]["features"], config.seed),
         "inception": {
             name: _inception(tensors["probabilities"], land_cover.network.settings.output)
             for name, tensors in found.items()
         },
-        "labels": _by_label(found, sets, labels, land_cover.network.settings.classes, how.least) if known else None,
+        "labels": _by_label(found, sets, labels, land_cover.network.settings.classes, config.least) if known else None,
         "paired": _paired(found, sets),
         "downstream": _downstream(found, sets, labels, land_cover, notes),
         "notes": notes,
@@ -153,7 +153,7 @@ def translate(generator: Generator, x: Observation, threshold: float) -> Observa
     return x._replace(optical=torch.where(kept, x.optical, compose(x.optical, translation)))
 
 
-def _extract(extract: Extractor, sets: Sets, translator: Loaded[Generator]) -> dict[str, Tensors]:
+def _extract(extract: Extractor, sets: Sets, translator: TrainedNetwork[Generator]) -> dict[str, Tensors]:
     """Features of all sets; of cloudy and cleared patches also `paired`, their errors against their twins."""
     twins = Twins(extract.archive, extract.reader, sets.cloudy, sets.twins)
     generator, header = translator
@@ -175,7 +175,7 @@ def _extract(extract: Extractor, sets: Sets, translator: Loaded[Generator]) -> d
 
 
 def _distances(
-    real: NDArray[np.float32], made: NDArray[np.float32], how: Measuring, name: str, notes: list[str]
+    real: NDArray[np.float32], made: NDArray[np.float32], config: EvaluationConfig, name: str, notes: list[str]
 ) -> Record:
     """All distances of a set to the clear one, both cut to the same N."""
     n = min(len(real), len(made))
@@ -186,11 +186,13 @@ def _distances(
     notes.extend(f"{name}: {text}" for text in dict.fromkeys(str(warning.message) for warning in caught))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        low, high = bootstrap(real, made, repeats=how.repeats, seed=how.seed)[1:] if how.repeats else (math.nan,) * 2
-        limit = extrapolate(real, made, seed=how.seed) if n >= 4 else math.nan
+        low, high = (
+            bootstrap(real, made, repeats=config.repeats, seed=config.seed)[1:] if config.repeats else (math.nan,) * 2
+        )
+        limit = extrapolate(real, made, seed=config.seed) if n >= 4 else math.nan
     # A subset that is the whole set would give the same again and again.
     size = max(2, min(_KERNEL_SIZE, n // 2))
-    kernel = kernel_distance(real, made, subsets=_KERNEL_SUBSETS, size=size, seed=how.seed)
+    kernel = kernel_distance(real, made, subsets=_KERNEL_SUBSETS, size=size, seed=config.seed)
     k = min(_NEIGHBOURS, n - 1)
     return {
         "n": n,
@@ -248,14 +250,14 @@ def _paired(found: Mapping[str, Tensors], sets: Sets) -> Record | None:
     if not there.any():
         return None
     means = {name: nested(found[name]["paired"][there]) for name in ("cloudy", "cleared")}
-    return {"n": int(there.sum()), "least_hidden": LEAST_HIDDEN} | means
+    return {"n": int(there.sum()), "least_fraction": LEAST_FRACTION} | means
 
 
 def _downstream(
     found: Mapping[str, Tensors],
     sets: Sets,
     labels: NDArray[np.bool_],
-    land_cover: Loaded[LandCover],
+    land_cover: TrainedNetwork[LandCover],
     notes: list[str],
 ) -> Record | None:
     """The classifier's F1 on clear, cloudy and cleared images of the same places, and the share of the loss won back.

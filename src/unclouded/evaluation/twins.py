@@ -13,7 +13,7 @@ from unclouded.bands import NAMES
 from unclouded.data.archive import Archive
 from unclouded.data.batch import PatchReader
 from unclouded.data.observations import to_observation
-from unclouded.data.sampling import Rows
+from unclouded.data.samplers import Rows
 from unclouded.errors import InputError
 from unclouded.evaluation.frechet import Float
 from unclouded.evaluation.paired import (
@@ -27,7 +27,7 @@ from unclouded.evaluation.paired import (
 )
 from unclouded.models.generator import Observation
 
-LEAST_HIDDEN = 0.1
+LEAST_FRACTION = 0.1
 """Opacity, or share of the sunlight taken away, from which a pixel counts as cloud or as shadow."""
 
 _WHOLE = ("psnr", "ssim", "angle", *INDICES)
@@ -75,15 +75,15 @@ class Twins:
             valid = (made.valid[place, 0].cpu() * truth.valid[number, 0]).numpy() > 0
             one, other = made.optical[place].cpu().numpy()[both], truth.optical[number].numpy()[both]
             bands = [band for band, there in zip(NAMES, both, strict=True) if there]
-            scores[place] = compare(one, other, bands, valid, self._hidden(int(rows[place]), valid))
+            scores[place] = compare(one, other, bands, valid, self._regions(int(rows[place]), valid))
         return scores
 
-    def _hidden(self, row: int, valid: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    def _regions(self, row: int, valid: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
         """Where cloud and shadow lie in a row's image, as far as the archive says so."""
         tensors = self._archive.read(self._archive.table["patch_id"][row].as_py())
         if any(name not in tensors or tensors[name].shape != valid.shape for name in ("opacity", "shadow")):
             return {}
-        cloud, shadow = (tensors[name] >= LEAST_HIDDEN * 255 for name in ("opacity", "shadow"))
+        cloud, shadow = (tensors[name] >= LEAST_FRACTION * 255 for name in ("opacity", "shadow"))
         return {"cloud": cloud, "shadow": shadow & ~cloud, "clear": ~cloud & ~shadow}
 
 
@@ -92,7 +92,7 @@ def compare(
     truth: NDArray[np.float32],
     bands: list[str],
     valid: NDArray[np.bool_],
-    hidden: dict[str, NDArray[np.bool_]],
+    regions: dict[str, NDArray[np.bool_]],
 ) -> Float:
     """Measure an image (C, h, w) against the truth (C, h, w): (S,), NaN for what it has not; see `nested`.
 
@@ -101,7 +101,7 @@ def compare(
         truth: reflectance.
         bands: name of each band.
         valid: (h, w) pixels that count.
-        hidden: (h, w) pixels of cloud, of shadow and of neither; nothing where that is not known.
+        regions: (h, w) pixels of cloud, of shadow and of neither; nothing where that is not known.
     """
     scores = np.full(len(_COLUMNS), math.nan)
     if not bands or not valid.any():
@@ -122,7 +122,7 @@ def compare(
             whole[name] = float(np.abs(made_index - true_index)[valid].mean())
     for name, value in whole.items():
         scores[_PLACE[(name,)]] = value
-    for region, inside in ({"all": valid} | hidden).items():
+    for region, inside in ({"all": valid} | regions).items():
         counted = inside & valid
         scores[_PLACE["regions", region, "share"]] = counted.sum() / valid.sum()
         _errors(scores, ("regions", region), error[:, counted])

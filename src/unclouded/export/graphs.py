@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from unclouded.bands import INDEX, NAMES
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
-from unclouded.models.generator import CELL, Generator, Observation, Survey, compose
+from unclouded.models.generator import CELL, Generator, Observation, SceneContext, compose
 from unclouded.models.land_cover import LandCover
 
 SMALLEST, LARGEST = 64, 2048
@@ -93,9 +93,8 @@ class _Input(nn.Module):
 
 def _of_any_size(generator: ContextGenerator) -> ContextGenerator:
     assert isinstance(generator.settings, GeneratorSettings)
-    made = _AnySize(generator.settings)
+    made = _AnySize(generator.settings, generator.inference)
     made.load_state_dict(generator.state_dict())
-    made.doubt = generator.doubt
     return made.eval().requires_grad_(False)
 
 
@@ -106,9 +105,9 @@ class _AnySize(ContextGenerator):
     few sizes that are not known, which is what takes the time when it is made.
     """
 
-    def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
+    def spread(self, statistics: Tensor, scene: SceneContext) -> Tensor:
         """See `ContextGenerator.spread`; all bands at once, which makes fewer nodes."""
-        return self._spread_at_once(statistics, survey)
+        return self._spread_at_once(statistics, scene)
 
     def _ground(self, cells: Tensor, weight: Tensor, prior: Tensor, start: int) -> Tensor:
         """See `unclouded.models.blocks.spread_ground`; levels above the one with a single cell hold the prior."""

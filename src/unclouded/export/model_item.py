@@ -9,7 +9,8 @@ from torch import nn
 
 from unclouded.bands import BANDS
 from unclouded.files import sha256_of
-from unclouded.models.generator import GUIDES, Generator
+from unclouded.guides import CHANNELS, GUIDES
+from unclouded.models.generator import Generator
 from unclouded.models.land_cover import LandCover
 from unclouded.models.weights import Header, LandCoverHeader
 
@@ -111,9 +112,16 @@ def _generator(network: Generator, header: Header) -> dict[str, Any]:
             },
             {
                 "name": "guides",
-                "description": "Sentinel-1 backscatter in dB, 0 where it is absent.",
+                "description": "Sentinel-1 backscatter in dB; 0 where a guide is not valid.",
                 "bands": [],
-                "variables": [{"name": name} for name in GUIDES],
+                "variables": [{"name": name} for name in CHANNELS],
+                "input": _array("variables", [-1, len(CHANNELS), -1, -1]),
+            },
+            {
+                "name": "guide_valid",
+                "description": "1 where a guide holds data in all its channels, else 0.",
+                "bands": [],
+                "variables": [{"name": guide.name} for guide in GUIDES],
                 "input": _array("variables", [-1, len(GUIDES), -1, -1]),
             },
             {

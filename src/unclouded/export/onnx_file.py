@@ -57,13 +57,13 @@ def write_onnx(graph: Graph, bands: int, size: int | None, notes: Mapping[str, A
         logging.ERROR
     )  # torchvision is not needed
     with aside(output) as folder:
-        part = folder / output.name
+        whole = folder / output.name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Of torch's exporter about itself.
             torch.onnx.export(
                 graph.eval(),
                 (example,),
-                part,
+                whole,
                 dynamo=True,
                 verbose=False,
                 external_data=False,
@@ -71,11 +71,11 @@ def write_onnx(graph: Graph, bands: int, size: int | None, notes: Mapping[str, A
                 output_names=[graph.output],
                 dynamic_shapes={INPUT: free},
             )
-        model = onnx.load(part)
+        model = onnx.load(whole)
         onnx.helper.set_model_props(model, {name: json.dumps(value) for name, value in notes.items()})
         onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, part)
-        publish({part: output})
+        onnx.save(model, whole)
+        publish({whole: output})
 
 
 def plugin_notes(names: Sequence[str], size: int | None, margin: int, scale: float, offset: float) -> dict[str, Any]:

@@ -18,22 +18,26 @@ class ChannelNorm(nn.Module):
         self.channels = channels
 
     def forward(self, h: Tensor, gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        """Normalise `h` (B, C, H, W) pixel by pixel; multiply by `gain` (B, C) and add `bias` (B, C) if given."""
+        """Normalise `h` (B, C, H, W) pixel by pixel; multiply by `gain` and add `bias` if given.
+
+        Both are (B, H, W, C), or (B, 1, 1, C) where they are the same all over an image.
+        """
         last = h.permute(0, 2, 3, 1)
         if gain is None or bias is None:
             normal = F.layer_norm(last, (self.channels,))
-        elif len(gain) == 1:
-            # As one operation, which takes half the time of two; a scene has one code.
-            normal = F.layer_norm(last, (self.channels,), gain[0], bias[0])
+        elif gain.shape[:3] == (1, 1, 1):
+            # As one operation, which takes half the time of two; most scenes have one code.
+            normal = F.layer_norm(last, (self.channels,), gain[0, 0, 0], bias[0, 0, 0])
         else:
-            normal = F.layer_norm(last, (self.channels,)) * gain[:, None, None] + bias[:, None, None]
+            normal = F.layer_norm(last, (self.channels,)) * gain + bias
         return normal.permute(0, 3, 1, 2)
 
 
 class ModulatedBlock(nn.Module):
-    """Residual block of two 3 x 3 convolutions whose normalised input is scaled and shifted by a code vector.
+    """Residual block of two 3 x 3 convolutions whose normalised input is scaled and shifted by a code.
 
-    The code carries the latent z and what is known about the image (feature-wise linear modulation, Perez et al. 2018).
+    The code carries the latent z and the conditioning (feature-wise linear modulation, Perez et al. 2018): one vector
+    for the image, or one per cell of 80 m where the conditioning changes within it.
     """
 
     def __init__(self, channels: int, code: int) -> None:
@@ -48,8 +52,8 @@ class ModulatedBlock(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, h: Tensor, code: Tensor) -> Tensor:
-        """Return `h` (B, C, H, W) plus its update under `code` (B, D)."""
-        scale, shift = self.modulation(code).chunk(2, dim=1)
+        """Return `h` (B, C, H, W) plus its update under `code`, (B, 1, 1, D) or (B, h, w, D), see `to_grid`."""
+        scale, shift = to_grid(self.modulation(code), h.shape[2], h.shape[3]).chunk(2, dim=3)
         u = self.norm(h, 1 + scale, shift)
         update: Tensor = self.second(F.leaky_relu(self.first(u), 0.1))
         return h + update
@@ -61,6 +65,21 @@ def soften(x: Tensor) -> Tensor:
     line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], dtype=x.dtype, device=x.device) / 16
     kernel = (line[:, None] * line).expand(channels, 1, 5, 5)
     return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), kernel, groups=channels)
+
+
+def to_grid(cells: Tensor, height: int, width: int) -> Tensor:
+    """Bring a map (B, h, w, D), channels last, to a grid of `height` x `width`, a multiple or a divisor of its own.
+
+    Finer by bilinear interpolation, coarser by averaging. A map of a single vector (B, 1, 1, D) stays as it is.
+    """
+    if cells.shape[1:3] in ((1, 1), (height, width)):
+        return cells
+    planes = cells.permute(0, 3, 1, 2)
+    if cells.shape[1] > height:
+        planes = F.avg_pool2d(planes, cells.shape[1] // height)
+    else:
+        planes = F.interpolate(planes, (height, width), mode="bilinear", align_corners=False)
+    return planes.permute(0, 2, 3, 1)
 
 
 def average_over_cells(x: Tensor, cell: int) -> Tensor:

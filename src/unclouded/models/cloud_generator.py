@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from unclouded.bands import NAMES
 from unclouded.models.blocks import ModulatedBlock, soften
-from unclouded.models.generator import CELL, KNOWN, Observation, compress
+from unclouded.models.generator import CELL, CONDITIONING, Observation, compress
 
 _BANDS = len(NAMES)
 
@@ -35,7 +35,7 @@ class CloudGenerator(nn.Module):
         super().__init__()
         self.settings = settings
         a, b = settings.widths
-        self.describe = nn.Linear(KNOWN, settings.code)
+        self.describe = nn.Linear(CONDITIONING, settings.code)
         self.enter = nn.Conv2d(4 * (_BANDS + 1), a, 3, padding=1)
         self.high = ModulatedBlock(a, settings.code)
         self.down = nn.Conv2d(a, b, 2, stride=2)
@@ -49,7 +49,7 @@ class CloudGenerator(nn.Module):
 
     def forward(self, y: Observation, z: Tensor) -> Tensor:
         """Cloud the clear image `y` (H, W multiples of `CELL`) under `z` (B, Z, H / 8, W / 8): (B, 13, H, W)."""
-        code = F.leaky_relu(self.describe(y.known), 0.1)
+        code = F.leaky_relu(self.describe(y.conditioning), 0.1)
         h = self.high(self.enter(F.pixel_unshuffle(torch.cat([compress(y.optical), y.valid], dim=1), 2)), code)
         sky = F.interpolate(self.place(z), scale_factor=CELL // 4, mode="bilinear", align_corners=False)
         w = self.down(h) + sky

@@ -1,4 +1,4 @@
-"""Our generator: a survey of the scene's clear ground, and a fine network that works under it."""
+"""Our generator: a context of the scene's clear ground, and a fine network that works under it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unclouded.bands import NAMES
-from unclouded.models.blocks import ModulatedBlock, average_over_cells, soften, spread_ground
+from unclouded.guides import CHANNELS, GUIDES
+from unclouded.inference import InferenceConfig
+from unclouded.models.blocks import ModulatedBlock, average_over_cells, soften, spread_ground, to_grid
 from unclouded.models.generator import (
     CELL,
-    GUIDES,
-    KNOWN,
+    CONDITIONING,
     REACH,
     STATISTICS,
+    VALID_SHARE,
     Generator,
-    Layer,
     Observation,
-    Survey,
+    ReadChannel,
+    SceneContext,
     Translation,
     compress,
     standardised_guides,
+    with_validity,
 )
 
 _BANDS = len(NAMES)
@@ -52,12 +55,12 @@ class ContextNetwork(nn.Module):
     """Looks at the scene in cells of 80 m, three scales deep, and says where its clear ground is."""
 
     margin = 40
-    """Cells beyond which nothing influences a cell's survey."""
+    """Cells beyond which nothing influences a cell's context."""
 
     def __init__(self, settings: GeneratorSettings) -> None:
         super().__init__()
         a, b, c = settings.context_widths
-        self.describe = nn.Linear(KNOWN, settings.code)
+        self.describe = nn.Linear(CONDITIONING, settings.code)
         self.enter = nn.Conv2d(STATISTICS, a, 3, padding=1)
         self.high = nn.ModuleList(ModulatedBlock(a, settings.code) for _ in range(2))
         self.down1 = nn.Conv2d(a, b, 2, stride=2)
@@ -68,11 +71,20 @@ class ContextNetwork(nn.Module):
         self.up1 = nn.ConvTranspose2d(b, a, 2, stride=2)
         self.leave = nn.Conv2d(a, 1 + settings.features, 1)
 
-    def forward(self, statistics: Tensor, known: Tensor) -> Survey:
-        """Survey the cells' `statistics` (B, S, h, w) of `Generator.summarise`, given `known` (B, 16)."""
+    def forward(self, statistics: Tensor, conditioning: Tensor) -> SceneContext:
+        """Encode the cells' `statistics` (B, S, h, w) of `Generator.summarise`.
+
+        Args:
+            statistics: of the cells.
+            conditioning: of the cells (B, h, w, 16), or of each image (B, 1, 1, 16), see `conditioning_of`.
+        """
         height, width = statistics.shape[-2:]
-        code = F.leaky_relu(self.describe(known), 0.1)
-        h = self.enter(F.pad(statistics, (0, -width % 4, 0, -height % 4)))
+        margins = (0, -width % 4, 0, -height % 4)
+        code = F.leaky_relu(self.describe(conditioning), 0.1)
+        if code.shape[1:3] != (1, 1):
+            # By repeating, so that a guide does not fade at the edge of the scene.
+            code = F.pad(code.permute(0, 3, 1, 2), margins, mode="replicate").permute(0, 2, 3, 1)
+        h = self.enter(F.pad(statistics, margins))
         for block in self.high:
             h = block(h, code)
         m = self.down1(h)
@@ -83,7 +95,7 @@ class ContextNetwork(nn.Module):
             w = block(w, code)
         h = h + self.up1(m + self.up2(w))
         out = self.leave(h)[..., :height, :width]
-        return Survey(torch.sigmoid(out[:, :1]), out[:, 1:])
+        return SceneContext(torch.sigmoid(out[:, :1]), out[:, 1:])
 
 
 class ErrorHead(nn.Module):
@@ -116,14 +128,13 @@ class ErrorHead(nn.Module):
 
         Args:
             seen: (B, C, H / 2, W / 2) the features that the image is drawn from.
-            context: (B, K, H / 8, W / 8), as `_known_of_ground` gives it.
-            code: (B, D) what is known of the image, and its latent.
+            context: (B, K, H / 8, W / 8), as `_condition_errors` gives it.
+            code: (B, H / 2, W / 2, D) or (B, 1, 1, D) the conditioning and the latent, encoded.
         """
         # As bilinear enlarging and a linear layer may be exchanged, the layer works on the cells, which are few.
         placed = self.enlarge(self.place(context.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
-        found = self._found(
-            self.see(seen.permute(0, 2, 3, 1)), placed.permute(0, 2, 3, 1), self.describe(code)[:, None, None]
-        )
+        described = to_grid(self.describe(code), seen.shape[2], seen.shape[3])
+        found = self._found(self.see(seen.permute(0, 2, 3, 1)), placed.permute(0, 2, 3, 1), described)
         return _enlarge(found.permute(0, 3, 1, 2), 2)
 
     def of_pixels(self, seen: Tensor, context: Tensor, code: Tensor) -> Tensor:
@@ -148,18 +159,18 @@ class ContextGenerator(Generator):
 
     margin = 88
 
-    def __init__(self, settings: GeneratorSettings | None = None) -> None:
-        super().__init__()
+    def __init__(self, settings: GeneratorSettings | None = None, inference: InferenceConfig | None = None) -> None:
+        super().__init__(inference)
         self.settings = settings = settings or GeneratorSettings()
         a, b, c = settings.widths
         code = settings.code
         self.context = ContextNetwork(settings)
         self.prior = nn.Parameter(torch.full((_BANDS,), 0.15))
         self.describe = nn.Sequential(
-            nn.Linear(KNOWN + settings.latent, code), nn.LeakyReLU(0.1), nn.Linear(code, code)
+            nn.Linear(CONDITIONING + settings.latent, code), nn.LeakyReLU(0.1), nn.Linear(code, code)
         )
         context = 2 * _BANDS + 1 + settings.features
-        self.enter = nn.Conv2d(4 * (_BANDS + len(GUIDES) + 1), a, 3, padding=1)
+        self.enter = nn.Conv2d(4 * (_BANDS + 1 + len(CHANNELS) + len(GUIDES)), a, 3, padding=1)
         self.place_high = nn.Conv2d(context, a, 1)
         self.high = ModulatedBlock(a, code)
         self.down1 = nn.Conv2d(a, b, 2, stride=2)
@@ -176,25 +187,25 @@ class ContextGenerator(Generator):
             nn.init.normal_(parameter, std=0.01)
         self.error = ErrorHead(a, context + 1, code)
 
-    def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
+    def spread(self, statistics: Tensor, scene: SceneContext) -> Tensor:
         """Spread the trusted ground over the whole grid: (B, 28 + F, h, w), the context of `translate`.
 
         Holds the ground near each cell and the wider mean (reflectance, 13 bands each), the trust, the features, and
         how far the brightness (mean over the bands) of the trusted ground around varies, as a standard deviation.
         """
         if not torch.is_grad_enabled():
-            return super().spread(statistics, survey)
-        return self._spread_at_once(statistics, survey)
+            return super().spread(statistics, scene)
+        return self._spread_at_once(statistics, scene)
 
-    def _spread_at_once(self, statistics: Tensor, survey: Survey) -> Tensor:
-        weight, cells = survey.trust * statistics[:, -1:], _reflectance(statistics[:, :_BANDS])
+    def _spread_at_once(self, statistics: Tensor, scene: SceneContext) -> Tensor:
+        weight, cells = scene.trust * statistics[:, VALID_SHARE, None], _reflectance(statistics[:, :_BANDS])
         near, wide = (self._ground(cells, weight, self.prior, start) for start in STARTS)
         variation = self._variation(cells.mean(1, keepdim=True), wide.mean(1, keepdim=True), weight)
-        return torch.cat([near, wide, survey.trust, survey.features, variation], dim=1)
+        return torch.cat([near, wide, scene.trust, scene.features, variation], dim=1)
 
-    def layers(self, statistic: Layer, trust: Tensor, feature: Layer) -> Iterator[Tensor]:
-        """The channels of `spread`, see `Generator.layers`."""
-        weight = trust * statistic(STATISTICS - 1)
+    def context_channels(self, statistic: ReadChannel, trust: Tensor, feature: ReadChannel) -> Iterator[Tensor]:
+        """The channels of `spread`, see `Generator.context_channels`."""
+        weight = trust * statistic(VALID_SHARE)
         brightness = wide = torch.zeros_like(trust)
         for start in STARTS:
             for band in range(_BANDS):
@@ -210,9 +221,9 @@ class ContextGenerator(Generator):
 
     def near_cores(self, context: Tensor) -> Tensor:
         """See `Generator.near_cores`."""
-        if self.doubt >= 1:
+        if self.inference.doubt >= 1:
             return super().near_cores(context)
-        cores = (context[:, 2 * _BANDS] < self.doubt).to(context.dtype)
+        cores = (context[:, 2 * _BANDS] < self.inference.doubt).to(context.dtype)
         return F.max_pool2d(cores[:, None], 2 * REACH + 1, stride=1, padding=REACH)[:, 0] > 0
 
     def _ground(self, cells: Tensor, weight: Tensor, prior: Tensor, start: int) -> Tensor:
@@ -225,32 +236,50 @@ class ContextGenerator(Generator):
         return (squares - mean.square()).clamp(min=0).sqrt().detach()
 
     def translate(
-        self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None
+        self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice] | None = None
     ) -> Translation:
-        """Translate a tile, see `Generator.translate`; the last layers work on `part` alone."""
+        """Translate a tile, see `Generator.translate`; the last layers work on `crop` alone."""
         height, width = context.shape[-2:]
-        part = part or (slice(0, height), slice(0, width))
-        code = self.describe(torch.cat([x.known, z], dim=1))
-        seen = self._look(x, context[:, :-1], code, part)
+        crop = crop or (slice(0, height), slice(0, width))
+        code = self.encode_conditioning(x, z)
+        seen = self.encode(x, context[:, :-1], code, crop)
         drawn = F.pixel_shuffle(self.leave(seen), 2)
         gain, smooth = torch.split(drawn, [_BANDS, _BANDS + 2], dim=1)
         offset, blend, logit = torch.split(soften(smooth), [_BANDS, 1, 1], dim=1)
-        near, wide = _enlarge(_crop(context, part, 1)[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
+        near, wide = _enlarge(_cut(context, crop, 1)[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
         base = torch.lerp(wide, near, torch.sigmoid(blend).float())
         # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
-        optical = _crop(x.optical, part, CELL)
+        optical = _cut(x.optical, crop, CELL)
         detail = optical - _enlarge(average_over_cells(optical, CELL), CELL)
         ground = torch.addcmul(base, gain, detail) + 0.1 * offset
-        opacity, error = torch.sigmoid(logit.float()), self.error(seen, _known_of_ground(_crop(context, part, 1)), code)
-        if self.doubt < 1:
-            reached = _crop(self.near_cores(context)[:, None].to(opacity.dtype), part, 1)
+        opacity = torch.sigmoid(logit.float())
+        error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop, CELL // 2))
+        if self.inference.doubt < 1:
+            reached = _cut(self.near_cores(context)[:, None].to(opacity.dtype), crop, 1)
             opacity, error = (image * F.interpolate(reached, scale_factor=CELL) for image in (opacity, error))
         return Translation((ground * x.present[:, :, None, None]).float(), opacity, error)
 
-    def _look(self, x: Observation, context: Tensor, code: Tensor, part: tuple[slice, slice]) -> Tensor:
-        """What the convolutions see in a `part` of a tile, (B, C, h / 2, w / 2).
+    def encode_conditioning(self, x: Observation, z: Tensor) -> Tensor:
+        """Encode what is known of a tile and its latent z (B, Z) into the code of the blocks.
+
+        Returns:
+            (B, H / 8, W / 8, D), or (B, 1, 1, D) if no guide ends within an image.
+        """
+        conditioning = x.conditioning
+        latent = z[:, None, None].expand(-1, conditioning.shape[1], conditioning.shape[2], -1)
+        code: Tensor = self.describe(torch.cat([conditioning, latent], dim=3))
+        return code
+
+    def encode(self, x: Observation, context: Tensor, code: Tensor, crop: tuple[slice, slice]) -> Tensor:
+        """Encode a `crop` of a tile into the features (B, C, h / 2, w / 2) that its ground is drawn from.
 
         What they need on the way is freed here. The last two blocks work where they are needed: they reach a cell each.
+
+        Args:
+            x: the tile (H, W).
+            context: (B, K - 1, H / 8, W / 8), that of `translate` but for its last channel.
+            code: of `encode_conditioning`.
+            crop: rows and columns of cells.
         """
         placed = _placed(context)
         h = self._enter(x) + _enlarge(self.place_high(placed), CELL // 2)
@@ -259,10 +288,13 @@ class ContextGenerator(Generator):
         w = self.down2(m) + self.place_low(placed)
         for block in self.low:
             w = block(w, code)
-        rows, columns = around = _grow(part[0], context.shape[2]), _grow(part[1], context.shape[3])
-        m = self.middle_again(_crop(m, around, CELL // 4) + self.up2(_crop(w, around, 1)), code)
-        inner = _shift(part[0], rows.start), _shift(part[1], columns.start)
-        last: Tensor = self.high_again(_crop(h, part, CELL // 2) + self.up1(_crop(m, inner, CELL // 4)), code)
+        rows, columns = around = _grow(crop[0], context.shape[2]), _grow(crop[1], context.shape[3])
+        m = self.middle_again(
+            _cut(m, around, CELL // 4) + self.up2(_cut(w, around, 1)), _cut_code(code, around, CELL // 4)
+        )
+        inner = _shift(crop[0], rows.start), _shift(crop[1], columns.start)
+        h = _cut(h, crop, CELL // 2) + self.up1(_cut(m, inner, CELL // 4))
+        last: Tensor = self.high_again(h, _cut_code(code, crop, CELL // 2))
         return last
 
     def _enter(self, x: Observation) -> Tensor:
@@ -271,7 +303,8 @@ class ContextGenerator(Generator):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.optical.dtype
         # Band by band, since what is made on the way to one stays in the processor's cache.
         bands = [compress(band).to(dtype) for band in torch.split(x.optical, 1, dim=1)]
-        fine = torch.cat([*bands, standardised_guides(x).to(dtype), x.valid.to(dtype)], dim=1)
+        guides = with_validity(standardised_guides(x), x.guide_valid.expand(-1, -1, *x.optical.shape[2:]))
+        fine = torch.cat([*bands, x.valid.to(dtype), *(guide.to(dtype) for guide in guides)], dim=1)
         # 3 x 3 blocks of 2 x 2 pixels are 6 x 6 pixels: the weights are rearranged instead of the image.
         return F.conv2d(fine, F.pixel_shuffle(self.enter.weight, 2), self.enter.bias, stride=2, padding=2)
 
@@ -286,7 +319,7 @@ def _placed(context: Tensor) -> Tensor:
     return torch.cat([compress(context[:, : 2 * _BANDS]), context[:, 2 * _BANDS :]], dim=1)
 
 
-def _known_of_ground(context: Tensor) -> Tensor:
+def _condition_errors(context: Tensor) -> Tensor:
     """A context as the error head takes it: an error is a multiple of the ground's variation, not a sum with it."""
     return torch.cat([_placed(context[:, :-1]), torch.log(context[:, -1:] / 0.03 + 0.1)], dim=1)
 
@@ -305,7 +338,18 @@ def _shift(cells: slice, start: int) -> slice:
     return slice(cells.start - start, cells.stop - start)
 
 
-def _crop(x: Tensor, part: tuple[slice, slice], side: int) -> Tensor:
-    """Cut cells out of `x`, in which each is `side` numbers wide."""
-    rows, columns = (slice(cells.start * side, cells.stop * side) for cells in part)
+def _cut(x: Tensor, crop: tuple[slice, slice], side: int) -> Tensor:
+    """Cut cells out of `x` (B, C, H, W), in which each is `side` numbers wide."""
+    rows, columns = (slice(cells.start * side, cells.stop * side) for cells in crop)
     return x[:, :, rows, columns]
+
+
+def _cut_code(code: Tensor, crop: tuple[slice, slice], side: int) -> Tensor:
+    """Cut cells out of a code (B, h, w, D), each brought to `side` numbers; a single vector is that of every cell.
+
+    First brought to the grid, then cut, so that what lies at the edge of the crop is what it is in the whole.
+    """
+    if code.shape[1:3] == (1, 1):
+        return code
+    rows, columns = (slice(cells.start * side, cells.stop * side) for cells in crop)
+    return to_grid(code, code.shape[1] * side, code.shape[2] * side)[:, rows, columns]

@@ -27,10 +27,10 @@ class ImageDiscriminator(nn.Module):
         self.score = spectral_norm(nn.Conv2d(sizes[-1], 1, 3, padding=1))
 
     def forward(self, image: Tensor, like: Observation) -> Tensor:
-        """Score `image` (B, 13, H, W; H and W multiples of 8) known as `like` is: (B, 1, H / 8, W / 8)."""
+        """Score `image` (B, 13, H, W; multiples of 8), with the bands and level of `like`: (B, 1, H / 8, W / 8)."""
         fine = F.pixel_unshuffle(compress(image) * like.present[:, :, None, None], 2)
-        known = torch.cat([like.present, like.level[:, None]], dim=1)[:, :, None, None]
-        h = torch.cat([fine, known.expand(-1, -1, *fine.shape[-2:])], dim=1)
+        conditioning = like.bands_and_level[:, :, None, None]
+        h = torch.cat([fine, conditioning.expand(-1, -1, *fine.shape[-2:])], dim=1)
         for layer in self.layers:
             h = F.leaky_relu(layer(h), 0.2)
         out: Tensor = self.score(h)

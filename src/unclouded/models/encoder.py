@@ -32,11 +32,15 @@ class Encoder(nn.Module):
         self.leave = nn.Conv2d(sizes[-1], latent, 1)
 
     def forward(self, cloudy: Tensor, clear: Tensor, like: Observation) -> Tensor:
-        """Encode images (B, 13, H, W; multiples of 8) known as `like` is: (B, Z), or (B, Z, H / 8, W / 8) for a map."""
+        """Encode images (B, 13, H, W; multiples of 8), with the bands and level of `like`.
+
+        Returns:
+            (B, Z), or (B, Z, H / 8, W / 8) if the latent is spatial.
+        """
         pair = torch.cat([compress(cloudy), compress(clear)], dim=1) * like.present.repeat(1, 2)[:, :, None, None]
         fine = F.pixel_unshuffle(pair, 2)
-        known = torch.cat([like.present, like.level[:, None]], dim=1)[:, :, None, None]
-        h = torch.cat([fine, known.expand(-1, -1, *fine.shape[-2:])], dim=1)
+        conditioning = like.bands_and_level[:, :, None, None]
+        h = torch.cat([fine, conditioning.expand(-1, -1, *fine.shape[-2:])], dim=1)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             h = F.leaky_relu(norm(layer(h)), 0.2)
         code: Tensor = self.leave(h if self.spatial else h.mean(dim=(2, 3), keepdim=True))

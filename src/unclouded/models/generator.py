@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate, islice
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -10,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unclouded.bands import NAMES
+from unclouded.guides import CHANNELS, GUIDES
+from unclouded.inference import InferenceConfig
 from unclouded.models.blocks import average_over_cells
-
-GUIDES: tuple[str, ...] = ("VV", "VH")
-"""Co-registered channels that help but are not translated, in their order; backscatter in dB."""
 
 CELL = 8
 """Side in pixels of one cell of the scene's context grid; tile origins are multiples of it."""
@@ -21,13 +21,24 @@ CELL = 8
 REACH = 4
 """Cells from the core of a cloud or shadow within which pixels may be replaced: 320 m."""
 
-KNOWN = len(NAMES) + len(GUIDES) + 1
-"""Numbers that tell what is known of an image: which bands and guides are there, and its level."""
+CONDITIONING = len(NAMES) + len(CHANNELS) + 1
+"""Numbers that condition the networks at a cell, see `conditioning_of`."""
 
-STATISTICS = len(NAMES) + len(GUIDES) + 2
+VARIATION, VALID_SHARE = len(NAMES), len(NAMES) + 1
+"""Where the statistics of a cell hold the variation of brightness, and the share of its pixels that are valid."""
+
+STATISTICS = len(NAMES) + 2 + len(CHANNELS) + len(GUIDES)
 """Numbers that a cell of the context grid is reduced to."""
 
-_RADAR_CENTRE, _RADAR_SPREAD = -16.0, 6.0
+_CONSTANTS = tuple(
+    (number, centre, spread)
+    for number, guide in enumerate(GUIDES)
+    for centre, spread in zip(guide.centre, guide.spread, strict=True)
+)
+"""Of each channel of the guides: the number of its guide, its centre and its spread."""
+
+_SHARES = [VALID_SHARE + count for count in accumulate(len(guide.channels) + 1 for guide in GUIDES)]
+"""Where the statistics of a cell hold the share of each guide."""
 
 
 class Observation(NamedTuple):
@@ -36,17 +47,18 @@ class Observation(NamedTuple):
     Attributes:
         optical: (B, 13, H, W) reflectance, 1.0 = 100 %, in the order of `bands.NAMES`.
         valid: (B, 1, H, W) 1 where the image holds data, else 0.
-        guides: (B, 2, H, W) VV and VH in dB.
+        guides: (B, G, H, W) the channels of all guides in the order of `guides.CHANNELS`, in their units.
+        guide_valid: (B, N, H, W) 1 where that guide of `guides.GUIDES` holds data, else 0; (B, N, 1, 1) if each image
+            has it everywhere or nowhere, which the networks then need not look at pixel by pixel.
         present: (B, 13) 1 for each band that is there.
-        guided: (B, 2) 1 for each guide that is there.
         level: (B,) 0 for L1C, 1 for L2A.
     """
 
     optical: Tensor
     valid: Tensor
     guides: Tensor
+    guide_valid: Tensor
     present: Tensor
-    guided: Tensor
     level: Tensor
 
     @classmethod
@@ -56,32 +68,92 @@ class Observation(NamedTuple):
         present: Tensor,
         level: Tensor,
         valid: Tensor | None = None,
-        guides: Tensor | None = None,
-        guided: Tensor | None = None,
+        guides: Mapping[str, Tensor] | None = None,
     ) -> Observation:
-        """Complete an observation: everything valid and no guides unless given."""
+        """Complete an observation: everything is valid, and there are no guides, unless given.
+
+        `guides` are by name, (B, C, H, W) each, not finite where they are absent: see `join_guides`.
+        """
         batch, _, height, width = optical.shape
+        if guides:
+            values, guide_valid = join_guides(guides)
+        else:
+            values = optical.new_zeros(batch, len(CHANNELS), height, width)
+            guide_valid = optical.new_zeros(batch, len(GUIDES), 1, 1)
         return cls(
             optical,
             optical.new_ones(batch, 1, height, width) if valid is None else valid,
-            optical.new_zeros(batch, len(GUIDES), height, width) if guides is None else guides,
+            values,
+            guide_valid,
             present,
-            optical.new_zeros(batch, len(GUIDES)) if guided is None else guided,
             level,
         )
 
     @property
-    def known(self) -> Tensor:
-        """(B, 16): which bands and guides are there, and the processing level."""
-        return torch.cat([self.present, self.guided, self.level[:, None]], dim=1)
+    def bands_and_level(self) -> Tensor:
+        """(B, 14): 1 for each band that is there, and the processing level."""
+        return torch.cat([self.present, self.level[:, None]], dim=1)
+
+    @property
+    def guide_share(self) -> Tensor:
+        """Share of each cell's pixels where each guide is valid: (B, N, H / 8, W / 8), or (B, N, 1, 1)."""
+        return self.guide_valid if _single(self.guide_valid) else average_over_cells(self.guide_valid, CELL)
+
+    @property
+    def conditioning(self) -> Tensor:
+        """The conditioning of the networks, see `conditioning_of`. H and W are multiples of `CELL`."""
+        return conditioning_of(self.bands_and_level, self.guide_share)
 
 
-Layer = Callable[[int], Tensor]
+def join_guides(given: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Join guides, (B, C, H, W) each by name, that are not finite where they are absent; one that is not given is so.
+
+    A guide is valid where all its channels are finite.
+
+    Returns:
+        `Observation.guides` and `Observation.guide_valid`.
+    """
+    like = next(iter(given.values()))
+    values, valid = [], []
+    for guide in GUIDES:
+        absent = like.new_full((1,), torch.nan).expand(len(like), len(guide.channels), *like.shape[2:])
+        channels = given.get(guide.name, absent)
+        valid.append(torch.isfinite(channels).all(1, keepdim=True))
+        values.append(torch.where(valid[-1], channels, 0.0))
+    return torch.cat(values, dim=1), reduce_uniform(torch.cat(valid, dim=1).to(like.dtype))
+
+
+def reduce_uniform(maps: Tensor) -> Tensor:
+    """Reduce maps (B, N, H, W) to (B, N, 1, 1) if each of them holds a single value."""
+    first = maps[..., :1, :1]
+    return first if bool((maps == first).all()) else maps
+
+
+def conditioning_of(bands_and_level: Tensor, guide_share: Tensor) -> Tensor:
+    """Join what conditions the networks, channels last: (B, h, w, 16), or (B, 1, 1, 16) if nothing changes in an image.
+
+    That is 1 for each band that is there, for each channel of the guides its share of the cell's pixels, and the level.
+
+    Args:
+        bands_and_level: (B, 14), see `Observation`.
+        guide_share: (B, N, h, w) of the cells, or (B, N, 1, 1).
+    """
+    share = torch.cat([guide_share[:, number, None] for number, _, _ in _CONSTANTS], dim=1).permute(0, 2, 3, 1)
+    image = bands_and_level[:, None, None].expand(-1, share.shape[1], share.shape[2], -1)
+    return torch.cat([image[..., :-1], share, image[..., -1:]], dim=3)
+
+
+def guide_share_of(statistics: Tensor) -> Tensor:
+    """The share of each guide (B, N, h, w) in the cells' `statistics` (B, S, h, w), see `Generator.summarise`."""
+    return statistics[:, _SHARES]
+
+
+ReadChannel = Callable[[int], Tensor]
 """Gives the channel of that number."""
 
 
-class Survey(NamedTuple):
-    """What the context network says of each cell.
+class SceneContext(NamedTuple):
+    """What the context encoder says of each cell.
 
     Attributes:
         trust: (B, 1, h, w) 0 to 1: how far the cell shows clear, sunlit ground.
@@ -125,47 +197,46 @@ class Sizes(Protocol):
 
     @property
     def features(self) -> int:
-        """Channels of a survey's features."""
+        """Channels of `SceneContext.features`."""
 
 
-class Surveyor(Protocol):
+class ContextEncoder(Protocol):
     """The network that says what each cell of a scene shows."""
 
     @property
     def margin(self) -> int:
-        """Cells beyond which nothing influences a cell's survey."""
+        """Cells beyond which nothing influences a cell's context."""
 
-    def __call__(self, statistics: Tensor, known: Tensor) -> Survey:
-        """Survey the cells' `statistics` (B, S, h, w), given `known` (B, 16)."""
+    def __call__(self, statistics: Tensor, conditioning: Tensor) -> SceneContext:
+        """Encode the cells' `statistics` (B, S, h, w) under their `conditioning`, see `conditioning_of`."""
 
 
 class Generator(nn.Module):
     """G_XY of the Augmented CycleGAN: y = x (1 - m) + g m, ground g and opacity m from the cloudy x and latent z_y.
 
     A scene is cleared in three steps, of which `forward` does all for a patch that is its own scene:
-    `summarise` reduces every cell to statistics; `context` surveys these and `spread` lays the clear ground over the
+    `summarise` reduces every cell to statistics; `context` encodes these and `spread` lays the clear ground over the
     whole scene (this reaches any distance); `translate` works at full resolution on one tile, seeing `margin` pixels
     around it.
 
     Attributes:
         settings: sizes, with which the network can be built again.
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
-        context: the surveyor.
-        calibration: what expected errors and the spread over latent samples are multiplied by to be the uncertainty.
-        threshold: opacity under which a pixel is kept, unless the user says otherwise.
-        doubt: trust under which a cell of the survey is taken for the core of a cloud or shadow: opacity is 0 where no
-            core is within `REACH` cells. 1 if the survey is not asked.
-        precision: that images are cleared in, "fp32" or "bf16"; bfloat16 moves the results by less than 0.0001 of
-            reflectance on average, see `benchmarks/runtimes.py`.
+        context: the encoder of the cells.
     """
 
     settings: Sizes
     margin: int
-    context: Surveyor
-    calibration: float = 1.0
-    threshold: float = 0.1
-    doubt: float = 1.0
-    precision: str = "fp32"
+    context: ContextEncoder
+
+    def __init__(self, inference: InferenceConfig | None = None) -> None:
+        super().__init__()
+        self._inference = inference or InferenceConfig()
+
+    @property
+    def inference(self) -> InferenceConfig:
+        """What the weights say of their use."""
+        return self._inference
 
     @property
     def device(self) -> torch.device:
@@ -175,41 +246,42 @@ class Generator(nn.Module):
     def summarise(self, x: Observation) -> Tensor:
         """Reduce each cell to the means of its valid pixels: (B, S, H / 8, W / 8). H and W are multiples of `CELL`.
 
-        Returns the 13 bands (compressed), the 2 guides (standardised), the variance of brightness and the valid share.
+        Returns the 13 bands (compressed), the variation of brightness and the share of valid pixels; then for each
+        guide its channels (standardised; over the pixels where it is valid too), and the share of pixels that have it.
         """
         share = average_over_cells(x.valid, CELL)
         # Band by band, since what is made on the way to one stays in the processor's cache.
         means = [average_over_cells(compress(band) * x.valid, CELL) for band in torch.split(x.optical, 1, dim=1)]
         bands = torch.cat(means, dim=1) / share.clamp(min=1e-3)
-        guides = average_over_cells(standardised_guides(x) * x.valid, CELL) / share.clamp(min=1e-3)
         brightness = compress(x.optical.sum(1, keepdim=True) / x.present.sum(1).clamp(min=1)[:, None, None, None])
         first = average_over_cells(brightness * x.valid, CELL) / share.clamp(min=1e-3)
         second = average_over_cells(brightness.square() * x.valid, CELL) / share.clamp(min=1e-3)
-        return torch.cat([bands, guides, (second - first.square()).clamp(min=0).sqrt(), share], dim=1)
+        variation = (second - first.square()).clamp(min=0).sqrt()
+        return torch.cat([bands, variation, share, *_guide_statistics(x)], dim=1)
 
-    def spread(self, statistics: Tensor, survey: Survey) -> Tensor:
-        """Make the context of `translate`, (B, K, h, w), of the cells' statistics and their survey."""
-        made = self.layers(
-            lambda number: statistics[:, number, None], survey.trust, lambda number: survey.features[:, number, None]
+    def spread(self, statistics: Tensor, scene: SceneContext) -> Tensor:
+        """Make the context of `translate`, (B, K, h, w), of the cells' `statistics` (B, S, h, w) and their encoding."""
+        made = self.context_channels(
+            lambda number: statistics[:, number, None], scene.trust, lambda number: scene.features[:, number, None]
         )
         return torch.cat([statistics[:, :0], *made], dim=1)
 
-    def layers(self, statistic: Layer, trust: Tensor, feature: Layer) -> Iterator[Tensor]:
+    def context_channels(self, statistic: ReadChannel, trust: Tensor, feature: ReadChannel) -> Iterator[Tensor]:
         """Make the context channel by channel, (B, 1, h, w) each, of what need not be in memory all at once.
 
         Args:
             statistic: gives a channel (B, 1, h, w) of the cells' statistics.
-            trust: of the survey.
-            feature: gives a channel (B, 1, h, w) of the survey's features.
+            trust: (B, 1, h, w), see `SceneContext`.
+            feature: gives a channel (B, 1, h, w) of `SceneContext.features`.
         """
         raise NotImplementedError
 
     def near_cores(self, context: Tensor) -> Tensor:
-        """Tell which cells (B, h, w) may hold a pixel of some opacity, by the survey in a `context` (B, K, h, w)."""
+        """Tell which cells (B, h, w) may hold a pixel of some opacity, by the trust in a `context` (B, K, h, w)."""
         return context.new_ones(len(context), *context.shape[2:], dtype=torch.bool)
 
     def translate(
-        self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None
+        self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice] | None = None
     ) -> Translation:
         """Translate a tile (H, W multiples of `CELL`) under its `context` (B, K, H / 8, W / 8) and z (B, Z).
 
@@ -217,7 +289,7 @@ class Generator(nn.Module):
             x: the tile.
             context: of its cells.
             z: latents.
-            part: rows and columns of the cells that are wanted; all unless given. The outermost cell of a part is not
+            crop: rows and columns of the cells that are wanted; all unless given. The outermost cell of a crop is not
                 what the whole would have there, unless it lies at the edge of the tile.
         """
         raise NotImplementedError
@@ -227,8 +299,8 @@ class Generator(nn.Module):
         height, width = x.optical.shape[-2:]
         x = pad_to_cells(x)
         statistics = self.summarise(x)
-        context = self.spread(statistics, self.context(statistics, x.known))
-        return Translation(*(part[..., :height, :width] for part in self.translate(x, context, z)))
+        context = self.spread(statistics, self.context(statistics, x.conditioning))
+        return Translation(*(image[..., :height, :width] for image in self.translate(x, context, z)))
 
 
 def compose(optical: Tensor, translation: Translation) -> Tensor:
@@ -237,14 +309,49 @@ def compose(optical: Tensor, translation: Translation) -> Tensor:
 
 
 def pad_to_cells(x: Observation) -> Observation:
-    """Extend an observation with invalid pixels to multiples of `CELL`."""
+    """Extend an observation with invalid pixels to multiples of `CELL`; guides and their validity by repeating edges.
+
+    A guide that is valid all over the image stays so: what conditions its last cells is what conditions the others.
+    """
     height, width = x.optical.shape[-2:]
     margins = (0, -width % CELL, 0, -height % CELL)
     if not any(margins):
         return x
-    return x._replace(optical=F.pad(x.optical, margins), valid=F.pad(x.valid, margins), guides=F.pad(x.guides, margins))
+    return x._replace(
+        optical=F.pad(x.optical, margins),
+        valid=F.pad(x.valid, margins),
+        guides=F.pad(x.guides, margins, mode="replicate"),
+        guide_valid=x.guide_valid if _single(x.guide_valid) else F.pad(x.guide_valid, margins, mode="replicate"),
+    )
 
 
-def standardised_guides(x: Observation) -> Tensor:
-    """(B, 2, H, W) the guides at about zero mean and unit spread; zero where they are absent."""
-    return (x.guides - _RADAR_CENTRE) / _RADAR_SPREAD * x.guided[:, :, None, None]
+def standardised_guides(x: Observation) -> list[Tensor]:
+    """The channels of the guides, (B, 1, H, W) each, at about zero mean and unit spread; zero where they are absent."""
+    return [
+        (channel - centre) / spread * x.guide_valid[:, number, None]
+        for channel, (number, centre, spread) in zip(torch.split(x.guides, 1, dim=1), _CONSTANTS, strict=True)
+    ]
+
+
+def with_validity(channels: Sequence[Tensor], validity: Tensor) -> list[Tensor]:
+    """Put the validity (B, N, H, W) of each guide behind its `channels` (B, 1, H, W each)."""
+    rest, together = iter(channels), []
+    for number, guide in enumerate(GUIDES):
+        together += [*islice(rest, len(guide.channels)), validity[:, number, None]]
+    return together
+
+
+def _guide_statistics(x: Observation) -> list[Tensor]:
+    """For each guide the means (B, 1, h, w) of its channels over its valid pixels in a cell, and their share."""
+    both = (x.valid * x.guide_valid).expand(-1, len(GUIDES), -1, -1)
+    share = average_over_cells(both, CELL).clamp(min=1e-3)
+    means = [
+        average_over_cells(channel * x.valid, CELL) / share[:, number, None]
+        for channel, (number, _, _) in zip(standardised_guides(x), _CONSTANTS, strict=True)
+    ]
+    return with_validity(means, x.guide_share.expand(-1, -1, *share.shape[2:]))
+
+
+def _single(maps: Tensor) -> bool:
+    """Tell whether maps are of a single value each, (B, N, 1, 1)."""
+    return maps.shape[2:] == (1, 1)

@@ -19,7 +19,7 @@ from unclouded.models.generator import Observation
 SIDE = 120
 """Side in pixels of the images that the classifiers are trained on. ResNet-18 takes any, S-CNN-All only this."""
 
-_KNOWN = len(NAMES) + 1
+_CONDITIONING = len(NAMES) + 1
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class LandCover(nn.Module):
         present = x.present * self.looked_at
         standard = (x.optical - self.centre[:, None, None]) / self.spread[:, None, None]
         standard = standard * (present[:, :, None, None] * x.valid)
-        known = torch.cat([present, x.level[:, None]], dim=1)
-        vector: Tensor = self.trunk(standard.contiguous(memory_format=torch.channels_last), known)
+        conditioning = torch.cat([present, x.level[:, None]], dim=1)
+        vector: Tensor = self.trunk(standard.contiguous(memory_format=torch.channels_last), conditioning)
         return vector.float()
 
     def forward(self, x: Observation) -> Tensor:
@@ -95,7 +95,7 @@ class ResNet18(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.enter = nn.Conv2d(len(NAMES), 64, 7, stride=2, padding=3, bias=False)
-        self.shift = nn.Linear(_KNOWN, 64)
+        self.shift = nn.Linear(_CONDITIONING, 64)
         self.norm = nn.BatchNorm2d(64)
         self.blocks = nn.Sequential(
             *(ResidualBlock(64, 64, 1), ResidualBlock(64, 64, 1)),
@@ -107,9 +107,9 @@ class ResNet18(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, image: Tensor, known: Tensor) -> Tensor:
-        """Features (B, 512) of `image` (B, 13, H, W), standardised, given `known` (B, 14): bands there, and level."""
-        h = self.enter(image) + self.shift(known)[:, :, None, None]
+    def forward(self, image: Tensor, conditioning: Tensor) -> Tensor:
+        """Features (B, 512) of `image` (B, 13, H, W), standardised, under `conditioning` (B, 14): bands, level."""
+        h = self.enter(image) + self.shift(conditioning)[:, :, None, None]
         h = F.max_pool2d(F.relu(self.norm(h)), 3, stride=2, padding=1)
         pooled: Tensor = self.blocks(h).mean(dim=(2, 3))
         return pooled
@@ -158,8 +158,8 @@ class ShallowNetwork(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, image: Tensor, known: Tensor) -> Tensor:
-        """Features (B, 128) of `image` (B, 13, 120, 120), standardised; `known` is not looked at.
+    def forward(self, image: Tensor, conditioning: Tensor) -> Tensor:
+        """Features (B, 128) of `image` (B, 13, 120, 120), standardised; `conditioning` is not looked at.
 
         Raises:
             InputError: the images are of another size.

@@ -15,13 +15,14 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from unclouded.bands import NAMES
+from unclouded.guides import CHANNELS
+from unclouded.inference import InferenceConfig
 from unclouded.models.generator import (
     CELL,
-    GUIDES,
     Generator,
-    Layer,
     Observation,
-    Survey,
+    ReadChannel,
+    SceneContext,
     Translation,
     compress,
     standardised_guides,
@@ -42,7 +43,7 @@ class PublishedSettings:
 
     @property
     def features(self) -> int:
-        """Channels of a survey's features: it surveys nothing."""
+        """Channels of `SceneContext.features`: there are none."""
         return 0
 
 
@@ -82,7 +83,7 @@ class PublishedNetwork(nn.Module):
     def __init__(self, settings: PublishedSettings) -> None:
         super().__init__()
         w, latent = settings.width, settings.latent
-        self.enter = spectral_norm(nn.Conv2d(_BANDS + len(GUIDES), w, 7, padding=3, padding_mode="reflect"))
+        self.enter = spectral_norm(nn.Conv2d(_BANDS + len(CHANNELS), w, 7, padding=3, padding_mode="reflect"))
         self.enter_norm = ConditionalInstanceNorm(w, latent)
         self.widen = spectral_norm(nn.Conv2d(w, 2 * w, 3, padding=1))
         self.widen_norm = ConditionalInstanceNorm(2 * w, latent)
@@ -99,7 +100,7 @@ class PublishedNetwork(nn.Module):
         """Translate the optical bands of `x` under `z` (B, Z): (B, 13, H, W) reflectance, 0 where a band is absent."""
         present = x.present[:, :, None, None]
         scaled = (compress(x.optical) / _RANGE - 1) * present * x.valid
-        h = torch.cat([scaled, standardised_guides(x) * x.valid], dim=1)
+        h = torch.cat([scaled, *(guide * x.valid for guide in standardised_guides(x))], dim=1)
         h = F.relu(self.enter_norm(self.enter(h), z))
         h = F.relu(self.widen_norm(self.widen(h), z))
         h = F.relu(self.down_norm(self.down(h), z))
@@ -111,40 +112,40 @@ class PublishedNetwork(nn.Module):
 
 
 class PublishedGenerator(Generator):
-    """G_XY as published, with the interface that scenes are cleared by: no survey, and an opacity of 1 everywhere.
+    """G_XY as published, with the interface that scenes are cleared by: no context, and an opacity of 1 everywhere.
 
     Instance normalisation makes neighbouring tiles differ: it is here to be compared on patches, not to clear scenes.
     """
 
     margin = 24
 
-    def __init__(self, settings: PublishedSettings | None = None) -> None:
-        super().__init__()
+    def __init__(self, settings: PublishedSettings | None = None, inference: InferenceConfig | None = None) -> None:
+        super().__init__(inference)
         self.settings = settings or PublishedSettings()
-        self.context = NoSurvey()
+        self.context = NoContext()
         self.network = PublishedNetwork(self.settings)
 
-    def layers(self, statistic: Layer, trust: Tensor, feature: Layer) -> Iterator[Tensor]:
+    def context_channels(self, statistic: ReadChannel, trust: Tensor, feature: ReadChannel) -> Iterator[Tensor]:
         """There is no context."""
         yield from ()
 
     def translate(
-        self, x: Observation, context: Tensor, z: Tensor, part: tuple[slice, slice] | None = None
+        self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice] | None = None
     ) -> Translation:
         """Redraw a tile (H, W multiples of `CELL`) under z (B, Z), see `Generator.translate`."""
         ground = self.network(x, z)
-        if part is not None:
-            rows, columns = (slice(cells.start * CELL, cells.stop * CELL) for cells in part)
+        if crop is not None:
+            rows, columns = (slice(cells.start * CELL, cells.stop * CELL) for cells in crop)
             ground = ground[:, :, rows, columns]
         opacity = torch.ones_like(ground[:, :1])
         return Translation(ground, opacity, torch.zeros_like(opacity))
 
 
-class NoSurvey(nn.Module):
-    """Stands where a generator with a context has its surveyor."""
+class NoContext(nn.Module):
+    """Stands where a generator with a context has its encoder."""
 
     margin = CELL
 
-    def forward(self, statistics: Tensor, known: Tensor) -> Survey:
-        """Trust no cell of `statistics` (B, S, h, w)."""
-        return Survey(torch.zeros_like(statistics[:, :1]), statistics[:, :0])
+    def forward(self, statistics: Tensor, conditioning: Tensor) -> SceneContext:
+        """Trust no cell of `statistics` (B, S, h, w); `conditioning` is not looked at."""
+        return SceneContext(torch.zeros_like(statistics[:, :1]), statistics[:, :0])

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unclouded.inference import InferenceConfig
 from unclouded.models.cloud_generator import CloudGenerator, CloudSettings
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.discriminator import ImageDiscriminator, LatentDiscriminator
@@ -33,9 +34,13 @@ class TranslatorSizes:
     discriminator_width: int = 48
 
 
-def build_generator(settings: GeneratorSettings | PublishedSettings) -> Generator:
-    """Build the G_XY that settings are of."""
-    return PublishedGenerator(settings) if isinstance(settings, PublishedSettings) else ContextGenerator(settings)
+def build_generator(
+    settings: GeneratorSettings | PublishedSettings, inference: InferenceConfig | None = None
+) -> Generator:
+    """Build the G_XY that settings are of, to be used as `inference` says."""
+    if isinstance(settings, PublishedSettings):
+        return PublishedGenerator(settings, inference)
+    return ContextGenerator(settings, inference)
 
 
 class Translator(nn.Module):
@@ -53,17 +58,18 @@ class Translator(nn.Module):
     z_x of our networks is a map of vectors, z_y and both published latents are one vector.
     """
 
-    GENERATING = ("g_xy", "g_yx", "e_y", "e_x")
-    JUDGING = ("d_y", "d_x", "d_zy", "d_zx")
+    GENERATORS_AND_ENCODERS = ("g_xy", "g_yx", "e_y", "e_x")
+    DISCRIMINATORS = ("d_y", "d_x", "d_zy", "d_zx")
 
-    def __init__(self, sizes: TranslatorSizes) -> None:
+    def __init__(self, sizes: TranslatorSizes, inference: InferenceConfig | None = None) -> None:
+        """Build networks of these sizes; `inference` is of G_XY."""
         super().__init__()
         published = isinstance(sizes.ground, PublishedSettings)
         z_y, z_x = sizes.ground.latent, sizes.ground.latent if published else sizes.cloud.latent
         self.spatial = not published
         # Our norms take the channels of a pixel together, those of the published networks the pixels of a channel.
         self.memory_format = torch.contiguous_format if published else torch.channels_last
-        self.g_xy = build_generator(sizes.ground)
+        self.g_xy = build_generator(sizes.ground, inference)
         self.g_yx: CloudGenerator | PublishedNetwork = CloudGenerator(sizes.cloud)
         if isinstance(sizes.ground, PublishedSettings):
             self.g_yx = PublishedNetwork(sizes.ground)

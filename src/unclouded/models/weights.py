@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
@@ -13,11 +12,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from unclouded import bands
 from unclouded.errors import FileError, WeightsError
+from unclouded.files import write_bytes
+from unclouded.guides import GUIDES
+from unclouded.inference import InferenceConfig
 from unclouded.models.context_generator import GeneratorSettings
 from unclouded.models.generator import Generator
 from unclouded.models.land_cover import ClassifierSettings, LandCover
@@ -34,17 +35,11 @@ _NETWORKS: dict[str, type[GeneratorSettings] | type[PublishedSettings]] = {
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a weights file says of itself.
+class Header(InferenceConfig):
+    """What a weights file says of itself: how it is to be used, and where it comes from.
 
     Attributes:
         name: how people call it.
-        bands: optical bands in the order of the network's channels.
-        levels: processing levels it was trained on.
-        threshold: opacity under which the input is kept, unless the user says otherwise; of a classifier: the
-            probability from which a class is predicted.
-        calibration: what the uncertainty is multiplied by to be as large as the errors on real images.
-        doubt: of a generator, see there.
         settings: the settings of the training run.
         data: the data it learnt from, in words.
         steps: training steps taken, those of the weights that the run started from included.
@@ -52,11 +47,6 @@ class Header:
     """
 
     name: str
-    bands: tuple[str, ...] = bands.NAMES
-    levels: tuple[str, ...] = ("L1C", "L2A")
-    threshold: float = 0.1
-    calibration: float = 1.0
-    doubt: float = 1.0
     settings: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     steps: int = 0
@@ -85,15 +75,23 @@ def bundled() -> dict[str, Path]:
 
 
 def save_generator(generator: Generator, header: Header, path: Path) -> None:
-    """Write weights and header; the file appears under its name only when it is complete."""
+    """Write weights and header; the file appears under its name only when it is complete.
+
+    Raises:
+        FileError: it cannot be written.
+    """
     network = next(name for name, kind in _NETWORKS.items() if isinstance(generator.settings, kind))
-    _save(generator, FORMAT, {"network": network} | asdict(generator.settings), header, path)
+    guides = [guide.name for guide in GUIDES]
+    _save(generator, FORMAT, {"network": network, "guides": guides} | asdict(generator.settings), header, path)
 
 
 def save_land_cover(classifier: LandCover, header: LandCoverHeader, path: Path) -> None:
     """Write weights and header; the file appears under its name only when it is complete.
 
     Matrices and kernels are stored in float16: half of 45 MB, for probabilities that differ in the third decimal.
+
+    Raises:
+        FileError: it cannot be written.
     """
     _save(classifier, LAND_COVER_FORMAT, asdict(classifier.settings), header, path, kernels=torch.float16)
 
@@ -103,15 +101,15 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
 
     Raises:
         FileError: there is no such file or it cannot be read.
-        WeightsError: it is not safetensors, is cut short, or does not hold this network.
+        WeightsError: it is not safetensors, is cut short, or does not hold this network with the guides of today.
     """
     path, record, tensors = _read(name, FORMAT)
+    model = record.pop("model")
+    _check_guides(model, path)
     try:
-        model = record.pop("model")
         # Weights from before there were two networks do not say which.
-        generator = build_generator(_NETWORKS[model.pop("network", "context")](**model))
-        header = Header(**record)
-        generator.calibration, generator.threshold, generator.doubt = header.calibration, header.threshold, header.doubt
+        settings, header = _NETWORKS[model.pop("network", "context")](**model), Header(**record)
+        generator = build_generator(settings, header)
         _fill(generator, tensors, path)
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise _misfit(path, error) from error
@@ -126,10 +124,11 @@ def start_from(generator: Generator, name: str | Path) -> int:
 
     Raises:
         FileError: there is no such file or it cannot be read.
-        WeightsError: it is not safetensors, is cut short, or holds values that are not finite or have no place in the
-            generator.
+        WeightsError: it is not safetensors, is cut short, is for other guides, or holds values that are not finite or
+            have no place in the generator.
     """
     path, record, tensors = _read(name, FORMAT)
+    _check_guides(record["model"], path)
     _check_finite(tensors, path)
     try:
         strange = generator.load_state_dict(tensors, strict=False).unexpected_keys
@@ -213,9 +212,7 @@ def _save(
         name: tensor.detach().to(kernels if tensor.ndim > 1 else torch.float32).contiguous().clone()
         for name, tensor in network.state_dict().items()
     }
-    aside = path.with_name(f".{path.name}.part")
-    save_file(tensors, aside, metadata={"unclouded": json.dumps(record)})
-    os.replace(aside, path)
+    write_bytes(save(tensors, metadata={"unclouded": json.dumps(record)}), path)
 
 
 def _path(name: str | Path) -> Path:
@@ -259,6 +256,17 @@ def _record(path: Path, metadata: dict[str, str], kind: str) -> dict[str, Any]:
 
 def _tuples(record: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+
+
+def _check_guides(model: dict[str, Any], path: Path) -> None:
+    """Take the guides out of a generator's sizes; refuse weights that were made for others than today's."""
+    found, wanted = model.pop("guides", None), tuple(guide.name for guide in GUIDES)
+    if found != wanted:
+        made = f"made for the guides {', '.join(map(str, found))}" if found else "from before guides had a validity"
+        raise WeightsError(
+            f"{path}: {made}; weights for {', '.join(wanted)}, valid pixel by pixel, are accepted: "
+            "convert it with scripts/convert_guides.py of the source."
+        )
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

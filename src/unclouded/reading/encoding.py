@@ -1,9 +1,13 @@
-"""How a scene's DN are to be understood: type, scale, offsets and no-data, from all that its files say."""
+"""How a scene's DN are to be understood: type, scale, offsets and no-data, from all that its files say.
+
+What they say is held against the pixels, for tags outlive the pixels that they were made for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,66 +15,181 @@ from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
 from unclouded.reading.offsets import check_offset, offset_of_sample
-from unclouded.reading.raster import sample
+from unclouded.reading.plausibility import Sample, ask_for_scale, data_of, implausible
 from unclouded.reading.source import Source
-from unclouded.reflectance import Encoding
+from unclouded.reflectance import LOWEST, Encoding
 
 DTYPES: tuple[str, ...] = ("uint16", "int16", "uint32", "int32", "float32", "float64")
 USUAL_SCALE = 10000.0
 
-_DARK = ("B04", "B02", "B12")
-"""Bands that are dark over most land and water, in which a wrong offset shows."""
-
 _T = TypeVar("_T")
-_REFLECTANCE = 100.0
-"""Floats whose 99th percentile is below this are reflectance or per cent, not DN."""
+_OF_REFLECTANCE = 100.0
+"""Scales up to it are of reflectance and per cent, which carry no offset."""
+
+_FAINT_DN = 200.0
+"""Floats below it, not all of them whole numbers, are hardly DN."""
 
 
-def choose_encoding(
-    source: Source, datasets: dict[str, DatasetReader], scale: float | None, offset: float | None
-) -> tuple[Encoding, np.dtype[np.generic], list[str]]:
-    """Decide scale, offsets, no-data and type of a scene's DN; arguments win over files, files over names.
+@dataclass(frozen=True)
+class Declared:
+    """What a file or an array says of its DN; None where it does not say.
 
-    Returns the encoding, the type, and what was assumed. InputError when files contradict each other or do not tell.
+    Attributes:
+        scale: DN per 1.0 reflectance.
+        offsets: DN to add before dividing, one per band.
+        nodata: the DN that means none.
+        by: what says so, for errors.
+        certain: whether it belongs to these pixels beyond doubt, as in a product's own XML.
     """
-    notes: list[str] = []
+
+    scale: float | None = None
+    offsets: tuple[float, ...] | None = None
+    nodata: float | None = None
+    by: str = "its tag"
+    certain: bool = False
+
+
+def declared_by(source: Source, datasets: dict[str, DatasetReader]) -> tuple[Declared, np.dtype[Any]]:
+    """Gather what a source and its files say, and the type of their DN; files win over names.
+
+    Raises:
+        InputError: files contradict each other, or hold what cannot be DN.
+    """
     layers = [(datasets[layer.path], layer.index - 1) for layer in source.layers]
     kind: str = _same(source, [file.dtypes[n] for file, n in layers], "data type")
     own = _gdal_metadata(source, datasets)
-    if kind not in DTYPES and not (kind == "uint8" and (scale or own)):
+    if kind not in DTYPES and not (kind == "uint8" and (source.scale or own)):
         hint = "an 8-bit picture is not reflectance; " if kind == "uint8" else ""
         raise InputError(f"{source.name}: is {kind}; {hint}accepted: {', '.join(DTYPES)}; convert it first")
-    dtype = np.dtype(kind)
-    nodata: float | None = _same(source, [file.nodatavals[n] for file, n in layers], "no-data value")
-    if dtype.kind in "iu" and (nodata is None or not np.iinfo(dtype).min <= nodata <= np.iinfo(dtype).max):
-        nodata = 0.0
-    given = scale or source.scale or (own[0] if own else None)
-    if given is None and dtype.kind == "f":
-        _refuse_reflectance(source, dtype, _sample(source, datasets), nodata)
-        notes.append(f"scale assumed: {USUAL_SCALE:.0f} DN per 1.0 reflectance")
-    chosen = given or USUAL_SCALE
+    nodata = _same_nodata(source, [file.nodatavals[n] for file, n in layers])
+    certain = not source.offsets_in_doubt and source.offsets is not None
+    # A tag's offset of 0 says nothing where the product's name says that there is one.
+    offsets = own[1] if own and (any(own[1]) or source.offsets is None) else source.offsets
+    if source.scale is not None:
+        return Declared(source.scale, offsets, nodata, "its metadata", certain), np.dtype(kind)
+    return Declared(own[0] if own else None, offsets, nodata, "its tag", certain), np.dtype(kind)
 
-    count = len(source.layers)
-    if offset is not None:
-        offsets = (float(offset),) * count
-    elif own and any(own[1]):
-        offsets = own[1]
-    elif dtype.kind == "f" and chosen <= _REFLECTANCE:
-        offsets = (0.0,) * count
-    elif source.offsets is not None:
-        offsets = source.offsets
-    elif own:
-        offsets = own[1]
+
+def choose_encoding(
+    name: str,
+    bands: Sequence[str],
+    dtype: np.dtype[Any],
+    declared: Declared,
+    sample: Sample,
+    scale: float | None,
+    offset: float | None,
+) -> tuple[Encoding, list[str]]:
+    """Decide scale, offsets and no-data of a scene's DN; arguments win over what is declared, that over habit.
+
+    Args:
+        name: how errors call the scene.
+        bands: of the scene.
+        dtype: of its DN.
+        declared: what it says itself.
+        sample: gives some DN of each band.
+        scale: the user's, DN per 1.0 reflectance.
+        offset: the user's, DN to add before dividing.
+
+    Returns:
+        The encoding, and what was assumed.
+
+    Raises:
+        InputError: nothing says it, or the pixels contradict it.
+    """
+    count = len(bands)
+    given = (float(offset),) * count if offset is not None else None
+    notes: list[str] = []
+    if declared.certain and scale is None:
+        chosen = declared.scale or USUAL_SCALE
+        return Encoding(chosen, given or declared.offsets or (0.0,) * count, _nodata(declared.nodata, dtype)), notes
+    values = sample()
+    nodata = _nodata(declared.nodata, dtype)
+    if scale is None:
+        offsets = given or declared.offsets or (0.0,) * count
+        chosen, notes = _choose_scale(name, bands, dtype, replace(declared, offsets=offsets, nodata=nodata), values)
     else:
-        assumed, said = offset_of_sample(source.name, _sample(source, datasets), nodata)
+        chosen = float(scale)
+    encoding = Encoding(chosen, (0.0,) * count, nodata)
+    if given is not None:
+        offsets = given
+    elif dtype.kind == "f" and chosen <= _OF_REFLECTANCE:
+        offsets = declared.offsets if declared.scale == chosen and declared.offsets else (0.0,) * count
+    elif declared.offsets is not None:
+        offsets = declared.offsets
+    else:
+        assumed, said = offset_of_sample(name, data_of(values, encoding), chosen)
         offsets = (assumed,) * count
         notes += said
-    encoding = Encoding(float(chosen), offsets, None if nodata is None else float(nodata))
-    if offset is None and source.offsets_in_doubt and min(offsets) < 0:
-        number = next((source.bands.index(band) for band in _DARK if band in source.bands), 0)
-        layer = source.layers[number]
-        check_offset(source.name, layer.band, sample(datasets[layer.path], [layer.index]), offsets[number], encoding)
-    return encoding, dtype, notes
+    encoding = replace(encoding, offsets=offsets)
+    if given is None and min(offsets) < 0 and not declared.certain:
+        check_offset(name, bands, data_of(values, encoding), offsets)
+    encoding, said = _undeclared_nodata(encoding, dtype, values, declared.nodata)
+    return encoding, notes + said
+
+
+def _choose_scale(
+    name: str,
+    bands: Sequence[str],
+    dtype: np.dtype[Any],
+    declared: Declared,
+    values: Sequence[NDArray[np.generic]],
+) -> tuple[float, list[str]]:
+    """Take the declared scale, or the usual ones in turn, if the pixels agree with it."""
+    assert declared.offsets is not None
+    usual = (1.0, USUAL_SCALE) if dtype.kind == "f" else (USUAL_SCALE,)
+    found = ""
+    if declared.scale is None and dtype.kind == "f" and not any(np.isfinite(band).any() for band in values):
+        raise InputError(f"{name}: {dtype} without data where it was looked at; give --scale 1 if it is reflectance")
+    for candidate in usual if declared.scale is None else (declared.scale,):
+        fault = None
+        for offsets in (declared.offsets, (0.0,) * len(bands)):
+            # Where the DN are plausible without the offset, it is at fault and not the scale: `check_offset` says so.
+            fault = implausible(bands, data_of(values, Encoding(candidate, offsets, declared.nodata)))
+            if fault is None:
+                break
+        if candidate == USUAL_SCALE and dtype.kind == "f" and declared.scale is None and _fractions(values):
+            fault = fault or "its values are no whole numbers, and small"
+        if fault is None:
+            if declared.scale is not None or dtype.kind in "iu":
+                return candidate, []
+            what = "its values are reflectance" if candidate == 1 else f"{candidate:.0f} DN per 1.0 reflectance"
+            return candidate, [f"scale assumed: {candidate:.0f} ({what}); give --scale if it is another"]
+        who = f"{declared.by} says" if declared.scale is not None else "without a tag it would be"
+        found = f"{who} {candidate:.6g} DN per 1.0 reflectance, but then {fault}"
+    raise ask_for_scale(name, found, values, declared.nodata)
+
+
+def _fractions(values: Sequence[NDArray[np.generic]]) -> bool:
+    data = np.concatenate([band[np.isfinite(band)].astype(np.float64) for band in values])
+    return bool(data.size and np.percentile(data, 99) < _FAINT_DN and np.mean(data != np.rint(data)) > 0.1)
+
+
+def _nodata(declared: float | None, dtype: np.dtype[Any]) -> float | None:
+    """The no-data DN; integers without one that their type holds have 0, as Sentinel-2 products."""
+    if dtype.kind not in "iu":
+        return None if declared is None else float(declared)
+    there = declared is not None and np.iinfo(dtype).min <= declared <= np.iinfo(dtype).max
+    return float(declared) if declared is not None and there else 0.0
+
+
+def _undeclared_nodata(
+    encoding: Encoding, dtype: np.dtype[Any], values: Sequence[NDArray[np.generic]], declared: float | None
+) -> tuple[Encoding, list[str]]:
+    """Find the DN by which a scene without a no-data tag marks its holes, to be the result's tag, and say so."""
+    said = []
+    data = np.concatenate([band.ravel() for band in values]) if values else np.empty(0, dtype)
+    floor = min(LOWEST * encoding.scale - offset for offset in encoding.offsets)
+    fills, counts = np.unique(data[(data < floor) & (data != encoding.nodata)], return_counts=True)
+    if fills.size:
+        fill = float(fills[counts.argmax()])
+        said.append(f"{fill:g} is taken for no data: no ground has such a reflectance")
+        if declared is None or (dtype.kind in "iu" and not np.iinfo(dtype).min <= declared <= np.iinfo(dtype).max):
+            encoding = replace(encoding, nodata=fill)
+    if encoding.nodata != 0 and len(values) > 1 and len({band.shape for band in values}) == 1:
+        empty = float(np.mean(np.all([band == 0 for band in values], axis=0)))
+        if empty:
+            said.append("pixels that are 0 in all bands are taken for no data")
+    return encoding, said
 
 
 def _same(source: Source, values: Sequence[_T], what: str) -> _T:
@@ -84,42 +203,31 @@ def _same(source: Source, values: Sequence[_T], what: str) -> _T:
     return values[0]
 
 
+def _same_nodata(source: Source, values: Sequence[float | None]) -> float | None:
+    """Return the no-data value of those layers that have one; those without have it too, unless it may be ground."""
+    said = [value for value in values if value is not None]
+    if said and not 0 < said[0] < np.iinfo(np.uint16).max:
+        return _same(source, [said[0] if value is None else value for value in values], "no-data value")
+    return _same(source, values, "no-data value")
+
+
 def _gdal_metadata(source: Source, datasets: dict[str, DatasetReader]) -> tuple[float, tuple[float, ...]] | None:
     """Return scale and offsets in this package's terms from GDAL's (value = DN * scale + offset), None where unset."""
     scales = [float(datasets[layer.path].scales[layer.index - 1]) for layer in source.layers]
     offsets = [float(datasets[layer.path].offsets[layer.index - 1]) for layer in source.layers]
+    return from_gdal(source.name, scales, offsets)
+
+
+def from_gdal(name: str, scales: Sequence[float], offsets: Sequence[float]) -> tuple[float, tuple[float, ...]] | None:
+    """Return scale and offsets in this package's terms from those of value = DN * scale + offset, None where unset.
+
+    Raises:
+        InputError: the bands' scales differ, or are none.
+    """
     if all(s == 1 for s in scales) and not any(offsets):
         return None
     if len(set(scales)) > 1 or not 0 < scales[0] < float("inf"):
-        raise InputError(
-            f"{source.name}: GDAL scales {sorted(set(scales))}; one positive scale for all bands is accepted"
-        )
+        raise InputError(f"{name}: GDAL scales {sorted(set(scales))}; one positive scale for all bands is accepted")
     step = scales[0]
     # With no scale, or beyond any reflectance, an offset can only be meant in DN.
     return (USUAL_SCALE if step == 1 else 1 / step), tuple(o if step == 1 or abs(o) > 10 else o / step for o in offsets)
-
-
-def _sample(source: Source, datasets: dict[str, DatasetReader]) -> list[NDArray[np.generic]]:
-    found: dict[tuple[str, int], NDArray[np.generic]] = {}
-    for path, dataset in datasets.items():
-        indexes = [layer.index for layer in source.layers if layer.path == path]
-        for index, values in zip(indexes, sample(dataset, indexes), strict=True):
-            found[path, index] = values
-    return [found[layer.path, layer.index] for layer in source.layers]
-
-
-def _refuse_reflectance(
-    source: Source, dtype: np.dtype[np.generic], bands: list[NDArray[np.generic]], nodata: float | None
-) -> None:
-    values = np.concatenate([band.ravel() for band in bands])
-    values = values[np.isfinite(values) & (values != nodata)] if nodata is not None else values[np.isfinite(values)]
-    if not values.size:
-        raise InputError(
-            f"{source.name}: {dtype.name} without data where it was looked at; give --scale 1 if it is reflectance"
-        )
-    high = float(np.percentile(values, 99))
-    if high <= _REFLECTANCE:
-        raise InputError(
-            f"{source.name}: {dtype.name} values up to {high:.3g} look like reflectance, not DN; "
-            "give --scale 1 (--scale 100 for per cent)"
-        )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unclouded.bands import INDEX
 from unclouded.errors import InputError
+from unclouded.reading.missions import refuse_landsat
 from unclouded.reading.naming import ProductName, band_named, check_bands, product_name
 from unclouded.reading.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, safe_stem
@@ -25,7 +26,7 @@ def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool)
     """
     folder = Path(path)
     asked = check_bands(path, bands) if bands is not None else None
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
+    files, notes = _variant(_rasters(folder))
     found: dict[str, list[Path]] = {}
     others = []
     for file in files:
@@ -40,19 +41,39 @@ def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool)
             f"{path}: a folder without band files (found {there}); give a folder with files named …_B02.tif or .jp2, "
             "a .SAFE product, or one file"
         )
+    refuse_landsat(path, (folder.resolve().name, *(file.name for file in files)))
     chosen = {band: _finest(path, band, candidates) for band, candidates in found.items()}
     layers = pick_layers(path, {band: str(file) for band, file in chosen.items()}, asked)
     name = _folder_name(folder, chosen.values())
     offset = None if offset_given else offset_of_name(path, name)
+    if others:
+        notes.append(f"left out: {', '.join(others)}, not named after a band")
     return Source(
         name=path,
         stem=safe_stem(folder.resolve().name),
         layers=layers,
         level=name.level,
         offsets=None if offset is None else (offset,) * len(layers),
-        offsets_in_doubt=True,
-        notes=[f"left out: {', '.join(others)}, not named after a band"] if others else [],
+        offsets_in_doubt=not name.bigearthnet,
+        notes=notes,
     )
+
+
+def _rasters(folder: Path) -> list[Path]:
+    """The files of a folder, or, as in the IMG_DATA of L2A, those of its folders R10m, R20m and R60m."""
+    found = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
+    if any(band_named(file.stem) for file in found):
+        return found
+    return found + sorted(file for file in folder.glob("R[126]0m/*") if file.suffix.lower() in ENDINGS)
+
+
+def _variant(files: list[Path]) -> tuple[list[Path], list[str]]:
+    """Of MAJA's two kinds of reflectance take that with slopes corrected, if both are there."""
+    flat = [file for file in files if "_SRE_" in file.name]
+    if not flat or not any("_FRE_" in file.name for file in files):
+        return files, []
+    kept = [file for file in files if file not in flat]
+    return kept, ["slope-corrected reflectance (FRE) is taken; for the other (SRE) put its files into a folder alone"]
 
 
 def pick_layers(source: str, paths: Mapping[str, str], asked: Sequence[str] | None) -> tuple[Layer, ...]:
@@ -69,12 +90,18 @@ def pick_layers(source: str, paths: Mapping[str, str], asked: Sequence[str] | No
 def _finest(path: str, band: str, files: list[Path]) -> Path:
     if len(files) == 1:
         return files[0]
-    metres = [int(match[1]) if (match := _RESOLUTION.search(file.stem)) else 0 for file in files]
+    metres = [_metres(file) for file in files]
     best = min(metres)
     if best == 0 or metres.count(best) > 1:
         names = ", ".join(file.name for file in files)
         raise InputError(f"{path}: band {band} is there more than once ({names}); keep one file of each band")
     return files[metres.index(best)]
+
+
+def _metres(file: Path) -> int:
+    """Pixel size that a file's name or folder says, 0 if none."""
+    found = _RESOLUTION.search(file.stem) or re.fullmatch(r"R(\d{2})m", file.parent.name)
+    return int(found[1]) if found else 0
 
 
 def _folder_name(folder: Path, files: Iterable[Path]) -> ProductName:

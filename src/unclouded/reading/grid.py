@@ -12,7 +12,9 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import InputError
-from unclouded.reading.raster import read_window, shown
+from unclouded.reading.pixels import read_unmasked
+from unclouded.reading.raster import shown
+from unclouded.reflectance import Encoding, holds_data
 
 TRAINED_PIXEL = 10.0
 """Pixel size in metres on which the networks were trained."""
@@ -59,9 +61,9 @@ class Resampled:
     it stays where the nearest coarse pixel is no-data, and has no weight elsewhere.
     """
 
-    def __init__(self, dataset: DatasetReader, transform: Affine, nodata: float | None) -> None:
+    def __init__(self, dataset: DatasetReader, transform: Affine, encoding: Encoding) -> None:
         self._dataset = dataset
-        self._nodata = nodata
+        self._encoding = encoding
         own = dataset.transform
         self._rows = (transform.f - own.f) / own.e, transform.e / own.e
         self._columns = (transform.c - own.c) / own.a, transform.a / own.a
@@ -73,34 +75,13 @@ class Resampled:
         first_row, last_row = int(rows.before[0]), int(rows.after[-1])
         first_column, last_column = int(columns.before[0]), int(columns.after[-1])
         window = Window(first_column, first_row, last_column - first_column + 1, last_row - first_row + 1)
-        coarse = read_window(self._dataset, indexes, window)
+        coarse = read_unmasked(self._dataset, indexes, window, self._encoding.nodata)
+        there = holds_data(coarse, self._encoding)
         rows, columns = rows.counted_from(first_row), columns.counted_from(first_column)
         out = np.empty((len(indexes), height, width), coarse.dtype)
         for position, band in enumerate(coarse):
-            out[position] = self._interpolate(band, rows, columns)
+            out[position] = _interpolate(band, there[position], rows, columns)
         return out
-
-    def _interpolate(self, coarse: NDArray[np.generic], rows: _Neighbours, columns: _Neighbours) -> NDArray[np.generic]:
-        exact = np.float32 if coarse.dtype.itemsize <= 2 or coarse.dtype == np.float32 else np.float64
-        there = np.isfinite(coarse)
-        if self._nodata is not None:
-            there &= coarse != self._nodata
-        holes = not there.all()
-        values = _bilinear(np.where(there, coarse, 0).astype(exact) if holes else coarse.astype(exact), rows, columns)
-        if holes:
-            weights = _bilinear(there.astype(exact), rows, columns)
-            # Where the nearest pixel is data its weight is a quarter or more. A pixel amid data is left as it is: the
-            # same as in a window without holes, to the last bit.
-            around = there[rows.before] & there[rows.after]
-            partial = ~(around[:, columns.before] & around[:, columns.after])
-            np.divide(values, weights, out=values, where=partial & (weights > 0.2))
-        if coarse.dtype.kind in "iu":
-            np.rint(values, out=values)
-        result: NDArray[np.generic] = values.astype(coarse.dtype)
-        if holes:
-            nearest = np.ix_(rows.nearest, columns.nearest)
-            np.copyto(result, coarse[nearest], where=~there[nearest])
-        return result
 
 
 class _Neighbours(NamedTuple):
@@ -113,6 +94,28 @@ class _Neighbours(NamedTuple):
 
     def counted_from(self, first: int) -> _Neighbours:
         return _Neighbours(self.before - first, self.after - first, self.share, self.nearest - first)
+
+
+def _interpolate(
+    coarse: NDArray[np.generic], there: NDArray[np.bool_], rows: _Neighbours, columns: _Neighbours
+) -> NDArray[np.generic]:
+    exact = np.float32 if coarse.dtype.itemsize <= 2 or coarse.dtype == np.float32 else np.float64
+    holes = not there.all()
+    values = _bilinear(np.where(there, coarse, 0).astype(exact) if holes else coarse.astype(exact), rows, columns)
+    if holes:
+        weights = _bilinear(there.astype(exact), rows, columns)
+        # Where the nearest pixel is data its weight is a quarter or more. A pixel amid data is left as it is: the
+        # same as in a window without holes, to the last bit.
+        around = there[rows.before] & there[rows.after]
+        partial = ~(around[:, columns.before] & around[:, columns.after])
+        np.divide(values, weights, out=values, where=partial & (weights > 0.2))
+    if coarse.dtype.kind in "iu":
+        np.rint(values, out=values)
+    result: NDArray[np.generic] = values.astype(coarse.dtype)
+    if holes:
+        nearest = np.ix_(rows.nearest, columns.nearest)
+        np.copyto(result, coarse[nearest], where=~there[nearest])
+    return result
 
 
 def _bilinear(coarse: NDArray[np.floating], rows: _Neighbours, columns: _Neighbours) -> NDArray[np.floating]:

@@ -48,6 +48,12 @@ _ORDINAL = re.compile(r"band[ _-]?(\d+)", re.IGNORECASE)
 _PRODUCT = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8})T\d{5,6}(?:_N(\d{4}))?(?![0-9A-Za-z])")
 _TILE_FILE = re.compile(r"T\d{2}[A-Z]{3}_(\d{8})T\d{6}(?![0-9A-Za-z])")
 _BIGEARTHNET = re.compile(r"S2[A-D]_MSIL2A_\d{8}T\d{5,6}(?:_N9999_R\d{3}_T\w{5})?_\d{1,3}_\d{1,3}(?![0-9A-Za-z])")
+_MAJA = re.compile(r"SENTINEL2[A-D]_(\d{8})-\d{6}-\d{3}_L2A_T\w{5}")
+_HLS = re.compile(r"(?<![A-Za-z0-9])HLS[._]S30(?![A-Za-z0-9])")
+_EARTH_ENGINE = re.compile(r"(?<![A-Za-z0-9])S2(_SR)?(_HARMONIZED)?(?(1)|(?<=D))(?![A-Za-z0-9])")
+"""Collections of Google Earth Engine: S2_SR, S2_SR_HARMONIZED, S2_HARMONIZED."""
+_LEVEL = re.compile(r"(?<![A-Za-z0-9])L(1C|2A)(?![A-Za-z0-9])", re.IGNORECASE)
+"""In names such as "2018-05-01_Sentinel-2_L1C_B02_(Raw).tiff" of the browsers."""
 _WORD = re.compile(r"[A-Za-z]+\d*")
 
 
@@ -60,12 +66,14 @@ class ProductName:
         date: day of acquisition, YYYYMMDD.
         baseline: processing baseline as a number, 509 for 05.09.
         bigearthnet: whether it is a BigEarthNet patch, whose DN never carry an offset.
+        never_offset: whether it is of another processor, whose DN never carry one (MAJA, HLS).
     """
 
     level: str | None = None
     date: str | None = None
     baseline: int | None = None
     bigearthnet: bool = False
+    never_offset: bool = False
 
 
 def product_name(name: str) -> ProductName:
@@ -75,9 +83,15 @@ def product_name(name: str) -> ProductName:
     if found := _PRODUCT.search(name):
         level, date, baseline = found.groups()
         return ProductName(level, date, int(baseline) if baseline else None)
-    if found := _TILE_FILE.search(name):
-        return ProductName(date=found[1])
-    return ProductName()
+    if found := _MAJA.search(name):
+        return ProductName("L2A", found[1], never_offset=True)
+    if _HLS.search(name):
+        return ProductName("L2A", never_offset=True)
+    if found := _EARTH_ENGINE.search(name):
+        return ProductName("L2A" if found[1] else "L1C", never_offset=bool(found[2]))
+    tile, level = _TILE_FILE.search(name), _LEVEL.findall(name.replace("_", " "))
+    said = {text.upper() for text in level}
+    return ProductName(level=f"L{said.pop()}" if len(said) == 1 else None, date=tile and tile[1])
 
 
 def band_named(text: str) -> str | None:
@@ -118,6 +132,19 @@ def check_bands(source: str, bands: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def order_of_bands(source: str, bands: Sequence[str]) -> tuple[str | None, ...]:
+    """Read a `bands` argument that may name a file's bands one by one; None for one that is none of the 13.
+
+    Those are written "-", or by a name such as QA60.
+
+    Raises:
+        InputError: for unknown or repeated ones, or where there are no others.
+    """
+    left_out = [text.strip() == "-" or (band_named(text) is None and is_not_a_band(text)) for text in bands]
+    named = iter(check_bands(source, [text for text, left in zip(bands, left_out, strict=True) if not left]))
+    return tuple(None if left else next(named) for left in left_out)
+
+
 def refuse_repeats(source: str, names: Iterable[str], where: str) -> None:
     """Raise InputError when a band is there more than once."""
     seen: set[str] = set()
@@ -141,6 +168,6 @@ def assumed_bands(source: str, count: int) -> tuple[str, ...]:
         accepted = ", ".join(f"{n}" for n in ASSUMED_ORDER)
         raise InputError(
             f"{source}: {count} bands without names; only stacks of {accepted} unnamed bands have a known order; "
-            f"name them in the file's order, for example --bands B02,B03,B04,B08"
+            "name them in the file's order, for example --bands B02,B03,B04,B08, with - for each that is none of the 13"
         )
     return ASSUMED_ORDER[count]

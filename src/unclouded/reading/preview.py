@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.errors import FileError, InputError
 from unclouded.files import QUALITY_BANDS, quality_path
-from unclouded.reading.raster import is_remote, open_raster, read_overview
+from unclouded.reading.raster import open_raster, read_overview
 from unclouded.reading.reader import ReadOptions, Scene
+from unclouded.reading.scene_pair import ScenePair
 from unclouded.reflectance import Encoding, to_reflectance
 
 _NATURAL = ("B04", "B03", "B02")
-
-
-@dataclass(frozen=True)
-class ScenePair:
-    """A cleared scene's file, and where its input lies."""
-
-    before: str
-    after: Path
 
 
 @dataclass(frozen=True)
@@ -52,40 +44,6 @@ class ScenePreview:
     notes: tuple[str, ...]
 
 
-def is_pair(argument: str) -> bool:
-    """Tell whether an argument names two files, as `before.tif=clear.tif`."""
-    return "=" in argument and not Path(argument).exists()
-
-
-def find_pair(argument: str) -> ScenePair:
-    """Find the input of a cleared scene, given as `before.tif=clear.tif`, or alone: `clear.tif` or a file beside it.
-
-    Alone, the STAC item beside the cleared scene, `clear.json`, is asked for its link `derived_from`.
-
-    Raises:
-        FileError: a file is not there.
-        InputError: the input is not said anywhere.
-    """
-    before, after = None, argument
-    if is_pair(argument):
-        # From the right: addresses of inputs hold "=", too.
-        before, _, after = argument.rpartition("=")
-        if not before or not after:
-            raise InputError(f"{argument}: is no pair; give the input and its result as before.tif=clear.tif")
-    cleared = Path(after)
-    if before is None:
-        stem = cleared.stem if cleared.suffix == ".json" else cleared.stem.removesuffix("_quality")
-        cleared = cleared.with_name(stem + (".tif" if cleared.suffix == ".json" else cleared.suffix))
-    if not cleared.is_file():
-        raise FileError(f"{cleared}: no such file; give a result of `unclouded clear`")
-    if not quality_path(cleared).is_file():
-        raise FileError(
-            f"{cleared}: {quality_path(cleared).name} is not beside it; give a result of `unclouded clear`, "
-            "which writes both"
-        )
-    return ScenePair(before or _derived_from(cleared), cleared)
-
-
 def read_preview(pair: ScenePair, side: int, reading: ReadOptions) -> ScenePreview:
     """Read a cleared scene and its input at `side` pixels at most, through their overviews.
 
@@ -93,6 +51,12 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions) -> ScenePrevi
         InputError: they are not of the same grid, or cannot be understood as scenes.
         FileError: a file is missing or damaged.
     """
+    quality = quality_path(pair.after)
+    if not quality.is_file():
+        raise FileError(
+            f"{pair.after}: {quality.name} is not beside it; give a result of `unclouded clear`, which writes both"
+        )
+    reading = _as_said_by_item(pair.after, reading)
     with reading.open(str(pair.after)) as after, reading.open(pair.before) as before:
         info = after.info
         if (info.width, info.height, info.crs, info.transform) != (
@@ -114,26 +78,29 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions) -> ScenePrevi
         pixel = f"{abs(info.transform.a):g} m" if info.crs.is_projected else f"{abs(info.transform.a):.3g}°"
         grid = f"{info.width:,} x {info.height:,} pixels of {pixel}, {len(info.bands)} bands, {info.level}"
         notes = tuple(dict.fromkeys((*before.info.notes, *info.notes)))
-    opacity, uncertainty = _quality(quality_path(pair.after), (info.height, info.width), height, width)
+    opacity, uncertainty = _quality(quality, (info.height, info.width), height, width)
     return ScenePreview(pair, images[0], images[1], opacity, uncertainty, bands, grid, notes)
 
 
-def _derived_from(cleared: Path) -> str:
-    item, advice = cleared.with_suffix(".json"), f"name its input: before.tif={cleared.name}"
-    if not item.is_file():
-        raise InputError(f"{cleared}: nothing beside it says what it was made of; {advice}")
+def _as_said_by_item(cleared: Path, reading: ReadOptions) -> ReadOptions:
+    """Fill in what the user does not say from the STAC item beside a cleared scene, which holds for its input, too."""
+    reading = replace(reading, level_needed=False)
     try:
-        links = json.loads(item.read_text())["links"]
-        targets = [str(link["href"]) for link in links if link["rel"] == "derived_from"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{item}: is no STAC item with links; {advice}") from error
-    for target in targets:
-        if is_remote(target):
-            return target
-        path = item.parent / (unquote(urlsplit(target).path) if target.startswith("file://") else target)
-        if path.exists():
-            return str(path)
-    raise InputError(f"{item}: links to no input that is there ({', '.join(targets) or 'no derived_from'}); {advice}")
+        item = json.loads(cleared.with_suffix(".json").read_text())
+        bands = item["assets"]["cleared"]["bands"]
+        encodings = {(float(band["raster:scale"]), float(band["raster:offset"])) for band in bands}
+        level = str(item["properties"]["processing:level"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return reading  # of another program, or none: the files have to say it themselves
+    if len(encodings) != 1:
+        return replace(reading, level=reading.level or level)
+    step, offset = encodings.pop()
+    return replace(
+        reading,
+        level=reading.level or level,
+        scale=1 / step if reading.scale is None else reading.scale,
+        offset=round(offset / step, 6) if reading.offset is None else reading.offset,
+    )
 
 
 def _reflectance(scene: Scene, bands: tuple[str, ...], height: int, width: int) -> NDArray[np.float32]:

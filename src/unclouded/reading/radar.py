@@ -17,10 +17,12 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
+from unclouded.guides import RADAR
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import FAULTS, check_georeference, environment, is_remote, open_raster, sample, shown
+from unclouded.reading.pixels import sample
+from unclouded.reading.raster import FAULTS, check_georeference, environment, is_remote, open_raster, shown
 
-CHANNELS: tuple[str, str] = ("VV", "VH")
+CHANNELS = RADAR.channels
 
 
 class Radar:
@@ -32,7 +34,7 @@ class Radar:
         self._files = [dataset for dataset, _ in layers]
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
-        """Read the window (2, height, width) of VV and VH in dB, float32; NaN where there is none.
+        """Read the window (2, height, width) of VV and VH in dB, float32; NaN in both where one is missing.
 
         Raises:
             FileError: a block is missing or damaged.
@@ -54,7 +56,7 @@ class Radar:
                 ) from error
             if file.nodata is not None:
                 decibels[position][decibels[position] == np.float32(file.nodata)] = np.nan
-        decibels[~np.isfinite(decibels)] = np.nan
+        decibels[:, ~np.isfinite(decibels).all(0)] = np.nan
         return decibels
 
     def close(self) -> None:

@@ -18,15 +18,16 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
+from unclouded.reading.vrt import vrt_sources
 
 FAULTS = (RasterioError, CPLE_BaseError)
 """What rasterio raises when GDAL cannot read something: its own errors, and from some methods GDAL's."""
 
-ACCEPTED = "GeoTIFF, COG or JPEG 2000"
+ACCEPTED = "GeoTIFF, COG, JPEG 2000 or VRT"
 LARGEST = 2**30
 """Pixels of the largest grid that is accepted: about 32,000 x 32,000, or nine Sentinel-2 tiles."""
 
-_TIFF, _JPEG2000 = "GTiff", "JP2OpenJPEG"
+_TIFF, _JPEG2000, VRT = "GTiff", "JP2OpenJPEG", "VRT"
 _STARTS = {
     b"II*\0": _TIFF,
     b"MM\0*": _TIFF,
@@ -82,7 +83,7 @@ def open_raster(path: str) -> DatasetReader:
             raise FileError(f"{name}: cannot be opened: cut short or damaged; copy or download it again") from error
         raise FileError(f"{name}: cannot be opened ({_first_line(error)}); check it, or download it") from error
     try:
-        _check_size(dataset, name, Path(path).stat().st_size if local else None)
+        _check_size(dataset, name, Path(path).stat().st_size if local and driver != VRT else None)
         _check_metadata(dataset, name)
     except FAULTS as error:
         dataset.close()
@@ -123,20 +124,6 @@ def read_overview(dataset: DatasetReader, indexes: Sequence[int], height: int, w
     return pixels
 
 
-def sample(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic]:
-    """Read some pixels (C, n) spread over the dataset: all of a small one, else 25 small windows."""
-    height, width = dataset.shape
-    if height * width <= 256 * 256:
-        return read_window(dataset, indexes, Window(0, 0, width, height)).reshape(len(indexes), -1)
-    side = 16
-    parts = []
-    for row in np.linspace(0, max(height - side, 0), 5).astype(int):
-        for column in np.linspace(0, max(width - side, 0), 5).astype(int):
-            window = Window(int(column), int(row), min(side, width), min(side, height))
-            parts.append(read_window(dataset, indexes, window).reshape(len(indexes), -1))
-    return np.concatenate(parts, axis=1)
-
-
 def check_georeference(dataset: DatasetReader) -> None:
     """Raise InputError unless the dataset has a CRS and a north-up grid."""
     name, t = shown(dataset.name), dataset.transform
@@ -170,6 +157,14 @@ def _driver_of(path: str) -> str:
     for first, driver in _STARTS.items():
         if start.startswith(first):
             return driver
+    if file.suffix.lower() == ".vrt" and start.startswith(b"<VRTDataset"):
+        for source in dict.fromkeys(source for band in vrt_sources(path) for source in band):
+            if Path(source).suffix.lower() == ".vrt":
+                raise InputError(
+                    f"{path}: a VRT of a VRT ({source}); one of GeoTIFFs is accepted; run gdal_translate on it"
+                )
+            _driver_of(source)
+        return VRT
     raise FileError(f"{path}: is not a {ACCEPTED} file (it starts with {start[:8]!r}); give one")
 
 

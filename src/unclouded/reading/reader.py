@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -18,13 +19,18 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError, UncloudedError
-from unclouded.reading.encoding import choose_encoding
+from unclouded.reading.band_order import check_order
+from unclouded.reading.encoding import choose_encoding, declared_by
 from unclouded.reading.folder import folder_source
 from unclouded.reading.grid import Resampled, check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.offsets import choose_level
+from unclouded.reading.missions import refuse_landsat
+from unclouded.reading.naming import unnamed
+from unclouded.reading.offsets import choose_level, without_cirrus
+from unclouded.reading.pixels import is_masked, read_unmasked, read_unmasked_overview, sample_layers
+from unclouded.reading.plausibility import darkest, data_of
 from unclouded.reading.radar import Radar, open_radar
-from unclouded.reading.raster import check_georeference, is_remote, open_raster, read_overview, read_window, shown
+from unclouded.reading.raster import check_georeference, is_remote, open_raster, shown
 from unclouded.reading.safe import is_safe, safe_source
 from unclouded.reading.source import Source
 from unclouded.reading.stac import is_item, item_source
@@ -47,7 +53,7 @@ class Scene:
             path: [source.layers[n].index for n in positions] for path, positions in self._positions.items()
         }
         self._resampled = {
-            path: Resampled(dataset, info.transform, info.encoding.nodata)
+            path: Resampled(dataset, info.transform, _encoding_of(info.encoding, self._positions[path]))
             for path, dataset in datasets.items()
             if dataset.transform != info.transform or dataset.shape != (info.height, info.width)
         }
@@ -70,7 +76,8 @@ class Scene:
             if path in self._resampled:
                 out[self._positions[path]] = self._resampled[path].read(indexes, row, column, height, width)
             else:
-                out[self._positions[path]] = read_window(dataset, indexes, Window(column, row, width, height))
+                window = Window(column, row, width, height)
+                out[self._positions[path]] = read_unmasked(dataset, indexes, window, info.encoding.nodata)
         return out
 
     def overview(self, bands: Sequence[str], height: int, width: int) -> NDArray[np.generic]:
@@ -85,7 +92,8 @@ class Scene:
             here = [(n, self._positions[path].index(at)) for n, at in enumerate(wanted) if at in self._positions[path]]
             if here:
                 indexes = [self._indexes[path][position] for _, position in here]
-                out[[n for n, _ in here]] = read_overview(dataset, indexes, height, width)
+                nodata = self.info.encoding.nodata
+                out[[n for n, _ in here]] = read_unmasked_overview(dataset, indexes, height, width, nodata)
         return out
 
     def close(self) -> None:
@@ -111,16 +119,18 @@ def open_scene(
     level: str | None = None,
     scale: float | None = None,
     offset: float | None = None,
+    level_needed: bool = True,
 ) -> Scene:
     """Open a Sentinel-2 scene for windowed reading.
 
     Args:
         path: a stacked GeoTIFF or COG, a folder of single-band files, a BigEarthNet patch folder, a SAFE product
-            (folder or .zip), or a STAC item (.json); files and items may be addresses.
+            (folder or .zip), a STAC item (.json), a NetCDF file or a Zarr store; files and items may be addresses.
         bands: names of a stack's bands in the file's order, or the bands to pick where names are known.
         level: "L1C" or "L2A", for a source that does not say.
         scale: DN per 1.0 reflectance, if the source does not say and it is not 10000.
         offset: DN to add before dividing, whatever the source says.
+        level_needed: whether to ask for a level that nothing says; else it is "L2A", for what does not depend on it.
 
     Raises:
         InputError: what was found is not a scene that can be understood without doubt.
@@ -132,6 +142,10 @@ def open_scene(
         )
     if offset is not None and not np.isfinite(offset):
         raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
+    if os.fspath(path).rstrip("/").lower().endswith((".nc", ".nc4", ".zarr")) and not is_remote(os.fspath(path)):
+        from unclouded.reading.cube import open_cube  # which needs xarray, and stands on this
+
+        return open_cube(os.fspath(path), bands, level, scale, offset, level_needed=level_needed)
     try:
         source = find_source(os.fspath(path), bands, offset_given=offset is not None)
     except UncloudedError:
@@ -140,7 +154,7 @@ def open_scene(
         raise FileError(
             f"{os.fspath(path)}: cannot be read: {error.strerror or error}; check its permissions"
         ) from error
-    chosen, level_notes = choose_level(source.name, source.level, source.bands, level)
+    source = without_cirrus(source, level)
     datasets: dict[str, DatasetReader] = {}
     try:
         for layer in source.layers:
@@ -153,7 +167,19 @@ def open_scene(
                         f"{shown(layer.path)}: holds {count} bands, not {layer.band} alone; give it by itself"
                     )
         finest = check_grids(source.name, list(datasets.values()))
-        encoding, dtype, notes = choose_encoding(source, datasets, scale, offset)
+        refuse_landsat(source.name, (), finest.tags())
+        sample = cache(lambda: sample_layers(source.layers, datasets))
+        if source.order_assumed:
+            check_order(source.name, sample())
+        declared, dtype = declared_by(source, datasets)
+        encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset)
+        unsaid = level is None and source.level is None and "B10" not in source.bands
+        level = "L2A" if unsaid and not level_needed else level
+        chosen, level_notes = choose_level(
+            source.name, source.level, source.bands, level, lambda: darkest(source.bands, data_of(sample(), encoding))
+        )
+        if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
+            notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
         return Scene(info, source, datasets)
     except BaseException:
@@ -176,6 +202,11 @@ def find_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
     return stack_source(path, bands, offset_given=offset_given)
 
 
+def _encoding_of(encoding: Encoding, positions: Sequence[int]) -> Encoding:
+    """The encoding of some of a scene's bands."""
+    return replace(encoding, offsets=tuple(encoding.offsets[position] for position in positions))
+
+
 def _describe(
     source: Source,
     finest: DatasetReader,
@@ -190,7 +221,10 @@ def _describe(
     tags: dict[str, str] = {}
     if source.own_metadata:
         layers = [(datasets[layer.path], layer.index - 1) for layer in source.layers]
-        descriptions = [file.descriptions[n] for file, n in layers]
+        texts = [file.descriptions[n] for file, n in layers]
+        descriptions = [
+            band if unnamed(texts) else text or band for band, text in zip(source.bands, texts, strict=True)
+        ]
         scales, gdal_offsets = [file.scales[n] for file, n in layers], [file.offsets[n] for file, n in layers]
         tags = dict(finest.tags())
     return SceneInfo(
@@ -220,7 +254,15 @@ class ReadOptions:
     level: str | None = None
     scale: float | None = None
     offset: float | None = None
+    level_needed: bool = True
 
     def open(self, source: str) -> Scene:
         """Open a scene; errors as of `open_scene`."""
-        return open_scene(source, bands=self.bands, level=self.level, scale=self.scale, offset=self.offset)
+        return open_scene(
+            source,
+            bands=self.bands,
+            level=self.level,
+            scale=self.scale,
+            offset=self.offset,
+            level_needed=self.level_needed,
+        )

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from unclouded.bands import BANDS, INDEX, NAMES
 from unclouded.errors import FileError, InputError
+from unclouded.reading.encoding import USUAL_SCALE
 from unclouded.reading.folder import pick_layers
 from unclouded.reading.naming import check_bands, product_name
 from unclouded.reading.offsets import offset_of_baseline, unknown_offset
@@ -20,10 +21,14 @@ from unclouded.reading.source import Source, safe_stem
 
 TEN_METRES: tuple[str, ...] = tuple(band.name for band in BANDS if band.resolution == 10)
 
-_METADATA = re.compile(r"MTD_MSI(L1C|L2A)\.xml")
+_METADATA = re.compile(r"MTD_MSI(?P<level>L1C|L2A)\.xml|S2[A-D]_\w{4}_MTD_SAF(?P<old>L1C|L2A)_\w+\.xml")
+"""Of products since December 2016, and before."""
+
 _IMAGE = re.compile(r"GRANULE/([^/]+)/IMG_DATA/(?:R\d{2}m/)?[^/]+_(B\d[\dA])(?:_(\d{2})m)?\.(?:jp2|tif)", re.IGNORECASE)
 _LARGEST_XML = 32 * 2**20
 _SCALES = ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE")
+_OLD_NAME = re.compile(r"S2[A-D]_OPER_PRD_MSIL(?:1C|2A)")
+"""Of products before December 2016, whose processing baseline is below 03."""
 _OFFSETS = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 
 
@@ -31,7 +36,18 @@ def is_safe(path: Path) -> bool:
     """Tell whether `path` is a SAFE product's folder, its metadata file, or a .zip."""
     if path.is_dir():
         return path.suffix.upper() == ".SAFE" or any(_METADATA.fullmatch(file.name) for file in path.iterdir())
-    return path.suffix.lower() == ".zip" or _METADATA.fullmatch(path.name) is not None
+    return _is_zip(path) or _METADATA.fullmatch(path.name) is not None
+
+
+def _is_zip(path: Path) -> bool:
+    return path.is_file() and (path.suffix.lower() == ".zip" or path.suffix.upper() == ".SAFE")
+
+
+def _level_of(name: str) -> str:
+    """The level that the name of a product's metadata file says."""
+    match = _METADATA.fullmatch(name)
+    assert match is not None
+    return match["level"] or match["old"]
 
 
 def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
@@ -44,7 +60,7 @@ def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
     place = Path(path)
     if _METADATA.fullmatch(place.name):
         place = place.parent
-    product = _open_zip(path) if place.suffix.lower() == ".zip" else _open_folder(path, place)
+    product = _open_zip(path) if _is_zip(place) else _open_folder(path, place)
     asked = check_bands(path, bands) if bands is not None else None
     files = _band_files(path, product)
     missing = [band for band in TEN_METRES if band not in files and (asked is None or band in asked)]
@@ -55,8 +71,15 @@ def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
             "or name bands that are there with --bands"
         )
     layers = pick_layers(path, files, asked)
-    metadata = _parse(product.metadata_name, product.metadata)
     notes = []
+    try:
+        metadata = _parse(product.metadata_name, product.metadata)
+    except FileError:
+        if not offset_given:
+            raise
+        # The user's offset and the file's name say what the XML would.
+        metadata = ElementTree.Element("nothing")
+        notes.append(f"{product.metadata_name} cannot be read: scale assumed: {USUAL_SCALE:.0f}")
     absent = [n for n in NAMES if n not in files and not (n == "B10" and product.level == "L2A")]
     if absent and asked is None:
         notes.append(f"the product lacks {', '.join(absent)}")
@@ -100,18 +123,20 @@ def _open_folder(path: str, folder: Path) -> _Product:
             text = stream.read(_LARGEST_XML + 1)
     except OSError as error:
         raise FileError(f"{metadata[0]}: cannot be read: {error.strerror or error}") from error
-    return _Product(folder.resolve().name, metadata[0].stem[-3:], str(metadata[0]), text, images)
+    return _Product(folder.resolve().name, _level_of(metadata[0].name), str(metadata[0]), text, images)
 
 
 def _open_zip(path: str) -> _Product:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            found = [name for name in names if _METADATA.fullmatch(PurePosixPath(name).name) and name.count("/") <= 1]
+            # Some tools for Windows write backslashes, which ZipFile leaves as they are, but not GDAL.
+            inside_names = {name.replace("\\", "/"): name for name in archive.namelist()}
+            found = [name for name in inside_names if _METADATA.fullmatch(PurePosixPath(name).name)]
+            found = [name for name in found if "/GRANULE/" not in f"/{name}"]
             if len(found) != 1:
                 raise InputError(f"{path}: a zip with {len(found)} SAFE products; a zip of exactly one is accepted")
             root = found[0].rpartition("/")[0]
-            with archive.open(found[0]) as stream:
+            with archive.open(inside_names[found[0]]) as stream:
                 text = stream.read(_LARGEST_XML + 1)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise FileError(f"{path}: not a zip, cut short or damaged ({error}); copy or download it again") from error
@@ -120,8 +145,9 @@ def _open_zip(path: str) -> _Product:
     start = f"{root}/" if root else ""
     # Braces tell GDAL where the archive's own name ends; members are read in place, so none can leave the archive.
     inside = f"/vsizip/{{{Path(path).resolve()}}}/"
-    images = {name.removeprefix(start): inside + name for name in names if name.startswith(start)}
-    return _Product(root or Path(path).stem, found[0][-7:-4], f"{path}: {found[0]}", text, images)
+    images = {name.removeprefix(start): inside + name for name in inside_names if name.startswith(start)}
+    level = _level_of(PurePosixPath(found[0]).name)
+    return _Product(PurePosixPath(root).name or Path(path).stem, level, f"{path}: {found[0]}", text, images)
 
 
 def _band_files(path: str, product: _Product) -> dict[str, str]:
@@ -185,6 +211,8 @@ def _offsets(path: str, product: _Product, metadata: ElementTree.Element, bands:
     baselines = [e.text or "" for e in metadata.iter("PROCESSING_BASELINE")]
     digits = baselines[0].replace(".", "") if baselines else ""
     offset = offset_of_baseline(int(digits) if digits.isdigit() else product_name(product.name).baseline)
+    if offset is None and _OLD_NAME.match(product.name):
+        offset = 0.0
     if offset is None:
         raise unknown_offset(
             path, f"its XML has no offsets and the baseline {baselines[0] if baselines else 'unknown'}"

@@ -28,6 +28,7 @@ class Source:
         scale: DN per 1.0 reflectance.
         offsets: DN to add before dividing, one per layer.
         offsets_in_doubt: whether the offsets come from a name or a catalogue, which may mean other pixels.
+        order_assumed: whether the layers have no names, and their usual order was taken.
         own_metadata: whether descriptions, scale, offset and tags of the one file are kept as they are.
         notes: what was left out or assumed.
     """
@@ -39,6 +40,7 @@ class Source:
     scale: float | None = None
     offsets: tuple[float, ...] | None = None
     offsets_in_doubt: bool = False
+    order_assumed: bool = False
     own_metadata: bool = False
     notes: list[str] = field(default_factory=list)
 

@@ -24,6 +24,9 @@ _LARGEST_ITEM = 16 * 2**20
 _SECONDS = 60
 _NOT_DATA = {"thumbnail", "overview", "visual", "metadata"}
 _LEVEL = re.compile(r"(?<![a-z0-9])(?:msi)?l?(1c|2a)(?![a-z0-9])", re.IGNORECASE)
+_BASELINES = ("s2:processing_baseline", "sentinel2:processing_baseline", "sentinel:processing_baseline")
+"""Properties of the extension for Sentinel-2, and those of catalogues before it."""
+
 _BASELINE = re.compile(r"\d{2}\.\d{2}")
 
 
@@ -205,7 +208,8 @@ def _resolve(name: str, path: str, href: str) -> str:
 
 def _level(item: dict[str, Any]) -> str | None:
     properties = _properties(item)
-    names = [item.get("id"), properties.get("s2:product_uri"), item.get("collection")]
+    names = [item.get("id"), properties.get("s2:product_uri"), properties.get("sentinel:product_id")]
+    names.append(item.get("collection"))
     names += [properties.get(key) for key in ("processing:level", "s2:product_type", "product:type")]
     for text in names:
         if found := _LEVEL.search(str(text or "").replace("_", " ").replace("S2MSI", " ")):
@@ -216,11 +220,11 @@ def _level(item: dict[str, Any]) -> str | None:
 def _offset(name: str, item: dict[str, Any], asset: _Asset) -> float:
     """Return the DN to add for an asset, from all that the item says about it; InputError when that does not agree."""
     properties = _properties(item)
-    applied = properties.get("earthsearch:boa_offset_applied")
-    if applied is True:
+    if any(properties.get(f"{prefix}:boa_offset_applied") is True for prefix in ("earthsearch", "sentinel")):
         return 0.0
-    names = [product_name(str(text)).baseline for text in (item.get("id"), properties.get("s2:product_uri")) if text]
-    said = [properties.get(key) for key in ("s2:processing_baseline", "processing:version")]
+    texts = (item.get("id"), properties.get("s2:product_uri"), properties.get("sentinel:product_id"))
+    names = [product_name(str(text)).baseline for text in texts if text]
+    said = [properties.get(key) for key in (*_BASELINES, "processing:version")]
     names += [int(text.replace(".", "")) for text in said if isinstance(text, str) and _BASELINE.fullmatch(text)]
     expected = next((offset for number in names if (offset := offset_of_baseline(number)) is not None), None)
     if asset.offset is None and expected is None:

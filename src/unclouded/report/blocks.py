@@ -100,7 +100,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Layer:
+class Overlay:
     """Something to lay over a scene: its picture, the colours of its scale and what their ends mean."""
 
     key: str
@@ -114,13 +114,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Swipe:
-    """A scene before and after, with layers to lay over it, and facts about it."""
+    """A scene before and after, with overlays, and facts about it."""
 
     id: str
     title: str
     before: Picture
     after: Picture
-    layers: Sequence[Layer]
+    overlays: Sequence[Overlay]
     facts: Sequence[tuple[str, str]]
     notes: Sequence[str] = ()
     coarse: bool = False
@@ -139,8 +139,8 @@ Block = Table | Charts | Pictures | Swipe | Notes
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part of a section: its heading, what it is of, and its blocks."""
+class Subsection:
+    """A subsection: its heading, what it is of, and its blocks."""
 
     title: str
     lead: str
@@ -155,7 +155,7 @@ class Section:
     id: str
     title: str
     lead: str
-    parts: Sequence[Part] = field(default_factory=tuple)
+    subsections: Sequence[Subsection] = field(default_factory=tuple)
 
 
 def number(value: float | None, digits: int = 3) -> Cell:

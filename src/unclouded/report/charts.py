@@ -32,30 +32,34 @@ def line_chart(title: str, series: Sequence[Series], x_title: str, *, small: boo
         share = math.log(y / low) / math.log(high / low) if logarithmic else (y - low) / (high - low)
         return height - bottom - (height - top - bottom) * share
 
-    parts = []
+    shapes = []
     for y in y_ticks:
-        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{down(y):.1f}" y2="{down(y):.1f}"/>')
-        parts.append(f'<text x="{left - 8}" y="{down(y) + 4:.1f}" text-anchor="end">{_short(y)}</text>')
-    parts.append(f'<line class="axis" x1="{left}" x2="{width - right}" y1="{height - bottom}" y2="{height - bottom}"/>')
+        shapes.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{down(y):.1f}" y2="{down(y):.1f}"/>')
+        shapes.append(f'<text x="{left - 8}" y="{down(y) + 4:.1f}" text-anchor="end">{_short(y)}</text>')
+    shapes.append(
+        f'<line class="axis" x1="{left}" x2="{width - right}" y1="{height - bottom}" y2="{height - bottom}"/>'
+    )
     for x in x_ticks:
-        parts.append(f'<text x="{across(x):.1f}" y="{height - bottom + 18}" text-anchor="middle">{_short(x)}</text>')
+        shapes.append(f'<text x="{across(x):.1f}" y="{height - bottom + 18}" text-anchor="middle">{_short(x)}</text>')
     if not small:
         centre = (left + width - right) / 2
-        parts.append(f'<text class="title" x="{centre}" y="{height - 6}" text-anchor="middle">{escape(x_title)}</text>')
+        shapes.append(
+            f'<text class="title" x="{centre}" y="{height - 6}" text-anchor="middle">{escape(x_title)}</text>'
+        )
     for position, one in enumerate(series):
         places = [(across(x), down(y)) if math.isfinite(y) else None for x, y in one.points]
         style = f"series s{position % 4}" + (" dashed" if one.dashed else "")
-        parts.append(f'<path class="{style}" d="{_path(places)}"/>')
+        shapes.append(f'<path class="{style}" d="{_path(places)}"/>')
         if not one.dashed and len(places) <= 60:
             for place, (x, y) in zip(places, one.points, strict=True):
                 if place:
                     tip = escape(f"{one.name}, {x_title} {_short(x)}: {y:.4g}")
                     dot = f'cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{2 if small else 3}"'
-                    parts.append(f'<circle class="dot s{position % 4}" {dot}><title>{tip}</title></circle>')
+                    shapes.append(f'<circle class="dot s{position % 4}" {dot}><title>{tip}</title></circle>')
     says = _says(title, series, x_title, logarithmic)
     svg = (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(says)}" '
-        f'preserveAspectRatio="xMidYMid meet">{"".join(parts)}</svg>'
+        f'preserveAspectRatio="xMidYMid meet">{"".join(shapes)}</svg>'
     )
     # All texts above are escaped; what is left are numbers and names of style classes.
     return Chart(title + (", logarithmic" if logarithmic else ""), says, Markup(svg), tuple(series))

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from unclouded.report.figures import natural_colour, save_figure, white_point
+from unclouded.report.colour import natural_colour, white_point
+from unclouded.report.figures import save_figure
 
 _NATURAL = ("B02", "B03", "B04")
 _GAP = 3

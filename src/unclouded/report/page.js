@@ -1,5 +1,5 @@
 "use strict";
-// The swipes and the layers; without this script the page still shows every image half before and half after.
+// The swipes and the overlays; without this script the page still shows every image half before and half after.
 for (const scene of document.querySelectorAll("[data-scene]")) {
   const frame = scene.querySelector(".frame");
   const swipe = scene.querySelector(".swipe");
@@ -10,8 +10,8 @@ for (const scene of document.querySelectorAll("[data-scene]")) {
   swipe.addEventListener("input", move);
   move();
   for (const box of scene.querySelectorAll("[data-shows]")) {
-    const layer = frame.querySelector(`[data-layer="${box.dataset.shows}"]`);
-    const show = () => { layer.hidden = !box.checked; };
+    const overlay = frame.querySelector(`[data-overlay="${box.dataset.shows}"]`);
+    const show = () => { overlay.hidden = !box.checked; };
     box.addEventListener("change", show);
     show();
   }

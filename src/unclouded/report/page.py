@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from unclouded.errors import FileError
 from unclouded.files import aside, publish
-from unclouded.report.blocks import Part, Section, Table
+from unclouded.report.blocks import Section, Subsection, Table
 from unclouded.report.record_sections import Paper, record_provenance, record_sections
 from unclouded.report.records import Record, Run
 from unclouded.report.run_sections import run_provenance, run_section
-from unclouded.report.scene_sections import Scene, scene_provenance, scene_section
+from unclouded.report.scene_sections import ReportedScene, scene_provenance, scene_section
 
 _PICTURES = 8_000_000
 """Bytes that all pictures of a page take at most; tables and charts are small beside them."""
@@ -24,7 +24,7 @@ _PICTURES_OF_ONE = 1_500_000
 
 
 def render_page(
-    scenes: Sequence[Scene], records: Sequence[Record], runs: Sequence[Run], paper: Paper, version: str
+    scenes: Sequence[ReportedScene], records: Sequence[Record], runs: Sequence[Run], paper: Paper, version: str
 ) -> str:
     """Lay everything out as HTML, as 10 MB at most.
 
@@ -70,19 +70,19 @@ def write_page(html: str, path: Path) -> None:
         FileError: it cannot be written.
     """
     with aside(path) as folder:
-        part = folder / path.name
+        whole = folder / path.name
         try:
-            part.write_text(html, encoding="utf-8")
+            whole.write_text(html, encoding="utf-8")
         except OSError as error:
             raise FileError(f"{path}: cannot be written ({error.strerror}); check the disk") from error
-        publish({part: path})
+        publish({whole: path})
 
 
-def _provenance(scenes: Sequence[Scene], records: Sequence[Record], runs: Sequence[Run]) -> Section:
+def _provenance(scenes: Sequence[ReportedScene], records: Sequence[Record], runs: Sequence[Run]) -> Section:
     lines = [*scene_provenance(scenes), *record_provenance(records), *run_provenance(runs)]
     table = Table(
         "Checksums are SHA-256; N and seeds are those of the drawing",
         ("What", "Kind", "Weights", "Data", "N", "Seed"),
         lines,
     )
-    return Section("provenance", "What was run on what", "", (Part("", "", (table,)),))
+    return Section("provenance", "What was run on what", "", (Subsection("", "", (table,)),))

@@ -1,4 +1,4 @@
-"""Images as data URIs of bounded size, and layers of colour to lay over them."""
+"""Images as data URIs of bounded size, and overlays of colour."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from unclouded.errors import FileError
-from unclouded.report.blocks import Layer, Picture
-from unclouded.report.figures import natural_colour, white_point
+from unclouded.report.blocks import Overlay, Picture
+from unclouded.report.colour import natural_colour, white_point
 
 SIDE = 900
 """Pixels of a preview's longer side, at most."""
@@ -31,7 +31,7 @@ _HOPELESS = 2.5
 """Times the limit from which on a coarser picture would not fit either, so that a smaller one is tried at once."""
 
 _STRONGEST = 0.85
-"""How far layers cover the image at most."""
+"""How far overlays cover the image at most."""
 
 _OPACITY_COLOUR = (226, 0, 122)
 
@@ -81,13 +81,13 @@ def true_colour(
     return first, second
 
 
-def opacity_layer(opacity: NDArray[np.float32], limit: int, name: str) -> Layer:
+def opacity_overlay(opacity: NDArray[np.float32], limit: int, name: str) -> Overlay:
     """Lay a colour over what was replaced, the stronger the more (h, w; 0 to 1)."""
     rgba = np.empty((*opacity.shape, 4), np.uint8)
     rgba[..., :3] = _OPACITY_COLOUR
     rgba[..., 3] = np.rint(255 * _STRONGEST * np.clip(np.nan_to_num(opacity), 0, 1))
     colour = ",".join(map(str, _OPACITY_COLOUR))
-    return Layer(
+    return Overlay(
         "opacity",
         "Opacity",
         picture(Image.fromarray(rgba), limit, f"Opacity of {name}: the stronger the colour, the more was replaced"),
@@ -97,19 +97,19 @@ def opacity_layer(opacity: NDArray[np.float32], limit: int, name: str) -> Layer:
     )
 
 
-def uncertainty_layer(uncertainty: NDArray[np.float32], limit: int, name: str) -> Layer:
+def uncertainty_overlay(uncertainty: NDArray[np.float32], limit: int, name: str) -> Overlay:
     """Lay colours over the uncertainty (h, w; reflectance); there is nothing to lay where it is 0 all over."""
     values = np.nan_to_num(uncertainty)
     above = values[values > 0]
     if not above.size:
         missing = "0 everywhere: the survey shows a clear scene, or the weights foresee no errors"
-        return Layer("uncertainty", "Uncertainty", None, "", "", "", missing)
+        return Overlay("uncertainty", "Uncertainty", None, "", "", "", missing)
     full = float(np.percentile(above, 99))
     colours = colormaps["viridis"]
     rgba = np.rint(255 * np.asarray(colours(np.clip(values / full, 0, 1)))).astype(np.uint8)
     rgba[..., 3] = np.where(values > 0, round(255 * _STRONGEST), 0)
     stops = ", ".join(to_hex(colours(step / 6)) for step in range(7))
-    return Layer(
+    return Overlay(
         "uncertainty",
         "Uncertainty",
         picture(Image.fromarray(rgba), limit, f"Uncertainty of {name}: from violet, little, to yellow, {full:.3g}"),

@@ -1,4 +1,4 @@
-"""Records of evaluations and benchmarks as parts of a page: what the paper gives stands beside what was measured."""
+"""Records of evaluations and benchmarks on the page: what the paper gives stands beside what was measured."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from unclouded.report.blocks import (
     NOTHING,
     Cell,
     Line,
-    Part,
     Section,
+    Subsection,
     Table,
     checksum,
     number,
     significant,
 )
-from unclouded.report.record_parts import (
+from unclouded.report.record_subsections import (
     SCORES,
-    benchmark_part,
-    classifiers_part,
+    benchmark_subsection,
+    classifiers_subsection,
     interval,
-    land_cover_part,
+    land_cover_subsection,
     mean_and_deviation,
-    pairs_part,
-    translator_part,
+    pairs_subsection,
+    translator_subsection,
 )
 from unclouded.report.records import BENCHMARK, CLASSIFIERS, LAND_COVER, PAIRS, TRANSLATOR, Record
 
@@ -53,19 +53,22 @@ def record_sections(records: Sequence[Record], paper: Paper, scenes: Mapping[str
         InputError: a record lacks what its kind has.
     """
 
-    def all_of(kind: str, lay_out: Callable[[Record], Part]) -> list[Part]:
+    def all_of(kind: str, lay_out: Callable[[Record], Subsection]) -> list[Subsection]:
         return [_laid_out(record, lay_out) for record in records if record.kind == kind]
 
     found: list[Section] = []
-    if translators := all_of(TRANSLATOR, translator_part):
+    if translators := all_of(TRANSLATOR, translator_subsection):
         table = _distance_table([record for record in records if record.kind == TRANSLATOR], paper)
         lead = "How far sets of images lie from clear ones, in the features of a land-cover classifier; less is better."
-        found.append(Section("translators", "Translators", lead, (Part("", "", (table,)), *translators)))
-    if classifiers := [*all_of(LAND_COVER, land_cover_part), *all_of(CLASSIFIERS, classifiers_part)]:
+        found.append(Section("translators", "Translators", lead, (Subsection("", "", (table,)), *translators)))
+    if classifiers := [*all_of(LAND_COVER, land_cover_subsection), *all_of(CLASSIFIERS, classifiers_subsection)]:
         table = _classifier_table([r for r in records if r.kind in (LAND_COVER, CLASSIFIERS)], paper)
         lead = "How well land cover is recognised: scores per image, then averaged."
-        found.append(Section("classifiers", "Classifiers", lead, (Part("", "", (table,)), *classifiers)))
-    if pairs := [*all_of(PAIRS, lambda record: pairs_part(record, scenes)), *all_of(BENCHMARK, benchmark_part)]:
+        found.append(Section("classifiers", "Classifiers", lead, (Subsection("", "", (table,)), *classifiers)))
+    if pairs := [
+        *all_of(PAIRS, lambda record: pairs_subsection(record, scenes)),
+        *all_of(BENCHMARK, benchmark_subsection),
+    ]:
         lead = "Cleared images against clear ones of the same places: the worst as well as the best."
         found.append(Section("pairs", "Against the truth", lead, pairs))
     return found

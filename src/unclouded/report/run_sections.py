@@ -1,11 +1,23 @@
-"""Training runs as parts of a page: curves of what was measured, of the losses, and the last pictures of the cycle."""
+"""Training runs on the page: curves of what was measured, of the losses, and the last pictures of the cycle."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-from unclouded.report.blocks import NOTHING, Block, Cell, Charts, Line, Part, Pictures, Section, Series, Table, checksum
+from unclouded.report.blocks import (
+    NOTHING,
+    Block,
+    Cell,
+    Charts,
+    Line,
+    Pictures,
+    Section,
+    Series,
+    Subsection,
+    Table,
+    checksum,
+)
 from unclouded.report.charts import line_chart
 from unclouded.report.previews import picture_of_file
 from unclouded.report.records import Run
@@ -25,7 +37,7 @@ def run_section(runs: Sequence[Run], limit: int) -> Section:
     Raises:
         FileError: a picture of a run is damaged.
     """
-    parts = []
+    subsections = []
     for run in runs:
         blocks: list[Block] = []
         if measured := [entry for entry in run.entries if "frechet" in entry]:
@@ -57,9 +69,9 @@ def run_section(runs: Sequence[Run], limit: int) -> Section:
         lead = f"{len(run.entries)} log entries up to step {last['step']:,}; seed {_seed(run)}"
         if any("alarm" in entry for entry in run.entries):
             lead += f"; alarm of mode collapse in {alarms} of {len(measured)} measurings"
-        parts.append(Part(run.name, lead, blocks))
+        subsections.append(Subsection(run.name, lead, blocks))
     lead = "What was measured while networks learnt."
-    return Section("runs", "Training runs", lead, parts)
+    return Section("runs", "Training runs", lead, subsections)
 
 
 def run_provenance(runs: Sequence[Run]) -> list[Line]:

@@ -1,4 +1,4 @@
-"""Cleared scenes as a part of a page: before and after to swipe between, what lies over them, and a table of all."""
+"""Cleared scenes on the page: before and after to swipe between, what lies over them, and a table of all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.report.blocks import NOTHING, Block, Cell, Line, Part, Pictures, Section, Swipe, Table, checksum, number
-from unclouded.report.previews import opacity_layer, picture, true_colour, uncertainty_layer
+from unclouded.report.blocks import (
+    NOTHING,
+    Block,
+    Cell,
+    Line,
+    Pictures,
+    Section,
+    Subsection,
+    Swipe,
+    Table,
+    checksum,
+    number,
+)
+from unclouded.report.previews import opacity_overlay, picture, true_colour, uncertainty_overlay
 
 _COARSE = 400
 """Pixels of the longer side under which a scene is enlarged pixel by pixel."""
@@ -19,7 +31,7 @@ _SIDE_BY_SIDE = 360
 
 
 @dataclass(frozen=True)
-class Scene:
+class ReportedScene:
     """A scene to be shown.
 
     Attributes:
@@ -60,7 +72,7 @@ class Scene:
         return float(np.nanmean(self.uncertainty[there])) if there.any() else 0.0
 
 
-def scene_section(scenes: Sequence[Scene], limit: int) -> tuple[Section, list[Swipe]]:
+def scene_section(scenes: Sequence[ReportedScene], limit: int) -> tuple[Section, list[Swipe]]:
     """Lay scenes out, the most replaced first; the pictures of each may take `limit` bytes.
 
     Returns:
@@ -68,7 +80,7 @@ def scene_section(scenes: Sequence[Scene], limit: int) -> tuple[Section, list[Sw
     """
     swipes = [_swipe(scene, f"scene-{position + 1}", limit) for position, scene in enumerate(scenes)]
     order = sorted(range(len(scenes)), key=lambda position: -np.nan_to_num(scenes[position].replaced))
-    parts: list[Part] = []
+    subsections: list[Subsection] = []
     if len(scenes) > 1:
         lines = [
             Line(
@@ -80,20 +92,20 @@ def scene_section(scenes: Sequence[Scene], limit: int) -> tuple[Section, list[Sw
             )
             for n in order
         ]
-        columns = ("Scene", "Mean opacity", "Mean uncertainty where replaced, reflectance")
-        parts.append(Part("", "", (Table("All scenes, the most replaced first", columns, lines),)))
+        columns = ("ReportedScene", "Mean opacity", "Mean uncertainty where replaced, reflectance")
+        subsections.append(Subsection("", "", (Table("All scenes, the most replaced first", columns, lines),)))
     for n in order:
-        parts.append(Part(scenes[n].name, f"made of {scenes[n].source}", (swipes[n],), swipes[n].id))
-    parts += [
+        subsections.append(Subsection(scenes[n].name, f"made of {scenes[n].source}", (swipes[n],), swipes[n].id))
+    subsections += [
         _side_by_side([scene for scene in scenes if scene.source == source], limit)
         for source in dict.fromkeys(scene.source for scene in scenes)
         if sum(scene.source == source for scene in scenes) > 1
     ]
     lead = "Drag the line, or move it with the arrow keys. Both images have the same stretch, that of the cleared one."
-    return Section("scenes", "Scenes", lead, parts), swipes
+    return Section("scenes", "Scenes", lead, subsections), swipes
 
 
-def scene_provenance(scenes: Sequence[Scene]) -> list[Line]:
+def scene_provenance(scenes: Sequence[ReportedScene]) -> list[Line]:
     """Rows of the table of what was run on what."""
     return [
         Line(
@@ -110,8 +122,8 @@ def scene_provenance(scenes: Sequence[Scene]) -> list[Line]:
     ]
 
 
-def _swipe(scene: Scene, id_: str, limit: int) -> Swipe:
-    """Half of the bytes go to the images, of which the cloudy one is smoother, and the rest to the layers."""
+def _swipe(scene: ReportedScene, id_: str, limit: int) -> Swipe:
+    """Half of the bytes go to the images, of which the cloudy one is smoother, and the rest to the overlays."""
     before, after = true_colour(scene.before, scene.after, scene.bands)
     height, width = scene.opacity.shape
     facts = (
@@ -126,8 +138,8 @@ def _swipe(scene: Scene, id_: str, limit: int) -> Swipe:
         picture(before, limit * 3 // 10, f"Before clearing: {scene.source} with its clouds, {_colours(scene)}"),
         picture(after, limit * 4 // 10, f"After clearing: {scene.name}, {_colours(scene)}"),
         (
-            opacity_layer(scene.opacity, limit * 15 // 100, scene.name),
-            uncertainty_layer(scene.uncertainty, limit * 15 // 100, scene.name),
+            opacity_overlay(scene.opacity, limit * 15 // 100, scene.name),
+            uncertainty_overlay(scene.uncertainty, limit * 15 // 100, scene.name),
         ),
         facts,
         tuple(scene.notes),
@@ -135,7 +147,7 @@ def _swipe(scene: Scene, id_: str, limit: int) -> Swipe:
     )
 
 
-def _side_by_side(scenes: Sequence[Scene], limit: int) -> Part:
+def _side_by_side(scenes: Sequence[ReportedScene], limit: int) -> Subsection:
     shown = []
     for scene in scenes:
         _, after = true_colour(scene.before, scene.after, scene.bands)
@@ -143,10 +155,10 @@ def _side_by_side(scenes: Sequence[Scene], limit: int) -> Part:
         caption = f"{scene.name}: mean opacity {scene.replaced:.3f}"
         shown.append((picture(after, limit // (4 * len(scenes)), f"After clearing: {scene.name}"), caption))
     blocks: tuple[Block, ...] = (Pictures("Results of one input, side by side", shown),)
-    return Part(
+    return Subsection(
         f"Results of {scenes[0].source}", "Where they differ, nothing in the image decides between them.", blocks
     )
 
 
-def _colours(scene: Scene) -> str:
+def _colours(scene: ReportedScene) -> str:
     return "true colour" if len(scene.bands) == 3 else f"{scene.bands[0]} in grey"

@@ -22,16 +22,16 @@ def translator_table(record: Mapping[str, Any]) -> str:
     archive, name = record["archive"], record["translator"]["name"]
     title = f"{name}, seen by {record['land_cover']['name']}: "
     title += f"{record['n']:,} cloudy and {record['n']:,} clear patches of {archive['split']}, seed {record['seed']}"
-    parts = [[title], _distances(record), _inception(record["inception"])]
+    paragraphs = [[title], _distances(record), _inception(record["inception"])]
     if record["paired"]:
-        parts.append(_paired(record["paired"]))
+        paragraphs.append(_paired(record["paired"]))
     if record["downstream"]:
-        parts.append(_downstream(record["downstream"]))
+        paragraphs.append(_downstream(record["downstream"]))
     if record["labels"]:
-        parts.append(_labels(record["labels"]))
+        paragraphs.append(_labels(record["labels"]))
     if record["notes"]:
-        parts.append([f"note: {note}" for note in record["notes"]])
-    return "\n\n".join("\n".join(lines) for lines in parts)
+        paragraphs.append([f"note: {note}" for note in record["notes"]])
+    return "\n\n".join("\n".join(lines) for lines in paragraphs)
 
 
 def _distances(record: Mapping[str, Any]) -> list[str]:

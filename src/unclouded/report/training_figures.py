@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from unclouded.bands import NAMES
-from unclouded.report.figures import natural_colour, save_figure, white_point
+from unclouded.report.colour import natural_colour, white_point
+from unclouded.report.figures import save_figure
 
 
 def draw_cycles(images: Mapping[str, NDArray[np.float32]], path: Path) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import io
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
 from unclouded.errors import FileError, InputError
+from unclouded.files import write_bytes
 
 CHECKPOINT = "checkpoint.pt"
+
+_FREE = ("data", "training.steps", "training.checkpoint_every", "training.patience")
+"""Settings that a resumed run may have changed: words for the header, and when to save and to end."""
 
 
 def check_start(output: Path, resume: bool) -> None:
@@ -41,20 +47,43 @@ def read_checkpoint(output: Path) -> dict[str, Any]:
     return state
 
 
+def check_settings(output: Path, state: dict[str, Any], settings: BaseModel) -> None:
+    """Check that a run goes on with the settings that its checkpoint was made under.
+
+    Those of `_FREE` may be others: a run may go on for longer than it was meant to.
+
+    Args:
+        output: folder of the run.
+        state: of the checkpoint.
+        settings: of this run.
+
+    Raises:
+        InputError: naming each setting that differs, with both values.
+    """
+    saved, asked = _flat(json.loads(state["settings"])), _flat(settings.model_dump(mode="json"))
+    differing = [
+        f"{name} was {saved.get(name)}, is {asked.get(name)}"
+        for name in sorted(saved.keys() | asked.keys())
+        if saved.get(name) != asked.get(name) and name not in _FREE
+    ]
+    if differing:
+        raise InputError(f"{output}: {'; '.join(differing)}: resume with the settings of the run, or start a new one")
+
+
+def _flat(settings: dict[str, Any], parent: str = "") -> dict[str, Any]:
+    """Give nested settings by their whole names, such as `training.steps`."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{parent}{name}.") if isinstance(value, dict) else {f"{parent}{name}": value}
+    return flat
+
+
 def write_checkpoint(state: dict[str, Any], output: Path) -> None:
     """Write the checkpoint of a run's folder; the one before stays until this one is complete.
 
     Raises:
         FileError: it cannot be written.
     """
-    aside = output / ".checkpoint.part"
-    try:
-        torch.save(state, aside)
-        os.replace(aside, output / CHECKPOINT)
-    except (OSError, RuntimeError) as error:
-        # torch tells a full disk by a RuntimeError of its own.
-        aside.unlink(missing_ok=True)
-        what = " ".join(str(error).split())[:200]
-        raise FileError(
-            f"{output / CHECKPOINT}: cannot be written ({what}); make room, and go on with --resume"
-        ) from error
+    data = io.BytesIO()
+    torch.save(state, data)
+    write_bytes(data.getvalue(), output / CHECKPOINT, "make room, and go on with --resume")

@@ -11,21 +11,38 @@ from unclouded import bands
 from unclouded.data.collection import Collection
 from unclouded.data.cutouts import cut_out
 from unclouded.data.patch import Patch
+from unclouded.data.samplers import Share, whole
 from unclouded.data.seasons import change_level
 from unclouded.errors import InputError
-from unclouded.models.generator import GUIDES, Observation
-from unclouded.training.skies import Simulated, drop_bands, put_under_skies
+from unclouded.guides import RADAR
+from unclouded.models.generator import Observation
+from unclouded.training.simulated_clouds import Simulated, drop_bands, simulate_clouds
 
 SIDE = 192
 """Side in pixels of every training image: cut from larger ones; smaller ones are continued by their mirror."""
 
 
 class CollectionSource:
-    """Draws batches from real images; all that is random comes from `rng`, whose state is all that must be kept."""
+    """Draws batches from real images; all that is random comes from `rng`, whose state is all that must be kept.
 
-    def __init__(self, collection: Collection, rng: torch.Generator, *, radar: bool = True) -> None:
-        """Draw from `collection`; without `radar`, every image loses its own."""
-        self.rng, self._radar = rng, radar
+    `rng` gives each image of a batch a seed of its own, so that a process need not draw the others' images.
+    """
+
+    def __init__(
+        self, collection: Collection, rng: torch.Generator, *, radar: bool = True, share: Share = whole
+    ) -> None:
+        """Draw from a collection.
+
+        Args:
+            collection: of images.
+            rng: of everything.
+            radar: whether images show their radar.
+            share: of each batch, that this process draws.
+
+        Raises:
+            InputError: the collection holds no clear image.
+        """
+        self.rng, self._radar, self._share = rng, radar, share
         self.clear = {
             level: [_large_enough(patch) for patch in collection.clear if patch.level == level]
             for level in {patch.level for patch in collection.clear}
@@ -38,24 +55,25 @@ class CollectionSource:
         self.cutouts = [cut_out(patch) for patch in collection.broken]
 
     def simulated(self, size: int) -> Simulated:
-        """Draw `size` clear images and put them under simulated skies."""
-        patches = [self._draw("L1C" if torch.rand((), generator=self.rng) < 0.5 else "L2A") for _ in range(size)]
-        return put_under_skies(self._stack(patches), self.rng, self.overcast, self.cutouts)
+        """Draw this process's share of `size` clear images, and simulate clouds over them."""
+        made = []
+        for rng in self._generators(size):
+            patch = self._draw("L1C" if torch.rand((), generator=rng) < 0.5 else "L2A", rng)
+            made.append(simulate_clouds(self._stack([patch]), rng, self.overcast, self.cutouts))
+        return Simulated.cat(made)
 
     def unpaired(self, size: int) -> tuple[Observation, Observation]:
-        """Draw `size` real cloudy images, and as many real clear ones of the same levels and bands.
+        """Draw this process's share of `size` real cloudy images, with real clear ones of the same levels and bands.
 
         Raises:
             InputError: the collection holds no cloudy image.
         """
         if not self.cloudy:
             raise InputError("The collection holds no cloudy image; name at least one under `cloudy`.")
-        cloudy = [self.cloudy[int(torch.randint(len(self.cloudy), (), generator=self.rng))] for _ in range(size)]
-        clear = [self._draw(patch.level) for patch in cloudy]
-        x, y = self._stack([self._cut(patch) for patch in cloudy]), self._stack(clear)
-        present = torch.stack([drop_bands(bool(is_l2a), self.rng) for is_l2a in x.level]) * x.present * y.present
-        y = y._replace(optical=change_level(y.optical, y.level, x.level, self.rng), level=x.level)
-        x, y = (part._replace(present=present, optical=part.optical * present[:, :, None, None]) for part in (x, y))
+        pairs = [self._pair(rng) for rng in self._generators(size)]
+        x, y = (
+            Observation(*(torch.cat(fields) for fields in zip(*side, strict=True))) for side in zip(*pairs, strict=True)
+        )
         return x, y
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,33 +83,47 @@ class CollectionSource:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
 
-    def _draw(self, level: str) -> Patch:
+    def _generators(self, size: int) -> list[torch.Generator]:
+        seeds = torch.randint(2**62, (size,), generator=self.rng)[self._share(size)]
+        return [torch.Generator().manual_seed(seed) for seed in seeds.tolist()]
+
+    def _pair(self, rng: torch.Generator) -> tuple[Observation, Observation]:
+        cloudy = self.cloudy[int(torch.randint(len(self.cloudy), (), generator=rng))]
+        clear = self._draw(cloudy.level, rng)
+        x, y = self._stack([_cut(cloudy, rng)]), self._stack([clear])
+        present = drop_bands(cloudy.level == "L2A", rng) * x.present * y.present
+        y = y._replace(optical=change_level(y.optical, y.level, x.level, rng), level=x.level)
+        x, y = (part._replace(present=present, optical=part.optical * present[:, :, None, None]) for part in (x, y))
+        return x, y
+
+    def _draw(self, level: str, rng: torch.Generator) -> Patch:
         pool = self.clear.get(level) or next(iter(self.clear.values()))
-        return self._cut(pool[int(torch.randint(len(pool), (), generator=self.rng))])
-
-    def _cut(self, patch: Patch) -> Patch:
-        quarter, mirror = torch.randint(4, (2,), generator=self.rng).tolist()
-        height, width = patch.optical.shape[-2:]
-        row = int(torch.randint(height - SIDE + 1, (), generator=self.rng))
-        column = int(torch.randint(width - SIDE + 1, (), generator=self.rng))
-
-        def cut(image: np.ndarray) -> np.ndarray:
-            image = np.rot90(image[:, row : row + SIDE, column : column + SIDE], quarter, (1, 2))
-            return image[..., ::-1].copy() if mirror % 2 else image.copy()
-
-        radar = None if patch.radar is None else cut(patch.radar)
-        return Patch(patch.name, patch.place, patch.level, cut(patch.optical), patch.bands, radar)
+        return _cut(pool[int(torch.randint(len(pool), (), generator=rng))], rng)
 
     def _stack(self, patches: list[Patch]) -> Observation:
-        empty = np.zeros((len(GUIDES), SIDE, SIDE), np.float32)
+        empty = np.full((len(RADAR.channels), SIDE, SIDE), np.nan, np.float32)
         radar = [p.radar if self._radar else None for p in patches]
         return Observation.of(
             torch.stack([torch.from_numpy(patch.optical) for patch in patches]),
             torch.stack([_present(patch) for patch in patches]),
             torch.tensor([float(patch.level == "L2A") for patch in patches]),
-            guides=torch.stack([torch.from_numpy(empty if image is None else image) for image in radar]),
-            guided=torch.tensor([[float(image is not None)] * len(GUIDES) for image in radar]),
+            guides={RADAR.name: torch.stack([torch.from_numpy(empty if image is None else image) for image in radar])},
         )
+
+
+def _cut(patch: Patch, rng: torch.Generator) -> Patch:
+    """Take a random square in a random orientation."""
+    quarter, mirror = torch.randint(4, (2,), generator=rng).tolist()
+    height, width = patch.optical.shape[-2:]
+    row = int(torch.randint(height - SIDE + 1, (), generator=rng))
+    column = int(torch.randint(width - SIDE + 1, (), generator=rng))
+
+    def cut(image: np.ndarray) -> np.ndarray:
+        image = np.rot90(image[:, row : row + SIDE, column : column + SIDE], quarter, (1, 2))
+        return image[..., ::-1].copy() if mirror % 2 else image.copy()
+
+    radar = None if patch.radar is None else cut(patch.radar)
+    return Patch(patch.name, patch.place, patch.level, cut(patch.optical), patch.bands, radar)
 
 
 def _present(patch: Patch) -> torch.Tensor:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
+from unclouded.models.blocks import to_grid
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import compose
+from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import ErrorSettings
 from unclouded.training import objectives
-from unclouded.training.skies import Simulated
+from unclouded.training.simulated_clouds import Simulated
 
 _AT_ONCE = 1024
 """Pixels in a step: of all images alike, since one image's errors have much in common."""
@@ -44,8 +45,7 @@ def teach_error_head(
     batch: int,
     precision: torch.autocast,
     rng: torch.Generator,
-    *,
-    quiet: bool = False,
+    progress: TrainingProgress = silent_training,
 ) -> float:
     """Look at the errors of what a network makes of simulated images, and fit its error head to them.
 
@@ -59,13 +59,16 @@ def teach_error_head(
         batch: images drawn at once.
         precision: under which the network runs.
         rng: of latents, pixels and their order.
-        quiet: show no progress.
+        progress: told each batch.
 
     Returns:
-        The mean of `objectives.foreseen_error` over all pixels afterwards.
+        The mean of `objectives.laplace_nll` over all pixels afterwards.
     """
-    batches = tqdm(range(-(-settings.images // batch)), unit="batch", desc="errors", disable=True if quiet else None)
-    parts = [_look(generator, draw(batch), settings.pixels, precision, rng) for _ in batches]
+    parts = []
+    batches = -(-settings.images // batch)
+    for number in range(batches):
+        parts.append(_sample_pixels(generator, draw(batch), settings.pixels, precision, rng))
+        progress("errors", number + 1, batches, {})
     pixels = Pixels(*(torch.cat(part) for part in zip(*parts, strict=True)))
     head = generator.error.requires_grad_(True)
     head.begin(rng)
@@ -76,7 +79,7 @@ def teach_error_head(
             group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
         some = torch.randint(len(pixels.error), (_AT_ONCE,), generator=rng).to(pixels.error.device)
         seen, context, code, error = (part[some] for part in pixels)
-        loss = objectives.foreseen_error(head.of_pixels(seen, context, code), error, weight)
+        loss = objectives.laplace_nll(head.of_pixels(seen, context, code), error, weight)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
@@ -84,11 +87,11 @@ def teach_error_head(
     head.requires_grad_(False)
     with torch.no_grad():
         found = head.of_pixels(pixels.seen, pixels.context, pixels.code)
-        return float(objectives.foreseen_error(found, pixels.error, weight))
+        return float(objectives.laplace_nll(found, pixels.error, weight))
 
 
 @torch.no_grad()
-def _look(
+def _sample_pixels(
     generator: ContextGenerator, batch: Simulated, count: int, precision: torch.autocast, rng: torch.Generator
 ) -> Pixels:
     """Take `count` random pixels of each image of a batch, or as many as hold data."""
@@ -107,12 +110,13 @@ def _look(
     error = ((compose(x.optical, made) - batch.truth).abs() * there).sum(1, keepdim=True) / there.sum(1, keepdim=True)
     error, whole = F.avg_pool2d(error, 2)[:, 0], F.avg_pool2d(x.valid, 2)[:, 0] == 1
     context = generator.error.enlarge(context)
+    code = to_grid(code, *seen.shape[2:]).expand(-1, *seen.shape[2:], -1)
     taken = []
     for index in range(len(whole)):
         rows, columns = torch.nonzero(whole[index], as_tuple=True)
         some = torch.randperm(len(rows), generator=rng)[:count].to(rows.device)
         row, column = rows[some], columns[some]
         features, ground = seen[index][:, row, column].T, context[index][:, row, column].T
-        described = code[index].expand(len(some), -1)
+        described = code[index, row, column]
         taken.append(Pixels(features.float(), ground.float(), described.float(), error[index][row, column]))
     return Pixels(*(torch.cat(part) for part in zip(*taken, strict=True)))

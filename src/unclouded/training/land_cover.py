@@ -12,15 +12,15 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from unclouded.errors import InputError, UncloudedError
 from unclouded.evaluation.land_cover import LabelledImages, check_bands, choose_threshold, decide, image_f1, predict
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, save_land_cover
 from unclouded.precision import autocast
+from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import LandCoverSettings
-from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
+from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, write_checkpoint
 from unclouded.training.label_objectives import distribution_loss, presence_loss, reduce_labels
 from unclouded.training.ranks import Ranks
 from unclouded.training.run_log import RunLog
@@ -47,7 +47,7 @@ class Patches(Protocol):
         """Mean and standard deviation (13,) of the bands' reflectance."""
 
     def shuffled(self) -> Iterator[LabelledImages]:
-        """Batches to train on, for ever, from the position on."""
+        """This process's share of batches to train on, for ever, from the position on."""
 
     def in_order(self) -> Iterator[LabelledImages]:
         """Every patch once, as it is."""
@@ -67,7 +67,7 @@ class Data(NamedTuple):
     sha256: str = ""
 
 
-class Training:
+class LandCoverTraining:
     """Everything a run needs to go on: network, optimiser, moving average, randomness, and the best so far."""
 
     _PARTS = ("classifier", "average", "optimiser", "patches")
@@ -85,12 +85,13 @@ class Training:
         classifier = LandCover(model)
         self.classifier: LandCover = classifier.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.classifier).requires_grad_(False)
-        ranks.share(self.classifier, "features", "classify")
-        rate = settings.training
+        ranks.check_batch("training.batch", settings.training.batch)
+        ranks.divide(self.classifier, "features", "classify")
+        config = settings.training
         self.optimiser = torch.optim.AdamW(
-            self.classifier.parameters(), rate.learning_rate, weight_decay=rate.weight_decay, fused=True
+            self.classifier.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        self.rng = torch.Generator().manual_seed(rate.seed)
+        self.rng = torch.Generator().manual_seed(config.seed)
         self.step, self.best, self.best_step = 0, -1.0, 0
 
     def state(self) -> dict[str, Any]:
@@ -125,13 +126,18 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether all steps are taken, or the patience is over."""
-        rate = self.settings.training
-        waited = (self.step - self.best_step) / rate.validate_every
-        return self.step >= rate.steps or (rate.patience > 0 and waited >= rate.patience)
+        config = self.settings.training
+        waited = (self.step - self.best_step) / config.validate_every
+        return self.step >= config.steps or (config.patience > 0 and waited >= config.patience)
 
 
 def train(
-    settings: LandCoverSettings, data: Data, output: Path, resume: bool = False, ranks: Ranks | None = None
+    settings: LandCoverSettings,
+    data: Data,
+    output: Path,
+    resume: bool = False,
+    ranks: Ranks | None = None,
+    progress: TrainingProgress = silent_training,
 ) -> Path:
     """Train a classifier and return the path of its weights: the moving average with the best F1 on validation.
 
@@ -143,10 +149,11 @@ def train(
         resume: go on from `checkpoint.pt`.
         ranks: the processes that train together; this one alone, on the CPU, unless given. On the CPU a resumed run
             gives the very weights of an undisturbed one.
+        progress: told each step with its loss.
 
     Raises:
-        InputError: the folder holds a run and `resume` was not asked for, or there is none to resume; the training
-            data show fewer than two classes.
+        InputError: the folder holds a run and `resume` was not asked for, or there is none to resume, or it had
+            other settings; the training data show fewer than two classes.
         FileError: the checkpoint cannot be read.
         UncloudedError: the loss is no longer finite; the last good checkpoint stays.
     """
@@ -155,51 +162,51 @@ def train(
     if shown < 2:
         raise InputError(f"{shown} class among the labels of the training patches; a classifier needs two or more.")
     ranks = ranks or Ranks()
-    training = Training(settings, data, ranks)
+    training = LandCoverTraining(settings, data, ranks)
     first = next(iter(data.validation.in_order()))
     check_bands(training.classifier.settings, first.observation.present, first.ids)
     if resume:
-        training.restore(read_checkpoint(output))
+        state = read_checkpoint(output)
+        check_settings(output, state, settings)
+        training.restore(state)
     else:
         statistics = data.train.statistics()
         for network in (training.classifier, training.average):
             network.standardise_by(*statistics)
     ranks.by_first(lambda: output.mkdir(parents=True, exist_ok=True))
-    rate = settings.training
+    config = settings.training
     log = RunLog(output, training.step) if ranks.first else None
     losses: list[float] = []
     started = time.monotonic()
     batches = data.train.shuffled()
-    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
-        while not training.finished:
-            loss = _step(training, next(batches))
-            if not math.isfinite(loss):
-                where = f"loss or gradient not finite at step {training.step}"
-                raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
-            losses.append(loss)
-            training.step += 1
-            bar.update()
-            if training.step % rate.validate_every == 0 or training.step == rate.steps:
-                metrics = ranks.by_first(lambda: _validate(training, data, output))
-                if metrics["f1"] > training.best:
-                    training.best, training.best_step = metrics["f1"], training.step
-                entry = {"loss": float(np.mean(losses))} | metrics
-                losses.clear()
-                bar.set_postfix(loss=f"{entry['loss']:.3f}", f1=f"{entry['f1']:.3f}", best=f"{training.best:.3f}")
-                if log is not None:
-                    log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
-                    write_checkpoint(training.state(), output)
+    while not training.finished:
+        loss = _step(training, ranks.gathered(next(batches), config.batch))
+        if not math.isfinite(loss):
+            where = f"loss or gradient not finite at step {training.step}"
+            raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
+        losses.append(loss)
+        training.step += 1
+        progress("steps", training.step, config.steps, {"loss": loss})
+        if training.step % config.validate_every == 0 or training.step == config.steps:
+            metrics = ranks.by_first(lambda: _validate(training, data, output))
+            if metrics["f1"] > training.best:
+                training.best, training.best_step = metrics["f1"], training.step
+            entry = {"loss": float(np.mean(losses))} | metrics
+            losses.clear()
+            if log is not None:
+                log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
+                write_checkpoint(training.state(), output)
     return output / "weights.safetensors"
 
 
-def _step(training: Training, batch: LabelledImages) -> float:
+def _step(training: LandCoverTraining, batch: LabelledImages) -> float:
     """One update of the classifier and of its moving average; returns the loss, NaN if a gradient is not finite."""
-    settings, rate = training.settings, training.settings.training
+    settings, config = training.settings, training.settings.training
     for group in training.optimiser.param_groups:
-        group["lr"] = rate.learning_rate * _schedule(training.step, settings)
+        group["lr"] = config.learning_rate * _schedule(training.step, settings)
     labels = reduce_labels(batch.labels, settings.label_reduction, training.rng).to(training.ranks.device)
     training.classifier.train()
-    with autocast(training.ranks.device, rate.precision):
+    with autocast(training.ranks.device, config.precision):
         features = training.classifier.features(batch.observation)
     logits = training.classifier.classify(features)
     loss = (distribution_loss if settings.output == "softmax" else presence_loss)(logits, labels)
@@ -211,7 +218,7 @@ def _step(training: Training, batch: LabelledImages) -> float:
         return math.nan
     training.optimiser.step()
     # Early on the average follows closely, so that it forgets the random beginning.
-    share = 1 - min(rate.average, (1 + training.step) / (10 + training.step))
+    share = 1 - min(config.average, (1 + training.step) / (10 + training.step))
     with torch.no_grad():
         own, theirs = training.average.state_dict(), training.classifier.state_dict()
         for name, tensor in own.items():
@@ -222,7 +229,7 @@ def _step(training: Training, batch: LabelledImages) -> float:
     return float(loss.detach())
 
 
-def _validate(training: Training, data: Data, output: Path) -> dict[str, float]:
+def _validate(training: LandCoverTraining, data: Data, output: Path) -> dict[str, float]:
     """Measure the moving average, and write it to `weights.safetensors` if it is the best so far."""
     settings = training.settings
     precision = settings.training.precision

@@ -1,8 +1,9 @@
 """Training by several processes, such as `torchrun` starts: one batch, of which each works on its part.
 
-Every process draws the same batch and the same latents and knows the results for all of it; only the networks' work
-is divided. So a run on several GPUs is, to rounding, the run on one at the same batch, whatever the terms of the loss
-make of a batch as a whole: nothing else in the training needs to know how many processes there are.
+Every process reads its share of a batch, draws the same latents as the others, and is told the images and the results
+of all of it; reading and the networks' work are divided. So a run on several GPUs is, to rounding, the run on one at
+the same batch, whatever the terms of the loss make of a batch as a whole: nothing else in the training needs to know
+how many processes there are.
 """
 
 from __future__ import annotations
@@ -43,7 +44,34 @@ class Ranks:
         """Whether this is the process that writes files and tells how far it is."""
         return self.number == 0
 
-    def share(self, network: nn.Module, *methods: str) -> None:
+    def check_batch(self, setting: str, size: int) -> None:
+        """Check that a batch has an image for each process.
+
+        Raises:
+            InputError: it has not; the message gives the number that has.
+        """
+        if size < self.count:
+            raise InputError(
+                f"{setting} is {size}, and {self.count} processes train together, each on its part of a batch: "
+                f"give {setting}={self.count} or more, or start {size}"
+            )
+
+    def share_of(self, size: int) -> slice:
+        """Which images of a batch of `size` are for this process to read; all, where it works alone."""
+        if self._apart:
+            return slice(0, size)
+        sizes = self._sizes(size)
+        start = sum(sizes[: self.number])
+        return slice(start, start + sizes[self.number])
+
+    def gathered(self, values: T, size: int) -> T:
+        """Put together what the processes read, each its share of a batch of `size`: tensors in nested tuples."""
+        if self._apart:
+            return values
+        sizes = self._sizes(size)
+        return _each(values, lambda part: _gathered(part.to(self.device), sizes).to(part.device))
+
+    def divide(self, network: nn.Module, *methods: str) -> None:
         """Divide calls of some methods of a network; batches come first in all tensors that they take and give.
 
         Batch normalisation in it takes the statistics of the whole batch.
@@ -81,12 +109,12 @@ class Ranks:
     def _divided(self, method: Callable[..., T], *inputs: object) -> T:
         if self._apart:
             return method(*inputs)
-        size = len(next(_tensors(inputs)))
-        if size < self.count:
-            raise InputError(f"a batch of {size} for {self.count} processes; make the batch larger, or start fewer")
-        sizes = [size // self.count + (rank < size % self.count) for rank in range(self.count)]
+        sizes = self._sizes(len(next(_tensors(inputs))))
         mine = _each(inputs, lambda tensor: _apply(_Take, tensor, sizes, self.number))
         return _each(method(*mine), lambda tensor: _apply(_Gather, tensor, sizes, self.number))
+
+    def _sizes(self, size: int) -> list[int]:
+        return [size // self.count + (rank < size % self.count) for rank in range(self.count)]
 
     def _normalised(self, norm: nn.BatchNorm2d, h: Tensor) -> Tensor:
         """Batch normalisation (Ioffe and Szegedy 2015, algorithm 1) over the parts of all processes."""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from unclouded.errors import FileError
+
 
 class RunLog:
     """One JSON line per validation in `log.jsonl`, and TensorBoard's events beside it, if that is installed.
@@ -27,10 +29,19 @@ class RunLog:
         path.write_text("".join(f"{line}\n" for line in kept))
 
     def write(self, entry: dict[str, float]) -> None:
-        """Append an entry, which holds its `step`."""
+        """Append an entry, which holds its `step`.
+
+        Raises:
+            FileError: it cannot be written.
+        """
         self._events(entry)
-        with self._path.open("a") as file:
-            file.write(json.dumps({name: round(value, 6) for name, value in entry.items()}) + "\n")
+        try:
+            with self._path.open("a") as file:
+                file.write(json.dumps({name: round(value, 6) for name, value in entry.items()}) + "\n")
+        except OSError as error:
+            raise FileError(
+                f"{self._path}: cannot be written ({error.strerror}); make room, and go on with --resume"
+            ) from error
 
 
 def _tensorboard_events(output: Path, step: int) -> Callable[[dict[str, float]], None]:

@@ -6,41 +6,43 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from unclouded.errors import InputError, UncloudedError
+from unclouded.inference import InferenceConfig
 from unclouded.models.cloud_generator import CloudSettings
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.generator import Generator, Observation
 from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
-from unclouded.models.weights import Header, save_generator, start_from
+from unclouded.models.weights import Header, load_generator, save_generator, start_from
 from unclouded.precision import autocast
+from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import TranslatorSettings
-from unclouded.training.checkpoint import check_start, read_checkpoint, write_checkpoint
+from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, write_checkpoint
 from unclouded.training.error_head import teach_error_head
 from unclouded.training.image_pool import ImagePool
 from unclouded.training.ranks import Ranks
 from unclouded.training.run_log import RunLog
-from unclouded.training.simulated import simulated_terms
-from unclouded.training.skies import Simulated
-from unclouded.training.unpaired import frozen, generating_terms, judging_terms
+from unclouded.training.simulated_clouds import Simulated
+from unclouded.training.simulated_terms import simulated_terms
+from unclouded.training.unpaired_terms import discriminator_terms, frozen, generator_terms
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where batches come from, such as `training.archive_source.ArchiveSource`."""
 
     def simulated(self, size: int) -> Simulated:
-        """Draw clear images under simulated skies."""
+        """Draw clear images under simulated clouds: this process's share of `size`."""
 
     def unpaired(self, size: int) -> tuple[Observation, Observation]:
-        """Draw cloudy images, and as many clear ones."""
+        """Draw cloudy images, and as many clear ones: this process's share of `size`."""
 
     def state_dict(self) -> dict[str, Any]:
         """The position."""
@@ -49,43 +51,56 @@ class Source(Protocol):
         """Go on from a position."""
 
 
-Validate = Callable[["Training"], dict[str, float]]
+WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
+"""In a run's folder: the moving average as it is, and as it was when it was best (see `training.validation`)."""
+
+Validate = Callable[["TranslatorTraining"], dict[str, float]]
 """Measures the moving average; what it gives is logged."""
 
 
-class Training:
+class TranslatorTraining:
     """Everything a run needs to go on: networks, optimisers, moving average, pools, randomness and the step."""
 
-    _PARTS = ("translator", "average", "optimiser", "judges")
+    _PARTS = ("translator", "average", "optimiser", "discriminator_optimiser")
 
     def __init__(self, settings: TranslatorSettings, ranks: Ranks | None = None) -> None:
         torch.manual_seed(settings.training.seed)
         self.ranks = ranks = ranks or Ranks()
         self.settings, self.device = settings, ranks.device
-        networks = Translator(sizes_of(settings))
+        if settings.loss.simulated:
+            ranks.check_batch("training.batch", settings.training.batch)
+        if settings.loss.unpaired:
+            ranks.check_batch("unpaired.batch", settings.unpaired.batch)
+        # Validation must see the network as it is when its weights are read.
+        networks = Translator(sizes_of(settings), inference_of(settings))
         start = settings.training.start
         self.steps_before = 0 if start is None else start_from(networks.g_xy, start)
         self.translator: Translator = networks.to(self.device, memory_format=networks.memory_format)  # type: ignore[call-overload]
         self.average: Generator = copy.deepcopy(self.translator.g_xy).requires_grad_(False)
-        ranks.share(self.translator.g_xy, "spread", "translate")
-        ranks.share(self.translator.g_xy.get_submodule("context"), "forward")
-        for name in Translator.GENERATING[1:] + Translator.JUDGING:
-            ranks.share(getattr(self.translator, name), "forward")
-        rate = settings.training
+        ranks.divide(self.translator.g_xy, "spread", "translate")
+        ranks.divide(self.translator.g_xy.get_submodule("context"), "forward")
+        for name in Translator.GENERATORS_AND_ENCODERS[1:] + Translator.DISCRIMINATORS:
+            ranks.divide(getattr(self.translator, name), "forward")
+        config = settings.training
         self.optimiser = torch.optim.AdamW(
-            self.translator.parts(Translator.GENERATING if settings.loss.unpaired else ("g_xy",)),
-            rate.learning_rate,
-            rate.betas,
-            weight_decay=rate.weight_decay,
+            self.translator.parts(Translator.GENERATORS_AND_ENCODERS if settings.loss.unpaired else ("g_xy",)),
+            config.learning_rate,
+            config.betas,
+            weight_decay=config.weight_decay,
             fused=True,
         )
-        self.judges = torch.optim.Adam(
-            self.translator.parts(Translator.JUDGING), settings.unpaired.discriminator_rate, (0.5, 0.999)
+        self.discriminator_optimiser = torch.optim.Adam(
+            self.translator.parts(Translator.DISCRIMINATORS), settings.unpaired.discriminator_rate, (0.5, 0.999)
         )
-        self.rng = torch.Generator().manual_seed(rate.seed)
+        self.rng = torch.Generator().manual_seed(config.seed)
         self.pools = {name: ImagePool(settings.unpaired.pool, self.rng) for name in ("y", "x")}
         self.step = 0
         self.best: dict[str, float] = {}
+
+    @property
+    def foresees_errors(self) -> bool:
+        """Whether the network has an error head, and it is to learn when all steps are taken."""
+        return isinstance(self.average, ContextGenerator) and self.settings.error.images > 0
 
     def state(self) -> dict[str, Any]:
         """What `restore` takes."""
@@ -125,12 +140,13 @@ def sizes_of(settings: TranslatorSettings) -> TranslatorSizes:
 
 def train(
     settings: TranslatorSettings,
-    source: Callable[[torch.Generator], Source],
+    source: Callable[[torch.Generator], BatchSource],
     output: Path,
     *,
     resume: bool = False,
     ranks: Ranks | None = None,
     validate: Validate | None = None,
+    progress: TrainingProgress = silent_training,
 ) -> Path:
     """Train the networks and return the path of G_XY's weights.
 
@@ -142,68 +158,78 @@ def train(
         ranks: the processes that train together; this one alone, on the CPU, unless given. On the CPU a resumed run
             gives the very weights of an undisturbed one.
         validate: measures the networks every `validate_every` steps.
+        progress: told each step with its terms.
 
     Raises:
-        InputError: the folder holds a run and `resume` was not asked for, or there is none to resume.
+        InputError: the folder holds a run and `resume` was not asked for, there is none to resume, or it had other
+            settings.
         FileError: the checkpoint cannot be read.
         UncloudedError: a term is no longer finite; the last good checkpoint stays.
     """
     check_start(output, resume)
-    training = Training(settings, ranks)
+    training = TranslatorTraining(settings, ranks)
     ranks = training.ranks
     ranks.by_first(lambda: output.mkdir(parents=True, exist_ok=True))
     batches = source(training.rng)
     if resume:
         state = read_checkpoint(output)
+        check_settings(output, state, settings)
         training.restore(state)
         batches.load_state_dict(state["source"])
-    rate = settings.training
+    config = settings.training
     log = RunLog(output, training.step) if ranks.first else None
     sums: dict[str, list[float]] = {}
     started = time.monotonic()
-    with tqdm(total=rate.steps, initial=training.step, unit="step", disable=None if ranks.first else True) as bar:
-        while training.step < rate.steps:
-            terms = _step(training, batches)
-            bad = [name for name, value in terms.items() if not math.isfinite(value)]
-            if bad:
-                where = f"{', '.join(bad)} not finite at step {training.step}"
-                raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
-            for name, value in terms.items():
-                sums.setdefault(name, []).append(value)
-            training.step += 1
-            bar.update()
-            last = training.step == rate.steps
-            measured = validate is not None and (last or training.step % rate.validate_every == 0)
-            if measured or last or training.step % rate.checkpoint_every == 0:
-                entry = {name: sum(values) / len(values) for name, values in sums.items()}
-                bar.set_postfix({name: f"{value:.3f}" for name, value in entry.items()})
-                if measured and validate is not None:
-                    entry |= ranks.by_first(partial(validate, training))
-                sums.clear()
-                if log is not None:
-                    log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
-                    _save(training, batches, output)
-    if rate.steps == 0 and ranks.first:
+    while training.step < config.steps:
+        terms = _step(training, batches)
+        bad = [name for name, value in terms.items() if not math.isfinite(value)]
+        if bad:
+            where = f"{', '.join(bad)} not finite at step {training.step}"
+            raise UncloudedError(f"{output}: {where}; checkpoint.pt is the last good state.")
+        for name, value in terms.items():
+            sums.setdefault(name, []).append(value)
+        training.step += 1
+        progress("steps", training.step, config.steps, terms)
+        last = training.step == config.steps
+        measured = validate is not None and (last or training.step % config.validate_every == 0)
+        if measured or last or training.step % config.checkpoint_every == 0:
+            entry = {name: sum(values) / len(values) for name, values in sums.items()}
+            if measured and validate is not None:
+                entry |= ranks.by_first(partial(validate, training))
+            sums.clear()
+            if log is not None:
+                log.write({"step": training.step, "seconds": round(time.monotonic() - started)} | entry)
+                _save(training, batches, output)
+    if config.steps == 0 and ranks.first:
         _save(training, batches, output)
-    ranks.by_first(partial(_foresee_errors, training, batches, output))
-    return output / "weights.safetensors"
+    ranks.by_first(partial(_learn_errors, training, batches, output, progress))
+    return output / WEIGHTS
 
 
-def _foresee_errors(training: Training, batches: Source, output: Path) -> None:
-    """Teach the error head of the moving average, and save it; a run that dies here begins this anew when resumed."""
-    generator, how = training.average, training.settings.error
-    if not how.images or not isinstance(generator, ContextGenerator):
+def _learn_errors(training: TranslatorTraining, batches: BatchSource, output: Path, progress: TrainingProgress) -> None:
+    """Teach the error heads of the moving average and of the run's best network, if it keeps one, and save both.
+
+    A run that dies here begins this anew when it is resumed.
+    """
+    if not training.foresees_errors:
         return
-    rate = training.settings.training
+    best, settings, device = output / BEST, training.settings, training.device
+    networks = {output / WEIGHTS: (training.average, header_of(training, output.name, finished=True))}
+    if best.exists():
+        network, header = load_generator(best)
+        networks[best] = (network.to(device), replace(header, data=settings.data))
 
     def draw(size: int) -> Simulated:
-        return _to(training.device, batches.simulated(size))
+        return _to(device, batches.simulated(size))
 
-    teach_error_head(generator, draw, how, rate.batch, _precision(training), training.rng)
-    save_generator(generator, header_of(training, output.name), output / "weights.safetensors")
+    for path, (network, header) in networks.items():
+        if isinstance(network, ContextGenerator):
+            precision = _precision(training)
+            teach_error_head(network, draw, settings.error, settings.training.batch, precision, training.rng, progress)
+            save_generator(network, header, path)
 
 
-def _step(training: Training, batches: Source) -> dict[str, float]:
+def _step(training: TranslatorTraining, batches: BatchSource) -> dict[str, float]:
     """Update generators and encoders, then the discriminators; the value of each term, NaN for a gradient that is."""
     settings, translator = training.settings, training.translator
     for group in training.optimiser.param_groups:
@@ -211,17 +237,17 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
     terms: dict[str, Tensor] = {}
     made = None
     if settings.loss.simulated:
-        simulated = _to(training.device, batches.simulated(settings.training.batch))
-        terms |= simulated_terms(translator.g_xy, simulated, training.rng, _precision(training))
-    if settings.loss.unpaired and training.step >= settings.unpaired.start:
-        x, y = (
-            Observation(*(part.to(training.device) for part in side))
-            for side in batches.unpaired(settings.unpaired.batch)
+        size = settings.training.batch
+        simulated = training.ranks.gathered(_to(training.device, batches.simulated(size)), size)
+        terms |= simulated_terms(
+            translator.g_xy, simulated, training.rng, _precision(training), settings.loss.simulated
         )
-        with _precision(training), frozen(*(getattr(translator, name) for name in Translator.JUDGING)):
-            found, made = generating_terms(
-                translator, x, y, settings.unpaired, training.rng, sameness=settings.loss.sameness > 0
-            )
+    if settings.loss.unpaired and training.step >= settings.unpaired.start:
+        size = settings.unpaired.batch
+        sides = (Observation(*(part.to(training.device) for part in side)) for side in batches.unpaired(size))
+        x, y = (training.ranks.gathered(side, size) for side in sides)
+        with _precision(training), frozen(*(getattr(translator, name) for name in Translator.DISCRIMINATORS)):
+            found, made = generator_terms(translator, x, y, settings.unpaired, training.rng, settings.loss.unpaired)
         terms |= found
     weights = settings.loss.model_dump()
     loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
@@ -234,14 +260,14 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
         terms["gradient"] = norm
     else:
         training.optimiser.step()
-    if made is not None:
+    if made is not None and (settings.loss.adversarial or settings.loss.latent_adversarial):
         with _precision(training):
-            judged = judging_terms(translator, made, training.pools, training.rng)
-        training.judges.zero_grad(set_to_none=True)
-        torch.autograd.backward(torch.stack(list(judged.values())).sum())
-        training.ranks.sum_gradients(translator.parts(Translator.JUDGING))
-        training.judges.step()
-        terms |= judged
+            found = discriminator_terms(translator, made, training.pools, training.rng)
+        training.discriminator_optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(torch.stack(list(found.values())).sum())
+        training.ranks.sum_gradients(translator.parts(Translator.DISCRIMINATORS))
+        training.discriminator_optimiser.step()
+        terms |= found
     with torch.no_grad():
         share = 1 - min(settings.training.average, (1 + training.step) / (10 + training.step))
         own, theirs = training.average.state_dict(), translator.g_xy.state_dict()
@@ -251,38 +277,49 @@ def _step(training: Training, batches: Source) -> dict[str, float]:
 
 def _to(device: torch.device, batch: Simulated) -> Simulated:
     return Simulated(
-        Observation(*(part.to(device) for part in batch.observation)), batch.truth.to(device), batch.hidden.to(device)
+        Observation(*(part.to(device) for part in batch.observation)),
+        batch.truth.to(device),
+        batch.cloud_shadow_fraction.to(device),
     )
 
 
-def _precision(training: Training) -> torch.autocast:
+def _precision(training: TranslatorTraining) -> torch.autocast:
     return autocast(training.device, training.settings.training.precision)
 
 
 def _schedule(step: int, settings: TranslatorSettings) -> float:
     """Linear warm-up, then cosine to zero; or constant for half of the steps, then linear to zero."""
-    rate = settings.training
-    warm = min((step + 1) / max(rate.warmup, 1), 1.0)
-    done = step / rate.steps
-    if rate.schedule == "linear":
+    config = settings.training
+    warm = min((step + 1) / max(config.warmup, 1), 1.0)
+    done = step / config.steps
+    if config.schedule == "linear":
         return warm * min(1.0, 2 * (1 - done))
     return min(warm, 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _save(training: Training, batches: Source, output: Path) -> None:
+def _save(training: TranslatorTraining, batches: BatchSource, output: Path) -> None:
     write_checkpoint(training.state() | {"source": batches.state_dict()}, output)
-    save_generator(training.average, header_of(training, output.name), output / "weights.safetensors")
+    save_generator(training.average, header_of(training, output.name), output / WEIGHTS)
 
 
-def header_of(training: Training, name: str) -> Header:
-    """What the weights of a run say of themselves at this step."""
+def inference_of(settings: TranslatorSettings) -> InferenceConfig:
+    """What the weights of a run say of their use."""
+    return InferenceConfig(threshold=settings.threshold, calibration=settings.calibration, doubt=settings.doubt)
+
+
+def header_of(training: TranslatorTraining, name: str, *, finished: bool = False) -> Header:
+    """What the weights of a run say of themselves at this step.
+
+    Before the run is `finished` its error head, if it has one, has learnt nothing: they say so in `data`.
+    """
     settings = training.settings
+    unfinished = training.foresees_errors and not finished
     return Header(
         name=name,
-        threshold=settings.threshold,
-        calibration=settings.calibration,
-        doubt=settings.doubt,
+        **asdict(inference_of(settings)),
         settings=settings.model_dump(mode="json"),
-        data=settings.data,
+        data=f"{settings.data} (of an unfinished run: the uncertainty has not been learnt)".strip()
+        if unfinished
+        else settings.data,
         steps=training.steps_before + training.step,
     )

@@ -11,13 +11,14 @@ from unclouded.data.archive import TABLE, Archive
 from unclouded.data.collection import load_collection
 from unclouded.data.domains import Sampling
 from unclouded.errors import InputError
-from unclouded.evaluation.suite import Loaded
+from unclouded.evaluation.suite import TrainedNetwork
 from unclouded.models.weights import load_land_cover
+from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import TranslatorSettings
 from unclouded.training.archive_source import ArchiveSource
 from unclouded.training.collection_source import CollectionSource
 from unclouded.training.ranks import Ranks
-from unclouded.training.translator import Source, train
+from unclouded.training.translator import BatchSource, train
 from unclouded.training.validation import Validation
 
 
@@ -30,6 +31,7 @@ def run(
     land_cover: str | None = None,
     ranks: Ranks | None = None,
     workers: int = 0,
+    progress: TrainingProgress = silent_training,
 ) -> Path:
     """Train on an archive, or on the images that the settings' collection names; return the path of the weights.
 
@@ -41,17 +43,20 @@ def run(
         land_cover: weights of the classifier in whose features an archive's validation patches are compared.
         ranks: the processes that train together; this one alone, on the CPU, unless given.
         workers: processes that read an archive ahead.
+        progress: told each step with its terms.
 
     Raises:
         InputError: the data are neither, or there is nothing to measure on.
     """
-    ranks = ranks or Ranks()
+    ranks, config = ranks or Ranks(), settings.training
     packed = (data / TABLE).is_file()
     if not packed and settings.training.collection is None:
         raise InputError(
             f"{data}: not an archive (it has no {TABLE}), and the settings name no `training.collection` of images "
             "in it; give a folder that `unclouded data pack` or `simulate` wrote"
         )
+    if config.crop is not None and not packed:
+        raise InputError(f"training.crop={config.crop}: only patches of an archive are cropped; give one as --data")
     if land_cover is not None and not packed:
         raise InputError(f"--land-cover {land_cover}: only an archive has validation patches; give one as --data")
     with ExitStack() as stack:
@@ -59,16 +64,26 @@ def run(
         archive = stack.enter_context(Archive(data)) if packed else None
         if archive is not None and land_cover is not None:
             classifier, header = load_land_cover(land_cover)
-            rate = settings.training
-            judge = Loaded(classifier.to(ranks.device), header)
-            validate = Validation(archive, judge, output, rate.validation_patches, rate.seed)
+            network = TrainedNetwork(classifier.to(ranks.device), header)
+            validate = Validation(archive, network, output, config.validation_patches, config.seed)
 
-        def source(rng: torch.Generator) -> Source:
+        def source(rng: torch.Generator) -> BatchSource:
             if archive is None:
-                images = load_collection(data, Path(str(settings.training.collection)))
-                return CollectionSource(images, rng, radar=settings.training.radar)
-            batch = max(settings.unpaired.batch, settings.training.batch)
-            sampling = Sampling(batch=batch, seed=settings.training.seed, matched=settings.unpaired.matched)
-            return ArchiveSource(archive, sampling, rng, radar=settings.training.radar, workers=workers)
+                images = load_collection(data, Path(str(config.collection)))
+                return CollectionSource(images, rng, radar=config.radar, share=ranks.share_of)
+            learns_errors = settings.networks == "context" and settings.error.images > 0
+            simulated = settings.loss.simulated or learns_errors
+            unpaired = config.steps > 0 and settings.loss.unpaired
+            return ArchiveSource(
+                archive,
+                simulated=Sampling(batch=config.batch, seed=config.seed) if simulated else None,
+                unpaired=Sampling(settings.unpaired.batch, config.seed, settings.unpaired.matched)
+                if unpaired
+                else None,
+                radar=config.radar,
+                crop=config.crop,
+                share=ranks.share_of,
+                workers=workers,
+            )
 
-        return train(settings, source, output, resume=resume, ranks=ranks, validate=validate)
+        return train(settings, source, output, resume=resume, ranks=ranks, validate=validate, progress=progress)

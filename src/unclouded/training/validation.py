@@ -13,14 +13,14 @@ from torch import Tensor
 
 from unclouded.data.archive import Archive
 from unclouded.data.domains import Sampling, ValidationLoader, to_observations
-from unclouded.evaluation.suite import Loaded, Measuring, evaluate
+from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
 from unclouded.models.generator import Generator, Observation, compose
 from unclouded.models.land_cover import LandCover
 from unclouded.models.translator import Translator
 from unclouded.models.weights import save_generator
 from unclouded.report.training_figures import draw_cycles, draw_distances
 from unclouded.training import objectives
-from unclouded.training.translator import Training, header_of
+from unclouded.training.translator import BEST, TranslatorTraining, header_of
 
 _SHOWN = 8
 """Pairs in the grid of x -> y -> x, and in what is measured over latents."""
@@ -39,21 +39,23 @@ class Validation:
     highest coverage. A collapsed model, whose distance may be small, has a low coverage and so cannot win.
     """
 
-    def __init__(self, archive: Archive, land_cover: Loaded[LandCover], output: Path, limit: int, seed: int) -> None:
+    def __init__(
+        self, archive: Archive, land_cover: TrainedNetwork[LandCover], output: Path, limit: int, seed: int
+    ) -> None:
         """Measure on up to `limit` validation patches of each domain of `archive`, drawn by `seed`."""
         self._archive, self._land_cover, self._output = archive, land_cover, output
-        self._measuring = Measuring(limit=limit, seed=seed, repeats=0)
+        self._config = EvaluationConfig(limit=limit, seed=seed, repeats=0)
         loader = ValidationLoader(archive, Sampling(batch=_SHOWN, seed=seed), limit=_SHOWN)
         self._pairs = to_observations(next(iter(loader)), "cpu")
 
-    def __call__(self, training: Training) -> dict[str, float]:
+    def __call__(self, training: TranslatorTraining) -> dict[str, float]:
         """Measure the moving average of G_XY, and the other networks as they are; the numbers by name."""
         header = replace(header_of(training, self._output.name), sha256=f"step {training.step}")
         record = evaluate(
             self._archive,
-            Loaded(training.average.eval(), header),
+            TrainedNetwork(training.average.eval(), header),
             self._land_cover,
-            self._measuring,
+            self._config,
             device=training.device.type,
         )
         cleared, cloudy = record["distances"]["cleared"], record["distances"]["cloudy"]
@@ -69,20 +71,20 @@ class Validation:
             mean = record["paired"]["cleared"]
             found |= {name: mean[name] for name in ("psnr", "ssim", "angle")}
         x, y = (Observation(*(part.to(training.device) for part in side)) for side in self._pairs)
-        found |= latent_measures(training.average, x, y, seed=self._measuring.seed)
+        found |= latent_measures(training.average, x, y, seed=self._config.seed)
         if training.settings.loss.unpaired:
-            images, hidden = _cycle(training.translator, x)
-            found |= hidden
+            images, cycle_errors = _cycle(training.translator, x)
+            found |= cycle_errors
             draw_cycles(images, self._output / f"cycle_{training.step:06d}.png")
         found["alarm"] = float(collapsed(found))
         self._keep(training, found)
         draw_distances(self._history() | {training.step: found}, self._output / "distances.png")
         return found
 
-    def _keep(self, training: Training, found: dict[str, float]) -> None:
-        if not training.best or rank(found) < rank(training.best):
+    def _keep(self, training: TranslatorTraining, found: dict[str, float]) -> None:
+        if not training.best or preference(found) < preference(training.best):
             training.best = found
-            save_generator(training.average, header_of(training, self._output.name), self._output / "best.safetensors")
+            save_generator(training.average, header_of(training, self._output.name), self._output / BEST)
 
     def _history(self) -> dict[int, dict[str, float]]:
         log = self._output / "log.jsonl"
@@ -104,7 +106,7 @@ def collapsed(found: dict[str, float]) -> bool:
     )
 
 
-def rank(found: dict[str, float]) -> tuple[float, ...]:
+def preference(found: dict[str, float]) -> tuple[float, ...]:
     """Order measurings, the best one lowest; see `Validation`."""
     fair = not found["alarm"] and found["coverage"] >= found["coverage_cloudy"]
     return (0.0, found["frechet"]) if fair else (1.0, -found["coverage"])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +18,9 @@ from unclouded.bands import ASSUMED_ORDER
 from unclouded.errors import InputError, UncloudedError
 from unclouded.files import QUALITY_BANDS, quality_path
 from unclouded.reading.naming import band_named, unnamed
-from unclouded.reading.raster import FAULTS, check_georeference, is_remote, open_raster
+from unclouded.reading.raster import FAULTS, check_georeference, open_raster
 from unclouded.reading.reader import find_source
+from unclouded.reading.scene_pair import find_cleared, find_input
 from unclouded.view.tiles import MapLayer, colour_map, nodata_of
 
 _TRUE_COLOUR = ("B04", "B03", "B02")
@@ -54,14 +53,15 @@ class MapScene:
 
 
 def open_map_scene(argument: str) -> MapScene:
-    """Find the files of `clear.tif` or `before.tif=clear.tif`, and what it takes to draw them.
+    """Find the files of `clear.tif` or `before.tif=clear.tif` (`reading.scene_pair`), and what it takes to draw them.
 
     Raises:
         InputError: the cleared image has no georeference, no place on the Earth or no data, or the image before lies
             elsewhere.
         FileError: a file that was named is missing, damaged or not a GeoTIFF.
     """
-    before, after = _split(argument)
+    before, cleared = find_cleared(argument)
+    after = str(cleared)
     notes: list[str] = []
     with open_raster(after) as dataset:
         check_georeference(dataset)
@@ -72,15 +72,12 @@ def open_map_scene(argument: str) -> MapScene:
         stretch = _stretch(dataset, indexes)
         notes += _slow(dataset)
     layers = {"after": MapLayer(tuple((after, index) for index in indexes), stretch)}
-    if before is None:
-        before, said = _derived_from(Path(after))
-        notes += said
-    if before is not None:
-        bands, said = _bands_before(before, bounds)
+    bands, said = _before(before, cleared, bounds)
+    if bands:
         layers["before"] = MapLayer(bands, stretch)
-        notes += said
-    quality, said = _quality(Path(after))
-    return MapScene(Path(after).name, layers | quality, bounds, zoom, notes + said)
+    notes += said
+    quality, said = _quality(cleared)
+    return MapScene(cleared.name, layers | quality, bounds, zoom, notes + said)
 
 
 def _check_place(dataset: DatasetReader, name: str) -> None:
@@ -96,31 +93,16 @@ def _check_place(dataset: DatasetReader, name: str) -> None:
         )
 
 
-def _split(argument: str) -> tuple[str | None, str]:
-    if "=" not in argument or Path(argument).exists():
-        return None, argument
-    before, _, after = argument.partition("=")
-    if not before or not after:
-        raise InputError(f"{argument}: give an image as clear.tif or before.tif=clear.tif")
-    return before, after
-
-
-def _derived_from(after: Path) -> tuple[str | None, list[str]]:
-    """Find the image before by the link of the STAC item beside the cleared one; else say how to name it."""
-    item, advice = after.with_suffix(".json"), f"name it: before.tif={after.name}"
-    if not item.is_file():
-        return None, [f"No image before clearing; {advice}"]
+def _before(
+    named: str | None, after: Path, bounds: tuple[float, float, float, float]
+) -> tuple[tuple[tuple[str, int], ...], list[str]]:
+    """Find the true colour of the image before; one that is not named may be missing, which is said."""
+    if named is not None:
+        return _bands_before(named, bounds)
     try:
-        links = json.loads(item.read_text())["links"]
-        targets = [str(link["href"]) for link in links if link["rel"] == "derived_from"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None, [f"No image before clearing: {item.name} is not a STAC item with links; {advice}"]
-    for target in targets:
-        if not is_remote(target):
-            path = item.parent / (unquote(urlsplit(target).path) if target.startswith("file://") else target)
-            if path.exists():
-                return str(path), []
-    return None, [f"No image before clearing: what {item.name} was derived from is not on this machine; {advice}"]
+        return _bands_before(find_input(after), bounds)
+    except UncloudedError as error:
+        return (), [f"No image before clearing: {error}"]
 
 
 def _bands_before(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from rasterio.warp import transform_geom
+from rasterio.warp import transform
 
 from unclouded.bands import BANDS
 from unclouded.files import QUALITY_BANDS, sha256_of
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.naming import product_name
 from unclouded.reading.raster import FAULTS, is_remote
 from unclouded.version import __version__
 
@@ -110,31 +112,66 @@ def _assets(info: SceneInfo) -> list[tuple[str, str, list[str], list[dict[str, A
 
 
 def _nodata(value: float | None) -> float | str | None:
-    return "nan" if value is not None and value != value else value
+    """As the raster extension has it; JSON has no numbers that are not finite."""
+    if value is None or math.isfinite(value):
+        return value
+    return "nan" if value != value else "inf" if value > 0 else "-inf"
 
 
 def _place(info: SceneInfo) -> dict[str, Any]:
-    """Outline and bounding box in longitude and latitude; nothing where the scene lies nowhere on the Earth."""
+    """Outline and bounding box in longitude and latitude; nothing where the scene lies nowhere on the Earth.
+
+    Across 180 degrees the outline is cut there (RFC 7946, 3.1.9), and west is larger than east (5.2).
+    """
     ring = _ring(info)
     if ring is None:
         return {"geometry": None}
     longitudes, latitudes = zip(*ring, strict=True)
-    box = [min(longitudes), min(latitudes), max(longitudes), max(latitudes)]
-    return {"geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": box}
+    south, north = min(latitudes), max(latitudes)
+    west, east = min(longitudes), max(longitudes)
+    if west >= -180 and east <= 180:
+        return {"geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": [west, south, east, north]}
+    edge = 180 if east > 180 else -180
+    halves = [_cut_at(ring, edge, side) for side in (-1, 1)]
+    parts = [[[[_wrapped(x, side, edge), y] for x, y in half]] for half, side in zip(halves, (-1, 1), strict=True)]
+    return {
+        "geometry": {"type": "MultiPolygon", "coordinates": [part for part in parts if part[0]]},
+        "bbox": [_wrapped(west, -1, edge), south, _wrapped(east, 1, edge), north],
+    }
+
+
+def _cut_at(ring: list[list[float]], edge: float, side: int) -> list[list[float]]:
+    """Part of a convex ring west (-1) or east (1) of a meridian."""
+    part: list[list[float]] = []
+    for (x, y), (u, v) in itertools.pairwise(ring):
+        if (x - edge) * side >= 0:
+            part.append([x, y])
+        if (x - edge) * (u - edge) < 0:
+            part.append([edge, round(y + (edge - x) / (u - x) * (v - y), 7)])
+    return [*part, part[0]] if part else part
+
+
+def _wrapped(longitude: float, side: int, edge: float) -> float:
+    """A longitude of the part on one side of the meridian `edge`, within -180 and 180."""
+    inner = -1 if edge > 0 else 1
+    return longitude if side == inner else round(longitude - math.copysign(360, edge), 7)
 
 
 def _ring(info: SceneInfo) -> list[list[float]] | None:
-    """Corners of the scene in longitude and latitude, the first one again at the end."""
+    """Corners of the scene in longitude and latitude, the first one again at the end; across 180 degrees they go on."""
     if info.crs is None:
         return None
     corners = ((0, 0), (0, info.height), (info.width, info.height), (info.width, 0), (0, 0))
-    outline = [tuple(info.transform @ corner) for corner in corners]
+    columns, rows = zip(*(info.transform @ corner for corner in corners), strict=True)
     try:
-        geometry = transform_geom(info.crs, "EPSG:4326", {"type": "Polygon", "coordinates": [outline]}, precision=7)
+        longitudes, latitudes = transform(info.crs, "EPSG:4326", columns, rows)[:2]
     except FAULTS:
         return None  # a local system, of a building site for example, lies nowhere on the Earth
-    ring = [list(point) for point in geometry["coordinates"][0]]
-    return ring if all(math.isfinite(value) for point in ring for value in point) else None
+    if not all(map(math.isfinite, (*longitudes, *latitudes))):
+        return None
+    if max(longitudes) - min(longitudes) > 180:
+        longitudes = [x + 360 if x < 0 else x for x in longitudes]
+    return [[round(x, 7), round(y, 7)] for x, y in zip(longitudes, latitudes, strict=True)]
 
 
 def _projection(info: SceneInfo) -> dict[str, Any]:
@@ -158,6 +195,10 @@ def _time(info: SceneInfo, now: datetime) -> dict[str, Any]:
                 return {"datetime": _written(datetime.strptime(info.tags.get(tag, ""), form).replace(tzinfo=UTC))}
             except ValueError:
                 continue
+    if day := product_name(info.stem).date:
+        start = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
+        end = start + timedelta(days=1, seconds=-1)
+        return {"datetime": None, "start_datetime": _written(start), "end_datetime": _written(end)}
     return {"datetime": None, "start_datetime": _written(_LAUNCH), "end_datetime": _written(now)}
 
 

@@ -69,6 +69,7 @@ class Layout:
         scales: GDAL scale of each band.
         offsets: GDAL offset of each band.
         tags: of the data set.
+        colours: red, green and blue, 0 to 255, of each value, if the one band holds classes.
     """
 
     width: int
@@ -81,6 +82,7 @@ class Layout:
     scales: tuple[float, ...] = ()
     offsets: tuple[float, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
+    colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,8 @@ def write_cog(
     mosaic = path.with_suffix(".vrt")
     with _environment(output), rasterio.Env(GDAL_CACHEMAX=_COG_CACHE):
         _write_mosaic(mosaic, layout, strips)
-        copy(mosaic, path, **_COG)
+        # An average of classes would be another class.
+        copy(mosaic, path, **(_COG | ({"OVERVIEW_RESAMPLING": "MODE"} if layout.colours else {})))
         mosaic.unlink()
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -239,6 +242,8 @@ def _write_mosaic(path: Path, layout: Layout, strips: Sequence[Strip]) -> None:
         if layout.offsets:
             file.offsets = layout.offsets
         file.update_tags(**layout.tags)
+        if layout.colours:
+            file.write_colormap(1, layout.colours)
         for band in file.indexes:
             sources = {f"source_{number}": _source(strip, band) for number, strip in enumerate(strips)}
             file.update_tags(band, ns="new_vrt_sources", **sources)

@@ -20,7 +20,7 @@ from unclouded.bands import BANDS, INDEX, L1C, L2A
 from unclouded.data.clouds import Sky, simulate
 from unclouded.data.landscapes.labels import COUNTRIES
 from unclouded.data.landscapes.landscape import Acquisition, landscape
-from unclouded.data.packing import Job, Loaded, PackReport, pack
+from unclouded.data.packing import Job, PackReport, PatchRecord, pack
 from unclouded.data.seasons import change_level, path_reflectance
 from unclouded.progress import Progress, silent
 
@@ -139,7 +139,7 @@ def jobs(patches: int, seed: int, *, level: Level = "L2A", cloudy: float = 0.1) 
     return planned
 
 
-def load(job: Job) -> Loaded:
+def load(job: Job) -> PatchRecord:
     """Simulate one value: its bands, its radar where no twin has it, and for a cloudy one the truth as 0 to 255."""
     recipe: Recipe = job.source
     ground = landscape(recipe.acquisition, np.random.default_rng(recipe.seed))
@@ -162,14 +162,14 @@ def load(job: Job) -> Loaded:
     values[job.patch_id] = tensors
     if recipe.part != "clear":
         values[str(job.row["s1_name"])] = {"VV": ground.radar[0], "VH": ground.radar[1]}
-    return Loaded(values, job.row | {"labels": list(ground.labels)})
+    return PatchRecord(values, job.row | {"labels": list(ground.labels)})
 
 
 def _sky(image: torch.Tensor, path: torch.Tensor, sun: tuple[float, float], rng: torch.Generator) -> Sky:
     """A sky that hides some of the ground: the first of a few that does, or the last."""
     for _ in range(6):
         sky = simulate(image, path, rng, sun=sun)
-        if float(sky.hidden.mean()) >= _LEAST_HIDDEN:
+        if float(sky.cloud_shadow_fraction.mean()) >= _LEAST_HIDDEN:
             break
     return sky
 

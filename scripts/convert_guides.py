@@ -1,0 +1,98 @@
+"""Convert a generator's weights to the guides that this version has.
+
+Weights from before guides had a validity per pixel (radar alone, present or not for a whole image), and weights for
+fewer guides, become weights that take all of today's: what is new has zero weights. So an image without guides, and one
+whose guides of old are valid everywhere, give what they gave.
+
+    python scripts/convert_guides.py OLD.safetensors NEW.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from unclouded.bands import NAMES
+from unclouded.guides import CHANNELS, GUIDES
+
+BANDS = len(NAMES)
+RADAR = 2
+"""Channels of the only guide there was, behind the bands."""
+
+
+def in_planes(weight: Tensor) -> Tensor:
+    """View the inputs (O, 4 C, 3, 3) of a convolution over blocks of 2 x 2 pixels as (O, C, 4, 3, 3)."""
+    return weight.unflatten(1, (-1, 4))
+
+
+def insert(weight: Tensor, place: int, count: int) -> Tensor:
+    """Put `count` inputs (dimension 1) with zero weights at `place`."""
+    zeros = torch.zeros_like(weight[:, :1]).repeat_interleave(count, 1)
+    return torch.cat([weight[:, :place], zeros, weight[:, place:]], dim=1)
+
+
+def give_radar_its_validity(tensors: dict[str, Tensor]) -> None:
+    """Bring the inputs of old, bands, radar and others, in today's order: bands, others, radar, its validity."""
+
+    def reorder(weight: Tensor) -> Tensor:
+        bands, radar, others = weight.tensor_split((BANDS, BANDS + RADAR), dim=1)
+        return torch.cat([bands, others, radar, torch.zeros_like(radar[:, :1])], dim=1)
+
+    tensors["enter.weight"] = reorder(in_planes(tensors["enter.weight"])).flatten(1, 2)
+    tensors["context.enter.weight"] = reorder(tensors["context.enter.weight"])
+
+
+def add_guides(tensors: dict[str, Tensor], channels: int, new: int, guides: int) -> None:
+    """Add inputs with zero weights for `new` channels of so many `guides`, behind the `channels` that there are."""
+    fine, cells = in_planes(tensors["enter.weight"]), tensors["context.enter.weight"]
+    tensors["enter.weight"] = insert(fine, fine.shape[1], new + guides).flatten(1, 2)
+    tensors["context.enter.weight"] = insert(cells, cells.shape[1], new + guides)
+    for name in ("context.describe.weight", "describe.0.weight"):
+        tensors[name] = insert(tensors[name], BANDS + channels, new)
+
+
+def convert(record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Convert the header and the tensors of weights in place.
+
+    Raises:
+        ValueError: they are for guides that this version does not have, or are no weights of our own generator.
+    """
+    model, today = record["model"], [guide.name for guide in GUIDES]
+    if model.get("network", "context") != "context":
+        raise ValueError("weights of the published networks; train them again")
+    if "guides" not in model:
+        give_radar_its_validity(tensors)
+        model["guides"] = ["radar"]
+    old = len(model["guides"])
+    if model["guides"] != today[:old]:
+        raise ValueError(f"made for the guides {', '.join(model['guides'])}; this version has {', '.join(today)}")
+    channels = sum(len(guide.channels) for guide in GUIDES[:old])
+    add_guides(tensors, channels, len(CHANNELS) - channels, len(GUIDES) - old)
+    model["guides"] = today
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("old", type=Path)
+    parser.add_argument("new", type=Path)
+    given = parser.parse_args()
+    with safe_open(given.old, framework="pt") as file:
+        record = json.loads((file.metadata() or {})["unclouded"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a mapping)
+    try:
+        convert(record, tensors)
+    except ValueError as error:
+        parser.error(f"{given.old}: {error}")
+    kept = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(kept, given.new, metadata={"unclouded": json.dumps(record)})
+
+
+if __name__ == "__main__":
+    main()

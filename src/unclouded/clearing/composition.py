@@ -1,0 +1,49 @@
+"""What becomes of each pixel of a tile: it stays as it is, byte for byte, or the network's ground takes its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.bands import INDEX
+from unclouded.clearing.latent_sampling import Sampled
+from unclouded.files import QUALITY_BANDS
+from unclouded.reading.info import SceneInfo
+from unclouded.reflectance import to_dn
+from unclouded.tiles import Box
+from unclouded.writing.strips import ClearedTile
+
+
+def compose_tile(
+    box: Box,
+    dn: NDArray[Any],
+    valid: NDArray[np.bool_],
+    drawn: tuple[Box, Sampled] | None,
+    info: SceneInfo,
+    threshold: float,
+) -> ClearedTile:
+    """Put a tile together.
+
+    Args:
+        box: the tile.
+        dn: (C, h, w) its DN, which are changed in place.
+        valid: (h, w) which of them hold data.
+        drawn: the box in the tile that the network was asked for, and what it gave; None if it was not asked.
+        info: of the scene.
+        threshold: opacity under which a pixel stays as it is.
+    """
+    quality = np.full((len(QUALITY_BANDS), *valid.shape), np.nan, np.float32)
+    quality[:, valid] = 0
+    changed = np.zeros_like(valid)
+    if drawn is not None:
+        looked_at, sampled = drawn
+        crop = looked_at.within(box).slices
+        changed[crop] = valid[crop] & (sampled.opacity >= threshold)
+        if changed.any():
+            present = [INDEX[band] for band in info.bands]
+            pixels = sampled.reflectance[present][:, None, changed[crop]]
+            dn[:, changed] = to_dn(pixels, info.encoding, dn.dtype)[:, 0]
+        quality[:, *crop] = np.where(valid[crop], (sampled.opacity, sampled.uncertainty), np.nan)
+    return ClearedTile(box, dn, quality, int(valid.sum()), int(changed.sum()))

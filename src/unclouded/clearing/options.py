@@ -1,0 +1,108 @@
+"""How scenes are cleared: the one set of options that commands, plugins and Python share.
+
+A field of `ClearOptions` is an option of `unclouded clear` and `rio unclouded` by being here; `unclouded.clear` takes
+it as a parameter of the same name, which a test checks. Neither torch nor GDAL is imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from unclouded.errors import InputError
+from unclouded.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from unclouded.inference import InferenceConfig
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def option(
+    default: Any,  # noqa: ANN401 (of the field's own type)
+    explanation: str,
+    *,
+    name: str | None = None,
+    metavar: str | None = None,
+    choices: tuple[str, ...] = (),
+    least: float | None = None,
+    most: float | None = None,
+) -> Any:  # noqa: ANN401 (like `dataclasses.field`)
+    """A field, with what a command line has to say of it and what is accepted; a tuple is an option to be repeated."""
+    said = {"help": explanation, "name": name, "metavar": metavar, "choices": choices, "least": least, "most": most}
+    return field(default=default, metadata=said)
+
+
+def option_name(field_: Field[Any]) -> str:
+    """What the option of a field is called in a command."""
+    given: str | None = field_.metadata["name"]
+    return given or f"--{field_.name.replace('_', '-')}"
+
+
+@dataclass(frozen=True)
+class ClearOptions:
+    """How scenes are cleared.
+
+    Attributes:
+        model: name of bundled weights, or path of others.
+        radar: path of VV and VH in dB, of the same area.
+        samples: latent samples; with one the latent is zero, with more the result is their mean.
+        seed: of the latent samples.
+        device: one of `DEVICES`.
+        precision: one of `PRECISIONS`; bfloat16 moves the results by less than 0.0001 of reflectance on average, see
+            `benchmarks/runtimes.py`.
+        threshold: opacity under which pixels stay as they are; that of the weights unless given.
+        overwrite: replace outputs that are already there, and what an interrupted run with other options left.
+
+    Raises:
+        InputError: if a value is not accepted.
+    """
+
+    model: str = option("default", "Bundled weights, or a weights file.", metavar="NAME|PATH")
+    radar: str | None = option(None, "Sentinel-1 VV and VH in dB, of the same area.", metavar="PATH")
+    samples: int = option(1, "Latent samples: their mean is the result, their spread adds to the uncertainty.", least=1)
+    seed: int = option(0, "Seed of the latent samples.")
+    device: str = option("auto", "Where the network runs.", choices=DEVICES)
+    precision: str = option(
+        "auto", "What it computes in; auto is the fastest, which may differ between machines.", choices=PRECISIONS
+    )
+    threshold: float | None = option(
+        None, "Opacity under which pixels stay as they are, byte for byte.  [default: the weights']", least=0, most=1
+    )
+    overwrite: bool = option(False, "Replace outputs that are already there.")
+
+    def __post_init__(self) -> None:
+        for field_ in fields(self):
+            value, known = getattr(self, field_.name), field_.metadata
+            least, most = known["least"], known["most"]
+            accepted = None
+            if known["choices"] and value not in known["choices"]:
+                accepted = f"is not known; {', '.join(known['choices'])} are accepted"
+            elif value is not None and least is not None and most is not None and not least <= value <= most:
+                accepted = f"{least} to {most} is accepted"
+            elif value is not None and least is not None and most is None and not least <= value:
+                accepted = f"at least {least} is accepted"
+            if accepted is not None:
+                raise InputError(f"{option_name(field_)} {value}: {accepted}")
+
+    def threshold_for(self, inference: InferenceConfig) -> float:
+        """The opacity under which the input is kept: what was asked for, else what the weights are made for."""
+        return inference.threshold if self.threshold is None else self.threshold
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """How a scene is cut for the network, which decides no more than the last bits of the result.
+
+    Attributes:
+        size: side of the tiles in pixels, a multiple of 32.
+        batch: tiles that the network takes at once.
+        offset: rows and columns by which the tiles start before the scene's corner, multiples of 32.
+        crop: the network sees no more of a tile than has to be looked at, in sides that are multiples of so many
+            pixels: in few sizes, each of which costs memory.
+    """
+
+    size: int = 512
+    batch: int = 1
+    offset: tuple[int, int] = (0, 0)
+    crop: int = 128

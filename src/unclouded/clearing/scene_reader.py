@@ -1,0 +1,112 @@
+"""Windows of a scene as the network sees them: DN to reflectance, with bands, level, radar and valid pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unclouded.bands import INDEX, NAMES
+from unclouded.clearing.inputs import SceneInputs
+from unclouded.guides import RADAR
+from unclouded.models.generator import Observation, join_guides, pad_to_cells
+from unclouded.reflectance import to_reflectance, valid_pixels
+from unclouded.tiles import Box
+
+_LEVELS = {"L1C": 0.0, "L2A": 1.0}
+
+
+class Window(NamedTuple):
+    """A window of a scene.
+
+    Attributes:
+        dn: (C, h, w) as read.
+        valid: (h, w) which of them hold data.
+        observation: (1, ...) of the window or of a box in it, its sides multiples of `CELL`.
+    """
+
+    dn: NDArray[Any]
+    valid: NDArray[np.bool_]
+    observation: Observation
+
+
+class SceneReader:
+    """Reads the windows of one scene and of what helps to clear it."""
+
+    def __init__(self, inputs: SceneInputs, device: torch.device) -> None:
+        self.info = inputs.scene.info
+        self._scene, self.radar, self._device = inputs.scene, inputs.radar, device
+
+    def read_dn(self, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Read the DN (C, h, w) of a box, and which of them hold data (h, w).
+
+        Raises:
+            FileError: if the scene cannot be read.
+        """
+        dn = self._scene.read(box.row, box.column, box.height, box.width)
+        return dn, valid_pixels(dn, self.info.encoding)
+
+    def read(self, box: Box, observed: Box | None = None) -> Window:
+        """Read a box, with the observation of `observed`, a box in it, or of all.
+
+        Raises:
+            FileError: if the scene cannot be read.
+        """
+        observed = observed or box
+        dn, valid = self.read_dn(box)
+        slices = observed.within(box).slices
+        reflectance, _ = to_reflectance(dn[(slice(None), *slices)], self.info.encoding)
+        window = (observed.row, observed.column, observed.height, observed.width)
+        guides = {} if self.radar is None else {RADAR.name: self.radar.read(*window)}
+        x = observe(reflectance, valid[slices], self.info.bands, self.info.level, guides, self._device)
+        return Window(dn, valid, pad_to_cells(x))
+
+
+def observe(
+    reflectance: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    bands: Sequence[str],
+    level: str,
+    guides: Mapping[str, NDArray[np.float32]],
+    device: torch.device,
+) -> Observation:
+    """Make a batch of one observation.
+
+    Args:
+        reflectance: (C, h, w), 1.0 = 100 %.
+        valid: (h, w), where it holds data.
+        bands: the name of each of the C bands.
+        level: "L1C" or "L2A".
+        guides: those of `guides.GUIDES` that there are by name, (C, h, w) each in their units; a pixel where one of a
+            guide's channels is not finite is without that guide.
+        device: where the observation goes.
+    """
+    height, width = valid.shape
+    present = [INDEX[band] for band in bands]
+    optical = np.zeros((1, len(NAMES), height, width), np.float32)
+    optical[0, present] = reflectance
+    if not valid.all():
+        optical[0][:, ~valid] = 0
+    there = torch.zeros(1, len(NAMES), device=device)
+    there[0, present] = 1
+    x = Observation.of(
+        _sent(optical, device),
+        there,
+        torch.tensor([_LEVELS[level]], device=device),
+        _sent(valid[None, None].astype(np.float32), device),
+    )
+    if not guides:
+        return x
+    # On the CPU, where to look at all pixels makes nobody wait for the device.
+    values, guide_valid = join_guides({name: torch.from_numpy(values[None]) for name, values in guides.items()})
+    return x._replace(guides=_sent(values, device), guide_valid=_sent(guide_valid, device))
+
+
+def _sent(array: NDArray[np.float32] | Tensor, device: torch.device) -> Tensor:
+    """Bring an array to a device; to a GPU from pinned memory, so that nobody waits for the transfer."""
+    tensor = torch.as_tensor(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -1,0 +1,109 @@
+"""Options of commands that a data class such as `ClearOptions` describes, and those of a command as click's own."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import Field, fields
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import click
+import typer
+from typer.models import OptionInfo
+
+from unclouded.clearing.options import option_name
+from unclouded.cli.console import faults
+
+
+def takes_options(group: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command every field of a data class such as `ClearOptions`, where it has the parameter `options`."""
+    kinds = get_type_hints(group)
+    derived = [_parameter(field, kinds[field.name]) for field in fields(group)]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**arguments: Any) -> None:  # noqa: ANN401 (the command's own)
+            given = {parameter.name: _plain(arguments.pop(parameter.name)) for parameter in derived}
+            with faults(arguments["debug"]):
+                options = group(**given)
+            command(options=options, **arguments)
+
+        own = inspect.signature(command, eval_str=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in own.parameters.values():
+            parameters.extend(derived if parameter.name == "options" else [parameter])
+        signature = own.replace(parameters=parameters)
+        # Both are read by typer: the order and defaults from the one, the types from the other.
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        return run
+
+    return decorate
+
+
+def _parameter(field: Field[Any], kind: Any) -> inspect.Parameter:  # noqa: ANN401 (a type)
+    said = field.metadata
+    default: Any = field.default
+    if said["choices"]:
+        enumeration: Any = Enum  # else mypy takes the call for a definition
+        kind = enumeration(field.name.title(), {choice: choice for choice in said["choices"]}, type=str)
+    elif get_origin(kind) is tuple:
+        kind, default = list[get_args(kind)[0]], list(default)  # type: ignore[misc]
+    # With its name given, typer makes no opposite of a flag.
+    shown = typer.Option(
+        option_name(field), help=said["help"], metavar=said["metavar"], min=said["least"], max=said["most"]
+    )
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, shown]
+    )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (of an option)
+    if isinstance(value, list):
+        return tuple(value)
+    return value.value if isinstance(value, Enum) else value
+
+
+def click_options(command: Callable[..., None], without: tuple[str, ...]) -> list[click.Option]:
+    """The options of a command of ours as click's own, but those `without`; typer carries a click of its own."""
+    parameters = inspect.signature(command, eval_str=True).parameters.values()
+    return [_click_option(parameter) for parameter in parameters if parameter.name not in without]
+
+
+def _click_option(parameter: inspect.Parameter) -> click.Option:
+    kind, shown = get_args(parameter.annotation)
+    assert isinstance(shown, OptionInfo)
+    # In an annotation the first name stands where typer takes a default otherwise.
+    names = [name for name in (shown.default, *(shown.param_decls or ())) if isinstance(name, str)]
+    kind = _given(kind)
+    repeated = get_origin(kind) is list
+    return click.Option(
+        [parameter.name, *(names or [f"--{parameter.name}"])],
+        type=_click_type(get_args(kind)[0] if repeated else kind, shown),
+        is_flag=kind is bool,
+        multiple=repeated,
+        default=_plain(parameter.default),
+        show_default=kind is not bool and parameter.default not in (None, []),
+        metavar=shown.metavar,
+        help=shown.help,
+    )
+
+
+def _given(kind: Any) -> Any:  # noqa: ANN401 (a type)
+    """What an option is when it is given: `X` of `X | None`."""
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (one for one in get_args(kind) if one is not type(None))
+    return kind
+
+
+def _click_type(kind: Any, shown: OptionInfo) -> Any:  # noqa: ANN401 (types)
+    if issubclass(kind, Enum):
+        return click.Choice([member.value for member in kind])
+    if kind is int and shown.min is not None:
+        return click.IntRange(int(shown.min), shown.max)  # type: ignore[arg-type]
+    if kind is float and shown.min is not None:
+        return click.FloatRange(shown.min, shown.max)
+    return kind

@@ -1,0 +1,180 @@
+"""The classes of a mask, and what the classes of other programs' masks mean in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.errors import InputError
+
+CLEAR, THICK_CLOUD, THIN_CLOUD, SHADOW, NO_DATA = 0, 1, 2, 3, 255
+
+CLASS_NAMES: dict[int, str] = {
+    CLEAR: "clear",
+    THICK_CLOUD: "thick cloud",
+    THIN_CLOUD: "thin cloud or haze",
+    SHADOW: "shadow",
+    NO_DATA: "no data",
+}
+
+CLASS_COLOURS: dict[int, tuple[int, int, int, int]] = {
+    CLEAR: (0, 0, 0, 0),
+    THICK_CLOUD: (255, 255, 255, 255),
+    THIN_CLOUD: (140, 200, 255, 255),
+    SHADOW: (110, 60, 160, 255),
+    NO_DATA: (0, 0, 0, 0),
+}
+"""Red, green, blue and alpha of each class, for a GeoTIFF's colour table."""
+
+Scheme = Mapping[int, int]
+"""The class of each value of a mask."""
+
+SCL: Scheme = {
+    0: NO_DATA,
+    1: NO_DATA,
+    2: CLEAR,
+    3: SHADOW,
+    4: CLEAR,
+    5: CLEAR,
+    6: CLEAR,
+    7: CLEAR,
+    8: THICK_CLOUD,
+    9: THICK_CLOUD,
+    10: THIN_CLOUD,
+    11: CLEAR,
+}
+"""Sen2Cor's scene classification. Snow (11), dark ground that may be a mountain's shadow (2) and what it could not
+classify (7) are ground."""
+
+OMNICLOUDMASK: Scheme = {0: CLEAR, 1: THICK_CLOUD, 2: THIN_CLOUD, 3: SHADOW}
+"""OmniCloudMask's classes (Wright et al. 2025), and those that this package writes."""
+
+BOOLEAN: Scheme = {0: CLEAR, 1: THICK_CLOUD}
+
+SCHEMES: dict[str, Scheme | None] = {"boolean": BOOLEAN, "scl": SCL, "qa60": None, "omnicloudmask": OMNICLOUDMASK}
+"""Schemes by name; QA60 has bits instead of values."""
+
+_QA60_OPAQUE, _QA60_CIRRUS = 1 << 10, 1 << 11
+
+_WORDS = {"clear": CLEAR, "cloud": THICK_CLOUD, "thick": THICK_CLOUD, "thin": THIN_CLOUD, "haze": THIN_CLOUD}
+_WORDS |= {"shadow": SHADOW, "nodata": NO_DATA}
+
+
+@dataclass(frozen=True)
+class Mask:
+    """What a given mask says.
+
+    Attributes:
+        classes: (h, w) uint8, the classes of this module; `NO_DATA` where the mask says nothing.
+    """
+
+    classes: NDArray[np.uint8]
+
+    @property
+    def covered(self) -> NDArray[np.bool_]:
+        """(h, w) where cloud, haze or shadow hides the ground."""
+        covered: NDArray[np.bool_] = (self.classes != CLEAR) & (self.classes != NO_DATA)
+        return covered
+
+
+def parse_mapping(text: str) -> Scheme:
+    """Read a mapping that a user gives, as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    scheme: dict[int, int] = {}
+    for item in text.split(","):
+        value, _, word = (part.strip() for part in item.partition("="))
+        if not value.removeprefix("-").isdigit() or word.lower() not in _WORDS:
+            raise InputError(
+                f"{item.strip()!r} in the classes of the mask {text!r}: accepted are a whole number, =, and one of "
+                f"{', '.join(_WORDS)}; write for example 0=clear,1=cloud,2=thin,3=shadow,255=nodata"
+            )
+        if scheme.setdefault(int(value), _WORDS[word.lower()]) != _WORDS[word.lower()]:
+            raise InputError(f"the classes of the mask {text!r} name {value} twice; give each value one class")
+    return scheme
+
+
+def guess_scheme(values: NDArray[Any], source: str) -> str:
+    """Name the scheme of a mask without a description by its data type and values.
+
+    Args:
+        values: of the whole mask, or all that occur in it.
+        source: what the error names.
+
+    Raises:
+        InputError: if more than one scheme would fit, or none does.
+    """
+    if values.dtype == np.bool_:
+        return "boolean"
+    found = _whole_numbers(values, source)
+    if set(found) <= set(BOOLEAN):
+        return "boolean"
+    if set(found) <= set(OMNICLOUDMASK):
+        return "omnicloudmask"
+    if set(found) <= {0, _QA60_OPAQUE, _QA60_CIRRUS, _QA60_OPAQUE | _QA60_CIRRUS}:
+        return "qa60"
+    if set(found) <= set(SCL):
+        return "scl"
+    raise InputError(
+        f"{source}: a mask with the values {_listed(found)}; known are true and false, OmniCloudMask (0 to 3), "
+        "SCL (0 to 11) and QA60 (bits 10 and 11); say what its values mean with --mask-classes, for example "
+        "0=clear,1=cloud,2=thin,3=shadow,255=nodata"
+    )
+
+
+def read_classes(values: NDArray[Any], scheme: str | Scheme, source: str, nodata: float | None = None) -> Mask:
+    """Translate the values (h, w) of a mask.
+
+    Args:
+        values: boolean, integers, or floats that are whole numbers; NaN is no data.
+        scheme: one of `SCHEMES` by its name, or a mapping.
+        source: what errors name.
+        nodata: value that says nothing, unless the scheme says what it means.
+
+    Raises:
+        InputError: if a value occurs that the scheme does not name, or there is no such scheme.
+    """
+    if isinstance(scheme, str) and scheme not in SCHEMES:
+        raise InputError(f"{scheme!r}: no such classes of a mask; accepted: {', '.join(SCHEMES)}, or your own mapping")
+    named = SCHEMES[scheme] if isinstance(scheme, str) else scheme
+    silent = ~np.isfinite(values)
+    if named is None:
+        bits = np.where(silent, 0, values).astype(np.int64)
+        classes = np.where(bits & _QA60_OPAQUE, THICK_CLOUD, np.where(bits & _QA60_CIRRUS, THIN_CLOUD, CLEAR))
+    else:
+        if nodata is not None and not (float(nodata).is_integer() and int(nodata) in named):
+            silent |= values == nodata
+        found = _whole_numbers(values[~silent], source)
+        unnamed = [value for value in found if value not in named]
+        if unnamed:
+            known = ", ".join(f"{value}={CLASS_NAMES[kind]}" for value, kind in named.items())
+            raise InputError(
+                f"{source}: the mask holds the values {_listed(unnamed)}, which nobody named (named: {known}); "
+                "say what all its values mean with --mask-classes"
+            )
+        numbers = np.array(found or [0])
+        kinds = np.array([named.get(int(value), NO_DATA) for value in numbers])
+        classes = kinds[np.searchsorted(numbers, np.where(silent, numbers[0], values)).clip(max=len(numbers) - 1)]
+    return Mask(np.where(silent, NO_DATA, classes).astype(np.uint8))
+
+
+def _whole_numbers(values: NDArray[Any], source: str) -> list[int]:
+    """The values that occur, sorted."""
+    found = np.unique(values[np.isfinite(values)])
+    if not np.equal(found, np.floor(found)).all():
+        broken = found[found != np.floor(found)][0]
+        raise InputError(
+            f"{source}: a mask with the value {broken:g}, accepted are whole numbers or true and false; "
+            "if it holds probabilities, cut them at a threshold first"
+        )
+    return [int(value) for value in found]
+
+
+def _listed(values: list[int]) -> str:
+    return ", ".join(map(str, values[:8])) + (f" and {len(values) - 8} more" if len(values) > 8 else "")

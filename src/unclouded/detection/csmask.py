@@ -1,0 +1,201 @@
+"""Cloud and cloud shadow by the networks of `ukis-csmask` (Wieland et al. 2019), streamed over a scene.
+
+The package carries four U-Nets in ONNX, for L1C and L2A with four bands or six, trained on CloudSEN12+ and SPARCS at
+10 to 30 m. They are run here as the package runs them (reflectance standardised by the statistics beside each network,
+windows of 256 pixels that overlap by a fifth and are mirrored at the edge, softmax, windows blended by a tapered
+cosine), but window by window: what is in memory grows with the width of the scene alone. Windows are counted from the
+scene's corner, so that the answer does not depend on how the scene is cut otherwise.
+
+Its own Python code is not used: that takes whole images, and gives classes instead of probabilities.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from unclouded.bands import INDEX, NAMES
+from unclouded.errors import InputError
+
+FOUR = ("B02", "B03", "B04", "B08")
+"""The bands without which nothing can be detected."""
+
+SIX = (*FOUR, "B11", "B12")
+"""The bands that the better networks read."""
+
+PIXEL_METRES = 40
+"""Pixel size that scenes are brought to, as near as `pixels_along` allows."""
+
+_WINDOW, _STRIDE = 256, 204
+_OVERLAP = _WINDOW - _STRIDE
+_BEFORE = 51
+"""Pixels by which the first window starts before the scene's corner."""
+
+SMALL = 1024
+"""Side in pixels of the scenes that `detect_small` is for: on the detector's grid they are no larger than a window."""
+
+Reader = Callable[[int, int, int, int], NDArray[np.float32]]
+"""Gives reflectance (C, height, width) from a row and column on, NaN where there is no data."""
+
+
+def readable(bands: Collection[str]) -> tuple[str, ...]:
+    """The bands that would be read of those at hand: six, four, or none if nothing can be detected with them."""
+    return next((wanted for wanted in (SIX, FOUR) if set(wanted) <= set(bands)), ())
+
+
+def missing(bands: Collection[str]) -> tuple[str, ...]:
+    """The bands that the input would have to hold besides those at hand, before anything can be detected."""
+    return tuple(name for name in FOUR if name not in bands)
+
+
+def pixels_along(pixel_metres: float) -> int:
+    """How many pixels of a scene lie along one of the detector's, by the scene's pixel size: 1, 2, 4 or 8.
+
+    4 for 10 m, 2 for 20 m, 1 for 60 m: a power of two, since the scene's cells of 8 x 8 pixels must hold whole ones.
+    """
+    return min((1, 2, 4, 8), key=lambda count: abs(math.log(count * pixel_metres / PIXEL_METRES)))
+
+
+def coarsen(reflectance: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Average (C, h, w) over `factor` x `factor` pixels, of those that are not NaN; the last may be cut."""
+    channels, height, width = reflectance.shape
+    whole = np.pad(reflectance, ((0, 0), (0, -height % factor), (0, -width % factor)), constant_values=np.nan)
+    blocks = whole.reshape(channels, whole.shape[1] // factor, factor, whole.shape[2] // factor, factor)
+    held = np.isfinite(blocks)
+    count = held.sum(axis=(2, 4))
+    total = np.where(held, blocks, 0).sum(axis=(2, 4), dtype=np.float32)
+    means = np.full(total.shape, np.nan, np.float32)
+    np.divide(total, count, out=means, where=count > 0)
+    return means
+
+
+class CloudShadowNetwork:
+    """One of the package's networks, and how it is run.
+
+    Attributes:
+        bands: that it reads, in their order.
+    """
+
+    def __init__(self, bands: Collection[str], level: str, threads: int = 1) -> None:
+        """Load the best network for what is at hand.
+
+        Args:
+            bands: that are at hand.
+            level: "L1C" or "L2A".
+            threads: windows that are worked on at once; the answer does not depend on it.
+
+        Raises:
+            InputError: if the bands do not suffice.
+        """
+        self.bands = readable(bands)
+        if not self.bands:
+            held = ", ".join(sorted(bands, key=lambda name: INDEX.get(name, len(NAMES)))) or "none"
+            raise InputError(
+                f"clouds cannot be detected with the bands {held}: {', '.join(missing(bands))} missing; "
+                "add them or give a mask"
+            )
+        name = f"model_{len(self.bands)}b_{level.lower()}"
+        folder = resources.files("ukis_csmask")
+        described = json.loads(folder.joinpath(f"{name}.json").read_text())
+        centre, spread = described["data"]["dataset_statistics"]["img"]
+        self._centre, self._spread = (np.array(values, np.float32)[:, None, None] for values in (centre, spread))
+        options = onnxruntime.SessionOptions()
+        # One thread for each window: how a convolution is shared among threads may change its last bits.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        self._session = onnxruntime.InferenceSession(
+            folder.joinpath(f"{name}.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+        self._threads = threads
+
+    def detect(self, read: Reader, height: int, width: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Detect over a grid of pixels of about 30 m, from top to bottom.
+
+        Args:
+            read: gives windows of the grid, of `bands`.
+            height: rows of the grid.
+            width: columns of the grid.
+
+        Yields:
+            The first row of a strip, and the probabilities (2, rows, width) of cloud and of cloud shadow; 0 where there
+            is no data. The strips follow each other and cover the grid.
+        """
+        taper = _taper()
+        columns = range(-_BEFORE, width, _STRIDE)
+        below = np.zeros((2, _OVERLAP, width), np.float32)
+        with ThreadPoolExecutor(self._threads) as pool:
+            for top in range(-_BEFORE, height, _STRIDE):
+                strip = np.zeros((2, _WINDOW, width), np.float32)
+                strip[:, :_OVERLAP] = below
+                valid = np.zeros((_WINDOW, width), np.bool_)
+                answers = pool.map(partial(self._window, read, height, width, top), columns)
+                for left, (found, held) in zip(columns, answers, strict=True):
+                    inside = slice(max(left, 0), min(left + _WINDOW, width))
+                    part = slice(inside.start - left, inside.stop - left)
+                    strip[:, :, inside] += (found * taper * taper[:, None])[:, :, part]
+                    valid[:, inside] = held[:, part]
+                below = strip[:, _STRIDE:]
+                rows = slice(max(-top, 0), min(_STRIDE, height - top))
+                yield top + rows.start, np.clip(strip[:, rows], 0, 1) * valid[rows]
+
+    def detect_patch(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Detect in memory: (2, h, w) as `detect` gives it, of `reflectance` (C, h, w), NaN where there is no data."""
+
+        def read(row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+            return reflectance[:, row : row + height, column : column + width]
+
+        return np.concatenate([found for _, found in self.detect(read, *reflectance.shape[1:])], axis=1)
+
+    def detect_small(self, reflectance: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+        """Detect in a small scene, of pixels a half as long too: (2, ceil(h / f), ceil(w / f)), as `detect` gives it.
+
+        Few pixels mirrored to a window mislead the network, one way or the other, seldom at both pixel sizes alike:
+        the two answers are averaged.
+
+        Args:
+            reflectance: (C, h, w) of the scene's own pixels, NaN where there is no data.
+            factor: pixels along one of the detector's, see `pixels_along`.
+        """
+        found = self.detect_patch(coarsen(reflectance, factor))
+        if factor == 1:
+            return found
+        finer = coarsen(self.detect_patch(coarsen(reflectance, factor // 2)), 2)
+        return np.asarray((found + finer) / 2, np.float32)
+
+    def _window(
+        self, read: Reader, height: int, width: int, top: int, left: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Probabilities (2, 256, 256) of cloud and shadow in one window, and which of its pixels hold data."""
+        rows, columns = _mirrored(top, height), _mirrored(left, width)
+        first, second = rows.min(), columns.min()
+        seen = read(int(first), int(second), int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1)
+        x = seen[:, (rows - first)[:, None], columns - second]
+        valid = np.asarray(np.isfinite(x).all(axis=0))
+        if not valid.any():
+            return np.zeros((2, _WINDOW, _WINDOW), np.float32), valid
+        x = (x - self._centre) / self._spread
+        x[:, ~valid] = x[:, valid].mean(axis=1)[:, None]
+        logits: NDArray[Any] = self._session.run(None, {"input": x[None]})[0][0]
+        likely = np.exp(logits - logits.max(axis=0))
+        return (likely[1:] / likely.sum(axis=0)).astype(np.float32), valid
+
+
+def _mirrored(start: int, length: int) -> NDArray[np.intp]:
+    """Positions of a window's pixels along a line of `length` pixels that is mirrored at its ends."""
+    positions = np.arange(start, start + _WINDOW) % (2 * length)
+    return np.where(positions < length, positions, 2 * length - 1 - positions)
+
+
+def _taper() -> NDArray[np.float32]:
+    """Weights along a window: windows that overlap by a fifth add up to one (scipy's `tukey(256, 0.4)`)."""
+    rise = 0.5 - 0.5 * np.cos(np.pi * np.arange(_OVERLAP) / (_OVERLAP - 1))
+    return np.concatenate([rise, np.ones(_WINDOW - 2 * _OVERLAP), rise[::-1]]).astype(np.float32)

@@ -1,0 +1,202 @@
+"""One opacity of what the detector found, what the network sees and what a user's mask covers; smooth everywhere.
+
+The network says how much of the light comes from the cover, and is misled by deserts, salt and snow; the detector knows
+those, and says only whether there is cover. Their evidence adds up as log odds:
+
+    logit(opacity) = logit(m) + w (cloud bright + shadow dark) - v (1 - near)
+
+with m the network's opacity, held between two limits; `cloud` and `shadow` the detector's probabilities, widened to
+take rims and halos along, a shadow counting only with a cloud around; `near` how far anything was found within 640 m;
+`bright` and `dark` how far the pixel still departs from the ground that would replace it, as cloud or shadow does: of
+thin cover that leaves the pixel much as the ground is, what it shows is kept. Where nothing was found around, no m
+reaches the usual threshold.
+
+All that lies on the detector's grid is local: nothing farther than `REACH` of its pixels matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from unclouded.bands import INDEX
+from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THIN_CLOUD
+
+RIM = 1
+"""Pixels of the detector's grid by which what it found is widened, and then smoothed: 40 m each."""
+
+AROUND = 16
+"""The same for how far anything was found around."""
+
+CASTING = 24
+"""The same for how far a cloud is around that may cast a shadow."""
+
+REACH = 2 * CASTING
+"""Pixels of the detector's grid beyond which nothing matters to `evidence`."""
+
+THRESHOLD = 0.2
+"""Opacity under which a pixel is kept, unless the user says otherwise."""
+
+_LIMIT = 4.0
+"""The network's log odds count up to this, either way."""
+
+_FOUND, _VETO = 6.0, 6.0
+"""Log odds for cover where the detector is sure of it, and against where it finds nothing around."""
+
+_DEPARTURE = {"cloud": 0.04, "shadow": 0.06}
+"""Reflectance by which cloud outshines the ground in all visible bands, or shadow darkens the near infrared, to count
+fully."""
+
+_CONTRAST_SIDE = 5
+CONTRAST_REACH = _CONTRAST_SIDE // 2
+"""Pixels beyond which nothing matters to `contrast`."""
+
+_TAINTED, _KEPT = 2, 0.1
+"""Of the trust in ground: pixels by which cover is widened, and the share that is kept under it."""
+
+MASK_RIM = 2
+"""Pixels by which a user's mask is widened, and then smoothed."""
+
+_VISIBLE, _INFRARED = ("B02", "B03", "B04"), ("B08",)
+
+
+def evidence(probabilities: Tensor) -> Tensor:
+    """Make of the detector's answer what the opacity is composed with.
+
+    Args:
+        probabilities: (B, 2, h, w) of cloud and of shadow on the detector's grid.
+
+    Returns:
+        (B, 3, h, w) on the same grid: cloud, shadow, and how far anything was found around; 0 to 1.
+    """
+    cloud, shadow = probabilities[:, :1], probabilities[:, 1:]
+    near = widen((cloud + shadow).clamp(max=1), AROUND)
+    return torch.cat([widen(cloud, RIM), widen(shadow, RIM) * widen(cloud, CASTING), near], dim=1)
+
+
+def widen(x: Tensor, reach: int) -> Tensor:
+    """Widen `x` (B, C, h, w) by `reach` pixels and then smooth it as far, so that no value falls where `x` is flat."""
+    if reach == 0:
+        return x
+    side = 2 * reach + 1
+    for pool in (F.max_pool2d, partial_mean):
+        # One direction after the other: both are separable.
+        x = pool(x, (side, 1), 1, (reach, 0))
+        x = pool(x, (1, side), 1, (0, reach))
+    return x
+
+
+def partial_mean(x: Tensor, kernel: tuple[int, int], stride: int, padding: tuple[int, int]) -> Tensor:
+    """Mean over a window, of what lies inside the image."""
+    return F.avg_pool2d(x, kernel, stride, padding, count_include_pad=False)
+
+
+def enlarge(coarse: Tensor, factor: int, row: int, column: int, height: int, width: int) -> Tensor:
+    """Bring the detector's grid (B, C, h, w) to pixels, bilinearly, and cut a window out: (B, C, height, width).
+
+    Args:
+        coarse: a part of the grid; one of its pixels more on each side of the window, as far as the scene goes.
+        factor: pixels along one of the grid.
+        row: first row of the window in pixels, counted from the corner of `coarse`.
+        column: first column.
+        height: rows of the window.
+        width: columns of the window.
+    """
+    fine = F.interpolate(coarse, scale_factor=factor, mode="bilinear", align_corners=False)
+    return fine[..., row : row + height, column : column + width]
+
+
+def contrast(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
+    """How far pixels depart from the ground as cloud does, and as shadow does: (B, 2, H, W), 0 to 1.
+
+    Args:
+        optical: (B, 13, H, W) reflectance.
+        ground: (B, 13, H, W) that would replace it.
+        bands: that are there. Without visible or near infrared bands everything departs.
+    """
+    departs = optical - ground
+    found = []
+    for names, sign, full in ((_VISIBLE, 1, _DEPARTURE["cloud"]), (_INFRARED, -1, _DEPARTURE["shadow"])):
+        there = [INDEX[name] for name in names if name in bands]
+        if there:
+            found.append((sign * departs[:, there]).amin(1, keepdim=True) / full)
+        else:
+            found.append(torch.ones_like(optical[:, :1]))
+    smooth = partial_mean(torch.cat(found, dim=1), (_CONTRAST_SIDE,) * 2, 1, (CONTRAST_REACH,) * 2)
+    return smooth.clamp(0, 1)
+
+
+def compose_opacity(
+    network: Tensor, found: Tensor, departs: Tensor, threshold: float = THRESHOLD, given: Tensor | None = None
+) -> Tensor:
+    """The opacity of each pixel, (B, 1, H, W); exactly 0 where the pixel is to be kept.
+
+    From the threshold to its double it rises from 0, so that no outline is left at the threshold.
+
+    Args:
+        network: (B, 1, H, W) opacity as the network sees it.
+        found: (B, 3, H, W) `evidence`, enlarged to the pixels.
+        departs: (B, 2, H, W) `contrast`.
+        threshold: opacity under which a pixel is kept.
+        given: (B, 1, H, W) `cover` of the mask that a user gave: where it is 1 the pixel is replaced wholly.
+    """
+    cloud, shadow, near = torch.split(found, 1, dim=1)
+    odds = torch.logit(network.float(), eps=1e-4).clamp(-_LIMIT, _LIMIT)
+    odds = odds + _FOUND * (cloud * departs[:, :1] + shadow * departs[:, 1:])
+    opacity = torch.sigmoid(odds - _VETO * (1 - near))
+    opacity = opacity * ((opacity - threshold) / max(threshold, 1e-6)).clamp(0, 1)
+    return opacity if given is None else torch.maximum(opacity, given)
+
+
+def may_be_covered(found: Tensor, threshold: float = THRESHOLD) -> Tensor:
+    """Where `compose_opacity` can be more than 0, whatever the network sees: (B, h, w), of `evidence` (B, 3, h, w)."""
+    cloud, shadow, near = found.unbind(dim=1)
+    most = _LIMIT + _FOUND * (cloud + shadow) - _VETO * (1 - near)
+    least = -math.inf if threshold <= 0 else math.log(threshold / (1 - threshold)) if threshold < 1 else math.inf
+    return most > least
+
+
+def trusted(trust: Tensor, probabilities: Tensor) -> Tensor:
+    """What is left of the trust in cells that show clear ground, (B, 1, h, w), where the detector finds cover.
+
+    Ground is spread from trusted cells, and cover that the network takes for ground would colour it. A tenth is kept,
+    so that a scene that is covered all over keeps its own colour.
+
+    Args:
+        trust: (B, 1, h, w) of the network, one number a cell.
+        probabilities: (B, 2, h', w') of cloud and shadow on the detector's grid, of which 1, 4, 16 or 64 make a cell.
+    """
+    hidden = widen(probabilities.sum(1, keepdim=True).clamp(max=1), _TAINTED)
+    along = -(-hidden.shape[-1] // trust.shape[-1])
+    hidden = F.avg_pool2d(hidden, along, ceil_mode=True, count_include_pad=False)[
+        ..., : trust.shape[2], : trust.shape[3]
+    ]
+    return trust * (_KEPT + (1 - _KEPT) * (1 - hidden))
+
+
+def cover(mask: Tensor) -> Tensor:
+    """Of a mask (B, 1, H, W), 1 where it covers, how far a pixel is covered: 1 inside, falling smoothly outside."""
+    return widen(mask, MASK_RIM)
+
+
+def classify(opacity: Tensor, network: Tensor, found: Tensor, departs: Tensor, valid: Tensor) -> Tensor:
+    """The mask class of each pixel, (B, 1, H, W) uint8, see `detection.classes`.
+
+    Args:
+        opacity: of `compose_opacity`; what is above 0 is covered.
+        network: its argument of that name; cloud is thick from 0.5 on.
+        found: its argument of that name.
+        departs: its argument of that name.
+        valid: (B, 1, H, W) where there is data.
+    """
+    cloud, shadow, _ = torch.split(found, 1, dim=1)
+    # Where the detector found neither, it is the light that tells.
+    darker = shadow + 0.1 * departs[:, 1:] > cloud + 0.1 * departs[:, :1]
+    thick = (network >= 0.5) | ((cloud >= 0.5) & (departs[:, :1] >= 1))
+    kind = torch.where(darker, SHADOW, torch.where(thick, THICK_CLOUD, THIN_CLOUD))
+    kind = torch.where(opacity > 0, kind, CLEAR)
+    return torch.where(valid > 0, kind, NO_DATA).to(torch.uint8)

@@ -1,0 +1,29 @@
+"""What weights say of their use: for which images they are made, and how what the network gives is to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unclouded.bands import NAMES
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceConfig:
+    """Of a network's weights, beside their values; the one place of the defaults.
+
+    Attributes:
+        bands: optical bands in the order of the network's channels.
+        levels: processing levels it was trained on.
+        threshold: opacity under which the input is kept, unless the user says otherwise; of a classifier: the
+            probability from which a class is predicted.
+        calibration: what expected errors and the spread over latent samples are multiplied by to be as large as the
+            errors on real images.
+        doubt: trust under which a cell of the survey is taken for the core of a cloud or shadow: opacity is 0 where no
+            core is within `REACH` cells. 1 if the survey is not asked.
+    """
+
+    bands: tuple[str, ...] = NAMES
+    levels: tuple[str, ...] = ("L1C", "L2A")
+    threshold: float = 0.1
+    calibration: float = 1.0
+    doubt: float = 1.0

@@ -1,0 +1,85 @@
+"""The ground under a known cover, from one image: the clear ground around, filled in, and what the network adds to it.
+
+The network's ground is right in its detail and wrong in its colour wherever the land is none that it has seen, so the
+colour is that of the scene's own clear ground as long as there is any. All of it works cell by cell on the grid of the
+whole scene, or pixel by pixel, so that a result does not depend on how the scene is cut into tiles.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from unclouded.models.blocks import average_over_cells, spread_ground
+
+PERSISTENCE = 0.02
+"""Weight of what is farther away against clear ground in the cell itself: cells are clear or not, with little doubt."""
+
+REGION = 6
+"""Halvings of the grid to the region in which clear ground is counted: 64 cells, 5 km."""
+
+SCANT = 0.03
+"""Clear share of a region at which its fill and the network's ground count alike."""
+
+DETAIL = 0.5
+"""How much of the detail that the network sees through the cover is laid over the fill."""
+
+
+def clear_cells(optical: Tensor, clear: Tensor, cell: int) -> tuple[Tensor, Tensor]:
+    """Average an image over the clear pixels of each cell.
+
+    Args:
+        optical: (B, C, H, W) reflectance; H and W are multiples of `cell`.
+        clear: (B, 1, H, W) 1 where a pixel holds data and nothing covers it, 0 elsewhere; or between.
+        cell: pixels along a cell.
+
+    Returns:
+        The means (B, C, h, w), 0 where a cell shows nothing clear, and the clear share (B, 1, h, w).
+    """
+    share = average_over_cells(clear, cell)
+    return average_over_cells(optical * clear, cell) / share.clamp(min=1e-6), share
+
+
+def fill_ground(means: Tensor, share: Tensor, prior: Tensor) -> Tensor:
+    """Fill every cell with the clear ground around it, (B, C, h, w); see `spread_ground`.
+
+    Args:
+        means: (B, C, h, w) of the clear pixels of each cell, as `clear_cells` gives them.
+        share: (B, 1, h, w) how much of each cell is clear.
+        prior: (C,) taken where the whole grid shows nothing clear.
+    """
+    return spread_ground(means, share, prior, persistence=PERSISTENCE)
+
+
+def clear_share(share: Tensor, valid: Tensor) -> Tensor:
+    """Tell how much of the region around each cell is clear, (B, 1, h, w), 0 to 1.
+
+    Args:
+        share: (B, 1, h, w) how much of each cell is clear.
+        valid: (B, 1, h, w) how much of it holds data.
+    """
+    height, width = share.shape[-2:]
+    region = torch.cat([share, valid], dim=1)
+    halvings = 0
+    while max(region.shape[-2:]) > 1 and halvings < REGION:
+        rows, columns = region.shape[-2:]
+        region = F.avg_pool2d(F.pad(region, (0, columns % 2, 0, rows % 2)), 2)
+        halvings += 1
+    # Step by step, as large steps at once would have edges outside of the grid.
+    for _ in range(halvings):
+        region = F.interpolate(region, scale_factor=2, mode="bilinear", align_corners=False)
+    region = region[..., :height, :width]
+    return region[:, :1] / region[:, 1:].clamp(min=1e-6)
+
+
+def settle_ground(ground: Tensor, detail: Tensor, fill: Tensor, around: Tensor) -> Tensor:
+    """Keep of the network's ground its detail, over the fill; and all of it where there is nothing to fill from.
+
+    Args:
+        ground: (B, C, H, W) the network's, in reflectance.
+        detail: (B, C, H, W) what of it is detail: its departure from the level of its cells.
+        fill: (B, C, H, W) as `fill_ground` gives it, enlarged to pixels.
+        around: (B, 1, H, W) as `clear_share` gives it, enlarged to pixels.
+    """
+    return torch.lerp(torch.add(fill, detail, alpha=DETAIL), ground, SCANT / (SCANT + around))

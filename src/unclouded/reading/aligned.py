@@ -1,0 +1,210 @@
+"""Another image on the grid of a scene: another date of the place, whatever its grid, extent or reference system."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.errors import CRSError
+from rasterio.warp import transform, transform_bounds
+
+from unclouded.errors import InputError
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.raster import FAULTS
+from unclouded.reflectance import to_reflectance
+
+_NODE = 32
+"""Pixels between the places whose coordinates are transformed exactly; between them they are interpolated."""
+
+_NEAR_A_PIXEL = 1e-3
+"""Share of a pixel by which grids may differ and still be called the same."""
+
+
+class Readable(Protocol):
+    """What can be brought to another grid: a description, and windows of its DN (C, height, width)."""
+
+    @property
+    def info(self) -> SceneInfo:
+        """What the image is."""
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
+        """Read a window inside the grid."""
+
+
+class AlignedImage:
+    """An image of the same area in windows of a scene's grid, as reflectance (bilinear, NaN where it shows nothing).
+
+    A pixel's value does not depend on the window in which it is read. An image with finer pixels is averaged to about
+    the size of the scene's first.
+
+    Attributes:
+        info: of the image, on its own grid.
+    """
+
+    def __init__(self, image: Readable, scene: SceneInfo) -> None:
+        """Align `image` with the grid of `scene`.
+
+        Raises:
+            InputError: one of the two has no place on the ground, or they have no area in common.
+        """
+        self.info, self._image, self._scene = image.info, image, scene
+        self._foreign = self.info.crs != scene.crs
+        if (self.info.crs is None or scene.crs is None) and not self._same_shape():
+            raise InputError(
+                f"{self.info.source}: has no coordinate reference system in common with {scene.source}, and not its "
+                f"size ({self.info.width} x {self.info.height} against {scene.width} x {scene.height}); georeference it"
+            )
+        self._placed = self.info.crs is not None and scene.crs is not None
+        if self._placed:
+            self._check_overlap()
+        own, wanted = (self.info.transform, scene.transform) if self._placed else (Affine.identity(),) * 2
+        finer = 1 if self._foreign else round(wanted.a / own.a)
+        if self._foreign and self._placed:
+            finer = round(self._pixels_across())
+        self._shrink = max(1, finer)
+        # From coordinates to columns and rows of the shrunk image, counted from the centre of its first pixel.
+        self._to_own = Affine.translation(-0.5, -0.5) * Affine.scale(1 / self._shrink) * ~own
+        self._shift = self._whole_shift(own, wanted)
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        """Read the window (C, height, width) of the scene's grid, reflectance 1.0 = 100 %, NaN where nothing is shown.
+
+        Raises:
+            FileError: the image cannot be read.
+        """
+        if self._shift is not None:
+            down, across = self._shift
+            return self._own(row + down, column + across, height, width)
+        place = self._places(row, column, height, width)
+        rows, columns = _taps(place.rows), _taps(place.columns)
+        window = self._own(rows.first, columns.first, rows.size, columns.size)
+        return _bilinear(window, rows, columns)
+
+    def _own(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        """Read a window of the image's own, shrunk, grid; NaN beyond its edges."""
+        side, info = self._shrink, self.info
+        made = np.full((len(info.bands), height, width), np.nan, np.float32)
+        top, left = max(row, 0), max(column, 0)
+        bottom, right = min(row + height, info.height // side), min(column + width, info.width // side)
+        if top >= bottom or left >= right:
+            return made
+        box = (top * side, left * side, (bottom - top) * side, (right - left) * side)
+        reflectance, valid = to_reflectance(self._image.read(*box), info.encoding)
+        reflectance[:, ~valid] = np.nan
+        if side > 1:
+            shape = len(info.bands), bottom - top, side, right - left, side
+            reflectance = reflectance.reshape(shape).mean((2, 4), dtype=np.float32)
+        made[:, top - row : bottom - row, left - column : right - column] = reflectance
+        return made
+
+    def _places(self, row: int, column: int, height: int, width: int) -> _Places:
+        """Rows and columns of the image that the pixels of a window lie at."""
+        down = np.arange(row // _NODE, -(-(row + height) // _NODE) + 1) * _NODE
+        across = np.arange(column // _NODE, -(-(column + width) // _NODE) + 1) * _NODE
+        x, y = _apply(self._scene.transform, *np.meshgrid(across + 0.5, down + 0.5))
+        if self._foreign:
+            shape = x.shape
+            xs, ys = transform(self._scene.crs, self.info.crs, x.ravel().tolist(), y.ravel().tolist())
+            x, y = np.array(xs).reshape(shape), np.array(ys).reshape(shape)
+        own_columns, own_rows = _apply(self._to_own, x, y)
+        inner = (
+            (np.arange(row, row + height) - down[0]) / _NODE,
+            (np.arange(column, column + width) - across[0]) / _NODE,
+        )
+        return _Places(_between(own_rows, *inner), _between(own_columns, *inner))
+
+    def _whole_shift(self, own: Affine, wanted: Affine) -> tuple[int, int] | None:
+        """Rows and columns between two grids of equal pixels that differ by whole pixels; None for all others."""
+        if self._placed and self._foreign:
+            return None
+        across, down = self._to_own * (wanted * (0.5, 0.5))
+        last = self._to_own * (wanted * (self._scene.width - 0.5, self._scene.height - 0.5))
+        gaps = (
+            across - round(across),
+            down - round(down),
+            last[0] - across - (self._scene.width - 1),
+            last[1] - down - (self._scene.height - 1),
+        )
+        return (round(down), round(across)) if max(map(abs, gaps)) < _NEAR_A_PIXEL else None
+
+    def _same_shape(self) -> bool:
+        return (self.info.height, self.info.width) == (self._scene.height, self._scene.width)
+
+    def _pixels_across(self) -> float:
+        """How many of the image's pixels lie along one of the scene's, at the middle of the scene."""
+        t, middle = self._scene.transform, (self._scene.width / 2, self._scene.height / 2)
+        x, y = zip(*(t * place for place in (middle, (middle[0] + 1, middle[1]))), strict=True)
+        xs, ys = transform(self._scene.crs, self.info.crs, list(x), list(y))
+        return float(np.hypot(xs[1] - xs[0], ys[1] - ys[0]) / self.info.transform.a)
+
+    def _check_overlap(self) -> None:
+        scene = self._scene
+        try:
+            left, bottom, right, top = transform_bounds(self.info.crs, scene.crs, *_bounds(self.info))
+        except (CRSError, *FAULTS) as error:
+            raise InputError(
+                f"{self.info.source}: cannot be brought to {scene.crs.to_string()}; run gdalwarp -t_srs first"
+            ) from error
+        west, south, east, north = _bounds(scene)
+        if right <= west or left >= east or top <= south or bottom >= north:
+            raise InputError(
+                f"{self.info.source}: does not overlap {scene.source}; give another date of the same place"
+            )
+
+
+class _Places(NamedTuple):
+    """Rows and columns, (h, w) each, counted from the centre of the image's first pixel."""
+
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
+
+
+class _Taps(NamedTuple):
+    """The pixels before the wanted places, counted from the `first` of `size`, and the weight of those after them."""
+
+    first: int
+    size: int
+    before: NDArray[np.intp]
+    weight: NDArray[np.float32]
+
+
+def _taps(places: NDArray[np.float64]) -> _Taps:
+    before = np.floor(places).astype(np.intp)
+    first = int(before.min())
+    return _Taps(first, int(before.max()) - first + 2, before - first, (places - before).astype(np.float32))
+
+
+def _bilinear(window: NDArray[np.float32], rows: _Taps, columns: _Taps) -> NDArray[np.float32]:
+    made = np.empty((len(window), *rows.before.shape), np.float32)
+    for band, values in zip(made, window, strict=True):
+        upper, lower = (
+            values[down, columns.before] * (1 - columns.weight) + values[down, columns.before + 1] * columns.weight
+            for down in (rows.before, rows.before + 1)
+        )
+        band[:] = upper * (1 - rows.weight) + lower * rows.weight
+    return made
+
+
+def _apply(
+    t: Affine, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
+
+
+def _between(nodes: NDArray[np.float64], down: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate values at nodes bilinearly at rows `down` and columns `across`, counted in nodes."""
+    row, column = (
+        np.minimum(down.astype(np.intp), len(nodes) - 2),
+        np.minimum(across.astype(np.intp), nodes.shape[1] - 2),
+    )
+    r, c = (down - row)[:, None], across - column
+    lines = nodes[row] * (1 - r) + nodes[row + 1] * r
+    made: NDArray[np.float64] = lines[:, column] * (1 - c) + lines[:, column + 1] * c
+    return made
+
+
+def _bounds(info: SceneInfo) -> tuple[float, float, float, float]:
+    t = info.transform
+    return t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f

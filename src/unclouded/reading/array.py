@@ -1,0 +1,345 @@
+"""Scenes in memory or opened by xarray: which of their dimensions is which, their bands, their place and their DN."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
+from unclouded.errors import InputError
+from unclouded.reading.band_order import check_order
+from unclouded.reading.encoding import Declared, choose_encoding, from_gdal
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.missions import refuse_landsat
+from unclouded.reading.naming import assumed_bands, band_named, check_bands, is_not_a_band, product_name
+from unclouded.reading.offsets import choose_level
+from unclouded.reading.plausibility import FILLED, darkest, data_of
+from unclouded.reading.source import stem_of
+from unclouded.reflectance import Encoding
+
+_ROLES: dict[str, tuple[str, ...]] = {
+    "band": ("band", "bands", "variable", "channel", "wavelength"),
+    "y": ("y", "lat", "latitude", "northing", "row"),
+    "x": ("x", "lon", "longitude", "easting", "col", "column"),
+}
+"""Names of dimensions, in lower case, and what they are called here."""
+
+_DATES = ("time", "t", "date", "datetime")
+
+_BRIGHTEST = 100.0
+"""No reflectance is beyond it: such values are DN."""
+
+_OF_DN = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "units", "valid_min", "valid_max")
+_NO_DATA = ("_FillValue", "missing_value", "nodata")
+"""Attributes that say how an array's values are to be understood, which is not how those of the result are."""
+
+_LOOKED_AT = 65_536
+"""Pixels of an array that are looked at, to see what its values are."""
+
+
+class ArrayScene:
+    """An array with the dimensions band, y and x, read window by window: one in chunks is never loaded whole."""
+
+    def __init__(
+        self,
+        source: Any,  # noqa: ANN401 (whatever a user hands in)
+        bands: Sequence[str] | None = None,
+        level: str | None = None,
+        scale: float | None = None,
+        offset: float | None = None,
+        *,
+        name: str | None = None,
+        notes: Sequence[str] = (),
+        level_needed: bool = True,
+    ) -> None:
+        """Understand `source`, a DataArray, a Dataset with a variable per band, or a NumPy array (band, y, x).
+
+        The other arguments are those of `open_scene`. The values of an array in chunks are not looked at: what they
+        would tell has to be said.
+
+        Raises:
+            InputError: if it has other dimensions, bands that are not known, or values that are not understood.
+        """
+        array, more = as_array(source, name)
+        notes = [*notes, *more]
+        name = name or str(array.name or "array")
+        array = _one_date(array, name)
+        array = _by_names(array, name)
+        if array.dtype.kind not in "iuf":
+            raise InputError(f"{name}: is {array.dtype}; integer DN or floating-point reflectance are accepted")
+        if not array.size:
+            raise InputError(f"{name}: has the shape {dict(array.sizes)}, and so no pixels; give one that has some")
+        count, height, width = array.shape
+        names, assumed = _band_names(array, name, bands)
+        refuse_landsat(name, (str(array.name or ""), *(str(v) for v in _labels(array))))
+        self._array = array
+        sample = cache(lambda: _sample(array))
+        if assumed and array.chunks is None:
+            check_order(name, sample())
+        notes += [f"band order assumed: {' '.join(names)}; give --bands if it is another"] if assumed else []
+        declared = _declared(array, name)
+        self.unscaled = array.chunks is not None and array.dtype.kind == "f" and scale is None
+        if array.chunks is not None:
+            encoding = _unseen_encoding(array, name, declared, scale, offset)
+            dark = None
+        else:
+            encoding, more = choose_encoding(name, names, array.dtype, declared, sample, scale, offset)
+            notes += more
+            dark = cache(lambda: darkest(names, data_of(sample(), encoding)))
+        known = product_name(Path(name).name).level
+        unsaid = level is None and known is None and "B10" not in names
+        level = "L2A" if unsaid and not level_needed else level
+        chosen, more = choose_level(name, known, names, level, dark)
+        crs, transform = _georeference(array)
+        self.info = SceneInfo(
+            source=name,
+            stem=stem_of(name),
+            width=width,
+            height=height,
+            crs=crs,
+            transform=transform,
+            bands=names,
+            level=chosen,
+            encoding=encoding,
+            dtype=array.dtype,
+            descriptions=names,
+            scales=(1.0,) * count,
+            gdal_offsets=(0.0,) * count,
+            tags={},
+            notes=(*notes, *more),
+        )
+
+    @property
+    def coordinates(self) -> Mapping[str, Any]:
+        """Coordinates of the result but its `band` and its grid mapping."""
+        names = dict(zip(self._array.dims, ("band", "y", "x"), strict=True))
+        return {
+            str(names.get(name, name)): xr.Variable([names[d] for d in kept.dims], kept.variable.data, kept.attrs)
+            for name, kept in self._array.coords.items()
+            if name != self._array.dims[0] and "crs_wkt" not in kept.attrs
+        }
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Attributes of the result: those that do not describe the DN."""
+        left = (*_OF_DN, "valid_range", "grid_mapping")
+        return {str(name): value for name, value in self._array.attrs.items() if name not in left}
+
+    @property
+    def chunks(self) -> Any:  # noqa: ANN401 (a dask array, which need not be installed)
+        """The array as a dask array, (C, H, W); None if it is not one."""
+        return None if self._array.chunks is None else self._array.data
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
+        """Read a window (C, height, width).
+
+        Raises:
+            InputError: if values are said to be reflectance and cannot be.
+        """
+        window: NDArray[Any] = self._array[:, row : row + height, column : column + width].to_numpy()
+        if self.unscaled:
+            refuse_dn(window, self.info)
+        return window
+
+    def overview(self, bands: Sequence[str], height: int, width: int) -> NDArray[Any]:
+        """Read bands (C, height, width) of the whole scene at a smaller size."""
+        rows, columns = (
+            (np.arange(small) * size // small) for small, size in ((height, self.info.height), (width, self.info.width))
+        )
+        positions = [self.info.bands.index(band) for band in bands]
+        pixels: NDArray[Any] = self._array[positions, rows, columns].to_numpy()
+        return pixels
+
+    def close(self) -> None:
+        """Close the file behind the array, if there is one."""
+        self._array.close()
+
+    def __enter__(self) -> ArrayScene:
+        """Return the scene itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file behind the array."""
+        self.close()
+
+
+def refuse_dn(values: NDArray[Any], info: SceneInfo) -> None:
+    """Check that values may be reflectance, of pixels that hold data.
+
+    Raises:
+        InputError: naming the source, if they are too large.
+    """
+    nodata = info.encoding.nodata
+    there = np.isfinite(values) & (values < FILLED) & (values != nodata)
+    if float(np.max(values, where=there, initial=0)) > _BRIGHTEST:
+        raise InputError(
+            f"{info.source}: {values.dtype} values above {_BRIGHTEST:.0f} are not reflectance; "
+            "give scale=10000 and the offset if they are DN"
+        )
+
+
+def as_array(source: Any, name: str | None = None) -> tuple[xr.DataArray, list[str]]:  # noqa: ANN401
+    """Bring what a user hands in to one DataArray, and say what was left out.
+
+    Raises:
+        InputError: it is nothing that holds an image.
+    """
+    if isinstance(source, xr.DataArray):
+        return source, []
+    if isinstance(source, xr.Dataset):
+        return _of_dataset(source, name or "dataset")
+    if isinstance(source, np.ndarray):
+        if source.ndim != 3:
+            raise InputError(f"array: has the shape {source.shape}; three dimensions (band, y, x) are accepted")
+        return xr.DataArray(source, dims=("band", "y", "x")), []
+    what = f"a {type(source).__name__}"
+    if isinstance(source, list | tuple):
+        what += f" of {len(source)}; call clear for each, or put the bands of one scene into a folder"
+    raise InputError(f"source: is {what}; a path, an xarray.DataArray or Dataset, or a numpy array are accepted")
+
+
+def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]:
+    """Take the variables that are named after bands, else the one variable with a dimension of bands."""
+    found = {variable: band for variable in source.data_vars if (band := band_named(str(variable))) is not None}
+    if found:
+        refuse_landsat(name, map(str, source.data_vars))
+        shapes = {source[variable].dims for variable in found}
+        if len(shapes) > 1 or len(set(found.values())) < len(found):
+            raise InputError(
+                f"{name}: its variables {', '.join(map(str, found))} are not of one grid, or name a band twice; "
+                "give the bands of one grid, each once"
+            )
+        others = [str(variable) for variable in source.data_vars if variable not in found and source[variable].ndim > 1]
+        first = source[next(iter(found))]
+        # Attributes that all bands share, such as the no-data value, are those of the whole.
+        shared = {k: v for k, v in first.attrs.items() if all(_same(source[n].attrs.get(k), v) for n in found)}
+        stacked = source[list(found)].to_array("band", name=name).assign_coords(band=list(found.values()))
+        stacked.attrs, stacked.encoding = shared, dict(first.encoding)
+        stacked.set_close(source.close)
+        return stacked, [f"left out: {', '.join(others)}, not named after a band"] if others else []
+    cubes = [array for array in source.data_vars.values() if _role(array, "band") is not None]
+    if len(cubes) != 1:
+        there = ", ".join(map(str, source.data_vars)) or "none"
+        raise InputError(
+            f"{name}: no variable is named after a band, nor has exactly one a dimension 'band' (variables: {there}); "
+            "name them B02, B03, …"
+        )
+    cubes[0].set_close(source.close)
+    return cubes[0], []
+
+
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (attributes hold anything)
+    return bool(np.array_equal(np.asarray(one), np.asarray(other)))
+
+
+def _role(array: xr.DataArray, role: str) -> Hashable | None:
+    """The one dimension of an array that plays a role."""
+    found = [dim for dim in array.dims if str(dim).lower() in _ROLES[role]]
+    return found[0] if len(found) == 1 else None
+
+
+def _one_date(array: xr.DataArray, name: str) -> xr.DataArray:
+    for dim in array.dims:
+        if str(dim).lower() in _DATES:
+            if array.sizes[dim] != 1:
+                raise InputError(
+                    f"{name}: has {array.sizes[dim]} dates along {dim!r}; one is accepted: "
+                    f"pick it, for example with .isel({dim}=0)"
+                )
+            array = array.isel({dim: 0})
+    return array
+
+
+def _by_names(array: xr.DataArray, name: str) -> xr.DataArray:
+    """Bring the dimensions into the order band, y, x by what they are called."""
+    dims = [_role(array, role) for role in ("band", "y", "x")]
+    if array.ndim != 3 or None in dims:
+        raise InputError(
+            f"{name}: has the dimensions {dict(array.sizes)}; three dimensions (band, y, x) are accepted, or "
+            "lat and lon, latitude and longitude; rename them with .rename()"
+        )
+    return array.transpose(*(dim for dim in dims if dim is not None))
+
+
+def _labels(array: xr.DataArray) -> list[str]:
+    along = array.dims[0]
+    return [str(value) for value in array[along].values] if along in array.coords else []
+
+
+def _band_names(array: xr.DataArray, name: str, bands: Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
+    """Name the bands, and tell whether that had to be assumed."""
+    said = _labels(array)
+    if bands is None and not all(text.isdecimal() for text in said):
+        if others := [text for text in said if band_named(text) is None and is_not_a_band(text)]:
+            raise InputError(
+                f"{name}: {', '.join(others)} of its bands is none of Sentinel-2; leave it out, for example with "
+                f".drop_sel({array.dims[0]}={others})"
+            )
+        bands = said
+    if bands is None:
+        return assumed_bands(name, array.shape[0]), True
+    names = check_bands(name, bands)
+    if len(names) != array.shape[0]:
+        raise InputError(f"{name}: {len(names)} band names for {array.shape[0]} bands; name each, in their order")
+    return names, False
+
+
+def _sample(array: xr.DataArray) -> list[NDArray[np.generic]]:
+    step = max(1, int(np.sqrt(array.shape[1] * array.shape[2] / _LOOKED_AT)))
+    return [band.ravel() for band in array[:, ::step, ::step].to_numpy()]
+
+
+def _declared(array: xr.DataArray, name: str) -> Declared:
+    """What the attributes say: those of values that xarray has decoded are in its encoding and hold no longer."""
+    fills = [found[key] for found in (array.attrs, array.encoding) for key in _NO_DATA if found.get(key) is not None]
+    nodata = float(np.asarray(fills[0]).ravel()[0]) if fills else None
+    step, add = (array.attrs.get(key) for key in ("scale_factor", "add_offset"))
+    if step is None and add is None:
+        return Declared(nodata=nodata)
+    count = array.shape[0]
+    own = from_gdal(name, [float(1 if step is None else step)] * count, [float(add or 0)] * count)
+    return Declared(own and own[0], own and own[1], nodata, "its attribute")
+
+
+def _unseen_encoding(
+    array: xr.DataArray, name: str, declared: Declared, scale: float | None, offset: float | None
+) -> Encoding:
+    """The encoding of an array in chunks, whose values are not looked at before they are computed."""
+    integer, given = array.dtype.kind in "iu", scale or declared.scale
+    chosen = given or (10_000.0 if integer else 1.0)
+    if offset is None and declared.offsets is None and chosen > 100:
+        raise InputError(
+            f"{name}: holds DN in chunks, which are not looked at; give offset=-1000 (baseline 04.00 or later) or "
+            "offset=0 (earlier, or already removed)"
+        )
+    count = array.shape[0]
+    offsets = (float(offset),) * count if offset is not None else declared.offsets or (0.0,) * count
+    nodata = 0.0 if declared.nodata is None and integer else declared.nodata
+    return Encoding(chosen, offsets, nodata)
+
+
+def _georeference(array: xr.DataArray) -> tuple[CRS | None, Affine]:
+    """Coordinate reference system and transform, as rioxarray finds them: of the coordinates, or of what GDAL left."""
+    import rioxarray  # noqa: F401 (gives arrays their `rio`; here, for files do without it and start the sooner)
+    from pyproj.exceptions import CRSError as ProjectionError
+
+    placed = array.rio.set_spatial_dims(x_dim=array.dims[2], y_dim=array.dims[1])
+    try:
+        crs, transform = placed.rio.crs, placed.rio.transform(recalc=True)
+    except (CRSError, ProjectionError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"{array.name or 'array'}: its crs_wkt cannot be read ({said}); correct or drop it") from error
+    if crs is None and str(array.dims[1]).lower() in ("lat", "latitude"):
+        crs = CRS.from_epsg(4326)
+    return crs, transform

@@ -1,0 +1,199 @@
+"""Masks that a user brings, or that a product carries, on the grid of a scene: class values, never interpolated."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import CRSError
+from rasterio.io import DatasetReader, MemoryFile
+from rasterio.transform import Affine
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+
+from unclouded.errors import FileError, InputError
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.raster import FAULTS, check_georeference, environment, open_raster, read_window, shown
+from unclouded.tiles import cut
+
+NO_VALUE = -1
+"""What a mask says where it does not reach or holds no data."""
+
+_BLOCK = 2048
+"""Side in pixels of what is read at once to look for the values of a mask."""
+
+
+class MaskRaster:
+    """A mask of class values on a scene's grid; use it as a context manager.
+
+    Attributes:
+        name: how errors call it.
+        label: file name and band description, by which a scheme of classes may be known.
+        values: the class values that it holds in the scene's area, in ascending order, without `NO_VALUE`.
+    """
+
+    def __init__(self, dataset: DatasetReader, name: str, info: SceneInfo, memory: MemoryFile | None = None) -> None:
+        self.name = name
+        self.label = f"{os.path.basename(name)} {dataset.descriptions[0] or ''}"
+        self._dataset, self._memory, self._info = dataset, memory, info
+        self._placed = dataset.crs is not None
+        grid = info.crs, info.transform, (info.height, info.width)
+        same = (dataset.crs, dataset.transform, dataset.shape) == grid
+        self._view: Any = dataset if same or not self._placed else _on_grid(dataset, info)
+        self.values = self._find_values()
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.int32]:
+        """Read the window (height, width) of class values, `NO_VALUE` where there are none.
+
+        Raises:
+            FileError: a block is missing or damaged.
+            InputError: a value is not a whole number.
+        """
+        window = Window(column, row, width, height)
+        if isinstance(self._view, WarpedVRT):
+            try:
+                with environment(self._dataset.name):
+                    pixels = self._view.read(1, window=window)
+            except FAULTS as error:
+                raise FileError(f"{self.name}: cannot be read: cut short or damaged; copy it again") from error
+        else:
+            pixels = read_window(self._dataset, [1], window)[0]
+        return self._whole_numbers(pixels)
+
+    def _whole_numbers(self, pixels: NDArray[Any]) -> NDArray[np.int32]:
+        missing = ~np.isfinite(pixels) if pixels.dtype.kind == "f" else np.zeros(pixels.shape, np.bool_)
+        if self._dataset.nodata is not None:
+            missing |= pixels == self._dataset.nodata
+        known = pixels[~missing]
+        if known.dtype.kind == "f" and (known != np.rint(known)).any():
+            raise InputError(
+                f"{self.name}: holds fractions such as {float(known[known != np.rint(known)][0]):.3g}; classes or true "
+                "and false are accepted: apply a threshold to a probability first"
+            )
+        if known.size and (known.min() < NO_VALUE or known.max() > np.iinfo(np.int32).max):
+            raise InputError(f"{self.name}: holds {known.min():g} to {known.max():g}; classes from 0 on are accepted")
+        values = np.full(pixels.shape, NO_VALUE, np.int32)
+        values[~missing] = known
+        return values
+
+    def _find_values(self) -> tuple[int, ...]:
+        found: set[int] = set()
+        for tile in cut(self._info.height, self._info.width, size=_BLOCK):
+            box = tile.inner
+            found.update(np.unique(self.read(box.row, box.column, box.height, box.width)).tolist())
+        return tuple(sorted(found - {NO_VALUE}))
+
+    def close(self) -> None:
+        """Close the mask's file."""
+        if self._view is not self._dataset:
+            self._view.close()
+        self._dataset.close()
+        if self._memory is not None:
+            self._memory.close()
+
+    def __enter__(self) -> MaskRaster:
+        """Return the mask itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the mask's file."""
+        self.close()
+
+
+def open_mask(path: str | os.PathLike[str], info: SceneInfo) -> MaskRaster:
+    """Open a mask file for the scene that `info` describes, brought to its grid (nearest pixel) where its own differs.
+
+    A file without georeference is taken for the scene's own grid if it has its size.
+
+    Raises:
+        InputError: more than one band, another place, another size without georeference, or values that are no classes.
+        FileError: the file is missing, empty, damaged or cut short.
+    """
+    name = shown(os.fspath(path))
+    dataset = open_raster(os.fspath(path))
+    return _opened(dataset, name, info, None)
+
+
+def array_mask(
+    values: NDArray[Any],
+    info: SceneInfo,
+    crs: CRS | str | None = None,
+    transform: Affine | None = None,
+) -> MaskRaster:
+    """Take an array (h, w) for a mask, on the scene's own grid unless `crs` and `transform` say another.
+
+    Raises:
+        InputError: as `open_mask`.
+    """
+    if values.ndim != 2 or values.dtype.kind not in "biuf":
+        raise InputError(
+            f"mask: has the shape {values.shape} of {values.dtype}; two dimensions (y, x) of true and false, or of "
+            "whole numbers, are accepted"
+        )
+    stored = values.astype(np.uint8) if values.dtype.kind == "b" else values
+    if stored.dtype.itemsize > 4:
+        stored = stored.astype(np.float64 if stored.dtype.kind == "f" else np.int32)
+    memory = MemoryFile()
+    profile = {"driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 1}
+    if crs is not None and transform is not None:
+        profile |= {"crs": crs, "transform": transform}
+    with memory.open(**profile, dtype=stored.dtype.name) as file:
+        file.write(stored, 1)
+    return _opened(memory.open(), "mask", info, memory)
+
+
+def _opened(dataset: DatasetReader, name: str, info: SceneInfo, memory: MemoryFile | None) -> MaskRaster:
+    try:
+        if dataset.count != 1:
+            raise InputError(f"{name}: holds {dataset.count} bands; a mask of one band is accepted: pick it first")
+        if dataset.crs is None or info.crs is None:
+            if dataset.shape != (info.height, info.width):
+                raise InputError(
+                    f"{name}: has no place on the ground and {dataset.width} x {dataset.height} pixels, the scene "
+                    f"{info.width} x {info.height}; georeference it, or give one of the scene's size"
+                )
+        else:
+            check_georeference(dataset)
+            _check_place(dataset, name, info)
+        return MaskRaster(dataset, name, info, memory)
+    except BaseException:
+        dataset.close()
+        if memory is not None:
+            memory.close()
+        raise
+
+
+def _check_place(dataset: DatasetReader, name: str, info: SceneInfo) -> None:
+    t = info.transform
+    west, south, east, north = t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f
+    try:
+        left, bottom, right, top = transform_bounds(dataset.crs, info.crs, *dataset.bounds)
+    except (CRSError, *FAULTS) as error:
+        raise InputError(f"{name}: cannot be brought to {info.crs.to_string()}; run gdalwarp -t_srs first") from error
+    if right <= west or left >= east or top <= south or bottom >= north:
+        raise InputError(f"{name}: does not overlap {info.source}; give the mask of the same area")
+
+
+def _on_grid(dataset: DatasetReader, info: SceneInfo) -> WarpedVRT:
+    return WarpedVRT(
+        dataset,
+        crs=info.crs,
+        transform=info.transform,
+        width=info.width,
+        height=info.height,
+        resampling=Resampling.nearest,
+        # Next to exact: a looser approximation of the transformation would depend on the window (0 is not accepted).
+        tolerance=1e-6,
+        src_nodata=dataset.nodata,
+        # Beyond its edge, where zero would mean clear.
+        nodata=float(NO_VALUE) if dataset.nodata is None else dataset.nodata,
+        dtype="float64" if dataset.dtypes[0].startswith("float") else "int32",
+    )

@@ -1,0 +1,106 @@
+"""Pixels of open files, without those that a mask or an alpha channel hides; and some of them, to see what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from unclouded.errors import FileError
+from unclouded.reading.raster import FAULTS, is_remote, read_overview, read_window, shown
+from unclouded.reading.source import Layer
+
+_SIDE, _PLACES = 16, 5
+"""A sample of a large file: windows of so many pixels a side, at so many places down and across."""
+
+_WHOLE = 256
+"""Files up to so many pixels a side are looked at whole; of others with overviews far away, one of this size is."""
+
+
+def is_masked(dataset: DatasetReader, index: int) -> bool:
+    """Tell whether a band has a mask beside its pixels: an internal one, a .msk file or an alpha channel."""
+    return MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1] or ColorInterp.alpha in dataset.colorinterp
+
+
+def read_unmasked(
+    dataset: DatasetReader, indexes: Sequence[int], window: Window, nodata: float | None
+) -> NDArray[np.generic]:
+    """Read bands (C, h, w) of a window, in which what is hidden is no data: `nodata`, else NaN or 0.
+
+    Raises:
+        FileError: blocks are missing or damaged.
+    """
+    return _hide(dataset, indexes, read_window(dataset, indexes, window), nodata, window=window)
+
+
+def read_unmasked_overview(
+    dataset: DatasetReader, indexes: Sequence[int], height: int, width: int, nodata: float | None
+) -> NDArray[np.generic]:
+    """Read whole bands (C, height, width), averaged to a smaller size, likewise.
+
+    Raises:
+        FileError: blocks are missing or damaged.
+    """
+    pixels = read_overview(dataset, indexes, height, width)
+    return _hide(dataset, indexes, pixels, nodata, out_shape=(height, width))
+
+
+def _hide(
+    dataset: DatasetReader,
+    indexes: Sequence[int],
+    pixels: NDArray[np.generic],
+    nodata: float | None,
+    **where: Any,  # noqa: ANN401 (what rasterio is told of the window)
+) -> NDArray[np.generic]:
+    alpha = next((n for n, use in enumerate(dataset.colorinterp, start=1) if use == ColorInterp.alpha), None)
+    for position, index in enumerate(indexes):
+        if not is_masked(dataset, index):
+            continue
+        try:
+            # GDAL itself takes an alpha channel for a mask only where it is the second or fourth band.
+            mask = dataset.read_masks(index, **where) if alpha is None else dataset.read(alpha, **where)
+        except FAULTS as error:
+            raise FileError(
+                f"{shown(dataset.name)}: its mask cannot be read: cut short or damaged; copy or download it again"
+            ) from error
+        pixels[position, mask == 0] = _nothing(pixels.dtype, nodata)
+    return pixels
+
+
+def sample_layers(layers: Sequence[Layer], datasets: dict[str, DatasetReader]) -> list[NDArray[np.generic]]:
+    """Read some DN (n,) of each layer, spread over the scene; those of one file are of the same places."""
+    found: dict[tuple[str, int], NDArray[np.generic]] = {}
+    for path, dataset in datasets.items():
+        indexes = [layer.index for layer in layers if layer.path == path]
+        for index, values in zip(indexes, sample(dataset, indexes), strict=True):
+            found[path, index] = values
+    return [found[layer.path, layer.index] for layer in layers]
+
+
+def sample(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic]:
+    """Read some pixels (C, n) spread over the dataset: all of a small one, else of many small windows."""
+    height, width = dataset.shape
+    nodata = dataset.nodatavals[indexes[0] - 1]
+    if height * width <= _WHOLE**2:
+        return read_unmasked(dataset, indexes, Window(0, 0, width, height), nodata).reshape(len(indexes), -1)
+    if dataset.overviews(indexes[0]) and (is_remote(dataset.name) or dataset.driver != "GTiff"):
+        # One small image instead of many blocks, each of which is a request or a whole JPEG 2000 tile to decode.
+        small = max(1, height * _WHOLE // max(height, width)), max(1, width * _WHOLE // max(height, width))
+        return read_unmasked_overview(dataset, indexes, *small, nodata).reshape(len(indexes), -1)
+    parts = []
+    for row in np.linspace(0, max(height - _SIDE, 0), _PLACES).astype(int):
+        for column in np.linspace(0, max(width - _SIDE, 0), _PLACES).astype(int):
+            window = Window(int(column), int(row), min(_SIDE, width), min(_SIDE, height))
+            parts.append(read_unmasked(dataset, indexes, window, nodata).reshape(len(indexes), -1))
+    return np.concatenate(parts, axis=1)
+
+
+def _nothing(dtype: np.dtype[Any], nodata: float | None) -> float:
+    if dtype.kind not in "iu":
+        return float("nan") if nodata is None else nodata
+    return nodata if nodata is not None and np.iinfo(dtype).min <= nodata <= np.iinfo(dtype).max else 0.0

@@ -1,0 +1,98 @@
+"""Clear images under simulated skies: batches whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from unclouded import bands
+from unclouded.data.clouds import simulate
+from unclouded.data.cutouts import CutOut
+from unclouded.data.observations import drop_guides
+from unclouded.data.seasons import change_level, change_season, path_reflectance
+from unclouded.guides import GUIDES
+from unclouded.models.generator import Observation
+
+_FOUR = ("B02", "B03", "B04", "B08")
+
+
+class Simulated(NamedTuple):
+    """A batch whose truth is known: observation, clear image (B, 13, H, W) and share hidden (B, 1, H, W)."""
+
+    observation: Observation
+    truth: Tensor
+    cloud_shadow_fraction: Tensor
+
+    @classmethod
+    def cat(cls, parts: Iterable[Simulated]) -> Simulated:
+        """Put batches together."""
+        observations, truths, fractions = zip(*parts, strict=True)
+        observation = Observation(*(torch.cat(fields) for fields in zip(*observations, strict=True)))
+        return cls(observation, torch.cat(truths), torch.cat(fractions))
+
+
+def simulate_clouds(
+    clear: Observation,
+    rng: torch.Generator,
+    overcast: Tensor | None = None,
+    cutouts: Sequence[CutOut] = (),
+) -> Simulated:
+    """Recolour clear images, bring them to either level, put them under simulated skies, and drop bands and guides.
+
+    Args:
+        clear: images (B, 13, H, W); what is not valid in them stays so.
+        rng: source of all that is random.
+        overcast: (N, 13, H, W) images of nothing but cloud, whose texture is lent to simulated clouds.
+        cutouts: real clouds to lay over the ground.
+    """
+    size = len(clear.level)
+    target = (torch.rand(size, generator=rng) < 0.5).float()
+    image = change_level(clear.optical, clear.level, target, rng)
+    path = path_reflectance(target, rng)
+    truth = change_season(image, path, rng)
+    sky = simulate(truth, path, rng, overcast, cutouts)
+    present = clear.present * torch.stack([drop_bands(bool(is_l2a), rng) for is_l2a in target])
+    guided = drop_guides(clear, (torch.rand(size, len(GUIDES), generator=rng) < 0.5).float())
+    valid = clear.valid * _no_data(size, clear.optical.shape[2], clear.optical.shape[3], rng)
+    seen = present[:, :, None, None]
+    observation = Observation(
+        optical=sky.cloudy * seen * valid,
+        valid=valid,
+        guides=guided.guides,
+        guide_valid=guided.guide_valid,
+        present=present,
+        level=target,
+    )
+    return Simulated(observation, truth * seen, sky.cloud_shadow_fraction)
+
+
+def drop_bands(is_l2a: bool, rng: torch.Generator) -> Tensor:
+    """Draw the bands (13,) that an image keeps: all of its level, the ten of 10 and 20 m, the four of 10 m, or any."""
+    kind = float(torch.rand((), generator=rng))
+    if kind < 0.55:
+        names = bands.L2A if is_l2a else bands.L1C
+    elif kind < 0.65:
+        names = bands.L2A
+    elif kind < 0.80:
+        names = bands.TEN
+    elif kind < 0.92:
+        names = _FOUR
+    else:
+        keep = torch.rand(len(bands.NAMES), generator=rng) < 0.6
+        names = tuple(n for n, k in zip(bands.NAMES, keep, strict=True) if k and (n != "B10" or not is_l2a)) or _FOUR
+    present = torch.zeros(len(bands.NAMES))
+    present[[bands.INDEX[name] for name in names]] = 1
+    return present
+
+
+def _no_data(size: int, height: int, width: int, rng: torch.Generator) -> Tensor:
+    """(size, 1, H, W): a sixth of the images end at a slanted edge, as at the border of a swath."""
+    row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    angle = 2 * torch.pi * torch.rand(size, 1, 1, generator=rng)
+    distance = (torch.rand(size, 1, 1, generator=rng) - 0.2) * max(height, width) / 2
+    inside = (row - height / 2) * torch.sin(angle) + (column - width / 2) * torch.cos(angle) < distance.clamp(min=-20)
+    whole = torch.rand(size, 1, 1, generator=rng) > 1 / 6
+    return (inside | whole).float()[:, None]

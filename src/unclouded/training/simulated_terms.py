@@ -1,0 +1,69 @@
+"""Self-supervision: the terms whose truth the simulation of clouds knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from unclouded.models.generator import CELL, Generator, Observation, compose
+from unclouded.training import objectives
+from unclouded.training.simulated_clouds import Simulated
+
+
+def simulated_terms(
+    generator: Generator,
+    batch: Simulated,
+    rng: torch.Generator,
+    precision: torch.autocast,
+    wanted: Collection[str],
+) -> dict[str, Tensor]:
+    """Translate simulated images and measure the result against the truth.
+
+    Half of the images are translated with z = 0, the most typical ground, and measured by their error; the other half
+    with two latents each, by the CRPS, so that the spread over z is the spread of what may be there.
+
+    Args:
+        generator: G_XY.
+        batch: at least two images.
+        rng: of the latents.
+        precision: under which the network runs.
+        wanted: of `reconstruction`, `ground`, `spectral_angle`, `detection` and `trust`.
+
+    Returns:
+        The terms that are wanted, each brought to about 1.
+    """
+    half = len(batch.truth) // 2
+    x = Observation(*(torch.cat([part, part[half:]]) for part in batch.observation))
+    z = torch.randn(len(x.optical), generator.settings.latent, generator=rng).to(x.optical.device)
+    z[:half] = 0
+    with precision:
+        statistics = generator.summarise(batch.observation)
+        scene = generator.context(statistics, batch.observation.conditioning)
+        context = generator.spread(statistics, scene)
+        made = generator.translate(x, torch.cat([context, context[half:]]), z)
+    result, truth, fraction = compose(x.optical, made), batch.truth, batch.cloud_shadow_fraction
+    typical, first, second = (slice(0, half), slice(half, len(truth)), slice(len(truth), None))
+    valid = batch.observation.valid
+    seen = valid * batch.observation.present[:, :, None, None]
+
+    def score(image: Tensor, weight: Tensor) -> Tensor:
+        error = objectives.reconstruction(image[typical], truth[typical], weight[typical])
+        return error + objectives.crps(image[first], image[second], truth[first], weight[first])
+
+    def trust() -> Tensor:
+        # A cell that is partly cloud would tint the ground spread from it: the cube leaves it little trust.
+        clear = F.avg_pool2d((fraction < 0.1).float(), CELL) ** 3
+        return F.binary_cross_entropy(scene.trust.float().clamp(1e-4, 1 - 1e-4), clear)
+
+    # The error of a cleared pixel counts in reflectance, where 0.01 matters.
+    terms: dict[str, Callable[[], Tensor]] = {
+        "reconstruction": lambda: 10 * score(result, seen),
+        "ground": lambda: 10 * score(made.ground, seen * objectives.replacement(fraction)),
+        "spectral_angle": lambda: 10 * objectives.spectral_angle(result[: len(truth)], truth, valid),
+        "detection": lambda: objectives.detection(made.opacity[: len(truth)], fraction, valid),
+        "trust": trust,
+    }
+    return {name: term() for name, term in terms.items() if name in wanted}

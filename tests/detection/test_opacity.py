@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+import torch
+
+from unclouded.bands import L1C, NAMES
+from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THIN_CLOUD
+from unclouded.detection.opacity import (
+    REACH,
+    classify,
+    compose_opacity,
+    contrast,
+    cover,
+    enlarge,
+    evidence,
+    may_be_covered,
+    trusted,
+    widen,
+)
+
+EVERY = torch.linspace(0, 1, 101).view(1, 1, 1, 101)
+
+
+def layers(*values):
+    """Evidence or contrast that is the same for all of `EVERY`."""
+    return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1).expand(1, -1, 1, 101)
+
+
+def test_where_nothing_is_found_around_no_pixel_is_replaced_whatever_the_network_sees():
+    opacity = compose_opacity(EVERY, layers(0, 0, 0), layers(1, 1))
+    assert (opacity == 0).all()
+    assert compose_opacity(EVERY, layers(0, 0, 0), layers(1, 1), threshold=0.05).max() > 0.1
+
+
+def test_near_cover_the_network_alone_is_believed():
+    opacity = compose_opacity(EVERY, layers(0, 0, 1), layers(0, 0))
+    assert torch.allclose(opacity[..., 40:97], EVERY[..., 40:97], atol=1e-4)
+    assert (opacity[..., :20] == 0).all()
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_what_the_detector_is_sure_of_is_replaced_where_it_departs_from_the_ground(kind):
+    found = [0, 0, 1]
+    found[kind] = 1
+    departs = [0, 0]
+    departs[kind] = 1
+    assert compose_opacity(EVERY, layers(*found), layers(*departs)).min() > 0.85
+    thin = compose_opacity(EVERY, layers(*found), layers(0, 0))
+    assert torch.allclose(thin, compose_opacity(EVERY, layers(0, 0, 1), layers(0, 0)))
+
+
+def test_opacity_rises_with_each_evidence_and_has_no_step():
+    for place in range(3):
+        steps = []
+        for value in np.linspace(0, 1, 201):
+            found = [0.3, 0.2, 0.5]
+            found[place] = value
+            steps.append(compose_opacity(EVERY, layers(*found), layers(0.5, 0.5)))
+        change = torch.stack(steps).diff(dim=0)
+        assert change.min() >= -1e-6
+        assert change.max() < 0.05
+
+
+def test_what_a_given_mask_covers_is_replaced_wholly_and_smoothly():
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., 10:20, 10:20] = 1
+    soft = cover(mask)
+    assert (soft[..., 10:20, 10:20] == 1).all()
+    assert (soft[..., :5, :] == 0).all()
+    assert soft.diff(dim=-1).abs().max() < 0.3
+    none = torch.zeros(1, 3, 32, 32)
+    opacity = compose_opacity(torch.zeros(1, 1, 32, 32), none, none[:, :2], given=soft)
+    assert torch.equal(opacity, soft)
+
+
+def test_tiles_that_can_hold_no_cover_are_known_beforehand():
+    rng = torch.Generator().manual_seed(0)
+    found = torch.rand(1, 3, 40, 40, generator=rng) ** 3
+    for threshold in (0.2, 0.6):
+        may = may_be_covered(found, threshold)
+        most = compose_opacity(torch.ones(1, 1, 40, 40), found, torch.ones(1, 2, 40, 40), threshold)[:, 0]
+        assert not (most[~may] > 0).any()
+        assert may.any()
+        assert not may.all()
+    assert may_be_covered(found, 0.05).all()
+    assert may_be_covered(found, 0.0).all()
+
+
+def test_evidence_is_local():
+    rng = torch.Generator().manual_seed(0)
+    probabilities = torch.rand(1, 2, 2 * REACH + 41, 30, generator=rng) ** 8
+    changed = probabilities.clone()
+    changed[:, :, 0] = 0.5
+    same = (evidence(probabilities) == evidence(changed)).all(dim=1)[0].all(dim=1)
+    assert same[REACH + 1 :].all()
+    assert not same.all()
+    part = evidence(probabilities[:, :, 10 : 2 * REACH + 30])[:, :, REACH : REACH + 10]
+    assert torch.allclose(part, evidence(probabilities)[:, :, REACH + 10 : REACH + 20], atol=1e-6)
+
+
+def test_a_shadow_counts_only_with_a_cloud_around():
+    probabilities = torch.zeros(1, 2, 20, 200)
+    probabilities[:, 1] = 1
+    probabilities[:, 0, :, :10] = 1
+    found = evidence(probabilities)
+    assert found[0, 1, 10, 5] == 1
+    assert found[0, 1, 10, 150] == 0
+    assert found[0, 2].min() == 1
+
+
+def test_widening_keeps_what_is_flat_and_never_overshoots():
+    x = torch.zeros(1, 1, 30, 30)
+    x[..., 12:15, 12:15] = 0.7
+    wide = widen(x, 2)
+    assert torch.allclose(wide[..., 12:15, 12:15], torch.tensor(0.7))
+    assert wide.max() <= 0.7 + 1e-6
+    assert torch.equal(widen(x, 0), x)
+
+
+def test_parts_of_the_grid_are_enlarged_to_what_the_whole_gives():
+    coarse = torch.rand(1, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+    whole = enlarge(coarse, 4, 0, 0, 80, 80)
+    part = enlarge(coarse[..., 4:13, 6:14], 4, 4, 4, 28, 24)
+    assert torch.allclose(part, whole[..., 20:48, 28:52], atol=1e-6)
+
+
+def test_departure_is_of_all_visible_bands_or_of_the_near_infrared():
+    ground = torch.full((1, 13, 9, 9), 0.1)
+    bright, soil, dark = ground + 0.1, ground.clone(), ground.clone()
+    soil[:, NAMES.index("B04")] += 0.2
+    dark[:, NAMES.index("B08")] -= 0.08
+    assert torch.allclose(contrast(bright, ground, L1C), torch.tensor([1.0, 0.0]).view(1, 2, 1, 1))
+    assert (contrast(soil, ground, L1C) == 0).all()
+    assert torch.allclose(contrast(dark, ground, L1C), torch.tensor([0.0, 1.0]).view(1, 2, 1, 1))
+    assert (contrast(ground, ground, ("B11", "B12")) == 1).all()
+
+
+def test_trust_falls_under_cover_on_any_grid():
+    for along in (1, 2, 4):
+        probabilities = torch.zeros(1, 2, 10 * along - along // 2, 12 * along)
+        probabilities[:, 0, :, : 4 * along] = 1
+        trust = torch.full((1, 1, 10, 12), 0.8)
+        left = trusted(trust, probabilities)
+        assert left.shape == trust.shape
+        assert torch.allclose(left[..., :4], torch.tensor(0.08))
+        assert torch.allclose(left[..., 9:], torch.tensor(0.8))
+
+
+def test_classes_tell_thick_from_thin_and_cloud_from_shadow():
+    opacity = torch.tensor([0.0, 0.9, 0.4, 0.9, 0.9, 0.9]).view(1, 1, 1, 6)
+    network = torch.tensor([0.9, 0.9, 0.3, 0.9, 0.1, 0.5]).view(1, 1, 1, 6)
+    found = torch.tensor([[0, 1, 0, 0, 1, 1], [0, 0, 0, 1, 0, 0], [0, 1, 1, 1, 1, 1]]).float().view(1, 3, 1, 6)
+    departs = torch.tensor([[0, 1, 0.5, 0, 1, 1], [0, 0, 0, 1, 0, 0]]).float().view(1, 2, 1, 6)
+    valid = torch.tensor([1, 1, 1, 1, 1, 0]).view(1, 1, 1, 6)
+    classes = classify(opacity, network, found, departs, valid)
+    assert classes.dtype == torch.uint8
+    assert classes.flatten().tolist() == [CLEAR, THICK_CLOUD, THIN_CLOUD, SHADOW, THICK_CLOUD, NO_DATA]

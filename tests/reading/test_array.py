@@ -1,0 +1,120 @@
+"""Arrays: which dimension is which, Datasets, NumPy, and values looked at as those of files are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from rasters import pixels, write
+
+import unclouded
+from unclouded.errors import InputError
+from unclouded.reading.array import ArrayScene
+from unclouded.reading.reader import open_scene
+
+FOUR = ("B02", "B03", "B04", "B08")
+DN = pixels(4, 20, 30)
+
+
+def cube(dims=("band", "y", "x"), values=DN, **changes):
+    places = {"y": 5199995.0 - 10 * np.arange(20), "x": 600005.0 + 10 * np.arange(30), "band": list(FOUR)}
+    at = {dim: places[role] for dim, role in zip(dims, ("band", "y", "x"), strict=True)}
+    return xr.DataArray(values, dims=dims, coords=at, **changes)
+
+
+@pytest.mark.parametrize(
+    "dims", [("band", "y", "x"), ("bands", "lat", "lon"), ("variable", "latitude", "longitude"), ("band", "Y", "X")]
+)
+def test_dimensions_are_known_by_their_names_in_any_order(dims):
+    array = cube(dims)
+    for order in (dims, dims[::-1], (dims[0], dims[2], dims[1])):
+        scene = ArrayScene(array.transpose(*order))
+        assert (scene.info.height, scene.info.width, scene.info.bands) == (20, 30, FOUR)
+        assert (scene.read(2, 3, 5, 7) == DN[:, 2:7, 3:10]).all()
+        assert scene.info.transform.e == -10
+        np.testing.assert_array_equal(scene.coordinates["y"], array[dims[1]])
+
+
+@pytest.mark.parametrize("dims", [("dim_0", "dim_1", "dim_2"), ("band", "rows", "x"), ("band", "y", "lat")])
+def test_dimensions_of_unknown_names_are_refused(dims):
+    with pytest.raises(InputError, match=r"three dimensions \(band, y, x\) are accepted.*rename"):
+        ArrayScene(xr.DataArray(DN, dims=dims))
+
+
+def test_one_date_is_taken_and_several_are_refused_by_name():
+    dated = cube().expand_dims(time=[np.datetime64("2023-06-01", "ns")])
+    assert ArrayScene(dated).info.bands == FOUR
+    with pytest.raises(InputError, match=r"has 2 dates along 'time'; one is accepted.*isel\(time=0\)"):
+        ArrayScene(xr.concat([dated, dated], "time"))
+
+
+def test_a_dataset_with_a_variable_per_band():
+    made = cube().to_dataset("band").assign(SCL=(("y", "x"), np.ones((20, 30), "uint8")), spatial_ref=0)
+    scene = ArrayScene(made)
+    assert scene.info.bands == FOUR
+    assert (scene.read(0, 0, 20, 30) == DN).all()
+    assert any("left out: SCL" in note for note in scene.info.notes)
+
+
+def test_a_dataset_with_one_variable_of_bands():
+    assert ArrayScene(cube().to_dataset(name="reflectance")).info.bands == FOUR
+    with pytest.raises(InputError, match="no variable is named after a band"):
+        ArrayScene(xr.Dataset({"a": cube(), "b": cube()}))
+
+
+def test_numpy_with_bands():
+    assert ArrayScene(DN, bands=FOUR).info.bands == FOUR
+    with pytest.raises(InputError, match="4 bands without names"):
+        ArrayScene(DN)
+
+
+@pytest.mark.parametrize("source", [["a.tif", "b.tif"], None, 3, {"B02": 1}])
+def test_other_things_are_refused_in_a_line(source):
+    with pytest.raises(InputError, match=r"source: is a .*are accepted") as caught:
+        unclouded.clear(source)
+    assert "\n" not in str(caught.value)
+
+
+def outcome(understand):
+    try:
+        with understand() as scene:
+            return scene.info.encoding, scene.info.level
+    except InputError as error:
+        return str(error).partition(": ")[2]
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32", "float64"])
+@pytest.mark.parametrize("factor, add", [(1, 0), (1, 1000), (1e-4, 0), (1e-2, 0), (6.5, 0), (0.1, 0)])
+def test_an_array_and_a_file_of_the_same_pixels_are_treated_alike(tmp_path, dtype, factor, add):
+    values = (DN * factor + add).astype(dtype)
+    path = write(tmp_path / "a.tif", values, names=FOUR)
+    assert outcome(lambda: ArrayScene(cube(values=values))) == outcome(lambda: open_scene(path))
+
+
+@pytest.mark.parametrize("where", ["attrs", "encoding"])
+@pytest.mark.parametrize("key", ["nodata", "missing_value", "_FillValue"])
+def test_no_data_is_known_by_an_attribute(where, key):
+    array = cube(values=DN.astype("float32"))
+    getattr(array, where)[key] = 300.0
+    assert ArrayScene(array).info.encoding.nodata == 300
+
+
+def test_a_leftover_scale_attribute_is_asked_about():
+    array = cube(values=(DN * 1e-4).astype("float32"), attrs={"scale_factor": 1e-4, "add_offset": 0.0})
+    with pytest.raises(InputError, match=r"scale cannot be known: its attribute says 10000 DN.*give --scale 1 "):
+        ArrayScene(array)
+    assert ArrayScene(array, scale=1).info.encoding.scale == 1
+
+
+def test_chunks_are_not_looked_at():
+    da = pytest.importorskip("dask.array")
+
+    def fail(block):
+        raise AssertionError
+
+    lazy = cube().copy(data=da.from_array(DN, chunks=10).map_blocks(fail, dtype=DN.dtype, meta=DN[:0, :0, :0]))
+    with pytest.raises(InputError, match=r"holds DN in chunks.*give offset"):
+        ArrayScene(lazy, level="L2A")
+    with pytest.raises(InputError, match="nothing says whether it is L1C or L2A"):
+        ArrayScene(lazy, offset=0)
+    assert ArrayScene(lazy, level="L2A", offset=0).info.encoding.offsets == (0,) * 4

@@ -1,0 +1,110 @@
+"""Masks on the grid of a scene: any grid, any whole numbers, nothing guessed beyond their edge."""
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+from rasterio.warp import transform as to_crs
+from rasters import CRS, EAST, NORTH
+from scenes import MemoryScene, ground
+
+from unclouded.bands import L1C
+from unclouded.errors import FileError, InputError
+from unclouded.reading.mask import NO_VALUE, array_mask, open_mask
+
+
+@pytest.fixture
+def info():
+    return MemoryScene(ground(13, 60, 80), L1C).info
+
+
+def write_mask(path, values, metres=10, east=EAST, north=NORTH, crs=CRS, **options):
+    place = {} if crs is None else {"crs": crs, "transform": from_origin(east, north, metres, metres)}
+    height, width = values.shape[-2:]
+    with rasterio.open(
+        path, "w", driver="GTiff", height=height, width=width, count=1, dtype=values.dtype, **place, **options
+    ) as file:
+        file.write(values.reshape(height, width), 1)
+    return path
+
+
+def test_on_the_scenes_own_grid(info, tmp_path):
+    values = np.random.default_rng(0).integers(0, 4, (60, 80)).astype(np.uint8)
+    with open_mask(write_mask(tmp_path / "mask.tif", values), info) as mask:
+        assert mask.values == (0, 1, 2, 3)
+        np.testing.assert_array_equal(mask.read(10, 20, 30, 40), values[10:40, 20:60])
+
+
+def test_coarser_pixels_are_repeated_and_nothing_lies_beyond_the_edge(info, tmp_path):
+    coarse = np.arange(1, 13, dtype=np.uint8).reshape(3, 4)  # 20 m pixels over the first 6 x 8 pixels
+    with open_mask(write_mask(tmp_path / "scl.tif", coarse, metres=20), info) as mask:
+        found = mask.read(0, 0, 60, 80)
+    np.testing.assert_array_equal(found[:6, :8], coarse.repeat(2, 0).repeat(2, 1))
+    assert (found[6:] == NO_VALUE).all()
+    assert (found[:, 8:] == NO_VALUE).all()
+
+
+def test_another_coordinate_reference_system(info, tmp_path):
+    (west, east), (south, north) = to_crs(CRS, "EPSG:4326", [EAST - 200, EAST + 1000], [NORTH - 800, NORTH + 200])
+    values = np.ones((400, 400), np.uint8)
+    step = max(east - west, north - south) / 400
+    with rasterio.open(
+        tmp_path / "m.tif",
+        "w",
+        driver="GTiff",
+        height=400,
+        width=400,
+        count=1,
+        dtype="uint8",
+        crs="EPSG:4326",
+        transform=from_origin(west, north, step, step),
+    ) as file:
+        file.write(values, 1)
+    with open_mask(tmp_path / "m.tif", info) as mask:
+        assert (mask.read(0, 0, 40, 60) == 1).all()
+
+
+def test_what_a_window_says_does_not_depend_on_the_window(info, tmp_path):
+    values = np.random.default_rng(1).integers(0, 2, (50, 50)).astype(np.uint8)
+    with open_mask(write_mask(tmp_path / "m.tif", values, metres=15, east=EAST - 33, north=NORTH + 21), info) as mask:
+        whole = mask.read(0, 0, 60, 80)
+        np.testing.assert_array_equal(mask.read(13, 29, 17, 31), whole[13:30, 29:60])
+
+
+def test_no_data_says_nothing(info, tmp_path):
+    values = np.full((60, 80), 255, np.uint8)
+    values[:30] = 1
+    with open_mask(write_mask(tmp_path / "m.tif", values, nodata=255), info) as mask:
+        assert mask.values == (1,)
+        assert (mask.read(30, 0, 30, 80) == NO_VALUE).all()
+
+
+def test_without_georeference_it_must_have_the_scenes_size(info, tmp_path):
+    fits = write_mask(tmp_path / "fits.tif", np.ones((60, 80), np.uint8), crs=None)
+    with open_mask(fits, info) as mask:
+        assert mask.values == (1,)
+    with pytest.raises(InputError, match=r"other\.tif: has no place on the ground and 70 x 60 pixels, the scene 80 x"):
+        open_mask(write_mask(tmp_path / "other.tif", np.ones((60, 70), np.uint8), crs=None), info)
+
+
+def test_what_is_no_mask_is_refused_in_one_line(info, tmp_path):
+    with pytest.raises(InputError, match="does not overlap scene"):
+        open_mask(write_mask(tmp_path / "far.tif", np.ones((60, 80), np.uint8), east=EAST + 50_000), info)
+    with pytest.raises(InputError, match=r"fractions such as 0\.25; classes or true and false"):
+        open_mask(write_mask(tmp_path / "p.tif", np.full((60, 80), 0.25, np.float32)), info)
+    with pytest.raises(InputError, match="holds -7 to -7; classes from 0 on"):
+        open_mask(write_mask(tmp_path / "n.tif", np.full((60, 80), -7, np.int16)), info)
+    with pytest.raises(FileError, match="no such file"):
+        open_mask(tmp_path / "none.tif", info)
+
+
+def test_arrays(info):
+    values = np.random.default_rng(2).random((60, 80)) > 0.5
+    with array_mask(values, info) as mask:
+        assert mask.values == (0, 1)
+        np.testing.assert_array_equal(mask.read(5, 6, 7, 8), values[5:12, 6:14])
+    coarse = np.arange(12, dtype=np.int64).reshape(3, 4)
+    with array_mask(coarse, info, CRS, from_origin(EAST, NORTH, 200, 200)) as mask:
+        np.testing.assert_array_equal(mask.read(0, 0, 60, 80), coarse.repeat(20, 0).repeat(20, 1))
+    with pytest.raises(InputError, match=r"shape \(3,\)"):
+        array_mask(np.zeros(3, bool), info)

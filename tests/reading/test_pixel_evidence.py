@@ -1,0 +1,154 @@
+"""What files say, held against their pixels: no data, masks, scale, offset, level and the order of bands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp
+from rasters import pixels, write
+
+from unclouded.bands import ASSUMED_ORDER, INDEX, L2A
+from unclouded.errors import InputError
+from unclouded.reading.band_order import OTHER_ORDERS
+from unclouded.reading.plausibility import implausible
+from unclouded.reading.reader import open_scene
+from unclouded.reflectance import to_reflectance
+
+FOUR = ["B02", "B03", "B04", "B08"]
+CORNER = np.add.outer(np.arange(48), np.arange(36)) < 20
+# Grass, in the order of `bands.NAMES`, for tests that need spectra.
+GRASS = np.array([0.02, 0.03, 0.06, 0.04, 0.1, 0.25, 0.31, 0.33, 0.35, 0.12, 0.002, 0.21, 0.11])
+
+
+def spectra(bands, dtype="uint16", factor=10000, seed=0):
+    """Grass of changing brightness, (C, 48, 36)."""
+    shade = np.random.default_rng(seed).uniform(0.6, 1.4, (48, 36))
+    return (GRASS[[INDEX[band] for band in bands], None, None] * shade * factor).astype(dtype)
+
+
+def valid(path, **options):
+    with open_scene(path, level="L2A", **options) as scene:
+        dn = scene.read(0, 0, 48, 36)
+        return to_reflectance(dn, scene.info.encoding)[1], scene.info
+
+
+@pytest.mark.parametrize("fill", [-10000, -9999, -32768])
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_fill_values_without_a_tag_are_no_data_said_once_and_tagged_in_the_result(tmp_path, fill, dtype):
+    dn = np.where(CORNER, fill, pixels(4, dtype=dtype)).astype(dtype)
+    found, info = valid(write(tmp_path / "a.tif", dn, names=FOUR))
+    assert (found == ~CORNER).all()
+    assert info.encoding.nodata == fill
+    assert sum("taken for no data" in note for note in info.notes) == 1
+
+
+def test_zeros_in_all_bands_are_no_data_whatever_the_tag(tmp_path):
+    dn = np.where(CORNER, 0, pixels(4)).astype("uint16")
+    dn[0, 40:] = 0
+    found, info = valid(write(tmp_path / "a.tif", dn, names=FOUR, nodata=65535))
+    assert (found == ~CORNER).all()
+    assert any("0 in all bands" in note for note in info.notes)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+@pytest.mark.parametrize("kind", ["mask", "alpha"])
+def test_what_a_mask_or_an_alpha_channel_hides_is_no_data(tmp_path, dtype, kind):
+    dn = pixels(4, dtype=dtype)
+    if kind == "alpha":
+        alpha = np.where(CORNER, 0, 65535).astype(dtype)[None]
+        path = write(tmp_path / "a.tif", np.concatenate([dn, alpha]), names=[*FOUR, None])
+        with rasterio.open(path, "r+") as file:
+            file.colorinterp = [ColorInterp.gray, *[ColorInterp.undefined] * 3, ColorInterp.alpha]
+    else:
+        path = write(tmp_path / "a.tif", dn, names=FOUR)
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+            file.write_mask(~CORNER)
+    found, info = valid(path)
+    assert (found == ~CORNER).all()
+    assert any("hides are no data" in note for note in info.notes)
+    with open_scene(path, level="L2A") as scene:
+        assert (scene.read(0, 0, 48, 36)[:, ~CORNER] == dn[:, ~CORNER]).all()
+
+
+def test_a_hole_does_not_bleed_into_finer_pixels(tmp_path):
+    write(tmp_path / "T31_L2A_B02.tif", pixels(1, 60, 60).astype("int16"))
+    coarse = pixels(1, 30, 30).astype("int16")
+    coarse[0, :10] = -10000
+    write(tmp_path / "T31_L2A_B05.tif", coarse, metres=20)
+    with open_scene(tmp_path) as scene:
+        values = scene.read(0, 0, 60, 60)[1]
+        assert set(np.unique(values[values < 200])) == {-10000}
+        assert not to_reflectance(scene.read(0, 0, 60, 60), scene.info.encoding)[1][:20].any()
+
+
+@pytest.mark.parametrize(
+    ("factor", "dtype", "tags", "likeliest"),
+    [
+        (1, "float32", {"scales": (1e-4,) * 4, "offsets": (0.0,) * 4}, ("--scale 1 ", "--scale 100 ")),
+        (1, "float32", {"scales": (1e-4,) * 4, "offsets": (-0.1,) * 4}, ("--scale 1 ", "--scale 100 ")),
+        (100, "float32", {}, ("--scale 100 ",)),
+        (1000, "uint16", {}, ("--scale 1000 ",)),
+        (65535, "uint16", {}, ("--scale 65535 ",)),
+        (10000, "uint16", {"scales": (1e-3,) * 4, "offsets": (0.0,) * 4}, ("--scale 10000 ",)),
+    ],
+)
+def test_a_scale_that_the_pixels_contradict_is_asked_for(tmp_path, factor, dtype, tags, likeliest):
+    path = write(tmp_path / "a.tif", spectra(FOUR, dtype, factor), names=FOUR, **tags)
+    with pytest.raises(
+        InputError, match=r"a\.tif: the scale cannot be known: .*its brightest band then reaches"
+    ) as said:
+        open_scene(path, level="L2A")
+    assert all(option in str(said.value) for option in likeliest) and str(said.value).count("--scale") == 2
+    with open_scene(path, level="L2A", scale=factor, offset=0) as scene:
+        assert scene.info.encoding.scale == factor
+
+
+def test_per_cent_under_much_cloud_is_asked_about_too(tmp_path):
+    values = spectra(FOUR, "float32", 100)
+    values[:, :10] = 140
+    with pytest.raises(InputError, match="--scale 100 "):
+        open_scene(write(tmp_path / "a.tif", values, names=FOUR))
+
+
+def test_real_images_are_plausible_at_their_scale_and_mostly_not_at_others(shared_data):
+    images = np.load(shared_data / "sen12mscr_triplets.npz")
+    bands = ASSUMED_ORDER[13]
+    asked = dict.fromkeys((1, 0.01, 6.5535, 1e-4), 0)
+    stacks = [image.reshape(13, -1) / 1e4 for kind in ("cloudy", "clear") for image in images[kind]]
+    for factor in asked:
+        asked[factor] = sum(implausible(bands, list(stack * factor)) is not None for stack in stacks)
+    assert asked[1] == 0
+    assert asked[1e-4] == len(stacks) and asked[0.01] > 0.9 * len(stacks)
+    assert asked[6.5535] > 0.9 * len(stacks)
+
+
+def test_an_offset_that_is_listed_but_taken_off_is_refused_by_the_low_end(tmp_path):
+    dn = pixels(4, low=1200)
+    dn[2, :2] = 700
+    path = write(tmp_path / "a.tif", dn, names=FOUR, scales=(1e-4,) * 4, offsets=(-0.1,) * 4)
+    with pytest.raises(InputError, match=r"4% of B04 would then lie below reflectance -0\.01; give --offset"):
+        open_scene(path, level="L2A")
+
+
+@pytest.mark.parametrize("count", [13, 12, 10])
+def test_an_order_that_the_pixels_contradict_is_asked_for_by_name(tmp_path, count):
+    usual = ASSUMED_ORDER[count]
+    with open_scene(write(tmp_path / "usual.tif", spectra(usual)), level="L1C" if count == 13 else "L2A") as scene:
+        assert scene.info.bands == usual
+        assert scene.info.descriptions == usual
+    for order in OTHER_ORDERS[count]:
+        path = write(tmp_path / "other.tif", spectra(order))
+        with pytest.raises(InputError, match=f"but {' '.join(order)}; give --bands {','.join(order)} "):
+            open_scene(path)
+        with open_scene(path, bands=order, level="L1C") as scene:
+            assert scene.info.bands == order
+
+
+def test_bands_of_no_kind_have_a_placeholder(tmp_path):
+    path = write(tmp_path / "a.tif", np.concatenate([spectra(L2A), np.zeros((3, 48, 36), "uint16")]))
+    with pytest.raises(InputError, match=r"15 bands without names.*with - for each"):
+        open_scene(path)
+    for rest in (["-", "-", "-"], ["QA10", "QA20", "QA60"]):
+        with open_scene(path, bands=[*L2A, *rest]) as scene:
+            assert scene.info.bands == scene.info.descriptions == L2A

@@ -1,0 +1,96 @@
+"""One set of options: no command, plugin or function lacks one, and what is not accepted is refused by name."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass, fields
+
+import click
+import pytest
+import typer
+from click.testing import CliRunner
+from scenes import active_generator
+from test_cli import write
+from typer.testing import CliRunner as TyperRunner
+
+import unclouded
+from unclouded.clearing.options import ClearOptions, option, option_name
+from unclouded.cli import app, rio
+from unclouded.cli.clear_options import click_options, takes_options
+from unclouded.models.weights import Header, save_generator
+
+CLEAR = typer.main.get_command(app).commands["clear"]
+
+
+@pytest.mark.parametrize("field", fields(ClearOptions), ids=lambda field: field.name)
+def test_every_field_is_an_option_everywhere_with_one_default(field):
+    for command in (CLEAR, rio.unclouded):
+        (found,) = (shown for shown in command.params if shown.name == field.name)
+        assert option_name(field) in found.opts
+        assert found.default == field.default
+        assert found.help == field.metadata["help"]
+    parameter = inspect.signature(unclouded.clear).parameters[field.name]
+    assert parameter.default == field.default
+    assert f"{field.name}: " in (unclouded.clear.__doc__ or "")
+
+
+def test_rio_lacks_no_option_for_one_scene():
+    ours = {shown.name: set(shown.opts) for shown in CLEAR.params if shown.name not in (*rio.NOT_HERE, "help")}
+    theirs = {shown.name: set(shown.opts) for shown in rio.unclouded.params if shown.name not in ("source", "output")}
+    assert ours == theirs
+    assert {"precision", "as_json", "quiet", "verbose", "debug"} <= theirs.keys()
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"samples": 0}, "--samples 0: at least 1 is accepted"),
+        ({"threshold": 1.5}, "--threshold 1.5: 0 to 1 is accepted"),
+        ({"threshold": float("nan")}, "--threshold nan: 0 to 1 is accepted"),
+        ({"device": "tpu"}, "--device tpu: is not known; auto, cpu, cuda are accepted"),
+        ({"precision": "fp8"}, "--precision fp8: is not known; auto, fp32, bf16 are accepted"),
+    ],
+)
+def test_what_is_not_accepted_is_refused_by_its_option(wrong, said):
+    with pytest.raises(unclouded.InputError) as refused:
+        ClearOptions(**wrong)
+    assert str(refused.value) == said
+
+
+def test_rio_speaks_json_quietly_in_the_precision_asked_for(tmp_path):
+    weights, scene = tmp_path / "active.safetensors", write(tmp_path / "scene.tif")
+    save_generator(active_generator(), Header("active"), weights)
+    given = ["--model", weights, "--level", "L2A", "--offset", 0, "--precision", "bf16", "--json", "--quiet"]
+    group = click.Group("rio", commands=[rio.unclouded])
+    done = CliRunner().invoke(group, ["unclouded", *map(str, [scene, tmp_path / "out.tif", *given])])
+    assert done.exit_code == 0 and not done.stderr
+    assert json.loads(done.stdout)["output"] == str(tmp_path / "out.tif")
+    item = json.loads((tmp_path / "out.json").read_text())
+    assert item["properties"]["unclouded:precision"] == "bf16"
+    done = CliRunner().invoke(group, ["unclouded", str(scene), "x.tif", "--quiet", "--verbose"])
+    assert done.exit_code == 2 and "is the opposite of --quiet" in done.stderr
+
+
+@dataclass(frozen=True)
+class Several:
+    """Options of a kind that may be given again and again."""
+
+    references: tuple[str, ...] = option((), "Other dates.", name="--reference", metavar="PATH")
+
+
+def test_a_tuple_is_an_option_to_be_repeated():
+    given = []
+
+    @takes_options(Several)
+    def command(*, options: Several, debug: bool = False) -> None:
+        given.append(options)
+
+    alone = typer.Typer()
+    alone.command()(command)
+    for arguments in ([], ["--reference", "a.tif", "--reference", "b.tif"]):
+        assert TyperRunner().invoke(alone, arguments).exit_code == 0
+    shown = click.Command("command", params=click_options(command, without=("debug",)), callback=command)
+    shown.callback = lambda **options: command(debug=False, **options)
+    assert CliRunner().invoke(shown, ["--reference", "c.tif"]).exit_code == 0
+    assert given == [Several(), Several(("a.tif", "b.tif")), Several(("c.tif",))]

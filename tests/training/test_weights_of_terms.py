@@ -1,0 +1,77 @@
+"""What weighs 0 is not computed, whichever term it is, and a run that nothing would teach is refused at once."""
+
+import pytest
+import torch
+from tiny_run import changed
+
+from unclouded.data.collection import load_collection
+from unclouded.errors import SettingsError
+from unclouded.models.generator import Observation
+from unclouded.settings import TranslatorSettings, load_settings
+from unclouded.training import objectives
+from unclouded.training.collection_source import CollectionSource
+from unclouded.training.translator import train
+
+FUNCTIONS = {
+    "reconstruction": (),  # the ground is measured by the same function
+    "spectral_angle": ("spectral_angle",),
+    "detection": ("detection",),
+    "cycle": ("cycle", "cycle_of_distributions"),
+    "latent_cycle": ("latent_cycle",),
+    "mode_seeking": ("mode_seeking",),
+    "adversarial": (),
+    "latent_adversarial": (),
+    "trust": (),
+    "ground": ("replacement",),
+}
+SIMULATED = ("reconstruction", "ground", "spectral_angle", "detection", "trust")
+
+
+@pytest.fixture
+def source(made_up):
+    images = load_collection(made_up, made_up / "listing.yaml")
+    return lambda rng: CollectionSource(images, rng)
+
+
+@pytest.mark.parametrize("term", FUNCTIONS)
+def test_what_weighs_0_is_not_computed(term: str, tiny: TranslatorSettings, source, tmp_path, monkeypatch) -> None:
+    off = {term: 0} | ({"detection": 0} if term == "ground" else {})
+    settings = changed(tiny, loss=off, training={"steps": 1}, unpaired={"start": 0}, error={"images": 0})
+
+    def refuse(*_: object, **__: object) -> torch.Tensor:
+        raise AssertionError(f"{term} weighs 0")
+
+    for name in FUNCTIONS[term]:
+        monkeypatch.setattr(objectives, name, refuse)
+    train(settings, source, tmp_path / "run")
+    logged = (tmp_path / "run" / "log.jsonl").read_text()
+    assert f'"{term}"' not in logged
+    if term in ("adversarial", "latent_adversarial"):
+        whose = ("discriminator_zx", "discriminator_zy") if "latent" in term else ("discriminator_x", "discriminator_y")
+        assert not any(f'"{name}"' in logged for name in whose)
+
+
+class Spoilt(CollectionSource):
+    """Shows truth that is no number in the near infrared, which only one objective then looks at."""
+
+    def unpaired(self, size: int) -> tuple[Observation, Observation]:
+        raise AssertionError("nothing is learnt from the two domains")
+
+
+def test_domains_that_do_not_teach_are_not_drawn(tiny: TranslatorSettings, made_up, tmp_path) -> None:
+    unpaired = dict.fromkeys(("adversarial", "latent_adversarial", "cycle", "latent_cycle", "mode_seeking"), 0)
+    settings = changed(tiny, loss=unpaired, training={"steps": 1}, error={"images": 0})
+    images = load_collection(made_up, made_up / "listing.yaml")
+    train(settings, lambda rng: Spoilt(images, rng), tmp_path / "run")
+
+
+def test_a_run_that_nothing_teaches_is_refused(tmp_path) -> None:
+    path = tmp_path / "settings.yaml"
+    nothing = "\n".join(f"  {name}: 0" for name in SIMULATED)
+    path.write_text(f"loss:\n{nothing}\ntraining: {{steps: 5}}\n")
+    with pytest.raises(SettingsError, match="every weight under `loss` is 0"):
+        load_settings(path)
+    with pytest.raises(SettingsError, match=r"unpaired\.start is 3, and no simulated term teaches before"):
+        load_settings(path, ["loss.cycle=1", "unpaired.start=3"])
+    assert load_settings(path, ["training.steps=0"]).training.steps == 0
+    assert load_settings(path, ["loss.cycle=1"]).loss.cycle == 1
