@@ -29,10 +29,10 @@ class ExpectedError:
     weights: Float32
 
     @classmethod
-    def fit(cls, features: Float32, error: Float32, weight: Float32 | None = None) -> ExpectedError:
-        """Fit to features (n, D) and absolute errors (n,); minimises the mean of log s + |e| / s (Fisher scoring)."""
-        centre, deviation = features.mean(axis=0), features.std(axis=0) + np.float32(1e-6)
-        z = _design(features, centre, deviation).astype(np.float64)
+    def fit(cls, features: Float32, error: Float32) -> ExpectedError:
+        """Fit to features (D, n) and absolute errors (n,); minimises the mean of log s + |e| / s (Fisher scoring)."""
+        centre, deviation = features.mean(axis=1), features.std(axis=1) + np.float32(1e-6)
+        z = _design(features, centre, deviation).T.astype(np.float64)
         e = np.maximum(error.astype(np.float64), _SMALLEST)
         # A gross error tells of its place no more than a large one.
         e = np.minimum(e, 20 * np.median(e))
@@ -51,12 +51,14 @@ class ExpectedError:
         return cls(centre, deviation, w.astype(np.float32))
 
     def __call__(self, features: Float32) -> Float32:
-        """E|e| (n,) for features (n, D)."""
-        logarithm = (_design(features, self.centre, self.spread) * self.weights).sum(axis=1)
+        """E|e| (n,) for features (D, n)."""
+        logarithm = np.full(features.shape[1], self.weights[0])
+        for value, centre, spread, weight in zip(features, self.centre, self.spread, self.weights[1:], strict=True):
+            logarithm += np.clip((value - centre) / spread, -4, 4) * weight
         expected: Float32 = np.exp(np.clip(logarithm, -9, 1))
         return expected
 
 
 def _design(features: Float32, centre: Float32, deviation: Float32) -> Float32:
-    z = np.clip((features - centre) / deviation, -4, 4)
-    return np.concatenate([np.ones((len(z), 1), np.float32), z], axis=1)
+    z = np.clip((features - centre[:, None]) / deviation[:, None], -4, 4)
+    return np.concatenate([np.ones((1, z.shape[1]), np.float32), z])

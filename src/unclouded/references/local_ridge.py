@@ -13,7 +13,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lattice:
-    """Nodes `spacing` pixels apart, the first at pixel 0, the last at or behind the scene's end."""
+    """Nodes `spacing` pixels apart, the first at pixel 0, the last at or behind the scene's end; one if that is 0."""
 
     height: int
     width: int
@@ -22,6 +22,8 @@ class Lattice:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of nodes."""
+        if not self.spacing:
+            return 1, 1
         rows, columns = (max(1, -(-n // self.spacing)) + 1 for n in (self.height, self.width))
         return rows, columns
 
@@ -34,10 +36,10 @@ class Lattice:
         groups = np.split(order, starts[1:])
         return [(int(k) // self.shape[1], int(k) % self.shape[1], g) for k, g in zip(keys, groups, strict=True)]
 
-    def corners(self, row: int, column: int, position: NDArray[np.int32]) -> Float64:
+    def corners(self, row: int, column: int, position: NDArray[np.int32]) -> Float32:
         """Bilinear weights (4, n) of a square's nodes at positions inside it: (0, 0), (0, 1), (1, 0), (1, 1)."""
         y, x = ((position - np.array([row, column]) * self.spacing) / self.spacing).T
-        return np.stack([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x])
+        return np.stack([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x]).astype(np.float32)
 
 
 def moments(
@@ -49,77 +51,109 @@ def moments(
     the samples.
     """
     d, c = x.shape[1], y.shape[1]
-    xx, xy = np.zeros((*lattice.shape, d, d)), np.zeros((*lattice.shape, d, c))
+    both = np.concatenate([x, y], axis=1).astype(np.float64)
+    if not lattice.spacing:
+        whole = (both[:, :d] * weight[:, None]).T @ both
+        return whole[None, None, :, :d], whole[None, None, :, d:]
+    sums = np.zeros((*lattice.shape, d, d + c))
     for row, column, inside in lattice.squares(position):
-        a, b = x[inside].astype(np.float64), y[inside].astype(np.float64)
-        both = np.concatenate([a, b], axis=1)
+        part = both[inside]
         for corner, share in enumerate(lattice.corners(row, column, position[inside])):
-            product = (a * (share * weight[inside])[:, None]).T @ both
-            xx[row + corner // 2, column + corner % 2] += product[:, :d]
-            xy[row + corner // 2, column + corner % 2] += product[:, d:]
-    return xx, xy
+            sums[row + corner // 2, column + corner % 2] += (part[:, :d] * (share * weight[inside])[:, None]).T @ part
+    return sums[..., :d], sums[..., d:]
 
 
-def solve_lattice(xx: Float64, xy: Float64, ridge: float, prior: float, levels: int) -> Float64:
+def solve_lattice(xx: Float64, xy: Float64, ridge: float, prior: float) -> Float64:
     """Coefficients (rows, columns, D, C) of each node.
 
     The scene's own: ridge regression on its sums, the intercept (column 0) free. Then, lattice by lattice, each twice
     as fine as the one before, a node's are those of its own sums and of `prior` samples drawn from the whole scene
-    that obey the coarser lattice's: (S + p R) W = T + p R W_coarse.
+    that obey the coarser lattice's: (S + p R) W = T + p R W_coarse. A lattice of one node is the scene's own.
 
     Args:
         xx: (rows, columns, D, D) moments of the finest lattice, of standardised predictors.
         xy: (rows, columns, D, C).
         ridge: as a share of the variance of the predictors.
         prior: strength, in samples.
-        levels: lattices below the scene's own; 0 gives every node the scene's.
     """
     total, cross = xx.sum(axis=(0, 1)), xy.sum(axis=(0, 1))
     count = max(total[0, 0], 1.0)
     penalty = ridge * count * np.eye(len(total))
     penalty[0, 0] = 1e-9 * count
     whole = np.linalg.solve(total + penalty, cross)
-    shapes = [xx.shape[:2]]
+    if xx.shape[:2] == (1, 1):
+        return np.asarray(whole[None, None], np.float64)
     sums = [(xx, xy)]
-    while len(sums) < levels and max(shapes[-1]) > 2:
+    while max(sums[-1][0].shape[:2]) > 2:
         sums.append((_coarsen(sums[-1][0]), _coarsen(sums[-1][1])))
-        shapes.append(sums[-1][0].shape[:2])
-    if levels == 0:
-        return np.broadcast_to(whole, (*shapes[0], *whole.shape)).copy()
     drawn = prior * (total + penalty) / count
-    answer = np.broadcast_to(whole, (*shapes[-1], *whole.shape))
+    answer = np.broadcast_to(whole, (*sums[-1][0].shape[:2], *whole.shape))
     for level in range(len(sums) - 1, -1, -1):
-        if level < len(sums) - 1:
-            answer = _refine(answer, shapes[level])
         own, own_cross = sums[level]
+        if level < len(sums) - 1:
+            answer = _refine(answer, own.shape[:2])
         answer = np.linalg.solve(own + drawn, own_cross + drawn @ answer)
     return np.ascontiguousarray(answer)
 
 
-def predict(lattice: Lattice, position: NDArray[np.int32], x: Float32, coefficients: Float64) -> Float32:
-    """Predictions (n, C) at positions (n, 2) of predictors (n, D), the coefficients interpolated between nodes."""
-    out = np.empty((len(x), coefficients.shape[3]), np.float32)
-    single = coefficients.astype(np.float32)
+def predict(lattice: Lattice, position: NDArray[np.int32], raw: Float32, coefficients: Float32) -> Float32:
+    """Predictions (n, C) at positions (n, 2) of predictors (n, P), the coefficients interpolated between nodes."""
+    if coefficients.shape[:2] == (1, 1):
+        return raw @ coefficients[0, 0, 1:] + coefficients[0, 0, 0]
+    out = np.empty((len(raw), coefficients.shape[3]), np.float32)
     for row, column, inside in lattice.squares(position):
-        corners = lattice.corners(row, column, position[inside]).astype(np.float32)
-        stacked = single[row : row + 2, column : column + 2].transpose(2, 0, 1, 3).reshape(x.shape[1], -1)
-        four = (x[inside] @ stacked).reshape(len(inside), 4, -1)
-        out[inside] = (four * corners.T[:, :, None]).sum(axis=1)
+        corners = lattice.corners(row, column, position[inside])
+        out[inside] = sum(
+            share[:, None] * (raw[inside] @ node[1:] + node[0])
+            for share, node in zip(corners, _nodes(coefficients, row, column), strict=True)
+        )
     return out
 
 
-def predict_square(lattice: Lattice, top: int, left: int, side: int, x: Float32, coefficients: Float32) -> Float32:
-    """Predictions (side * side, C) of a square of pixels that lies between four nodes."""
-    row, column = top // lattice.spacing, left // lattice.spacing
-    below, right = ((np.arange(side) + o) % lattice.spacing / lattice.spacing for o in (top, left))
-    four: Float32 = coefficients[row : row + 2, column : column + 2].transpose(2, 0, 1, 3).reshape(x.shape[1], -1)
-    made = (x @ four).reshape(side, side, 2, 2, -1)
-    y: Float32 = below.astype(np.float32)[:, None, None]
-    z: Float32 = right.astype(np.float32)[None, :, None]
-    upper = made[:, :, 0, 0] * (1 - z) + made[:, :, 0, 1] * z
-    lower = made[:, :, 1, 0] * (1 - z) + made[:, :, 1, 1] * z
-    answer: Float32 = np.asarray(upper * (1 - y) + lower * y, np.float32).reshape(side * side, -1)
+def predict_grid(lattice: Lattice, first: float, step: int, raw: Float32, coefficients: Float32) -> Float32:
+    """Predictions (C, h, w) of a grid over the whole scene: its points lie at pixels first + i * step.
+
+    Args:
+        lattice: of the coefficients; `step` divides its spacing.
+        first: row, and column, of the first point.
+        step: pixels between points.
+        raw: (P, h, w) predictors.
+        coefficients: at the nodes.
+    """
+    if coefficients.shape[:2] == (1, 1):
+        return predict_square(lattice, first, first, step, raw, coefficients)
+    out = np.empty((coefficients.shape[3], *raw.shape[1:]), np.float32)
+    side = lattice.spacing // step
+    for i in range(0, raw.shape[1], side):
+        for j in range(0, raw.shape[2], side):
+            here = np.s_[:, i : i + side, j : j + side]
+            out[here] = predict_square(lattice, first + i * step, first + j * step, step, raw[here], coefficients)
+    return out
+
+
+def predict_square(
+    lattice: Lattice, top: float, left: float, step: int, raw: Float32, coefficients: Float32
+) -> Float32:
+    """Predictions (C, h, w) of points, `step` pixels apart, that lie between the same four nodes."""
+    shape = raw.shape[1:]
+    flat = np.ascontiguousarray(raw).reshape(len(raw), shape[0] * shape[1])
+    if coefficients.shape[:2] == (1, 1):
+        node = coefficients[0, 0]
+        return (node[1:].T @ flat + node[0][:, None]).reshape(-1, *shape)
+    row, column = int(top // lattice.spacing), int(left // lattice.spacing)
+    y, x = (
+        ((start + step * np.arange(n)) / lattice.spacing - number).astype(np.float32)
+        for start, n, number in ((top, shape[0], row), (left, shape[1], column))
+    )
+    answer = np.zeros((coefficients.shape[3], *shape), np.float32)
+    weights = [np.outer(b, a) for b in (1 - y, y) for a in (1 - x, x)]
+    for weight, node in zip(weights, _nodes(coefficients, row, column), strict=True):
+        answer += (node[1:].T @ flat + node[0][:, None]).reshape(answer.shape) * weight
     return answer
+
+
+def _nodes(coefficients: Float32, row: int, column: int) -> list[Float32]:
+    return [coefficients[row + i, column + j] for i in (0, 1) for j in (0, 1)]
 
 
 def _coarsen(values: Float64) -> Float64:

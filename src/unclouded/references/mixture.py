@@ -11,80 +11,90 @@ from unclouded.references.expected_error import ExpectedError
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
-POWERS = (1.0, 2.0, 4.0, 8.0, 16.0)
-_LEADING_POWER = 4.0
+POWERS = (32.0, 8.0, 3.0)
+"""Of the inverse expected errors: the first leaves nearly all to the best prediction."""
 _BETTER = 0.95
+_LEAST_SHARE = np.float32(0.02)
 _FLOOR = np.float32(1e-4)
+_TAIL = 0.9
 
 
-def whiten(x: Float32) -> Float64:
-    """(1 + P, P) so that x @ it has uncorrelated columns of variance 1 / P: the squares sum to 1 on average."""
-    predictors = x[:, 1:].astype(np.float64)
-    count = predictors.shape[1]
-    if count == 0:
-        return np.zeros((1, 0))
-    mean = predictors.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov(predictors.T).reshape(count, count))
-    root = vectors / np.sqrt(np.maximum(values, values.max() * 1e-4) * count)
-    return np.concatenate([-(mean @ root)[None], root])
-
-
-def features(x: Float32, whitening: Float32, fields: Float32) -> Float32:
-    """(n, 3 + P) what the error of a prediction is told from: distance, size of the residual, leverage, spectrum."""
-    leverage = np.log(np.square(x @ whitening).sum(axis=1, keepdims=True) + np.float32(0.05))
-    return np.concatenate([fields, leverage, x[:, 1:]], axis=1)
-
-
-def departures(ground: Float32, alone: Float32, seen: Float32) -> Float32:
-    """(M, n) log of how far each prediction is from the other kind.
-
-    A reference's from the fill from the scene alone, which is the first; the fill's from the references' mixture: where
-    they show ground unlike its surroundings, the fill is wrong, and only they know.
+def clearly_less(error: Float32, other: Float32, group: NDArray[np.intp]) -> bool:
+    """Whether errors (n,) are less than others of the same pixels by more than the standard error of the difference.
 
     Args:
-        ground: (M, n, C) predictions.
-        alone: (M, n) the error to expect of each, taken alone.
-        seen: (M, n) 1 where the references show the pixel, else 0.
+        error: (n,).
+        other: (n,).
+        group: (n,) number of the neighbourhood of each pixel: what lies in one is no independent evidence.
     """
-    weight = shares(alone[1:], seen[1:] + _FLOOR, _LEADING_POWER)
-    leading = (ground[1:] * weight[..., None]).sum(axis=0)
-    apart = np.concatenate([abs(ground[:1] - leading), abs(ground[1:] - ground[:1])]).mean(axis=2)
-    logs: Float32 = np.log(apart + _FLOOR)
-    return logs
+    if not len(error):
+        return False
+    _, number, size = np.unique(group, return_inverse=True, return_counts=True)
+    sums = np.bincount(number, (error - other).astype(np.float64))
+    mean = sums.sum() / size.sum()
+    variance = np.square(sums - mean * size).sum() / size.sum() ** 2
+    return bool(mean < -np.sqrt(variance))
 
 
-def shares(expected: Float32, usable: Float32, power: float) -> Float32:
-    """Shares (M, n) that go with the inverse expected error to a power; `usable` (M, n) is 0 where there is none."""
-    weight = usable * (expected.min(axis=0) / expected) ** np.float32(power)
+def shares(logarithm: Float32, seen: Float32, power: float, say: float) -> Float32:
+    """Shares (M, n) that go with the inverse expected error to a power, without those too small to count.
+
+    Where a prediction fades, its share goes to the best that does not.
+
+    Args:
+        logarithm: (M, n) of the expected errors; the first is the fill from the scene alone.
+        seen: (M, n) 0 where a prediction's references do not show the pixel, up to 1; 1 for the fill.
+        power: of the inverse.
+        say: see `Judgement`.
+    """
+    first = _sharp(logarithm, seen > 0, power, say)
+    left = (first * (1 - seen)).sum(axis=0)
+    if not left.any():
+        return first
+    together: Float32 = first * seen + left * _sharp(logarithm, seen >= 1, power, say)
+    return together
+
+
+def _sharp(logarithm: Float32, visible: Mask, power: float, say: float) -> Float32:
+    usable = visible.astype(np.float32)
+    usable[0] = np.where(visible[1:].any(axis=0), np.float32(say), np.float32(1))
+    least = np.where(usable > 0, logarithm, np.float32(np.inf)).min(axis=0)
+    weight = usable * np.exp(np.float32(-power) * np.maximum(logarithm - least, np.float32(0)))
+    weight = np.maximum(weight / weight.sum(axis=0) - _LEAST_SHARE, 0)
     total: Float32 = weight / weight.sum(axis=0)
     return total
 
 
-def mix(ground: Float32, expected: Float32, share: Float32) -> tuple[Float32, Float32]:
-    """The mixture (n, C) of predictions (M, n, C), and what its error is told from (n, 3).
+def weigh(ground: Float32, share: Float32) -> Float32:
+    """The mixture (C, n) of predictions (M, C, n) in shares (M, n)."""
+    mixed: Float32 = sum((g * s for g, s in zip(ground, share, strict=True)), np.zeros_like(ground[0]))
+    return mixed
+
+
+def clues(logarithm: Float32, share: Float32, filled: Float32, mixed: Float32) -> Float32:
+    """(2 + C, n) what the error of a mixture is told from: errors to expect, departure from the fill, its spectrum.
 
     Args:
-        ground: predictions; the first is the fill from the scene alone.
-        expected: (M, n) errors.
-        share: (M, n), summing to 1.
+        logarithm: (M, n) of the expected errors.
+        share: (M, n).
+        filled: (C, n) the fill from the scene alone.
+        mixed: (C, n).
     """
-    mixed = (ground * share[..., None]).sum(axis=0)
-    apart = (abs(ground - mixed).mean(axis=2) * share).sum(axis=0)
-    filled = abs(ground[0] - mixed).mean(axis=1)
-    logs = [np.log(v + _FLOOR) for v in (np.exp((np.log(expected) * share).sum(axis=0)), apart, filled)]
-    return mixed, np.stack(logs, axis=1)
+    apart = np.log(abs(filled - mixed).mean(axis=0) + _FLOOR)
+    together: Float32 = np.concatenate([(logarithm * share).sum(axis=0)[None], apart[None], mixed])
+    return together
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How predictions are judged and mixed; the lists have one entry for each, the fill from the scene alone first.
+    """How predictions are judged and mixed; lists have one entry for each, the fill from the scene alone first.
 
     Attributes:
-        alone: error to expect, from `features`.
-        beside: the same, from that and `departures`.
+        alone: error to expect, from the distance to what is known and the size of residuals there.
         power: of the shares.
-        mixture: error to expect of the mixture.
+        mixture: error to expect of the mixture, from `clues`.
         interval: half the width of the 90 % interval of a band, in expected errors.
         say: what the fill weighs where references show the pixel, 0 to 1. Clouds lie where they lie, over ground unlike
             the clear ground too, which only references can know: the fill counts only as far as the blobs found it
@@ -92,66 +102,40 @@ class Judgement:
     """
 
     alone: list[ExpectedError]
-    beside: list[ExpectedError]
     power: float
     mixture: ExpectedError
     interval: float
     say: float
 
     @classmethod
-    def fit(cls, ground: Float32, tables: list[Float32], seen: Float32, truth: Float32) -> Judgement:
-        """Fit to predictions (M, n, C) of ground that is known, truth (n, C); tables are `features` of each."""
-        error = abs(ground - truth).mean(axis=2)
-        alone = [ExpectedError.fit(t[s > 0], e[s > 0]) for t, s, e in zip(tables, seen, error, strict=True)]
-        beside: list[ExpectedError] = []
-        expected = np.stack([a(t) for a, t in zip(alone, tables, strict=True)])
-        if len(ground) > 1:
-            pairs = np.stack([np.log(expected), departures(ground, expected, seen)], axis=2)
-            any_seen = seen[1:].any(axis=0)
-            for m in range(len(ground)):
-                where = any_seen if m == 0 else seen[m] > 0
-                beside.append(ExpectedError.fit(pairs[m][where], error[m][where]))
-            expected = _beside(beside, expected, pairs, seen)
-        say = 1.0
-        if len(ground) > 1:
-            ratio = min(
-                float(e[s > 0].mean() / error[0][s > 0].mean()) for e, s in zip(error[1:], seen[1:], strict=True)
-            )
-            say = float(np.clip((ratio - _BETTER) / (1 - _BETTER), 0, 1))
-        usable = _usable(seen, say)
-        losses = [abs(mix(ground, expected, shares(expected, usable, p))[0] - truth).mean() for p in POWERS]
-        power = POWERS[int(np.argmin(losses))]
-        mixed, table = mix(ground, expected, shares(expected, usable, power))
-        error = abs(mixed - truth)
-        mixture = ExpectedError.fit(table, error.mean(axis=1))
-        return cls(alone, beside, power, mixture, float(np.quantile(error / mixture(table)[:, None], 0.9)), say)
-
-    def __call__(self, ground: Float32, tables: list[Float32], seen: Float32) -> tuple[Float32, Float32, Float32]:
-        """The mixture (n, C), the error to expect (n,), and the shares (M, n).
+    def fit(
+        cls, ground: Float32, fields: list[Float32], seen: Mask, truth: Float32, group: NDArray[np.intp]
+    ) -> Judgement:
+        """Fit to predictions of ground that is known.
 
         Args:
-            ground: (M, n, C).
-            tables: `features` (n, F) of each.
-            seen: (M, n) 0 where a prediction has no reference that shows the pixel; up to 1.
+            ground: (M, C, n).
+            fields: (2, n) of each: logs of distance and size of residual.
+            seen: (M, n) where a prediction's references show the pixel.
+            truth: (C, n).
+            group: (n,) as of `clearly_less`.
         """
-        expected = np.stack([a(t) for a, t in zip(self.alone, tables, strict=True)])
-        if self.beside:
-            pairs = np.stack([np.log(expected), departures(ground, expected, seen)], axis=2)
-            expected = _beside(self.beside, expected, pairs, seen)
-        share = shares(expected, _usable(seen, self.say), self.power)
-        mixed, table = mix(ground, expected, share)
-        return mixed, self.mixture(table), share
-
-
-def _usable(seen: Float32, say: float) -> Float32:
-    """What predictions may weigh (M, n): the fill all where nothing else is shown, else its say."""
-    usable = seen.copy()
-    usable[0] = np.float32(1) - np.float32(1 - say) * seen[1:].max(axis=0, initial=0)
-    return usable
-
-
-def _beside(beside: list[ExpectedError], alone: Float32, pairs: Float32, seen: Float32) -> Float32:
-    """Expected errors (M, n) that know of the other predictions; the fill's own where no reference shows the pixel."""
-    expected = np.stack([b(p) for b, p in zip(beside, pairs, strict=True)])
-    expected[0] = np.where(seen[1:].any(axis=0), expected[0], alone[0])
-    return expected
+        error = abs(ground - truth).mean(axis=1)
+        alone = [ExpectedError.fit(f[:, s], e[s]) for f, s, e in zip(fields, seen, error, strict=True)]
+        logarithm = np.stack([np.log(a(f)) for a, f in zip(alone, fields, strict=True)])
+        say = 1.0
+        if len(ground) > 1:
+            ratio = min(float(e[s].mean() / error[0][s].mean()) for e, s in zip(error[1:], seen[1:], strict=True))
+            say = float(np.clip((ratio - _BETTER) / (1 - _BETTER), 0, 1))
+        seen_share = seen.astype(np.float32)
+        powers = POWERS if len(ground) > 1 else POWERS[:1]
+        made = {p: weigh(ground, shares(logarithm, seen_share, p, say)) for p in powers}
+        errors = {p: abs(m - truth).mean(axis=0) for p, m in made.items()}
+        power = POWERS[0]
+        for other in POWERS[1:]:
+            if other in errors and clearly_less(errors[other], errors[power], group):
+                power = other
+        table = clues(logarithm, shares(logarithm, seen_share, power, say), ground[0], made[power])
+        mixture = ExpectedError.fit(table, errors[power])
+        interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
+        return cls(alone, power, mixture, interval, say)

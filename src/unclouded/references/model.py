@@ -1,4 +1,4 @@
-"""One prediction of the scene's ground from one set of references: a local ridge and its residual, spread."""
+"""One prediction of the scene's ground from one set of references: a ridge regression and its residual, spread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from unclouded.references.holdout import distance_to
-from unclouded.references.local_ridge import Lattice, moments, predict, solve_lattice
+from unclouded.references.local_ridge import Lattice, moments, predict, predict_grid, solve_lattice
 from unclouded.references.spread import spread
 from unclouded.references.statistics import SceneStatistics
 
@@ -19,20 +19,15 @@ Mask = NDArray[np.bool_]
 
 FINEST = 256
 """Pixels between the finest lattice's nodes; half of it in scenes of at most two such squares, twice in the largest."""
+RIDGE = 1e-2
+"""As a share of the predictors' variance."""
+PRIOR = 16_000.0
+"""Pixels of the coarser lattice that a node of the finer one is drawn towards."""
 SHRINKAGE = 0.1
 _NARROWEST_WIDTH = 4
 _ROBUST = 6.0
 _PASSES = 2
 _LARGE = 6144
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the left out blobs choose: ridge (share of variance), prior (pixels), levels of lattices."""
-
-    ridge: float
-    prior: float
-    levels: int
 
 
 @dataclass
@@ -52,34 +47,24 @@ class Fit:
     y: Float32 = field(init=False)
     position: NDArray[np.int32] = field(init=False)
     weight: Float32 = field(init=False)
-    sums: tuple[Float64, Float64] = field(init=False)
     centre: Float32 = field(init=False)
     deviation: Float32 = field(init=False)
     cells: Mask = field(init=False)
 
     def __post_init__(self) -> None:
         statistics, layout = self.statistics, self.statistics.layout
-        bands = len(layout.bands)
         chosen = list(self.references)
         self.lattice = finest_lattice(layout.height, layout.width)
         self.usable = np.flatnonzero(statistics.sample_seen[:, chosen].all(axis=1))
         samples = statistics.samples[self.usable]
-        self.position, self.y = statistics.position[self.usable], samples[:, :bands]
+        self.position, self.y = statistics.position[self.usable], samples[:, : len(layout.bands)]
         raw = samples[:, self.columns]
         self.centre = np.median(raw, axis=0).astype(np.float32)
         self.deviation = (raw.std(axis=0) + np.float32(1e-4)).astype(np.float32)
-        self.x = self.design(raw)
+        standard = (raw - self.centre) / self.deviation
+        self.x = np.concatenate([np.ones((len(raw), 1), np.float32), standard], axis=1)
         self.weight = self._robust_weights()
-        self.sums = moments(self.lattice, self.position, self.x, self.y, self.weight)
         self.cells = (statistics.clear > 0) & statistics.agree[chosen].all(axis=0)
-        self._held: dict[int, tuple[Float64, Float64]] = {}
-        rows, columns = np.nonzero(self.cells)
-        self._cell_index = rows, columns
-        self._cell_position = np.stack([rows, columns], 1).astype(np.int32) * layout.cell + layout.cell // 2
-        np.minimum(self._cell_position, [layout.height - 1, layout.width - 1], out=self._cell_position)
-        self._cell_x = self.design(statistics.means[self.columns][:, rows, columns].T)
-        self._cell_y = statistics.means[:bands][:, rows, columns].T
-        self._cell_weight = np.minimum(statistics.clear[rows, columns] / layout.cell**2, 1)
 
     @property
     def columns(self) -> list[int]:
@@ -87,61 +72,67 @@ class Fit:
         layout = self.statistics.layout
         return [c for k in self.references for c in range(layout.channels(k).start, layout.channels(k).stop)]
 
-    def design(self, raw: Float32) -> Float32:
-        """Predictors (n, 1 + P): an intercept, and the references' bands (n, P), standardised."""
-        return np.concatenate([np.ones((len(raw), 1), np.float32), (raw - self.centre) / self.deviation], axis=1)
-
     def _robust_weights(self) -> Float32:
         """Huber weights of the samples, from residuals of the scene's own regression: changed land, cloud not seen."""
         weight = np.ones(len(self.x), np.float32)
-        x, y = self.x.astype(np.float64), self.y.astype(np.float64)
         for _ in range(_PASSES):
-            gram = (x * weight[:, None]).T @ x + 1e-4 * len(x) * np.eye(x.shape[1])
-            residual = y - x @ np.linalg.solve(gram, (x * weight[:, None]).T @ y)
-            scale = 1.4826 * np.median(abs(residual), axis=0) + 1e-4
+            gram = ((self.x * weight[:, None]).T @ self.x).astype(np.float64)
+            cross = (self.x * weight[:, None]).T @ self.y
+            made = np.linalg.solve(gram + 1e-4 * len(self.x) * np.eye(len(gram)), cross).astype(np.float32)
+            residual = self.y - self.x @ made
+            scale = np.float32(1.4826) * np.median(abs(residual), axis=0) + np.float32(1e-4)
             size = np.sqrt(np.square(residual / scale).mean(axis=1))
             weight = np.minimum(1, _ROBUST / np.maximum(size, 1e-6)).astype(np.float32)
         return weight
 
-    def held_sums(self, number: int, held: Mask) -> tuple[Float64, Float64]:
-        """Sums without the samples of the cells that are left out; kept under the fold's number."""
-        if number in self._held:
-            return self._held[number]
-        out = self.in_cells(held, self.position)
-        xx, xy = moments(self.lattice, self.position[out], self.x[out], self.y[out], self.weight[out])
-        self._held[number] = self.sums[0] - xx, self.sums[1] - xy
-        return self._held[number]
+    def coefficients(self, held: Mask | None, local: bool) -> Float32:
+        """Of reflectance: (rows, columns, 1 + P, C) at the lattice's nodes, one node (1, 1, 1 + P, C) if not `local`.
 
-    def in_cells(self, cells: Mask, position: NDArray[np.int32]) -> Mask:
-        """Which positions (n, 2) lie in cells (h, w) that are true."""
-        row, column = (position // self.statistics.layout.cell).T
+        Args:
+            held: (h, w) cells whose samples are left out, if any.
+            local: whether the coefficients vary over the scene.
+        """
+        kept = np.s_[:] if held is None else ~self.in_cells(held)
+        lattice = self.lattice if local else Lattice(1, 1, 0)
+        sums = moments(lattice, self.position[kept], self.x[kept], self.y[kept], self.weight[kept])
+        prior = PRIOR / self.statistics.layout.stride**2
+        answer = solve_lattice(*sums, RIDGE, prior)
+        answer[..., 1:, :] /= self.deviation[:, None]
+        answer[..., 0, :] -= np.einsum("rcpk,p->rck", answer[..., 1:, :], self.centre)
+        return answer.astype(np.float32)
+
+    def in_cells(self, cells: Mask) -> Mask:
+        """Which of the samples lie in cells (h, w) that are true."""
+        row, column = (self.position // self.statistics.layout.cell).T
         inside: Mask = cells[row, column]
         return inside
 
-    def coefficients(self, sums: tuple[Float64, Float64], choice: Choice) -> Float64:
-        """Of every node of the lattice."""
-        prior = choice.prior / self.statistics.layout.stride**2
-        return solve_lattice(*sums, choice.ridge, prior, choice.levels)
+    def at(self, samples: NDArray[np.intp], coefficients: Float32) -> Float32:
+        """The regression's predictions (n, C) of some of the statistics' samples."""
+        statistics = self.statistics
+        raw = statistics.samples[samples][:, self.columns]
+        return predict(self.lattice, statistics.position[samples], raw, coefficients)
 
-    def fields(self, coefficients: Float64, held: Mask | None) -> Float32:
+    def fields(self, coefficients: Float32, held: Mask | None) -> Float32:
         """(C + 2, h, w) on the grid of cells: residual, log of the distance to cells that show it, log of its size."""
-        layout = self.statistics.layout
+        statistics, layout = self.statistics, self.statistics.layout
+        bands = len(layout.bands)
         known = self.cells if held is None else self.cells & ~held
-        own = known[self._cell_index]
-        rows, columns = (index[own] for index in self._cell_index)
-        residual = self._cell_y[own] - predict(self.lattice, self._cell_position[own], self._cell_x[own], coefficients)
-        size = abs(residual).mean(axis=1)
-        typical = np.median(size) + 1e-5 if len(size) else 1.0
-        weight = np.zeros(known.shape, np.float32)
-        weight[rows, columns] = self._cell_weight[own] * np.minimum(1, _ROBUST * typical / np.maximum(size, 1e-6))
-        grid = np.zeros((residual.shape[1] + 1, *known.shape), np.float32)
-        grid[:-1, rows, columns] = residual.T
-        grid[-1, rows, columns] = size
+        grid = np.empty((bands + 1, *known.shape), np.float32)
+        made = predict_grid(
+            self.lattice, (layout.cell - 1) / 2, layout.cell, statistics.means[self.columns], coefficients
+        )
+        np.subtract(statistics.means[:bands], made, out=grid[:bands])
+        np.abs(grid[:bands]).mean(axis=0, out=grid[-1])
+        size = grid[-1]
+        typical = np.median(size[known]) + np.float32(1e-5) if known.any() else np.float32(1)
+        weight = np.minimum(1, np.float32(_ROBUST) * typical / np.maximum(size, np.float32(1e-6)))
+        weight *= known * np.minimum(statistics.clear * np.float32(1 / layout.cell**2), 1)
         narrowest = max(0, round(float(np.log2(_NARROWEST_WIDTH / layout.cell))))
-        answer = spread(grid, weight, narrowest, SHRINKAGE)
-        distance = distance_to(known) * layout.cell
-        logs = np.log1p(distance / 4), np.log(answer[-1] + np.float32(1e-4))
-        return np.concatenate([answer[:-1], np.stack(logs).astype(np.float32)])
+        answer = spread(grid, weight.astype(np.float32), narrowest, SHRINKAGE)
+        answer[-1] = np.log(answer[-1] + np.float32(1e-4))
+        distance = np.log1p(distance_to(known) * np.float32(layout.cell / 4))
+        return np.concatenate([answer[:-1], distance[None], answer[-1:]])
 
 
 def finest_lattice(height: int, width: int) -> Lattice:

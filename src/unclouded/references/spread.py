@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import correlate1d
 
 Float32 = NDArray[np.float32]
+
+_BINOMIAL = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 
 
 def spread(values: Float32, weight: Float32, narrowest: int, shrinkage: float) -> Float32:
@@ -48,27 +51,19 @@ def _halve(values: Float32) -> Float32:
 def _double(values: Float32, like: Float32) -> Float32:
     """Bilinear, onto the grid of `like`, of which `values` are the means over 2 x 2."""
     for axis in (1, 2):
-        before = np.concatenate([values.take([0], axis), values.take(range(values.shape[axis] - 1), axis)], axis)
-        after = np.concatenate([values.take(range(1, values.shape[axis]), axis), values.take([-1], axis)], axis)
-        near = np.float32(0.75) * values
-        pair = np.stack([near + np.float32(0.25) * before, near + np.float32(0.25) * after], axis + 1)
-        shape = list(values.shape)
-        shape[axis] *= 2
-        values = pair.reshape(shape).take(range(like.shape[axis]), axis)
+        values = np.moveaxis(values, axis, 0)
+        wide = np.concatenate([values[:1], values, values[-1:]])
+        near, far = np.float32(0.75) * values, np.float32(0.25) * wide
+        doubled = np.empty((2 * len(values), *values.shape[1:]), np.float32)
+        np.add(near, far[:-2], out=doubled[0::2])
+        np.add(near, far[2:], out=doubled[1::2])
+        values = np.moveaxis(doubled[: like.shape[axis]], 0, axis)
     return values
 
 
 def _smooth(values: Float32) -> Float32:
     """Binomial kernel of 5 x 5, a standard deviation of one cell; beyond the edge nothing is known."""
     for axis in (1, 2):
-        n = values.shape[axis]
-        pad = [(0, 0)] * 3
-        pad[axis] = (2, 2)
-        wide = np.pad(values, pad)
-        parts = [wide.take(range(i, i + n), axis) for i in range(5)]
-        values = (
-            np.float32(0.375) * parts[2]
-            + np.float32(0.25) * (parts[1] + parts[3])
-            + np.float32(0.0625) * (parts[0] + parts[4])
-        )
+        answer: Float32 = correlate1d(values, _BINOMIAL, axis, np.float32, mode="constant")
+        values = answer
     return values

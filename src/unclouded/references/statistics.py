@@ -19,7 +19,7 @@ BLOCK = 1024
 """Pixels on a side of the blocks of the first pass; every size of cell divides it."""
 _CELLS = ((512, 2), (2048, 4), (6144, 8))
 _LARGEST_CELL = 16
-_SAMPLE = 150_000
+_SAMPLE = 50_000
 
 
 @dataclass(frozen=True)
@@ -130,38 +130,56 @@ def block_statistics(
         fill: (h, w) pixels that will be asked for; those that are not clear, if None.
     """
     cell = layout.cell
-    seen = np.array([c & np.isfinite(r).all(axis=0) for r, c in zip(references, references_clear, strict=True)], bool)
-    seen = seen.reshape(len(references), *clear.shape)
-    hidden = [np.where(s, r, np.float32(0)) for r, s in zip(references, seen, strict=True)]
-    everything = np.concatenate([scene, *hidden]).astype(np.float32, copy=False)
-    pixels = _cell_sums(np.ones((1, *clear.shape), np.float32), cell)[0]
-    count = _cell_sums(clear[None].astype(np.float32), cell)[0]
-    sums = _cell_sums(np.where(clear, everything, np.float32(0)), cell)
-    both = _cell_sums((seen & clear).astype(np.float32), cell)
+    seen = np.zeros((len(references), *clear.shape), np.bool_)
+    for shown, image, where in zip(seen, references, references_clear, strict=True):
+        np.copyto(shown, where)
+        for band in image:
+            shown &= np.isfinite(band)
+    pixels = _cell_sums(np.ones(clear.shape, np.bool_), cell)
+    count = _cell_sums(clear, cell)
+    weights = [clear, *(clear & shown for shown in seen)]
+    owners = [0] * len(scene) + [k + 1 for k, image in enumerate(references) for _ in image]
+    everything = [band for image in (scene, *references) for band in image]
+    # Where a reference shows only part of a cell's clear pixels, its mean is not that of the scene's: `agree` says so.
+    means = np.stack([_cell_sums(b, cell, weights[k]) for b, k in zip(everything, owners, strict=True)])
+    means /= np.maximum(count, 1)
 
     first = -row % layout.stride, -column % layout.stride
-    chosen = np.zeros_like(clear)
-    chosen[first[0] :: layout.stride, first[1] :: layout.stride] = True
-    rows, columns = np.nonzero(chosen & clear)
+    rows, columns = np.nonzero(clear[first[0] :: layout.stride, first[1] :: layout.stride])
+    rows, columns = first[0] + layout.stride * rows, first[1] + layout.stride * columns
+    samples = np.stack([band[rows, columns] for band in everything], axis=1).astype(np.float32, copy=False)
+    for k, shown in enumerate(seen):
+        samples[~shown[rows, columns], layout.channels(k)] = 0
     return BlockStatistics(
         row // cell,
         column // cell,
         count,
-        sums / np.maximum(count, 1),
-        both == count,
-        _cell_sums(seen.astype(np.float32), cell) / pixels,
-        _cell_sums((~clear if fill is None else fill)[None].astype(np.float32), cell)[0] / pixels,
-        everything[:, rows, columns].T.copy(),
+        means,
+        _each_cell_sums([clear & shown for shown in seen], count, cell) == count,
+        _each_cell_sums(seen, count, cell) / pixels,
+        _cell_sums(~clear if fill is None else fill, cell) / pixels,
+        samples,
         np.stack([rows + row, columns + column], axis=1).astype(np.int32),
         seen[:, rows, columns].T.copy(),
     )
 
 
-def _cell_sums(values: Float32, cell: int) -> Float32:
-    """Sums (C, ceil(h / cell), ceil(w / cell)) over cells."""
-    _, height, width = values.shape
-    starts = np.arange(0, height, cell), np.arange(0, width, cell)
-    sums: Float32 = np.add.reduceat(np.add.reduceat(values, starts[0], axis=1), starts[1], axis=2)
+def _each_cell_sums(values: Iterable[Mask], like: Float32, cell: int) -> Float32:
+    return np.array([_cell_sums(v, cell) for v in values], np.float32).reshape(-1, *like.shape)
+
+
+def _cell_sums(values: NDArray[np.generic], cell: int, where: Mask | None = None) -> Float32:
+    """Sums (ceil(h / cell), ceil(w / cell)) over cells of values (h, w), of those alone that `where` says."""
+    height, width = values.shape
+    counted = values.view(np.uint8) if values.dtype == np.bool_ else values
+    if where is not None:
+        counted = np.where(where, counted, np.float32(0))
+    kind = np.uint8 if values.dtype == np.bool_ else np.float32
+    whole = height - height % cell
+    rows = [counted[:whole].reshape(-1, cell, width).sum(axis=1, dtype=kind)]
+    if whole < height:
+        rows.append(counted[whole:].sum(axis=0, dtype=kind)[None])
+    sums: Float32 = np.add.reduceat(np.concatenate(rows), np.arange(0, width, cell), axis=1, dtype=np.float32)
     return sums
 
 
