@@ -13,16 +13,15 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-POWERS = (32.0, 8.0, 3.0)
-"""Of the inverse expected errors: the first leaves nearly all to the best prediction."""
-_BETTER = 0.95
+POWERS = (8.0, 3.0)
+_STANDARD_ERRORS = 2.0
 _LEAST_SHARE = np.float32(0.02)
 _FLOOR = np.float32(1e-4)
 _TAIL = 0.9
 
 
 def clearly_less(error: Float32, other: Float32, group: NDArray[np.intp]) -> bool:
-    """Whether errors (n,) are less than others of the same pixels by more than the standard error of the difference.
+    """Whether errors (n,) are less than others of the same pixels by more than two standard errors of the difference.
 
     Args:
         error: (n,).
@@ -35,32 +34,37 @@ def clearly_less(error: Float32, other: Float32, group: NDArray[np.intp]) -> boo
     sums = np.bincount(number, (error - other).astype(np.float64))
     mean = sums.sum() / size.sum()
     variance = np.square(sums - mean * size).sum() / size.sum() ** 2
-    return bool(mean < -np.sqrt(variance))
+    return bool(mean < -_STANDARD_ERRORS * np.sqrt(variance))
 
 
-def shares(logarithm: Float32, seen: Float32, power: float, say: float) -> Float32:
-    """Shares (M, n) that go with the inverse expected error to a power, without those too small to count.
+def shares(logarithm: Float32, seen: Float32, power: float | None) -> Float32:
+    """Shares (M, n) of predictions, without those too small to count.
 
-    Where a prediction fades, its share goes to the best that does not.
+    Where a prediction fades, its share goes to those that do not; the fill has what nothing else shows. Clouds lie
+    where they lie, over ground unlike the clear ground too, which only references can know: what blobs of clear ground
+    say for the fill is no reason to mix it in.
 
     Args:
         logarithm: (M, n) of the expected errors; the first is the fill from the scene alone.
         seen: (M, n) 0 where a prediction's references do not show the pixel, up to 1; 1 for the fill.
-        power: of the inverse.
-        say: see `Judgement`.
+        power: shares go with the inverse expected error to it; None gives all to the first of those that show it.
     """
-    first = _sharp(logarithm, seen > 0, power, say)
+    first = _sharp(logarithm, seen > 0, power)
     left = (first * (1 - seen)).sum(axis=0)
     if not left.any():
         return first
-    together: Float32 = first * seen + left * _sharp(logarithm, seen >= 1, power, say)
+    together: Float32 = first * seen + left * _sharp(logarithm, seen >= 1, power)
     return together
 
 
-def _sharp(logarithm: Float32, visible: Mask, power: float, say: float) -> Float32:
-    usable = visible.astype(np.float32)
-    usable[0] = np.where(visible[1:].any(axis=0), np.float32(say), np.float32(1))
-    least = np.where(usable > 0, logarithm, np.float32(np.inf)).min(axis=0)
+def _sharp(logarithm: Float32, visible: Mask, power: float | None) -> Float32:
+    usable = visible.copy()
+    usable[0] = ~visible[1:].any(axis=0)
+    if power is None:
+        taken = np.logical_or.accumulate(usable, axis=0)
+        usable[1:] &= ~taken[:-1]
+        return usable.astype(np.float32)
+    least = np.where(usable, logarithm, np.float32(np.inf)).min(axis=0)
     weight = usable * np.exp(np.float32(-power) * np.maximum(logarithm - least, np.float32(0)))
     weight = np.maximum(weight / weight.sum(axis=0) - _LEAST_SHARE, 0)
     total: Float32 = weight / weight.sum(axis=0)
@@ -89,23 +93,21 @@ def clues(logarithm: Float32, share: Float32, filled: Float32, mixed: Float32) -
 
 @dataclass(frozen=True)
 class Judgement:
-    """How predictions are judged and mixed; lists have one entry for each, the fill from the scene alone first.
+    """How predictions are judged and mixed.
+
+    Lists have one entry for each: the fill from the scene alone, then the others, the most trusted first.
 
     Attributes:
         alone: error to expect, from the distance to what is known and the size of residuals there.
-        power: of the shares.
+        power: of `shares`.
         mixture: error to expect of the mixture, from `clues`.
         interval: half the width of the 90 % interval of a band, in expected errors.
-        say: what the fill weighs where references show the pixel, 0 to 1. Clouds lie where they lie, over ground unlike
-            the clear ground too, which only references can know: the fill counts only as far as the blobs found it
-            no worse than the best of them.
     """
 
     alone: list[ExpectedError]
-    power: float
+    power: float | None
     mixture: ExpectedError
     interval: float
-    say: float
 
     @classmethod
     def fit(
@@ -123,19 +125,15 @@ class Judgement:
         error = abs(ground - truth).mean(axis=1)
         alone = [ExpectedError.fit(f[:, s], e[s]) for f, s, e in zip(fields, seen, error, strict=True)]
         logarithm = np.stack([np.log(a(f)) for a, f in zip(alone, fields, strict=True)])
-        say = 1.0
-        if len(ground) > 1:
-            ratio = min(float(e[s].mean() / error[0][s].mean()) for e, s in zip(error[1:], seen[1:], strict=True))
-            say = float(np.clip((ratio - _BETTER) / (1 - _BETTER), 0, 1))
-        seen_share = seen.astype(np.float32)
-        powers = POWERS if len(ground) > 1 else POWERS[:1]
-        made = {p: weigh(ground, shares(logarithm, seen_share, p, say)) for p in powers}
+        weights = seen.astype(np.float32)
+        powers: tuple[float | None, ...] = (None, *POWERS) if len(ground) > 2 else (None,)
+        made = {p: weigh(ground, shares(logarithm, weights, p)) for p in powers}
         errors = {p: abs(m - truth).mean(axis=0) for p, m in made.items()}
-        power = POWERS[0]
-        for other in POWERS[1:]:
-            if other in errors and clearly_less(errors[other], errors[power], group):
+        power = powers[0]
+        for other in powers[1:]:
+            if clearly_less(errors[other], errors[power], group):
                 power = other
-        table = clues(logarithm, shares(logarithm, seen_share, power, say), ground[0], made[power])
+        table = clues(logarithm, shares(logarithm, weights, power), ground[0], made[power])
         mixture = ExpectedError.fit(table, errors[power])
         interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
-        return cls(alone, power, mixture, interval, say)
+        return cls(alone, power, mixture, interval)

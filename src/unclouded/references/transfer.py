@@ -18,7 +18,17 @@ from unclouded.references.local_ridge import predict_square
 from unclouded.references.mixture import Judgement, clues, shares
 from unclouded.references.model import finest_lattice
 from unclouded.references.statistics import Layout, SceneStatistics
-from unclouded.references.trials import LEAST_SAMPLES, Trial, Trials, attempt, helps, preselect, sets_together
+from unclouded.references.trials import (
+    LEAST_SAMPLES,
+    Trial,
+    Trials,
+    attempt,
+    helps,
+    order_of_trust,
+    preselect,
+    ratio_to_fill,
+    sets_together,
+)
 
 Float32 = NDArray[np.float32]
 Float16 = NDArray[np.float16]
@@ -73,7 +83,7 @@ class Transfer:
 
     Attributes:
         layout: of the scene.
-        models: the fill from the scene alone, then those from sets of references.
+        models: the fill from the scene alone, then those from sets of references, the most trusted first.
         judgement: how they are mixed.
     """
 
@@ -163,7 +173,7 @@ class Transfer:
                 fade = np.clip(2 * maps[1] - 1, np.float32(0.02), 1)
                 seen[m] = fade * visible[list(model.references)].all(axis=0)
         judgement = self.judgement
-        share = shares(logarithm, seen, judgement.power, judgement.say)
+        share = shares(logarithm, seen, judgement.power)
         take = wanted[rows, columns]
         lattice = finest_lattice(self.layout.height, self.layout.width)
         filled = _enlarge(self.models[0].fields[:bands], top, left, cell)
@@ -220,19 +230,22 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
     trials = Trials.draw(statistics)
     fill = attempt(statistics, trials, ())
     assert fill is not None
-    good: dict[tuple[int, ...], Trial] = {}
+    tried: dict[tuple[int, ...], Trial] = {}
 
     def add(references: tuple[int, ...]) -> None:
-        made = attempt(statistics, trials, references)
-        if made is not None and helps(made, fill, trials):
-            good[references] = made
+        made = attempt(statistics, trials, references) if references not in tried else None
+        if made is not None:
+            tried[references] = made
 
     for k in preselect(statistics, trials, usable):
         add((k,))
-    alone = sorted(good, key=lambda s: good[s].loss)
-    for together in sets_together(statistics, [k for (k,) in alone])[: MOST_MODELS - 1 - len(alone)]:
-        add(together)
-    chosen = [fill, *good.values()]
+    alone = sorted((k for (k,) in tried), key=lambda k: ratio_to_fill(tried[k,], fill))
+    good = [k for k in alone if helps(tried[k,], fill)]
+    for some in (alone, good) if good else ():
+        for together in sets_together(statistics, some)[: (MOST_MODELS - 1 - len(alone)) // 2]:
+            add(together)
+    order = order_of_trust([t for t in tried.values() if helps(t, fill)], fill, trials)
+    chosen = [fill, *order]
     judgement = Judgement.fit(
         np.stack([t.ground for t in chosen]),
         [t.field for t in chosen],

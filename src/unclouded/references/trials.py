@@ -22,7 +22,7 @@ LEAST_SAMPLES = 50
 MOST_REFERENCES = 6
 MOST_TOGETHER = 4
 _NEIGHBOURHOODS = 6
-_BETTER = 0.97
+_BETTER = 0.985
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,28 @@ def _try(fit: Fit, trials: Trials, local: bool) -> Trial:
     return Trial(fit, local, ground, np.concatenate(fields, axis=1), seen, abs(ground - trials.truth).mean(axis=0))
 
 
-def helps(trial: Trial, fill: Trial, trials: Trials) -> bool:
-    """Whether references predict what was left out better than the fill from the scene alone, beyond chance."""
-    mine, other = trial.error[trial.seen], fill.error[trial.seen]
-    return (
-        len(mine) > 0 and mine.mean() < _BETTER * other.mean() and clearly_less(mine, other, trials.group[trial.seen])
-    )
+def ratio_to_fill(trial: Trial, fill: Trial) -> float:
+    """Mean ratio of errors, those of the set to those of the fill from the scene alone; geometric, for gross errors."""
+    if not trial.seen.any():
+        return np.inf
+    mine, other = (np.log(t.error[trial.seen] + np.float32(1e-3)) for t in (trial, fill))
+    return float(np.exp((mine - other).mean()))
+
+
+def helps(trial: Trial, fill: Trial) -> bool:
+    """Whether a set of references predicts what was left out any better than the fill from the scene alone."""
+    return ratio_to_fill(trial, fill) < _BETTER
+
+
+def order_of_trust(good: list[Trial], fill: Trial, trials: Trials) -> list[Trial]:
+    """Sets of most references first, as regression on all of them is the default; but one that is clearly better."""
+    order = sorted(good, key=lambda t: (-len(t.fit.references), ratio_to_fill(t, fill)))
+    for trial in order[1:].copy():
+        both = trial.seen & order[0].seen
+        if clearly_less(trial.error[both], order[0].error[both], trials.group[both]):
+            order.remove(trial)
+            order.insert(0, trial)
+    return order
 
 
 def preselect(statistics: SceneStatistics, trials: Trials, usable: Sequence[int]) -> list[int]:
