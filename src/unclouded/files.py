@@ -15,7 +15,7 @@ from typing import Any
 
 from unclouded.errors import FileError, OutputExistsError
 
-QUALITY_BANDS = ("opacity", "uncertainty")
+QUALITY_BANDS = ("opacity", "uncertainty", "source")
 """Bands of the file at `quality_path`."""
 
 

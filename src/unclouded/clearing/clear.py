@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class ClearedScene:
         changed: share of the valid pixels that were changed.
         seconds: that it took.
         seconds_network: of these, in the network.
+        sources: where the changed pixels come from, as shares of the valid ones: "guessed", or a reference's name.
+        verdicts: what was found of the references, a line each.
     """
 
     output: Path
@@ -56,6 +58,8 @@ class ClearedScene:
     changed: float
     seconds: float
     seconds_network: float
+    sources: Mapping[str, float] = field(default_factory=dict)
+    verdicts: tuple[str, ...] = ()
 
 
 def clear_scene(
@@ -100,6 +104,7 @@ def clear_scene(
         "calibration": generator.inference.calibration,
         "detector": generator.inference.detector,
         "mask": inputs.mask and inputs.mask.name,
+        "references": [reference.name for reference in inputs.references],
         "mask only": options.mask_only,
         "precision": resolve_precision(options.precision, generator.device),
         "samples": options.samples,
@@ -114,7 +119,7 @@ def clear_scene(
         **_described(info),
         "version": f"{__version__}, torch {torch.__version__}",
     }
-    outputs = {output: _layout(info), quality: _quality_layout(info)}
+    outputs = {output: _layout(info), quality: _quality_layout(inputs)}
     report = progress or silent
 
     def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:
@@ -135,7 +140,11 @@ def clear_scene(
             strips.publish(describe_files)
             share = strips.changed / strips.valid
     seconds = time.perf_counter() - start
-    return ClearedScene(output, quality, info.height * info.width, share, seconds, clearing.seconds_network)
+    sources = _sources(quality, [reference.name for reference in inputs.references]) if inputs.references else {}
+    faults = tuple(verdict.reason for verdict in clearing.verdicts if verdict.reason)
+    return ClearedScene(
+        output, quality, info.height * info.width, share, seconds, clearing.seconds_network, sources, faults
+    )
 
 
 def clear_to_file(
@@ -174,6 +183,19 @@ def read_result(
     return before, after, opacity
 
 
+def _sources(quality: Path, references: Sequence[str]) -> dict[str, float]:
+    """Shares of the valid pixels that were guessed, or taken from each of the references."""
+    counts = np.zeros(len(references) + 2, np.int64)
+    with rasterio.open(quality) as file:
+        band = QUALITY_BANDS.index("source") + 1
+        for _, window in file.block_windows(band):
+            values = file.read(band, window=window)
+            values = values[np.isfinite(values)].astype(np.int64)
+            counts += np.bincount(values, minlength=len(counts))[: len(counts)]
+    shares = counts / max(counts.sum(), 1)
+    return {name: float(share) for name, share in zip(("guessed", *references), shares[1:], strict=True)}
+
+
 def _described(info: SceneInfo) -> dict[str, Any]:
     """What is known of a scene beside its pixels, under names for people."""
     return {
@@ -205,5 +227,10 @@ def _layout(info: SceneInfo) -> Layout:
     )
 
 
-def _quality_layout(info: SceneInfo) -> Layout:
-    return Layout(info.width, info.height, info.crs, info.transform, np.dtype(np.float32), float("nan"), QUALITY_BANDS)
+def _quality_layout(inputs: SceneInputs) -> Layout:
+    info = inputs.scene.info
+    said = {f"SOURCE_{number}": reference.name for number, reference in enumerate(inputs.references, start=2)}
+    tags = {"SOURCE_0": "observed", "SOURCE_1": "guessed", **said} if said else {}
+    return Layout(
+        info.width, info.height, info.crs, info.transform, np.dtype(np.float32), float("nan"), QUALITY_BANDS, tags=tags
+    )

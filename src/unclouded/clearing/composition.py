@@ -44,5 +44,5 @@ def compose_tile(
             present = [INDEX[band] for band in info.bands]
             pixels = sampled.reflectance[present][:, None, changed[crop]]
             dn[:, changed] = to_dn(pixels, info.encoding, dn.dtype)[:, 0]
-        quality[:, *crop] = np.where(valid[crop], (sampled.opacity, sampled.uncertainty), np.nan)
+        quality[:, *crop] = np.where(valid[crop], (sampled.opacity, sampled.uncertainty, sampled.source), np.nan)
     return ClearedTile(box, dn, quality, int(valid.sum()), int(changed.sum()))

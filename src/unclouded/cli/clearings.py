@@ -36,11 +36,15 @@ class Clearings:
                 "changed": cleared.changed if math.isfinite(cleared.changed) else None,
                 "seconds": round(cleared.seconds, 3),
                 "seconds_network": round(cleared.seconds_network, 3),
+                "sources": dict(cleared.sources),
+                "references": list(cleared.verdicts),
             }
             put(json.dumps(record))
         else:
             tell(summary(cleared, elsewhere=elsewhere))
-        if cleared.changed >= _NOTHING_CLEAR:
+        for verdict in cleared.verdicts:
+            say(f"note: {verdict}")
+        if cleared.changed >= _NOTHING_CLEAR and cleared.sources.get("guessed", 1) > 0.5:
             say(
                 f"note: {source}: nearly all of it lies under cloud or shadow; with no clear ground to go by, the "
                 "result is a guess at best: use another day's image, or give --radar"
@@ -56,9 +60,16 @@ class Clearings:
 
 def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
     """Outputs, share of changed pixels and time of an input, in a line."""
-    said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, {cleared.seconds:.1f} s"
+    said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed"
+    if cleared.sources:
+        said += " (" + ", ".join(f"{share:.1%} {_from(name)}" for name, share in cleared.sources.items()) + ")"
+    said += f", {cleared.seconds:.1f} s"
     # Of work elsewhere, the client knows its own share alone.
     return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"
+
+
+def _from(name: str) -> str:
+    return name if name == "guessed" else f"from {Path(name).name}"
 
 
 def weights_record(name: str, path: Path, purpose: str, header: Header) -> dict[str, Any]:

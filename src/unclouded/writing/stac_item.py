@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from rasterio.warp import transform
 
 from unclouded.bands import BANDS
 from unclouded.files import QUALITY_BANDS, sha256_of
+from unclouded.reading.dates import acquired
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.naming import product_name
 from unclouded.reading.raster import FAULTS, is_remote
 from unclouded.version import __version__
 
@@ -33,8 +32,6 @@ _LAUNCH = datetime(2015, 6, 23, 1, 52, tzinfo=UTC)
 """Of Sentinel-2A: no image is older."""
 _SHA256 = "1220"
 """What a multihash of SHA-256 begins with: its code and its length."""
-_ACQUIRED = re.compile(r"S2[ABC]_MSI(?:L1C|L2A)_(\d{8}T\d{6})")
-_TAGS = ("TIFFTAG_DATETIME", "ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START")
 
 
 def item_path(output: Path) -> Path:
@@ -185,21 +182,15 @@ def _projection(info: SceneInfo) -> dict[str, Any]:
 
 
 def _time(info: SceneInfo, now: datetime) -> dict[str, Any]:
-    """When the image was taken: as the names or the file say, else between the first satellite's launch and now."""
-    found = _ACQUIRED.search(f"{info.source} {info.stem}")
-    if found:
-        return {"datetime": _written(datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC))}
-    for tag in _TAGS:
-        for form in ("%Y:%m:%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ"):
-            try:
-                return {"datetime": _written(datetime.strptime(info.tags.get(tag, ""), form).replace(tzinfo=UTC))}
-            except ValueError:
-                continue
-    if day := product_name(info.stem).date:
-        start = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
-        end = start + timedelta(days=1, seconds=-1)
-        return {"datetime": None, "start_datetime": _written(start), "end_datetime": _written(end)}
-    return {"datetime": None, "start_datetime": _written(_LAUNCH), "end_datetime": _written(now)}
+    """When the image was taken, else between the first satellite's launch and now: the standard asks for something."""
+    time = acquired(info)
+    if time is None:
+        return {"datetime": None, "start_datetime": _written(_LAUNCH), "end_datetime": _written(now)}
+    if time == time.replace(hour=0, minute=0, second=0, microsecond=0):
+        # A day alone.
+        last = time.replace(hour=23, minute=59, second=59)
+        return {"datetime": None, "start_datetime": _written(time), "end_datetime": _written(last)}
+    return {"datetime": _written(time)}
 
 
 def _written(time: datetime) -> str:

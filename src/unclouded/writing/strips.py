@@ -31,7 +31,7 @@ class ClearedTile:
     Attributes:
         box: where it lies in the scene.
         dn: (C, h, w) in the scene's own encoding.
-        quality: (2, h, w) opacity and uncertainty; 0 in a tile that the survey shows clear, NaN where there is no data.
+        quality: (3, h, w) opacity, uncertainty and source; 0 where nothing is replaced, NaN where there is no data.
         valid: number of pixels that hold data.
         changed: how many of them were changed.
     """
