@@ -79,7 +79,7 @@ class CoverDetector:
             )
         self._network = _network(readable(bands), level or info.level)
         self.bands = self._network.bands
-        self.factor = pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
+        self.factor = detector_factor(info)
         self._size = info.height, info.width
         self._small = max(self._size) <= SMALL
         self.step = max(1, self.factor // 2) if self._small else self.factor
@@ -142,9 +142,14 @@ def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
     return made
 
 
+def detector_factor(info: SceneInfo) -> int:
+    """Pixels of a scene along one of the detector's grid."""
+    return pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
+
+
 def no_evidence(info: SceneInfo, folder: Path | None) -> GridFile:
-    """Evidence of nothing, on the grid of the scene's cells: where a mask that was given says all."""
-    height, width = -(-info.height // CELL), -(-info.width // CELL)
+    """Evidence of nothing, on the detector's grid: where a mask that was given says all."""
+    height, width = (-(-side // detector_factor(info)) for side in (info.height, info.width))
     made = GridFile(height, width, folder, EVIDENCE)
     for top in range(0, height, _ROWS):
         made.write_rows(top, np.zeros((EVIDENCE, min(_ROWS, height - top), width), np.float32))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids, cells_of
-from unclouded.clearing.cover import Cover, detector_for, evidence_of, hidden_cells, no_evidence, whole
+from unclouded.clearing.cover import Cover, detector_factor, detector_for, evidence_of, hidden_cells, no_evidence, whole
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import SceneInputs
@@ -172,7 +172,7 @@ class Clearing:
         if self._dates is None or cover is None:
             return TileTask(tile, context, cover)
         box = cells_around(tile.inner, (self.info.height, self.info.width), CELL)
-        factor = CELL if self._detector is None else self._detector.factor
+        factor = detector_factor(self.info)
         evidence = cover.evidence[(..., *cells_of(box.within(tile.padded), factor))]
         return TileTask(tile, context, cover, self._dates.ground(box, evidence, self._threshold))
 
@@ -188,9 +188,8 @@ class Clearing:
         builder, bands_and_level, reduced = self._surveyed
         self._surveyed = None
         evidence = fill = None
-        factor, judge = CELL, lambda trust: trust
+        factor, judge = detector_factor(self.info), lambda trust: trust
         if self._detector is not None and reduced is not None:
-            factor = self._detector.factor
             probabilities = self._detector.detect(reduced, self._folder, self._report)
             reduced.close()
             evidence = evidence_of(probabilities, self._folder)

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
+from unclouded.clearing.cover import detector_factor
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.detection.classes import covered
-from unclouded.detection.csmask import pixels_along
 from unclouded.detection.opacity import MASK_RIM, cover
 from unclouded.guides import RADAR
 from unclouded.models.generator import Observation, join_guides, pad_to_cells
-from unclouded.reading.grid import pixel_metres
 from unclouded.reflectance import to_reflectance, valid_pixels
 from unclouded.tiles import Box
 
@@ -61,7 +60,7 @@ class SceneReader:
 
     def __init__(self, inputs: SceneInputs, device: torch.device) -> None:
         self.info = info = inputs.scene.info
-        self.factor = pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
+        self.factor = detector_factor(info)
         self._scene, self.radar, self.mask, self._device = inputs.scene, inputs.radar, inputs.mask, device
 
     def read_given(self, box: Box) -> GivenCover | None:
