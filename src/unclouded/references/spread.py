@@ -46,7 +46,8 @@ def _spread(values: Float32, weight: Float32, narrowest: int, shrinkage: float) 
         if level >= narrowest:
             smooth = _smooth(known)
             answer = (smooth[:-1] + np.float32(shrinkage) * answer) / (smooth[-1] + np.float32(shrinkage))
-    return answer
+    spread_out: Float32 = np.asarray(answer, np.float32)
+    return spread_out
 
 
 def _halve(values: Float32) -> Float32:
