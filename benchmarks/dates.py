@@ -10,7 +10,7 @@ the error to expect and the error (mean over the bands), and the share of values
 chosen on `date_cases.CHOOSING`; `date_cases.VERIFYING` were looked at only to check.
 
 `--useless` adds what references that do not help do: all cloud but not masked, 3 pixels off, another place (the
-reference turned by half a turn), 1,000 DN off; each beside the smooth fill.
+reference turned by half a turn), snow painted on six tenths of it, 1,000 DN off; each beside the smooth fill.
 """
 
 from __future__ import annotations
@@ -102,10 +102,12 @@ def useless(site: str, found: list[Case]) -> None:
         reference, noise = case.earlier[0], np.random.default_rng(0)
         alone = abs(transfer(case, [], [], [])[0] - case.truth)[:, case.mask].mean()
         cloud = 0.6 + 0.1 * gaussian_filter(noise.normal(size=case.mask.shape), 4) * 14 + 0 * reference
+        snow = gaussian_filter(noise.normal(size=case.mask.shape), 5) > -0.02
         for name, image in (
             ("all cloud", cloud.astype("f4")),
             ("3 pixels off", np.roll(reference, (3, 3), (1, 2))),
             ("another place", np.ascontiguousarray(reference[:, ::-1, ::-1])),
+            ("snow", np.where(snow, 0.3 * reference + 0.5, reference).astype("f4")),
             ("1,000 DN off", reference + np.float32(0.1)),
             ("as it is", reference),
         ):

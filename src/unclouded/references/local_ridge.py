@@ -99,7 +99,8 @@ def solve_lattice(xx: Float64, xy: Float64, ridge: float, prior: float) -> Float
 def predict(lattice: Lattice, position: NDArray[np.int32], raw: Float32, coefficients: Float32) -> Float32:
     """Predictions (n, C) at positions (n, 2) of predictors (n, P), the coefficients interpolated between nodes."""
     if coefficients.shape[:2] == (1, 1):
-        return raw @ coefficients[0, 0, 1:] + coefficients[0, 0, 0]
+        everywhere: Float32 = raw @ coefficients[0, 0, 1:] + coefficients[0, 0, 0]
+        return everywhere
     out = np.empty((len(raw), coefficients.shape[3]), np.float32)
     for row, column, inside in lattice.squares(position):
         corners = lattice.corners(row, column, position[inside])
@@ -139,7 +140,8 @@ def predict_square(
     flat = np.ascontiguousarray(raw).reshape(len(raw), shape[0] * shape[1])
     if coefficients.shape[:2] == (1, 1):
         node = coefficients[0, 0]
-        return (node[1:].T @ flat + node[0][:, None]).reshape(-1, *shape)
+        same: Float32 = (node[1:].T @ flat + node[0][:, None]).reshape(-1, *shape)
+        return same
     row, column = int(top // lattice.spacing), int(left // lattice.spacing)
     y, x = (
         ((start + step * np.arange(n)) / lattice.spacing - number).astype(np.float32)

@@ -15,9 +15,11 @@ Mask = NDArray[np.bool_]
 
 POWERS = (8.0, 3.0)
 _STANDARD_ERRORS = 2.0
+_WITHOUT_SPECTRUM = 2
 _LEAST_SHARE = np.float32(0.02)
 _FLOOR = np.float32(1e-4)
-_TAIL = 0.9
+_TAIL = 0.92
+"""A little above 0.9: clouds are harder than blobs of clear ground."""
 
 
 def clearly_less(error: Float32, other: Float32, group: NDArray[np.intp]) -> bool:
@@ -100,7 +102,7 @@ class Judgement:
     Attributes:
         alone: error to expect, from the distance to what is known and the size of residuals there.
         power: of `shares`.
-        mixture: error to expect of the mixture, from `clues`.
+        mixture: error to expect of the mixture, from `clues` or the first few of them.
         interval: half the width of the 90 % interval of a band, in expected errors.
     """
 
@@ -134,6 +136,28 @@ class Judgement:
             if clearly_less(errors[other], errors[power], group):
                 power = other
         table = clues(logarithm, shares(logarithm, weights, power), ground[0], made[power])
+        if not _spectrum_tells(table, errors[power], group):
+            table = table[:_WITHOUT_SPECTRUM]
         mixture = ExpectedError.fit(table, errors[power])
         interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
         return cls(alone, power, mixture, interval)
+
+    def expected(self, table: Float32) -> Float32:
+        """The error to expect (n,) of the mixture, from its `clues`."""
+        return self.mixture(table[: len(self.mixture.centre)])
+
+
+def _spectrum_tells(table: Float32, error: Float32, group: NDArray[np.intp]) -> bool:
+    """Whether errors are clearly likelier if the spectrum counts, each half of the neighbourhoods told from the other.
+
+    Where few are at hand, what a spectrum seems to say of the error is chance.
+    """
+    half = np.unique(group, return_inverse=True)[1] % 2 == 0
+    if half.all():
+        return False
+    unlikely = np.empty((2, len(error)), np.float32)
+    for row, used in zip(unlikely, (table, table[:_WITHOUT_SPECTRUM]), strict=True):
+        for told in (half, ~half):
+            expected = ExpectedError.fit(used[:, told], error[told])(used[:, ~told])
+            row[~told] = np.log(expected) + error[~told] / expected
+    return clearly_less(unlikely[0], unlikely[1], group)

@@ -8,6 +8,7 @@ from scipy.ndimage import correlate1d
 
 Float32 = NDArray[np.float32]
 
+_MOST_AT_ONCE = 2_000_000
 _BINOMIAL = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 
 
@@ -24,6 +25,15 @@ def spread(values: Float32, weight: Float32, narrowest: int, shrinkage: float) -
         narrowest: the finest level whose smoothing is asked; 0 is the grid of cells itself.
         shrinkage: in cells.
     """
+    together = max(1, _MOST_AT_ONCE // weight.size)
+    answer = np.empty_like(values)
+    for first in range(0, len(values), together):
+        some = np.s_[first : first + together]
+        answer[some] = _spread(values[some], weight, narrowest, shrinkage)
+    return answer
+
+
+def _spread(values: Float32, weight: Float32, narrowest: int, shrinkage: float) -> Float32:
     known = np.concatenate([np.where(weight > 0, values, np.float32(0)) * weight, weight[None]])
     levels = [known]
     while max(levels[-1].shape[1:]) > 1:
@@ -36,7 +46,8 @@ def spread(values: Float32, weight: Float32, narrowest: int, shrinkage: float) -
         if level >= narrowest:
             smooth = _smooth(known)
             answer = (smooth[:-1] + np.float32(shrinkage) * answer) / (smooth[-1] + np.float32(shrinkage))
-    return np.ascontiguousarray(answer)
+    spread_out: Float32 = np.asarray(answer, np.float32)
+    return spread_out
 
 
 def _halve(values: Float32) -> Float32:

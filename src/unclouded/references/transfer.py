@@ -186,7 +186,7 @@ class Transfer:
                 made *= weight
                 mixed += made
         flat = (a.reshape(len(a), -1) for a in (logarithm, share, filled, mixed))
-        error = judgement.mixture(clues(*flat)).reshape(square)
+        error = judgement.expected(clues(*flat)).reshape(square)
         owner = np.array([self._owner(model) for model in self.models], np.int16)
         for target, values in (
             (out.reflectance, mixed),
@@ -214,8 +214,8 @@ def _enlarge(fields: Float16, top: int, left: int, cell: int) -> Float32:
         near.append(np.clip(np.arange(size) + start // cell - 1, 0, fields.shape[axis] - 1))
     answer = fields[:, near[0][:, None], near[1]].astype(np.float32)
     where = (np.arange(CHUNK) + 0.5) / cell + 0.5
-    weight = np.maximum(0, 1 - abs(where[:, None] - np.arange(size))).astype(np.float32)
-    enlarged: Float32 = weight @ answer @ weight.T
+    hat: Float32 = np.maximum(0, 1 - abs(where[:, None] - np.arange(size))).astype(np.float32)
+    enlarged: Float32 = np.asarray(hat @ answer @ hat.T, np.float32)
     return enlarged
 
 

@@ -112,7 +112,7 @@ def _try(fit: Fit, trials: Trials, local: bool) -> Trial:
         grounds.append((fit.at(samples, coefficients) + here[:, :-2]).T)
         fields.append(here[:, -2:].T)
     ground = np.concatenate(grounds, axis=1)
-    seen = trials.seen[list(fit.references)].all(axis=0)
+    seen: Mask = np.asarray(trials.seen[list(fit.references)].all(axis=0))
     return Trial(fit, local, ground, np.concatenate(fields, axis=1), seen, abs(ground - trials.truth).mean(axis=0))
 
 
