@@ -35,8 +35,11 @@ from unclouded.reflectance import to_reflectance
 from unclouded.tiles import Box
 from unclouded.writing.writer import checksum
 
-_HIDDEN = 0.3
-"""Probability of cloud or shadow from which on a pixel is not taken for ground."""
+_HIDDEN = (0.3, 0.6, 0.9)
+"""Probabilities of cloud or shadow from which on a pixel is not taken for ground: the first that leaves some."""
+
+_SOME = 0.05
+"""Share of an image that has to be left."""
 
 
 class TransferredGround(NamedTuple):
@@ -63,13 +66,14 @@ class _Shown:
 
     image: OpenReference
     evidence: GridRows | None
+    hidden: float
 
     def read(self, box: Box, factor: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Reflectance (C, h, w) of a box of the scene, and where it shows the ground (h, w)."""
         values = self.image.read(box.row, box.column, box.height, box.width)
         clear = np.asarray(np.isfinite(values).all(axis=0))
         if self.evidence is not None:
-            clear &= ~_hidden(self.evidence, box, factor)
+            clear &= ~_hidden(self.evidence, box, factor, self.hidden)
         return values, clear
 
 
@@ -98,7 +102,7 @@ class OtherDates:
     def _look_at(self, image: OpenReference) -> _Shown:
         info = self._inputs.scene.info
         if not readable(image.bands):
-            return _Shown(image, None)
+            return _Shown(image, None, 1.0)
         detector = CoverDetector(info, image.bands, image.level)
         self._factor = detector.factor
         seen = [image.bands.index(band) for band in detector.bands]
@@ -119,7 +123,7 @@ class OtherDates:
         evidence = evidence_of(probabilities, self._folder)
         probabilities.close()
         self._grids.append(evidence)
-        return _Shown(image, GridRows(evidence, detector.factor))
+        return _Shown(image, GridRows(evidence, detector.factor), _probability(evidence))
 
     def fit(self, evidence: GridFile, factor: int) -> list[Verdict]:
         """Fit the transfer to all that scene and references show clear, and judge the references.
@@ -133,6 +137,7 @@ class OtherDates:
         """
         info, own = self._inputs.scene.info, GridRows(evidence, factor)
         self._own_factor = factor
+        probability = _probability(evidence)
         when = acquired(info)
         known = [
             Reference(
@@ -148,7 +153,9 @@ class OtherDates:
         def read(box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], list[object]]:
             dn = self._inputs.scene.read(box.row, box.column, box.height, box.width)
             reflectance, valid = to_reflectance(dn, info.encoding)
-            hidden = _hidden(own, box, factor) | self._given(box)
+            # Who gives a mask knows better where the scene is clear.
+            masked = self._inputs.mask is not None
+            hidden = self._given(box) if masked else _hidden(own, box, factor, probability)
             return reflectance, valid & ~hidden, hidden, [shown.read(box, self._factor) for shown in self._shown]
 
         pieces, done = [], 0
@@ -208,8 +215,14 @@ def cells_around(box: Box, scene: Sequence[int], cell: int) -> Box:
     return Box(row, column, grown.bottom - row, grown.right - column)
 
 
-def _hidden(evidence: GridRows, box: Box, factor: int) -> NDArray[np.bool_]:
+def _probability(evidence: GridFile) -> float:
+    """From which probability on cloud or shadow is believed to hide the ground of an image."""
+    sums = evidence.channel(0) + evidence.channel(1)
+    return next((limit for limit in _HIDDEN if (sums < limit).mean() >= _SOME), _HIDDEN[-1])
+
+
+def _hidden(evidence: GridRows, box: Box, factor: int, probability: float) -> NDArray[np.bool_]:
     """Where (h, w) of a box, which starts at whole cells, cloud or shadow hides the ground."""
     rows = torch.from_numpy(evidence(box)[:, :2].sum(axis=1, keepdims=True))
-    hides: NDArray[np.bool_] = enlarge(rows, factor, 0, 0, box.height, box.width)[0, 0].numpy() > _HIDDEN
+    hides: NDArray[np.bool_] = enlarge(rows, factor, 0, 0, box.height, box.width)[0, 0].numpy() > probability
     return hides

@@ -100,7 +100,7 @@ class Clearing:
         return read
 
     def _gather(self, summaries: Iterable[Summary]) -> dict[str, int]:
-        read = {"pixels": 0, "radar pixels": 0, "mask": 0}
+        read = {"pixels": 0, "radar pixels": 0, "mask pixels": 0}
         height, width = self.info.height, self.info.width
         builder = ContextBuilder(self._generator, height, width, self._folder, masked=self._masked)
         detector = self._detector
