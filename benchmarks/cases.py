@@ -46,8 +46,8 @@ def holes_are_empty(text: str) -> bool:
 
 def agrees(text: str) -> bool:
     """What was replaced is what is replaced when all is told, whatever the case calls it."""
-    made = [line.rpartition("replaced ")[2] for line in lines(text, "WRONG")]
-    told = [line.rpartition("replaced ")[2] for line in lines(text, "  right: replaced")]
+    made = re.findall(r"WRONG.*?replaced ([\d.]+%)", text)
+    told = re.findall(r"right(?: would be|: replaced) ([\d.]+%)", text)
     return bool(told) and set(made) <= set(told)
 
 
@@ -87,7 +87,7 @@ CHECKS: dict[str, Check] = {
     "15": all_read,
     "16": lambda text: "fine" in text,
     "17": same_brightness,
-    "18": lambda text: "WRONG" not in text and "pixels are about" not in text and 2 not in exits(text),
+    "18": lambda text: agrees(text) and "pixels are about" not in text and 2 not in exits(text),
     "19": same_scores,
 }
 

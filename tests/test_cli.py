@@ -58,7 +58,7 @@ def test_an_image_without_clear_ground_is_said_to_be_a_guess(scene, weights, tmp
 
 def test_assumptions_are_said(weights, tmp_path):
     path = write(tmp_path / "stack.tif", L2A, names=False)
-    done = run("clear", path, "--output", tmp_path / "clear.tif", "--model", weights)
+    done = run("clear", path, "--output", tmp_path / "clear.tif", "--model", weights, "--level", "L2A")
     assert done.exit_code == 0, done.stderr
     assert "note: " in done.stderr and "band order assumed: B01 B02" in done.stderr
 
@@ -98,7 +98,7 @@ def test_radar_reaches_the_work(scene, weights, tmp_path):
 
 def test_several_inputs_go_into_a_folder(scene, weights, tmp_path):
     other = write(tmp_path / "other.tif")
-    done = run("clear", scene, other, "--output", tmp_path / "new" / "folder", "--model", weights)
+    done = run("clear", scene, other, "--output", tmp_path / "new" / "folder", "--model", weights, "--level", "L2A")
     assert done.exit_code == 0, done.stderr
     names = {f"{path.stem}{end}" for path in (scene, other) for end in (".tif", "_quality.tif", ".json")}
     assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == names
@@ -139,9 +139,12 @@ def test_what_is_there_already_does_not_keep_the_others_from_being_done(scene, w
     other = write(tmp_path / "other.tif")
     folder = tmp_path / "out"
     assert run("clear", scene, "--output", f"{folder}/", "--model", weights).exit_code == 0
-    done = run("clear", scene, other, "--output", folder, "--model", weights)
-    assert done.exit_code == 1 and "is already there" in done.stderr
+    again = ("clear", scene, other, "--output", folder, "--model", weights, "--level", "L2A")
+    done = run(*again)
+    assert done.exit_code == 1 and "is already there" in done.stderr and "--skip-existing" in done.stderr
     assert (folder / "other.tif").is_file()
+    done = run(*again, "--skip-existing")
+    assert done.exit_code == 0 and done.stderr.count("is there and stays") == 2 and not done.stdout
 
 
 def test_the_input_is_never_overwritten(scene, weights, tmp_path):
@@ -156,11 +159,11 @@ def test_the_input_is_never_overwritten(scene, weights, tmp_path):
 
 def test_inputs_that_would_share_an_output_are_refused(weights, tmp_path):
     first, second = write(tmp_path / "a" / "scene.tif"), write(tmp_path / "b" / "scene.tif")
-    done = run("clear", first, second, "--output", tmp_path / "out", "--model", weights)
+    done = run("clear", first, second, "--output", tmp_path / "out", "--model", weights, "--level", "L2A")
     assert done.exit_code == 2 and str(first) in done.stderr and str(second) in done.stderr
     assert not (tmp_path / "out").exists()
     third = write(tmp_path / "b" / "scene_quality.tif")
-    done = run("clear", first, third, "--output", tmp_path / "out", "--model", weights)
+    done = run("clear", first, third, "--output", tmp_path / "out", "--model", weights, "--level", "L2A")
     assert done.exit_code == 2 and "separate folders" in done.stderr
 
 

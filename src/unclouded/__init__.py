@@ -92,7 +92,7 @@ def clear(
     from unclouded.clearing.lazy import clear_lazily
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions
-    from unclouded.clearing.plan import refuse_collisions
+    from unclouded.clearing.plan import check_output_name, refuse_collisions
     from unclouded.reading.array import ArrayScene
     from unclouded.reading.reader import ReadOptions
 
@@ -123,6 +123,7 @@ def clear(
                 return clear_lazily(scene, loaded, options, at, attributes)
             return clear_to_memory(scene, loaded, options, at, attributes)
         name = Path(output)
+        check_output_name(name)
         if isinstance(source, str | os.PathLike):
             refuse_collisions({os.fspath(source): name})
         return clear_to_file(scene, name, loaded, options)

@@ -26,7 +26,7 @@ RADAR = Guide("radar", ("VV", "VH"), centre=(-16.0, -16.0), spread=(6.0, 6.0))
 """Sentinel-1 backscatter in dB."""
 
 GUIDES: tuple[Guide, ...] = (RADAR,)
-"""In the order of the networks' channels. A new one goes to the end; `scripts/convert_guides.py` adapts weights."""
+"""In the order of the networks' channels. A new one goes to the end; `scripts/convert_weights.py` adapts weights."""
 
 CHANNELS: tuple[str, ...] = tuple(channel for guide in GUIDES for channel in guide.channels)
 """Of all guides, one after the other."""

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from unclouded.bands import NAMES
+
+Detector = Literal["none", "csmask"]
+"""Of scenes: none but the network's own opacity, or the networks of `detection.csmask` too."""
+
+DETECTORS: tuple[Detector, ...] = get_args(Detector)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +24,11 @@ class InferenceConfig:
             probability from which a class is predicted.
         calibration: what expected errors and the spread over latent samples are multiplied by to be as large as the
             errors on real images.
-        doubt: trust under which a cell of the survey is taken for the core of a cloud or shadow: opacity is 0 where no
-            core is within `REACH` cells. 1 if the survey is not asked.
+        detector: what finds cloud and shadow beside the network, one of `DETECTORS`.
     """
 
     bands: tuple[str, ...] = NAMES
     levels: tuple[str, ...] = ("L1C", "L2A")
     threshold: float = 0.1
     calibration: float = 1.0
-    doubt: float = 1.0
+    detector: Detector = "none"

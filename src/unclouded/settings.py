@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from unclouded.bands import L2A, NAMES
 from unclouded.errors import FileError, SettingsError
-from unclouded.inference import InferenceConfig
+from unclouded.inference import Detector, InferenceConfig
 
 _DEFAULT = InferenceConfig()
 
@@ -168,7 +168,7 @@ class TranslatorSettings(_Strict):
         data: what the weights learn from, in words; goes into their header.
         threshold: opacity under which the weights leave the input as it is; goes into their header.
         calibration: what the uncertainty is multiplied by; goes into their header.
-        doubt: trust under which a cell is the core of a cloud or shadow, far from which nothing is replaced; likewise.
+        detector: what finds cloud and shadow in scenes beside the network; goes into their header.
         networks: "context" are ours, "published" those of Almahairi et al. 2018.
         model: sizes of our G_XY.
         cloud: sizes of our G_YX.
@@ -182,7 +182,7 @@ class TranslatorSettings(_Strict):
     data: str = ""
     threshold: float = Field(default=_DEFAULT.threshold, ge=0, le=1)
     calibration: float = Field(default=_DEFAULT.calibration, gt=0)
-    doubt: float = Field(default=_DEFAULT.doubt, gt=0, le=1)
+    detector: Detector = _DEFAULT.detector
     networks: Literal["context", "published"] = "context"
     model: ModelSettings = ModelSettings()
     cloud: CloudModelSettings = CloudModelSettings()

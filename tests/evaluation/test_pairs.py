@@ -98,18 +98,18 @@ def test_what_cannot_be_compared_is_named(folders, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"no \.tif"):
         evaluate_folders(cloudy, clear, tmp_path / "empty", READING)
-    write(cloudy, "b", np.ones((4, 9, 9), np.uint16))
+    write(cloudy, "b", np.full((4, 9, 9), 1500, np.uint16))
     with pytest.raises(FileError, match=r"made: has no b\.tif"):
         evaluate_folders(cloudy, clear, made, READING)
-    write(made, "b", np.ones((4, 9, 9), np.uint16))
+    write(made, "b", np.full((4, 9, 9), 1500, np.uint16))
     with pytest.raises(FileError, match=r"clear: has no b\.tif"):
         evaluate_folders(cloudy, clear, made, READING)
     for folder in (cloudy, clear):
-        write(folder, "b", np.ones((4, 9, 9), np.uint16), left=700_000)
+        write(folder, "b", np.full((4, 9, 9), 1500, np.uint16), left=700_000)
     with pytest.raises(InputError, match="not on the grid"):
         evaluate_folders(cloudy, clear, made, READING)
     for folder in (cloudy, clear):
-        write(folder, "b", np.ones((1, 9, 9), np.uint16), ("B11",))
+        write(folder, "b", np.full((1, 9, 9), 1500, np.uint16), ("B11",))
     with pytest.raises(InputError, match=r"made/b\.tif: has B02, B03, B04, B08, which .*cloudy/b\.tif lacks"):
         evaluate_folders(cloudy, clear, made, READING)
 
@@ -130,7 +130,7 @@ def test_the_command_prints_a_table_and_writes_json(folders, tmp_path):
 def test_images_of_other_bands_have_no_common_mean(folders):
     cloudy, clear, made = folders
     for folder in folders:
-        write(folder, "b", np.ones((1, 16, 16), np.uint16), ("B02",))
+        write(folder, "b", np.full((1, 16, 16), 1500, np.uint16), ("B02",))
     with pytest.raises(InputError, match=r"b\.tif: has bands B02, the images before it B02, B03, B04, B08"):
         evaluate_folders(cloudy, clear, made, READING)
 

@@ -67,8 +67,8 @@ def no_data_everywhere(value, dtype):
     return make
 
 
-def reflectance(folder):
-    return write(folder / "reflectance.tif", pixels(4, dtype="float32") / 10000, names=FOUR)
+def per_cent(folder):
+    return write(folder / "per_cent.tif", pixels(4, dtype="float32") / 100, names=FOUR)
 
 
 def safe_without_10m(folder):
@@ -105,7 +105,7 @@ BAD = {
     "not a number everywhere": (no_data_everywhere(np.nan, "float32"), ["--scale", "10000"], "every pixel is no-data"),
     "no-data everywhere": (no_data_everywhere(0, "uint16"), [], "every pixel is no-data"),
     "rotated grid": (rotated, [], "rotated"),
-    "float reflectance": (reflectance, ["--level", "L2A"], "look like reflectance"),
+    "per cent": (per_cent, ["--level", "L2A"], "the scale cannot be known"),
     "another level": (good, ["--level", "L1C"], "is L2A"),
     "SAFE without its 10 m bands": (safe_without_10m, [], "10 m"),
     "unknown offset": (

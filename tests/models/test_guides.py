@@ -17,7 +17,7 @@ from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import CELL, Generator, Observation, compose, pad_to_cells
 from unclouded.models.weights import bundled, load_generator, start_from
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "convert_guides.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "convert_weights.py"
 
 # Ground, opacity and expected error of the bundled weights at four places of `scene`, before guides had a validity.
 PLACES = ((1, 30, 40), (7, 20, 50), (3, 5, 90), (11, 60, 10))
@@ -144,7 +144,7 @@ def old_weights(path: Path) -> Path:
 def test_weights_of_old_are_refused_and_converted(tmp_path: Path, generator: Generator) -> None:
     old, new = old_weights(tmp_path / "old.safetensors"), tmp_path / "new.safetensors"
     for read in (lambda: load_generator(old), lambda: start_from(generator, old)):
-        with pytest.raises(WeightsError, match=r"old\.safetensors: from before .* scripts/convert_guides\.py"):
+        with pytest.raises(WeightsError, match=r"old\.safetensors: from before .* scripts/convert_weights\.py"):
             read()
     subprocess.run([sys.executable, SCRIPT, old, new], check=True)
     assert new.read_bytes() == bundled()["default"].read_bytes()

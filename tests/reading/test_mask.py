@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from rasterio.transform import from_origin
 from rasterio.warp import transform as to_crs
 from rasters import CRS, EAST, NORTH
@@ -10,7 +11,7 @@ from scenes import MemoryScene, ground
 
 from unclouded.bands import L1C
 from unclouded.errors import FileError, InputError
-from unclouded.reading.mask import NO_VALUE, array_mask, open_mask
+from unclouded.reading.mask import NO_VALUE, mask_as_file, open_mask
 
 
 @pytest.fixture
@@ -100,11 +101,15 @@ def test_what_is_no_mask_is_refused_in_one_line(info, tmp_path):
 
 def test_arrays(info):
     values = np.random.default_rng(2).random((60, 80)) > 0.5
-    with array_mask(values, info) as mask:
+    with mask_as_file(values, info) as path, open_mask(path, info) as mask:
         assert mask.values == (0, 1)
         np.testing.assert_array_equal(mask.read(5, 6, 7, 8), values[5:12, 6:14])
-    coarse = np.arange(12, dtype=np.int64).reshape(3, 4)
-    with array_mask(coarse, info, CRS, from_origin(EAST, NORTH, 200, 200)) as mask:
-        np.testing.assert_array_equal(mask.read(0, 0, 60, 80), coarse.repeat(20, 0).repeat(20, 1))
-    with pytest.raises(InputError, match=r"shape \(3,\)"):
-        array_mask(np.zeros(3, bool), info)
+    coarse = xr.DataArray(
+        np.arange(12).reshape(3, 4),
+        {"y": NORTH - 100 - 200 * np.arange(3), "x": EAST + 100 + 200 * np.arange(4)},
+        ("y", "x"),
+    )
+    with mask_as_file(coarse, info) as path, open_mask(path, info) as mask:
+        np.testing.assert_array_equal(mask.read(0, 0, 60, 80), coarse.values.repeat(20, 0).repeat(20, 1))
+    with pytest.raises(InputError, match=r"shape \(3,\)"), mask_as_file(np.zeros(3, bool), info):
+        pass

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.enums import ColorInterp
+from rasterio.transform import from_origin
 from rasters import pixels, write
 
 from unclouded.bands import ASSUMED_ORDER, INDEX, L2A
@@ -152,3 +153,20 @@ def test_bands_of_no_kind_have_a_placeholder(tmp_path):
     for rest in (["-", "-", "-"], ["QA10", "QA20", "QA60"]):
         with open_scene(path, bands=[*L2A, *rest]) as scene:
             assert scene.info.bands == scene.info.descriptions == L2A
+
+
+@pytest.mark.parametrize(
+    ("crs", "corner", "step", "said"),
+    [
+        ("EPSG:32632", (600000, 5400000), (10, 10), False),
+        ("EPSG:4326", (25, 60), (20 / 111320, 10 / 111320), False),
+        ("EPSG:3857", (2782987, 8399737), (20, 20), False),
+        ("EPSG:3857", (2782987, 0), (20, 20), True),
+        ("EPSG:4326", (25, 60), (30 / 111320, 30 / 111320), True),
+        ("EPSG:32632", (600000, 5400000), (30, 30), True),
+    ],
+)
+def test_the_size_of_pixels_is_that_on_the_ground(tmp_path, crs, corner, step, said):
+    path = write(tmp_path / "a.tif", pixels(1), names=["B02"], crs=crs, transform=from_origin(*corner, *step))
+    with open_scene(path) as scene:
+        assert any("pixels are about" in note for note in scene.info.notes) == said

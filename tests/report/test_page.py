@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from unclouded.cli import app
 from unclouded.files import sha256_of
-from unclouded.reading import preview, reader
+from unclouded.reading import pixels, preview, reader
 from unclouded.report import previews
 from unclouded.report.previews import true_colour
 
@@ -143,7 +143,7 @@ def test_the_stac_item_says_what_a_scene_was_made_of(tmp_path: Path) -> None:
 def test_scenes_are_read_at_the_size_of_the_preview_alone(tmp_path: Path, monkeypatch) -> None:
     pair = made_pages.write_scene(tmp_path, side=1000)
     shapes = []
-    for module in (preview, reader):
+    for module in (preview, pixels):
         whole = module.read_overview
 
         def spied(dataset, indexes, height, width, whole=whole):

@@ -98,7 +98,9 @@ def clear_scene(
     settings = {
         "weights": checksum_of(generator),
         "calibration": generator.inference.calibration,
-        "doubt": generator.inference.doubt,
+        "detector": generator.inference.detector,
+        "mask": inputs.mask and inputs.mask.name,
+        "mask only": options.mask_only,
         "precision": resolve_precision(options.precision, generator.device),
         "samples": options.samples,
         "seed": options.seed,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from unclouded.bands import INDEX
 from unclouded.clearing.latent_sampling import Sampled
+from unclouded.detection.classes import CLEAR
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import to_dn
@@ -22,7 +23,6 @@ def compose_tile(
     valid: NDArray[np.bool_],
     drawn: tuple[Box, Sampled] | None,
     info: SceneInfo,
-    threshold: float,
 ) -> ClearedTile:
     """Put a tile together.
 
@@ -32,7 +32,6 @@ def compose_tile(
         valid: (h, w) which of them hold data.
         drawn: the box in the tile that the network was asked for, and what it gave; None if it was not asked.
         info: of the scene.
-        threshold: opacity under which a pixel stays as it is.
     """
     quality = np.full((len(QUALITY_BANDS), *valid.shape), np.nan, np.float32)
     quality[:, valid] = 0
@@ -40,7 +39,7 @@ def compose_tile(
     if drawn is not None:
         looked_at, sampled = drawn
         crop = looked_at.within(box).slices
-        changed[crop] = valid[crop] & (sampled.opacity >= threshold)
+        changed[crop] = valid[crop] & (sampled.classes != CLEAR)
         if changed.any():
             present = [INDEX[band] for band in info.bands]
             pixels = sampled.reflectance[present][:, None, changed[crop]]

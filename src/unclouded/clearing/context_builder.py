@@ -1,23 +1,31 @@
-"""What the network must know of the whole scene before it sees a tile: the statistics of its cells, and the context.
+"""What must be known of the whole scene before a tile can be cleared, on the grid of its cells.
 
-Both stay on the disk; in memory are one channel of the cells, or a few rows of all channels.
+The statistics of the cells, the context that the network takes, and the scene's clear ground filled in. All of it stays
+on the disk; in memory are one channel of the cells, or a few rows of all channels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unclouded.clearing.grid_file import GridFile
+from unclouded.bands import NAMES
+from unclouded.clearing.cover import Cover
+from unclouded.clearing.grid_file import GridFile, RowBuffer
+from unclouded.clearing.ground import clear_share, fill_ground
 from unclouded.models.generator import (
     CELL,
     STATISTICS,
+    VALID_SHARE,
     Generator,
     conditioning_of,
+    expand,
     guide_share_of,
     reduce_uniform,
 )
@@ -26,42 +34,64 @@ from unclouded.tiles import Box, cut
 CELL_ALIGNMENT = 4
 """Cells that every tile of the context starts at a multiple of: the context network halves twice."""
 
+_PRIOR = 0.15
+"""Reflectance that is taken for ground where a scene shows none at all, which then counts for nothing."""
+
 
 class ContextBuilder:
-    """Takes the statistics of a scene's cells, block by block, and makes the context of its tiles."""
+    """Takes the statistics of a scene's cells, block by block, and makes of them what its tiles have to know."""
 
-    def __init__(self, generator: Generator, height: int, width: int, folder: Path | None) -> None:
-        """For a scene of `height` x `width` pixels with files in `folder`, or where temporary files go."""
+    def __init__(
+        self, generator: Generator, height: int, width: int, folder: Path | None, *, masked: bool = False
+    ) -> None:
+        """Build for a scene of `height` x `width` pixels with files in `folder`, or where temporary files go.
+
+        Args:
+            generator: the network.
+            height: rows of the scene.
+            width: columns of the scene.
+            folder: for the files.
+            masked: whether the clear ground of cells comes apart from their statistics, since a mask was given.
+        """
         self._generator, self._folder = generator, folder
-        self._statistics = GridFile(-(-height // CELL), -(-width // CELL), folder, STATISTICS)
-        self._rows = np.empty((STATISTICS, 0, 0), np.float32)
+        size = -(-height // CELL), -(-width // CELL)
+        self._statistics = RowBuffer(GridFile(*size, folder, STATISTICS))
+        self._clear = RowBuffer(GridFile(*size, folder, len(NAMES) + 1)) if masked else None
 
-    def add(self, inner: Box, cells: NDArray[np.float32]) -> None:
-        """Take the statistics (1, S, h, w) of a block; blocks come row by row, from left to right.
+    def add(self, box: Box, cells: NDArray[np.float32], clear: NDArray[np.float32] | None = None) -> None:
+        """Take what is known of the cells of a block; blocks come row by row, from left to right.
+
+        Args:
+            box: the block, in pixels.
+            cells: (1, S, h, w) their statistics.
+            clear: (1, 14, h, w) means of their pixels that no mask covers, 13 bands, and the share of these pixels.
 
         Raises:
             FileError: if the disk does not take them.
         """
-        high, wide = cells.shape[2:]
-        row, column = inner.row // CELL, inner.column // CELL
-        if column == 0:
-            self._rows = np.empty((STATISTICS, high, self._statistics.width), np.float32)
-        self._rows[..., column : column + wide] = cells[0]
-        if column + wide == self._statistics.width:
-            self._statistics.write_rows(row, self._rows)
+        self._statistics.add(box.row // CELL, box.column // CELL, cells[0])
+        if self._clear is not None and clear is not None:
+            self._clear.add(box.row // CELL, box.column // CELL, clear[0])
 
-    def context(self, bands_and_level: Tensor, size: int, offset: tuple[int, int]) -> GridFile:
+    def context(
+        self,
+        bands_and_level: Tensor,
+        size: int,
+        offset: tuple[int, int],
+        judge: Callable[[Tensor], Tensor] = lambda trust: trust,
+    ) -> GridFile:
         """Encode the cells and spread the clear ground over the scene: the context of its tiles, (K, h, w).
 
         Args:
             bands_and_level: (1, 14) of the scene, see `Observation`.
             size: cells along the tiles that the context network takes.
             offset: rows and columns of cells by which the tiles start before the scene's corner.
+            judge: what becomes of the network's trust (1, 1, h, w) in the cells.
 
         Raises:
             FileError: if the disk does not take it.
         """
-        cells, device = self._statistics, self._generator.device
+        cells, device = self._statistics.grid, self._generator.device
         trust = torch.empty(1, 1, cells.height, cells.width)
         features = GridFile(cells.height, cells.width, self._folder, self._generator.settings.features)
         seen = strip = np.empty((0, 0, 0), np.float32)
@@ -85,36 +115,117 @@ class ContextBuilder:
 
         context = GridFile(cells.height, cells.width, self._folder)
         for made in self._generator.context_channels(
-            lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
+            lambda number: channel(cells, number), judge(trust).to(device), lambda number: channel(features, number)
         ):
             context.add(made[0, 0].cpu().numpy())
         features.close()
-        cells.close()
         return context
 
+    def fill(self, hidden: NDArray[np.float32]) -> GridFile:
+        """Fill the scene's clear ground in, and count it around each cell: (14, h, w), see `clearing.ground`.
 
-class ContextRows:
-    """Windows of a context, of which the rows that were last asked for stay in memory."""
+        Args:
+            hidden: (h, w) how surely something covers a part of each cell.
 
-    def __init__(self, context: GridFile) -> None:
-        self._context = context
+        Raises:
+            FileError: if the disk does not take it.
+        """
+        statistics = self._statistics.grid
+        filled = GridFile(statistics.height, statistics.width, self._folder)
+        valid = torch.from_numpy(statistics.channel(VALID_SHARE)[None, None])
+        share = valid if self._clear is None else torch.from_numpy(self._clear.grid.channel(len(NAMES))[None, None])
+        # A little doubt leaves most of the weight, much doubt next to none.
+        weight = share * torch.from_numpy((1 - hidden) ** 2)
+        prior = torch.full((1,), _PRIOR)
+        for band in range(len(NAMES)):
+            if self._clear is None:
+                means = expand(torch.from_numpy(statistics.channel(band)[None, None]))
+            else:
+                means = torch.from_numpy(self._clear.grid.channel(band)[None, None])
+            filled.add(fill_ground(means, weight, prior)[0, 0].numpy())
+        filled.add(clear_share(weight, valid)[0, 0].numpy())
+        return filled
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._statistics.grid.close()
+        if self._clear is not None:
+            self._clear.grid.close()
+
+
+class SceneGrids(NamedTuple):
+    """What the tiles of a scene have to know of all of it, on the disk.
+
+    Attributes:
+        context: (K, h, w) on the grid of the cells, for the network.
+        evidence: (3, h, w) of cover on the detector's grid, see `detection.opacity.evidence`; None without a detector.
+        fill: (14, h, w) on the grid of the cells, see `ContextBuilder.fill`; None likewise.
+        factor: pixels along one of the detector's.
+    """
+
+    context: GridFile
+    evidence: GridFile | None
+    fill: GridFile | None
+    factor: int
+
+    def close(self) -> None:
+        """Give the disk back."""
+        for grid in (self.context, self.evidence, self.fill):
+            if grid is not None:
+                grid.close()
+
+    def in_memory(self) -> SceneArrays:
+        """All of it."""
+        context = self.context.rows(0, self.context.height)[None]
+        if self.evidence is None or self.fill is None:
+            return SceneArrays(context, None, None, self.factor)
+        evidence = self.evidence.rows(0, self.evidence.height)[None]
+        return SceneArrays(context, evidence, self.fill.rows(0, self.fill.height)[None], self.factor)
+
+    def windows(self) -> Callable[[Box], tuple[NDArray[np.float32], Cover | None]]:
+        """What gives the context and the cover of a tile, by its box."""
+        context = GridRows(self.context, CELL)
+        if self.evidence is None or self.fill is None:
+            return lambda box: (context(box), None)
+        evidence, fill = GridRows(self.evidence, self.factor), GridRows(self.fill, CELL)
+        return lambda box: (context(box), Cover(evidence(box), fill(box)))
+
+
+class SceneArrays(NamedTuple):
+    """`SceneGrids` in memory, (1, C, h, w) each."""
+
+    context: NDArray[np.float32]
+    evidence: NDArray[np.float32] | None
+    fill: NDArray[np.float32] | None
+    factor: int
+
+    def crop(self, box: Box) -> tuple[NDArray[np.float32], Cover | None]:
+        """The context and the cover of a tile, by its box."""
+        cells = self.context[(..., *cells_of(box))]
+        if self.evidence is None or self.fill is None:
+            return cells, None
+        return cells, Cover(self.evidence[(..., *cells_of(box, self.factor))], self.fill[(..., *cells_of(box))])
+
+
+class GridRows:
+    """Windows of a grid, of which the rows that were last asked for stay in memory."""
+
+    def __init__(self, grid: GridFile, side: int) -> None:
+        """Read from `grid`, whose cells are `side` pixels long."""
+        self._grid, self._side = grid, side
         self._span = (0, 0)
-        self._rows = context.rows(0, 0)
+        self._rows = grid.rows(0, 0)
 
     def __call__(self, box: Box) -> NDArray[np.float32]:
-        """Read the cells (1, K, h, w) that a box of the scene touches."""
-        rows, columns = cells_of(box)
-        if (rows.start, rows.stop) != self._span:
-            self._span = rows.start, rows.stop
-            self._rows = self._context.rows(*self._span)
+        """Read the cells (1, C, h, w) that a box of the scene touches."""
+        rows, columns = cells_of(box, self._side)
+        span = rows.start, min(rows.stop, self._grid.height)
+        if span != self._span:
+            self._span = span
+            self._rows = self._grid.rows(*span)
         return self._rows[None, ..., columns]
 
 
-def crop_cells(context: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
-    """Cut the cells that `box` touches out of a scene's context (1, K, h, w)."""
-    return context[(..., *cells_of(box))]
-
-
-def cells_of(box: Box) -> tuple[slice, slice]:
-    """Rows and columns of the cells that a box of pixels touches."""
-    return slice(box.row // CELL, -(-box.bottom // CELL)), slice(box.column // CELL, -(-box.right // CELL))
+def cells_of(box: Box, side: int = CELL) -> tuple[slice, slice]:
+    """Rows and columns of the cells, `side` pixels long, that a box of pixels touches."""
+    return slice(box.row // side, -(-box.bottom // side)), slice(box.column // side, -(-box.right // side))

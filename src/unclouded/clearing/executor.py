@@ -6,6 +6,7 @@ from collections import abc
 from collections.abc import Iterable
 from typing import Protocol
 
+from unclouded.clearing.cover import detector_for
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.scene_reader import SceneReader
@@ -39,6 +40,7 @@ class LocalExecutor:
         # It may clear several scenes at once: whoever loads it moves it, for that exchanges its tensors one by one.
         self._generator = generator.eval()
         self._reader = SceneReader(inputs, generator.device)
+        self._detector = detector_for(inputs, generator, options or ClearOptions())
         self._tiles = TilePass(self._reader, generator, options or ClearOptions(), tiling or TileOptions())
 
     @property
@@ -52,7 +54,7 @@ class LocalExecutor:
         Raises:
             FileError: if the scene cannot be read.
         """
-        return summarise(blocks, self._reader, self._generator)
+        return summarise(blocks, self._reader, self._generator, self._detector)
 
     def clear(self, tasks: Iterable[TileTask]) -> abc.Generator[ClearedTile, None, None]:
         """Clear tiles under the context of their cells.

@@ -92,3 +92,24 @@ class GridFile:
             f"{self._folder}: a temporary file in it cannot be written ({error.strerror}); "
             "check the disk and its free space"
         )
+
+
+class RowBuffer:
+    """Takes a grid block by block, and writes it by whole rows.
+
+    Attributes:
+        grid: that it writes.
+    """
+
+    def __init__(self, grid: GridFile) -> None:
+        self.grid = grid
+        self._rows = np.empty((grid.channels, 0, 0), np.float32)
+
+    def add(self, row: int, column: int, values: NDArray[np.float32]) -> None:
+        """Take the values (C, h, w) of a block; blocks come row by row, from left to right."""
+        high, wide = values.shape[1:]
+        if column == 0:
+            self._rows = np.empty((self.grid.channels, high, self.grid.width), np.float32)
+        self._rows[..., column : column + wide] = values
+        if column + wide == self.grid.width:
+            self.grid.write_rows(row, self._rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.clearing.options import ClearOptions
+from unclouded.detection.classes import NO_DATA, guess_scheme, parse_mapping, read_classes
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
 from unclouded.reading.radar import open_radar
 
 
@@ -33,6 +35,49 @@ class RadarRaster(Protocol):
         """Read a window inside the grid."""
 
 
+class MaskReader(Protocol):
+    """A mask on the grid of a scene: windows (height, width) of the classes of `detection.classes`."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.uint8]:
+        """Read a window inside the grid."""
+
+
+class GivenMask:
+    """A mask that was given, on the grid of a scene, as the classes of `detection.classes`.
+
+    Attributes:
+        name: of its file.
+    """
+
+    def __init__(self, raster: MaskRaster, classes: str | None = None) -> None:
+        """Understand the values of `raster`: by `classes`, "0=clear,1=cloud,...", or as the scheme that they fit.
+
+        Raises:
+            InputError: if it holds values that nobody named.
+        """
+        self.name, self._raster = raster.name, raster
+        found = np.array(raster.values, np.int32)
+        self._scheme = parse_mapping(classes) if classes else guess_scheme(found, raster.name)
+        # All of its values, so that a class that nobody named is refused before any work is done.
+        read_classes(found[None], self._scheme, raster.name)
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.uint8]:
+        """Read the classes of a window (height, width); `NO_DATA` where the mask says nothing.
+
+        Raises:
+            FileError: if it cannot be read.
+        """
+        values = self._raster.read(row, column, height, width)
+        silent = values == NO_VALUE
+        classes = np.full(values.shape, NO_DATA, np.uint8)
+        classes[~silent] = read_classes(values[~silent], self._scheme, self.name)
+        return classes
+
+
 @dataclass(frozen=True)
 class SceneInputs:
     """A scene and all that is read beside it, open and on its grid.
@@ -40,10 +85,12 @@ class SceneInputs:
     Attributes:
         scene: what is to be cleared.
         radar: VV and VH, if there are.
+        mask: what is covered, if a mask was given.
     """
 
     scene: Raster
     radar: RadarRaster | None = None
+    mask: MaskReader | None = None
 
 
 @contextmanager
@@ -54,8 +101,9 @@ def open_inputs(scene: Raster, options: ClearOptions) -> Iterator[SceneInputs]:
         InputError: if it does not fit the scene.
         FileError: if it cannot be read.
     """
-    if options.radar is None:
-        yield SceneInputs(scene)
-        return
-    with open_radar(options.radar, scene.info) as radar:
-        yield SceneInputs(scene, radar)
+    with ExitStack() as stack:
+        radar = None if options.radar is None else stack.enter_context(open_radar(options.radar, scene.info))
+        mask = None
+        if options.mask is not None:
+            mask = GivenMask(stack.enter_context(open_mask(options.mask, scene.info)), options.mask_classes)
+        yield SceneInputs(scene, radar, mask)

@@ -10,9 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unclouded.bands import NAMES
+from unclouded.clearing.ground import settle_ground
+from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD, THIN_CLOUD
+from unclouded.detection.opacity import classify, compose_opacity, contrast, enlarge, partial_mean
 from unclouded.models.generator import CELL, Generator, Observation, Translation, compose
 from unclouded.precision import autocast
 from unclouded.tiles import Box
+
+_SMOOTH = 7
+"""Side in pixels of the mean that is taken twice: what it reaches lies within one cell."""
 
 
 class Sampled(NamedTuple):
@@ -22,11 +29,31 @@ class Sampled(NamedTuple):
         reflectance: (13, h, w) mean of the composed images.
         opacity: (h, w) mean of the opacities.
         uncertainty: (h, w) in reflectance, for each of the bands that are there: see `sample`.
+        classes: (h, w) uint8, of the mask, see `detection.classes`; what is covered is replaced.
     """
 
     reflectance: NDArray[np.float32]
     opacity: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
+    classes: NDArray[np.uint8]
+
+
+class KnownCover(NamedTuple):
+    """What is known of the cover of a batch of crops beside the network's own opacity.
+
+    Attributes:
+        evidence: (B, 3, h, w) on the detector's grid.
+        fill: (B, 14, H / 8, W / 8) the scene's clear ground filled in, see `clearing.ground`.
+        given: (B, 1, H, W) how far the mask that was given covers each pixel, 0 to 1; None without one.
+        kinds: (B, 1, H, W) uint8 its classes; None likewise.
+        factor: pixels along one of the detector's.
+    """
+
+    evidence: Tensor
+    fill: Tensor
+    given: Tensor | None
+    kinds: Tensor | None
+    factor: int
 
 
 def latents(generator: Generator, samples: int, seed: int) -> Tensor:
@@ -44,20 +71,29 @@ def latents(generator: Generator, samples: int, seed: int) -> Tensor:
 
 
 def sample(
-    generator: Generator, x: Observation, context: Tensor, zs: Iterable[Tensor], inner: Box, precision: str = "fp32"
+    generator: Generator,
+    x: Observation,
+    context: Tensor,
+    cover: KnownCover | None,
+    zs: Iterable[Tensor],
+    inner: Box,
+    threshold: float,
+    precision: str = "fp32",
 ) -> list[Sampled]:
     """Translate a batch under every latent, in memory that does not grow with their number (Welford 1962).
 
     The uncertainty is that of the mixture of the samples (Lakshminarayanan et al. 2017, section 2.4): the root of the
     mean square of the errors that the network expects, and of the variance over the samples, averaged over the bands;
-    times the calibration of the weights.
+    times the generator's calibration. It is 0 where nothing is replaced.
 
     Args:
         generator: the network.
-        x: the batch; sides are multiples of `CELL`.
+        x: the batch, of one scene; sides are multiples of `CELL`.
         context: (B, K, H / 8, W / 8).
+        cover: of the batch; None leaves opacity and ground to the network alone.
         zs: the latents, (Z,) each.
         inner: the box of every image to return.
+        threshold: opacity under which a pixel stays as it is.
         precision: one of `PRECISIONS`.
     """
     optical = x.optical[(..., *inner.slices)]
@@ -67,33 +103,77 @@ def sample(
         slice(around.column // CELL, around.right // CELL),
     )
     kept = (..., *inner.within(around).slices)
+    composition = None if cover is None else _Composition(x, cover, around, threshold)
 
-    def translated() -> Iterator[tuple[Tensor, Translation]]:
+    def translated() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
         for z in zs:
             with autocast(optical.device, precision):
                 made = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
+            classes = None
+            if composition is not None:
+                made, classes = composition(made)
+                classes = classes[kept]
+            error = smooth_error(made.expected_error)[kept]
             made = Translation(*(image[kept] for image in made))
-            yield compose(optical, made), made
+            yield compose(optical, made), made.opacity, error, classes
 
     drawn = translated()
-    mean, (_, opacity, error) = next(drawn)
+    mean, opacity, error, classes = next(drawn)
     variance, squares = error.square(), torch.empty(0)
-    for count, (image, made) in enumerate(drawn, start=2):
+    for count, (image, veil, error, _) in enumerate(drawn, start=2):
         if count == 2:
             squares = torch.zeros_like(mean)
         change = image.sub_(mean)
         mean.add_(change, alpha=1 / count)
         squares.addcmul_(change, change, value=1 - 1 / count)
-        opacity.add_(made.opacity - opacity, alpha=1 / count)
-        variance.add_(made.expected_error.square() - variance, alpha=1 / count)
+        opacity.add_(veil - opacity, alpha=1 / count)
+        variance.add_(error.square() - variance, alpha=1 / count)
     if len(squares):
         spread = squares.sum(1, keepdim=True) / x.present.sum(1)[:, None, None, None]
         variance.add_(spread, alpha=1 / count)
     uncertainty = variance.sqrt_().mul_(generator.inference.calibration)
+    if classes is None:
+        classes = torch.where(opacity >= threshold, THICK_CLOUD, CLEAR).to(torch.uint8)
+    else:
+        # Pixels that one sample replaces are replaced.
+        classes = torch.where((classes == CLEAR) & (opacity > 0), THIN_CLOUD, classes).to(torch.uint8)
+    uncertainty = uncertainty * (classes != CLEAR)
     return [
-        Sampled(mean[i].cpu().numpy(), opacity[i, 0].cpu().numpy(), uncertainty[i, 0].cpu().numpy())
+        Sampled(*(part[i].cpu().numpy() for part in (mean, opacity[:, 0], uncertainty[:, 0], classes[:, 0])))
         for i in range(len(optical))
     ]
+
+
+class _Composition:
+    """Makes of what the network gives what is laid over the image: settled ground, and the opacity of all evidence."""
+
+    def __init__(self, x: Observation, cover: KnownCover, around: Box, threshold: float) -> None:
+        place = around.row, around.column, around.height, around.width
+        self._optical, self._valid = x.optical[(..., *around.slices)], x.valid[(..., *around.slices)]
+        self._present = x.present[:, :, None, None]
+        self._bands = [name for name, there in zip(NAMES, x.present[0].tolist(), strict=True) if there]
+        self._found = enlarge(cover.evidence, cover.factor, *place)
+        self._fill, self._clear = torch.split(enlarge(cover.fill, CELL, *place), [len(NAMES), 1], dim=1)
+        self._given = None if cover.given is None else cover.given[(..., *around.slices)]
+        self._kinds = None if cover.kinds is None else cover.kinds[(..., *around.slices)]
+        self._threshold = threshold
+
+    def __call__(self, made: Translation) -> tuple[Translation, Tensor]:
+        """Give what the image is composed of, and the class (B, 1, H, W) of each pixel."""
+        ground = settle_ground(made.ground, made.detail, self._fill, self._clear) * self._present
+        departs = contrast(self._optical, ground, self._bands)
+        opacity = compose_opacity(made.opacity, self._found, departs, self._threshold, self._given)
+        classes = classify(opacity, made.opacity, self._found, departs, self._valid)
+        if self._kinds is not None:
+            classes = torch.where((self._kinds != CLEAR) & (self._kinds != NO_DATA), self._kinds, classes)
+        return made._replace(ground=ground, opacity=opacity), classes
+
+
+def smooth_error(error: Tensor) -> Tensor:
+    """Take the grid of the network's blocks of 2 x 2 pixels out of the errors (B, 1, H, W) that it foresees."""
+    for _ in range(2):
+        error = partial_mean(error, (_SMOOTH, _SMOOTH), 1, (_SMOOTH // 2, _SMOOTH // 2))
+    return error
 
 
 def _around(inner: Box, height: int, width: int) -> Box:

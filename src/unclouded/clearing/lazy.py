@@ -13,13 +13,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from unclouded.clearing.arrays import dataset, layers_of
-from unclouded.clearing.context_builder import crop_cells
+from unclouded.clearing.context_builder import SceneArrays
+from unclouded.clearing.cover import Cover
 from unclouded.clearing.executor import LocalExecutor
 from unclouded.clearing.inputs import SceneInputs, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.clearing.summaries import Summary
+from unclouded.clearing.tile_pass import TileTask
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.array import ArrayScene, refuse_dn
 from unclouded.reading.info import SceneInfo
@@ -87,7 +89,7 @@ def clear_lazily(
     rows = [
         [
             da.from_delayed(
-                delayed(_clear)(shared, _cut_out(again, tile.padded), tile, delayed(crop_cells)(context, tile.padded)),
+                delayed(_clear)(shared, _cut_out(again, tile.padded), tile, delayed(_crop)(context, tile.padded)),
                 (count, tile.inner.height, tile.inner.width),
                 np.float32,
             )
@@ -112,12 +114,18 @@ def _summarise(job: _SceneJob, dn: NDArray[Any], block: Tile) -> Summary:
         return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block]))
 
 
-def _survey(job: _SceneJob, summaries: list[Summary]) -> NDArray[np.float32]:
+def _survey(job: _SceneJob, summaries: list[Summary]) -> SceneArrays:
     with job.inputs(*_nothing(job.info)) as inputs:
-        return Clearing(inputs, job.model.generator, job.options).context(summaries)
+        return Clearing(inputs, job.model.generator, job.options).grids(summaries)
 
 
-def _clear(job: _SceneJob, dn: NDArray[Any], tile: Tile, cells: NDArray[np.float32]) -> NDArray[np.float32]:
+def _crop(scene: SceneArrays, box: Box) -> tuple[NDArray[np.float32], Cover | None]:
+    return scene.crop(box)
+
+
+def _clear(
+    job: _SceneJob, dn: NDArray[Any], tile: Tile, known: tuple[NDArray[np.float32], Cover | None]
+) -> NDArray[np.float32]:
     with job.inputs(dn, tile.padded) as inputs:
-        cleared = next(LocalExecutor(inputs, job.model.generator, job.options).clear([(tile, cells)]))
+        cleared = next(LocalExecutor(inputs, job.model.generator, job.options).clear([TileTask(tile, *known)]))
         return layers_of(cleared, job.info)

@@ -46,6 +46,10 @@ class ClearOptions:
     Attributes:
         model: name of bundled weights, or path of others.
         radar: path of VV and VH in dB, of the same area.
+        mask: path of a mask of what is covered: true and false, the classes of OmniCloudMask, SCL or QA60. What it
+            covers is replaced wholly.
+        mask_classes: what its values mean, if they are others, as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
+        mask_only: replace what the mask covers, and nothing that is found besides.
         samples: latent samples; with one the latent is zero, with more the result is their mean.
         seed: of the latent samples.
         device: one of `DEVICES`.
@@ -60,6 +64,15 @@ class ClearOptions:
 
     model: str = option("default", "Bundled weights, or a weights file.", metavar="NAME|PATH")
     radar: str | None = option(None, "Sentinel-1 VV and VH in dB, of the same area.", metavar="PATH")
+    mask: str | None = option(
+        None,
+        "What is covered, on any grid: true and false, SCL, QA60, or 0 clear, 1 thick cloud, 2 thin cloud, 3 shadow.",
+        metavar="PATH",
+    )
+    mask_classes: str | None = option(
+        None, "What the values of --mask mean, if they are others: 0=clear,1=cloud,2=thin,3=shadow,255=nodata."
+    )
+    mask_only: bool = option(False, "Replace what --mask covers, and nothing that is found besides.")
     samples: int = option(1, "Latent samples: their mean is the result, their spread adds to the uncertainty.", least=1)
     seed: int = option(0, "Seed of the latent samples.")
     device: str = option("auto", "Where the network runs.", choices=DEVICES)
@@ -84,6 +97,8 @@ class ClearOptions:
                 accepted = f"at least {least} is accepted"
             if accepted is not None:
                 raise InputError(f"{option_name(field_)} {value}: {accepted}")
+        if self.mask is None and (self.mask_only or self.mask_classes):
+            raise InputError("--mask-only and --mask-classes are about --mask; give that too")
 
     def threshold_for(self, inference: InferenceConfig) -> float:
         """The opacity under which the input is kept: what was asked for, else what the weights are made for."""

@@ -6,19 +6,23 @@ import time
 from collections import abc
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, ContextRows
+from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids
+from unclouded.clearing.cover import detector_for, evidence_of, hidden_cells, no_evidence, whole
 from unclouded.clearing.executor import Executor, LocalExecutor
-from unclouded.clearing.grid_file import GridFile
+from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.summaries import Summary, blocks_of
+from unclouded.clearing.tile_pass import TileTask
+from unclouded.detection.opacity import trusted
 from unclouded.errors import InputError
 from unclouded.models.generator import CELL, Generator
 from unclouded.progress import Progress, silent
@@ -28,6 +32,14 @@ from unclouded.writing.writer import checksum
 
 _CONTEXT_TILES = 4
 """How many times more cells than a tile's the context network takes at once: they are few against pixels."""
+
+
+class _Surveyed(NamedTuple):
+    """What the pass that reads a scene leaves; `reduced` is what the detector sees, if there is one."""
+
+    builder: ContextBuilder
+    bands_and_level: Tensor
+    reduced: GridFile | None
 
 
 class Clearing:
@@ -58,7 +70,9 @@ class Clearing:
         self._executor: Executor = executor or self._local
         self._folder = folder
         self._report = progress or silent
-        self._surveyed: tuple[ContextBuilder, Tensor] | None = None
+        self._detector = detector_for(inputs, generator, options or ClearOptions())
+        self._masked = inputs.mask is not None
+        self._surveyed: _Surveyed | None = None
 
     @property
     def seconds_network(self) -> float:
@@ -76,13 +90,17 @@ class Clearing:
             return self._gather(summaries)
 
     def _gather(self, summaries: Iterable[Summary]) -> dict[str, int]:
-        read = {"pixels": 0, "radar pixels": 0}
+        read = {"pixels": 0, "radar pixels": 0, "mask": 0}
         height, width = self.info.height, self.info.width
-        builder = ContextBuilder(self._generator, height, width, self._folder)
+        builder = ContextBuilder(self._generator, height, width, self._folder, masked=self._masked)
+        detector = self._detector
+        reduced = None if detector is None else RowBuffer(detector.grid(self._folder))
         bands_and_level = torch.empty(0)
         done = valid = 0
         for block, summary in zip(self.blocks(), summaries, strict=True):
-            builder.add(block.inner, summary.cells)
+            builder.add(block.inner, summary.cells, summary.clear)
+            if detector is not None and reduced is not None and summary.reduced is not None:
+                reduced.add(block.inner.row // detector.step, block.inner.column // detector.step, summary.reduced)
             bands_and_level = torch.tensor(summary.bands_and_level, device=self._generator.device)
             valid += summary.valid
             for name, found in zip(read, summary.checksums, strict=True):
@@ -94,11 +112,11 @@ class Clearing:
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
-        self._surveyed = builder, bands_and_level
+        self._surveyed = _Surveyed(builder, bands_and_level, None if reduced is None else reduced.grid)
         return read
 
-    def context(self, summaries: Iterable[Summary]) -> NDArray[np.float32]:
-        """What the network knows of the whole scene, (1, K, h, w) on the grid of its cells.
+    def grids(self, summaries: Iterable[Summary]) -> SceneArrays:
+        """What the tiles have to know of the whole scene, in memory.
 
         Args:
             summaries: of all `blocks`, in their order.
@@ -108,8 +126,8 @@ class Clearing:
             FileError: if the disk does not take what is known of the scene.
         """
         self._gather(summaries)
-        with closing(self._context()) as context:
-            return context.rows(0, context.height)[None]
+        with closing(self._grids()) as grids:
+            return grids.in_memory()
 
     def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
         """Clear the scene tile by tile, and survey it first unless that is done.
@@ -128,9 +146,9 @@ class Clearing:
             return
         pixels = self.info.height * self.info.width
         done = pixels - sum(tile.inner.height * tile.inner.width for tile in wanted)
-        with closing(self._context()) as context:
-            around = ContextRows(context)
-            tasks = ((tile, around(tile.padded)) for tile in wanted)
+        with closing(self._grids()) as grids:
+            window = grids.windows()
+            tasks = (TileTask(tile, *window(tile.padded)) for tile in wanted)
             with closing(self._executor.clear(tasks)) as tiles:
                 for cleared in tiles:
                     yield cleared
@@ -138,16 +156,30 @@ class Clearing:
                     self._report("clearing", done, pixels)
 
     @torch.inference_mode()
-    def _context(self) -> GridFile:
-        """What the network knows of the whole surveyed scene, on the grid of its cells."""
+    def _grids(self) -> SceneGrids:
+        """What the tiles have to know of the whole surveyed scene."""
         assert self._surveyed is not None
-        builder, bands_and_level = self._surveyed
+        builder, bands_and_level, reduced = self._surveyed
         self._surveyed = None
+        evidence = fill = None
+        factor, judge = CELL, lambda trust: trust
+        if self._detector is not None and reduced is not None:
+            factor = self._detector.factor
+            probabilities = self._detector.detect(reduced, self._folder, self._report)
+            reduced.close()
+            evidence = evidence_of(probabilities, self._folder)
+            judge = partial(trusted, probabilities=whole(probabilities))
+            probabilities.close()
+        elif self._masked:
+            evidence = no_evidence(self.info, self._folder)
         started = time.perf_counter()
+        if evidence is not None:
+            fill = builder.fill(hidden_cells(evidence, factor))
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
-        context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset)
+        context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset, judge)
+        builder.close()
         self._seconds_context += time.perf_counter() - started
-        return context
+        return SceneGrids(context, evidence, fill, factor)
 
     def blocks(self) -> Iterator[Tile]:
         """Cut the scene into the blocks that are summarised."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
+from affine import Affine
 from numpy.typing import NDArray
 
-from unclouded.bands import INDEX
-from unclouded.clearing.latent_sampling import latents, sample
+from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions
-from unclouded.clearing.scene_reader import observe
-from unclouded.guides import RADAR
-from unclouded.models.generator import Generator, pad_to_cells
-from unclouded.tiles import Box
+from unclouded.clearing.passes import Clearing
+from unclouded.models.generator import Generator
+from unclouded.reading.info import SceneInfo
+from unclouded.reflectance import Encoding
 
 
 def clear_patch(
@@ -26,8 +26,9 @@ def clear_patch(
     *,
     radar: NDArray[np.float32] | None = None,
     valid: NDArray[np.bool_] | None = None,
+    mask: NDArray[np.uint8] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Clear a patch that is its own scene, in memory, on the generator's device.
+    """Clear a patch of 10 m pixels that is its own scene, in memory, on the generator's device.
 
     Args:
         reflectance: (C, h, w), 1.0 = 100 %.
@@ -37,28 +38,78 @@ def clear_patch(
         options: how; its model, device and paths are not used.
         radar: (2, h, w) VV and VH in dB; a pixel where one of them is NaN is without radar.
         valid: (h, w) where the patch holds data; everywhere unless given.
+        mask: (h, w) classes of a mask that is given, see `detection.classes`.
 
     Returns:
         The cleared reflectance (C, h, w), the opacity (h, w), and the uncertainty (h, w), see
         `clearing.latent_sampling.sample`. The last two are NaN where the patch is not valid.
+
+    Raises:
+        InputError: if nothing in it is valid, or clouds cannot be detected with its bands.
     """
-    options = options or ClearOptions()
-    height, width = reflectance.shape[1:]
-    if valid is None:
-        valid = np.ones((height, width), np.bool_)
-    whole = Box(0, 0, height, width)
-    guides = {} if radar is None else {RADAR.name: radar}
-    with torch.inference_mode():
-        x = pad_to_cells(observe(reflectance, valid, bands, level, guides, generator.device))
-        statistics = generator.summarise(x)
-        context = generator.spread(statistics, generator.context(statistics, x.conditioning))
-        zs = latents(generator, options.samples, options.seed)
-        drawn = sample(generator, x, context, zs, whole, options.precision)[0]
-    present = [INDEX[band] for band in bands]
-    kept = ~valid | (drawn.opacity < options.threshold_for(generator.inference))
-    cleared = np.where(kept, reflectance, drawn.reflectance[present])
-    return (
-        cleared.astype(np.float32, copy=False),
-        np.where(valid, drawn.opacity, np.float32(np.nan)),
-        np.where(valid, drawn.uncertainty, np.float32(np.nan)),
+    image = reflectance.astype(np.float32)
+    if valid is not None:
+        image[:, ~valid] = np.nan
+    inputs = SceneInputs(
+        _Patch(image, _described(image, tuple(bands), level)),
+        None if radar is None else _Windows(radar),
+        None if mask is None else _Mask(mask),
+    )
+    opacity, uncertainty = (np.empty(image.shape[1:], np.float32) for _ in range(2))
+    for tile in Clearing(inputs, generator, options).tiles():
+        image[(slice(None), *tile.box.slices)] = tile.dn
+        opacity[tile.box.slices], uncertainty[tile.box.slices] = tile.quality[:2]
+    return np.where(np.isnan(image), reflectance, image), opacity, uncertainty
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """A patch, read as a scene."""
+
+    image: NDArray[np.float32]
+    info: SceneInfo
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        return self.image[:, row : row + height, column : column + width].copy()
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Radar, read window by window."""
+
+    values: NDArray[np.float32]
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        return self.values[:, row : row + height, column : column + width]
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """A mask, read window by window."""
+
+    classes: NDArray[np.uint8]
+    name: str = "mask"
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.uint8]:
+        return self.classes[row : row + height, column : column + width]
+
+
+def _described(image: NDArray[np.float32], bands: tuple[str, ...], level: str) -> SceneInfo:
+    count, height, width = image.shape
+    return SceneInfo(
+        source="patch",
+        stem="patch",
+        width=width,
+        height=height,
+        crs=None,
+        transform=Affine.identity(),
+        bands=bands,
+        level=level,
+        encoding=Encoding(1.0, (0.0,) * count, None),
+        dtype=image.dtype,
+        descriptions=bands,
+        scales=(1.0,) * count,
+        gdal_offsets=(0.0,) * count,
+        tags={},
+        notes=(),
     )

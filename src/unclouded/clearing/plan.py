@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.errors import FileError, InputError, OutputExistsError, UncloudedError
 from unclouded.files import quality_path
 from unclouded.reading.raster import is_remote
 from unclouded.reading.reader import ReadOptions
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import item_path
+
+_GEOTIFF = (".tif", ".tiff")
+_ends_as_file = re.compile(r"\.(?:tiff?|png|jpe?g|jp2|nc|vrt|zip|json|zarr)$", re.IGNORECASE).search
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,13 @@ class Plan:
         outputs: the output of each input that can be read.
         failed: the error of each other one.
         notes: what was assumed of the inputs, to be said to the user.
+        skipped: the output of each input that was cleared before and is to stay.
     """
 
     outputs: dict[str, Path] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    skipped: dict[str, Path] = field(default_factory=dict)
 
 
 def bundled_patches() -> list[Path]:
@@ -37,7 +43,9 @@ def bundled_patches() -> list[Path]:
     return sorted(path for path in Path(str(files("unclouded") / "sample")).iterdir() if path.is_dir())
 
 
-def plan(inputs: Sequence[str], output: str, options: ReadOptions, *, overwrite: bool) -> Plan:
+def plan(
+    inputs: Sequence[str], output: str, options: ReadOptions, *, overwrite: bool, skip_existing: bool = False
+) -> Plan:
     """Open every input, name its output and check that it may be written, before any work is done.
 
     Args:
@@ -45,13 +53,19 @@ def plan(inputs: Sequence[str], output: str, options: ReadOptions, *, overwrite:
         output: a file for one input; a folder for several, or where one is there, or where it ends with a slash.
         options: how to read the inputs.
         overwrite: whether outputs may be there already.
+        skip_existing: whether inputs whose outputs are all there are left out.
 
     Raises:
-        InputError: two inputs would get the same output, or one its own file, or several inputs a single file.
+        InputError: two inputs would get the same output, or one its own file, or several inputs a single file; or the
+            output's name is not that of a GeoTIFF.
     """
     folder = Path(output) if len(inputs) > 1 or output.endswith(("/", os.sep)) or Path(output).is_dir() else None
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"{output}: is a file; for {len(inputs)} inputs give a folder as --output")
+    if folder is None:
+        check_output_name(Path(output))
+    elif len(inputs) > 1 and not folder.is_dir() and not output.endswith(("/", os.sep)) and _ends_as_file(output):
+        raise InputError(f"{output}: is the name of a file; for {len(inputs)} inputs give a folder: --output {output}/")
     made = Plan()
     for source in dict.fromkeys(inputs):
         try:
@@ -63,14 +77,39 @@ def plan(inputs: Sequence[str], output: str, options: ReadOptions, *, overwrite:
             made.failed[source] = error
     refuse_collisions(made.outputs)
     for source, name in list(made.outputs.items()):
+        if skip_existing and all(path.exists() for path in _made(name)):
+            made.skipped[source] = made.outputs.pop(source)
+            continue
         try:
             if not overwrite:
-                refuse_foreign(name, quality_path(name), item_path(name))
+                _refuse_existing(name, several=len(inputs) > 1)
             _make_folder(name.parent, wanted=folder is not None)
         except UncloudedError as error:
             made.failed[source] = error
             del made.outputs[source]
     return made
+
+
+def check_output_name(output: Path) -> None:
+    """Check that a cleared scene may have this name.
+
+    Raises:
+        InputError: it is not that of a GeoTIFF.
+    """
+    if output.suffix.lower() not in _GEOTIFF:
+        raise InputError(
+            f"{output}: is not the name of a GeoTIFF; accepted are names that end in {' or '.join(_GEOTIFF)}, "
+            "or a folder, which ends in /"
+        )
+
+
+def _refuse_existing(name: Path, *, several: bool) -> None:
+    try:
+        refuse_foreign(*_made(name))
+    except OutputExistsError as error:
+        if not several:
+            raise
+        raise OutputExistsError(f"{error}, or --skip-existing to go on with what is missing") from error
 
 
 def refuse_collisions(outputs: dict[str, Path]) -> None:

@@ -12,8 +12,12 @@ from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.inputs import SceneInputs
+from unclouded.detection.classes import covered
+from unclouded.detection.csmask import pixels_along
+from unclouded.detection.opacity import MASK_RIM, cover
 from unclouded.guides import RADAR
 from unclouded.models.generator import Observation, join_guides, pad_to_cells
+from unclouded.reading.grid import pixel_metres
 from unclouded.reflectance import to_reflectance, valid_pixels
 from unclouded.tiles import Box
 
@@ -27,19 +31,52 @@ class Window(NamedTuple):
         dn: (C, h, w) as read.
         valid: (h, w) which of them hold data.
         observation: (1, ...) of the window or of a box in it, its sides multiples of `CELL`.
+        mask: (h, w) classes of the mask that was given, over what is observed; None without one.
     """
 
     dn: NDArray[Any]
     valid: NDArray[np.bool_]
     observation: Observation
+    mask: NDArray[np.uint8] | None
+
+
+class GivenCover(NamedTuple):
+    """What the mask that was given says of a window.
+
+    Attributes:
+        cover: (1, 1, h, w) how far it covers each pixel, 1 inside and falling smoothly outside.
+        kinds: (1, 1, h, w) uint8 its classes.
+    """
+
+    cover: Tensor
+    kinds: Tensor
 
 
 class SceneReader:
-    """Reads the windows of one scene and of what helps to clear it."""
+    """Reads the windows of one scene and of what helps to clear it.
+
+    Attributes:
+        factor: pixels along one of the detector's.
+    """
 
     def __init__(self, inputs: SceneInputs, device: torch.device) -> None:
-        self.info = inputs.scene.info
-        self._scene, self.radar, self._device = inputs.scene, inputs.radar, device
+        self.info = info = inputs.scene.info
+        self.factor = pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
+        self._scene, self.radar, self.mask, self._device = inputs.scene, inputs.radar, inputs.mask, device
+
+    def read_given(self, box: Box) -> GivenCover | None:
+        """Read what the mask that was given says of a box; None without one.
+
+        Raises:
+            FileError: if it cannot be read.
+        """
+        if self.mask is None:
+            return None
+        grown = box.grown(2 * MASK_RIM, Box(0, 0, self.info.height, self.info.width))
+        classes = self.mask.read(grown.row, grown.column, grown.height, grown.width)
+        inner = (..., *box.within(grown).slices)
+        hides = cover(torch.from_numpy(covered(classes)).float()[None, None])
+        return GivenCover(hides[inner], torch.from_numpy(classes)[None, None][inner])
 
     def read_dn(self, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read the DN (C, h, w) of a box, and which of them hold data (h, w).
@@ -63,7 +100,8 @@ class SceneReader:
         window = (observed.row, observed.column, observed.height, observed.width)
         guides = {} if self.radar is None else {RADAR.name: self.radar.read(*window)}
         x = observe(reflectance, valid[slices], self.info.bands, self.info.level, guides, self._device)
-        return Window(dn, valid, pad_to_cells(x))
+        mask = None if self.mask is None else self.mask.read(*window)
+        return Window(dn, valid, pad_to_cells(x), mask)
 
 
 def observe(

@@ -11,9 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unclouded.bands import INDEX
 from unclouded.clearing.background import prefetch
+from unclouded.clearing.cover import CoverDetector
+from unclouded.clearing.ground import clear_cells
 from unclouded.clearing.scene_reader import SceneReader
-from unclouded.models.generator import Generator
+from unclouded.detection.classes import covered
+from unclouded.models.generator import CELL, Generator, Observation
 from unclouded.tiles import Tile, cut
 from unclouded.writing.writer import checksum
 
@@ -28,13 +32,18 @@ class Summary(NamedTuple):
         cells: (1, S, h, w) the statistics of its cells.
         bands_and_level: (1, 14) of the scene, see `Observation`.
         valid: number of pixels that hold data.
-        checksums: of its DN and of its radar.
+        checksums: of its DN, of its radar and of its mask.
+        reduced: (C, h', w') what the detector sees of it, see `CoverDetector.reduce`; None without a detector.
+        clear: (1, 14, h, w) means of the pixels of its cells that no mask covers, 13 bands, and their share; None
+            without a mask.
     """
 
     cells: NDArray[np.float32]
     bands_and_level: NDArray[np.float32]
     valid: int
-    checksums: tuple[int, int]
+    checksums: tuple[int, int, int]
+    reduced: NDArray[np.float32] | None = None
+    clear: NDArray[np.float32] | None = None
 
 
 def blocks_of(height: int, width: int) -> Iterator[Tile]:
@@ -42,15 +51,38 @@ def blocks_of(height: int, width: int) -> Iterator[Tile]:
     return cut(height, width, size=_BLOCK)
 
 
-def summarise(blocks: Iterable[Tile], reader: SceneReader, generator: Generator) -> abc.Generator[Summary, None, None]:
-    """Reduce blocks to the statistics of their cells.
+def summarise(
+    blocks: Iterable[Tile], reader: SceneReader, generator: Generator, detector: CoverDetector | None = None
+) -> abc.Generator[Summary, None, None]:
+    """Reduce blocks to the statistics of their cells, and to what the detector sees.
 
     Raises:
         FileError: if the scene cannot be read.
     """
     with closing(prefetch(reader.read(tile.inner) for tile in blocks)) as windows:
-        for dn, valid, x in windows:
+        for window in windows:
+            x = window.observation
             with torch.inference_mode():
                 cells = generator.summarise(x).cpu().numpy()
             radar = 0 if reader.radar is None else checksum(x.guides.cpu().numpy())
-            yield Summary(cells, x.bands_and_level.cpu().numpy(), int(valid.sum()), (checksum(dn), radar))
+            reduced = clear = None
+            if detector is not None:
+                height, width = window.valid.shape
+                seen = x.optical[0, [INDEX[name] for name in detector.bands], :height, :width].cpu().numpy()
+                reduced = detector.reduce(seen, window.valid)
+            mask = 0
+            if window.mask is not None:
+                mask = checksum(window.mask)
+                clear = _clear_cells(x, window.mask)
+            checksums = (checksum(window.dn), radar, mask)
+            bands_and_level = x.bands_and_level.cpu().numpy()
+            yield Summary(cells, bands_and_level, int(window.valid.sum()), checksums, reduced, clear)
+
+
+def _clear_cells(x: Observation, mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Means of the pixels of each cell that a mask of classes does not cover, and their share: (1, 14, h, w)."""
+    open_sky = torch.zeros_like(x.valid)
+    height, width = mask.shape
+    open_sky[..., :height, :width] = torch.from_numpy(~covered(mask)).to(x.valid)
+    means, share = clear_cells(x.optical, x.valid * open_sky, CELL)
+    return torch.cat([means, share], dim=1).cpu().numpy()

@@ -13,28 +13,43 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.composition import compose_tile
 from unclouded.clearing.context_builder import cells_of
-from unclouded.clearing.latent_sampling import Sampled, latents, sample
+from unclouded.clearing.cover import Cover
+from unclouded.clearing.latent_sampling import KnownCover, Sampled, latents, sample
 from unclouded.clearing.options import ClearOptions, TileOptions
-from unclouded.clearing.scene_reader import SceneReader
+from unclouded.clearing.scene_reader import SceneReader, Window
+from unclouded.detection.opacity import may_be_covered
 from unclouded.models.generator import CELL, Generator, Observation
 from unclouded.tiles import Box, Tile, narrow
 from unclouded.writing.strips import ClearedTile
 
-TileTask = tuple[Tile, NDArray[np.float32]]
-"""A tile and the context (1, K, h, w) of its cells."""
+
+class TileTask(NamedTuple):
+    """What a tile is cleared by.
+
+    Attributes:
+        tile: where it lies.
+        context: (1, K, h, w) of the cells of `tile.padded`.
+        cover: what is known of their cover; None if it is left to the network alone.
+    """
+
+    tile: Tile
+    context: NDArray[np.float32]
+    cover: Cover | None
 
 
 class NetworkInput(NamedTuple):
-    """What the network is to see: the crop of a tile that may not be clear, the image around it, and the context."""
+    """What the network is to see: the crop of a tile that may be covered, the image around it, and what is known."""
 
     crop: Tile
     x: Observation
     context: Tensor
+    cover: KnownCover | None
 
 
 @dataclass(frozen=True)
@@ -78,8 +93,8 @@ class TilePass:
 
     def _batches(self, tasks: Iterable[TileTask]) -> Iterator[list[LoadedTile]]:
         waiting: list[LoadedTile] = []
-        for tile, cells in tasks:
-            loaded = self.read_tile(tile, torch.tensor(cells))
+        for task in tasks:
+            loaded = self.read_tile(task)
             if waiting and (len(waiting) == self._batch or not _alike(waiting[0], loaded)):
                 yield waiting
                 waiting = []
@@ -87,19 +102,65 @@ class TilePass:
         if waiting:
             yield waiting
 
-    def read_tile(self, tile: Tile, context: Tensor) -> LoadedTile:
-        """Read a tile, and around the crop of it that the context does not show clear all that the network must see."""
-        doubtful = self._generator.near_cores(context)[(0, *cells_of(tile.inner.within(tile.padded)))].numpy()
-        if not doubtful.any():
+    def read_tile(self, task: TileTask) -> LoadedTile:
+        """Read a tile, and around the crop of it that may be covered all that the network must see."""
+        tile = task.tile
+        suspected = self._suspected(task)
+        if not suspected.any():
             return LoadedTile(tile.inner, *self._reader.read_dn(tile.inner), None)
-        crop = narrow(tile, doubtful, CELL, self._generator.margin, self._crop)
+        crop = narrow(tile, suspected, CELL, self._generator.margin, self._crop)
         box = tile.inner.joined(crop.padded)
-        dn, valid, x = self._reader.read(box, crop.padded)
+        window = self._reader.read(box, crop.padded)
         inner = tile.inner.within(box).slices
         seen = None
-        if valid[crop.inner.within(box).slices].any():
-            seen = NetworkInput(crop, x, context[(..., *cells_of(crop.padded.within(tile.padded)))])
-        return LoadedTile(tile.inner, dn[(slice(None), *inner)].copy(), valid[inner], seen)
+        if window.valid[crop.inner.within(box).slices].any():
+            cells = cells_of(crop.padded.within(tile.padded))
+            seen = NetworkInput(
+                crop,
+                window.observation,
+                torch.tensor(task.context)[(..., *cells)],
+                self._cover(task, crop, window),
+            )
+        return LoadedTile(tile.inner, window.dn[(slice(None), *inner)].copy(), window.valid[inner], seen)
+
+    def _suspected(self, task: TileTask) -> NDArray[np.bool_]:
+        """Tell which cells (h, w) of the inner tile may hold a pixel that is replaced."""
+        tile, cover = task.tile, task.cover
+        rows, columns = cells_of(tile.inner.within(tile.padded))
+        size = rows.stop - rows.start, columns.stop - columns.start
+        if cover is None:
+            return np.ones(size, np.bool_)
+        factor = self._reader.factor
+        along = CELL // factor
+        fine = may_be_covered(torch.from_numpy(cover.evidence), self._threshold)[0]
+        fine = fine[rows.start * along : rows.stop * along, columns.start * along : columns.stop * along]
+        suspected = torch.zeros(size[0] * along, size[1] * along, dtype=torch.bool)
+        suspected[: fine.shape[0], : fine.shape[1]] = fine
+        # Between two pixels of the detector's grid lies what both say.
+        found = F.max_pool2d(suspected[None, None].float(), along)
+        near = F.max_pool2d(found, 3, stride=1, padding=1)[0, 0] > 0
+        if self._reader.mask is not None:
+            given = self._reader.read_given(tile.inner)
+            assert given is not None
+            padded = F.pad(given.cover, (0, -given.cover.shape[3] % CELL, 0, -given.cover.shape[2] % CELL))
+            near |= F.max_pool2d(padded, CELL)[0, 0] > 0
+        return np.asarray(near.numpy())
+
+    def _cover(self, task: TileTask, crop: Tile, window: Window) -> KnownCover | None:
+        """What is known of the cover of a crop."""
+        if task.cover is None:
+            return None
+        factor, place = self._reader.factor, crop.padded.within(task.tile.padded)
+        height, width = window.observation.optical.shape[2:]
+        given = self._reader.read_given(crop.padded)
+        grown = (0, width - crop.padded.width, 0, height - crop.padded.height)
+        return KnownCover(
+            torch.tensor(task.cover.evidence[(..., *cells_of(place, factor))]),
+            torch.tensor(task.cover.fill[(..., *cells_of(place))]),
+            None if given is None else F.pad(given.cover, grown),
+            None if given is None else F.pad(given.kinds, grown),
+            factor,
+        )
 
     @torch.inference_mode()
     def _translate(self, batch: Sequence[LoadedTile]) -> list[ClearedTile]:
@@ -108,24 +169,41 @@ class TilePass:
         inputs = {number: loaded.seen for number, loaded in enumerate(batch) if loaded.seen is not None}
         if inputs:
             started = time.perf_counter()
-            crop, _, _ = next(iter(inputs.values()))
+            crop = next(iter(inputs.values())).crop
+            device = self._generator.device
             x = Observation(*(torch.cat(held) for held in zip(*(seen.x for seen in inputs.values()), strict=True)))
-            context = torch.cat([seen.context for seen in inputs.values()]).to(self._generator.device)
+            context = torch.cat([seen.context for seen in inputs.values()]).to(device)
+            cover = _together([seen.cover for seen in inputs.values()], device)
             inner = crop.inner.within(crop.padded)
-            sampled = sample(self._generator, x, context, self._latents, inner, self._precision)
+            sampled = sample(self._generator, x, context, cover, self._latents, inner, self._threshold, self._precision)
             drawn = dict(zip(inputs, sampled, strict=True))
             self.seconds_network += time.perf_counter() - started
         return [self._compose(loaded, drawn.get(number)) for number, loaded in enumerate(batch)]
 
     def _compose(self, loaded: LoadedTile, sampled: Sampled | None) -> ClearedTile:
         drawn = None if loaded.seen is None or sampled is None else (loaded.seen.crop.inner, sampled)
-        return compose_tile(loaded.box, loaded.dn, loaded.valid, drawn, self._reader.info, self._threshold)
+        return compose_tile(loaded.box, loaded.dn, loaded.valid, drawn, self._reader.info)
 
 
 def _alike(one: LoadedTile, other: LoadedTile) -> bool:
     """Tell whether two tiles can share a batch: in one row, and what the network sees, if anything, of one shape."""
     # Of one row, so that rows left out do not change the batches, and with them the last bits, of the others.
     return one.box.row == other.box.row and _shape(one.seen) == _shape(other.seen)
+
+
+def _together(covers: Sequence[KnownCover | None], device: torch.device) -> KnownCover | None:
+    """Make one batch of what is known of the cover of each crop."""
+    known = [cover for cover in covers if cover is not None]
+    if not known:
+        return None
+
+    def joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+        there = [part for part in parts if part is not None]
+        return torch.cat(there).to(device) if there else None
+
+    evidence, fill, given, kinds = (joined([cover[number] for cover in known]) for number in range(4))  # type: ignore[misc]
+    assert evidence is not None and fill is not None
+    return KnownCover(evidence, fill, given, kinds, known[0].factor)
 
 
 def _shape(seen: NetworkInput | None) -> tuple[Box, torch.Size, torch.Size] | None:

@@ -55,6 +55,9 @@ def clear(
             "themselves: paths of the same machine or of a disk that all share, or addresses.",
         ),
     ] = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out inputs whose outputs are there; clear what is missing.")
+    ] = False,
     as_json: JsonLines = False,
     debug: Debug = False,
 ) -> None:
@@ -65,17 +68,21 @@ def clear(
 
         if options.radar is not None and len(inputs) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--radar")
+        if options.overwrite and skip_existing:
+            raise typer.BadParameter("is the opposite of --overwrite; give one of them", param_hint="--skip-existing")
         if workers is not None and scheduler is not None:
             raise typer.BadParameter("has its own workers; give it without --workers", param_hint="--scheduler")
         reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
-        todo = plan(inputs, output, reading, overwrite=options.overwrite)
+        todo = plan(inputs, output, reading, overwrite=options.overwrite, skip_existing=skip_existing)
+        for name in todo.skipped.values():
+            say(f"note: {name}: is there and stays")
         for note in todo.notes:
             say(f"note: {note}")
         clearings = Clearings(as_json=as_json, debug=debug)
         for source, error in todo.failed.items():
             clearings.refuse(source, error)
         if not todo.outputs:
-            raise typer.Exit(FAILED)
+            raise typer.Exit((SOME_FAILED if todo.skipped else FAILED) if todo.failed else 0)
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
         from unclouded.precision import resolve_precision
@@ -94,7 +101,9 @@ def clear(
                 except Exception as error:
                     clearings.refuse(source, error)
         if clearings.failed:
-            raise typer.Exit(FAILED if clearings.failed == len(todo.outputs | todo.failed) else SOME_FAILED)
+            raise typer.Exit(
+                FAILED if clearings.failed == len(todo.outputs | todo.failed | todo.skipped) else SOME_FAILED
+            )
 
 
 def _clear_on_cluster(

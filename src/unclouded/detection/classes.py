@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -64,21 +63,10 @@ _WORDS = {"clear": CLEAR, "cloud": THICK_CLOUD, "thick": THICK_CLOUD, "thin": TH
 _WORDS |= {"shadow": SHADOW, "nodata": NO_DATA}
 
 
-@dataclass(frozen=True)
-class Mask:
-    """What a given mask says.
-
-    Attributes:
-        classes: (h, w) uint8, the classes of this module; `NO_DATA` where the mask says nothing.
-    """
-
-    classes: NDArray[np.uint8]
-
-    @property
-    def covered(self) -> NDArray[np.bool_]:
-        """(h, w) where cloud, haze or shadow hides the ground."""
-        covered: NDArray[np.bool_] = (self.classes != CLEAR) & (self.classes != NO_DATA)
-        return covered
+def covered(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where (h, w) the classes of a mask say that cloud, haze or shadow hides the ground."""
+    hides: NDArray[np.bool_] = (classes != CLEAR) & (classes != NO_DATA)
+    return hides
 
 
 def parse_mapping(text: str) -> Scheme:
@@ -128,7 +116,9 @@ def guess_scheme(values: NDArray[Any], source: str) -> str:
     )
 
 
-def read_classes(values: NDArray[Any], scheme: str | Scheme, source: str, nodata: float | None = None) -> Mask:
+def read_classes(
+    values: NDArray[Any], scheme: str | Scheme, source: str, nodata: float | None = None
+) -> NDArray[np.uint8]:
     """Translate the values (h, w) of a mask.
 
     Args:
@@ -136,6 +126,9 @@ def read_classes(values: NDArray[Any], scheme: str | Scheme, source: str, nodata
         scheme: one of `SCHEMES` by its name, or a mapping.
         source: what errors name.
         nodata: value that says nothing, unless the scheme says what it means.
+
+    Returns:
+        (h, w) the classes of this module; `NO_DATA` where the mask says nothing.
 
     Raises:
         InputError: if a value occurs that the scheme does not name, or there is no such scheme.
@@ -161,7 +154,7 @@ def read_classes(values: NDArray[Any], scheme: str | Scheme, source: str, nodata
         numbers = np.array(found or [0])
         kinds = np.array([named.get(int(value), NO_DATA) for value in numbers])
         classes = kinds[np.searchsorted(numbers, np.where(silent, numbers[0], values)).clip(max=len(numbers) - 1)]
-    return Mask(np.where(silent, NO_DATA, classes).astype(np.uint8))
+    return np.where(silent, NO_DATA, classes).astype(np.uint8)
 
 
 def _whole_numbers(values: NDArray[Any], source: str) -> list[int]:

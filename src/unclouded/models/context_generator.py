@@ -16,7 +16,6 @@ from unclouded.models.blocks import ModulatedBlock, average_over_cells, soften, 
 from unclouded.models.generator import (
     CELL,
     CONDITIONING,
-    REACH,
     STATISTICS,
     VALID_SHARE,
     Generator,
@@ -25,6 +24,7 @@ from unclouded.models.generator import (
     SceneContext,
     Translation,
     compress,
+    expand,
     standardised_guides,
     with_validity,
 )
@@ -198,7 +198,7 @@ class ContextGenerator(Generator):
         return self._spread_at_once(statistics, scene)
 
     def _spread_at_once(self, statistics: Tensor, scene: SceneContext) -> Tensor:
-        weight, cells = scene.trust * statistics[:, VALID_SHARE, None], _reflectance(statistics[:, :_BANDS])
+        weight, cells = scene.trust * statistics[:, VALID_SHARE, None], expand(statistics[:, :_BANDS])
         near, wide = (self._ground(cells, weight, self.prior, start) for start in STARTS)
         variation = self._variation(cells.mean(1, keepdim=True), wide.mean(1, keepdim=True), weight)
         return torch.cat([near, wide, scene.trust, scene.features, variation], dim=1)
@@ -209,7 +209,7 @@ class ContextGenerator(Generator):
         brightness = wide = torch.zeros_like(trust)
         for start in STARTS:
             for band in range(_BANDS):
-                cells = _reflectance(statistic(band))
+                cells = expand(statistic(band))
                 ground = self._ground(cells, weight, self.prior[band : band + 1], start)
                 if start == STARTS[-1]:
                     brightness, wide = brightness + cells / _BANDS, wide + ground / _BANDS
@@ -218,13 +218,6 @@ class ContextGenerator(Generator):
         for number in range(self.settings.features):
             yield feature(number)
         yield self._variation(brightness, wide, weight)
-
-    def near_cores(self, context: Tensor) -> Tensor:
-        """See `Generator.near_cores`."""
-        if self.inference.doubt >= 1:
-            return super().near_cores(context)
-        cores = (context[:, 2 * _BANDS] < self.inference.doubt).to(context.dtype)
-        return F.max_pool2d(cores[:, None], 2 * REACH + 1, stride=1, padding=REACH)[:, 0] > 0
 
     def _ground(self, cells: Tensor, weight: Tensor, prior: Tensor, start: int) -> Tensor:
         """Spread values of the cells over the grid; a higher `start` gives a wider mean."""
@@ -254,10 +247,8 @@ class ContextGenerator(Generator):
         ground = torch.addcmul(base, gain, detail) + 0.1 * offset
         opacity = torch.sigmoid(logit.float())
         error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop, CELL // 2))
-        if self.inference.doubt < 1:
-            reached = _cut(self.near_cores(context)[:, None].to(opacity.dtype), crop, 1)
-            opacity, error = (image * F.interpolate(reached, scale_factor=CELL) for image in (opacity, error))
-        return Translation((ground * x.present[:, :, None, None]).float(), opacity, error)
+        present = x.present[:, :, None, None]
+        return Translation((ground * present).float(), opacity, error, (gain * detail * present).float())
 
     def encode_conditioning(self, x: Observation, z: Tensor) -> Tensor:
         """Encode what is known of a tile and its latent z (B, Z) into the code of the blocks.
@@ -307,11 +298,6 @@ class ContextGenerator(Generator):
         fine = torch.cat([*bands, x.valid.to(dtype), *(guide.to(dtype) for guide in guides)], dim=1)
         # 3 x 3 blocks of 2 x 2 pixels are 6 x 6 pixels: the weights are rearranged instead of the image.
         return F.conv2d(fine, F.pixel_shuffle(self.enter.weight, 2), self.enter.bias, stride=2, padding=2)
-
-
-def _reflectance(compressed: Tensor) -> Tensor:
-    """Undo `compress`."""
-    return torch.sinh(compressed) * 0.1
 
 
 def _placed(context: Tensor) -> Tensor:

@@ -18,9 +18,6 @@ from unclouded.models.blocks import average_over_cells
 CELL = 8
 """Side in pixels of one cell of the scene's context grid; tile origins are multiples of it."""
 
-REACH = 4
-"""Cells from the core of a cloud or shadow within which pixels may be replaced: 320 m."""
-
 CONDITIONING = len(NAMES) + len(CHANNELS) + 1
 """Numbers that condition the networks at a cell, see `conditioning_of`."""
 
@@ -172,11 +169,14 @@ class Translation(NamedTuple):
         opacity: (B, 1, H, W) 0 where the input is kept, 1 where `ground` replaces it wholly.
         expected_error: (B, 1, H, W) the absolute error, in reflectance, that the composed image is expected to have,
             mean over the bands that are there; 0 from a network that does not foresee it.
+        detail: (B, 13, H, W) what of `ground` is detail that shows through the cover: its departure from the level of
+            its cells, in reflectance; 0 from a network that does not tell.
     """
 
     ground: Tensor
     opacity: Tensor
     expected_error: Tensor
+    detail: Tensor
 
 
 def compress(reflectance: Tensor) -> Tensor:
@@ -184,6 +184,11 @@ def compress(reflectance: Tensor) -> Tensor:
     # Its definition by the logarithm is several times as fast as torch's own; what is far below 0 would lose digits.
     x = (reflectance / 0.1).clamp(min=-10)
     return torch.log(x + torch.sqrt(torch.addcmul(x.new_ones(()), x, x)))
+
+
+def expand(compressed: Tensor) -> Tensor:
+    """Undo `compress`."""
+    return torch.sinh(compressed) * 0.1
 
 
 class Sizes(Protocol):
@@ -275,10 +280,6 @@ class Generator(nn.Module):
             feature: gives a channel (B, 1, h, w) of `SceneContext.features`.
         """
         raise NotImplementedError
-
-    def near_cores(self, context: Tensor) -> Tensor:
-        """Tell which cells (B, h, w) may hold a pixel of some opacity, by the trust in a `context` (B, K, h, w)."""
-        return context.new_ones(len(context), *context.shape[2:], dtype=torch.bool)
 
     def translate(
         self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice] | None = None

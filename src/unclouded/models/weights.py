@@ -236,6 +236,7 @@ def _read(name: str | Path, kind: str) -> tuple[Path, dict[str, Any], dict[str, 
         raise _not_safetensors(path, error) from error
     record = _record(path, metadata, kind)
     record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    record.pop("doubt", None)  # of weights from before there were detectors
     return path, record, tensors
 
 
@@ -265,7 +266,7 @@ def _check_guides(model: dict[str, Any], path: Path) -> None:
         made = f"made for the guides {', '.join(map(str, found))}" if found else "from before guides had a validity"
         raise WeightsError(
             f"{path}: {made}; weights for {', '.join(wanted)}, valid pixel by pixel, are accepted: "
-            "convert it with scripts/convert_guides.py of the source."
+            "convert it with scripts/convert_weights.py of the source."
         )
 
 

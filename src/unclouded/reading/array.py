@@ -33,7 +33,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
 }
 """Names of dimensions, in lower case, and what they are called here."""
 
-_DATES = ("time", "t", "date", "datetime")
+_DATES = ("time", "t", "date", "datetime", "timestamp")
 
 _BRIGHTEST = 100.0
 """No reflectance is beyond it: such values are DN."""
@@ -251,7 +251,7 @@ def _role(array: xr.DataArray, role: str) -> Hashable | None:
 
 def _one_date(array: xr.DataArray, name: str) -> xr.DataArray:
     for dim in array.dims:
-        if str(dim).lower() in _DATES:
+        if str(dim).lower() in _DATES or (dim in array.coords and array[dim].dtype.kind == "M"):
             if array.sizes[dim] != 1:
                 raise InputError(
                     f"{name}: has {array.sizes[dim]} dates along {dim!r}; one is accepted: "

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from unclouded.errors import FileError, InputError
 from unclouded.reading.array import ArrayScene, as_array
 from unclouded.reading.reader import Scene
-from unclouded.reading.source import stem_of
 
 
 class CubeScene(Scene):
@@ -61,15 +60,15 @@ def open_cube(
     try:
         # Values as stored: scale, offset and no-data are then found where they are for other files.
         opened = xr.open_dataset(path, engine=kind, mask_and_scale=False, decode_coords="all")
-    except ValueError as error:
-        needed = "zarr" if kind else "h5netcdf"
+    except (ValueError, ImportError) as error:
+        needed = "zarr" if kind else "h5netcdf and h5py"
         raise FileError(
-            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or install {needed} if it is not there"
+            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or install {needed} where that lacks"
         ) from error
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
         raise FileError(f"{path}: cannot be opened ({error}): damaged or no cube; download it again") from error
     try:
-        array, notes = as_array(opened, stem_of(path))
+        array, notes = as_array(opened, path)
         down = next((dim for dim in array.dims if str(dim).lower() in ("y", "lat", "latitude")), None)
         if down is not None and down in array.coords and array.sizes[down] > 1 and array[down][0] < array[down][-1]:
             array = array.isel({down: slice(None, None, -1)})  # north up, as GeoTIFFs are

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.io import DatasetReader
+from rasterio.warp import transform
 from rasterio.windows import Window
 
 from unclouded.errors import InputError
 from unclouded.reading.pixels import read_unmasked
-from unclouded.reading.raster import shown
+from unclouded.reading.raster import FAULTS, shown
 from unclouded.reflectance import Encoding, holds_data
 
 TRAINED_PIXEL = 10.0
 """Pixel size in metres on which the networks were trained."""
+
+_METRES_PER_DEGREE = 111_320.0
 
 
 def check_grids(source: str, datasets: Sequence[DatasetReader]) -> DatasetReader:
@@ -41,14 +46,29 @@ def check_grids(source: str, datasets: Sequence[DatasetReader]) -> DatasetReader
     return finest
 
 
+def pixel_metres(crs: CRS | None, grid: Affine, height: int, width: int) -> float:
+    """Return the size of a pixel on the ground in metres, at the middle; `TRAINED_PIXEL` where nothing says it."""
+    if crs is None:
+        return TRAINED_PIXEL
+    column, row = width / 2, height / 2
+    corners = [grid @ place for place in ((column, row), (column + 1, row), (column, row + 1))]
+    try:
+        longitudes, latitudes = transform(crs, "EPSG:4326", *zip(*corners, strict=True))[:2]
+    except FAULTS:
+        return TRAINED_PIXEL  # a local system, which lies nowhere on the Earth
+    if not all(map(math.isfinite, (*longitudes, *latitudes))):
+        return TRAINED_PIXEL
+    narrow = math.cos(math.radians(latitudes[0]))
+    sides = [
+        math.hypot((longitudes[n] - longitudes[0]) * narrow, latitudes[n] - latitudes[0]) * _METRES_PER_DEGREE
+        for n in (1, 2)
+    ]
+    return math.sqrt(sides[0] * sides[1])
+
+
 def pixel_note(dataset: DatasetReader) -> list[str]:
-    """Return a note when pixels are not of the size on which the networks were trained."""
-    if dataset.crs.is_projected:
-        metres = dataset.transform.a * float(dataset.crs.linear_units_factor[1])
-    elif dataset.crs.is_geographic:
-        metres = dataset.transform.a * 111_320.0
-    else:
-        return []  # a local system, whose unit GDAL does not tell
+    """Return a note when pixels are not of the size on the ground on which the networks were trained."""
+    metres = pixel_metres(dataset.crs, dataset.transform, dataset.height, dataset.width)
     if 0.9 <= metres / TRAINED_PIXEL <= 1.1:
         return []
     return [f"pixels are about {metres:.3g} m; the networks were trained on {TRAINED_PIXEL:.0f} m, so expect less"]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import CRSError
+from rasterio.errors import CRSError, NotGeoreferencedWarning
 from rasterio.io import DatasetReader, MemoryFile
-from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
@@ -38,10 +39,10 @@ class MaskRaster:
         values: the class values that it holds in the scene's area, in ascending order, without `NO_VALUE`.
     """
 
-    def __init__(self, dataset: DatasetReader, name: str, info: SceneInfo, memory: MemoryFile | None = None) -> None:
+    def __init__(self, dataset: DatasetReader, name: str, info: SceneInfo) -> None:
         self.name = name
         self.label = f"{os.path.basename(name)} {dataset.descriptions[0] or ''}"
-        self._dataset, self._memory, self._info = dataset, memory, info
+        self._dataset, self._info = dataset, info
         self._placed = dataset.crs is not None
         grid = info.crs, info.transform, (info.height, info.width)
         same = (dataset.crs, dataset.transform, dataset.shape) == grid
@@ -94,8 +95,6 @@ class MaskRaster:
         if self._view is not self._dataset:
             self._view.close()
         self._dataset.close()
-        if self._memory is not None:
-            self._memory.close()
 
     def __enter__(self) -> MaskRaster:
         """Return the mask itself."""
@@ -117,40 +116,8 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo) -> MaskRaster:
         InputError: more than one band, another place, another size without georeference, or values that are no classes.
         FileError: the file is missing, empty, damaged or cut short.
     """
-    name = shown(os.fspath(path))
+    name = "mask" if os.fspath(path).startswith("/vsimem/") else shown(os.fspath(path))
     dataset = open_raster(os.fspath(path))
-    return _opened(dataset, name, info, None)
-
-
-def array_mask(
-    values: NDArray[Any],
-    info: SceneInfo,
-    crs: CRS | str | None = None,
-    transform: Affine | None = None,
-) -> MaskRaster:
-    """Take an array (h, w) for a mask, on the scene's own grid unless `crs` and `transform` say another.
-
-    Raises:
-        InputError: as `open_mask`.
-    """
-    if values.ndim != 2 or values.dtype.kind not in "biuf":
-        raise InputError(
-            f"mask: has the shape {values.shape} of {values.dtype}; two dimensions (y, x) of true and false, or of "
-            "whole numbers, are accepted"
-        )
-    stored = values.astype(np.uint8) if values.dtype.kind == "b" else values
-    if stored.dtype.itemsize > 4:
-        stored = stored.astype(np.float64 if stored.dtype.kind == "f" else np.int32)
-    memory = MemoryFile()
-    profile = {"driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 1}
-    if crs is not None and transform is not None:
-        profile |= {"crs": crs, "transform": transform}
-    with memory.open(**profile, dtype=stored.dtype.name) as file:
-        file.write(stored, 1)
-    return _opened(memory.open(), "mask", info, memory)
-
-
-def _opened(dataset: DatasetReader, name: str, info: SceneInfo, memory: MemoryFile | None) -> MaskRaster:
     try:
         if dataset.count != 1:
             raise InputError(f"{name}: holds {dataset.count} bands; a mask of one band is accepted: pick it first")
@@ -163,12 +130,47 @@ def _opened(dataset: DatasetReader, name: str, info: SceneInfo, memory: MemoryFi
         else:
             check_georeference(dataset)
             _check_place(dataset, name, info)
-        return MaskRaster(dataset, name, info, memory)
+        return MaskRaster(dataset, name, info)
     except BaseException:
         dataset.close()
-        if memory is not None:
-            memory.close()
         raise
+
+
+@contextmanager
+def mask_as_file(mask: Any, info: SceneInfo) -> Iterator[str]:  # noqa: ANN401 (NumPy's, xarray's, or what they take)
+    """Give an array (y, x) as a file in memory for `open_mask`.
+
+    One of NumPy lies on the scene's own grid, a DataArray where its coordinates place it.
+
+    Raises:
+        InputError: as `open_mask`.
+    """
+    crs, transform = None, None
+    if hasattr(mask, "rio") or hasattr(mask, "coords"):
+        import rioxarray  # noqa: F401 (gives arrays their `rio`; here, for files do without it)
+
+        mask = mask.squeeze(drop=True)
+        if mask.ndim == 2 and all(dim in mask.coords for dim in mask.dims):
+            placed = mask.rio.set_spatial_dims(x_dim=mask.dims[1], y_dim=mask.dims[0])
+            crs, transform = placed.rio.crs or info.crs, placed.rio.transform(recalc=True)
+    values = np.asarray(mask)
+    if values.ndim != 2 or values.dtype.kind not in "biuf":
+        raise InputError(
+            f"mask: has the shape {values.shape} of {values.dtype}; two dimensions (y, x) of true and false, or of "
+            "whole numbers, are accepted"
+        )
+    stored = values.astype(np.uint8) if values.dtype.kind == "b" else values
+    if stored.dtype.itemsize > 4:
+        stored = stored.astype(np.float64 if stored.dtype.kind == "f" else np.int32)
+    with MemoryFile(ext=".tif") as memory:
+        profile = {"driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 1}
+        if crs is not None and transform is not None:
+            profile |= {"crs": crs, "transform": transform}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with memory.open(**profile, dtype=stored.dtype.name) as file:
+                file.write(stored, 1)
+        yield memory.name
 
 
 def _check_place(dataset: DatasetReader, name: str, info: SceneInfo) -> None:

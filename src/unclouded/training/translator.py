@@ -304,7 +304,7 @@ def _save(training: TranslatorTraining, batches: BatchSource, output: Path) -> N
 
 def inference_of(settings: TranslatorSettings) -> InferenceConfig:
     """What the weights of a run say of their use."""
-    return InferenceConfig(threshold=settings.threshold, calibration=settings.calibration, doubt=settings.doubt)
+    return InferenceConfig(threshold=settings.threshold, calibration=settings.calibration, detector=settings.detector)
 
 
 def header_of(training: TranslatorTraining, name: str, *, finished: bool = False) -> Header:

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unclouded.models.ground import DETAIL, clear_cells, clear_share, fill_ground, settle_ground
+from unclouded.clearing.ground import DETAIL, clear_cells, clear_share, fill_ground, settle_ground
 
 PRIOR = torch.full((2,), 0.15)
 

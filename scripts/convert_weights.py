@@ -1,10 +1,10 @@
-"""Convert a generator's weights to the guides that this version has.
+"""Convert a generator's weights to the guides that this version has, and to what it lets them say of their use.
 
 Weights from before guides had a validity per pixel (radar alone, present or not for a whole image), and weights for
 fewer guides, become weights that take all of today's: what is new has zero weights. So an image without guides, and one
 whose guides of old are valid everywhere, give what they gave.
 
-    python scripts/convert_guides.py OLD.safetensors NEW.safetensors
+    python scripts/convert_weights.py OLD.safetensors NEW.safetensors [--detector csmask] [--threshold 0.2]
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS, GUIDES
+from unclouded.inference import DETECTORS
 
 BANDS = len(NAMES)
 RADAR = 2
@@ -82,6 +83,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
+    parser.add_argument("--detector", choices=DETECTORS, help="what finds cloud and shadow beside the network")
+    parser.add_argument("--threshold", type=float, help="opacity under which the input is kept")
     given = parser.parse_args()
     with safe_open(given.old, framework="pt") as file:
         record = json.loads((file.metadata() or {})["unclouded"])
@@ -90,6 +93,8 @@ def main() -> None:
         convert(record, tensors)
     except ValueError as error:
         parser.error(f"{given.old}: {error}")
+    record.pop("doubt", None)  # before there were detectors
+    record |= {key: value for key in ("detector", "threshold") if (value := getattr(given, key)) is not None}
     kept = {name: tensor.contiguous() for name, tensor in tensors.items()}
     save_file(kept, given.new, metadata={"unclouded": json.dumps(record)})
 

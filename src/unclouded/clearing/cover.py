@@ -1,0 +1,184 @@
+"""What hides the ground of a scene: the detector's answer over all of it, and how a tile is told of it.
+
+The detector sees the scene in pixels of about 40 m with wide surroundings, so it runs once over the whole scene,
+between the pass that reads it and the one that clears its tiles. What it works on and what it gives stay on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from unclouded.clearing.grid_file import GridFile
+from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.options import ClearOptions
+from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
+from unclouded.detection.opacity import REACH, evidence
+from unclouded.errors import InputError
+from unclouded.models.generator import CELL, Generator
+from unclouded.progress import Progress
+from unclouded.reading.grid import pixel_metres
+from unclouded.reading.info import SceneInfo
+
+EVIDENCE = 3
+"""Channels of `detection.opacity.evidence`."""
+
+_THREADS = 2
+"""Windows that the detector works on at once; more are not faster where the cores are few."""
+
+_ROWS = 512
+"""Rows of the detector's grid that are in memory at once."""
+
+
+class Cover(NamedTuple):
+    """What is known of the cover of a tile.
+
+    Attributes:
+        evidence: (1, 3, h, w) on the detector's grid over the tile's cells, see `detection.opacity.evidence`.
+        fill: (1, 14, H / 8, W / 8) the scene's clear ground filled in, 13 bands, and how much is clear around; see
+            `clearing.ground`.
+    """
+
+    evidence: NDArray[np.float32]
+    fill: NDArray[np.float32]
+
+
+class CoverDetector:
+    """The detector for one scene.
+
+    Attributes:
+        bands: that it sees.
+        factor: pixels of the scene along one of the detector's; a divisor of `CELL`.
+        step: pixels along those that `reduce` gives.
+    """
+
+    def __init__(self, info: SceneInfo, bands: Collection[str] | None = None) -> None:
+        """Choose the network for a scene.
+
+        Args:
+            info: of the scene.
+            bands: that are at hand, if they are others than the scene's.
+
+        Raises:
+            InputError: if nothing can be detected with the bands at hand.
+        """
+        bands = info.bands if bands is None else bands
+        if not readable(bands):
+            raise InputError(
+                f"{info.source}: clouds cannot be told from ground by {', '.join(bands)}; give --mask, "
+                f"or add {', '.join(missing(bands))}"
+            )
+        self._network = CloudShadowNetwork(bands, info.level, _THREADS)
+        self.bands = self._network.bands
+        self.factor = pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
+        self._size = info.height, info.width
+        self._small = max(self._size) <= SMALL
+        self.step = max(1, self.factor // 2) if self._small else self.factor
+
+    def reduce(self, reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Average a block of the scene, (C, h, w) of `bands`, to pixels of `step`; NaN where none of it holds data."""
+        return coarsen(np.where(valid, reflectance, np.float32(np.nan)), self.step)
+
+    def grid(self, folder: Path | None) -> GridFile:
+        """A file for what `reduce` gives of the whole scene."""
+        height, width = (-(-side // self.step) for side in self._size)
+        return GridFile(height, width, folder, len(self.bands))
+
+    def detect(self, reduced: GridFile, folder: Path | None, report: Progress) -> GridFile:
+        """Find cloud and shadow: probabilities (2, h, w) on the detector's grid.
+
+        Raises:
+            FileError: if the disk does not take them.
+        """
+        height, width = (-(-side // self.factor) for side in self._size)
+        found = GridFile(height, width, folder, 2)
+        if self._small:
+            small = self._network.detect_small(reduced.rows(0, reduced.height), self.factor // self.step)
+            found.write_rows(0, small)
+            return found
+
+        rows = _Rows(reduced)
+        pixels = self._size[0] * self._size[1]
+        for row, strip in self._network.detect(rows.window, height, width):
+            found.write_rows(row, strip)
+            report("detecting", (row + strip.shape[1]) * pixels // height, pixels)
+        return found
+
+
+def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOptions) -> CoverDetector | None:
+    """The detector for a scene; None if weights or options want none, or a mask has to do since bands are missing.
+
+    Raises:
+        InputError: if nothing can be detected with the scene's bands, and no mask was given.
+    """
+    if generator.inference.detector == "none" or options.mask_only:
+        return None
+    if inputs.mask is not None and not readable(inputs.scene.info.bands):
+        return None
+    return CoverDetector(inputs.scene.info)
+
+
+def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
+    """Make the evidence (3, h, w) of a scene of its probabilities, see `detection.opacity.evidence`.
+
+    Raises:
+        FileError: if the disk does not take it.
+    """
+    made = GridFile(probabilities.height, probabilities.width, folder, EVIDENCE)
+    for top in range(0, made.height, _ROWS):
+        bottom = min(top + _ROWS, made.height)
+        first, last = max(0, top - REACH), min(made.height, bottom + REACH)
+        seen = torch.from_numpy(probabilities.rows(first, last))[None]
+        made.write_rows(top, evidence(seen)[0, :, top - first : bottom - first].numpy())
+    return made
+
+
+def no_evidence(info: SceneInfo, folder: Path | None) -> GridFile:
+    """Evidence of nothing, on the grid of the scene's cells: where a mask that was given says all."""
+    height, width = -(-info.height // CELL), -(-info.width // CELL)
+    made = GridFile(height, width, folder, EVIDENCE)
+    for top in range(0, height, _ROWS):
+        made.write_rows(top, np.zeros((EVIDENCE, min(_ROWS, height - top), width), np.float32))
+    return made
+
+
+def hidden_cells(found: GridFile, factor: int) -> NDArray[np.float32]:
+    """How surely something covers a part of each cell, (h, w), 0 to 1, by the evidence on a grid of `factor` pixels."""
+    along = CELL // factor
+    made = np.empty((-(-found.height // along), -(-found.width // along)), np.float32)
+    for top in range(0, found.height, _ROWS):
+        rows = torch.from_numpy(found.rows(top, min(top + _ROWS, found.height)))
+        cover = (rows[:1] + rows[1:2]).clamp(max=1)[None]
+        cover = F.pad(cover, (0, -cover.shape[3] % along, 0, -cover.shape[2] % along))
+        cells = F.max_pool2d(cover, along)[0, 0].numpy()
+        made[top // along : top // along + len(cells)] = cells
+    return made
+
+
+def whole(grid: GridFile) -> Tensor:
+    """All of a grid in memory, (1, C, h, w)."""
+    return torch.from_numpy(grid.rows(0, grid.height))[None]
+
+
+class _Rows:
+    """Windows of a grid, of which the rows that were last asked for stay in memory."""
+
+    def __init__(self, grid: GridFile) -> None:
+        self._grid = grid
+        self._first, self._held = 0, grid.rows(0, 0)
+
+    def window(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        """Read a window (C, height, width)."""
+        # The detector's threads ask for windows of the same rows at once: what they see is taken before it may change.
+        first, held = self._first, self._held
+        if not first <= row <= row + height <= first + held.shape[1]:
+            first, held = row, self._grid.rows(row, row + height)
+            self._first, self._held = first, held
+        return held[:, row - first : row - first + height, column : column + width]

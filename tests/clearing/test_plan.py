@@ -1,0 +1,70 @@
+"""Which input goes where: names of outputs, what is there already, and faults that are one input's alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from unclouded.clearing.plan import plan
+from unclouded.errors import InputError, OutputExistsError
+from unclouded.files import quality_path
+from unclouded.reading import reader
+from unclouded.reading.reader import ReadOptions
+from unclouded.writing.stac_item import item_path
+
+OPTIONS = ReadOptions(level="L2A")
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    paths = [tmp_path / f"{name}.tif" for name in "ab"]
+    for path in paths:
+        profile = {"driver": "GTiff", "width": 20, "height": 20, "count": 1, "dtype": "uint16", "crs": "EPSG:32632"}
+        with rasterio.open(path, "w", transform=from_origin(600000, 5400000, 10, 10), **profile) as file:
+            file.write(np.random.default_rng(0).integers(200, 3000, (1, 20, 20)).astype("uint16"))
+            file.descriptions = ("B02",)
+    return [str(path) for path in paths]
+
+
+@pytest.mark.parametrize("name", ["x.png", "x", "x.jp2", "x.nc"])
+def test_an_output_is_named_as_a_geotiff(inputs, tmp_path, name):
+    with pytest.raises(InputError, match=r"is not the name of a GeoTIFF; accepted are names that end in \.tif"):
+        plan(inputs[:1], str(tmp_path / name), OPTIONS, overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["x.tif", "x.png"])
+def test_several_inputs_go_into_no_file(inputs, tmp_path, name):
+    with pytest.raises(InputError, match="is the name of a file; for 2 inputs give a folder"):
+        plan(inputs, str(tmp_path / name), OPTIONS, overwrite=False)
+    assert not (tmp_path / name).exists()
+    assert len(plan(inputs, str(tmp_path / "cleared.v2"), OPTIONS, overwrite=False).outputs) == 2
+
+
+def test_a_repeated_batch_goes_on_with_what_is_missing(inputs, tmp_path):
+    folder = tmp_path / "cleared"
+    folder.mkdir()
+    for path in (folder / "a.tif", quality_path(folder / "a.tif"), item_path(folder / "a.tif")):
+        path.touch()
+    plain = plan(inputs, f"{folder}/", OPTIONS, overwrite=False)
+    assert isinstance(plain.failed[inputs[0]], OutputExistsError)
+    assert "--skip-existing" in str(plain.failed[inputs[0]])
+    todo = plan(inputs, f"{folder}/", OPTIONS, overwrite=False, skip_existing=True)
+    assert list(todo.outputs) == inputs[1:] and list(todo.skipped) == inputs[:1] and not todo.failed
+    quality_path(folder / "a.tif").unlink()
+    todo = plan(inputs, f"{folder}/", OPTIONS, overwrite=False, skip_existing=True)
+    assert not todo.skipped and list(todo.failed) == inputs[:1]
+
+
+def test_any_fault_of_one_input_is_its_alone(inputs, tmp_path, monkeypatch):
+    opened = reader.open_scene
+
+    def fail(path, **options):
+        if path == inputs[0]:
+            raise ZeroDivisionError("by accident")
+        return opened(path, **options)
+
+    monkeypatch.setattr(reader, "open_scene", fail)
+    todo = plan(inputs, f"{tmp_path}/cleared/", OPTIONS, overwrite=False)
+    assert list(todo.outputs) == inputs[1:] and isinstance(todo.failed[inputs[0]], ZeroDivisionError)
