@@ -16,7 +16,6 @@ from unclouded.models.context_generator import ContextGenerator, GeneratorSettin
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import Encoding
 
-
 SMALL = GeneratorSettings(widths=(8, 12, 16), context_widths=(8, 12, 16), features=4, code=16)
 """Of a network that has every layer and takes little time."""
 

@@ -27,8 +27,9 @@ from pathlib import Path
 import test_ranks
 from unclouded.settings import TranslatorSettings
 from unclouded.training.ranks import joined
+settings = TranslatorSettings.model_validate_json(sys.argv[2])
 with joined("cpu") as ranks:
-    test_ranks.train_both(Path(sys.argv[1]), TranslatorSettings.model_validate_json(sys.argv[2]), Path(sys.argv[3]), ranks)
+    test_ranks.train_both(Path(sys.argv[1]), settings, Path(sys.argv[3]), ranks)
 """
 
 
