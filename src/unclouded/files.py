@@ -115,6 +115,11 @@ def quality_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}_quality.tif")
 
 
+def mask_path(output: Path) -> Path:
+    """Where the mask of the cleared scene `output` goes."""
+    return output.with_name(f"{output.stem}_mask.tif")
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal.
 

@@ -58,6 +58,7 @@ class ClearOptions:
         precision: one of `PRECISIONS`; bfloat16 moves the results by less than 0.0001 of reflectance on average, see
             `benchmarks/runtimes.py`.
         threshold: opacity under which pixels stay as they are; that of the weights unless given.
+        write_mask: write the classes of `detection.classes` to a file of their own beside the result.
         overwrite: replace outputs that are already there, and what an interrupted run with other options left.
 
     Raises:
@@ -90,6 +91,7 @@ class ClearOptions:
     threshold: float | None = option(
         None, "Opacity under which pixels stay as they are, byte for byte.  [default: the weights']", least=0, most=1
     )
+    write_mask: bool = option(False, "Write the mask of cloud, haze and shadow too, as `unclouded mask` does.")
     overwrite: bool = option(False, "Replace outputs that are already there.")
 
     def __post_init__(self) -> None:

@@ -21,8 +21,9 @@ _NOTHING_CLEAR = 0.99
 class Clearings:
     """Says of every input what became of it, as it becomes known, and counts the failures."""
 
-    def __init__(self, *, as_json: bool, debug: bool) -> None:
-        self._json, self._debug = as_json, debug
+    def __init__(self, *, as_json: bool, debug: bool, masks: bool = False) -> None:
+        """Say it in JSON or in sentences; of `masks`, not of cleared scenes."""
+        self._json, self._debug, self._masks = as_json, debug, masks
         self.failed = 0
 
     def done(self, source: str, cleared: ClearedScene, *, elsewhere: bool = False) -> None:
@@ -40,6 +41,9 @@ class Clearings:
                 "references": list(cleared.verdicts),
             }
             put(json.dumps(record))
+        elif self._masks:
+            tell(f"{cleared.output}: {cleared.changed:.1%} of the pixels covered, {cleared.seconds:.1f} s")
+            return
         else:
             tell(summary(cleared, elsewhere=elsewhere))
         for verdict in cleared.verdicts:
