@@ -11,6 +11,9 @@ import yaml
 
 from unclouded.settings import TranslatorSettings
 
+UNPAIRED = ("adversarial", "latent_adversarial", "cycle", "latent_cycle", "identity", "change", "mode_seeking")
+"""Weights of the terms of the two domains."""
+
 
 def write_collection(folder: Path) -> Path:
     """Write six images and `listing.yaml` to a folder, and return it."""
@@ -39,6 +42,8 @@ def tiny_settings(folder: Path, **training: int) -> TranslatorSettings:
                 "latent_adversarial": 0.01,
                 "cycle": 1,
                 "latent_cycle": 0.1,
+                "identity": 0.1,
+                "change": 0.01,
                 "mode_seeking": 0.01,
             },
             "error": {"images": 4, "pixels": 50, "steps": 3},
