@@ -191,7 +191,10 @@ def tell(text: str) -> None:
 def run(step: Step, given: argparse.Namespace) -> None:
     tell(f"\nnext: {step.title}, about {duration(step.seconds())}\n$ {shlex.join(step.words)}")
     started = time.monotonic()
-    code = subprocess.run(step.words, check=False).returncode
+    try:
+        code = subprocess.run(step.words, check=False).returncode
+    except KeyboardInterrupt:
+        code = 130
     if code:
         tell(f"stopped: {step.title} ended with {code}; the same command goes on from here")
         sys.exit(code)
