@@ -151,5 +151,9 @@ def open_inputs(scene: Raster, options: ClearOptions) -> Iterator[SceneInputs]:
 def _open_reference(path: str, info: SceneInfo) -> Scene:
     if path == info.source:
         raise InputError(f"{path}: is the scene itself; give another date of the place as --reference")
-    # A date of the same kind as the scene, where it does not say itself what it is.
-    return ReadOptions(level_needed=False).open(path)
+    try:
+        return ReadOptions(level_needed=False).open(path)
+    except InputError:
+        # A date that does not say what it is is taken for one of the same kind as the scene; the fit takes out a shift.
+        encoding = info.encoding
+        return ReadOptions(level=info.level, scale=encoding.scale, offset=encoding.offsets[0]).open(path)
