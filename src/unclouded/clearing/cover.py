@@ -33,6 +33,9 @@ EVIDENCE = 3
 _THREADS = 2
 """Windows that the detector works on at once; more are not faster where the cores are few."""
 
+_NOWHERE = -100.0
+"""How far something was found around, where whatever the network sees must not count: no threshold is so low."""
+
 _ROWS = 512
 """Rows of the detector's grid that are in memory at once."""
 
@@ -59,17 +62,16 @@ class CoverDetector:
         step: pixels along those that `reduce` gives.
     """
 
-    def __init__(self, info: SceneInfo, bands: Collection[str] | None = None) -> None:
+    def __init__(self, info: SceneInfo, bands: Collection[str]) -> None:
         """Choose the network for a scene.
 
         Args:
             info: of the scene.
-            bands: that are at hand, if they are others than the scene's.
+            bands: that are at hand.
 
         Raises:
             InputError: if nothing can be detected with the bands at hand.
         """
-        bands = info.bands if bands is None else bands
         if not readable(bands):
             raise InputError(
                 f"{info.source}: clouds cannot be told from ground by {', '.join(bands)}; give --mask, "
@@ -116,13 +118,14 @@ def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOption
     """The detector for a scene; None if weights or options want none, or a mask has to do since bands are missing.
 
     Raises:
-        InputError: if nothing can be detected with the scene's bands, and no mask was given.
+        InputError: if nothing can be detected with the bands of the input, and no mask was given.
     """
     if generator.inference.detector == "none" or options.mask_only:
         return None
-    if inputs.mask is not None and not readable(inputs.scene.info.bands):
+    bands = (inputs.detection or inputs.scene).info.bands
+    if inputs.mask is not None and not readable(bands):
         return None
-    return CoverDetector(inputs.scene.info)
+    return CoverDetector(inputs.scene.info, bands)
 
 
 def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
@@ -141,11 +144,13 @@ def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
 
 
 def no_evidence(info: SceneInfo, folder: Path | None) -> GridFile:
-    """Evidence of nothing, on the grid of the scene's cells: where a mask that was given says all."""
+    """Evidence against any cover, on the grid of the scene's cells: a mask that was given says all."""
     height, width = -(-info.height // CELL), -(-info.width // CELL)
     made = GridFile(height, width, folder, EVIDENCE)
     for top in range(0, height, _ROWS):
-        made.write_rows(top, np.zeros((EVIDENCE, min(_ROWS, height - top), width), np.float32))
+        rows = np.zeros((EVIDENCE, min(_ROWS, height - top), width), np.float32)
+        rows[-1] = _NOWHERE
+        made.write_rows(top, rows)
     return made
 
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.options import ClearOptions
 from unclouded.detection.classes import NO_DATA, guess_scheme, parse_mapping, read_classes
+from unclouded.detection.csmask import FOUR, SIX, readable
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
 from unclouded.reading.radar import open_radar
+from unclouded.reading.reader import Scene
 
 
 class Raster(Protocol):
@@ -86,11 +88,13 @@ class SceneInputs:
         scene: what is to be cleared.
         radar: VV and VH, if there are.
         mask: what is covered, if a mask was given.
+        detection: the same scene in the bands by which clouds can be told, if those of `scene` do not do.
     """
 
     scene: Raster
     radar: RadarRaster | None = None
     mask: MaskReader | None = None
+    detection: Raster | None = None
 
 
 @contextmanager
@@ -106,4 +110,15 @@ def open_inputs(scene: Raster, options: ClearOptions) -> Iterator[SceneInputs]:
         mask = None
         if options.mask is not None:
             mask = GivenMask(stack.enter_context(open_mask(options.mask, scene.info)), options.mask_classes)
-        yield SceneInputs(scene, radar, mask)
+        detection = None if options.mask_only else _detectable(scene)
+        if detection is not None:
+            stack.enter_context(detection)
+        yield SceneInputs(scene, radar, mask, detection)
+
+
+def _detectable(scene: Raster) -> Scene | None:
+    """Open the source of a scene in bands by which clouds can be told, if those of the scene do not do."""
+    if readable(scene.info.bands) or not isinstance(scene, Scene):
+        return None
+    opened = (scene.with_bands(bands) for bands in (SIX, FOUR))
+    return next((found for found in opened if found is not None), None)

@@ -46,13 +46,13 @@ _LIMIT = 4.0
 """The network's log odds count up to this, either way."""
 
 _SHARE, _MOST = 0.6, 1.2
-"""Of how far something was found around: what the share that is covered counts, and what that share is multiplied by."""
+"""Of how far something was found around: what the covered share counts, and what that share is multiplied by."""
 
 _FOUND, _VETO = 6.0, 6.0
 """Log odds for cover where the detector is sure of it, and against where it finds nothing around."""
 
 _DEPARTURE = {"cloud": 0.04, "shadow": 0.06}
-"""Reflectance by which cloud outshines the ground in the visible, or shadow darkens the near infrared, to count fully."""
+"""Reflectance by which cloud outshines ground in the visible, or shadow darkens the near infrared, to count fully."""
 
 _FRINGE = 4
 """Pixels around a bright one that count as it does: the coloured fringes and the halo of a cloud's edge."""
