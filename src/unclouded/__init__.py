@@ -107,11 +107,11 @@ def clear(
     from unclouded.reading.mask import mask_as_file
     from unclouded.reading.reader import ReadOptions
 
-    array_mask = None if mask is None or isinstance(mask, str | os.PathLike) else mask
+    mask_path = os.fspath(mask) if isinstance(mask, str | os.PathLike) else None
     options = ClearOptions(
         model=os.fspath(model),
         radar=None if radar is None else os.fspath(radar),
-        mask="mask" if array_mask is not None else None if mask is None else os.fspath(mask),
+        mask="mask" if mask is not None and mask_path is None else mask_path,
         mask_classes=mask_classes,
         mask_only=mask_only,
         samples=samples,
@@ -133,10 +133,10 @@ def clear(
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
         lazy = output is None and isinstance(scene, ArrayScene) and scene.chunks is not None
-        if array_mask is not None:
+        if mask is not None and mask_path is None:
             if lazy:
                 raise InputError(f"{scene.info.source}: is in chunks; give a mask for it as a file, by its path")
-            options = replace(options, mask=stack.enter_context(mask_as_file(array_mask, scene.info)))
+            options = replace(options, mask=stack.enter_context(mask_as_file(mask, scene.info)))
         loaded = Model.load(options)
         if output is None:
             if isinstance(scene, ArrayScene) and lazy:

@@ -17,14 +17,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.clearing.grid_file import GridFile
-from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.inputs import SceneInputs, detector_factor
 from unclouded.clearing.options import ClearOptions
-from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
+from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, readable
 from unclouded.detection.opacity import REACH, evidence
 from unclouded.errors import InputError
 from unclouded.models.generator import CELL, Generator
 from unclouded.progress import Progress
-from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 
 EVIDENCE = 3
@@ -79,7 +78,7 @@ class CoverDetector:
             )
         self._network = CloudShadowNetwork(bands, info.level, _THREADS)
         self.bands = self._network.bands
-        self.factor = pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
+        self.factor = detector_factor(info)
         self._size = info.height, info.width
         self._small = max(self._size) <= SMALL
         self.step = max(1, self.factor // 2) if self._small else self.factor
@@ -143,13 +142,18 @@ def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
     return made
 
 
-def no_evidence(info: SceneInfo, folder: Path | None) -> GridFile:
-    """Evidence against any cover, on the grid of the scene's cells: a mask that was given says all."""
-    height, width = -(-info.height // CELL), -(-info.width // CELL)
+def evidence_unseen(info: SceneInfo, generator: Generator, options: ClearOptions, folder: Path | None) -> GridFile:
+    """Evidence without a detector, beside a mask that was given, on the grid that the detector would have.
+
+    The network is believed everywhere if its weights want no detector. Else the mask says all.
+    """
+    believed = generator.inference.detector == "none" and not options.mask_only
+    factor = detector_factor(info)
+    height, width = -(-info.height // factor), -(-info.width // factor)
     made = GridFile(height, width, folder, EVIDENCE)
     for top in range(0, height, _ROWS):
         rows = np.zeros((EVIDENCE, min(_ROWS, height - top), width), np.float32)
-        rows[-1] = _NOWHERE
+        rows[-1] = 1 if believed else _NOWHERE
         made.write_rows(top, rows)
     return made
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.options import ClearOptions
 from unclouded.detection.classes import NO_DATA, guess_scheme, parse_mapping, read_classes
-from unclouded.detection.csmask import FOUR, SIX, readable
+from unclouded.detection.csmask import FOUR, SIX, pixels_along, readable
+from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
 from unclouded.reading.radar import open_radar
@@ -95,6 +96,11 @@ class SceneInputs:
     radar: RadarRaster | None = None
     mask: MaskReader | None = None
     detection: Raster | None = None
+
+
+def detector_factor(info: SceneInfo) -> int:
+    """Pixels of a scene along one of the detector's: a divisor of the side of its cells."""
+    return pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
 
 
 @contextmanager

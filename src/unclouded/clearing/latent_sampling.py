@@ -56,6 +56,11 @@ class KnownCover(NamedTuple):
     factor: int
 
 
+def margin_of(generator: Generator) -> int:
+    """Pixels around a crop that must be seen for what `sample` gives: what is composed looks a cell farther."""
+    return generator.margin + CELL
+
+
 def latents(generator: Generator, samples: int, seed: int) -> Tensor:
     """Draw the latents of a scene, (samples, Z): zero, the most typical ground, when there is only one.
 

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
-from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.inputs import SceneInputs, detector_factor
 from unclouded.detection.classes import covered
-from unclouded.detection.csmask import pixels_along
 from unclouded.detection.opacity import MASK_RIM, cover
 from unclouded.guides import RADAR
 from unclouded.models.generator import Observation, join_guides, pad_to_cells
-from unclouded.reading.grid import pixel_metres
 from unclouded.reflectance import to_reflectance, valid_pixels
 from unclouded.tiles import Box
 
@@ -60,8 +58,8 @@ class SceneReader:
     """
 
     def __init__(self, inputs: SceneInputs, device: torch.device) -> None:
-        self.info = info = inputs.scene.info
-        self.factor = pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
+        self.info = inputs.scene.info
+        self.factor = detector_factor(self.info)
         self._scene, self.radar, self.mask, self._device = inputs.scene, inputs.radar, inputs.mask, device
         self._detection = inputs.detection
 

@@ -66,9 +66,9 @@ def clear(
         from unclouded.clearing.plan import plan
         from unclouded.reading.reader import ReadOptions
 
-        for name, given in (("--radar", options.radar), ("--mask", options.mask)):
+        for option, given in (("--radar", options.radar), ("--mask", options.mask)):
             if given is not None and len(inputs) > 1:
-                raise typer.BadParameter("belongs to one scene; give a single input", param_hint=name)
+                raise typer.BadParameter("belongs to one scene; give a single input", param_hint=option)
         if options.overwrite and skip_existing:
             raise typer.BadParameter("is the opposite of --overwrite; give one of them", param_hint="--skip-existing")
         if workers is not None and scheduler is not None:
