@@ -13,7 +13,7 @@ docs: .venv/installed
 	.venv/bin/mkdocs build --strict
 
 test: .venv/installed-dev
-	.venv/bin/python -m pytest -m "not slow" --durations=20
+	.venv/bin/python -m pytest -m "not slow" -n 2 --dist loadfile --durations=20
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

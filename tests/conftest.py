@@ -6,6 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from scenes import SMALL
 
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import Generator
@@ -16,9 +17,9 @@ _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 hypothesis.settings.register_profile("unclouded", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("unclouded")
 
-torch.set_num_threads(min(2, torch.get_num_threads()))
-# Processes that tests start, and compare with themselves to the bit, take as many.
-os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
+# The tests' workers share the cores; processes that tests start, and compare with themselves to the bit, take as many.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,7 @@ def shared_data() -> Path:
 def identity_generator() -> Generator:
     """A generator whose opacity is 1e-13 everywhere: nothing may change."""
     torch.manual_seed(0)
-    generator = ContextGenerator().eval().requires_grad_(False)
+    generator = ContextGenerator(SMALL).eval().requires_grad_(False)
     logits = generator.leave.bias.view(-1, 4)[-1]  # pixel_shuffle(2): four neighbours per channel; opacity comes last
     logits.fill_(-30.0)
     generator.leave.weight.zero_()

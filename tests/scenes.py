@@ -13,9 +13,12 @@ from unclouded.bands import L1C
 from unclouded.clearing import clear
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions, TileOptions
-from unclouded.models.context_generator import ContextGenerator
+from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import Encoding
+
+SMALL = GeneratorSettings(widths=(8, 12, 16), context_widths=(8, 12, 16), features=4, code=16)
+"""Of a network that has every layer and takes little time."""
 
 
 class MemoryScene:
@@ -74,10 +77,10 @@ def used_as(generator, **changes):
 def active_generator(seed=0):
     """A random generator in which every layer has a say, and which finds about half of the pixels opaque."""
     torch.manual_seed(seed)
-    generator = ContextGenerator().eval().requires_grad_(False)
+    generator = ContextGenerator(SMALL).eval().requires_grad_(False)
     for name, parameter in generator.named_parameters():
         if name.endswith("second.weight") or name in ("leave.weight", "context.leave.weight"):
-            torch.nn.init.normal_(parameter, std=0.05)
+            torch.nn.init.normal_(parameter, std=0.15)
     generator.error.begin(torch.Generator().manual_seed(seed))
     return generator
 

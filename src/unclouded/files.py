@@ -15,7 +15,7 @@ from typing import Any
 
 from unclouded.errors import FileError, OutputExistsError
 
-QUALITY_BANDS = ("opacity", "uncertainty")
+QUALITY_BANDS = ("opacity", "uncertainty", "source")
 """Bands of the file at `quality_path`."""
 
 
@@ -113,6 +113,11 @@ def write_bytes(data: bytes, path: Path, advice: str = "check the disk") -> None
 def quality_path(output: Path) -> Path:
     """Where the opacity and uncertainty of the cleared scene `output` go."""
     return output.with_name(f"{output.stem}_quality.tif")
+
+
+def mask_path(output: Path) -> Path:
+    """Where the mask of the cleared scene `output` goes."""
+    return output.with_name(f"{output.stem}_mask.tif")
 
 
 def sha256_of(path: Path) -> str:

@@ -39,7 +39,7 @@ def in_memory(scene, generator, **options):
     quality = np.zeros((2, *scene.dn.shape[1:]), np.float32)
     for tile in clearing_of(scene, generator, **options).tiles():
         dn[(slice(None), *tile.box.slices)] = tile.dn
-        quality[(slice(None), *tile.box.slices)] = tile.quality
+        quality[(slice(None), *tile.box.slices)] = tile.quality[:2]
     return dn, quality
 
 

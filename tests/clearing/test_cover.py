@@ -73,7 +73,7 @@ def in_memory(scene, generator, given=None, detection=None, **options):
     inputs = SceneInputs(scene, mask=None if given is None else Mask(given), detection=detection)
     for tile in Clearing(inputs, generator, *options_of(**options)).tiles():
         dn[(slice(None), *tile.box.slices)] = tile.dn
-        quality[(slice(None), *tile.box.slices)] = tile.quality
+        quality[(slice(None), *tile.box.slices)] = tile.quality[:2]
     return dn, quality
 
 

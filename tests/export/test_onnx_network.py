@@ -23,7 +23,9 @@ FOUR = ("B02", "B03", "B04", "B08")
 
 
 def session(path):
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # more would wait for each other in a loop that takes a core each
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def cloudy(bands: int, height: int, width: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import rasterio
 from command_line import FOUR
+from rasters import OLD
 from scenes import MemoryScene, active_generator, ground
 
 from unclouded.models.weights import Header, save_generator
@@ -23,8 +24,8 @@ def weights(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def scene_file(tmp_path_factory) -> Path:
-    """A GeoTIFF of 600 x 700 pixels and four bands."""
-    path = tmp_path_factory.mktemp("scenes") / "scene.tif"
+    """A GeoTIFF of 600 x 700 pixels and four bands, whose name says that it is L2A of an old baseline."""
+    path = tmp_path_factory.mktemp("scenes") / f"{OLD.format(level='L2A')}.tif"
     scene = MemoryScene(ground(4, 600, 700), FOUR)
     options = {"driver": "GTiff", "height": 600, "width": 700, "count": 4, "dtype": "uint16", "tiled": True}
     with rasterio.open(path, "w", crs=scene.info.crs, transform=scene.info.transform, nodata=0, **options) as file:

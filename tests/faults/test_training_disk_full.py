@@ -12,6 +12,7 @@ import torch
 from unclouded.data.collection import load_collection
 from unclouded.errors import FileError
 from unclouded.models.weights import Header, load_generator, save_generator
+from unclouded.training import collection_source
 from unclouded.training.checkpoint import read_checkpoint, write_checkpoint
 from unclouded.training.collection_source import CollectionSource
 from unclouded.training.simulated_clouds import Simulated
@@ -40,7 +41,8 @@ def fill(filler: Path) -> None:
             return
 
 
-def test_training_stops_with_one_line_and_goes_on_from_the_last_checkpoint(small_disk, tmp_path: Path) -> None:
+def test_training_stops_with_one_line_and_goes_on_from_the_last_checkpoint(small_disk, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(collection_source, "SIDE", tiny_run.SIDE)
     disk, data = small_disk("size=200m"), tiny_run.write_collection(tmp_path)
     settings = tiny_run.tiny_settings(data, steps=4)
     images = load_collection(data, data / "listing.yaml")

@@ -3,9 +3,16 @@
 from pathlib import Path
 
 import pytest
-from tiny_run import tiny_settings, write_collection
+from tiny_run import SIDE, tiny_settings, write_collection
 
 from unclouded.settings import TranslatorSettings
+from unclouded.training import collection_source
+
+
+@pytest.fixture(autouse=True)
+def small_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train on small squares of the images of a collection."""
+    monkeypatch.setattr(collection_source, "SIDE", SIDE)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,13 @@
 """Training on an archive: it resumes to the bit, measures itself, draws its figures, and keeps the best weights."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import archives
 import pytest
 import torch
+from labelled_stub import Small
 from tiny_run import at_draw, changed, interrupt
 from typer.testing import CliRunner
 
@@ -17,6 +19,7 @@ from unclouded.data.labels import LABELS_43
 from unclouded.errors import InputError
 from unclouded.evaluation.suite import TrainedNetwork
 from unclouded.inference import InferenceConfig
+from unclouded.models import land_cover as networks
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, load_generator, save_land_cover
 from unclouded.settings import TranslatorSettings
@@ -39,6 +42,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.append(archives.row(f"{name}_clear", domain="", split=split))
         rows += [archives.row(f"y_{split}_{number}", split=split) for number in range(clear)]
     return archives.write(tmp_path_factory.mktemp("archives") / "archive", rows)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(networks.NETWORKS, "resnet18", Small)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import torch
 from unclouded.bands import INDEX
 from unclouded.data.collection import load_collection
 from unclouded.errors import FileError, SettingsError
-from unclouded.training.collection_source import SIDE, CollectionSource
+from unclouded.training import collection_source
+from unclouded.training.collection_source import CollectionSource
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def batches(made_up: Path) -> CollectionSource:
 def test_what_is_absent_is_zero(batches: CollectionSource) -> None:
     for _ in range(6):
         x, truth, cloud_shadow_fraction = batches.simulated(4)
-        assert x.optical.shape == truth.shape == (4, 13, SIDE, SIDE)
+        assert x.optical.shape == truth.shape == (4, 13, collection_source.SIDE, collection_source.SIDE)
         absent = (x.present == 0)[:, :, None, None].expand_as(truth)
         assert (x.optical[absent] == 0).all()
         assert (truth[absent] == 0).all()

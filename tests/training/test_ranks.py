@@ -7,61 +7,71 @@ import subprocess
 import sys
 from pathlib import Path
 
+import labelled_stub
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_run import changed, tiny_settings
 
 from unclouded.errors import InputError
-from unclouded.settings import TranslatorSettings
+from unclouded.models import land_cover as networks
+from unclouded.settings import LandCoverSettings, TranslatorSettings
+from unclouded.training import collection_source, land_cover
 from unclouded.training.ranks import Ranks
 from unclouded.training.translator import TranslatorTraining
+from unclouded.training.translator_run import run
 
-_LAND_COVER = """
+_SCRIPT = """
 import sys
 from pathlib import Path
-import labelled_stub
-from unclouded.models import land_cover as networks
-from unclouded.settings import LandCoverSettings
-from unclouded.training.land_cover import train
-from unclouded.training.ranks import joined
-networks.NETWORKS["resnet18"] = labelled_stub.Small
-quick = {"steps": 6, "batch": 8, "validate_every": 3, "warmup": 2, "precision": "fp32"}
-with joined("cpu") as ranks:
-    data = labelled_stub.data()
-    data.train.share = ranks.share_of
-    train(LandCoverSettings(training=quick), data, Path(sys.argv[1]), ranks=ranks)
-"""
-
-_TRANSLATOR = """
-import sys
-from pathlib import Path
+import test_ranks
 from unclouded.settings import TranslatorSettings
 from unclouded.training.ranks import joined
-from unclouded.training.translator_run import run
-settings = TranslatorSettings.model_validate_json(sys.argv[3])
+settings = TranslatorSettings.model_validate_json(sys.argv[2])
 with joined("cpu") as ranks:
-    run(settings, Path(sys.argv[2]), Path(sys.argv[1]), ranks=ranks)
+    test_ranks.train_both(Path(sys.argv[1]), settings, Path(sys.argv[3]), ranks)
 """
 
 
-def _train(script: str, output: Path, count: int, *arguments: str) -> list[str]:
-    """Run `script` in as many processes, as torchrun does, and return what those that failed say."""
+def train_both(output: Path, settings: TranslatorSettings, images: Path, ranks: Ranks) -> None:
+    """Train a classifier and a translator, as one of the processes that do it together."""
+    quick = {"steps": 6, "batch": 8, "validate_every": 3, "warmup": 2, "precision": "fp32"}
+    data = labelled_stub.data()
+    data.train.share = ranks.share_of
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(networks.NETWORKS, "resnet18", labelled_stub.Small)
+        patch.setattr(collection_source, "SIDE", 96)  # the smaller, the more rounding shows in a gradient
+        land_cover.train(LandCoverSettings(training=quick), data, output / "land_cover", ranks=ranks)
+        run(settings, images, output / "translator", ranks=ranks)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, made_up: Path) -> tuple[Path, Path]:
+    """What one process has trained, and what two have, started as torchrun does."""
+    # An odd batch is divided unevenly; the two halves that the CRPS takes of it do not fall together with it.
+    settings = changed(
+        tiny_settings(made_up), training={"steps": 3, "batch": 5, "precision": "fp32"}, unpaired={"batch": 2}
+    )
+    folder = tmp_path_factory.mktemp("ranks")
+    one, two = folder / "1", folder / "2"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    common = os.environ | {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    common |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    common = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    common["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-c", script, str(output), *arguments],
+            [sys.executable, "-c", _SCRIPT, str(two), settings.model_dump_json(), str(made_up)],
             env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
         )
-        for rank in range(count)
+        for rank in range(2)
     ]
+    train_both(one, settings, made_up, Ranks())
     said = [rank.communicate(timeout=240)[1] for rank in ranks]
-    return [errors if rank.returncode else "" for rank, errors in zip(ranks, said, strict=True)]
+    assert not [errors for rank, errors in zip(ranks, said, strict=True) if rank.returncode], said
+    return one, two
 
 
 def _same(one: Path, two: Path) -> None:
@@ -77,24 +87,12 @@ def _same(one: Path, two: Path) -> None:
             assert right[name] == pytest.approx(left[name], rel=1e-3, abs=2e-5), name
 
 
-def test_a_classifier_with_batch_normalisation(tmp_path: Path) -> None:
-    for count in (1, 2):
-        assert not any(_train(_LAND_COVER, tmp_path / str(count), count))
-    _same(tmp_path / "1", tmp_path / "2")
+def test_a_classifier_with_batch_normalisation(trained: tuple[Path, Path]) -> None:
+    _same(*(folder / "land_cover" for folder in trained))
 
 
-def test_all_eight_networks(tmp_path: Path, made_up: Path, tiny: TranslatorSettings) -> None:
-    # An odd batch is divided unevenly; the two halves that the CRPS takes of it do not fall together with it.
-    changes = {"steps": 3, "batch": 5, "precision": "fp32"}
-    settings = tiny.model_copy(
-        update={
-            "training": tiny.training.model_copy(update=changes),
-            "unpaired": tiny.unpaired.model_copy(update={"batch": 2}),
-        }
-    )
-    for count in (1, 2):
-        assert not any(_train(_TRANSLATOR, tmp_path / str(count), count, str(made_up), settings.model_dump_json()))
-    _same(tmp_path / "1", tmp_path / "2")
+def test_all_eight_networks(trained: tuple[Path, Path]) -> None:
+    _same(*(folder / "translator" for folder in trained))
 
 
 def test_fewer_images_than_processes_is_refused_with_the_number_to_give(tiny: TranslatorSettings) -> None:

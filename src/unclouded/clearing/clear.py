@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from unclouded.clearing.inputs import Raster, SceneInputs, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
+from unclouded.detection.classes import CLASS_COLOURS, CLASS_NAMES, NO_DATA
 from unclouded.errors import InputError
-from unclouded.files import QUALITY_BANDS, quality_path, workplace
+from unclouded.files import QUALITY_BANDS, mask_path, quality_path, workplace
 from unclouded.models.generator import Generator
 from unclouded.models.weights import checksum_of
 from unclouded.precision import resolve_precision
@@ -48,6 +49,8 @@ class ClearedScene:
         changed: share of the valid pixels that were changed.
         seconds: that it took.
         seconds_network: of these, in the network.
+        sources: where the changed pixels come from, as shares of the valid ones: "guessed", or a reference's name.
+        verdicts: what was found of the references, a line each.
     """
 
     output: Path
@@ -56,6 +59,8 @@ class ClearedScene:
     changed: float
     seconds: float
     seconds_network: float
+    sources: Mapping[str, float] = field(default_factory=dict)
+    verdicts: tuple[str, ...] = ()
 
 
 def clear_scene(
@@ -67,6 +72,7 @@ def clear_scene(
     *,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    mask_alone: bool = False,
 ) -> ClearedScene:
     """Clear a scene into a COG with its grid, bands, data type and metadata, and a quality COG beside it.
 
@@ -82,6 +88,7 @@ def clear_scene(
         tiling: how the scene is cut.
         executor: who works on the tasks of the scene, if others do; their inputs and options must be the same.
         progress: see `Progress`.
+        mask_alone: write the mask of what would be replaced to `output`, and nothing else.
 
     Raises:
         InputError: if no pixel holds data.
@@ -92,14 +99,16 @@ def clear_scene(
     options, tiling = options or ClearOptions(), tiling or TileOptions()
     start = time.perf_counter()
     quality = quality_path(output)
+    beside = () if mask_alone else (quality, mask_path(output)) if options.write_mask else (quality,)
     if not options.overwrite:
-        refuse_foreign(output, quality, item_path(output))
+        refuse_foreign(output, *beside, item_path(output))
     info = inputs.scene.info
     settings = {
         "weights": checksum_of(generator),
         "calibration": generator.inference.calibration,
         "detector": generator.inference.detector,
         "mask": inputs.mask and inputs.mask.name,
+        "references": [reference.name for reference in inputs.references],
         "mask only": options.mask_only,
         "precision": resolve_precision(options.precision, generator.device),
         "samples": options.samples,
@@ -114,28 +123,40 @@ def clear_scene(
         **_described(info),
         "version": f"{__version__}, torch {torch.__version__}",
     }
-    outputs = {output: _layout(info), quality: _quality_layout(info)}
+    outputs = {output: _layout(info), quality: _quality_layout(inputs)}
+    written, kinds = ("dn", "quality"), ["cleared", "quality"]
+    if options.write_mask:
+        outputs[mask_path(output)] = mask_layout(info)
+        written, kinds = (*written, "mask"), [*kinds, "mask"]
+    if mask_alone:
+        outputs, written, kinds = {output: mask_layout(info)}, ("mask",), ["mask"]
     report = progress or silent
 
     def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:
         said = {name: settings[name] for name in ("weights", "samples", "seed", "threshold", "precision", "radar")}
-        item = describe(info, output, files, said)
+        item = describe(info, output, files, said, kinds, mask_classes())
         return {item_path(output): json.dumps(item, indent=1, allow_nan=False) + "\n"}
 
     with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
         if not options.overwrite:
-            refuse_foreign(output, quality, item_path(output))  # of a run that has just ended
+            refuse_foreign(output, *beside, item_path(output))  # of a run that has just ended
         clearing = Clearing(inputs, generator, options, tiling, executor=executor, folder=folder, progress=progress)
         with Strips(folder, outputs, settings, report, overwrite=options.overwrite) as strips:
             finished = strips.resume(clearing.survey())
             with closing(clearing.tiles(finished)) as tiles, BackgroundWriter() as writer:
                 for cleared in tiles:
-                    writer(strips.write, cleared)
+                    writer(strips.write, replace(cleared, written=written))
             give_back_freed_memory()  # the network's, which GDAL's would come on top of
             strips.publish(describe_files)
             share = strips.changed / strips.valid
     seconds = time.perf_counter() - start
-    return ClearedScene(output, quality, info.height * info.width, share, seconds, clearing.seconds_network)
+    sources = {}
+    if inputs.references and not mask_alone:
+        sources = _sources(quality, [reference.name for reference in inputs.references])
+    faults = tuple(verdict.reason for verdict in clearing.verdicts if verdict.reason)
+    return ClearedScene(
+        output, quality, info.height * info.width, share, seconds, clearing.seconds_network, sources, faults
+    )
 
 
 def clear_to_file(
@@ -146,6 +167,7 @@ def clear_to_file(
     *,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    mask_alone: bool = False,
 ) -> ClearedScene:
     """Clear a scene into `output` with all that the options name, see `clear_scene`.
 
@@ -158,7 +180,9 @@ def clear_to_file(
         raise InputError(f"{scene.info.source}: has no coordinate reference system; clear it without an output file")
     model.check(scene.info)
     with open_inputs(scene, options) as inputs:
-        return clear_scene(inputs, model.generator, output, options, executor=executor, progress=progress)
+        return clear_scene(
+            inputs, model.generator, output, options, executor=executor, progress=progress, mask_alone=mask_alone
+        )
 
 
 def read_result(
@@ -172,6 +196,19 @@ def read_result(
     with rasterio.open(cleared.quality) as file:
         opacity = file.read(1)
     return before, after, opacity
+
+
+def _sources(quality: Path, references: Sequence[str]) -> dict[str, float]:
+    """Shares of the valid pixels that were guessed, or taken from each of the references."""
+    counts = np.zeros(len(references) + 2, np.int64)
+    with rasterio.open(quality) as file:
+        band = QUALITY_BANDS.index("source") + 1
+        for _, window in file.block_windows(band):
+            values = file.read(band, window=window)
+            values = values[np.isfinite(values)].astype(np.int64)
+            counts += np.bincount(values, minlength=len(counts))[: len(counts)]
+    shares = counts / max(counts.sum(), 1)
+    return {name: float(share) for name, share in zip(("guessed", *references), shares[1:], strict=True)}
 
 
 def _described(info: SceneInfo) -> dict[str, Any]:
@@ -205,5 +242,40 @@ def _layout(info: SceneInfo) -> Layout:
     )
 
 
-def _quality_layout(info: SceneInfo) -> Layout:
-    return Layout(info.width, info.height, info.crs, info.transform, np.dtype(np.float32), float("nan"), QUALITY_BANDS)
+def mask_layout(info: SceneInfo) -> Layout:
+    """How the mask of a scene is written: its classes with their names and colours."""
+    names = {f"CLASS_{value}": name for value, name in CLASS_NAMES.items()}
+    return Layout(
+        info.width,
+        info.height,
+        info.crs,
+        info.transform,
+        np.dtype(np.uint8),
+        float(NO_DATA),
+        ("class",),
+        tags=names,
+        colours={value: (r, g, b) for value, (r, g, b, _) in CLASS_COLOURS.items()},
+    )
+
+
+def mask_classes() -> list[dict[str, Any]]:
+    """The classes of a mask as the classification extension of STAC lists them."""
+    return [
+        {
+            "value": value,
+            "name": name.replace(" ", "_"),
+            "description": name,
+            "color_hint": "{:02X}{:02X}{:02X}".format(*CLASS_COLOURS[value][:3]),
+            "nodata": value == NO_DATA,
+        }
+        for value, name in CLASS_NAMES.items()
+    ]
+
+
+def _quality_layout(inputs: SceneInputs) -> Layout:
+    info = inputs.scene.info
+    said = {f"SOURCE_{number}": reference.name for number, reference in enumerate(inputs.references, start=2)}
+    tags = {"SOURCE_0": "observed", "SOURCE_1": "guessed", **said} if said else {}
+    return Layout(
+        info.width, info.height, info.crs, info.transform, np.dtype(np.float32), float("nan"), QUALITY_BANDS, tags=tags
+    )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from unclouded.bands import INDEX
 from unclouded.clearing.latent_sampling import Sampled
-from unclouded.detection.classes import CLEAR
+from unclouded.detection.classes import CLEAR, NO_DATA
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import to_dn
@@ -36,13 +36,15 @@ def compose_tile(
     quality = np.full((len(QUALITY_BANDS), *valid.shape), np.nan, np.float32)
     quality[:, valid] = 0
     changed = np.zeros_like(valid)
+    classes = np.where(valid, CLEAR, NO_DATA).astype(np.uint8)
     if drawn is not None:
         looked_at, sampled = drawn
         crop = looked_at.within(box).slices
         changed[crop] = valid[crop] & (sampled.classes != CLEAR)
+        classes[crop] = np.where(valid[crop], sampled.classes, NO_DATA)
         if changed.any():
             present = [INDEX[band] for band in info.bands]
             pixels = sampled.reflectance[present][:, None, changed[crop]]
             dn[:, changed] = to_dn(pixels, info.encoding, dn.dtype)[:, 0]
-        quality[:, *crop] = np.where(valid[crop], (sampled.opacity, sampled.uncertainty), np.nan)
-    return ClearedTile(box, dn, quality, int(valid.sum()), int(changed.sum()))
+        quality[:, *crop] = np.where(valid[crop], (sampled.opacity, sampled.uncertainty, sampled.source), np.nan)
+    return ClearedTile(box, dn, quality, classes[None], int(valid.sum()), int(changed.sum()))

@@ -7,6 +7,7 @@ between the pass that reads it and the one that clears its tiles. What it works 
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,12 +62,13 @@ class CoverDetector:
         step: pixels along those that `reduce` gives.
     """
 
-    def __init__(self, info: SceneInfo, bands: Collection[str]) -> None:
+    def __init__(self, info: SceneInfo, bands: Collection[str], level: str | None = None) -> None:
         """Choose the network for a scene.
 
         Args:
             info: of the scene.
             bands: that are at hand.
+            level: of the image, if it is another than the scene's.
 
         Raises:
             InputError: if nothing can be detected with the bands at hand.
@@ -76,7 +78,7 @@ class CoverDetector:
                 f"{info.source}: clouds cannot be told from ground by {', '.join(bands)}; give --mask, "
                 f"or add {', '.join(missing(bands))}"
             )
-        self._network = CloudShadowNetwork(bands, info.level, _THREADS)
+        self._network = _network(readable(bands), level or info.level)
         self.bands = self._network.bands
         self.factor = detector_factor(info)
         self._size = info.height, info.width
@@ -174,6 +176,12 @@ def hidden_cells(found: GridFile, factor: int) -> NDArray[np.float32]:
 def whole(grid: GridFile) -> Tensor:
     """All of a grid in memory, (1, C, h, w)."""
     return torch.from_numpy(grid.rows(0, grid.height))[None]
+
+
+@lru_cache(maxsize=4)
+def _network(bands: tuple[str, ...], level: str) -> CloudShadowNetwork:
+    """Load a network once for all scenes and dates."""
+    return CloudShadowNetwork(bands, level, _THREADS)
 
 
 class _Rows:

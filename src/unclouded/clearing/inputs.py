@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from unclouded.clearing.options import ClearOptions
 from unclouded.detection.classes import NO_DATA, guess_scheme, parse_mapping, read_classes
 from unclouded.detection.csmask import FOUR, SIX, pixels_along, readable
+from unclouded.errors import InputError
+from unclouded.reading.aligned import AlignedImage
+from unclouded.reading.dates import acquired
 from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
 from unclouded.reading.radar import open_radar
-from unclouded.reading.reader import Scene
+from unclouded.reading.reader import ReadOptions, Scene
 
 
 class Raster(Protocol):
@@ -81,6 +84,35 @@ class GivenMask:
         return classes
 
 
+class OpenReference:
+    """Another date of the place, open and on the scene's grid.
+
+    Attributes:
+        name: what it is called.
+        bands: names of its bands.
+        level: "L1C" or "L2A".
+        acquired: when it was taken, in UTC; None where nothing says it.
+    """
+
+    def __init__(self, image: Raster, scene: SceneInfo) -> None:
+        """Bring `image` to the grid of `scene`.
+
+        Raises:
+            InputError: if they have no area in common.
+        """
+        self._aligned = AlignedImage(image, scene)
+        self.name, self.bands, self.level = image.info.source, image.info.bands, image.info.level
+        self.acquired = acquired(image.info)
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        """Read a window (C, height, width) of the scene's grid: reflectance, NaN where nothing is shown.
+
+        Raises:
+            FileError: if it cannot be read.
+        """
+        return self._aligned.read(row, column, height, width)
+
+
 @dataclass(frozen=True)
 class SceneInputs:
     """A scene and all that is read beside it, open and on its grid.
@@ -89,12 +121,14 @@ class SceneInputs:
         scene: what is to be cleared.
         radar: VV and VH, if there are.
         mask: what is covered, if a mask was given.
+        references: other dates of the place.
         detection: the same scene in the bands by which clouds can be told, if those of `scene` do not do.
     """
 
     scene: Raster
     radar: RadarRaster | None = None
     mask: MaskReader | None = None
+    references: tuple[OpenReference, ...] = ()
     detection: Raster | None = None
 
 
@@ -116,10 +150,14 @@ def open_inputs(scene: Raster, options: ClearOptions) -> Iterator[SceneInputs]:
         mask = None
         if options.mask is not None:
             mask = GivenMask(stack.enter_context(open_mask(options.mask, scene.info)), options.mask_classes)
+        references = [
+            OpenReference(stack.enter_context(_open_reference(path, scene.info)), scene.info)
+            for path in options.references
+        ]
         detection = None if options.mask_only else _detectable(scene)
         if detection is not None:
             stack.enter_context(detection)
-        yield SceneInputs(scene, radar, mask, detection)
+        yield SceneInputs(scene, radar, mask, tuple(references), detection)
 
 
 def _detectable(scene: Raster) -> Scene | None:
@@ -128,3 +166,10 @@ def _detectable(scene: Raster) -> Scene | None:
         return None
     opened = (scene.with_bands(bands) for bands in (SIX, FOUR))
     return next((found for found in opened if found is not None), None)
+
+
+def _open_reference(path: str, info: SceneInfo) -> Scene:
+    if path == info.source:
+        raise InputError(f"{path}: is the scene itself; give another date of the place as --reference")
+    # A date of the same kind as the scene, where it does not say itself what it is.
+    return ReadOptions(level_needed=False).open(path)

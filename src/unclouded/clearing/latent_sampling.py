@@ -18,6 +18,12 @@ from unclouded.models.generator import CELL, Generator, Observation, Translation
 from unclouded.precision import autocast
 from unclouded.tiles import Box
 
+OBSERVED, GUESSED = 0, 1
+"""Where a pixel comes from; 2 and more are references."""
+
+_LEAST_OPACITY = 0.3
+"""Opacity from which on a replaced pixel is as uncertain as the ground that replaces it, in proportion."""
+
 _SMOOTH = 7
 """Side in pixels of the mean that is taken twice: what it reaches lies within one cell."""
 
@@ -30,12 +36,36 @@ class Sampled(NamedTuple):
         opacity: (h, w) mean of the opacities.
         uncertainty: (h, w) in reflectance, for each of the bands that are there: see `sample`.
         classes: (h, w) uint8, of the mask, see `detection.classes`; what is covered is replaced.
+        source: (h, w) where a pixel comes from: `OBSERVED`, `GUESSED`, or from 2 on the number of a reference.
     """
 
     reflectance: NDArray[np.float32]
     opacity: NDArray[np.float32]
     uncertainty: NDArray[np.float32]
     classes: NDArray[np.uint8]
+    source: NDArray[np.float32]
+
+
+class Transferred(NamedTuple):
+    """What other dates say of the ground of a batch of crops.
+
+    Attributes:
+        ground: (B, 13, H, W) reflectance.
+        error: (B, 1, H, W) the mean absolute error over the bands that is to be expected.
+        share: (B, 1, H, W) how much of the ground comes from other dates, 0 to 1.
+        source: (B, 1, H, W) 2 for the first reference, 3 for the second, ...
+    """
+
+    ground: Tensor
+    error: Tensor
+    share: Tensor
+    source: Tensor
+
+    @classmethod
+    def nothing(cls, height: int, width: int) -> Transferred:
+        """Of a crop of which no other date says anything."""
+        empty = torch.zeros(1, 1, height, width)
+        return cls(torch.zeros(1, len(NAMES), height, width), empty, empty, empty)
 
 
 class KnownCover(NamedTuple):
@@ -46,6 +76,7 @@ class KnownCover(NamedTuple):
         fill: (B, 14, H / 8, W / 8) the scene's clear ground filled in, see `clearing.ground`.
         given: (B, 1, H, W) how far the mask that was given covers each pixel, 0 to 1; None without one.
         kinds: (B, 1, H, W) uint8 its classes; None likewise.
+        dates: what other dates say of the ground; None without any.
         factor: pixels along one of the detector's.
     """
 
@@ -53,6 +84,7 @@ class KnownCover(NamedTuple):
     fill: Tensor
     given: Tensor | None
     kinds: Tensor | None
+    dates: Transferred | None
     factor: int
 
 
@@ -142,9 +174,18 @@ def sample(
     else:
         # Pixels that one sample replaces are replaced.
         classes = torch.where((classes == CLEAR) & (opacity > 0), THIN_CLOUD, classes).to(torch.uint8)
-    uncertainty = uncertainty * (classes != CLEAR)
+    replaced = classes != CLEAR
+    source = replaced * torch.full_like(uncertainty, GUESSED)
+    if cover is not None and cover.dates is not None:
+        share, error, number = (
+            part[(..., *inner.slices)] for part in (cover.dates.share, cover.dates.error, cover.dates.source)
+        )
+        # Of thin cover a part of the pixel is seen still.
+        uncertainty = torch.lerp(uncertainty, error * opacity.clamp(min=_LEAST_OPACITY), share)
+        source = torch.where(replaced & (share >= 0.5), number, source)
+    uncertainty = uncertainty * replaced
     return [
-        Sampled(*(part[i].cpu().numpy() for part in (mean, opacity[:, 0], uncertainty[:, 0], classes[:, 0])))
+        Sampled(mean[i].cpu().numpy(), *(part[i, 0].cpu().numpy() for part in (opacity, uncertainty, classes, source)))
         for i in range(len(optical))
     ]
 
@@ -161,11 +202,16 @@ class _Composition:
         self._fill, self._clear = torch.split(enlarge(cover.fill, CELL, *place), [len(NAMES), 1], dim=1)
         self._given = None if cover.given is None else cover.given[(..., *around.slices)]
         self._kinds = None if cover.kinds is None else cover.kinds[(..., *around.slices)]
+        self._dates = None
+        if cover.dates is not None:
+            self._dates = Transferred(*(part[(..., *around.slices)] for part in cover.dates))
         self._threshold = threshold
 
     def __call__(self, made: Translation) -> tuple[Translation, Tensor]:
         """Give what the image is composed of, and the class (B, 1, H, W) of each pixel."""
         ground = settle_ground(made.ground, made.detail, self._fill, self._clear) * self._present
+        if self._dates is not None:
+            ground = torch.lerp(ground, self._dates.ground, self._dates.share)
         departs = contrast(self._optical, ground, self._bands)
         opacity = compose_opacity(made.opacity, self._found, departs, self._threshold, self._given)
         classes = classify(opacity, made.opacity, self._found, departs, self._valid)

@@ -46,6 +46,8 @@ class ClearOptions:
     Attributes:
         model: name of bundled weights, or path of others.
         radar: path of VV and VH in dB, of the same area.
+        references: paths of other dates of the place, in any form that a scene may have; what they show is transferred
+            to where the scene is covered.
         mask: path of a mask of what is covered: true and false, the classes of OmniCloudMask, SCL or QA60. What it
             covers is replaced wholly.
         mask_classes: what its values mean, if they are others, as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
@@ -56,6 +58,7 @@ class ClearOptions:
         precision: one of `PRECISIONS`; bfloat16 moves the results by less than 0.0001 of reflectance on average, see
             `benchmarks/runtimes.py`.
         threshold: opacity under which pixels stay as they are; that of the weights unless given.
+        write_mask: write the classes of `detection.classes` to a file of their own beside the result.
         overwrite: replace outputs that are already there, and what an interrupted run with other options left.
 
     Raises:
@@ -64,6 +67,12 @@ class ClearOptions:
 
     model: str = option("default", "Bundled weights, or a weights file.", metavar="NAME|PATH")
     radar: str | None = option(None, "Sentinel-1 VV and VH in dB, of the same area.", metavar="PATH")
+    references: tuple[str, ...] = option(
+        (),
+        "Another date of the place, before or after, in any form and on any grid that is read; may be repeated.",
+        name="--reference",
+        metavar="PATH",
+    )
     mask: str | None = option(
         None,
         "What is covered, on any grid: true and false, SCL, QA60, or 0 clear, 1 thick cloud, 2 thin cloud, 3 shadow.",
@@ -82,6 +91,7 @@ class ClearOptions:
     threshold: float | None = option(
         None, "Opacity under which pixels stay as they are, byte for byte.  [default: the weights']", least=0, most=1
     )
+    write_mask: bool = option(False, "Write the mask of cloud, haze and shadow too, as `unclouded mask` does.")
     overwrite: bool = option(False, "Replace outputs that are already there.")
 
     def __post_init__(self) -> None:

@@ -12,21 +12,24 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids
-from unclouded.clearing.cover import detector_for, evidence_of, evidence_unseen, hidden_cells, whole
+from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids, cells_of
+from unclouded.clearing.cover import Cover, detector_for, evidence_of, evidence_unseen, hidden_cells, whole
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import SceneInputs, detector_factor
 from unclouded.clearing.latent_sampling import margin_of
 from unclouded.clearing.options import ClearOptions, TileOptions
+from unclouded.clearing.other_dates import OtherDates, cells_around
 from unclouded.clearing.summaries import Summary, blocks_of
 from unclouded.clearing.tile_pass import TileTask
 from unclouded.detection.opacity import trusted
 from unclouded.errors import InputError
 from unclouded.models.generator import CELL, Generator
 from unclouded.progress import Progress, silent
+from unclouded.references.verdicts import Verdict
 from unclouded.tiles import Tile, cut
 from unclouded.writing.strips import ClearedTile
 from unclouded.writing.writer import checksum
@@ -73,6 +76,9 @@ class Clearing:
         self._report = progress or silent
         self._detector = detector_for(inputs, generator, self._options)
         self._masked = inputs.mask is not None
+        self._inputs = inputs
+        self._dates: OtherDates | None = None
+        self._threshold = self._options.threshold_for(generator.inference)
         self._surveyed: _Surveyed | None = None
 
     @property
@@ -88,10 +94,14 @@ class Clearing:
             FileError: if the scene cannot be read, or the disk does not take what is known of it.
         """
         with closing(self._executor.summarise(self.blocks())) as summaries:
-            return self._gather(summaries)
+            read = self._gather(summaries)
+        if self._inputs.references:
+            self._dates = OtherDates(self._inputs, self._folder, self._report)
+            read["references"] = self._dates.checksum
+        return read
 
     def _gather(self, summaries: Iterable[Summary]) -> dict[str, int]:
-        read = {"pixels": 0, "radar pixels": 0, "mask": 0}
+        read = {"pixels": 0, "radar pixels": 0, "mask pixels": 0}
         height, width = self.info.height, self.info.width
         builder = ContextBuilder(self._generator, height, width, self._folder, masked=self._masked)
         detector = self._detector
@@ -149,12 +159,28 @@ class Clearing:
         done = pixels - sum(tile.inner.height * tile.inner.width for tile in wanted)
         with closing(self._grids()) as grids:
             window = grids.windows()
-            tasks = (TileTask(tile, *window(tile.padded)) for tile in wanted)
+            if self._dates is not None and grids.evidence is not None:
+                self._dates.fit(grids.evidence, grids.factor)
+            tasks = (self._task(tile, *window(tile.padded)) for tile in wanted)
             with closing(self._executor.clear(tasks)) as tiles:
                 for cleared in tiles:
                     yield cleared
                     done += cleared.dn[0].size
                     self._report("clearing", done, pixels)
+
+    def _task(self, tile: Tile, context: NDArray[np.float32], cover: Cover | None) -> TileTask:
+        """What a tile is cleared by, with what other dates say of it."""
+        if self._dates is None or cover is None:
+            return TileTask(tile, context, cover)
+        box = cells_around(tile.inner, (self.info.height, self.info.width), CELL)
+        factor = detector_factor(self.info)
+        evidence = cover.evidence[(..., *cells_of(box.within(tile.padded), factor))]
+        return TileTask(tile, context, cover, self._dates.ground(box, evidence, self._threshold))
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """What was found of each reference, once tiles are cleared."""
+        return [] if self._dates is None else self._dates.verdicts
 
     @torch.inference_mode()
     def _grids(self) -> SceneGrids:

@@ -16,12 +16,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.allocator import give_back_freed_memory
+from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.composition import compose_tile
 from unclouded.clearing.context_builder import cells_of
 from unclouded.clearing.cover import Cover
-from unclouded.clearing.latent_sampling import KnownCover, Sampled, latents, margin_of, sample
+from unclouded.clearing.latent_sampling import KnownCover, Sampled, Transferred, latents, margin_of, sample
 from unclouded.clearing.options import ClearOptions, TileOptions
+from unclouded.clearing.other_dates import TransferredGround
 from unclouded.clearing.scene_reader import SceneReader, Window
 from unclouded.detection.opacity import may_be_covered
 from unclouded.models.generator import CELL, Generator, Observation
@@ -36,11 +38,13 @@ class TileTask(NamedTuple):
         tile: where it lies.
         context: (1, K, h, w) of the cells of `tile.padded`.
         cover: what is known of their cover; None if it is left to the network alone.
+        transferred: what other dates say of the tile and a cell around it, where it may be covered.
     """
 
     tile: Tile
     context: NDArray[np.float32]
     cover: Cover | None
+    transferred: TransferredGround | None = None
 
 
 class NetworkInput(NamedTuple):
@@ -159,8 +163,24 @@ class TilePass:
             torch.tensor(task.cover.fill[(..., *cells_of(place))]),
             None if given is None else F.pad(given.cover, grown),
             None if given is None else F.pad(given.kinds, grown),
+            None if task.transferred is None else self._laid(task.transferred, crop, height, width),
             factor,
         )
+
+    def _laid(self, found: TransferredGround, crop: Tile, height: int, width: int) -> Transferred:
+        """Lay what other dates say of a tile over its crop of `height` x `width` pixels."""
+        bands = [INDEX[band] for band in self._reader.info.bands]
+        ground, rest = torch.zeros(1, len(NAMES), height, width), torch.zeros(3, 1, 1, height, width)
+        ours = crop.padded
+        top, left = max(found.box.row, ours.row), max(found.box.column, ours.column)
+        bottom, right = min(found.box.bottom, ours.bottom), min(found.box.right, ours.right)
+        if top < bottom and left < right:
+            shared = Box(top, left, bottom - top, right - left)
+            here, there = shared.within(ours).slices, shared.within(found.box).slices
+            ground[(0, bands, *here)] = torch.from_numpy(found.reflectance[(slice(None), *there)])
+            for layer, values in zip(rest, (found.error, found.share, found.source + 2.0), strict=True):
+                layer[(0, 0, *here)] = torch.from_numpy(values[there].astype(np.float32))
+        return Transferred(ground, rest[0], rest[1], rest[2])
 
     @torch.inference_mode()
     def _translate(self, batch: Sequence[LoadedTile]) -> list[ClearedTile]:
@@ -197,13 +217,18 @@ def _together(covers: Sequence[KnownCover | None], device: torch.device) -> Know
     if not known:
         return None
 
+    height, width = (side * CELL for side in known[0].fill.shape[2:])
+
     def joined(parts: Sequence[Tensor | None]) -> Tensor | None:
         there = [part for part in parts if part is not None]
         return torch.cat(there).to(device) if there else None
 
     evidence, fill, given, kinds = (joined([cover[number] for cover in known]) for number in range(4))  # type: ignore[misc]
     assert evidence is not None and fill is not None
-    return KnownCover(evidence, fill, given, kinds, known[0].factor)
+    dates = [cover.dates or Transferred.nothing(height, width) for cover in known]
+    dated = Transferred(*(torch.cat(parts).to(device) for parts in zip(*dates, strict=True)))
+    anything = any(cover.dates is not None for cover in known)
+    return KnownCover(evidence, fill, given, kinds, dated if anything else None, known[0].factor)
 
 
 def _continued(evidence: Tensor, height: int, width: int, factor: int) -> Tensor:

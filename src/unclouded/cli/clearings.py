@@ -21,8 +21,9 @@ _NOTHING_CLEAR = 0.99
 class Clearings:
     """Says of every input what became of it, as it becomes known, and counts the failures."""
 
-    def __init__(self, *, as_json: bool, debug: bool) -> None:
-        self._json, self._debug = as_json, debug
+    def __init__(self, *, as_json: bool, debug: bool, masks: bool = False) -> None:
+        """Say it in JSON or in sentences; of `masks`, not of cleared scenes."""
+        self._json, self._debug, self._masks = as_json, debug, masks
         self.failed = 0
 
     def done(self, source: str, cleared: ClearedScene, *, elsewhere: bool = False) -> None:
@@ -36,11 +37,18 @@ class Clearings:
                 "changed": cleared.changed if math.isfinite(cleared.changed) else None,
                 "seconds": round(cleared.seconds, 3),
                 "seconds_network": round(cleared.seconds_network, 3),
+                "sources": dict(cleared.sources),
+                "references": list(cleared.verdicts),
             }
             put(json.dumps(record))
+        elif self._masks:
+            tell(f"{cleared.output}: {cleared.changed:.1%} of the pixels covered, {cleared.seconds:.1f} s")
+            return
         else:
             tell(summary(cleared, elsewhere=elsewhere))
-        if cleared.changed >= _NOTHING_CLEAR:
+        for verdict in cleared.verdicts:
+            say(f"note: {verdict}")
+        if cleared.changed >= _NOTHING_CLEAR and cleared.sources.get("guessed", 1) > 0.5:
             say(
                 f"note: {source}: nearly all of it lies under cloud or shadow; with no clear ground to go by, the "
                 "result is a guess at best: use another day's image, or give --radar"
@@ -56,9 +64,16 @@ class Clearings:
 
 def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
     """Outputs, share of changed pixels and time of an input, in a line."""
-    said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed, {cleared.seconds:.1f} s"
+    said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed"
+    if cleared.sources:
+        said += " (" + ", ".join(f"{share:.1%} {_from(name)}" for name, share in cleared.sources.items()) + ")"
+    said += f", {cleared.seconds:.1f} s"
     # Of work elsewhere, the client knows its own share alone.
     return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"
+
+
+def _from(name: str) -> str:
+    return name if name == "guessed" else f"from {Path(name).name}"
 
 
 def weights_record(name: str, path: Path, purpose: str, header: Header) -> dict[str, Any]:

@@ -64,7 +64,7 @@ CONTRAST_REACH = _CONTRAST_SIDE // 2 + _FRINGE
 _TAINTED, _KEPT = 2, 0.1
 """Of the trust in ground: pixels by which cover is widened, and the share that is kept under it."""
 
-MASK_RIM = 2
+MASK_RIM = 1
 """Pixels by which a user's mask is widened, and then smoothed."""
 
 _VISIBLE, _INFRARED = ("B02", "B03", "B04"), ("B08",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from rasterio.errors import CRSError
 
 from unclouded.errors import InputError
 from unclouded.reading.band_order import check_order
+from unclouded.reading.dates import parse_time
 from unclouded.reading.encoding import Declared, choose_encoding, from_gdal
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.missions import refuse_landsat
@@ -116,6 +118,7 @@ class ArrayScene:
             gdal_offsets=(0.0,) * count,
             tags={},
             notes=(*notes, *more),
+            acquired=_acquired(array),
         )
 
     @property
@@ -343,3 +346,11 @@ def _georeference(array: xr.DataArray) -> tuple[CRS | None, Affine]:
     if crs is None and str(array.dims[1]).lower() in ("lat", "latitude"):
         crs = CRS.from_epsg(4326)
     return crs, transform
+
+
+def _acquired(array: xr.DataArray) -> datetime | None:
+    """When an array was taken, by its coordinate or its attribute of that name."""
+    for name in ("time", "datetime"):
+        if name in array.coords and array.coords[name].size == 1:
+            return parse_time(str(array.coords[name].values.astype("datetime64[s]").item().isoformat()))
+    return parse_time(str(array.attrs.get("datetime", "")))

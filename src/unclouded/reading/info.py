@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from affine import Affine
@@ -31,6 +32,7 @@ class SceneInfo:
         gdal_offsets: GDAL offset of each band for the output, in units of reflectance where the scale is too.
         tags: metadata of the source's file.
         notes: what was assumed or left out, one sentence each, to be said to the user.
+        acquired: when the image was taken, where it says so beside its name and tags; see `reading.dates`.
     """
 
     source: str
@@ -48,3 +50,4 @@ class SceneInfo:
     gdal_offsets: tuple[float, ...]
     tags: dict[str, str]
     notes: tuple[str, ...]
+    acquired: datetime | None = None

@@ -20,6 +20,7 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.reading.band_order import check_order
+from unclouded.reading.dates import parse_time
 from unclouded.reading.encoding import choose_encoding, declared_by
 from unclouded.reading.folder import folder_source
 from unclouded.reading.grid import Resampled, check_grids, pixel_note
@@ -283,6 +284,7 @@ def _describe(
         gdal_offsets=tuple(gdal_offsets),
         tags=tags,
         notes=(*source.notes, *notes, *pixel_note(finest)),
+        acquired=parse_time(source.acquired),
     )
 
 

@@ -31,6 +31,7 @@ class Source:
         order_assumed: whether the layers have no names, and their usual order was taken.
         own_metadata: whether descriptions, scale, offset and tags of the one file are kept as they are.
         notes: what was left out or assumed.
+        acquired: when the image was taken, as a time in ISO 8601.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Source:
     order_assumed: bool = False
     own_metadata: bool = False
     notes: list[str] = field(default_factory=list)
+    acquired: str = ""
 
     @property
     def bands(self) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def item_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
         offsets=None if offset_given else tuple(_offset(name, item, asset) for asset in chosen),
         offsets_in_doubt=True,
         notes=[f"left out: {', '.join(others)}, not of the 13 bands"] if others else [],
+        acquired=str(_properties(item).get("datetime") or ""),
     )
 
 

@@ -30,7 +30,7 @@ _PERCENTILES = (1, 99)
 _GLANCE = 1024
 """Pixels of the longer side at which an image is looked at as a whole."""
 
-_COLOUR_MAPS = dict(zip(QUALITY_BANDS, ("plasma", "viridis"), strict=True))
+_COLOUR_MAPS = dict(zip(QUALITY_BANDS, ("plasma", "viridis", "viridis"), strict=True))
 
 
 @dataclass(frozen=True)

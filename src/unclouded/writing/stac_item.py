@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import re
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from rasterio.warp import transform
 
 from unclouded.bands import BANDS
 from unclouded.files import QUALITY_BANDS, sha256_of
+from unclouded.reading.dates import acquired
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.naming import product_name
 from unclouded.reading.raster import FAULTS, is_remote
 from unclouded.version import __version__
 
@@ -26,15 +25,17 @@ EXTENSIONS = (
     "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
     "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
 )
+
+_LINEAGE = "Clouds and their shadows replaced by generated ground, or that of other dates; other pixels as they were."
+_MASK_LINEAGE = "Clouds, haze and cloud shadows found."
 
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _LAUNCH = datetime(2015, 6, 23, 1, 52, tzinfo=UTC)
 """Of Sentinel-2A: no image is older."""
 _SHA256 = "1220"
 """What a multihash of SHA-256 begins with: its code and its length."""
-_ACQUIRED = re.compile(r"S2[ABC]_MSI(?:L1C|L2A)_(\d{8}T\d{6})")
-_TAGS = ("TIFFTAG_DATETIME", "ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START")
 
 
 def item_path(output: Path) -> Path:
@@ -42,14 +43,23 @@ def item_path(output: Path) -> Path:
     return output.with_suffix(".json")
 
 
-def describe(info: SceneInfo, output: Path, files: Mapping[Path, Path], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a cleared scene as a STAC 1.1 item.
+def describe(
+    info: SceneInfo,
+    output: Path,
+    files: Mapping[Path, Path],
+    settings: Mapping[str, Any],
+    kinds: Sequence[str] = ("cleared", "quality"),
+    classes: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Describe a cleared scene, or its mask, as a STAC 1.1 item.
 
     Args:
         info: of the scene.
         output: where the cleared scene goes; the item lies beside it.
-        files: the finished file of each output, the cleared scene and its quality, whose names are the final ones.
+        files: the finished file of each output, whose names are the final ones.
         settings: weights, samples and the like, which the processing follows from.
+        kinds: what each of the outputs is: "cleared", "quality" or "mask".
+        classes: of a mask, as the classification extension lists them.
 
     Raises:
         FileError: if a file cannot be read.
@@ -71,7 +81,7 @@ def describe(info: SceneInfo, output: Path, files: Mapping[Path, Path], settings
             "processing:level": info.level,
             "processing:datetime": _written(now),
             "processing:software": {"unclouded": __version__},
-            "processing:lineage": "Clouds and their shadows replaced by generated ground; other pixels as they were.",
+            "processing:lineage": _LINEAGE if "cleared" in kinds else _MASK_LINEAGE,
             **{f"unclouded:{name.replace(' ', '_')}": value for name, value in settings.items()},
         },
         "links": [{"rel": "derived_from", "href": link}],
@@ -85,12 +95,14 @@ def describe(info: SceneInfo, output: Path, files: Mapping[Path, Path], settings
                 "file:checksum": _SHA256 + sha256_of(files[final]),
                 "file:size": files[final].stat().st_size,
             }
-            for (name, title, roles, bands), final in zip(_assets(info), files, strict=True)
+            for (name, title, roles, bands), final in zip(_assets(info, kinds, classes), files, strict=True)
         },
     }
 
 
-def _assets(info: SceneInfo) -> list[tuple[str, str, list[str], list[dict[str, Any]]]]:
+def _assets(
+    info: SceneInfo, kinds: Sequence[str], classes: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str, list[str], list[dict[str, Any]]]]:
     by_name = {band.name: band for band in BANDS}
     reflectance = [
         {
@@ -105,10 +117,18 @@ def _assets(info: SceneInfo) -> list[tuple[str, str, list[str], list[dict[str, A
         for name, offset in zip(info.bands, info.encoding.offsets, strict=True)
     ]
     quality = [{"name": name, "data_type": "float32", "nodata": "nan"} for name in QUALITY_BANDS]
-    return [
-        ("cleared", "Reflectance without clouds and shadows", ["data", "reflectance"], reflectance),
-        ("quality", "Opacity of what was replaced, and uncertainty", ["metadata", "cloud", "cloud-shadow"], quality),
-    ]
+    mask = [{"name": "class", "data_type": "uint8", "nodata": 255, "classification:classes": list(classes)}]
+    described = {
+        "cleared": ("cleared", "Reflectance without clouds and shadows", ["data", "reflectance"], reflectance),
+        "quality": (
+            "quality",
+            "Opacity of what was replaced, its uncertainty and where it comes from",
+            ["metadata", "cloud", "cloud-shadow"],
+            quality,
+        ),
+        "mask": ("mask", "Clear, cloud, haze and cloud shadow", ["metadata", "cloud", "cloud-shadow"], mask),
+    }
+    return [described[kind] for kind in kinds]
 
 
 def _nodata(value: float | None) -> float | str | None:
@@ -185,21 +205,15 @@ def _projection(info: SceneInfo) -> dict[str, Any]:
 
 
 def _time(info: SceneInfo, now: datetime) -> dict[str, Any]:
-    """When the image was taken: as the names or the file say, else between the first satellite's launch and now."""
-    found = _ACQUIRED.search(f"{info.source} {info.stem}")
-    if found:
-        return {"datetime": _written(datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC))}
-    for tag in _TAGS:
-        for form in ("%Y:%m:%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ"):
-            try:
-                return {"datetime": _written(datetime.strptime(info.tags.get(tag, ""), form).replace(tzinfo=UTC))}
-            except ValueError:
-                continue
-    if day := product_name(info.stem).date:
-        start = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
-        end = start + timedelta(days=1, seconds=-1)
-        return {"datetime": None, "start_datetime": _written(start), "end_datetime": _written(end)}
-    return {"datetime": None, "start_datetime": _written(_LAUNCH), "end_datetime": _written(now)}
+    """When the image was taken, else between the first satellite's launch and now: the standard asks for something."""
+    time = acquired(info)
+    if time is None:
+        return {"datetime": None, "start_datetime": _written(_LAUNCH), "end_datetime": _written(now)}
+    if time == time.replace(hour=0, minute=0, second=0, microsecond=0):
+        # A day alone.
+        last = time.replace(hour=23, minute=59, second=59)
+        return {"datetime": None, "start_datetime": _written(time), "end_datetime": _written(last)}
+    return {"datetime": _written(time)}
 
 
 def _written(time: datetime) -> str:

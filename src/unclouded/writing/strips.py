@@ -31,21 +31,25 @@ class ClearedTile:
     Attributes:
         box: where it lies in the scene.
         dn: (C, h, w) in the scene's own encoding.
-        quality: (2, h, w) opacity and uncertainty; 0 in a tile that the survey shows clear, NaN where there is no data.
+        quality: (3, h, w) opacity, uncertainty and source; 0 where nothing is replaced, NaN where there is no data.
+        mask: (1, h, w) uint8, the class of each pixel, see `detection.classes`.
         valid: number of pixels that hold data.
         changed: how many of them were changed.
+        written: which of the arrays go to a file of their own each.
     """
 
     box: Box
     dn: NDArray[Any]
     quality: NDArray[np.float32]
+    mask: NDArray[np.uint8]
     valid: int
     changed: int
+    written: tuple[str, ...] = ("dn", "quality")
 
     @property
     def layers(self) -> tuple[NDArray[Any], ...]:
         """What goes to a file of its own each."""
-        return self.dn, self.quality
+        return tuple(getattr(self, name) for name in self.written)
 
 
 class Strips:

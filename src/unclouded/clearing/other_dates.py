@@ -1,0 +1,228 @@
+"""Other dates of the place: where they show the ground, and what they say lies under the cover of the scene.
+
+For each reference the detector runs as it does for the scene, on the scene's grid. Then scene and references are read
+side by side, block by block, for what the transfer is fitted to; see `references`. What a tile is told is computed
+where the outputs are written, so that whoever works on the tiles needs none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unclouded.clearing.background import prefetch
+from unclouded.clearing.context_builder import GridRows
+from unclouded.clearing.cover import CoverDetector, evidence_of
+from unclouded.clearing.grid_file import GridFile, RowBuffer
+from unclouded.clearing.inputs import OpenReference, SceneInputs
+from unclouded.clearing.summaries import blocks_of
+from unclouded.detection.classes import covered
+from unclouded.detection.csmask import readable
+from unclouded.detection.opacity import enlarge, may_be_covered
+from unclouded.progress import Progress
+from unclouded.reading.dates import acquired
+from unclouded.references.statistics import Layout, Reference, block_statistics, merge
+from unclouded.references.transfer import Transfer, fit
+from unclouded.references.verdicts import Verdict, verdicts
+from unclouded.reflectance import to_reflectance
+from unclouded.tiles import Box
+from unclouded.writing.writer import checksum
+
+_HIDDEN = (0.3, 0.6, 0.9)
+"""Probabilities of cloud or shadow from which on a pixel is not taken for ground: the first that leaves some."""
+
+_SOME = 0.05
+"""Share of an image that has to be left."""
+
+
+class TransferredGround(NamedTuple):
+    """What other dates say of a box of the scene.
+
+    Attributes:
+        box: where it lies.
+        reflectance: (C, h, w) of the scene's bands; only where `share` is not 0.
+        error: (h, w) the mean absolute error over the bands that is to be expected.
+        share: (h, w) how much of the ground comes from references, 0 to 1.
+        source: (h, w) the number of the reference that counts most, from 0 on; -1 where `share` is 0.
+    """
+
+    box: Box
+    reflectance: NDArray[np.float32]
+    error: NDArray[np.float32]
+    share: NDArray[np.float32]
+    source: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A reference and where it shows the ground."""
+
+    image: OpenReference
+    evidence: GridRows | None
+    hidden: float
+
+    def read(self, box: Box, factor: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Reflectance (C, h, w) of a box of the scene, and where it shows the ground (h, w)."""
+        values = self.image.read(box.row, box.column, box.height, box.width)
+        clear = np.asarray(np.isfinite(values).all(axis=0))
+        if self.evidence is not None:
+            clear &= ~_hidden(self.evidence, box, factor, self.hidden)
+        return values, clear
+
+
+class OtherDates:
+    """The references of one scene.
+
+    Attributes:
+        checksum: of what the detector saw of all of them.
+        verdicts: what was found of each, once it is fitted.
+    """
+
+    def __init__(self, inputs: SceneInputs, folder: Path | None, report: Progress) -> None:
+        """Look at every reference for cloud and shadow.
+
+        Raises:
+            FileError: if one cannot be read, or the disk does not take what is known of it.
+        """
+        self._inputs, self._folder, self._report = inputs, folder, report
+        self.checksum = 0
+        self.verdicts: list[Verdict] = []
+        self._factor = self._own_factor = 1
+        self._grids: list[GridFile] = []
+        self._shown = [self._look_at(image) for image in inputs.references]
+        self._transfer: Transfer | None = None
+
+    def _look_at(self, image: OpenReference) -> _Shown:
+        info = self._inputs.scene.info
+        if not readable(image.bands):
+            return _Shown(image, None, 1.0)
+        detector = CoverDetector(info, image.bands, image.level)
+        self._factor = detector.factor
+        seen = [image.bands.index(band) for band in detector.bands]
+        reduced = RowBuffer(detector.grid(self._folder))
+        blocks = [tile.inner for tile in blocks_of(info.height, info.width)]
+        pixels = done = 0
+        windows = prefetch(image.read(b.row, b.column, b.height, b.width)[seen] for b in blocks)
+        with closing(windows) as read:
+            for block, window in zip(blocks, read, strict=True):
+                valid = np.asarray(np.isfinite(window).all(axis=0))
+                made = detector.reduce(window, valid)
+                self.checksum = checksum(made, self.checksum)
+                reduced.add(block.row // detector.step, block.column // detector.step, made)
+                pixels, done = info.height * info.width, done + block.height * block.width
+                self._report(f"reading {image.name}", done, pixels)
+        probabilities = detector.detect(reduced.grid, self._folder, self._report)
+        reduced.grid.close()
+        evidence = evidence_of(probabilities, self._folder)
+        probabilities.close()
+        self._grids.append(evidence)
+        return _Shown(image, GridRows(evidence, detector.factor), _probability(evidence))
+
+    def fit(self, evidence: GridFile, factor: int) -> list[Verdict]:
+        """Fit the transfer to all that scene and references show clear, and judge the references.
+
+        Args:
+            evidence: of the scene's cover.
+            factor: pixels along one of its grid.
+
+        Raises:
+            FileError: if a file cannot be read.
+        """
+        info, own = self._inputs.scene.info, GridRows(evidence, factor)
+        self._own_factor = factor
+        probability = _probability(evidence)
+        when = acquired(info)
+        known = [
+            Reference(
+                shown.image.name,
+                shown.image.bands,
+                (shown.image.acquired - when).total_seconds() / 86400 if when and shown.image.acquired else None,
+            )
+            for shown in self._shown
+        ]
+        layout = Layout(info.height, info.width, info.bands, tuple(known))
+        blocks = [tile.inner for tile in blocks_of(info.height, info.width)]
+
+        def read(box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], list[object]]:
+            dn = self._inputs.scene.read(box.row, box.column, box.height, box.width)
+            reflectance, valid = to_reflectance(dn, info.encoding)
+            # Who gives a mask knows better where the scene is clear.
+            masked = self._inputs.mask is not None
+            hidden = self._given(box) if masked else _hidden(own, box, factor, probability)
+            return reflectance, valid & ~hidden, hidden, [shown.read(box, self._factor) for shown in self._shown]
+
+        pieces, done = [], 0
+        with closing(prefetch(read(box) for box in blocks)) as windows:
+            for box, (scene, clear, hidden, others) in zip(blocks, windows, strict=True):
+                images, theirs = zip(*others, strict=True)
+                pieces.append(block_statistics(layout, box.row, box.column, scene, clear, images, theirs, hidden))
+                done += box.height * box.width
+                self._report("comparing dates", done, info.height * info.width)
+        statistics = merge(layout, pieces)
+        self.verdicts = verdicts(statistics)
+        usable = [verdict.reference for verdict in self.verdicts if verdict.usable]
+        self._transfer = fit(statistics, usable) if usable else None
+        return self.verdicts
+
+    def ground(self, box: Box, evidence: NDArray[np.float32], threshold: float) -> TransferredGround | None:
+        """What the references say of the pixels of a box that may be covered; None if that is nothing.
+
+        Args:
+            box: of the scene.
+            evidence: (1, 3, h', w') of its cover, of the cells that it touches, which it starts and ends with.
+            threshold: opacity under which a pixel is kept.
+
+        Raises:
+            FileError: if a reference cannot be read.
+        """
+        if self._transfer is None or not self._transfer.needed:
+            return None
+        found = enlarge(torch.from_numpy(evidence), self._own_factor, 0, 0, box.height, box.width)
+        wanted = np.asarray(may_be_covered(found, threshold)[0].numpy()) | self._given(box)
+        if not wanted.any():
+            return None
+        images: list[NDArray[np.float32] | None] = [None] * len(self._shown)
+        clear: list[NDArray[np.bool_] | None] = [None] * len(self._shown)
+        for number in self._transfer.needed:
+            images[number], clear[number] = self._shown[number].read(box, self._factor)
+        made = self._transfer.predict(box.row, box.column, images, clear, wanted)
+        return TransferredGround(box, made.reflectance, made.error, made.transferred, made.source)
+
+    def _given(self, box: Box) -> NDArray[np.bool_]:
+        """Where the mask that was given covers a box."""
+        mask = self._inputs.mask
+        if mask is None:
+            return np.zeros((box.height, box.width), np.bool_)
+        return covered(mask.read(box.row, box.column, box.height, box.width))
+
+    def close(self) -> None:
+        """Give the disk back."""
+        for grid in self._grids:
+            grid.close()
+
+
+def cells_around(box: Box, scene: Sequence[int], cell: int) -> Box:
+    """A box grown by a cell, to whole cells, as far as a scene of (height, width) goes."""
+    grown = box.grown(cell, Box(0, 0, scene[0], scene[1]))
+    row, column = grown.row // cell * cell, grown.column // cell * cell
+    return Box(row, column, grown.bottom - row, grown.right - column)
+
+
+def _probability(evidence: GridFile) -> float:
+    """From which probability on cloud or shadow is believed to hide the ground of an image."""
+    sums = evidence.channel(0) + evidence.channel(1)
+    return next((limit for limit in _HIDDEN if (sums < limit).mean() >= _SOME), _HIDDEN[-1])
+
+
+def _hidden(evidence: GridRows, box: Box, factor: int, probability: float) -> NDArray[np.bool_]:
+    """Where (h, w) of a box, which starts at whole cells, cloud or shadow hides the ground."""
+    rows = torch.from_numpy(evidence(box)[:, :2].sum(axis=1, keepdims=True))
+    hides: NDArray[np.bool_] = enlarge(rows, factor, 0, 0, box.height, box.width)[0, 0].numpy() > probability
+    return hides

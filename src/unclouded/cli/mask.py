@@ -1,0 +1,59 @@
+"""`unclouded mask`: where cloud, haze and shadow hide the ground of scenes, without clearing them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from unclouded.clearing.options import ClearOptions
+from unclouded.cli.clearings import Clearings
+from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say
+from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
+
+
+def mask(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Whatever `unclouded clear` reads.")],
+    output: Annotated[
+        str, typer.Option(metavar="PATH|DIR", help="GeoTIFF to write for one input; a folder for several.")
+    ],
+    bands: Bands = None,
+    level: LevelGiven = None,
+    scale: Scale = None,
+    offset: Offset = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Opacity from which a pixel is covered.  [default: the weights']")
+    ] = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Write the mask of each scene: 0 clear, 1 thick cloud, 2 thin cloud or haze, 3 shadow, 255 no data.
+
+    It covers what `unclouded clear` would replace.
+    """
+    with faults(debug):
+        from unclouded.clearing.clear import clear_to_file
+        from unclouded.clearing.model import Model
+        from unclouded.clearing.plan import plan
+        from unclouded.reading.reader import ReadOptions
+
+        options = ClearOptions(threshold=threshold, overwrite=overwrite)
+        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        todo = plan(inputs, output, reading, overwrite=overwrite)
+        for note in todo.notes:
+            say(f"note: {note}")
+        masks = Clearings(as_json=False, debug=debug, masks=True)
+        for source, error in todo.failed.items():
+            masks.refuse(source, error)
+        if not todo.outputs:
+            raise typer.Exit(FAILED)
+        loaded = Model.load(options)
+        for source, name in todo.outputs.items():
+            try:
+                with Bar(name.name) as bar, reading.open(source) as scene:
+                    made = clear_to_file(scene, name, loaded, options, progress=bar, mask_alone=True)
+                masks.done(source, made)
+            except Exception as error:
+                masks.refuse(source, error)
+        if masks.failed:
+            raise typer.Exit(FAILED if masks.failed == len(todo.outputs | todo.failed) else SOME_FAILED)

@@ -1,0 +1,64 @@
+"""The error to expect of a prediction, as a function of what is known before the truth is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+_STEPS = 25
+_RIDGE = 3e-2
+_SMALLEST = 1e-4
+
+
+@dataclass(frozen=True)
+class ExpectedError:
+    """log E|e| is linear in features: a regression by maximum likelihood with Laplace errors.
+
+    Attributes:
+        centre, spread: (D,) of the features, which are standardised and cut at 4.
+        weights: (1 + D,), the intercept first.
+    """
+
+    centre: Float32
+    spread: Float32
+    weights: Float32
+
+    @classmethod
+    def fit(cls, features: Float32, error: Float32) -> ExpectedError:
+        """Fit to features (D, n) and absolute errors (n,); minimises the mean of log s + |e| / s (Fisher scoring)."""
+        centre, deviation = features.mean(axis=1), features.std(axis=1) + np.float32(1e-6)
+        z = _design(features, centre, deviation).T.astype(np.float64)
+        e = np.maximum(error.astype(np.float64), _SMALLEST)
+        # A gross error tells of its place no more than a large one.
+        e = np.minimum(e, 20 * np.median(e))
+        w = np.zeros(z.shape[1])
+        w[0] = np.log(e.mean())
+        penalty = _RIDGE * len(z) * np.eye(len(w))
+        penalty[0, 0] = 0
+        hessian = z.T @ z + penalty
+        for _ in range(_STEPS):
+            ratio = np.minimum(e * np.exp(-np.clip(z @ w, -12, 3)), 20)
+            step = np.linalg.solve(hessian, z.T @ (ratio - 1) - penalty @ w)
+            w = w + step / max(1.0, float(np.abs(step).max()))
+            if np.abs(step).max() < 1e-4:
+                break
+        w[0] += np.log((error / np.exp(np.clip(z @ w, -12, 3))).mean())
+        return cls(centre, deviation, w.astype(np.float32))
+
+    def __call__(self, features: Float32) -> Float32:
+        """E|e| (n,) for features (D, n)."""
+        logarithm = np.full(features.shape[1], self.weights[0])
+        for value, centre, spread, weight in zip(features, self.centre, self.spread, self.weights[1:], strict=True):
+            logarithm += np.clip((value - centre) / spread, -4, 4) * weight
+        expected: Float32 = np.exp(np.clip(logarithm, -9, 1))
+        return expected
+
+
+def _design(features: Float32, centre: Float32, deviation: Float32) -> Float32:
+    z = np.clip((features - centre[:, None]) / deviation[:, None], -4, 4)
+    return np.concatenate([np.ones((1, z.shape[1]), np.float32), z])

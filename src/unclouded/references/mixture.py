@@ -1,0 +1,163 @@
+"""Mixing predictions of the same ground by the error to expect of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.references.expected_error import ExpectedError
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+POWERS = (8.0, 3.0)
+_STANDARD_ERRORS = 2.0
+_WITHOUT_SPECTRUM = 2
+_LEAST_SHARE = np.float32(0.02)
+_FLOOR = np.float32(1e-4)
+_TAIL = 0.92
+"""A little above 0.9: clouds are harder than blobs of clear ground."""
+
+
+def clearly_less(error: Float32, other: Float32, group: NDArray[np.intp]) -> bool:
+    """Whether errors (n,) are less than others of the same pixels by more than two standard errors of the difference.
+
+    Args:
+        error: (n,).
+        other: (n,).
+        group: (n,) number of the neighbourhood of each pixel: what lies in one is no independent evidence.
+    """
+    if not len(error):
+        return False
+    _, number, size = np.unique(group, return_inverse=True, return_counts=True)
+    sums = np.bincount(number, (error - other).astype(np.float64))
+    mean = sums.sum() / size.sum()
+    variance = np.square(sums - mean * size).sum() / size.sum() ** 2
+    return bool(mean < -_STANDARD_ERRORS * np.sqrt(variance))
+
+
+def shares(logarithm: Float32, seen: Float32, power: float | None) -> Float32:
+    """Shares (M, n) of predictions, without those too small to count.
+
+    Where a prediction fades, its share goes to those that do not; the fill has what nothing else shows. Clouds lie
+    where they lie, over ground unlike the clear ground too, which only references can know: what blobs of clear ground
+    say for the fill is no reason to mix it in.
+
+    Args:
+        logarithm: (M, n) of the expected errors; the first is the fill from the scene alone.
+        seen: (M, n) 0 where a prediction's references do not show the pixel, up to 1; 1 for the fill.
+        power: shares go with the inverse expected error to it; None gives all to the first of those that show it.
+    """
+    first = _sharp(logarithm, seen > 0, power)
+    left = (first * (1 - seen)).sum(axis=0)
+    if not left.any():
+        return first
+    together: Float32 = first * seen + left * _sharp(logarithm, seen >= 1, power)
+    return together
+
+
+def _sharp(logarithm: Float32, visible: Mask, power: float | None) -> Float32:
+    usable = visible.copy()
+    usable[0] = ~visible[1:].any(axis=0)
+    if power is None:
+        taken = np.logical_or.accumulate(usable, axis=0)
+        usable[1:] &= ~taken[:-1]
+        return usable.astype(np.float32)
+    least = np.where(usable, logarithm, np.float32(np.inf)).min(axis=0)
+    weight = usable * np.exp(np.float32(-power) * np.maximum(logarithm - least, np.float32(0)))
+    weight = np.maximum(weight / weight.sum(axis=0) - _LEAST_SHARE, 0)
+    total: Float32 = weight / weight.sum(axis=0)
+    return total
+
+
+def weigh(ground: Float32, share: Float32) -> Float32:
+    """The mixture (C, n) of predictions (M, C, n) in shares (M, n)."""
+    mixed: Float32 = sum((g * s for g, s in zip(ground, share, strict=True)), np.zeros_like(ground[0]))
+    return mixed
+
+
+def clues(logarithm: Float32, share: Float32, filled: Float32, mixed: Float32) -> Float32:
+    """(2 + C, n) what the error of a mixture is told from: errors to expect, departure from the fill, its spectrum.
+
+    Args:
+        logarithm: (M, n) of the expected errors.
+        share: (M, n).
+        filled: (C, n) the fill from the scene alone.
+        mixed: (C, n).
+    """
+    apart = np.log(abs(filled - mixed).mean(axis=0) + _FLOOR)
+    together: Float32 = np.concatenate([(logarithm * share).sum(axis=0)[None], apart[None], mixed])
+    return together
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How predictions are judged and mixed.
+
+    Lists have one entry for each: the fill from the scene alone, then the others, the most trusted first.
+
+    Attributes:
+        alone: error to expect, from the distance to what is known and the size of residuals there.
+        power: of `shares`.
+        mixture: error to expect of the mixture, from `clues` or the first few of them.
+        interval: half the width of the 90 % interval of a band, in expected errors.
+    """
+
+    alone: list[ExpectedError]
+    power: float | None
+    mixture: ExpectedError
+    interval: float
+
+    @classmethod
+    def fit(
+        cls, ground: Float32, fields: list[Float32], seen: Mask, truth: Float32, group: NDArray[np.intp]
+    ) -> Judgement:
+        """Fit to predictions of ground that is known.
+
+        Args:
+            ground: (M, C, n).
+            fields: (2, n) of each: logs of distance and size of residual.
+            seen: (M, n) where a prediction's references show the pixel.
+            truth: (C, n).
+            group: (n,) as of `clearly_less`.
+        """
+        error = abs(ground - truth).mean(axis=1)
+        alone = [ExpectedError.fit(f[:, s], e[s]) for f, s, e in zip(fields, seen, error, strict=True)]
+        logarithm = np.stack([np.log(a(f)) for a, f in zip(alone, fields, strict=True)])
+        weights = seen.astype(np.float32)
+        powers: tuple[float | None, ...] = (None, *POWERS) if len(ground) > 2 else (None,)
+        made = {p: weigh(ground, shares(logarithm, weights, p)) for p in powers}
+        errors = {p: abs(m - truth).mean(axis=0) for p, m in made.items()}
+        power = powers[0]
+        for other in powers[1:]:
+            if clearly_less(errors[other], errors[power], group):
+                power = other
+        table = clues(logarithm, shares(logarithm, weights, power), ground[0], made[power])
+        if not _spectrum_tells(table, errors[power], group):
+            table = table[:_WITHOUT_SPECTRUM]
+        mixture = ExpectedError.fit(table, errors[power])
+        interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
+        return cls(alone, power, mixture, interval)
+
+    def expected(self, table: Float32) -> Float32:
+        """The error to expect (n,) of the mixture, from its `clues`."""
+        return self.mixture(table[: len(self.mixture.centre)])
+
+
+def _spectrum_tells(table: Float32, error: Float32, group: NDArray[np.intp]) -> bool:
+    """Whether errors are clearly likelier if the spectrum counts, each half of the neighbourhoods told from the other.
+
+    Where few are at hand, what a spectrum seems to say of the error is chance.
+    """
+    half = np.unique(group, return_inverse=True)[1] % 2 == 0
+    if half.all():
+        return False
+    unlikely = np.empty((2, len(error)), np.float32)
+    for row, used in zip(unlikely, (table, table[:_WITHOUT_SPECTRUM]), strict=True):
+        for told in (half, ~half):
+            expected = ExpectedError.fit(used[:, told], error[told])(used[:, ~told])
+            row[~told] = np.log(expected) + error[~told] / expected
+    return clearly_less(unlikely[0], unlikely[1], group)

@@ -1,0 +1,229 @@
+"""What one pass over a scene and its references leaves in memory: means of cells, and a sample of clear pixels.
+
+Everything that is fitted later is fitted to these two. They come in pieces, one for each block of the scene, so that
+blocks can be read anywhere and in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+BLOCK = 1024
+"""Pixels on a side of the blocks of the first pass; every size of cell divides it."""
+_CELLS = ((512, 2), (2048, 4), (6144, 8))
+_LARGEST_CELL = 16
+_SAMPLE = 50_000
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is known of a reference before it is read.
+
+    Attributes:
+        name: how messages call it.
+        bands: names of its bands, in the order of its arrays.
+        days: from the scene to the reference, negative before; None if a date is not known.
+    """
+
+    name: str
+    bands: tuple[str, ...]
+    days: float | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The grid of a scene, its bands and its references.
+
+    Attributes:
+        height, width: of the scene in pixels.
+        bands: names of the scene's bands.
+        references: in the order in which their arrays are given.
+    """
+
+    height: int
+    width: int
+    bands: tuple[str, ...]
+    references: tuple[Reference, ...]
+
+    @property
+    def cell(self) -> int:
+        """Pixels on a side of the cells: 8, in small scenes fewer, in the largest 16, which bounds memory."""
+        side = (self.height * self.width) ** 0.5
+        return next((cell for most, cell in _CELLS if side <= most), _LARGEST_CELL)
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of the grid of cells."""
+        return -(-self.height // self.cell), -(-self.width // self.cell)
+
+    @property
+    def stride(self) -> int:
+        """Pixels between neighbours in the sample."""
+        return max(1, int(np.ceil((self.height * self.width / _SAMPLE) ** 0.5)))
+
+    def channels(self, reference: int) -> slice:
+        """Where the bands of a reference lie among all channels: the scene's first, then those of each reference."""
+        start = len(self.bands) + sum(len(r.bands) for r in self.references[:reference])
+        return slice(start, start + len(self.references[reference].bands))
+
+    @property
+    def channel_count(self) -> int:
+        """All bands of the scene and the references."""
+        return len(self.bands) + sum(len(r.bands) for r in self.references)
+
+
+@dataclass(frozen=True)
+class BlockStatistics:
+    """What is kept of a block of the scene.
+
+    Attributes:
+        row, column: of the block's first cell.
+        clear: (h, w) pixels of each cell that the scene shows clear.
+        means: (channels, h, w) over those pixels.
+        agree: (K, h, w) whether the reference is clear at all of those pixels.
+        seen: (K, h, w) share of all pixels of the cell at which the reference is clear.
+        covered: (h, w) share of the cell's pixels that the scene does not show.
+        samples: (n, channels) clear pixels of the scene.
+        position: (n, 2) row and column of the samples.
+        sample_seen: (n, K) where the reference is clear too.
+    """
+
+    row: int
+    column: int
+    clear: Float32
+    means: Float32
+    agree: Mask
+    seen: Float32
+    covered: Float32
+    samples: Float32
+    position: NDArray[np.int32]
+    sample_seen: Mask
+
+
+def block_statistics(
+    layout: Layout,
+    row: int,
+    column: int,
+    scene: Float32,
+    clear: Mask,
+    references: Sequence[Float32],
+    references_clear: Sequence[Mask],
+    fill: Mask | None = None,
+) -> BlockStatistics:
+    """Take from a block what the fit needs.
+
+    Args:
+        layout: of the whole scene.
+        row: of the block's first pixel, a multiple of `BLOCK`.
+        column: of the block's first pixel, a multiple of `BLOCK`.
+        scene: (C, h, w) reflectance.
+        clear: (h, w) where the scene shows the ground: neither cloud nor shadow nor without data.
+        references: reflectance (C_k, h, w) of each, on the scene's grid.
+        references_clear: (h, w) of each, likewise; false outside the reference.
+        fill: (h, w) pixels that will be asked for; those that are not clear, if None.
+    """
+    cell = layout.cell
+    seen = np.zeros((len(references), *clear.shape), np.bool_)
+    for shown, image, where in zip(seen, references, references_clear, strict=True):
+        np.copyto(shown, where)
+        for band in image:
+            shown &= np.isfinite(band)
+    pixels = _cell_sums(np.ones(clear.shape, np.bool_), cell)
+    count = _cell_sums(clear, cell)
+    weights = [clear, *(clear & shown for shown in seen)]
+    owners = [0] * len(scene) + [k + 1 for k, image in enumerate(references) for _ in image]
+    everything = [band for image in (scene, *references) for band in image]
+    # Where a reference shows only part of a cell's clear pixels, its mean is not that of the scene's: `agree` says so.
+    means = np.stack([_cell_sums(b, cell, weights[k]) for b, k in zip(everything, owners, strict=True)])
+    means /= np.maximum(count, 1)
+
+    first = -row % layout.stride, -column % layout.stride
+    rows, columns = np.nonzero(clear[first[0] :: layout.stride, first[1] :: layout.stride])
+    rows, columns = first[0] + layout.stride * rows, first[1] + layout.stride * columns
+    samples = np.stack([band[rows, columns] for band in everything], axis=1).astype(np.float32, copy=False)
+    for k, shown in enumerate(seen):
+        samples[~shown[rows, columns], layout.channels(k)] = 0
+    return BlockStatistics(
+        row // cell,
+        column // cell,
+        count,
+        means,
+        _each_cell_sums([clear & shown for shown in seen], count, cell) == count,
+        _each_cell_sums(seen, count, cell) / pixels,
+        _cell_sums(~clear if fill is None else fill, cell) / pixels,
+        samples,
+        np.stack([rows + row, columns + column], axis=1).astype(np.int32),
+        seen[:, rows, columns].T.copy(),
+    )
+
+
+def _each_cell_sums(values: Iterable[Mask], like: Float32, cell: int) -> Float32:
+    return np.array([_cell_sums(v, cell) for v in values], np.float32).reshape(-1, *like.shape)
+
+
+def _cell_sums(values: NDArray[np.generic], cell: int, where: Mask | None = None) -> Float32:
+    """Sums (ceil(h / cell), ceil(w / cell)) over cells of values (h, w), of those alone that `where` says."""
+    height, width = values.shape
+    counted = values.view(np.uint8) if values.dtype == np.bool_ else values
+    if where is not None:
+        counted = np.where(where, counted, np.float32(0))
+    kind = np.uint8 if values.dtype == np.bool_ else np.float32
+    whole = height - height % cell
+    rows = [counted[:whole].reshape(-1, cell, width).sum(axis=1, dtype=kind)]
+    if whole < height:
+        rows.append(counted[whole:].sum(axis=0, dtype=kind)[None])
+    sums: Float32 = np.add.reduceat(np.concatenate(rows), np.arange(0, width, cell), axis=1, dtype=np.float32)
+    return sums
+
+
+@dataclass(frozen=True)
+class SceneStatistics:
+    """`BlockStatistics` of all blocks as one: grids over the whole scene, samples in the order of the blocks."""
+
+    layout: Layout
+    clear: Float32
+    means: Float32
+    agree: Mask
+    seen: Float32
+    covered: Float32
+    samples: Float32
+    position: NDArray[np.int32]
+    sample_seen: Mask
+
+
+def merge(layout: Layout, blocks: Iterable[BlockStatistics]) -> SceneStatistics:
+    """Put the blocks together; they may come in any order, the answer is the same."""
+    height, width = layout.cells
+    count = len(layout.references)
+    clear = np.zeros((height, width), np.float32)
+    means = np.zeros((layout.channel_count, height, width), np.float32)
+    agree = np.zeros((count, height, width), np.bool_)
+    seen = np.zeros((count, height, width), np.float32)
+    covered = np.zeros((height, width), np.float32)
+    sampled: dict[tuple[int, int], BlockStatistics] = {}
+    for block in blocks:
+        here = np.s_[
+            ..., block.row : block.row + block.clear.shape[0], block.column : block.column + block.clear.shape[1]
+        ]
+        clear[here], means[here], agree[here] = block.clear, block.means, block.agree
+        seen[here], covered[here] = block.seen, block.covered
+        sampled[block.row, block.column] = block
+    ordered = [sampled[key] for key in sorted(sampled)]
+    return SceneStatistics(
+        layout,
+        clear,
+        means,
+        agree,
+        seen,
+        covered,
+        np.concatenate([b.samples for b in ordered]),
+        np.concatenate([b.position for b in ordered]),
+        np.concatenate([b.sample_seen for b in ordered]),
+    )

@@ -1,0 +1,273 @@
+"""Ground under cloud from other dates of the place: fitted in the scene, judged in the scene.
+
+For each set of references that shows covered ground, `model.Fit` predicts the scene's bands; the empty set is the fill
+from the scene alone. Blobs of clear cells, left out, say which references help, what error to expect of each
+prediction, how to mix them, and what error to expect of the mixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.references.expected_error import ExpectedError
+from unclouded.references.local_ridge import predict_square
+from unclouded.references.mixture import Judgement, clues, shares
+from unclouded.references.model import finest_lattice
+from unclouded.references.statistics import Layout, SceneStatistics
+from unclouded.references.trials import (
+    LEAST_SAMPLES,
+    Trial,
+    Trials,
+    attempt,
+    helps,
+    order_of_trust,
+    preselect,
+    ratio_to_fill,
+    sets_together,
+)
+
+Float32 = NDArray[np.float32]
+Float16 = NDArray[np.float16]
+Mask = NDArray[np.bool_]
+
+MOST_MODELS = 10
+CHUNK = 64
+"""Pixels on a side of the squares in which pixels are predicted; they lie on the scene's grid, not the window's."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted prediction from one set of references.
+
+    Attributes:
+        references: which; empty for the fill from the scene alone.
+        columns: their bands among all channels.
+        coefficients: (rows, columns, 1 + P, C) at the nodes of the lattice, one node if they are the same everywhere.
+        fields: (C + 1, h, w) on the grid of cells: residual, and log of the error to expect.
+        seen: (h, w) share of each cell that the references show.
+        loss: mean absolute error of the blobs.
+    """
+
+    references: tuple[int, ...]
+    columns: list[int]
+    coefficients: Float32
+    fields: Float16
+    seen: Float16
+    loss: float
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Predicted ground of a window.
+
+    Attributes:
+        reflectance: (C, h, w); 0 where none was asked for.
+        error: (h, w) the mean absolute error over the bands that is to be expected.
+        source: (h, w) -1 where none was asked for or the fill from the scene alone weighs most, else the reference.
+        transferred: (h, w) the share that references have in it, 0 to 1.
+    """
+
+    reflectance: Float32
+    error: Float32
+    source: NDArray[np.int16]
+    transferred: Float32
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The fitted scene: everything that pass 2 needs besides the references' own pixels.
+
+    Attributes:
+        layout: of the scene.
+        models: the fill from the scene alone, then those from sets of references, the most trusted first.
+        judgement: how they are mixed.
+    """
+
+    layout: Layout
+    models: list[Model]
+    judgement: Judgement
+
+    @property
+    def needed(self) -> list[int]:
+        """The references that any prediction is made from."""
+        return sorted({k for model in self.models for k in model.references})
+
+    @property
+    def interval(self) -> float:
+        """Half the width of the 90 % interval of a band of a pixel, as a multiple of `Ground.error`."""
+        return self.judgement.interval
+
+    def predict(
+        self,
+        row: int,
+        column: int,
+        references: Sequence[Float32 | None],
+        references_clear: Sequence[Mask | None],
+        wanted: Mask,
+    ) -> Ground:
+        """Predict the pixels of a window that are wanted; each is the same however windows are cut.
+
+        Args:
+            row: of the window's first pixel.
+            column: of the window's first pixel.
+            references: reflectance (C_k, h, w) of each, as in the first pass; those not in `needed` are not read.
+            references_clear: (h, w) of each.
+            wanted: (h, w) pixels to predict.
+        """
+        bands, (height, width) = len(self.layout.bands), wanted.shape
+        out = Ground(
+            np.zeros((bands, height, width), np.float32),
+            np.zeros((height, width), np.float32),
+            np.full((height, width), -1, np.int16),
+            np.zeros((height, width), np.float32),
+        )
+        for top in range(row - row % CHUNK, row + height, CHUNK):
+            for left in range(column - column % CHUNK, column + width, CHUNK):
+                rows = slice(max(top - row, 0), min(top + CHUNK - row, height))
+                columns = slice(max(left - column, 0), min(left + CHUNK - column, width))
+                if wanted[rows, columns].any():
+                    self._predict_chunk(
+                        top, left, row, column, (rows, columns), references, references_clear, wanted, out
+                    )
+        return out
+
+    def _predict_chunk(
+        self,
+        top: int,
+        left: int,
+        row: int,
+        column: int,
+        part: tuple[slice, slice],
+        references: Sequence[Float32 | None],
+        references_clear: Sequence[Mask | None],
+        wanted: Mask,
+        out: Ground,
+    ) -> None:
+        """One square of `CHUNK` pixels, always computed whole and with the same shapes, so that sums round alike."""
+        rows, columns = part
+        inside = np.s_[
+            rows.start + row - top : rows.stop + row - top, columns.start + column - left : columns.stop + column - left
+        ]
+        square, cell, bands = (CHUNK, CHUNK), self.layout.cell, len(self.layout.bands)
+        pixels = np.zeros((self.layout.channel_count, *square), np.float32)
+        visible = np.zeros((len(references), *square), np.bool_)
+        for k in self.needed:
+            image, shown = references[k], references_clear[k]
+            if image is None or shown is None:
+                raise ValueError(f"reference {k} is among those needed, {self.needed}, and was not given")
+            there = shown[rows, columns] & np.isfinite(image[:, rows, columns]).all(axis=0)
+            visible[(k, *inside)] = there
+            pixels[(self.layout.channels(k), *inside)] = np.where(there, image[:, rows, columns], np.float32(0))
+        seen = np.ones((len(self.models), *square), np.float32)
+        logarithm = np.empty_like(seen)
+        for m, model in enumerate(self.models):
+            both = np.stack([model.fields[-1], model.seen]) if model.references else model.fields[-1:]
+            maps = _enlarge(both, top, left, cell)
+            logarithm[m] = maps[0]
+            if model.references:
+                # The share fades towards the rim of what references show, so that no border of theirs is seen.
+                fade = np.clip(2 * maps[1] - 1, np.float32(0.02), 1)
+                seen[m] = fade * visible[list(model.references)].all(axis=0)
+        judgement = self.judgement
+        share = shares(logarithm, seen, judgement.power)
+        take = wanted[rows, columns]
+        lattice = finest_lattice(self.layout.height, self.layout.width)
+        filled = _enlarge(self.models[0].fields[:bands], top, left, cell)
+        filled += self.models[0].coefficients[0, 0, 0][:, None, None]
+        mixed = filled * share[0]
+        for model, weight in zip(self.models[1:], share[1:], strict=True):
+            if weight[inside][take].any():
+                made = predict_square(lattice, top, left, 1, pixels[model.columns], model.coefficients)
+                made += _enlarge(model.fields[:bands], top, left, cell)
+                made *= weight
+                mixed += made
+        flat = (a.reshape(len(a), -1) for a in (logarithm, share, filled, mixed))
+        error = judgement.expected(clues(*flat)).reshape(square)
+        owner = np.array([self._owner(model) for model in self.models], np.int16)
+        for target, values in (
+            (out.reflectance, mixed),
+            (out.error, error),
+            (out.source, owner[share.argmax(axis=0)]),
+            (out.transferred, 1 - share[0]),
+        ):
+            target[..., rows, columns] = np.where(take, values[(..., *inside)], target[..., rows, columns])
+
+    def _owner(self, model: Model) -> int:
+        """The reference that a model's ground is said to be from: of several the one nearest in time."""
+        if not model.references:
+            return -1
+        days = [self.layout.references[k].days for k in model.references]
+        return min(
+            zip(model.references, days, strict=True), key=lambda p: (abs(p[1]) if p[1] is not None else 1e9, p[0])
+        )[0]
+
+
+def _enlarge(fields: Float16, top: int, left: int, cell: int) -> Float32:
+    """Fields (F, h, w) on the grid of cells at the pixels (F, CHUNK, CHUNK) of a square, bilinear."""
+    size = CHUNK // cell + 2
+    near: list[NDArray[np.intp]] = []
+    for axis, start in ((1, top), (2, left)):
+        near.append(np.clip(np.arange(size) + start // cell - 1, 0, fields.shape[axis] - 1))
+    answer = fields[:, near[0][:, None], near[1]].astype(np.float32)
+    where = (np.arange(CHUNK) + 0.5) / cell + 0.5
+    hat: Float32 = np.maximum(0, 1 - abs(where[:, None] - np.arange(size))).astype(np.float32)
+    enlarged: Float32 = np.asarray(hat @ answer @ hat.T, np.float32)
+    return enlarged
+
+
+def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
+    """Fit everything; `usable` are the references that `verdicts` accepts.
+
+    Raises:
+        ValueError: if the scene shows too little ground to learn from.
+    """
+    if len(statistics.samples) < LEAST_SAMPLES:
+        raise ValueError(f"{len(statistics.samples)} clear pixels sampled in the scene; {LEAST_SAMPLES} are needed")
+    trials = Trials.draw(statistics)
+    fill = attempt(statistics, trials, ())
+    assert fill is not None
+    tried: dict[tuple[int, ...], Trial] = {}
+
+    def add(references: tuple[int, ...]) -> None:
+        made = attempt(statistics, trials, references) if references not in tried else None
+        if made is not None:
+            tried[references] = made
+
+    for k in preselect(statistics, trials, usable):
+        add((k,))
+    alone = sorted((k for (k,) in tried), key=lambda k: ratio_to_fill(tried[k,], fill))
+    good = [k for k in alone if helps(tried[k,], fill)]
+    for some in (alone, good) if good else ():
+        for together in sets_together(statistics, some)[: (MOST_MODELS - 1 - len(alone)) // 2]:
+            add(together)
+    order = order_of_trust([t for t in tried.values() if helps(t, fill)], fill, trials)
+    chosen = [fill, *order]
+    judgement = Judgement.fit(
+        np.stack([t.ground for t in chosen]),
+        [t.field for t in chosen],
+        np.stack([t.seen for t in chosen]),
+        trials.truth,
+        trials.group,
+    )
+    models = [_finish(t, error) for t, error in zip(chosen, judgement.alone, strict=True)]
+    return Transfer(statistics.layout, models, judgement)
+
+
+def _finish(trial: Trial, error: ExpectedError) -> Model:
+    fit, statistics = trial.fit, trial.fit.statistics
+    coefficients = fit.coefficients(None, trial.local)
+    fields = fit.fields(coefficients, None)
+    logarithm = np.log(error(fields[-2:].reshape(2, -1))).reshape(1, *fields.shape[1:])
+    seen = statistics.seen[list(fit.references)].min(axis=0, initial=1)
+    return Model(
+        fit.references,
+        fit.columns,
+        coefficients,
+        np.concatenate([fields[:-2], logarithm]).astype(np.float16),
+        seen.astype(np.float16),
+        trial.loss,
+    )

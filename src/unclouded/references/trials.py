@@ -1,0 +1,181 @@
+"""Predictions of ground that is known: of blobs of clear cells, each left out of the fit in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.references.holdout import blobs
+from unclouded.references.mixture import clearly_less
+from unclouded.references.model import Fit, at_positions
+from unclouded.references.statistics import SceneStatistics
+
+Float32 = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+FOLDS = 4
+FOLD_SAMPLE = 6_000
+LEAST_SAMPLES = 50
+MOST_REFERENCES = 6
+MOST_TOGETHER = 4
+_NEIGHBOURHOODS = 6
+_BETTER = 0.985
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The blobs of a scene, and the samples in them.
+
+    Attributes:
+        folds: (h, w) cells of each.
+        samples: numbers of the samples in each.
+        truth: (C, n) of all those samples, one fold after the other.
+        seen: (K, n) which references show them.
+        group: (n,) number of the fold and part of the scene of each, as of `clearly_less`.
+    """
+
+    folds: list[Mask]
+    samples: list[NDArray[np.intp]]
+    truth: Float32
+    seen: Mask
+    group: NDArray[np.intp]
+
+    @classmethod
+    def draw(cls, statistics: SceneStatistics) -> Trials:
+        """Draw blobs like the clouds that are there."""
+        layout = statistics.layout
+        folds = list(blobs(statistics.clear > 0, statistics.covered > 0.5, FOLDS))
+        row, column = (statistics.position // layout.cell).T
+        samples = []
+        for held in folds:
+            inside = np.flatnonzero(held[row, column])
+            samples.append(inside[:: max(1, -(-len(inside) // FOLD_SAMPLE))])
+        every = np.concatenate(samples)
+        part = statistics.position[every] * _NEIGHBOURHOODS // np.array([layout.height, layout.width])
+        fold = np.repeat(np.arange(FOLDS), [len(s) for s in samples])
+        group = (fold * _NEIGHBOURHOODS + part[:, 0]) * _NEIGHBOURHOODS + part[:, 1]
+        truth = statistics.samples[every][:, : len(layout.bands)].T.copy()
+        return cls(folds, samples, truth, statistics.sample_seen[every].T.copy(), group.astype(np.intp))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one set of references says of the left out samples.
+
+    Attributes:
+        fit: of the set.
+        local: whether its coefficients vary over the scene.
+        ground: (C, n) predictions.
+        field: (2, n) logs of the distance and of the size of the residual, see `Fit.fields`.
+        seen: (n,) where all of the set show the sample.
+        error: (n,) mean over the bands.
+    """
+
+    fit: Fit
+    local: bool
+    ground: Float32
+    field: Float32
+    seen: Mask
+    error: Float32
+
+    @property
+    def loss(self) -> float:
+        """Mean absolute error of what was left out and seen."""
+        return float(self.error[self.seen].mean()) if self.seen.any() else np.inf
+
+
+def attempt(statistics: SceneStatistics, trials: Trials, references: tuple[int, ...]) -> Trial | None:
+    """Try a set of references: one regression for the scene, or a local one if that is clearly better; None if few.
+
+    The plain choice is the default, so that a scene with few clear pixels, whose blobs say little, is left with it.
+    """
+    fit = Fit(statistics, references)
+    if len(fit.usable) < LEAST_SAMPLES + 2 * fit.x.shape[1]:
+        return None
+    plain = _try(fit, trials, local=False)
+    if references and max(fit.lattice.shape) > 2:
+        local = _try(fit, trials, local=True)
+        if clearly_less(local.error[plain.seen], plain.error[plain.seen], trials.group[plain.seen]):
+            return local
+    return plain
+
+
+def _try(fit: Fit, trials: Trials, local: bool) -> Trial:
+    layout, position = fit.statistics.layout, fit.statistics.position
+    grounds, fields = [], []
+    for held, samples in zip(trials.folds, trials.samples, strict=True):
+        coefficients = fit.coefficients(held, local)
+        here = at_positions(fit.fields(coefficients, held), position[samples], layout.cell)
+        grounds.append((fit.at(samples, coefficients) + here[:, :-2]).T)
+        fields.append(here[:, -2:].T)
+    ground = np.concatenate(grounds, axis=1)
+    seen: Mask = np.asarray(trials.seen[list(fit.references)].all(axis=0))
+    return Trial(fit, local, ground, np.concatenate(fields, axis=1), seen, abs(ground - trials.truth).mean(axis=0))
+
+
+def ratio_to_fill(trial: Trial, fill: Trial) -> float:
+    """Mean ratio of errors, those of the set to those of the fill from the scene alone; geometric, for gross errors."""
+    if not trial.seen.any():
+        return np.inf
+    mine, other = (np.log(t.error[trial.seen] + np.float32(1e-3)) for t in (trial, fill))
+    return float(np.exp((mine - other).mean()))
+
+
+def helps(trial: Trial, fill: Trial) -> bool:
+    """Whether a set of references predicts what was left out any better than the fill from the scene alone."""
+    return ratio_to_fill(trial, fill) < _BETTER
+
+
+def order_of_trust(good: list[Trial], fill: Trial, trials: Trials) -> list[Trial]:
+    """Sets of most references first, as regression on all of them is the default; but one that is clearly better."""
+    order = sorted(good, key=lambda t: (-len(t.fit.references), ratio_to_fill(t, fill)))
+    for trial in order[1:].copy():
+        both = trial.seen & order[0].seen
+        if clearly_less(trial.error[both], order[0].error[both], trials.group[both]):
+            order.remove(trial)
+            order.insert(0, trial)
+    return order
+
+
+def preselect(statistics: SceneStatistics, trials: Trials, usable: Sequence[int]) -> list[int]:
+    """At most `MOST_REFERENCES`: those that show most covered cells, predict best by one plain fit, are nearest."""
+    if len(usable) <= MOST_REFERENCES:
+        return list(usable)
+    covered = statistics.covered > 0
+
+    def key(k: int) -> tuple[float, float, float, int]:
+        share = float(statistics.seen[k][covered].mean()) if covered.any() else 1.0
+        days = statistics.layout.references[k].days
+        return -round(4 * share) / 4, _plain_error(statistics, trials, k), abs(days) if days is not None else 1e9, k
+
+    return sorted(sorted(usable, key=key)[:MOST_REFERENCES])
+
+
+def _plain_error(statistics: SceneStatistics, trials: Trials, k: int) -> float:
+    """Error of a regression in the first blob, in those of the mean, to two digits."""
+    fit = Fit(statistics, (k,))
+    samples = trials.samples[0][statistics.sample_seen[trials.samples[0], k]]
+    if len(fit.usable) < LEAST_SAMPLES + 2 * fit.x.shape[1] or not len(samples):
+        return np.inf
+    truth = statistics.samples[samples][:, : len(statistics.layout.bands)]
+    made = fit.at(samples, fit.coefficients(trials.folds[0], local=False))
+    mean = abs(truth - fit.y.mean(axis=0)).mean()
+    return round(float(abs(made - truth).mean() / max(mean, 1e-6)), 2)
+
+
+def sets_together(statistics: SceneStatistics, best: Sequence[int]) -> list[tuple[int, ...]]:
+    """Sets of several references, of the first `MOST_TOGETHER`, that together show covered cells: the largest first."""
+    covered = statistics.covered > 0
+    best = best[:MOST_TOGETHER]
+    code = np.zeros(int(covered.sum()), np.int64)
+    for i, k in enumerate(best):
+        code |= (statistics.seen[k][covered] > 0.5).astype(np.int64) << i
+    counts: dict[tuple[int, ...], int] = {}
+    for value, count in zip(*np.unique(code, return_counts=True), strict=True):
+        together = tuple(sorted(k for i, k in enumerate(best) if value >> i & 1))
+        if len(together) > 1 and count > 0.005 * covered.sum():
+            counts[together] = int(count)
+    return sorted(counts, key=lambda s: (-counts[s], s))

@@ -1,0 +1,102 @@
+"""What is wrong with a reference, told from what the scene and it both show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.references.statistics import SceneStatistics
+
+_LEAST_PIXELS = 50
+_SAME = 0.0008
+_OFFSET = 0.1
+_OFFSET_TOLERANCE = 0.03
+_RESEMBLES = 0.03
+_COMMON = (0.02, 0.98)
+_STRETCHES = 60
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a reference is used.
+
+    Attributes:
+        reference: its number.
+        usable: whether `transfer.fit` is to be given it.
+        fault: None, or "identical", "duplicate", "cloudy", "not common", "elsewhere" (not usable), "offset" (usable).
+        reason: one line for people; empty without a fault.
+    """
+
+    reference: int
+    usable: bool
+    fault: str | None = None
+    reason: str = ""
+
+
+def verdicts(statistics: SceneStatistics) -> list[Verdict]:
+    """Judge every reference of a scene."""
+    return [_verdict(statistics, k) for k in range(len(statistics.layout.references))]
+
+
+def _verdict(statistics: SceneStatistics, k: int) -> Verdict:
+    layout = statistics.layout
+    name = layout.references[k].name
+    if not (statistics.seen[k] > 0).any():
+        return Verdict(k, False, "cloudy", f"{name}: shows no ground within the scene: cloud, no data, or outside it")
+    both = statistics.sample_seen[:, k]
+    if both.sum() < _LEAST_PIXELS:
+        return Verdict(
+            k, False, "not common", f"{name}: {int(both.sum())} sampled pixels are clear in it and the scene"
+        )
+    theirs = statistics.samples[both][:, layout.channels(k)].astype(np.float64)
+    ours = statistics.samples[both][:, : len(layout.bands)].astype(np.float64)
+    for other in range(k):
+        if layout.references[other].bands == layout.references[k].bands:
+            pair = statistics.sample_seen[:, other] & both
+            rows = statistics.samples[pair]
+            if pair.any() and _apart(rows[:, layout.channels(other)], rows[:, layout.channels(k)]) < _SAME:
+                return Verdict(k, False, "duplicate", f"{name}: the same image as {layout.references[other].name}")
+    common = [b for b in layout.bands if b in layout.references[k].bands]
+    if common:
+        a = ours[:, [layout.bands.index(b) for b in common]]
+        b = theirs[:, [layout.references[k].bands.index(b) for b in common]]
+        if _apart(a, b) < _SAME:
+            return Verdict(k, False, "identical", f"{name}: the scene itself; give another date")
+    if (share := _explained(theirs, ours)) < _RESEMBLES:
+        return Verdict(
+            k, False, "elsewhere",
+            f"{name}: does not resemble the scene where both are clear (explains {max(share, 0):.0%}): another place?",
+        )  # fmt: skip
+    if len(common) > 1:
+        shift = np.median(b - a, axis=0)
+        if abs(abs(shift.mean()) - _OFFSET) < _OFFSET_TOLERANCE and shift.std() < _OFFSET_TOLERANCE:
+            return Verdict(
+                k,
+                True,
+                "offset",
+                f"{name}: {shift.mean():+.2f} in every band: its DN seem 1,000 off; taken out by the fit",
+            )
+    return Verdict(k, True)
+
+
+def _apart(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    return float(abs(a - b).mean())
+
+
+def _explained(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Share of the variance that a regression explains on every other stretch of samples, fitted to the rest."""
+    # Cloud and shadow that a mask left would weigh most.
+    x, y = (np.clip(v, *np.quantile(v, _COMMON, axis=0)) for v in (x, y))
+    stretch = (np.arange(len(x)) * _STRETCHES // len(x)) % 2 == 0
+    x = np.c_[np.ones(len(x)), (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-6)]
+    share = []
+    for fitted in (stretch, ~stretch):
+        a, b = x[fitted], y[fitted]
+        w = np.linalg.solve(a.T @ a + 1e-2 * len(a) * np.eye(a.shape[1]), a.T @ b)
+        centred = y[~fitted] - y[~fitted].mean(axis=0)
+        left = y[~fitted] - x[~fitted] @ w
+        left -= left.mean(axis=0)
+        share.append(1 - np.square(left).sum() / max(np.square(centred).sum(), 1e-12))
+    return float(np.mean(share))
