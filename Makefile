@@ -1,9 +1,16 @@
 PYTHON ?= python3
 INSTALL = .venv/bin/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo docs test lint cluster data export report view
+.PHONY: demo docs test lint paper paper-figures cluster data export report view
 demo: .venv/installed
 	.venv/bin/unclouded demo --output demo --overwrite
+
+# The paper's experiment, in the background of whatever else is done: hours. It goes on where it was stopped.
+paper: data report
+	.venv/bin/python scripts/paper.py
+
+paper-figures: data report
+	.venv/bin/python scripts/paper.py --figures
 
 cluster data export report view: .venv/installed
 	$(INSTALL) --editable '.[$@]'

@@ -24,13 +24,13 @@ def write_scene(folder: Path, name: str = "clear", side: int = 96, seed: int = 0
     return f"{folder / name}_input.tif={folder / name}.tif"
 
 
-def write_run(folder: Path) -> Path:
-    """Write the log of a run of three measurings, the last of them the worst."""
+def write_run(folder: Path, measurings: int = 3) -> Path:
+    """Write the log of a run of so many measurings, of up to three, the last of which is the worst."""
     folder.mkdir()
     lines = [
         {"step": step, "seconds": step, "cycle": 1 / step, "frechet": distance, "frechet_cloudy": 200.0, "floor": 3.0}
         | {"coverage": 0.5, "coverage_cloudy": 0.2, "alarm": 0.0}
-        for step, distance in ((100, 90.0), (200, 40.0), (300, 120.0))
+        for step, distance in ((100, 90.0), (200, 40.0), (300, 120.0))[:measurings]
     ]
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4')
     return folder

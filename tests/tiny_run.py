@@ -14,6 +14,9 @@ from unclouded.settings import TranslatorSettings
 SIDE = 64
 """Of the squares to train on, in place of `collection_source.SIDE`: a ninth of the pixels."""
 
+UNPAIRED = ("adversarial", "latent_adversarial", "cycle", "latent_cycle", "identity", "change", "mode_seeking")
+"""Weights of the terms of the two domains."""
+
 
 def write_collection(folder: Path) -> Path:
     """Write six images and `listing.yaml` to a folder, and return it."""
@@ -42,6 +45,8 @@ def tiny_settings(folder: Path, **training: int) -> TranslatorSettings:
                 "latent_adversarial": 0.01,
                 "cycle": 1,
                 "latent_cycle": 0.1,
+                "identity": 0.1,
+                "change": 0.01,
                 "mode_seeking": 0.01,
             },
             "error": {"images": 4, "pixels": 50, "steps": 3},

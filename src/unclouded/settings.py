@@ -42,11 +42,12 @@ class CloudModelSettings(_Strict):
 
 
 class PublishedModelSettings(_Strict):
-    """Sizes of both published generators, see `models.published.PublishedSettings`."""
+    """Sizes of both published generators, and of the images they take: see `models.published.PublishedSettings`."""
 
     width: int = Field(default=32, ge=1)
     blocks: int = Field(default=3, ge=0)
     latent: int = Field(default=16, ge=1)
+    side: int = Field(default=120, ge=8)
 
 
 class LossSettings(_Strict):
@@ -61,6 +62,8 @@ class LossSettings(_Strict):
     latent_adversarial: float = Field(default=0.0, ge=0)
     cycle: float = Field(default=0.0, ge=0)
     latent_cycle: float = Field(default=0.0, ge=0)
+    identity: float = Field(default=0.0, ge=0)
+    change: float = Field(default=0.0, ge=0)
     mode_seeking: float = Field(default=0.0, ge=0)
 
     @property
@@ -71,7 +74,9 @@ class LossSettings(_Strict):
     @property
     def unpaired(self) -> tuple[str, ...]:
         """Terms by which the two domains teach; none if they do not."""
-        return self._weighing("adversarial", "latent_adversarial", "cycle", "latent_cycle", "mode_seeking")
+        return self._weighing(
+            "adversarial", "latent_adversarial", "cycle", "latent_cycle", "identity", "change", "mode_seeking"
+        )
 
     def _weighing(self, *terms: str) -> tuple[str, ...]:
         return tuple(term for term in terms if getattr(self, term) > 0)
@@ -87,6 +92,7 @@ class UnpairedSettings(_Strict):
         pool: made images that are kept for the discriminators; 0 shows them the newest alone.
         cycle_by: what x -> y -> x is compared by: "pixels", or "distributions", which let a cloud come back elsewhere.
         noise: standard deviation, in reflectance, of what is added to the image in the middle of a cycle.
+        scales: at which the image discriminators look: 1, or 2 for patches of twice the size too.
         matched: draw each clear patch from the acquisition of the cloudy one beside it.
     """
 
@@ -96,6 +102,7 @@ class UnpairedSettings(_Strict):
     pool: int = Field(default=50, ge=0)
     cycle_by: Literal["pixels", "distributions"] = "pixels"
     noise: float = Field(default=0.0, ge=0)
+    scales: Literal[1, 2] = 1
     matched: bool = False
 
 
@@ -194,6 +201,8 @@ class TranslatorSettings(_Strict):
 
     @model_validator(mode="after")
     def _something_teaches(self) -> Self:
+        if self.loss.change and self.networks == "published":
+            raise ValueError("loss.change weighs the opacity, which is 1 in published networks; make it 0")
         if self.training.steps and not self.loss.simulated:
             if not self.loss.unpaired:
                 raise ValueError("every weight under `loss` is 0: nothing would teach; give one that is not")

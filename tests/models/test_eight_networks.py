@@ -1,15 +1,18 @@
 """The eight networks, ours and the published ones: shapes, what they must not see, and who learns from what."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from unclouded.bands import NAMES
+from unclouded.errors import WeightsError
 from unclouded.models.cloud_generator import CloudSettings
 from unclouded.models.context_generator import GeneratorSettings
 from unclouded.models.generator import Observation
 from unclouded.models.published import PublishedGenerator, PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
-from unclouded.models.weights import Header, load_generator, save_generator
+from unclouded.models.weights import Header, load_generator, load_translator, save_generator, save_translator
 from unclouded.settings import UnpairedSettings
 from unclouded.training.image_pool import ImagePool
 from unclouded.training.unpaired_terms import discriminator_terms, frozen, generator_terms
@@ -99,8 +102,11 @@ def test_each_term_teaches_whom_it_should(translator: Translator, how: UnpairedS
         "latent_adversarial": {"g_xy", "g_yx", "e_x", "e_y"},
         "cycle": {"g_xy", "g_yx", "e_x", "e_y"},
         "latent_cycle": {"g_xy", "g_yx"},  # the encoders stand still, or both sides agree on a hidden code
+        "identity": {"g_xy"},
         "mode_seeking": {"g_xy"},
     }
+    if translator.spatial:  # The published networks have no opacity to weigh.
+        taught["change"] = {"g_xy"}
     for parameter in translator.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.3)
@@ -129,6 +135,37 @@ def test_judging_teaches_the_discriminators_alone(translator: Translator) -> Non
         name for name in Translator.GENERATORS_AND_ENCODERS + Translator.DISCRIMINATORS if gradients(translator, name)
     }
     assert names == set(Translator.DISCRIMINATORS)
+
+
+def test_a_second_scale_sees_farther_and_weighs_alike() -> None:
+    torch.manual_seed(0)
+    judge = Translator(replace(OURS, discriminator_scales=2)).d_y.eval()
+    x = images(1, 128, 128)
+    optical = x.optical.requires_grad_(True)
+    scores = judge(optical, x)
+    assert scores.shape == (1, 2, 16, 16)
+    reach = []
+    for channel in range(2):
+        (slope,) = torch.autograd.grad(scores[0, channel, 8, 8], optical, retain_graph=True)
+        reach.append(int((slope.abs().sum((0, 1, 2)) > 0).sum()))
+    assert reach[1] > 1.8 * reach[0]
+
+
+def test_all_eight_come_back_and_g_xy_alone(translator: Translator, tmp_path) -> None:
+    averaged = Translator(translator.sizes).g_xy.eval()
+    path = tmp_path / "eight.safetensors"
+    save_translator(translator.eval(), Header(name="eight", steps=7), path, averaged)
+    again, header = load_translator(path)
+    assert (header.name, header.steps, again.sizes) == ("eight", 7, translator.sizes)
+    for name, value in translator.state_dict().items():
+        wanted = averaged.state_dict()[name[5:]] if name.startswith("g_xy.") else value
+        assert torch.equal(again.state_dict()[name], wanted), name
+    alone, _ = load_generator(path)
+    x, z = images(1, 64, 64), translator.draw_y(images(1, 64, 64), torch.Generator())
+    assert torch.equal(alone(x, z).ground, averaged(x, z).ground)
+    save_generator(averaged, Header(name="one"), tmp_path / "one.safetensors")
+    with pytest.raises(WeightsError, match="holds `unclouded-generator-1`, not `unclouded-translator-1`"):
+        load_translator(tmp_path / "one.safetensors")
 
 
 def test_published_weights_come_back(tmp_path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import made_pages
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from unclouded.cli import app
@@ -93,6 +94,39 @@ def test_a_run_shows_its_best_worst_and_last_measuring(tmp_path: Path) -> None:
     rows = [[cell.strip() for cell in cells[start : start + 3]] for start in range(0, len(cells), 6)]
     assert rows == [["smallest distance", "200", "40"], ["largest distance", "300", "120"], ["last", "300", "120"]]
     assert html.count('role="img"') == 3
+
+
+def test_a_run_stands_beside_the_papers_numbers_and_does_not_read_as_the_papers(tmp_path: Path) -> None:
+    html = written(tmp_path, made_pages.write_run(tmp_path / "paper"))
+    table = html[html.index("<caption>Fréchet distance to clear images") :]
+    cells = re.findall(r"<(?:th scope=\"row\"|td)>([^<]*)<", table[: table.index("</table>")])
+    assert [cell.strip() for cell in cells[:4]] == ["As published", "228", "106", "0.46"]
+    assert [cell.strip() for cell in cells[7:11]] == ["Measured in this run", "200", "120", "0.60"]
+    assert "<h3>Our run in the folder paper</h3>" in html
+    meanings = html[html.index("<caption>What each quantity means") :]
+    meanings = meanings[: meanings.index("</table>")]
+    for name in ("frechet", "floor", "coverage", "alarm", "cycle"):
+        assert f">{name}</th>" in re.sub(r"\s+", "", meanings)
+
+
+def test_reference_lines_are_seen_with_one_measuring_and_distances_begin_at_zero(tmp_path: Path) -> None:
+    html = written(tmp_path, made_pages.write_run(tmp_path / "run", measurings=1))
+    chart = html[html.index("<figcaption>Fréchet distance to clear images") :]
+    chart = chart[: chart.index("</figure>")]
+    lines = re.findall(r'class="series s\d dashed" d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"', chart)
+    assert len(lines) == 2
+    assert all(float(end) - float(start) > 600 and first == last for start, first, end, last in lines)
+    assert ">0</text>" in chart[: chart.index('class="axis"')]
+
+
+def test_the_figures_of_a_run_are_shown(tmp_path: Path) -> None:
+    folder = made_pages.write_run(tmp_path / "run")
+    (folder / "figures").mkdir()
+    for name in ("figure_1a", "figure_2b"):
+        Image.new("RGB", (30, 20)).save(folder / "figures" / f"{name}.png")
+    html = written(tmp_path, folder)
+    assert len(Elements(html).of("img")) == 2
+    assert "Figure 2b: the same after clearing" in html
 
 
 def test_both_images_have_one_stretch(tmp_path: Path) -> None:

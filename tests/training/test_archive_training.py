@@ -8,7 +8,8 @@ import archives
 import pytest
 import torch
 from labelled_stub import Small
-from tiny_run import at_draw, changed, interrupt
+from PIL import Image
+from tiny_run import UNPAIRED, at_draw, changed, interrupt
 from typer.testing import CliRunner
 
 from unclouded.cli import app
@@ -21,7 +22,7 @@ from unclouded.evaluation.suite import TrainedNetwork
 from unclouded.inference import InferenceConfig
 from unclouded.models import land_cover as networks
 from unclouded.models.land_cover import ClassifierSettings, LandCover
-from unclouded.models.weights import LandCoverHeader, load_generator, save_land_cover
+from unclouded.models.weights import LandCoverHeader, load_generator, load_translator, save_land_cover
 from unclouded.settings import TranslatorSettings
 from unclouded.training import translator, validation
 from unclouded.training.archive_source import ArchiveSource
@@ -68,7 +69,9 @@ def settings(request, tiny: TranslatorSettings) -> TranslatorSettings:
     model["unpaired"]["batch"] = 3
     model["training"] |= {"collection": None, "steps": 4, "validate_every": 3, "validation_patches": 4}
     if request.param == "published":
-        model["loss"] |= dict.fromkeys(("reconstruction", "ground", "spectral_angle", "detection", "trust"), 0)
+        model["loss"] |= dict.fromkeys(
+            ("reconstruction", "ground", "spectral_angle", "detection", "trust", "change"), 0
+        )
         model["unpaired"]["start"] = 0
     return TranslatorSettings.model_validate(model)
 
@@ -125,7 +128,7 @@ def test_clear_patches_alone_can_teach_and_keep_the_bands_that_cloudy_ones_lack(
         shown = torch.stack([source.simulated(4).observation.present for _ in range(5)])
     assert (shown.sum((0, 1)) > 0).all()
     if settings.networks == "context":
-        off = dict.fromkeys(("adversarial", "latent_adversarial", "cycle", "latent_cycle", "mode_seeking"), 0)
+        off = dict.fromkeys(UNPAIRED, 0)
         run(changed(settings, loss=off, training={"steps": 1}), clear, tmp_path / "run")
     with pytest.raises(InputError, match="no cloudy patch"):
         run(changed(settings, loss={"cycle": 1.0}), clear, tmp_path / "other")
@@ -168,16 +171,52 @@ def test_what_cannot_be_learnt_from_is_refused(tiny: TranslatorSettings, made_up
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["paper", "paper_64"])
+def test_the_cycle_is_drawn_without_a_classifier(settings: TranslatorSettings, archive: Path, tmp_path: Path) -> None:
+    run(settings, archive, tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").glob("*.png")} == {"cycle_000003.png", "cycle_000004.png"}
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert {"epoch", "spread", "cycle_error"} <= log[-1].keys() and "frechet" not in log[-1]
+    # 8 cloudy training patches in threes make an epoch of two steps.
+    assert log[-1]["epoch"] == pytest.approx((4 - settings.unpaired.start) / 2)
+    assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_the_eight_networks_are_kept_and_drawn(
+    settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path
+) -> None:
+    run(settings, archive, tmp_path / "run", land_cover=str(land_cover))
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    kept = load_translator(tmp_path / "run" / "translator.safetensors")[0].state_dict()
+    assert all(torch.equal(kept[f"g_xy.{name}"], value) for name, value in state["average"].items())
+    others = {name: value for name, value in state["translator"].items() if not name.startswith("g_xy.")}
+    assert all(torch.equal(kept[name], value) for name, value in others.items())
+
+    def draw(weights: str, figure: str):
+        named = ["evaluate", "translator", str(tmp_path / "run" / weights), "--figure", str(tmp_path / figure)]
+        how = ["--data", str(archive), "--land-cover", str(land_cover), "--repeats", "0"]
+        return CliRunner().invoke(app, [*named, *how], catch_exceptions=False)
+
+    whole, alone = draw("translator.safetensors", "eight"), draw("weights.safetensors", "one")
+    assert whole.exit_code == alone.exit_code == 0, whole.output
+    names = {"figure_1a.png", "figure_1b.png", "figure_2a.png", "figure_2b.png"}
+    for figure in ("eight", "one"):
+        assert {path.name for path in (tmp_path / figure).iterdir()} == names
+    assert "x to y to x is not known" in alone.output and "is not known" not in whole.output
+    widths = [Image.open(tmp_path / figure / "figure_1a.png").width for figure in ("eight", "one")]
+    assert widths[0] > widths[1]
+    assert "already there" in draw("weights.safetensors", "one").stderr
+
+
+@pytest.mark.parametrize("name", ["paper", "paper_64", "unpaired"])
 def test_the_papers_settings_are_read_and_run(name: str, archive: Path, tmp_path: Path) -> None:
     paper = Path(__file__).resolve().parents[2] / "settings" / f"{name}.yaml"
     short = ["training.steps=1", "unpaired.batch=2", "published.width=4", "published.blocks=1", "training.batch=2"]
-    short += ["training.crop=16"] if name == "paper_64" else []
+    short += [] if name == "paper" else ["training.crop=16"]
     arguments = ["train", "translator", str(paper), *short, "--data", str(archive), "--output", str(tmp_path / "paper")]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     generator, header = load_generator(tmp_path / "paper" / "weights.safetensors")
-    assert header.settings["loss"]["latent_cycle"] == 0.025
+    assert header.settings["loss"]["latent_cycle"] == (0.5 if name == "unpaired" else 0.025)
     assert header.settings["loss"]["reconstruction"] == 0
     assert generator.settings.latent == 16
 

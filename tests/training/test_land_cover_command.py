@@ -7,12 +7,13 @@ from pathlib import Path
 
 import archives
 import pytest
+import torch
 import yaml
 from labelled_stub import Small
 from typer.testing import CliRunner
 
 from unclouded.cli import app
-from unclouded.data.labels import LABELS_43
+from unclouded.data.labels import LABELS_19, LABELS_43
 from unclouded.models import land_cover as networks
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import LandCoverHeader, load_land_cover, save_land_cover
@@ -87,6 +88,27 @@ def test_evaluates_into_a_table_a_record_and_a_picture(archive: Path, weights: P
     assert "0.850" in done.stdout and sum(line.endswith("2 images") for line in lines) == 3
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert "already there" in error(run(*command))
+
+
+def test_a_baseline_stands_beside_in_table_1(archive: Path, weights: Path, tmp_path: Path) -> None:
+    record, other = tmp_path / "scores.json", tmp_path / "theirs.safetensors"
+    torch.manual_seed(1)
+    theirs = LandCover(ClassifierSettings(tuple(LABELS_43), output="sigmoid"))
+    save_land_cover(theirs, LandCoverHeader("theirs", threshold=0.5), other)
+    command = ("evaluate", "land-cover", weights, "--data", archive, "--split", "validation")
+    done = run(*command, "--baseline", other, "--json", record)
+    assert done.exit_code == 0, done.output
+    table = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("|")]
+    rows = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in table}
+    assert next(iter(rows)) == "N = 6 images"
+    ours, baseline = json.loads(record.read_text()), json.loads(record.read_text())["baseline"]
+    assert rows["run"] == [f"{value:.3f}" for value in ours["samples"].values()]
+    assert rows["theirs, the baseline"] == [f"{value:.3f}" for value in baseline["samples"].values()]
+    assert rows["paper, on BigEarthNet: the first above the second"] == ["+0.15", "+0.00", "+0.09", "+0.03"]
+    assert baseline["weights"]["name"] == "theirs"
+    few = tmp_path / "few.safetensors"
+    save_land_cover(LandCover(ClassifierSettings(tuple(LABELS_19))), LandCoverHeader("few"), few)
+    assert "few.safetensors: 19 classes" in error(run(*command, "--baseline", few))
 
 
 def test_what_cannot_be_evaluated_is_one_line(weights: Path, tmp_path: Path) -> None:

@@ -100,3 +100,9 @@ def test_mode_seeking_falls_as_images_differ() -> None:
     near, far = (objectives.mode_seeking(image, image + step, z) for step in (0.01, 0.2))
     assert near > far
     assert objectives.mode_seeking(image, image, z) == pytest.approx(100)
+
+
+def test_change_is_the_share_that_is_replaced_of_what_holds_data() -> None:
+    opacity, weight = torch.tensor([[[[1.0, 0.5, 0.7]]]]), torch.tensor([[[[1.0, 1.0, 0.0]]]])
+    assert float(objectives.change(opacity, weight)) == pytest.approx(0.75)
+    assert float(objectives.change(opacity, torch.zeros_like(weight))) == 0

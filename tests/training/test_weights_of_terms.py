@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_run import changed
+from tiny_run import UNPAIRED, changed
 
 from unclouded.data.collection import load_collection
 from unclouded.errors import SettingsError
@@ -18,6 +18,8 @@ FUNCTIONS = {
     "detection": ("detection",),
     "cycle": ("cycle", "cycle_of_distributions"),
     "latent_cycle": ("latent_cycle",),
+    "identity": (),  # it is a cycle's distance
+    "change": ("change",),
     "mode_seeking": ("mode_seeking",),
     "adversarial": (),
     "latent_adversarial": (),
@@ -35,7 +37,8 @@ def source(made_up):
 
 @pytest.mark.parametrize("term", FUNCTIONS)
 def test_what_weighs_0_is_not_computed(term: str, tiny: TranslatorSettings, source, tmp_path, monkeypatch) -> None:
-    off = {term: 0} | ({"detection": 0} if term == "ground" else {})
+    # Two terms that another one shares its function with.
+    off = {term: 0, **{"ground": {"detection": 0}, "cycle": {"identity": 0}}.get(term, {})}
     settings = changed(tiny, loss=off, training={"steps": 1}, unpaired={"start": 0}, error={"images": 0})
 
     def refuse(*_: object, **__: object) -> torch.Tensor:
@@ -59,7 +62,7 @@ class Spoilt(CollectionSource):
 
 
 def test_domains_that_do_not_teach_are_not_drawn(tiny: TranslatorSettings, made_up, tmp_path) -> None:
-    unpaired = dict.fromkeys(("adversarial", "latent_adversarial", "cycle", "latent_cycle", "mode_seeking"), 0)
+    unpaired = dict.fromkeys(UNPAIRED, 0)
     settings = changed(tiny, loss=unpaired, training={"steps": 1}, error={"images": 0})
     images = load_collection(made_up, made_up / "listing.yaml")
     train(settings, lambda rng: Spoilt(images, rng), tmp_path / "run")
@@ -73,5 +76,7 @@ def test_a_run_that_nothing_teaches_is_refused(tmp_path) -> None:
         load_settings(path)
     with pytest.raises(SettingsError, match=r"unpaired\.start is 3, and no simulated term teaches before"):
         load_settings(path, ["loss.cycle=1", "unpaired.start=3"])
+    with pytest.raises(SettingsError, match=r"loss\.change weighs the opacity, which is 1 in published networks"):
+        load_settings(path, ["loss.cycle=1", "loss.change=1", "networks=published"])
     assert load_settings(path, ["training.steps=0"]).training.steps == 0
     assert load_settings(path, ["loss.cycle=1"]).loss.cycle == 1

@@ -124,7 +124,8 @@ def clear_scene(
         "version": f"{__version__}, torch {torch.__version__}",
     }
     outputs = {output: _layout(info), quality: _quality_layout(inputs)}
-    written, kinds = ("dn", "quality"), ["cleared", "quality"]
+    written: tuple[str, ...] = ("dn", "quality")
+    kinds = ["cleared", "quality"]
     if options.write_mask:
         outputs[mask_path(output)] = mask_layout(info)
         written, kinds = (*written, "mask"), [*kinds, "mask"]

@@ -49,7 +49,7 @@ class Model:
         """Check that the weights are made for a scene.
 
         Raises:
-            InputError: if they never saw its processing level or one of its bands.
+            InputError: if they never saw its processing level or one of its bands, or it is too large for them.
         """
         name, levels, bands = self.header.name, self.header.levels, self.header.bands
         if info.level not in levels:
@@ -61,4 +61,11 @@ class Model:
             raise InputError(
                 f"{info.source}: has {', '.join(unknown)}; the weights {name} are for {', '.join(bands)}; "
                 "leave bands out with --bands or give other weights with --model"
+            )
+        largest = self.generator.largest
+        if largest is not None and max(info.width, info.height) > largest:
+            raise InputError(
+                f"{info.source}: is {info.width} x {info.height} pixels; the weights {name} take up to {largest} x "
+                f"{largest}, since their instance normalisation makes neighbouring tiles differ; cut the scene to that "
+                "size, or give other weights with --model"
             )

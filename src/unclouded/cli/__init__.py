@@ -15,6 +15,7 @@ from unclouded.cli.evaluate import evaluate
 from unclouded.cli.export import export
 from unclouded.cli.mask import mask
 from unclouded.cli.report import report
+from unclouded.cli.series import series
 from unclouded.cli.train import train
 from unclouded.cli.view import view
 from unclouded.cli.voice import speak_everywhere
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (clear, mask, demo, models, export, report, view):
+for command in (clear, series, mask, demo, models, export, report, view):
     app.command()(command)
 for group, name in ((train, "train"), (data, "data"), (evaluate, "evaluate")):
     app.add_typer(group, name=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,11 @@ from unclouded.cli.options import (
     chosen_device,
     names_of,
 )
+
+if TYPE_CHECKING:
+    from unclouded.evaluation.land_cover import Predictions
+    from unclouded.evaluation.land_cover_scores import ClassifierScores
+    from unclouded.models.weights import LandCoverHeader
 
 evaluate = typer.Typer(help="Measure models and images.", no_args_is_help=True)
 
@@ -75,6 +80,12 @@ def translator(
         Path | None, typer.Option(metavar="DIR", help="Folder to keep features in, for the next measuring.")
     ] = None,
     json_file: Json = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for the paper's figures: cycles, images before and after, distance by epoch."
+        ),
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.auto,
     overwrite: Overwrite = False,
     debug: Debug = False,
@@ -88,24 +99,31 @@ def translator(
         from unclouded.models.weights import load_generator, load_land_cover
         from unclouded.report.tables import translator_table
 
-        if json_file is not None and not overwrite:
-            refuse_existing(json_file)
+        if not overwrite:
+            drawn = [figure / f"figure_{name}.png" for name in ("1a", "1b", "2a", "2b")] if figure is not None else []
+            refuse_existing(*drawn, *([] if json_file is None else [json_file]))
         generator, header = load_generator(weights)
         classifier, classifier_header = load_land_cover(land_cover, *CLASSES.values())
         place = chosen_device(device)
+        config = EvaluationConfig(split=split.value, limit=limit, seed=seed, repeats=repeats)
         with Archive(data) as archive, Bar(header.name) as bar:
             record = evaluate(
                 archive,
                 TrainedNetwork(generator.to(place), header),
                 TrainedNetwork(classifier.to(place), classifier_header),
-                EvaluationConfig(split=split.value, limit=limit, seed=seed, repeats=repeats),
+                config,
                 device=place,
                 cache=cache,
                 progress=bar,
             )
-        if json_file is not None:
-            write_json(record, json_file)
-        print(translator_table(record))
+            if json_file is not None:
+                write_json(record, json_file)
+            print(translator_table(record))
+            if figure is not None:
+                from unclouded.training.figures import draw_figures
+
+                for name, meaning in draw_figures(weights, archive, figure, config, device=place).items():
+                    print(f"{figure / name}: {meaning}")
 
 
 @evaluate.command("land-cover")
@@ -116,6 +134,10 @@ def land_cover(
     limit: Annotated[int | None, typer.Option(min=1, help="So many patches at most, drawn by the seed.")] = None,
     seed: Annotated[int, typer.Option(help="Which patches --limit draws.")] = 0,
     json_file: Json = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="WEIGHTS", help="Another classifier on the same patches: prints the paper's table 1."),
+    ] = None,
     figure: Annotated[Path | None, typer.Option(metavar="PNG", help="Scores per class, as a picture.")] = None,
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.auto,
     workers: Workers = 0,
@@ -127,52 +149,67 @@ def land_cover(
         from unclouded.data.archive import Archive
         from unclouded.data.batch import CLASSES
         from unclouded.data.labelled import LabelledPatches, checksum
+        from unclouded.errors import InputError
         from unclouded.evaluation.labels import average_precision, calibration
         from unclouded.evaluation.land_cover import decide, predict
         from unclouded.evaluation.land_cover_scores import PAPER, SCORES, score
         from unclouded.files import refuse_existing, write_json
         from unclouded.models.weights import load_land_cover
         from unclouded.report.figures import draw_classes
-        from unclouded.report.tables import land_cover_table
+        from unclouded.report.tables import classifiers_table, land_cover_table
 
         wanted = [path for path in (json_file, figure) if path is not None]
         if not overwrite:
             refuse_existing(*wanted)
-        classifier, header = load_land_cover(weights, *CLASSES.values())
-        model, place = classifier.settings, chosen_device(device)
-        with Archive(data) as archive, Bar(split.value) as bar:
+        place = chosen_device(device)
+
+        def measure(name: str) -> tuple[LandCoverHeader, Predictions, ClassifierScores, tuple[str, ...]]:
+            classifier, header = load_land_cover(name, *CLASSES.values())
+            names = classifier.settings.classes
             patches = LabelledPatches(
-                archive,
-                split.value,
-                classes=len(model.classes),
-                seed=seed,
-                limit=limit,
-                device=place,
-                workers=workers,
+                archive, split.value, classes=len(names), seed=seed, limit=limit, device=place, workers=workers
             )
-            made = predict(classifier.to(place), patches.in_order(), len(patches), progress=bar)
-        scores = score(decide(made.probabilities, header.threshold, model.output), made.labels, model.classes)
+            with Bar(f"{header.name}, {split.value}") as bar:
+                made = predict(classifier.to(place), patches.in_order(), len(patches), progress=bar)
+            decided = decide(made.probabilities, header.threshold, classifier.settings.output)
+            return header, made, score(decided, made.labels, names), names
+
+        with Archive(data) as archive:
+            header, made, scores, names = measure(weights)
+            other = None if baseline is None else measure(baseline)
+        if other is not None and other[3] != names:
+            raise InputError(
+                f"--baseline {baseline}: {len(other[3])} classes, {weights} has {len(names)}; give one of these classes"
+            )
         precision = average_precision(made.probabilities, made.labels)
         sure = calibration(made.probabilities, made.labels)
         if json_file is not None:
-            record = {
-                "weights": {"name": header.name, "sha256": header.sha256, "steps": header.steps},
+            record = _described(header, scores) | {
                 "archive": {"sha256": checksum(data), "split": split.value, "seed": seed, "limit": limit},
-                "threshold": header.threshold,
+                "average_precision": precision._asdict(),
+                "calibration": sure._asdict(),
             }
-            more = {"average_precision": precision._asdict(), "calibration": sure._asdict()}
-            write_json(record | asdict(scores) | more, json_file)
+            write_json(record | ({"baseline": _described(other[0], other[2])} if other else {}), json_file)
         if figure is not None:
-            rows = [scores.per_class[name] for name in model.classes]
+            rows = [scores.per_class[name] for name in names]
             draw_classes(
-                model.classes,
+                names,
                 [int(row["support"]) for row in rows],
                 {name: [row[name] for row in rows] for name in SCORES[:3]},
                 figure,
                 f"{header.name}, {split.value}: {scores.images:,} images",
             )
-        paper = {f"paper, on BigEarthNet: {title}": values for title, values in PAPER.items()}
-        references = paper if len(model.classes) == 43 else {}
-        print(land_cover_table(header.name, header.threshold, asdict(scores), references))
+        known = PAPER if len(names) == 43 else {}
+        paper = {f"paper, on BigEarthNet: {title}": values for title, values in known.items()}
+        if other is not None:
+            both = {header.name: scores.samples, f"{other[0].name}, the baseline": other[2].samples}
+            print(classifiers_table(both, known, scores.images) + "\n")
+        print(land_cover_table(header.name, header.threshold, asdict(scores), paper))
         print(f"mAP per class {precision.macro:.3f}, per image {precision.samples:.3f}")
         print(f"calibration error {sure.error:.3f}")
+
+
+def _described(header: LandCoverHeader, scores: ClassifierScores) -> dict[str, Any]:
+    """A classifier and its scores, as JSON."""
+    weights = {"name": header.name, "sha256": header.sha256, "steps": header.steps}
+    return {"weights": weights, "threshold": header.threshold} | asdict(scores)

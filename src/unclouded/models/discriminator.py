@@ -17,7 +17,8 @@ class ImageDiscriminator(nn.Module):
     Knows which bands are there and the processing level, so that an absent band gives nothing away.
     """
 
-    def __init__(self, width: int = 48) -> None:
+    def __init__(self, width: int = 48, scales: int = 1) -> None:
+        """Judge at `scales` sizes: the image, then its halves, each by convolutions of its own (Wang et al. 2018)."""
         super().__init__()
         sizes = (4 * len(NAMES) + len(NAMES) + 1, width, 2 * width, 2 * width)
         self.layers = nn.ModuleList(
@@ -25,16 +26,23 @@ class ImageDiscriminator(nn.Module):
             for a, b, stride in zip(sizes, sizes[1:], (1, 2, 2), strict=False)
         )
         self.score = spectral_norm(nn.Conv2d(sizes[-1], 1, 3, padding=1))
+        self.coarse = ImageDiscriminator(width, scales - 1) if scales > 1 else None
 
     def forward(self, image: Tensor, like: Observation) -> Tensor:
-        """Score `image` (B, 13, H, W; multiples of 8), with the bands and level of `like`: (B, 1, H / 8, W / 8)."""
+        """Score `image` (B, 13, H, W; multiples of 8) with the bands and level of `like`: (B, S, H / 8, W / 8).
+
+        A channel for each of the S scales, so that all weigh alike: a coarse score stands in each cell that it covers.
+        """
         fine = F.pixel_unshuffle(compress(image) * like.present[:, :, None, None], 2)
         conditioning = like.bands_and_level[:, :, None, None]
         h = torch.cat([fine, conditioning.expand(-1, -1, *fine.shape[-2:])], dim=1)
         for layer in self.layers:
             h = F.leaky_relu(layer(h), 0.2)
-        out: Tensor = self.score(h)
-        return out.float()
+        out: Tensor = self.score(h).float()
+        if self.coarse is None:
+            return out
+        coarse = F.interpolate(self.coarse(F.avg_pool2d(image, 2), like), out.shape[-2:], mode="nearest")
+        return torch.cat([out, coarse], dim=1)
 
 
 class LatentDiscriminator(nn.Module):

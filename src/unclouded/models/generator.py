@@ -228,10 +228,12 @@ class Generator(nn.Module):
         settings: sizes, with which the network can be built again.
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
         context: the encoder of the cells.
+        largest: side in pixels of the largest image that it clears; None if its tiles agree, so that any size will do.
     """
 
     settings: Sizes
     margin: int
+    largest: int | None = None
     context: ContextEncoder
 
     def __init__(self, inference: InferenceConfig | None = None) -> None:

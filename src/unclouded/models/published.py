@@ -35,11 +35,19 @@ _RANGE = 1.75
 
 @dataclass(frozen=True)
 class PublishedSettings:
-    """Sizes of a published generator; stored in the header of its weights."""
+    """Sizes of a published generator; stored in the header of its weights.
+
+    Attributes:
+        width: channels of the first layer.
+        blocks: residual blocks.
+        latent: length of z.
+        side: of the largest image in pixels that it is made to take, whole.
+    """
 
     width: int = 32
     blocks: int = 3
     latent: int = 16
+    side: int = 120
 
     @property
     def features(self) -> int:
@@ -114,7 +122,7 @@ class PublishedNetwork(nn.Module):
 class PublishedGenerator(Generator):
     """G_XY as published, with the interface that scenes are cleared by: no context, and an opacity of 1 everywhere.
 
-    Instance normalisation makes neighbouring tiles differ: it is here to be compared on patches, not to clear scenes.
+    Instance normalisation makes neighbouring tiles differ: it is here for patches, and clears no larger scene.
     """
 
     margin = 24
@@ -122,6 +130,7 @@ class PublishedGenerator(Generator):
     def __init__(self, settings: PublishedSettings | None = None, inference: InferenceConfig | None = None) -> None:
         super().__init__(inference)
         self.settings = settings or PublishedSettings()
+        self.largest = self.settings.side
         self.context = NoContext()
         self.network = PublishedNetwork(self.settings)
 

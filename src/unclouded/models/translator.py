@@ -26,12 +26,14 @@ class TranslatorSizes:
         cloud: of our G_YX; the published one is of the size of its G_XY.
         encoder_width: channels of the encoders' first layer, halved.
         discriminator_width: channels of the image discriminators' first layer.
+        discriminator_scales: at which they look, see `discriminator.ImageDiscriminator`.
     """
 
     ground: GeneratorSettings | PublishedSettings = field(default_factory=GeneratorSettings)
     cloud: CloudSettings = field(default_factory=CloudSettings)
     encoder_width: int = 32
     discriminator_width: int = 48
+    discriminator_scales: int = 1
 
 
 def build_generator(
@@ -56,6 +58,9 @@ class Translator(nn.Module):
     | `d_zy`, `d_zx` | a latent | whether it is of the prior N(0, I) |
 
     z_x of our networks is a map of vectors, z_y and both published latents are one vector.
+
+    Attributes:
+        sizes: with which the networks can be built again.
     """
 
     GENERATORS_AND_ENCODERS = ("g_xy", "g_yx", "e_y", "e_x")
@@ -64,6 +69,7 @@ class Translator(nn.Module):
     def __init__(self, sizes: TranslatorSizes, inference: InferenceConfig | None = None) -> None:
         """Build networks of these sizes; `inference` is of G_XY."""
         super().__init__()
+        self.sizes = sizes
         published = isinstance(sizes.ground, PublishedSettings)
         z_y, z_x = sizes.ground.latent, sizes.ground.latent if published else sizes.cloud.latent
         self.spatial = not published
@@ -75,8 +81,8 @@ class Translator(nn.Module):
             self.g_yx = PublishedNetwork(sizes.ground)
         self.e_y = Encoder(z_y, spatial=False, width=sizes.encoder_width)
         self.e_x = Encoder(z_x, spatial=self.spatial, width=sizes.encoder_width)
-        self.d_y = ImageDiscriminator(sizes.discriminator_width)
-        self.d_x = ImageDiscriminator(sizes.discriminator_width)
+        self.d_y = ImageDiscriminator(sizes.discriminator_width, sizes.discriminator_scales)
+        self.d_x = ImageDiscriminator(sizes.discriminator_width, sizes.discriminator_scales)
         self.d_zy = LatentDiscriminator(z_y, spatial=False)
         self.d_zx = LatentDiscriminator(z_x, spatial=self.spatial)
         self._z_y, self._z_x = z_y, z_x

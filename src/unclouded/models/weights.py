@@ -19,19 +19,23 @@ from unclouded.errors import FileError, WeightsError
 from unclouded.files import write_bytes
 from unclouded.guides import GUIDES
 from unclouded.inference import InferenceConfig
+from unclouded.models.cloud_generator import CloudSettings
 from unclouded.models.context_generator import GeneratorSettings
 from unclouded.models.generator import Generator
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.published import PublishedSettings
-from unclouded.models.translator import build_generator
+from unclouded.models.translator import Translator, TranslatorSizes, build_generator
 
 FORMAT = "unclouded-generator-1"
+TRANSLATOR_FORMAT = "unclouded-translator-1"
 LAND_COVER_FORMAT = "unclouded-land-cover-1"
 _LARGEST = 512 * 2**20
 _NETWORKS: dict[str, type[GeneratorSettings] | type[PublishedSettings]] = {
     "context": GeneratorSettings,
     "published": PublishedSettings,
 }
+_OTHERS = ("cloud", "encoder_width", "discriminator_width", "discriminator_scales")
+"""What a translator's header holds of its sizes beyond those of its G_XY."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,26 @@ def save_generator(generator: Generator, header: Header, path: Path) -> None:
     Raises:
         FileError: it cannot be written.
     """
-    network = next(name for name, kind in _NETWORKS.items() if isinstance(generator.settings, kind))
-    guides = [guide.name for guide in GUIDES]
-    _save(generator, FORMAT, {"network": network, "guides": guides} | asdict(generator.settings), header, path)
+    _save(generator.state_dict(), FORMAT, _sizes_of(generator), header, path)
+
+
+def save_translator(translator: Translator, header: Header, path: Path, average: Generator | None = None) -> None:
+    """Write all eight networks and one header; the file appears under its name only when it is complete.
+
+    Args:
+        translator: the networks.
+        header: that of G_XY.
+        path: the file.
+        average: stands in the place of G_XY, if given.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    ground = average or translator.g_xy
+    tensors = translator.state_dict() | {f"g_xy.{name}": tensor for name, tensor in ground.state_dict().items()}
+    sizes = asdict(translator.sizes)
+    model = _sizes_of(ground) | {name: sizes[name] for name in _OTHERS}
+    _save(tensors, TRANSLATOR_FORMAT, model, header, path)
 
 
 def save_land_cover(classifier: LandCover, header: LandCoverHeader, path: Path) -> None:
@@ -93,27 +114,46 @@ def save_land_cover(classifier: LandCover, header: LandCoverHeader, path: Path) 
     Raises:
         FileError: it cannot be written.
     """
-    _save(classifier, LAND_COVER_FORMAT, asdict(classifier.settings), header, path, kernels=torch.float16)
+    tensors, model = classifier.state_dict(), asdict(classifier.settings)
+    _save(tensors, LAND_COVER_FORMAT, model, header, path, kernels=torch.float16)
 
 
 def load_generator(name: str | Path) -> tuple[Generator, Header]:
-    """Read bundled weights by name, or any weights file by path.
+    """Read bundled weights by name, or any weights file by path; of all eight networks, G_XY.
 
     Raises:
         FileError: there is no such file or it cannot be read.
         WeightsError: it is not safetensors, is cut short, or does not hold this network with the guides of today.
     """
-    path, record, tensors = _read(name, FORMAT)
-    model = record.pop("model")
-    _check_guides(model, path)
+    path, record, tensors = _read_generator(name)
     try:
-        # Weights from before there were two networks do not say which.
-        settings, header = _NETWORKS[model.pop("network", "context")](**model), Header(**record)
+        settings, header = _ground_of(record.pop("model")), Header(**record)
         generator = build_generator(settings, header)
         _fill(generator, tensors, path)
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise _misfit(path, error) from error
     return generator, header
+
+
+def load_translator(name: str | Path) -> tuple[Translator, Header]:
+    """Read all eight networks, of bundled weights by name or any by path.
+
+    Raises:
+        FileError: there is no such file or it cannot be read.
+        WeightsError: it is not safetensors, is cut short, or does not hold eight networks with the guides of today.
+    """
+    path, record, tensors = _read(name, TRANSLATOR_FORMAT)
+    model = record.pop("model")
+    _check_guides(model, path)
+    try:
+        others = {key: model.pop(key) for key in _OTHERS}
+        others["cloud"] = CloudSettings(**_tuples(others["cloud"]))
+        header = Header(**record)
+        translator = Translator(TranslatorSizes(_ground_of(model), **others), header)
+        _fill(translator, tensors, path)
+    except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
+        raise _misfit(path, error) from error
+    return translator, header
 
 
 def start_from(generator: Generator, name: str | Path) -> int:
@@ -127,8 +167,7 @@ def start_from(generator: Generator, name: str | Path) -> int:
         WeightsError: it is not safetensors, is cut short, is for other guides, or holds values that are not finite or
             have no place in the generator.
     """
-    path, record, tensors = _read(name, FORMAT)
-    _check_guides(record["model"], path)
+    path, record, tensors = _read_generator(name)
     _check_finite(tensors, path)
     try:
         strange = generator.load_state_dict(tensors, strict=False).unexpected_keys
@@ -181,7 +220,7 @@ def checksum_of(generator: Generator) -> str:
 
 
 def format_of(name: str | Path) -> str:
-    """The format of weights, `FORMAT` or `LAND_COVER_FORMAT`, read from the header alone; empty if there is none.
+    """The format of weights, such as `LAND_COVER_FORMAT`, read from the header alone; empty if there is none.
 
     Raises:
         FileError: there is no such file.
@@ -198,8 +237,18 @@ def format_of(name: str | Path) -> str:
     return str(record.get("format", "")) if isinstance(record, dict) else ""
 
 
+def _sizes_of(generator: Generator) -> dict[str, Any]:
+    network = next(name for name, kind in _NETWORKS.items() if isinstance(generator.settings, kind))
+    return {"network": network, "guides": [guide.name for guide in GUIDES]} | asdict(generator.settings)
+
+
+def _ground_of(model: dict[str, Any]) -> GeneratorSettings | PublishedSettings:
+    # Weights from before there were two networks do not say which.
+    return _NETWORKS[model.pop("network", "context")](**model)
+
+
 def _save(
-    network: nn.Module,
+    network: dict[str, Tensor],
     kind: str,
     model: dict[str, Any],
     header: Header,
@@ -210,7 +259,7 @@ def _save(
     del record["sha256"]
     tensors = {
         name: tensor.detach().to(kernels if tensor.ndim > 1 else torch.float32).contiguous().clone()
-        for name, tensor in network.state_dict().items()
+        for name, tensor in network.items()
     }
     write_bytes(save(tensors, metadata={"unclouded": json.dumps(record)}), path)
 
@@ -221,6 +270,17 @@ def _path(name: str | Path) -> Path:
         known = ", ".join(bundled()) or "none"
         raise FileError(f"{name}: no such weights file; bundled weights are: {known}; give one of these or a path.")
     return path
+
+
+def _read_generator(name: str | Path) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
+    """`_read` weights of a G_XY, alone or among the eight, without the guides that it is checked to be made for."""
+    whole = format_of(name) == TRANSLATOR_FORMAT
+    path, record, tensors = _read(name, TRANSLATOR_FORMAT if whole else FORMAT)
+    _check_guides(record["model"], path)
+    if whole:
+        record["model"] = {key: value for key, value in record["model"].items() if key not in _OTHERS}
+        tensors = {key[5:]: tensor for key, tensor in tensors.items() if key.startswith("g_xy.")}
+    return path, record, tensors
 
 
 def _read(name: str | Path, kind: str) -> tuple[Path, dict[str, Any], dict[str, Tensor]]:
@@ -246,7 +306,7 @@ def _record(path: Path, metadata: dict[str, str], kind: str) -> dict[str, Any]:
     except json.JSONDecodeError:
         record = {}
     found = record.pop("format", None) if isinstance(record, dict) else None
-    if found in (FORMAT, LAND_COVER_FORMAT) and found != kind:
+    if found in (FORMAT, TRANSLATOR_FORMAT, LAND_COVER_FORMAT) and found != kind:
         raise WeightsError(f"{path}: holds `{found}`, not `{kind}`; give weights of the network that is asked for.")
     if found != kind or not isinstance(record.get("model"), dict):
         raise WeightsError(

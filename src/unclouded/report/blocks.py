@@ -54,11 +54,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Series:
-    """A line of a chart: points (x, y)."""
+    """A line of a chart: points (x, y); a `level` one is a value to compare with, and has no beginning and end."""
 
     name: str
     points: Sequence[tuple[float, float]]
     dashed: bool = False
+    level: bool = False
 
 
 @dataclass(frozen=True)

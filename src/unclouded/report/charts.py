@@ -15,15 +15,25 @@ _LOGARITHMIC = 30
 """Ratio of the largest to the smallest value from which on the axis is logarithmic."""
 
 
-def line_chart(title: str, series: Sequence[Series], x_title: str, *, small: bool = False) -> Chart:
-    """Draw series over a common x axis; points that are not finite break the line."""
+def line_chart(
+    title: str, series: Sequence[Series], x_title: str, *, small: bool = False, from_zero: bool = False
+) -> Chart:
+    """Draw series over a common x axis; points that are not finite break the line.
+
+    Args:
+        title: of the chart.
+        series: the lines; a level one is drawn all across, at its last value.
+        x_title: of the axis.
+        small: whether it is one of many.
+        from_zero: let the y axis begin at 0 whatever the values are.
+    """
     width, height = (320, 170) if small else (760, 300)
     left, right, top, bottom = (52, 10, 10, 34) if small else (64, 14, 12, 44)
     xs = [x for one in series for x, _ in one.points]
     ys = [y for one in series for _, y in one.points if math.isfinite(y)] or [0.0]
-    logarithmic = min(ys) > 0 and max(ys) / min(ys) > _LOGARITHMIC
+    logarithmic = not from_zero and min(ys) > 0 and max(ys) / min(ys) > _LOGARITHMIC
     x_ticks = [x for x in MaxNLocator(4 if small else 8, integer=True).tick_values(0, max(xs)) if 0 <= x <= max(xs)]
-    low, high, y_ticks = _y_axis(ys, logarithmic, 3 if small else 5)
+    low, high, y_ticks = _y_axis([0.0, *ys] if from_zero else ys, logarithmic, 3 if small else 5)
 
     def across(x: float) -> float:
         return left + (width - left - right) * x / (max(xs) or 1)
@@ -49,8 +59,11 @@ def line_chart(title: str, series: Sequence[Series], x_title: str, *, small: boo
     for position, one in enumerate(series):
         places = [(across(x), down(y)) if math.isfinite(y) else None for x, y in one.points]
         style = f"series s{position % 4}" + (" dashed" if one.dashed else "")
+        if one.level:
+            last = next((place[1] for place in reversed(places) if place), None)
+            places = [] if last is None else [(left, last), (width - right, last)]
         shapes.append(f'<path class="{style}" d="{_path(places)}"/>')
-        if not one.dashed and len(places) <= 60:
+        if not one.dashed and not one.level and len(places) <= 60:
             for place, (x, y) in zip(places, one.points, strict=True):
                 if place:
                     tip = escape(f"{one.name}, {x_title} {_short(x)}: {y:.4g}")

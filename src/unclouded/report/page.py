@@ -48,7 +48,7 @@ def render_page(
         links = {scene.sha256: swipe.id for scene, swipe in zip(scenes, swipes, strict=True)}
     sections += record_sections(records, paper, links)
     if runs:
-        sections.append(run_section(runs, share))
+        sections.append(run_section(runs, paper, share))
     sections.append(_provenance(scenes, records, runs))
     loader = PackageLoader("unclouded.report", ".")
     environment = Environment(

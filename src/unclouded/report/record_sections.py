@@ -93,7 +93,7 @@ def _distance_table(records: Sequence[Record], paper: Paper) -> Table:
     lines: list[Line] = []
     for key, title in (("cloudy", "cloudy"), ("cleared", "cleared, epoch 100")):
         cells = (significant(paper.frechet[key]), *[NOTHING] * 4, Cell("BigEarthNet"))
-        lines.append(Line(Cell(f"Paper: {title}"), cells, "paper"))
+        lines.append(Line(Cell(f"As published: {title}"), cells, "paper"))
     for record in records:
         lines += _laid_out(record, _distance_lines)
     note = (
@@ -122,11 +122,11 @@ def _distance_lines(record: Record) -> list[Line]:
             Cell(str(held["seed"])),
             Cell(data),
         )
-        title = f"{name}: cleared" if key == "cleared" else f"{name}: cloudy"
+        title = f"Measured here, weights {name}: {key}"
         lines.append(Line(Cell(title), cells, "ours" if key == "cleared" else ""))
     if floor := held["floor"]:
         drawn = (number(floor["n"], 0), Cell(str(held["seed"])), Cell(data))
-        halves = Cell(f"{name}: floor, halves of the clear")
+        halves = Cell(f"Measured here, weights {name}: floor, halves of the clear")
         lines.append(Line(halves, (significant(floor["frechet"]), NOTHING, NOTHING, *drawn)))
     return lines
 
@@ -135,7 +135,7 @@ def _classifier_table(records: Sequence[Record], paper: Paper) -> Table:
     lines = []
     for name, scores in paper.classifiers.items():
         cells = (*(number(scores[key], 2) for key in SCORES), NOTHING, Cell("BigEarthNet, 43 classes"))
-        lines.append(Line(Cell(f"Paper: {name}"), cells, "paper"))
+        lines.append(Line(Cell(f"As published: {name}"), cells, "paper"))
     for record in records:
         lines += _laid_out(record, _classifier_lines)
     return Table(
@@ -149,9 +149,16 @@ def _classifier_table(records: Sequence[Record], paper: Paper) -> Table:
 def _classifier_lines(record: Record) -> list[Line]:
     held = record.content
     if record.kind == LAND_COVER:
-        scores = (*(number(held["samples"][key]) for key in SCORES), number(held["images"], 0))
         data = Cell(f"{record.name}, {held['archive']['split']}, {len(held['per_class'])} classes")
-        return [Line(Cell(held["weights"]["name"]), (*scores, data), "ours")]
+        measured = [held, *([held["baseline"]] if "baseline" in held else [])]
+        return [
+            Line(
+                Cell(f"Measured here, weights {one['weights']['name']}"),
+                (*(number(one["samples"][key]) for key in SCORES), number(one["images"], 0), data),
+                "ours" if one is held else "",
+            )
+            for one in measured
+        ]
     return [
         Line(
             Cell(name),

@@ -51,12 +51,14 @@ class Run:
         name: of its folder.
         entries: lines of its log, by rising step.
         cycles: pictures of x -> y -> x, by rising step.
+        figures: the paper's figures of it, by name, as `unclouded evaluate translator --figure` drew them.
         weights: of each weights file its checksum and the header that it carries.
     """
 
     name: str
     entries: tuple[Mapping[str, float], ...]
     cycles: tuple[Path, ...]
+    figures: tuple[Path, ...]
     weights: Mapping[str, tuple[str, Mapping[str, Any]]]
 
 
@@ -118,6 +120,7 @@ def read_run(folder: Path) -> Run:
         name,
         tuple(sorted(entries, key=lambda entry: entry["step"])),
         tuple(sorted(folder.glob("cycle_*.png"))),
+        tuple(sorted(folder.glob("figures/figure_[12][ab].png"))),
         weights,
     )
 

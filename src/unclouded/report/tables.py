@@ -131,6 +131,29 @@ def land_cover_table(
     return "\n".join(lines)
 
 
+def classifiers_table(
+    scores: Mapping[str, Mapping[str, float]], paper: Mapping[str, Mapping[str, float]], images: int
+) -> str:
+    """Lay the paper's table 1 out as Markdown: a classifier and its baseline, and what the paper gives for either.
+
+    Args:
+        scores: per image, then averaged, by the name of the classifier; the classifier first, its baseline second.
+        paper: the same of the paper; none if the classes are not the paper's.
+        images: that the classifiers were measured on.
+    """
+    columns = tuple(next(iter(scores.values())))
+    lines = [f"| N = {images:,} images | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for source, rows in (("", scores), ("paper, on BigEarthNet: ", paper)):
+        for name, values in rows.items():
+            cells = " | ".join(f"{values[column]:.{2 if source else 3}f}" for column in columns)
+            lines.append(f"| {source}{name} | {cells} |")
+        if len(rows) == 2:
+            first, second = rows.values()
+            cells = " | ".join(f"{first[column] - second[column]:+.{2 if source else 3}f}" for column in columns)
+            lines.append(f"| {source}the first above the second | {cells} |")
+    return "\n".join(lines)
+
+
 def pairs_table(scores: Mapping[str, Any]) -> str:
     """Lay out what `evaluation.pairs.evaluate_folders` gives."""
     mean = scores["mean"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,49 +13,66 @@ from unclouded.bands import NAMES
 from unclouded.report.colour import natural_colour, white_point
 from unclouded.report.figures import save_figure
 
+_CLOSER = 3.0
+"""Ratio of the cloudy images' distance to the largest of cleared ones from which on these are shown closer."""
+
 
 def draw_cycles(images: Mapping[str, NDArray[np.float32]], path: Path) -> None:
-    """Draw images (B, 13, H, W) by title, a column for each of the B, a row for each title, into a PNG.
+    """Draw images (B, 13, H, W) by title, a column for each title, a row for each of the B, into a PNG.
+
+    All images of a row have one stretch, that of the second column: the clear one, beside which clouds are white.
 
     Raises:
         FileError: if the PNG cannot be written.
     """
-    count = len(next(iter(images.values())))
-    figure = Figure(figsize=(1.6 * count, 1.75 * len(images)), layout="constrained")
-    rows = figure.subplots(len(images), count, squeeze=False)
-    for axes, (title, row) in zip(rows, images.items(), strict=True):
-        for panel, image, first in zip(axes, row, next(iter(images.values())), strict=True):
-            panel.imshow(natural_colour(image, NAMES, white_point(first, NAMES)), interpolation="nearest")
-            panel.set_xticks([])
-            panel.set_yticks([])
-        axes[0].set_ylabel(title, fontsize=9)
+    columns = list(images.values())
+    count = len(columns[0])
+    figure = Figure(figsize=(1.75 * len(images), 1.65 * count + 0.2), layout="constrained")
+    panels = figure.subplots(count, len(images), squeeze=False)
+    for axes, title in zip(panels[0], images, strict=True):
+        axes.set_title(title, fontsize=9)
+    for number, row in enumerate(panels):
+        white = white_point(columns[min(1, len(columns) - 1)][number], NAMES)
+        for panel, column in zip(row, columns, strict=True):
+            panel.imshow(natural_colour(column[number], NAMES, white), interpolation="nearest")
+            panel.set_axis_off()
     save_figure(figure, path)
 
 
-def draw_distances(history: Mapping[int, Mapping[str, float]], path: Path) -> None:
-    """Draw the Fréchet distance of cleared to clear images over the steps, with its bounds, and the coverage, as a PNG.
+def draw_distances(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Draw the Fréchet distance of cleared to clear images over the epochs, with its bounds, and the coverage.
+
+    Distances begin at 0; where those of the cloudy images are so large that nothing is seen of the others, these are
+    drawn again without them.
 
     Args:
-        history: by step: `frechet`, `frechet_cloudy`, `floor`, `coverage`, `coverage_cloudy`, `alarm`.
+        history: of each measuring `step` and, if all have it, `epoch`; `frechet`, `frechet_cloudy`, `floor`,
+            `coverage`, `coverage_cloudy`, `alarm`.
         path: the PNG; one that is there is replaced.
 
     Raises:
         FileError: if the PNG cannot be written.
     """
-    steps = sorted(history)
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
-    for axes, name, bounds in (
-        (above, "frechet", {"frechet_cloudy": "cloudy images", "floor": "two halves of the clear images"}),
-        (below, "coverage", {"coverage_cloudy": "cloudy images"}),
-    ):
-        axes.plot(steps, [history[step][name] for step in steps], "o-", markersize=3, label="cleared images")
-        for bound, title in bounds.items():
-            axes.plot(steps, [history[step][bound] for step in steps], "--", linewidth=1, label=title)
-        alarms = [step for step in steps if history[step]["alarm"]]
-        axes.plot(alarms, [history[step][name] for step in alarms], "x", color="black", label="alarm of collapse")
-        axes.set_ylabel({"frechet": "Fréchet distance", "coverage": "coverage"}[name])
+    axis = "epoch" if all("epoch" in entry for entry in history) else "step"
+    largest = max(entry["frechet"] for entry in history)
+    distances = {"frechet_cloudy": "cloudy images, as they are", "floor": "floor: two halves of the clear images"}
+    panels = [("frechet", "Fréchet distance to clear images", distances)]
+    if history[-1]["frechet_cloudy"] > _CLOSER * largest:
+        panels.append(("frechet", "Fréchet distance, closer", {"floor": distances["floor"]}))
+    panels.append(("coverage", "coverage of the clear images", {"coverage_cloudy": "cloudy images, as they are"}))
+    figure = Figure(figsize=(7, 2.6 * len(panels)), layout="constrained")
+    rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, title, bounds) in zip(rows, panels, strict=True):
+        axes.plot([e[axis] for e in history], [e[name] for e in history], "o-", markersize=3, label="cleared images")
+        for style, (bound, meaning) in zip(("--", ":"), bounds.items(), strict=False):
+            axes.axhline(history[-1][bound], linestyle=style, linewidth=1.2, color="0.35", label=meaning)
+        if alarms := [entry for entry in history if entry["alarm"]]:
+            places = [entry[axis] for entry in alarms], [entry[name] for entry in alarms]
+            axes.plot(*places, "x", color="black", label="alarm of collapse")
+        axes.set_title(title, fontsize=9, loc="left")
+        axes.set_ylim(0, 1.08 * max(axes.get_ylim()[1], 1e-9))
+        axes.set_xlim(0, 1.02 * max(entry[axis] for entry in history))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, frameon=False)
-    below.set_xlabel("step")
+    rows[-1].set_xlabel(axis)
     save_figure(figure, path)

@@ -135,6 +135,16 @@ def cycle_of_distributions(back: Tensor, image: Tensor, weight: Tensor) -> Tenso
     return (ranked[0] - ranked[1]).abs().sum() / there.sum().clamp(min=1)
 
 
+def change(opacity: Tensor, weight: Tensor) -> Tensor:
+    """Mean share of the input that is replaced: a prior that most of an image is clear (Pumarola et al. 2018).
+
+    Args:
+        opacity: (B, 1, H, W), 0 to 1.
+        weight: (B, 1, H, W), 0 to 1.
+    """
+    return (opacity * weight).sum() / weight.sum().clamp(min=1)
+
+
 def latent_cycle(found: Tensor, drawn: Tensor) -> Tensor:
     """L1 distance of a latent from the one that is found in what it made (Almahairi et al. 2018, eq. 7).
 

@@ -21,7 +21,7 @@ from unclouded.models.context_generator import ContextGenerator, GeneratorSettin
 from unclouded.models.generator import Generator, Observation
 from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
-from unclouded.models.weights import Header, load_generator, save_generator, start_from
+from unclouded.models.weights import Header, load_generator, save_generator, save_translator, start_from
 from unclouded.precision import autocast
 from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import TranslatorSettings
@@ -53,6 +53,8 @@ class BatchSource(Protocol):
 
 WEIGHTS, BEST = "weights.safetensors", "best.safetensors"
 """In a run's folder: the moving average as it is, and as it was when it was best (see `training.validation`)."""
+TRANSLATOR = "translator.safetensors"
+"""Likewise: all eight networks, of which the moving average is G_XY, where the two domains teach."""
 
 Validate = Callable[["TranslatorTraining"], dict[str, float]]
 """Measures the moving average; what it gives is logged."""
@@ -135,7 +137,8 @@ def sizes_of(settings: TranslatorSettings) -> TranslatorSizes:
     ground: GeneratorSettings | PublishedSettings = GeneratorSettings(**settings.model.model_dump())
     if settings.networks == "published":
         ground = PublishedSettings(**settings.published.model_dump())
-    return TranslatorSizes(ground, CloudSettings(**settings.cloud.model_dump()))
+    cloud = CloudSettings(**settings.cloud.model_dump())
+    return TranslatorSizes(ground, cloud, discriminator_scales=settings.unpaired.scales)
 
 
 def train(
@@ -153,7 +156,8 @@ def train(
     Args:
         settings: of the run.
         source: gives the batches, drawing whatever is random from the generator that it is given.
-        output: folder of the run: `checkpoint.pt`, `log.jsonl` and, at every checkpoint, `weights.safetensors`.
+        output: folder of the run: `checkpoint.pt`, `log.jsonl` and, at every checkpoint, `weights.safetensors`, with
+            `translator.safetensors` if the two domains teach.
         resume: go on from `checkpoint.pt`.
         ranks: the processes that train together; this one alone, on the CPU, unless given. On the CPU a resumed run
             gives the very weights of an undisturbed one.
@@ -299,7 +303,10 @@ def _schedule(step: int, settings: TranslatorSettings) -> float:
 
 def _save(training: TranslatorTraining, batches: BatchSource, output: Path) -> None:
     write_checkpoint(training.state() | {"source": batches.state_dict()}, output)
-    save_generator(training.average, header_of(training, output.name), output / WEIGHTS)
+    header = header_of(training, output.name)
+    save_generator(training.average, header, output / WEIGHTS)
+    if training.settings.loss.unpaired:
+        save_translator(training.translator, header, output / TRANSLATOR, training.average)
 
 
 def inference_of(settings: TranslatorSettings) -> InferenceConfig:

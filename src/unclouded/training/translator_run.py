@@ -38,7 +38,7 @@ def run(
     Args:
         settings: of the run.
         data: an archive, or the folder that holds the collection's images.
-        output: folder of the run, see `training.translator.train` and, with a classifier, `training.validation`.
+        output: folder of the run, see `training.translator.train` and, with an archive, `training.validation`.
         resume: go on from the run's last checkpoint.
         land_cover: weights of the classifier in whose features an archive's validation patches are compared.
         ranks: the processes that train together; this one alone, on the CPU, unless given.
@@ -62,9 +62,11 @@ def run(
     with ExitStack() as stack:
         validate = None
         archive = stack.enter_context(Archive(data)) if packed else None
-        if archive is not None and land_cover is not None:
-            classifier, header = load_land_cover(land_cover)
-            network = TrainedNetwork(classifier.to(ranks.device), header)
+        if archive is not None and (land_cover is not None or settings.loss.unpaired):
+            network = None
+            if land_cover is not None:
+                classifier, header = load_land_cover(land_cover)
+                network = TrainedNetwork(classifier.to(ranks.device), header)
             validate = Validation(archive, network, output, config.validation_patches, config.seed)
 
         def source(rng: torch.Generator) -> BatchSource:

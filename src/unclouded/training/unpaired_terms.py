@@ -52,7 +52,8 @@ def generator_terms(
         y: clear images (B).
         config: how they are compared.
         rng: of the latents and of noise.
-        wanted: of `adversarial`, `latent_adversarial`, `cycle`, `latent_cycle` and `mode_seeking`.
+        wanted: of `adversarial`, `latent_adversarial`, `cycle`, `latent_cycle`, `identity`, `change` and
+            `mode_seeking`.
 
     Returns:
         The terms, and what the discriminators of the adversarial ones are to look at.
@@ -60,9 +61,9 @@ def generator_terms(
     wanted = frozenset(wanted)
     terms: dict[str, Tensor] = {}
     z_y, z_x = translator.draw_y(x, rng), translator.draw_x(y, rng)
-    cleared, _ = translator.clear(x, z_y)
+    cleared, translation = translator.clear(x, z_y)
     made = Made(x, y)
-    if wanted - {"mode_seeking"}:
+    if wanted & {"adversarial", "latent_adversarial", "cycle", "latent_cycle"}:
         clouded = translator.cloud(y, z_x)
         if wanted & {"cycle", "latent_adversarial"}:
             found_x = translator.e_x(x.optical, cleared, x)
@@ -90,6 +91,12 @@ def generator_terms(
                 again_y = translator.e_y(x.optical, cleared, x)
                 again_x = translator.e_x(clouded, y.optical, y)
             terms["latent_cycle"] = objectives.latent_cycle(again_y, z_y) + objectives.latent_cycle(again_x, z_x)
+    if "identity" in wanted:
+        # What is clear already has nothing to be taken off, whichever ground the latent speaks of.
+        kept, _ = translator.clear(y, translator.draw_y(y, rng))
+        terms["identity"] = objectives.cycle(kept, y.optical, _seen(y))
+    if "change" in wanted:
+        terms["change"] = objectives.change(translation.opacity, x.valid)
     if "mode_seeking" in wanted:
         other = translator.draw_y(x, rng)
         terms["mode_seeking"] = objectives.mode_seeking(cleared, translator.clear(x, other)[0], (z_y, other))

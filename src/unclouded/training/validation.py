@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.data.archive import Archive
-from unclouded.data.domains import Sampling, ValidationLoader, to_observations
+from unclouded.data.domains import Sampling, ValidationLoader, select, to_observations
+from unclouded.evaluation.cycles import cycle_through
 from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
 from unclouded.models.generator import Generator, Observation, compose
 from unclouded.models.land_cover import LandCover
-from unclouded.models.translator import Translator
 from unclouded.models.weights import save_generator
 from unclouded.report.training_figures import draw_cycles, draw_distances
 from unclouded.training import objectives
@@ -25,8 +26,6 @@ from unclouded.training.translator import BEST, TranslatorTraining, header_of
 _SHOWN = 8
 """Pairs in the grid of x -> y -> x, and in what is measured over latents."""
 _LATENTS = 4
-_NOISE = 0.01
-"""Reflectance: too little to see, enough to blur what a network hides in an image's last decimals."""
 _LEAST_SPREAD = 1e-3
 _LEAST_VARIETY = 0.25
 
@@ -34,32 +33,62 @@ _LEAST_VARIETY = 0.25
 class Validation:
     """Measures a run on an archive, draws its figures into the run's folder, and keeps the best weights.
 
+    Without a classifier there are the pictures of the cycle, and what the latents do and the cycle loses.
+
     `best.safetensors` is, among the measurings that raise no alarm of collapse and whose coverage is no lower than that
     of the cloudy images themselves, the one with the smallest Fréchet distance; until there is one, the one with the
     highest coverage. A collapsed model, whose distance may be small, has a low coverage and so cannot win.
     """
 
     def __init__(
-        self, archive: Archive, land_cover: TrainedNetwork[LandCover], output: Path, limit: int, seed: int
+        self, archive: Archive, land_cover: TrainedNetwork[LandCover] | None, output: Path, limit: int, seed: int
     ) -> None:
-        """Measure on up to `limit` validation patches of each domain of `archive`, drawn by `seed`."""
+        """Measure on up to `limit` validation patches of each domain of `archive`, drawn by `seed`.
+
+        Raises:
+            InputError: the archive has no cloudy patch.
+        """
         self._archive, self._land_cover, self._output = archive, land_cover, output
         self._config = EvaluationConfig(limit=limit, seed=seed, repeats=0)
-        loader = ValidationLoader(archive, Sampling(batch=_SHOWN, seed=seed), limit=_SHOWN)
+        loader = ValidationLoader(archive, Sampling(batch=_SHOWN, seed=seed), split=_shown_split(archive), limit=_SHOWN)
         self._pairs = to_observations(next(iter(loader)), "cpu")
 
     def __call__(self, training: TranslatorTraining) -> dict[str, float]:
         """Measure the moving average of G_XY, and the other networks as they are; the numbers by name."""
+        found: dict[str, float] = {}
+        if training.settings.loss.unpaired:
+            config = training.settings.unpaired
+            epoch = max(1, len(select(self._archive.table, "X", "train")) // config.batch)
+            found["epoch"] = max(0, training.step - config.start) / epoch
+        if self._land_cover is not None:
+            found |= self._distances(training, self._land_cover)
+        x, y = (Observation(*(part.to(training.device) for part in side)) for side in self._pairs)
+        found |= latent_measures(training.average, x, y, seed=self._config.seed)
+        if training.settings.loss.unpaired:
+            made = cycle_through(training.translator, x)
+            seen = x.valid * x.present[:, :, None, None]
+            found["cycle_error"] = float(objectives.cycle(made.back, x.optical, seen))
+            found["cycle_error_noisy"] = float(objectives.cycle(made.noisy, x.optical, seen))
+            draw_cycles(titled(x.optical, made.cleared, made.back), self._output / f"cycle_{training.step:06d}.png")
+        if self._land_cover is not None:
+            found["alarm"] = float(collapsed(found))
+            self._keep(training, found)
+            draw_distances([*history(self._output), {"step": training.step} | found], self._output / "distances.png")
+        return found
+
+    def _distances(self, training: TranslatorTraining, land_cover: TrainedNetwork[LandCover]) -> dict[str, float]:
+        """Measure the results as the classifier sees them, and their errors where the truth is known."""
         header = replace(header_of(training, self._output.name), sha256=f"step {training.step}")
         record = evaluate(
             self._archive,
             TrainedNetwork(training.average.eval(), header),
-            self._land_cover,
+            land_cover,
             self._config,
             device=training.device.type,
         )
         cleared, cloudy = record["distances"]["cleared"], record["distances"]["cloudy"]
         found = {
+            "n": record["n"],
             "frechet": cleared["frechet"],
             "frechet_cloudy": cloudy["frechet"],
             "floor": record["floor"]["frechet"] if record["floor"] else math.nan,
@@ -70,15 +99,6 @@ class Validation:
         if record["paired"]:
             mean = record["paired"]["cleared"]
             found |= {name: mean[name] for name in ("psnr", "ssim", "angle")}
-        x, y = (Observation(*(part.to(training.device) for part in side)) for side in self._pairs)
-        found |= latent_measures(training.average, x, y, seed=self._config.seed)
-        if training.settings.loss.unpaired:
-            images, cycle_errors = _cycle(training.translator, x)
-            found |= cycle_errors
-            draw_cycles(images, self._output / f"cycle_{training.step:06d}.png")
-        found["alarm"] = float(collapsed(found))
-        self._keep(training, found)
-        draw_distances(self._history() | {training.step: found}, self._output / "distances.png")
         return found
 
     def _keep(self, training: TranslatorTraining, found: dict[str, float]) -> None:
@@ -86,10 +106,26 @@ class Validation:
             training.best = found
             save_generator(training.average, header_of(training, self._output.name), self._output / BEST)
 
-    def _history(self) -> dict[int, dict[str, float]]:
-        log = self._output / "log.jsonl"
-        entries = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-        return {entry["step"]: entry for entry in entries if "frechet" in entry}
+
+def history(run: Path) -> list[dict[str, float]]:
+    """The entries of a run's log that measure the distance to clear images, by rising step; none without a log."""
+    log = run / "log.jsonl"
+    entries = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    return [entry for entry in entries if "frechet" in entry]
+
+
+def titled(x: Tensor, cleared: Tensor, back: Tensor | None = None) -> dict[str, NDArray[np.float32]]:
+    """The columns of a picture of the cycle."""
+    images = {"x": x, "x \N{RIGHTWARDS ARROW} y": cleared}
+    if back is not None:
+        images["x \N{RIGHTWARDS ARROW} y \N{RIGHTWARDS ARROW} x"] = back
+    return {title: image.cpu().numpy() for title, image in images.items()}
+
+
+def _shown_split(archive: Archive) -> str:
+    """The validation split, or that of training if only this one has cloudy patches."""
+    held = zip(archive.table["domain"].to_pylist(), archive.table["split"].to_pylist(), strict=True)
+    return "validation" if ("X", "validation") in set(held) else "train"
 
 
 def collapsed(found: dict[str, float]) -> bool:
@@ -139,28 +175,3 @@ def _variety(images: Tensor, like: Observation) -> float:
     seen = like.valid * like.present[:, :, None, None]
     means = (images * seen).sum((2, 3)) / seen.sum((2, 3)).clamp(min=1)
     return float(means.std(0).square().sum().sqrt())
-
-
-@torch.inference_mode()
-def _cycle(translator: Translator, x: Observation) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Take images through x -> y -> x: what to draw, and how far noise on y keeps the cycle from closing.
-
-    Returns:
-        Images (B, 13, H, W) by title; `cycle_error`, `cycle_error_noisy`: L1 distances without and with noise of 0.01
-        reflectance on y. A network that hides x in y loses it to the noise (Bashkirova et al. 2019).
-    """
-    translator.eval()
-    rng = torch.Generator().manual_seed(0)
-    cleared, _ = translator.clear(x, translator.draw_y(x, rng))
-    found = translator.e_x(x.optical, cleared, x)
-    back = translator.cloud(x._replace(optical=cleared), found)
-    noisy = cleared + _NOISE * torch.randn(cleared.shape, generator=rng).to(cleared.device)
-    again = translator.cloud(x._replace(optical=noisy), found)
-    translator.train()
-    seen = x.valid * x.present[:, :, None, None]
-    errors = [float(objectives.cycle(image, x.optical, seen)) for image in (back, again)]
-    images = {"x": x.optical, "x to y": cleared, "x to y to x": back}
-    return {name: image.cpu().numpy() for name, image in images.items()}, {
-        "cycle_error": errors[0],
-        "cycle_error_noisy": errors[1],
-    }

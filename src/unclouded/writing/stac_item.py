@@ -117,8 +117,10 @@ def _assets(
         for name, offset in zip(info.bands, info.encoding.offsets, strict=True)
     ]
     quality = [{"name": name, "data_type": "float32", "nodata": "nan"} for name in QUALITY_BANDS]
-    mask = [{"name": "class", "data_type": "uint8", "nodata": 255, "classification:classes": list(classes)}]
-    described = {
+    mask: list[dict[str, Any]] = [
+        {"name": "class", "data_type": "uint8", "nodata": 255, "classification:classes": list(classes)}
+    ]
+    described: dict[str, tuple[str, str, list[str], list[dict[str, Any]]]] = {
         "cleared": ("cleared", "Reflectance without clouds and shadows", ["data", "reflectance"], reflectance),
         "quality": (
             "quality",

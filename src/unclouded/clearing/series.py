@@ -1,0 +1,81 @@
+"""All dates of a place: which of the others helps to clear each, and how they hang together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from unclouded.files import write_json
+from unclouded.version import __version__
+from unclouded.writing.stac_item import item_path
+
+MOST = 4
+"""Other dates that help to clear one: more of them cost time, and add little to the nearest."""
+
+
+def helping_dates(
+    source: str, acquired: Mapping[str, datetime | None], *, only_earlier: bool = False, most: int = MOST
+) -> tuple[str, ...]:
+    """The other dates that are to help to clear one, the nearest first.
+
+    Dates that are not known come last, in the order of the inputs.
+
+    Args:
+        source: the date to clear.
+        acquired: when each date was taken, the one to clear included.
+        only_earlier: as if later dates were not there yet.
+        most: dates.
+    """
+    when = acquired[source]
+    known: list[tuple[float, str]] = []
+    unknown: list[str] = []
+    for other, then in acquired.items():
+        if other == source:
+            continue
+        if when is None or then is None:
+            if not only_earlier:
+                unknown.append(other)
+        elif then < when or not only_earlier:
+            known.append((abs((then - when).total_seconds()), other))
+    return tuple([other for _, other in sorted(known)][:most] + unknown)[:most]
+
+
+def write_collection(folder: Path, outputs: Sequence[Path]) -> Path:
+    """Write a STAC 1.1 collection of the cleared dates in a folder, by their items; return where it is.
+
+    Raises:
+        FileError: if it cannot be written.
+    """
+    items: list[dict[str, Any]] = [
+        json.loads(item_path(output).read_text()) for output in outputs if item_path(output).is_file()
+    ]
+    boxes = [item["bbox"] for item in items if item.get("bbox")]
+    times = sorted(
+        time
+        for item in items
+        for key in ("datetime", "start_datetime", "end_datetime")
+        if (time := item["properties"].get(key))
+    )
+    box = [f(column) for f, column in zip((min, min, max, max), zip(*boxes, strict=True), strict=True)] if boxes else []
+    collection = {
+        "type": "Collection",
+        "stac_version": "1.1.0",
+        "id": folder.resolve().name,
+        "description": f"Dates of a place, each cleared with the help of the others by unclouded {__version__}.",
+        "license": "other",
+        "extent": {
+            "spatial": {"bbox": [box or [-180.0, -90.0, 180.0, 90.0]]},
+            "temporal": {"interval": [[times[0], times[-1]] if times else [None, None]]},
+        },
+        "links": [
+            {"rel": "item", "href": f"./{item_path(output).name}", "type": "application/geo+json"}
+            for output in outputs
+            if item_path(output).is_file()
+        ],
+    }
+    path = folder / "collection.json"
+    write_json(collection, path)
+    return path

@@ -1,0 +1,47 @@
+"""What a translator makes of cloudy images on the way x -> y -> x."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from unclouded.models.generator import Observation
+from unclouded.models.translator import Translator
+
+
+class Cycle(NamedTuple):
+    """Images (B, 13, H, W), in reflectance.
+
+    Attributes:
+        cleared: x -> y, under a latent of the prior.
+        back: x -> y -> x, under the latent that E_X finds in x and y.
+        noisy: the same with noise on y: a network that hides x in y loses it (Bashkirova et al. 2019).
+    """
+
+    cleared: Tensor
+    back: Tensor
+    noisy: Tensor
+
+
+@torch.inference_mode()
+def cycle_through(translator: Translator, x: Observation, *, noise: float = 0.01, seed: int = 0) -> Cycle:
+    """Take cloudy images (B) to Y and back.
+
+    Args:
+        translator: the networks, on the device of the images.
+        x: sides are multiples of 8.
+        noise: standard deviation, in reflectance, of what is added to y; 0.01 cannot be seen.
+        seed: of latents and noise.
+    """
+    training = translator.training
+    translator.eval()
+    rng = torch.Generator().manual_seed(seed)
+    cleared, _ = translator.clear(x, translator.draw_y(x, rng))
+    found = translator.e_x(x.optical, cleared, x)
+    back = translator.cloud(x._replace(optical=cleared), found)
+    spoilt = cleared + noise * torch.randn(cleared.shape, generator=rng).to(cleared.device)
+    noisy = translator.cloud(x._replace(optical=spoilt), found)
+    translator.train(training)
+    return Cycle(cleared, back, noisy)

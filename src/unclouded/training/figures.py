@@ -1,0 +1,99 @@
+"""The paper's figures of trained weights: the cycles, the distance over the epochs, images before and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unclouded.bands import NAMES
+from unclouded.data.archive import Archive
+from unclouded.data.batch import PatchReader
+from unclouded.data.observations import to_observation
+from unclouded.evaluation.cycles import cycle_through
+from unclouded.evaluation.sets import draw
+from unclouded.evaluation.suite import EvaluationConfig, translate
+from unclouded.models.generator import Generator, Observation, pad_to_cells
+from unclouded.models.translator import Translator
+from unclouded.models.weights import TRANSLATOR_FORMAT, format_of, load_generator, load_translator
+from unclouded.report.colour import natural_colour, white_point
+from unclouded.report.contact_sheet import contact_sheet
+from unclouded.report.training_figures import draw_cycles, draw_distances
+from unclouded.training.validation import history, titled
+
+_CYCLES = 8
+_IMAGES, _WIDE = 48, 8
+
+
+def draw_figures(
+    weights: str, archive: Archive, folder: Path, config: EvaluationConfig, *, device: str = "cpu"
+) -> dict[str, str]:
+    """Draw what weights make of the cloudy patches of a split, as the paper's figures do.
+
+    Args:
+        weights: bundled ones by name, or any by path. Of those that hold G_XY alone, x -> y -> x is not known.
+        archive: open archive.
+        folder: for `figure_1a.png` (x, x -> y, x -> y -> x), `figure_2a.png` and `figure_2b.png` (images before and
+            after) and, if the weights lie in the folder of a run that was measured, `figure_1b.png` (the distance over
+            the epochs); figures that are there are replaced.
+        config: split, limit and seed, by which the patches are drawn.
+        device: where the networks run.
+
+    Returns:
+        The name of each figure, and what it is or why it is not whole.
+
+    Raises:
+        InputError: the split lacks cloudy or clear patches.
+        FileError: the weights cannot be read, or a figure not be written.
+    """
+    translator: Translator | None = None
+    if format_of(weights) == TRANSLATOR_FORMAT:
+        translator, header = load_translator(weights)
+        generator: Generator = translator.to(device).g_xy
+    else:
+        generator, header = load_generator(weights)
+        generator = generator.to(device)
+    rows = draw(archive, config.split, limit=config.limit, seed=config.seed).cloudy[:_IMAGES]
+    reader = PatchReader(archive)
+    parts = [to_observation(reader.read(rows[first : first + config.batch]), device) for first in _starts(rows, config)]
+    with torch.inference_mode():
+        after = torch.cat([translate(generator, part, header.threshold).optical for part in parts])
+    x = Observation(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = Observation(*(part[:_CYCLES] for part in x))
+    said = {"figure_1a.png": _draw_cycles(translator, shown, after[:_CYCLES], folder, config.seed)}
+    if measured := history(Path(weights).parent) if Path(weights).is_file() else []:
+        draw_distances(measured, folder / "figure_1b.png")
+        said["figure_1b.png"] = f"Fréchet distance over {len(measured)} measurings of the run"
+    coloured = [_coloured(before, made) for before, made in zip(x.optical, after, strict=True)]
+    what = f"{len(rows)} patches of {config.split}, seed {config.seed}"
+    for name, place, title in (("figure_2a.png", 0, "Cloudy"), ("figure_2b.png", 1, f"Cleared by {header.name}")):
+        contact_sheet({f"{title}: {what}": [images[place] for images in coloured]}, folder / name, wide=_WIDE)
+        said[name] = f"{title.lower()}, {what}"
+    return said
+
+
+def _starts(rows: NDArray[np.int64], config: EvaluationConfig) -> range:
+    return range(0, len(rows), config.batch)
+
+
+def _draw_cycles(translator: Translator | None, x: Observation, after: Tensor, folder: Path, seed: int) -> str:
+    path = folder / "figure_1a.png"
+    if translator is None:
+        draw_cycles(titled(x.optical, after), path)
+        return "x and x to y; the weights hold G_XY alone, so that x to y to x is not known"
+    height, width = x.optical.shape[-2:]
+    made = cycle_through(translator, pad_to_cells(x), seed=seed)
+    cleared, back = (image[..., :height, :width] for image in (made.cleared, made.back))
+    draw_cycles(titled(x.optical, cleared, back), path)
+    return "x, x to y, x to y to x"
+
+
+def _coloured(before: Tensor, after: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both images (h, w, 3) in natural colour under one stretch, that of the cleared one."""
+    white = white_point(after.cpu().numpy(), NAMES)
+    shown = [natural_colour(image.cpu().numpy(), NAMES, white) for image in (before, after)]
+    return shown[0], shown[1]

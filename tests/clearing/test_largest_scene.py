@@ -1,0 +1,48 @@
+"""Weights whose tiles would differ clear what they can take whole, and refuse what is larger."""
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from rasterio.transform import from_origin
+from typer.testing import CliRunner
+
+from unclouded.cli import app
+from unclouded.models.published import PublishedGenerator, PublishedSettings
+from unclouded.models.weights import Header, save_generator
+
+GRID = from_origin(600000, 5400000, 10, 10)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "published.safetensors"
+    sizes = PublishedSettings(width=4, blocks=1, latent=3, side=48)
+    save_generator(PublishedGenerator(sizes), Header(name="published", threshold=0.0), path)
+    return path
+
+
+def clear(tmp_path, weights, height: int, width: int):
+    scene = tmp_path / "scene.tif"
+    size = {"count": 4, "height": height, "width": width, "dtype": "uint16", "nodata": 0}
+    with rasterio.open(scene, "w", driver="GTiff", crs="EPSG:32632", transform=GRID, **size) as file:
+        file.write(np.full((4, height, width), 700, np.uint16))
+        file.descriptions = ("B02", "B03", "B04", "B08")
+    how = ["--model", str(weights), "--level", "L2A", "--offset", "0", "--overwrite"]
+    return CliRunner().invoke(app, ["clear", str(scene), "--output", str(tmp_path / "clear.tif"), *how])
+
+
+def test_a_patch_is_cleared(tmp_path, weights) -> None:
+    done = clear(tmp_path, weights, 48, 40)
+    assert done.exit_code == 0, done.output
+    with rasterio.open(tmp_path / "clear.tif") as file:
+        assert (file.read() != 700).mean() > 0.9
+
+
+def test_a_larger_scene_is_refused_with_the_reason(tmp_path, weights) -> None:
+    done = clear(tmp_path, weights, 40, 56)
+    assert done.exit_code != 0
+    assert "is 56 x 40 pixels; the weights published take up to 48 x 48" in done.stderr
+    assert "neighbouring tiles differ" in done.stderr
+    assert not (tmp_path / "clear.tif").exists()
