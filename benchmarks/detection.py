@@ -279,7 +279,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     given = parser.parse_args()
     generator, header = load_generator(given.weights)
-    generator.eval().doubt = 1.0  # what lies far from a cloud is for the detector to say
+    generator.eval()
     print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
 
     everything = list(images(given.data / "places"))

@@ -9,6 +9,7 @@ import torch
 from affine import Affine
 from rasterio.crs import CRS
 
+from unclouded.bands import L1C
 from unclouded.clearing import clear
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions, TileOptions
@@ -59,9 +60,11 @@ def options_of(*, tile=512, batch=1, tile_offset=(0, 0), crop=128, precision="fp
     return ClearOptions(precision=precision, **options), TileOptions(tile, batch, tile_offset, crop)
 
 
-def clear_scene(scene, generator, output, *, radar=None, progress=None, **options):
+def clear_scene(scene, generator, output, *, radar=None, mask=None, progress=None, **options):
     """Clear a scene into files, with the options of `options_of`."""
-    return clear.clear_scene(SceneInputs(scene, radar), generator, output, *options_of(**options), progress=progress)
+    return clear.clear_scene(
+        SceneInputs(scene, radar, mask), generator, output, *options_of(**options), progress=progress
+    )
 
 
 def used_as(generator, **changes):
@@ -91,3 +94,30 @@ def ground(count, height, width, seed=0):
     )
     image += 6000 * (np.sin(rows / 40) * np.sin(columns / 55) > 0.4)
     return (image + rng.normal(0, 60, image.shape)).clip(1, 16000).astype(np.uint16)
+
+
+CLOUDS = ((90, 90, 30), (200, 60, 22))
+"""Row, column and radius of the clouds over `fields` in pixels."""
+
+_VEGETATION = dict(zip(L1C, (1200, 950, 800, 550, 850, 2000, 2500, 2700, 2900, 900, 20, 1600, 800), strict=True))
+_SOIL = dict(zip(L1C, (1350, 1150, 1150, 1250, 1450, 1700, 1850, 1950, 2100, 700, 20, 2500, 1900), strict=True))
+_CLOUD = dict(zip(L1C, (6000, 6200, 6100, 6300, 6400, 6600, 6700, 6500, 6800, 3000, 60, 4500, 3300), strict=True))
+
+
+def fields(bands, height, width, clouds=CLOUDS, field=24):
+    """DN (C, height, width) uint16 of fields, as a detector that has seen the world takes them for, under clouds."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:height, 0:width]
+    share = rng.random((height // field + 9, width // field + 9))
+    share = share[(rows + columns // 3 % 5) // field, (columns + rows // 7) // field]
+    image = _spectrum(_VEGETATION, bands) * (1 - share) + _spectrum(_SOIL, bands) * share
+    image *= 1 + 0.08 * rng.normal(0, 1, (height, width))
+    for row, column, radius in clouds:
+        veil = (1.5 - np.hypot(rows - row, columns - column) / radius).clip(0, 1)
+        shadow = (1.5 - np.hypot(rows - row + 1.35 * radius, columns - column - 0.9 * radius) / radius).clip(0, 1)
+        image = image * (1 - 0.6 * shadow) * (1 - veil) + _spectrum(_CLOUD, bands) * veil
+    return image.clip(1, 16000).round().astype(np.uint16)
+
+
+def _spectrum(known, bands):
+    return np.array([known[band] for band in bands], np.float64)[:, None, None]

@@ -14,6 +14,7 @@ from scenes import MemoryScene, active_generator, ground
 
 import unclouded
 from unclouded.clearing import arrays
+from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import Generator
 from unclouded.models.weights import Header, save_generator
 from unclouded.reading.array import ArrayScene
@@ -54,7 +55,7 @@ def test_a_path_becomes_a_dataset_that_agrees_with_the_files(scene, weights, tmp
         assert cleared.spatial_ref.attrs["crs_wkt"] == file.crs.to_wkt()
         assert (cleared.x.values[3], cleared.y.values[2]) == file.xy(2, 3)
     with rasterio.open(written.quality) as file:
-        np.testing.assert_array_equal(file.read(), np.stack([cleared.opacity, cleared.uncertainty]))
+        np.testing.assert_array_equal(file.read(), np.stack([cleared[name] for name in QUALITY_BANDS]))
     assert np.isnan(cleared.reflectance.values[:, :4, :5]).all() and np.isnan(cleared.opacity.values[:4, :5]).all()
     np.testing.assert_allclose(cleared.reflectance.values[:, 4:], dn[:, 4:] / 1e4, atol=1e-6)
     assert cleared.uncertainty.max() > 0

@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,9 @@ def clear(
     scale: float | None = None,
     offset: float | None = None,
     radar: str | os.PathLike[str] | None = None,
+    mask: str | os.PathLike[str] | xarray.DataArray | NDArray[Any] | None = None,
+    mask_classes: str | None = None,
+    mask_only: bool = False,
     samples: int = 1,
     seed: int = 0,
     device: str = "auto",
@@ -69,6 +73,11 @@ def clear(
         scale: DN per 1.0 reflectance, if it is not 10000.
         offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
         radar: VV and VH in dB, of the same area.
+        mask: what is covered and is to be replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a NumPy
+            array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud, 2
+            thin cloud, 3 shadow), SCL, or QA60.
+        mask_classes: what the values of `mask` mean, if they are others: "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
+        mask_only: replace what `mask` covers, and nothing that is found besides.
         samples: latent samples; with more than one the result is their mean, and their spread adds to the uncertainty.
         seed: of the latent samples.
         device: "auto", "cpu" or "cuda".
@@ -82,7 +91,8 @@ def clear(
         nothing is read or cleared before it is computed. With `output` what was written.
 
     Raises:
-        InputError: if the source is not a scene that can be understood, or does not fit the weights or the memory.
+        InputError: if the source is not a scene that can be understood, or does not fit the weights or the memory; if
+            clouds cannot be told by its bands, or the mask is none of it.
         FileError: if a file cannot be read or written.
         WeightsError: if the weights are damaged or of another network.
         OutputExistsError: if an output is there and `overwrite` is not set.
@@ -94,11 +104,16 @@ def clear(
     from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.plan import check_output_name, refuse_collisions
     from unclouded.reading.array import ArrayScene
+    from unclouded.reading.mask import mask_as_file
     from unclouded.reading.reader import ReadOptions
 
+    mask_path = os.fspath(mask) if isinstance(mask, str | os.PathLike) else None
     options = ClearOptions(
         model=os.fspath(model),
         radar=None if radar is None else os.fspath(radar),
+        mask="mask" if mask is not None and mask_path is None else mask_path,
+        mask_classes=mask_classes,
+        mask_only=mask_only,
         samples=samples,
         seed=seed,
         device=device,
@@ -117,9 +132,14 @@ def clear(
             at, attributes = scene.coordinates, scene.attributes
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
+        lazy = output is None and isinstance(scene, ArrayScene) and scene.chunks is not None
+        if mask is not None and mask_path is None:
+            if lazy:
+                raise InputError(f"{scene.info.source}: is in chunks; give a mask for it as a file, by its path")
+            options = replace(options, mask=stack.enter_context(mask_as_file(mask, scene.info)))
         loaded = Model.load(options)
         if output is None:
-            if isinstance(scene, ArrayScene) and scene.chunks is not None:
+            if isinstance(scene, ArrayScene) and lazy:
                 return clear_lazily(scene, loaded, options, at, attributes)
             return clear_to_memory(scene, loaded, options, at, attributes)
         name = Path(output)

@@ -5,6 +5,7 @@ import torch
 from unclouded.bands import L1C, NAMES
 from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THIN_CLOUD
 from unclouded.detection.opacity import (
+    CONTRAST_REACH,
     REACH,
     classify,
     compose_opacity,
@@ -107,6 +108,16 @@ def test_a_shadow_counts_only_with_a_cloud_around():
     assert found[0, 2].min() == 1
 
 
+def test_the_more_is_covered_around_the_more_something_is_found_there():
+    found = []
+    for side in (1, 4, 12, 33):
+        probabilities = torch.zeros(1, 2, 81, 81)
+        corner = 40 - side // 2
+        probabilities[:, 0, corner : corner + side, corner : corner + side] = 1
+        found.append(float(evidence(probabilities)[0, 2, 40, 40 + 17]))
+    assert found == sorted(found) and found[0] < 0.4 < 0.6 < found[-1]
+
+
 def test_widening_keeps_what_is_flat_and_never_overshoots():
     x = torch.zeros(1, 1, 30, 30)
     x[..., 12:15, 12:15] = 0.7
@@ -123,15 +134,26 @@ def test_parts_of_the_grid_are_enlarged_to_what_the_whole_gives():
     assert torch.allclose(part, whole[..., 20:48, 28:52], atol=1e-6)
 
 
-def test_departure_is_of_all_visible_bands_or_of_the_near_infrared():
+def test_departure_is_of_the_mean_of_the_visible_or_of_the_near_infrared():
     ground = torch.full((1, 13, 9, 9), 0.1)
     bright, soil, dark = ground + 0.1, ground.clone(), ground.clone()
-    soil[:, NAMES.index("B04")] += 0.2
+    soil[:, NAMES.index("B04")] += 0.06
     dark[:, NAMES.index("B08")] -= 0.08
     assert torch.allclose(contrast(bright, ground, L1C), torch.tensor([1.0, 0.0]).view(1, 2, 1, 1))
-    assert (contrast(soil, ground, L1C) == 0).all()
+    assert torch.allclose(contrast(soil, ground, L1C), torch.tensor([0.5, 0.0]).view(1, 2, 1, 1))
     assert torch.allclose(contrast(dark, ground, L1C), torch.tensor([0.0, 1.0]).view(1, 2, 1, 1))
     assert (contrast(ground, ground, ("B11", "B12")) == 1).all()
+
+
+def test_brightness_is_widened_to_the_fringes_of_a_cloud_and_no_farther():
+    ground = torch.full((1, 13, 40, 40), 0.1)
+    cloudy = ground.clone()
+    cloudy[..., 20:, 20:] += 0.5
+    cloudy[:, NAMES.index("B08"), :20] -= 0.08
+    bright, dark = contrast(cloudy, ground, L1C)[0]
+    assert (bright[20 - 4 :, 20 - 4 :] == 1).all()
+    assert (bright[: 20 - CONTRAST_REACH] == 0).all() and (bright[:, : 20 - CONTRAST_REACH] == 0).all()
+    assert (dark[:18] == 1).all() and (dark[22:] == 0).all()
 
 
 def test_trust_falls_under_cover_on_any_grid():

@@ -52,7 +52,7 @@ class Lifting(nn.Module):
         left = torch.zeros_like(x.valid)
         left[..., : archives.SIDE // 2] = 1
         ground = (x.optical - 0.2 - 0.2 * left) * x.present[:, :, None, None]
-        return Translation(ground, 0.05 + 0.95 * left, torch.zeros_like(left))
+        return Translation(ground, 0.05 + 0.95 * left, torch.zeros_like(left), torch.zeros_like(ground))
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +172,8 @@ class Perfect(Lifting):
         self.truth = iter(to_observation(PatchReader(archive).read(twins), "cpu").optical.split(FEW.batch))
 
     def forward(self, x, z):
-        return Translation(next(self.truth), torch.ones_like(x.valid), torch.zeros_like(x.valid))
+        truth = next(self.truth)
+        return Translation(truth, torch.ones_like(x.valid), torch.zeros_like(x.valid), torch.zeros_like(truth))
 
 
 def test_a_perfect_translator_wins_back_all_that_clouds_cost(archive):

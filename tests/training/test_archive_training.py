@@ -224,7 +224,7 @@ def test_the_papers_settings_are_read_and_run(name: str, archive: Path, tmp_path
 def test_the_best_weights_have_learnt_their_errors_and_are_chosen_as_they_ship(
     settings: TranslatorSettings, archive: Path, land_cover: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    shipped = settings.model_copy(update={"threshold": 0.25, "calibration": 1.7, "doubt": 0.5})
+    shipped = settings.model_copy(update={"threshold": 0.25, "calibration": 1.7})
     chosen = []
     evaluate = validation.evaluate
 
@@ -235,9 +235,9 @@ def test_the_best_weights_have_learnt_their_errors_and_are_chosen_as_they_ship(
     monkeypatch.setattr(validation, "evaluate", noting)
     run(shipped, archive, tmp_path / "run", land_cover=str(land_cover))
     best, header = load_generator(tmp_path / "run" / "best.safetensors")
-    assert set(chosen) == {InferenceConfig(threshold=0.25, calibration=1.7, doubt=0.5)}
+    assert set(chosen) == {InferenceConfig(threshold=0.25, calibration=1.7)}
     used = best.inference
-    assert (used.threshold, used.calibration, used.doubt) == (0.25, 1.7, 0.5)
+    assert (used.threshold, used.calibration) == (0.25, 1.7)
     assert header.data == shipped.data
     if settings.networks == "context":
         fresh = translator.TranslatorTraining(shipped).average.state_dict()

@@ -18,14 +18,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.clearing.grid_file import GridFile
-from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.inputs import SceneInputs, detector_factor
 from unclouded.clearing.options import ClearOptions
-from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
+from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, readable
 from unclouded.detection.opacity import REACH, evidence
 from unclouded.errors import InputError
 from unclouded.models.generator import CELL, Generator
 from unclouded.progress import Progress
-from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 
 EVIDENCE = 3
@@ -33,6 +32,9 @@ EVIDENCE = 3
 
 _THREADS = 2
 """Windows that the detector works on at once; more are not faster where the cores are few."""
+
+_NOWHERE = -100.0
+"""How far something was found around, where whatever the network sees must not count: no threshold is so low."""
 
 _ROWS = 512
 """Rows of the detector's grid that are in memory at once."""
@@ -60,18 +62,17 @@ class CoverDetector:
         step: pixels along those that `reduce` gives.
     """
 
-    def __init__(self, info: SceneInfo, bands: Collection[str] | None = None, level: str | None = None) -> None:
+    def __init__(self, info: SceneInfo, bands: Collection[str], level: str | None = None) -> None:
         """Choose the network for a scene.
 
         Args:
             info: of the scene.
-            bands: that are at hand, if they are others than the scene's.
+            bands: that are at hand.
             level: of the image, if it is another than the scene's.
 
         Raises:
             InputError: if nothing can be detected with the bands at hand.
         """
-        bands = info.bands if bands is None else bands
         if not readable(bands):
             raise InputError(
                 f"{info.source}: clouds cannot be told from ground by {', '.join(bands)}; give --mask, "
@@ -118,13 +119,14 @@ def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOption
     """The detector for a scene; None if weights or options want none, or a mask has to do since bands are missing.
 
     Raises:
-        InputError: if nothing can be detected with the scene's bands, and no mask was given.
+        InputError: if nothing can be detected with the bands of the input, and no mask was given.
     """
     if generator.inference.detector == "none" or options.mask_only:
         return None
-    if inputs.mask is not None and not readable(inputs.scene.info.bands):
+    bands = (inputs.detection or inputs.scene).info.bands
+    if inputs.mask is not None and not readable(bands):
         return None
-    return CoverDetector(inputs.scene.info)
+    return CoverDetector(inputs.scene.info, bands)
 
 
 def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
@@ -142,17 +144,19 @@ def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
     return made
 
 
-def detector_factor(info: SceneInfo) -> int:
-    """Pixels of a scene along one of the detector's grid."""
-    return pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
+def evidence_unseen(info: SceneInfo, generator: Generator, options: ClearOptions, folder: Path | None) -> GridFile:
+    """Evidence without a detector, beside a mask that was given, on the grid that the detector would have.
 
-
-def no_evidence(info: SceneInfo, folder: Path | None) -> GridFile:
-    """Evidence of nothing, on the detector's grid: where a mask that was given says all."""
-    height, width = (-(-side // detector_factor(info)) for side in (info.height, info.width))
+    The network is believed everywhere if its weights want no detector. Else the mask says all.
+    """
+    believed = generator.inference.detector == "none" and not options.mask_only
+    factor = detector_factor(info)
+    height, width = -(-info.height // factor), -(-info.width // factor)
     made = GridFile(height, width, folder, EVIDENCE)
     for top in range(0, height, _ROWS):
-        made.write_rows(top, np.zeros((EVIDENCE, min(_ROWS, height - top), width), np.float32))
+        rows = np.zeros((EVIDENCE, min(_ROWS, height - top), width), np.float32)
+        rows[-1] = 1 if believed else _NOWHERE
+        made.write_rows(top, rows)
     return made
 
 

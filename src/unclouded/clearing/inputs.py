@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.options import ClearOptions
 from unclouded.detection.classes import NO_DATA, guess_scheme, parse_mapping, read_classes
+from unclouded.detection.csmask import FOUR, SIX, pixels_along, readable
 from unclouded.errors import InputError
 from unclouded.reading.aligned import AlignedImage
 from unclouded.reading.dates import acquired
+from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
 from unclouded.reading.radar import open_radar
@@ -120,12 +122,19 @@ class SceneInputs:
         radar: VV and VH, if there are.
         mask: what is covered, if a mask was given.
         references: other dates of the place.
+        detection: the same scene in the bands by which clouds can be told, if those of `scene` do not do.
     """
 
     scene: Raster
     radar: RadarRaster | None = None
     mask: MaskReader | None = None
     references: tuple[OpenReference, ...] = ()
+    detection: Raster | None = None
+
+
+def detector_factor(info: SceneInfo) -> int:
+    """Pixels of a scene along one of the detector's: a divisor of the side of its cells."""
+    return pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
 
 
 @contextmanager
@@ -145,7 +154,18 @@ def open_inputs(scene: Raster, options: ClearOptions) -> Iterator[SceneInputs]:
             OpenReference(stack.enter_context(_open_reference(path, scene.info)), scene.info)
             for path in options.references
         ]
-        yield SceneInputs(scene, radar, mask, tuple(references))
+        detection = None if options.mask_only else _detectable(scene)
+        if detection is not None:
+            stack.enter_context(detection)
+        yield SceneInputs(scene, radar, mask, tuple(references), detection)
+
+
+def _detectable(scene: Raster) -> Scene | None:
+    """Open the source of a scene in bands by which clouds can be told, if those of the scene do not do."""
+    if readable(scene.info.bands) or not isinstance(scene, Scene):
+        return None
+    opened = (scene.with_bands(bands) for bands in (SIX, FOUR))
+    return next((found for found in opened if found is not None), None)
 
 
 def _open_reference(path: str, info: SceneInfo) -> Scene:

@@ -88,6 +88,11 @@ class KnownCover(NamedTuple):
     factor: int
 
 
+def margin_of(generator: Generator) -> int:
+    """Pixels around a crop that must be seen for what `sample` gives: what is composed looks a cell farther."""
+    return generator.margin + CELL
+
+
 def latents(generator: Generator, samples: int, seed: int) -> Tensor:
     """Draw the latents of a scene, (samples, Z): zero, the most typical ground, when there is only one.
 
@@ -223,9 +228,12 @@ def smooth_error(error: Tensor) -> Tensor:
 
 
 def _around(inner: Box, height: int, width: int) -> Box:
-    """The cells that a crop lies in, and one more on each side, as far as the image of `height` x `width` goes."""
-    row, column = (max(0, start // CELL - 1) * CELL for start in (inner.row, inner.column))
+    """The cells that a crop lies in, and two more on each side, as far as the image of `height` x `width` goes.
+
+    What is composed looks farther than half a cell, and in the outer half cell nothing is as in the whole image.
+    """
+    row, column = (max(0, start // CELL - 2) * CELL for start in (inner.row, inner.column))
     bottom, right = (
-        min(end, (-(-stop // CELL) + 1) * CELL) for stop, end in ((inner.bottom, height), (inner.right, width))
+        min(end, (-(-stop // CELL) + 2) * CELL) for stop, end in ((inner.bottom, height), (inner.right, width))
     )
     return Box(row, column, bottom - row, right - column)

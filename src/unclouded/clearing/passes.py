@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids, cells_of
-from unclouded.clearing.cover import Cover, detector_factor, detector_for, evidence_of, hidden_cells, no_evidence, whole
+from unclouded.clearing.cover import Cover, detector_for, evidence_of, evidence_unseen, hidden_cells, whole
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
-from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.inputs import SceneInputs, detector_factor
+from unclouded.clearing.latent_sampling import margin_of
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.other_dates import OtherDates, cells_around
 from unclouded.clearing.summaries import Summary, blocks_of
@@ -68,16 +69,16 @@ class Clearing:
             raise ValueError(f"{tiling}: size and offset must be multiples of {step}")
         self.info = inputs.scene.info
         self._seconds_context = 0.0
-        self._generator = generator
+        self._generator, self._options = generator, options or ClearOptions()
         self._local = LocalExecutor(inputs, generator, options, tiling)
         self._executor: Executor = executor or self._local
         self._folder = folder
         self._report = progress or silent
-        self._detector = detector_for(inputs, generator, options or ClearOptions())
+        self._detector = detector_for(inputs, generator, self._options)
         self._masked = inputs.mask is not None
         self._inputs = inputs
         self._dates: OtherDates | None = None
-        self._threshold = (options or ClearOptions()).threshold_for(generator.inference)
+        self._threshold = self._options.threshold_for(generator.inference)
         self._surveyed: _Surveyed | None = None
 
     @property
@@ -196,7 +197,7 @@ class Clearing:
             judge = partial(trusted, probabilities=whole(probabilities))
             probabilities.close()
         elif self._masked:
-            evidence = no_evidence(self.info, self._folder)
+            evidence = evidence_unseen(self.info, self._generator, self._options, self._folder)
         started = time.perf_counter()
         if evidence is not None:
             fill = builder.fill(hidden_cells(evidence, factor))
@@ -212,5 +213,5 @@ class Clearing:
 
     def cuts(self) -> Iterator[Tile]:
         """Cut the scene into the tiles that are cleared."""
-        height, width, margin = self.info.height, self.info.width, self._generator.margin
+        height, width, margin = self.info.height, self.info.width, margin_of(self._generator)
         return cut(height, width, size=self._tiling.size, margin=margin, step=CELL, offset=self._tiling.offset)

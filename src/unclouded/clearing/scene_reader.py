@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
-from unclouded.clearing.cover import detector_factor
-from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.inputs import SceneInputs, detector_factor
 from unclouded.detection.classes import covered
 from unclouded.detection.opacity import MASK_RIM, cover
 from unclouded.guides import RADAR
@@ -59,9 +58,24 @@ class SceneReader:
     """
 
     def __init__(self, inputs: SceneInputs, device: torch.device) -> None:
-        self.info = info = inputs.scene.info
-        self.factor = detector_factor(info)
+        self.info = inputs.scene.info
+        self.factor = detector_factor(self.info)
         self._scene, self.radar, self.mask, self._device = inputs.scene, inputs.radar, inputs.mask, device
+        self._detection = inputs.detection
+
+    def read_detection(self, box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
+        """Read the bands by which clouds are told, if they are others than the scene's.
+
+        Returns:
+            (C, h, w) reflectance of the bands of `detection.csmask` in their order, and (h, w) where it holds data.
+
+        Raises:
+            FileError: if they cannot be read.
+        """
+        if self._detection is None:
+            return None
+        dn = self._detection.read(box.row, box.column, box.height, box.width)
+        return to_reflectance(dn, self._detection.info.encoding)
 
     def read_given(self, box: Box) -> GivenCover | None:
         """Read what the mask that was given says of a box; None without one.

@@ -32,7 +32,7 @@ class Summary(NamedTuple):
         cells: (1, S, h, w) the statistics of its cells.
         bands_and_level: (1, 14) of the scene, see `Observation`.
         valid: number of pixels that hold data.
-        checksums: of its DN, of its radar and of its mask.
+        checksums: of its DN and of what the detector sees beside them, of its radar, and of its mask.
         reduced: (C, h', w') what the detector sees of it, see `CoverDetector.reduce`; None without a detector.
         clear: (1, 14, h, w) means of the pixels of its cells that no mask covers, 13 bands, and their share; None
             without a mask.
@@ -59,22 +59,28 @@ def summarise(
     Raises:
         FileError: if the scene cannot be read.
     """
-    with closing(prefetch(reader.read(tile.inner) for tile in blocks)) as windows:
-        for window in windows:
+    read = ((reader.read(tile.inner), reader.read_detection(tile.inner)) for tile in blocks)
+    with closing(prefetch(read)) as windows:
+        for window, detection in windows:
             x = window.observation
             with torch.inference_mode():
                 cells = generator.summarise(x).cpu().numpy()
+            pixels = checksum(window.dn)
             radar = 0 if reader.radar is None else checksum(x.guides.cpu().numpy())
             reduced = clear = None
             if detector is not None:
                 height, width = window.valid.shape
-                seen = x.optical[0, [INDEX[name] for name in detector.bands], :height, :width].cpu().numpy()
-                reduced = detector.reduce(seen, window.valid)
+                if detection is None:
+                    seen = x.optical[0, [INDEX[name] for name in detector.bands], :height, :width].cpu().numpy()
+                    reduced = detector.reduce(seen, window.valid)
+                else:
+                    reduced = detector.reduce(detection[0], window.valid & detection[1])
+                    pixels = checksum(detection[0], pixels)
             mask = 0
             if window.mask is not None:
                 mask = checksum(window.mask)
                 clear = _clear_cells(x, window.mask)
-            checksums = (checksum(window.dn), radar, mask)
+            checksums = (pixels, radar, mask)
             bands_and_level = x.bands_and_level.cpu().numpy()
             yield Summary(cells, bands_and_level, int(window.valid.sum()), checksums, reduced, clear)
 

@@ -21,7 +21,7 @@ from unclouded.clearing.background import prefetch
 from unclouded.clearing.composition import compose_tile
 from unclouded.clearing.context_builder import cells_of
 from unclouded.clearing.cover import Cover
-from unclouded.clearing.latent_sampling import KnownCover, Sampled, Transferred, latents, sample
+from unclouded.clearing.latent_sampling import KnownCover, Sampled, Transferred, latents, margin_of, sample
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.other_dates import TransferredGround
 from unclouded.clearing.scene_reader import SceneReader, Window
@@ -112,7 +112,7 @@ class TilePass:
         suspected = self._suspected(task)
         if not suspected.any():
             return LoadedTile(tile.inner, *self._reader.read_dn(tile.inner), None)
-        crop = narrow(tile, suspected, CELL, self._generator.margin, self._crop)
+        crop = narrow(tile, suspected, CELL, margin_of(self._generator), self._crop)
         box = tile.inner.joined(crop.padded)
         window = self._reader.read(box, crop.padded)
         inner = tile.inner.within(box).slices
@@ -159,7 +159,7 @@ class TilePass:
         given = self._reader.read_given(crop.padded)
         grown = (0, width - crop.padded.width, 0, height - crop.padded.height)
         return KnownCover(
-            torch.tensor(task.cover.evidence[(..., *cells_of(place, factor))]),
+            _continued(torch.tensor(task.cover.evidence[(..., *cells_of(place, factor))]), height, width, factor),
             torch.tensor(task.cover.fill[(..., *cells_of(place))]),
             None if given is None else F.pad(given.cover, grown),
             None if given is None else F.pad(given.kinds, grown),
@@ -229,6 +229,12 @@ def _together(covers: Sequence[KnownCover | None], device: torch.device) -> Know
     dated = Transferred(*(torch.cat(parts).to(device) for parts in zip(*dates, strict=True)))
     anything = any(cover.dates is not None for cover in known)
     return KnownCover(evidence, fill, given, kinds, dated if anything else None, known[0].factor)
+
+
+def _continued(evidence: Tensor, height: int, width: int, factor: int) -> Tensor:
+    """Repeat the last rows and columns of evidence until it holds as many pixels as whole cells do."""
+    down, right = height // factor - evidence.shape[2], width // factor - evidence.shape[3]
+    return F.pad(evidence, (0, right, 0, down), mode="replicate")
 
 
 def _shape(seen: NetworkInput | None) -> tuple[Box, torch.Size, torch.Size] | None:

@@ -51,8 +51,8 @@ def clear(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Clear them on the dask cluster at tcp://HOST:PORT. Its workers read INPUT, --radar and --model "
-            "themselves: paths of the same machine or of a disk that all share, or addresses.",
+            help="Clear them on the dask cluster at tcp://HOST:PORT. Its workers read INPUT, --radar, --mask and "
+            "--model themselves: paths of the same machine or of a disk that all share, or addresses.",
         ),
     ] = None,
     skip_existing: Annotated[
@@ -66,8 +66,9 @@ def clear(
         from unclouded.clearing.plan import plan
         from unclouded.reading.reader import ReadOptions
 
-        if options.radar is not None and len(inputs) > 1:
-            raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--radar")
+        for option, given in (("--radar", options.radar), ("--mask", options.mask)):
+            if given is not None and len(inputs) > 1:
+                raise typer.BadParameter("belongs to one scene; give a single input", param_hint=option)
         if options.overwrite and skip_existing:
             raise typer.BadParameter("is the opposite of --overwrite; give one of them", param_hint="--skip-existing")
         if workers is not None and scheduler is not None:

@@ -34,6 +34,9 @@ class CubeScene(Scene):
         """Read bands (C, height, width) of the whole scene at a smaller size."""
         return self._scene.overview(bands, height, width)
 
+    def with_bands(self, bands: Sequence[str]) -> None:
+        """Give nothing: all of its bands are taken already."""
+
     def close(self) -> None:
         """Close the file."""
         self._scene.close()

@@ -7,9 +7,9 @@ finest band. What is known and what was assumed about the DN is in its `SceneInf
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 
@@ -44,18 +44,30 @@ __all__ = ["Radar", "Scene", "SceneInfo", "find_source", "open_radar", "open_sce
 class Scene:
     """An open scene; use it as a context manager. `info` describes it, `read` hands out windows."""
 
-    def __init__(self, info: SceneInfo, source: Source, datasets: dict[str, DatasetReader]) -> None:
+    def __init__(
+        self,
+        info: SceneInfo,
+        source: Source,
+        datasets: dict[str, DatasetReader],
+        again: Callable[[Sequence[str], SceneInfo], Scene | None],
+    ) -> None:
         self.info = info
         self._datasets = datasets
+        self._again = again
         self._positions = {
             path: [n for n, layer in enumerate(source.layers) if layer.path == path] for path in datasets
         }
         self._indexes = {
             path: [source.layers[n].index for n in positions] for path, positions in self._positions.items()
         }
+        self.bring_to(info)
+
+    def bring_to(self, grid: SceneInfo) -> None:
+        """Hand out windows on the grid of another scene of the same area from now on."""
+        info = self.info = replace(self.info, width=grid.width, height=grid.height, transform=grid.transform)
         self._resampled = {
             path: Resampled(dataset, info.transform, _encoding_of(info.encoding, self._positions[path]))
-            for path, dataset in datasets.items()
+            for path, dataset in self._datasets.items()
             if dataset.transform != info.transform or dataset.shape != (info.height, info.width)
         }
 
@@ -96,6 +108,18 @@ class Scene:
                 nodata = self.info.encoding.nodata
                 out[[n for n, _ in here]] = read_unmasked_overview(dataset, indexes, height, width, nodata)
         return out
+
+    def with_bands(self, bands: Sequence[str]) -> Scene | None:
+        """Open the same source for other bands of it, brought to the grid of this scene.
+
+        Returns:
+            The other scene; None if the source does not hold all of the bands, or does not name its bands itself.
+
+        Raises:
+            InputError: as `open_scene`.
+            FileError: as `open_scene`.
+        """
+        return self._again(bands, self.info)
 
     def close(self) -> None:
         """Close the scene's files."""
@@ -182,11 +206,27 @@ def open_scene(
         if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
             notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
-        return Scene(info, source, datasets)
+        again = partial(_open_again, os.fspath(path), level=chosen, scale=scale, offset=offset)
+        return Scene(info, source, datasets, again)
     except BaseException:
         for dataset in datasets.values():
             dataset.close()
         raise
+
+
+def _open_again(
+    path: str, bands: Sequence[str], grid: SceneInfo, *, level: str, scale: float | None, offset: float | None
+) -> Scene | None:
+    """Open a source for other bands, on the grid of a scene of it, see `Scene.with_bands`."""
+    try:
+        named = find_source(path, None, offset_given=offset is not None)
+    except InputError:
+        return None  # what it holds was understood by the names that were given
+    if named.order_assumed or not set(bands) <= set(named.bands):
+        return None
+    scene = open_scene(path, bands=bands, level=level, scale=scale, offset=offset)
+    scene.bring_to(grid)
+    return scene
 
 
 def find_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:

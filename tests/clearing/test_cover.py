@@ -1,0 +1,294 @@
+"""What hides the ground of a scene: found by the detector or given as a mask, and replaced whatever the tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from command_line import run
+from rasters import EAST, NORTH, write
+from scenes import CLOUDS, MemoryScene, active_generator, fields, options_of, used_as
+
+import unclouded
+from unclouded.bands import L1C
+from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.passes import Clearing
+from unclouded.detection.classes import SHADOW, THICK_CLOUD
+from unclouded.detection.csmask import SIX
+from unclouded.errors import InputError
+from unclouded.models.weights import Header, save_generator
+
+NAME = "S2A_MSIL1C_20180503T100031_N0206_R122_T32TQM_20180503T120000.tif"
+INFRARED = ("B8A", "B11", "B12")
+COVERED = np.ones((1, 300, 560), np.uint8)
+
+
+class Mask:
+    """Classes (H, W) in memory, read like a file."""
+
+    name = "mask"
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def read(self, row, column, height, width):
+        return self.classes[row : row + height, column : column + width]
+
+
+@pytest.fixture(scope="module")
+def active():
+    return used_as(active_generator(), detector="csmask", threshold=0.2)
+
+
+@pytest.fixture(scope="module")
+def weights(active, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
+    save_generator(active, Header("active", detector="csmask", threshold=0.2), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return MemoryScene(fields(L1C, 300, 560), L1C)
+
+
+@pytest.fixture(scope="module")
+def file(scene, tmp_path_factory):
+    return write(tmp_path_factory.mktemp("scene") / NAME, scene.dn, names=L1C)
+
+
+@pytest.fixture(scope="module")
+def square():
+    """A mask of what is covered, far from all that is found."""
+    mask = np.zeros((300, 560), np.uint8)
+    mask[200:240, 400:450] = THICK_CLOUD
+    return mask
+
+
+def in_memory(scene, generator, given=None, detection=None, **options):
+    """The cleared DN, and opacity and uncertainty, of all tiles."""
+    dn = np.zeros_like(scene.dn)
+    quality = np.zeros((2, *scene.dn.shape[1:]), np.float32)
+    inputs = SceneInputs(scene, mask=None if given is None else Mask(given), detection=detection)
+    for tile in Clearing(inputs, generator, *options_of(**options)).tiles():
+        dn[(slice(None), *tile.box.slices)] = tile.dn
+        quality[(slice(None), *tile.box.slices)] = tile.quality[:2]
+    return dn, quality
+
+
+def read(path):
+    with rasterio.open(path) as opened:
+        return opened.read()
+
+
+def distance(row, column, height=300, width=560):
+    rows, columns = np.mgrid[0:height, 0:width]
+    return np.hypot(rows - row, columns - column)
+
+
+def test_clouds_are_found_and_what_the_network_alone_sees_is_not(scene, active):
+    dn, quality = in_memory(scene, active)
+    for row, column, radius in CLOUDS:
+        assert quality[0][distance(row, column) < 0.5 * radius].min() > 0.5
+    assert (dn[:, :, 400:] == scene.dn[:, :, 400:]).all()
+    assert not quality[:, :, 400:].any()
+    alone, _ = in_memory(scene, used_as(active, detector="none"))
+    assert (alone[:, :, 400:] != scene.dn[:, :, 400:]).any()
+
+
+def test_the_tiles_decide_nothing_and_one_where_nothing_is_found_is_not_looked_at(scene, active, monkeypatch):
+    whole, whole_quality = in_memory(scene, active)
+    looked_at, translate = [], active.translate
+    monkeypatch.setattr(active, "translate", lambda x, *more: looked_at.append(x) or translate(x, *more))
+    dn, quality = in_memory(scene, active, tile=64, crop=16)
+    assert 0 < len(looked_at) < 0.8 * 5 * 9
+    assert (quality[0] > 0).mean() > 0.02
+    for others, others_quality in (
+        (whole, whole_quality),
+        in_memory(scene, active, tile=64, tile_offset=(32, 32)),
+    ):
+        np.testing.assert_allclose(dn, others.astype(float), atol=1)
+        np.testing.assert_allclose(quality, others_quality, atol=1e-5)
+    kept = quality[0] == 0
+    np.testing.assert_array_equal(dn[:, kept], scene.dn[:, kept])
+
+
+def test_the_uncertainty_is_0_where_nothing_is_replaced_and_shows_no_blocks(scene, active):
+    dn, quality = in_memory(scene, active, samples=2)
+    replaced = (dn != scene.dn).any(axis=0)
+    assert not quality[1][~replaced & (quality[0] == 0)].any()
+    inside = np.logical_and.reduce([np.roll(quality[0] > 0, step, axis) for step in (-1, 0, 1) for axis in (0, 1)])
+    assert (quality[1][inside] > 0).all()
+    for axis in (0, 1):
+        steps = np.abs(np.diff(quality[1], axis=axis))
+        both = np.minimum(*(np.delete(inside, end, axis) for end in (0, -1)))
+        place = np.indices(steps.shape)[axis]
+        for side in (2, 4):
+            means = [steps[both & (place % side == phase)].mean() for phase in range(side)]
+            assert max(means) < 1.15 * min(means)
+
+
+def test_a_given_mask_is_replaced_wholly_whatever_the_network_says(scene, active, identity_generator, square):
+    for generator in (active, used_as(identity_generator, detector="csmask", threshold=0.2)):
+        dn, quality = in_memory(scene, generator, given=square)
+        assert (quality[0][square > 0] == 1).all()
+        assert (dn[:, square > 0] != scene.dn[:, square > 0]).mean() > 0.9
+        for row, column, radius in CLOUDS:  # joined with what is found
+            assert quality[0][distance(row, column) < 0.4 * radius].min() > 0.5
+    softly = quality[0][190:250, 390:460]
+    assert np.abs(np.diff(softly, axis=0)).max() < 0.4 and np.abs(np.diff(softly, axis=1)).max() < 0.4
+
+
+@pytest.mark.parametrize("threshold", [None, 0.0, 0.05])
+@pytest.mark.parametrize("detector", ["none", "csmask"])
+def test_a_mask_that_says_all_leaves_the_rest_as_it_is(scene, active, square, threshold, detector):
+    generator = used_as(active, detector=detector)
+    dn, quality = in_memory(scene, generator, given=square, mask_only=True, mask="given", threshold=threshold)
+    changed = (dn != scene.dn).any(axis=0)
+    far = np.ones(square.shape, bool)
+    far[190:250, 390:460] = False
+    assert not changed[far].any() and not quality[:, far].any()
+    assert changed[square > 0].all()
+
+
+def test_the_same_mask_comes_in_many_ways(file, weights, square, tmp_path):
+    boolean = square > 0
+    scl = np.where(boolean, 9, 4).astype(np.uint8)
+    coarse = scl[::10, ::10]
+    own = np.where(boolean, 7, 2).astype(np.int16)
+    write(tmp_path / "boolean.tif", boolean[None].astype(np.uint8))
+    write(tmp_path / "scl.tif", scl[None])
+    write(tmp_path / "coarse.tif", coarse[None], metres=100)
+    write(tmp_path / "own.tif", own[None])
+    at = {"y": NORTH - 50 - 100.0 * np.arange(30), "x": EAST + 50 + 100.0 * np.arange(56)}
+    array = xr.DataArray(coarse, at, ("y", "x"))
+    options = {"model": weights, "mask_only": True}
+    expected = unclouded.clear(file, mask=tmp_path / "boolean.tif", **options)
+    assert (expected.opacity.values[boolean] == 1).all()
+    ways = [
+        {"mask": str(tmp_path / "scl.tif")},
+        {"mask": tmp_path / "coarse.tif"},
+        {"mask": tmp_path / "own.tif", "mask_classes": "2=clear,7=cloud"},
+        {"mask": boolean},
+        {"mask": scl},
+        {"mask": array},
+    ]
+    for way in ways:
+        xr.testing.assert_identical(unclouded.clear(file, **way, **options), expected)
+
+
+def test_shadow_of_a_mask_is_replaced_and_what_it_does_not_say_is_kept(scene, active, square):
+    mask = np.where(square > 0, SHADOW, np.uint8(255))
+    dn, quality = in_memory(scene, active, given=mask)
+    assert (quality[0][square > 0] == 1).all()
+    assert (dn[:, 270:, 500:] == scene.dn[:, 270:, 500:]).all()
+
+
+def test_a_mask_that_is_all_clear_or_all_covered_is_done(file, weights, tmp_path):
+    options = ["--model", weights, "--mask-only"]
+    for name, values in (("clear", 0 * COVERED), ("covered", COVERED)):
+        mask = write(tmp_path / f"{name}_mask.tif", values)
+        done = run("clear", file, "--output", tmp_path / f"{name}.tif", "--mask", mask, *options)
+        assert done.exit_code == 0, done.stderr
+    assert (
+        "0.0% of the pixels changed"
+        in run(
+            "clear", file, "--output", tmp_path / "again.tif", "--mask", tmp_path / "clear_mask.tif", *options
+        ).stdout
+    )
+    np.testing.assert_array_equal(read(tmp_path / "clear.tif"), read(file))
+    assert (read(tmp_path / "covered_quality.tif")[0] == 1).all()
+    assert "nearly all of it lies under cloud or shadow" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "values, place, more, said",
+    [
+        (
+            np.ones((1, 300, 560), np.uint8),
+            {"transform": rasterio.Affine(10, 0, 9e5, 0, -10, 5e6)},
+            [],
+            "does not overlap",
+        ),
+        (
+            np.ones((1, 30, 56), np.uint8),
+            {"crs": None, "transform": None},
+            [],
+            "has no place on the ground and 56 x 30",
+        ),
+        (np.full((1, 300, 560), 42, np.uint8), {}, [], "say what its values mean with --mask-classes"),
+        (np.ones((1, 300, 560), np.uint8), {}, ["--mask-classes", "0=clear"], "holds the values 1, which nobody named"),
+        (np.ones((1, 300, 560), np.uint8), {}, ["--mask-classes", "1=fog"], "one of clear, cloud, thick, thin"),
+        (np.full((1, 300, 560), 0.3, np.float32), {}, [], "apply a threshold to a probability first"),
+        (np.ones((2, 300, 560), np.uint8), {}, [], "a mask of one band is accepted"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused_in_one_line(file, weights, tmp_path, values, place, more, said):
+    mask = write(tmp_path / "mask.tif", values, **place)
+    done = run("clear", file, "--output", f"{tmp_path}/out/", "--model", weights, "--mask", mask, *more)
+    assert done.exit_code == 2
+    assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_mask_options_without_a_mask_or_for_several_scenes_are_refused(file, weights, tmp_path):
+    done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, "--mask-only")
+    assert done.exit_code == 2 and "are about --mask" in done.stderr
+    done = run("clear", file, tmp_path, "--output", f"{tmp_path}/out/", "--mask", file)
+    assert done.exit_code == 2 and "belongs to one scene" in done.stderr
+
+
+def test_bands_that_cannot_tell_need_a_mask(scene, weights, square, tmp_path):
+    dn = scene.dn[[L1C.index(band) for band in INFRARED]]
+    file = write(tmp_path / NAME, dn, names=INFRARED)
+    done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights)
+    assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert "clouds cannot be told from ground by B8A, B11, B12; give --mask, or add B02, B03, B04, B08" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    mask = write(tmp_path / "mask.tif", square[None])
+    done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, "--mask", mask)
+    assert done.exit_code == 0, done.stderr
+    changed = (read(tmp_path / "out.tif") != dn).any(axis=0)
+    assert changed[square > 0].all()
+    changed[190:250, 390:460] = False
+    assert not changed.any()
+    with pytest.raises(InputError, match="give --mask, or add B02"):
+        in_memory(MemoryScene(dn, INFRARED), used_as(active_generator(), detector="csmask"))
+
+
+def test_bands_that_are_not_asked_for_tell_where_clouds_are(scene, file, weights, active, tmp_path):
+    done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, "--bands", ",".join(INFRARED))
+    assert done.exit_code == 0, done.stderr
+    picked = [L1C.index(band) for band in INFRARED]
+    with rasterio.open(tmp_path / "out.tif") as cleared:
+        assert cleared.descriptions == INFRARED
+    opacity = read(tmp_path / "out_quality.tif")[0]
+    for row, column, radius in CLOUDS:
+        assert opacity[distance(row, column) < 0.5 * radius].min() > 0.5
+    assert (read(tmp_path / "out.tif")[:, :, 400:] == scene.dn[picked][:, :, 400:]).all()
+    detection = MemoryScene(scene.dn[[L1C.index(band) for band in SIX]], SIX)
+    expected, _ = in_memory(MemoryScene(scene.dn[picked], INFRARED), active, detection=detection)
+    np.testing.assert_allclose(read(tmp_path / "out.tif"), expected.astype(float), atol=1)
+
+
+def test_what_is_found_is_the_same_in_chunks_of_dask(scene, weights, square, file, tmp_path):
+    pytest.importorskip("dask.array")
+    at = {"band": list(L1C), "y": NORTH - 5 - 10.0 * np.arange(300), "x": EAST + 5 + 10.0 * np.arange(560)}
+    array = xr.DataArray(scene.dn, at, ("band", "y", "x"), name="fields")
+    options = {"level": "L1C", "offset": 0, "model": weights, "mask": write(tmp_path / "mask.tif", square[None])}
+    eager = unclouded.clear(array, **options)
+    lazy = unclouded.clear(array.chunk({"band": 5, "y": 128, "x": 200}), **options)
+    xr.testing.assert_identical(lazy.compute(scheduler="synchronous"), eager)
+    assert (eager.opacity.values[square > 0] == 1).all() and (eager.opacity > 0).values[:150, :150].any()
+    with pytest.raises(InputError, match="fields: is in chunks; give a mask for it as a file"):
+        unclouded.clear(array.chunk(), **options | {"mask": square > 0})
+
+
+def test_weights_without_a_detector_join_a_mask_with_what_they_see(scene, active, square):
+    alone = used_as(active, detector="none")
+    expected, _ = in_memory(scene, alone)
+    dn, quality = in_memory(scene, alone, given=square)
+    assert (quality[0][square > 0] == 1).all()
+    far = (dn[:, :100, 300:] != scene.dn[:, :100, 300:]).any(axis=0)
+    assert far.any() and (expected[:, :100, 300:] != scene.dn[:, :100, 300:]).any(axis=0).any()
