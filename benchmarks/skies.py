@@ -1,14 +1,17 @@
-"""How like real skies the simulated ones are: statistics, contact sheets, and a classifier that tries to tell them apart.
+"""How like real skies the simulated ones are: statistics, contact sheets, and a classifier that tries to tell them.
 
-    python benchmarks/skies.py [--data ../shared/data] [--pictures DIR] [--json FILE] [--other satellite-cloud-generator]
+    python benchmarks/skies.py [--data ../shared/data] [--pictures DIR] [--json FILE] [--seed N]
+                               [--other satellite-cloud-generator]
 
-Real crops of 64 pixels are cut from cloudy images of places that also show clear ground: on other dates, or elsewhere in
-the same image. The simulation draws its skies over that clear ground of the same places, so that what is judged is the
-sky. Crops are 10 to 95 % covered by one rule for both (brighter in the blue than 99 % of the place's clear ground, and
-0.02 more), and each real crop is compared with a simulated one of the same place that is covered about as much.
+Real crops of 64 pixels are cut from cloudy images of places that also show clear ground: on other dates, or elsewhere
+in the same image. The simulation draws its skies over that clear ground of the same places, so that what is judged is
+the sky; where cloudy and clear image are of other seasons, the clear one first takes the colours of the cloudy one's
+clear ground. A pixel counts as covered if it is brighter in the blue than 99 % of the place's clear ground, and 0.02
+more. Crops are 10 to 95 % covered, and each real crop is compared with a simulated one of the same place of which
+about as much is covered, and as much thickly (0.1 more): how often skies are so is for the statistics to say.
 
-The classifier is a small convolutional network on B02, B03, B04 and B08, trained on some places and tried on the others,
-until each has been left out once. 50 % is chance: the sky cannot be told. `--other` measures the public
+The classifier is a small convolutional network on B02, B03, B04 and B08, trained on some places and tried on the
+others, until each has been left out once. 50 % is chance: the sky cannot be told. `--other` measures the public
 `satellite-cloud-generator` (Czerkawski et al. 2023; needs `pip install --no-deps satellite-cloud-generator kornia
 kornia-rs`) in the same way.
 """
@@ -19,6 +22,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +45,8 @@ from unclouded.data.seasons import path_reflectance
 from unclouded.detection.csmask import CloudShadowNetwork
 
 Image = NDArray[np.float32]
+Cover = tuple[float, float]
+"""Share of a crop that is covered, and thickly covered."""
 Simulator = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 
 SIDE, CROPS, POOL, FOLDS, STEPS = 64, 32, 96, 4, 240
@@ -51,7 +57,7 @@ BLUE, NIR = INDEX["B02"], INDEX["B08"]
 
 @dataclass(frozen=True)
 class Place:
-    """Images (13, H, W) of one place, absent bands 0: `clear` ground for the simulation, `cloudy` ones to compare with."""
+    """Images (13, H, W) of one place, absent bands 0: `clear` ground to simulate over, `cloudy` ones to compare with."""
 
     name: str
     level: str
@@ -99,7 +105,7 @@ def load_places(data: Path) -> Iterator[Place]:
             place = by_roi.setdefault(roi, Place(roi, "L1C", L1C, [], []))
             place.cloudy.append(pair.cloudy)
             if pair.name in truly_clear() or split == "train":
-                place.clear.append(pair.clear)
+                place.clear.append(_that_day(pair.clear, pair.cloudy, "L1C"))
             else:
                 place.clear.extend(_clear_windows(pair.cloudy, "L1C"))
     yield from (place for place in by_roi.values() if place.clear)
@@ -111,11 +117,25 @@ def _all_bands(image: Image, bands: tuple[str, ...]) -> Image:
     return full
 
 
-def _clear_windows(image: Image, level: str) -> Iterator[Image]:
-    """Crops of an image in which its detector sees neither cloud nor shadow, nor within 40 m."""
+def _hidden(image: Image, level: str) -> NDArray[np.bool_]:
+    """Where the detector sees cloud or shadow, or within 40 m of it, of an image whose sides are multiples of 4."""
     detector = CloudShadowNetwork(FOUR, level)
-    hidden = detector.detect_small(image[[INDEX[name] for name in FOUR]], 4).max(0) > 0.2
-    hidden = ndimage.binary_dilation(hidden).repeat(4, axis=0).repeat(4, axis=1)
+    found = detector.detect_small(image[[INDEX[name] for name in FOUR]], 4).max(0) > 0.2
+    return ndimage.binary_dilation(found).repeat(4, axis=0).repeat(4, axis=1)
+
+
+def _that_day(clear: Image, cloudy: Image, level: str) -> Image:
+    """The clear image in the colours that the clear ground of the cloudy one has, if 3 % of it is clear."""
+    seen = ~_hidden(cloudy, level)
+    if seen.mean() < 0.03:
+        return clear
+    gain = np.median(cloudy[:, seen], axis=1) / np.median(clear[:, seen], axis=1).clip(min=1e-3)
+    return clear * gain.clip(0.5, 2)[:, None, None].astype(np.float32)
+
+
+def _clear_windows(image: Image, level: str) -> Iterator[Image]:
+    """Crops of an image of which the detector sees nothing hidden."""
+    hidden = _hidden(image, level)
     for row in range(0, image.shape[1] - SIDE + 1, SIDE // 2):
         for column in range(0, image.shape[2] - SIDE + 1, SIDE // 2):
             if hidden[row : row + SIDE, column : column + SIDE].mean() < 0.01:
@@ -151,17 +171,17 @@ def _square(image: Image, rng: torch.Generator) -> Image:
     return image[:, row : row + side, column : column + side]
 
 
-def crops(image: Image, threshold: float, number: int, rng: torch.Generator) -> Iterator[tuple[Image, float]]:
-    """Random crops that are partly covered, each with the share covered."""
+def crops(image: Image, threshold: float, number: int, rng: torch.Generator) -> Iterator[tuple[Image, Cover]]:
+    """Random crops that are partly covered, each with how far."""
     for _ in range(number):
         row, column = (int(torch.randint(length - SIDE + 1, (), generator=rng)) for length in image.shape[1:])
         crop = image[:, row : row + SIDE, column : column + SIDE]
-        share = float((crop[BLUE] > threshold).mean())
+        share, thick = (float((crop[BLUE] > threshold + more).mean()) for more in (0, 0.1))
         if COVERED[0] <= share <= COVERED[1]:
-            yield crop, share
+            yield crop, (share, thick)
 
 
-def real_crops(place: Place, rng: torch.Generator) -> list[tuple[Image, float]]:
+def real_crops(place: Place, rng: torch.Generator) -> list[tuple[Image, Cover]]:
     """At most `CROPS` of a place, as many of each of its images as there are."""
     of_image = [list(crops(image, place.threshold, 60, rng)) for image in place.cloudy]
     of_image = [found for found in of_image if found]
@@ -169,9 +189,9 @@ def real_crops(place: Place, rng: torch.Generator) -> list[tuple[Image, float]]:
     return [crop for found in of_image for crop in found[:each]][:CROPS]
 
 
-def simulated_crops(place: Place, simulator: Simulator, wanted: list[float], rng: torch.Generator) -> list[Image]:
-    """For each share wanted the crop of simulated skies that comes nearest; none is taken twice."""
-    pool: list[tuple[Image, float]] = []
+def simulated_crops(place: Place, simulator: Simulator, wanted: list[Cover], rng: torch.Generator) -> list[Image]:
+    """For each cover wanted the crop of simulated skies that comes nearest; none is taken twice."""
+    pool: list[tuple[Image, Cover]] = []
     for _ in range(4 * POOL):
         ground = torch.from_numpy(_square(place.clear[int(torch.randint(len(place.clear), (), generator=rng))], rng))
         path = path_reflectance(torch.tensor([float(place.level == "L2A")]), rng)
@@ -183,8 +203,8 @@ def simulated_crops(place: Place, simulator: Simulator, wanted: list[float], rng
         if len(pool) >= POOL:
             break
     chosen = []
-    for share in wanted:
-        nearest = min(range(len(pool)), key=lambda i: abs(pool[i][1] - share))
+    for cover in wanted:
+        nearest = int(np.abs(np.array([of for _, of in pool]) - cover).sum(axis=1).argmin())
         chosen.append(pool.pop(nearest)[0])
     return chosen
 
@@ -196,12 +216,13 @@ class Judge(nn.Module):
         super().__init__()
         widths = (len(FOUR), 24, 32, 48, 64)
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(8, after), nn.SiLU()]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(2 * widths[-1], 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits (B,) of crops (B, 4, 64, 64): above 0 for simulated."""
         found = self.body(x)
         return self.head(torch.cat([found.mean((2, 3)), found.amax((2, 3))], 1))[:, 0]
 
@@ -260,7 +281,7 @@ def statistics(crops: list[Image], threshold: float) -> dict[str, float]:
             if cloud.sum() > 200:
                 inside = np.where(cloud, blue, np.nan)
                 steps = [np.nanmean((inside[:, lag:] - inside[:, :-lag]) ** 2) for lag in (1, 2, 4, 8)]
-                for lag, (near, far) in zip((1, 2, 4), zip(steps, steps[1:], strict=False), strict=True):
+                for lag, (near, far) in zip((1, 2, 4), pairwise(steps), strict=True):
                     add(f"texture: structure at {lag} px of that at {2 * lag}", float(near / far))
                 add("texture: spread inside of mean", float(np.nanstd(inside) / np.nanmean(inside)))
             thick = over > 0.6 * over.max()
@@ -268,7 +289,7 @@ def statistics(crops: list[Image], threshold: float) -> dict[str, float]:
                 if crop[INDEX[name]].any():
                     add(f"thick: {name} of B02", float(crop[INDEX[name]][thick].mean() / blue[thick].mean()))
             add("brightest: B02", float(high))
-            labels, count = ndimage.label(over > 0.02)
+            count = ndimage.label(over > 0.02)[1]
             add("clouds apart in a crop", count)
         add("thin: share of cover less than 0.1 over", float((over[over > 0] < 0.1).mean()))
         dark = np.quantile(crop[NIR], 0.02) / np.median(crop[NIR][over <= 0]) if (over <= 0).any() else np.nan
@@ -309,7 +330,7 @@ def main() -> None:
         if len(found) < 8:
             continue
         real[place.name] = [crop for crop, _ in found]
-        simulated[place.name] = simulated_crops(place, simulator, [share for _, share in found], rng)
+        simulated[place.name] = simulated_crops(place, simulator, [cover for _, cover in found], rng)
         seen.append([statistics(side[place.name], place.threshold) for side in (real, simulated)])
     if given.pictures:
         draw(real, simulated, given.pictures / "skies.png")
