@@ -57,7 +57,7 @@ BLUE, NIR = INDEX["B02"], INDEX["B08"]
 
 @dataclass(frozen=True)
 class Place:
-    """Images (13, H, W) of one place, absent bands 0: `clear` ground to simulate over, `cloudy` ones to compare with."""
+    """Images (13, H, W) of one place, absent bands 0: `clear` ones to simulate over, `cloudy` ones beside."""
 
     name: str
     level: str
