@@ -186,7 +186,7 @@ class _Geometry(NamedTuple):
 
 def _geometry(batch: int, rng: torch.Generator, sun: tuple[float, float] | None) -> _Geometry:
     """Draw height and sun; the image lies in any direction unless the sun is given, for then north is up."""
-    height = torch.exp(math.log(1_100) + 0.55 * torch.randn(batch, generator=rng)).clamp(250, 3_500)
+    height = torch.exp(math.log(800) + 0.55 * torch.randn(batch, generator=rng)).clamp(200, 3_500)
     turn = 2 * math.pi * torch.rand(batch, generator=rng)
     if sun is None:
         elevation = math.radians(20) + math.radians(48) * torch.rand(batch, generator=rng)
@@ -295,10 +295,10 @@ def _cast_shadow(depth: Tensor, geometry: _Geometry, rng: torch.Generator, bound
             at = geometry.height[index] + level * thickness[index]
             shift = (at * geometry.shadow[index]).clamp(-reach, reach).round().int().tolist()
             # Light that the cloud lets through downwards is what it does not send up.
-            higher = 1.5 * F.relu(field - level * top)
-            parts.append(torch.roll(higher / (higher + 2.5), shift, dims=(2, 3)))
+            higher = 2.5 * F.relu(field - level * top)
+            parts.append(torch.roll(higher / (higher + 2), shift, dims=(2, 3)))
         shadows.append(_inside(_blur(_blur(torch.stack(parts).amax(0), 3), 3)))
-    return torch.cat(shadows) * _uniform(len(depth), 0.6, 1.0, rng)
+    return torch.cat(shadows) * _uniform(len(depth), 0.7, 1.0, rng)
 
 
 def _parallax(field: Tensor, height: Tensor, track: Tensor) -> Tensor:
