@@ -221,8 +221,8 @@ def _opaque_cloud(batch: int, size: int, rng: torch.Generator) -> Tensor:
     # Half of the skies are of cumulus, 300 m to 1.5 km across: bright spots that are not ground.
     small = torch.rand(batch, generator=rng) < 0.5
     largest = torch.where(small, _log_uniform(batch, 40.0, 160.0, rng).flatten(), torch.tensor(float(size)))
-    roughness = _uniform(batch, 3.2, 4.0, rng).flatten()
-    smallest = _log_uniform(batch, 1.0, 6.0, rng).flatten()
+    roughness = _uniform(batch, 3.4, 4.1, rng).flatten()
+    smallest = _log_uniform(batch, 0.5, 4.0, rng).flatten()
     stretch = _log_uniform(batch, 1.0, 1.6, rng).flatten()
     field = fractal_noise(batch, size, roughness, stretch, rng, largest, smallest)
     covered = torch.rand(batch, generator=rng) ** torch.where(small, 1.5, 0.8) * torch.where(small, 0.7, 0.95)
