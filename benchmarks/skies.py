@@ -262,6 +262,12 @@ def judge(real: dict[str, list[Image]], simulated: dict[str, list[Image]], seed:
     return logits
 
 
+def _structure(image: Image, inside: NDArray[np.bool_], lag: int) -> float:
+    """Mean square of the difference between pixels `lag` columns apart, both inside; NaN if there are none."""
+    both = inside[:, lag:] & inside[:, :-lag]
+    return float(((image[:, lag:] - image[:, :-lag])[both] ** 2).mean()) if both.any() else float("nan")
+
+
 def statistics(crops: list[Image], threshold: float) -> dict[str, float]:
     """What is seen of edges, texture, thin cover and brightness in crops of one place, as means or medians."""
     found: dict[str, list[float]] = {}
@@ -279,11 +285,10 @@ def statistics(crops: list[Image], threshold: float) -> dict[str, float]:
             add("edge: steepest 5 % of slopes (1/px)", float(np.quantile(slope, 0.95)))
             cloud = ndimage.binary_erosion(over > 0.02)
             if cloud.sum() > 200:
-                inside = np.where(cloud, blue, np.nan)
-                steps = [np.nanmean((inside[:, lag:] - inside[:, :-lag]) ** 2) for lag in (1, 2, 4, 8)]
+                steps = [_structure(blue, cloud, lag) for lag in (1, 2, 4, 8)]
                 for lag, (near, far) in zip((1, 2, 4), pairwise(steps), strict=True):
-                    add(f"texture: structure at {lag} px of that at {2 * lag}", float(near / far))
-                add("texture: spread inside of mean", float(np.nanstd(inside) / np.nanmean(inside)))
+                    add(f"texture: structure at {lag} px of that at {2 * lag}", near / far)
+                add("texture: spread inside of mean", float(blue[cloud].std() / blue[cloud].mean()))
             thick = over > 0.6 * over.max()
             for name in ("B03", "B04", "B08", "B11", "B12"):
                 if crop[INDEX[name]].any():
