@@ -49,9 +49,11 @@ def clear(
     scale: float | None = None,
     offset: float | None = None,
     radar: str | os.PathLike[str] | None = None,
+    references: Sequence[str | os.PathLike[str]] = (),
     mask: str | os.PathLike[str] | xarray.DataArray | NDArray[Any] | None = None,
     mask_classes: str | None = None,
     mask_only: bool = False,
+    write_mask: bool = False,
     samples: int = 1,
     seed: int = 0,
     device: str = "auto",
@@ -73,11 +75,14 @@ def clear(
         scale: DN per 1.0 reflectance, if it is not 10000.
         offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
         radar: VV and VH in dB, of the same area.
+        references: paths of other dates of the place, before or after, in any form and on any grid that is read; what they
+            show is transferred to where the scene is covered.
         mask: what is covered and is to be replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a NumPy
             array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud, 2
             thin cloud, 3 shadow), SCL, or QA60.
         mask_classes: what the values of `mask` mean, if they are others: "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
         mask_only: replace what `mask` covers, and nothing that is found besides.
+        write_mask: with `output`, write the mask of cloud, haze and shadow to `<stem>_mask.tif` too.
         samples: latent samples; with more than one the result is their mean, and their spread adds to the uncertainty.
         seed: of the latent samples.
         device: "auto", "cpu" or "cuda".
@@ -86,8 +91,9 @@ def clear(
         overwrite: replace outputs that are already there.
 
     Returns:
-        Without `output` a Dataset of float32: `reflectance` (band, y, x), 1.0 = 100 %, `opacity` (y, x), 0 to 1, and
-        `uncertainty` (y, x) in reflectance, NaN where there is no data. Of an array in dask chunks it is one too, and
+        Without `output` a Dataset of float32: `reflectance` (band, y, x), 1.0 = 100 %, `opacity` (y, x), 0 to 1,
+        `uncertainty` (y, x) in reflectance, and `source` (y, x): 0 observed, 1 guessed, 2 the first reference, 3 the
+        second; NaN where there is no data. Of an array in dask chunks it is one too, and
         nothing is read or cleared before it is computed. With `output` what was written.
 
     Raises:
@@ -111,9 +117,11 @@ def clear(
     options = ClearOptions(
         model=os.fspath(model),
         radar=None if radar is None else os.fspath(radar),
+        references=tuple(os.fspath(path) for path in references),
         mask="mask" if mask is not None and mask_path is None else mask_path,
         mask_classes=mask_classes,
         mask_only=mask_only,
+        write_mask=write_mask,
         samples=samples,
         seed=seed,
         device=device,
@@ -133,6 +141,10 @@ def clear(
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
         lazy = output is None and isinstance(scene, ArrayScene) and scene.chunks is not None
+        if lazy and references:
+            raise InputError(
+                f"{scene.info.source}: is in chunks, which take no references; give `output`, or compute it"
+            )
         if mask is not None and mask_path is None:
             if lazy:
                 raise InputError(f"{scene.info.source}: is in chunks; give a mask for it as a file, by its path")

@@ -47,3 +47,23 @@ def test_a_lent_cloud_hides_the_ground_by_its_opacity():
     bright = simulate(torch.ones(12, 13, 64, 64), torch.zeros(12, 13), torch.Generator().manual_seed(1), None, [opaque])
     lent = [i for i in range(12) if torch.equal(dark.cloudy[i], bright.cloudy[i]) and (dark.cloud[i] > 0.999).all()]
     assert lent, "no sky of twelve showed the lent cloud"
+
+
+def test_bands_that_the_image_lacks_get_the_light_of_their_neighbours(patch):
+    four = ("B02", "B03", "B04", "B08")
+    optical = patch.optical * np.array([name in four for name in bands.NAMES], np.float32)[:, None, None]
+    lacking = cut_out(Patch("a", "a", "L1C", optical, four))
+    whole = cut_out(patch)
+    assert torch.equal(lacking.opacity, whole.opacity)
+    for name in ("B01", "B8A", "B11"):
+        index = bands.INDEX[name]
+        assert torch.allclose(lacking.light[index], whole.light[index], atol=0.01)
+    assert float(lacking.light[bands.INDEX["B10"]].max()) < 0.05
+
+
+def test_roofs_are_no_clouds(patch):
+    image = np.pad(patch.optical, ((0, 0), (0, 64), (0, 64)), constant_values=0.05)
+    image[:, 100:120, 120:124] = 0.5
+    cut = cut_out(Patch("a", "a", "L1C", image, bands.L1C))
+    assert (cut.opacity[0, 64:] == 0).all()
+    assert (cut.opacity[0, 24:40, 24:40] == 1).all()

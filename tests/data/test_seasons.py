@@ -3,7 +3,7 @@
 import torch
 
 from unclouded.bands import INDEX
-from unclouded.data.seasons import change_level, change_season, path_reflectance
+from unclouded.data.seasons import change_level, change_season, path_reflectance, take_spectrum
 
 
 def test_same_level_is_left_alone() -> None:
@@ -33,3 +33,17 @@ def test_season_recolours_whole_images_over_the_air() -> None:
     assert (ratio > 0).all()
     assert float((ratio.mean(dim=(2, 3)) - 1).abs().max()) > 0.05
     assert (path_reflectance(torch.ones(2), rng) == 0).all()
+
+
+def test_an_image_takes_the_spectrum_of_another_where_that_is_known() -> None:
+    image = 0.1 + 0.1 * torch.rand(13, 16, 16, generator=torch.Generator().manual_seed(0))
+    known = torch.zeros(13)
+    known[[INDEX["B02"], INDEX["B08"]]] = 1
+    spectrum = torch.full((13,), 0.3) * known
+    spectrum[INDEX["B02"]] = 0.1
+    taken = take_spectrum(image, torch.zeros(13), spectrum, known)
+    assert abs(float(taken[INDEX["B02"]].mean()) - 0.1) < 1e-4
+    assert abs(float(taken[INDEX["B08"]].mean()) - 0.3) < 1e-4
+    between = float((taken / image)[INDEX["B05"]].mean())
+    assert float((taken / image)[INDEX["B02"]].mean()) < between < float((taken / image)[INDEX["B08"]].mean())
+    assert torch.equal(take_spectrum(image, torch.zeros(13), spectrum, torch.zeros(13)), image)

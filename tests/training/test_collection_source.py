@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import yaml
 
-from unclouded.bands import INDEX
-from unclouded.data.collection import load_collection
+from unclouded.bands import INDEX, L2A
+from unclouded.data.collection import Collection, load_collection
+from unclouded.data.patch import Patch
 from unclouded.errors import FileError, SettingsError
 from unclouded.training import collection_source
-from unclouded.training.collection_source import CollectionSource
+from unclouded.training.collection_source import SIDE, CollectionSource, _recolour
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +59,55 @@ def test_collection_errors(made_up: Path, tmp_path: Path) -> None:
 
 
 def test_the_real_collection_keeps_validation_places_out(shared_data: Path) -> None:
-    import yaml
-
     settings = Path(__file__).resolve().parents[2] / "settings"
     collection = load_collection(shared_data, settings / "collection.yaml")
     held_out = yaml.safe_load((settings / "places.yaml").read_text())["validation"]
     places = {patch.place for patch in collection.clear + collection.cloudy + collection.overcast}
     forbidden = {f"roi{roi}" for roi in held_out["sen12mscr"]} | {f"triplet_{name}" for name in held_out["triplets"]}
     assert len(forbidden) >= 10
+    forbidden |= {"worldcereal"}
     assert not places & forbidden
-    assert len(collection.clear) > 100
+    assert len(collection.clear) > 300
+    chosen_by = load_collection(shared_data, settings / "collection.yaml", held_out=True)
+    apart = {patch.place for patch in chosen_by.clear + chosen_by.cloudy}
+    assert not places & apart
+    of_archives = {
+        place
+        for source, listed in yaml.safe_load((settings / "collection.yaml").read_text()).items()
+        if source.startswith("places/")
+        for place in listed["places"]
+    }
+    assert apart < of_archives
+    assert 0.12 < len(apart) / len(of_archives) < 0.2
+
+
+def test_places_are_held_out_whole(made_up: Path, tmp_path: Path) -> None:
+    listing = yaml.safe_load((made_up / "listing.yaml").read_text())
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(listing | {"held_out": ["roi146"]}))
+    assert not load_collection(made_up, tmp_path / "a.yaml").clear
+    assert len(load_collection(made_up, tmp_path / "a.yaml", held_out=True).clear) == 4
+    (tmp_path / "b.yaml").write_text(yaml.safe_dump(listing | {"held_out": ["roi147"]}))
+    with pytest.raises(SettingsError, match="roi147"):
+        load_collection(made_up, tmp_path / "b.yaml")
+
+
+def _patch(place: str, side: int, value: float) -> Patch:
+    return Patch(f"{place}{side}", place, "L2A", np.full((13, side, side), value, np.float32), L2A)
+
+
+def test_no_place_rules_by_its_many_images() -> None:
+    """A hundred dates of one place, one of another: in proportion ten to one, not a hundred."""
+    many, one = [_patch("many", SIDE, 0.1)] * 100, [_patch("one", SIDE, 0.3)]
+    source = CollectionSource(Collection(many + one, [], [], []), torch.Generator().manual_seed(0))
+    drawn = [float(source._draw("L2A", source.rng).optical.mean()) > 0.2 for _ in range(300)]
+    assert 12 <= sum(drawn) <= 50
+
+
+def test_small_images_lend_their_spectrum_and_not_their_texture() -> None:
+    bare = _patch("bare", 16, 0.4)
+    source = CollectionSource(Collection([_patch("field", SIDE, 0.1), bare], [], [], []), torch.Generator())
+    assert all(float(source._draw("L2A", source.rng).optical.max()) < 0.2 for _ in range(20))
+    recoloured = _recolour(_patch("field", SIDE, 0.2), bare, torch.Generator())
+    present = [INDEX[name] for name in L2A]
+    np.testing.assert_allclose(recoloured.optical[present], 0.4, rtol=1e-4)
+    assert not recoloured.optical[INDEX["B10"]].any()

@@ -1,9 +1,15 @@
 """Simulated clouds, cirrus, haze and their shadows over real clear ground, with the truth kept.
 
-The image is x = s y' (1 - a) + c a: ground y' darkened where a cloud stands between it and the sun, seen through a
-cloud of opacity a = 1 - exp(-tau) and reflectance c. Opacity falls with wavelength for haze and not for cloud; the
-cloud is displaced a little from band to band, because the instrument's detectors see it one after the other and it
-is nearer than the ground (the coloured fringes of real Sentinel-2 clouds).
+The image is x = (s y' (1 - a) + c a)(1 - v) + w v: ground y' darkened where a cloud stands between it and the sun, seen
+through a cloud of opacity a = 1 - exp(-d) and through a veil of haze or cirrus of opacity v. The share of the light
+that a cloud sends up grows as d / (d + 2.5), by the form of the two-stream solution (Bohren 1987): edges that hide the
+ground are still grey. The finest detail fades, because light wanders inside a cloud (Davis et al. 1997), so that edges
+are soft over several pixels. Opacity falls with wavelength for haze and not for cloud.
+
+One sun and one height belong to each sky. Shadows fall away from the sun, farther the higher the cloud, as far for all
+clouds of an image, but for the tops of thick ones. And the higher the cloud, the farther apart along the track the
+bands see it, because the detectors look one after the other (the coloured fringes of real Sentinel-2 clouds, widest
+for cirrus). `benchmarks/skies.py` compares these skies with real ones.
 """
 
 from __future__ import annotations
@@ -20,16 +26,25 @@ from unclouded.bands import BANDS, INDEX
 from unclouded.data.cutouts import CutOut, draw
 
 BORDER = 96
-"""Pixels of sky simulated around the image, from where shadows fall into it."""
+"""Pixels of sky simulated around the image; shadows fall into it from twice as far, since the sky is periodic."""
 
-# Reflectance of opaque cloud relative to its mean over B02-B04: lowest and highest of twelve overcast or partly
-# overcast Sentinel-2 L1C images of central Italy in 2018 (SEN12MS-CR-TS, ROI 146), brightest third of each.
-_CLOUD_LOW = (1.01, 1.01, 0.95, 0.99, 1.01, 1.03, 1.06, 1.01, 1.06, 0.29, 0.003, 0.25, 0.27)
-_CLOUD_HIGH = (1.12, 1.05, 0.97, 1.04, 1.09, 1.18, 1.25, 1.21, 1.30, 0.85, 0.31, 1.05, 0.80)
+# Reflectance of opaque cloud relative to its mean over B02-B04, lowest and highest: the brightest third of twelve
+# overcast or partly overcast images of central Italy (SEN12MS-CR-TS, ROI 146), widened to what clouds of the twenty
+# places of `benchmarks/skies.py` show in B03, B04, B08, B11 and B12.
+_CLOUD_LOW = (1.00, 0.98, 0.94, 0.98, 1.00, 1.02, 1.04, 1.02, 1.05, 0.29, 0.003, 0.35, 0.30)
+_CLOUD_HIGH = (1.12, 1.05, 0.99, 1.07, 1.12, 1.22, 1.29, 1.29, 1.33, 0.85, 0.31, 1.20, 0.95)
 # Share of direct light in each band: shadows are bluish because the sky lights them (Rayleigh scattering).
 _DIRECT = (0.62, 0.70, 0.78, 0.84, 0.86, 0.88, 0.90, 0.91, 0.92, 0.92, 0.92, 0.96, 0.98)
 # Order in which the detectors see a point, 0 to 1 (Sentinel-2 MSI focal plane; ESA, Sentinel-2 User Handbook).
 _DETECTION = (0.95, 0.0, 0.2, 0.4, 0.45, 0.55, 0.65, 0.1, 0.75, 1.0, 0.3, 0.5, 0.85)
+_REFERENCE = 0.4
+"""Where in that order the truth lies: where B04 sees the cloud."""
+_PARALLAX = 0.022
+"""Metres between first and last band per metre of a cloud's height: 2.6 s of flight at 786 km."""
+_HALF_BRIGHT = 2.5
+"""Depth at which a cloud sends up half of the light."""
+_TOPS = (0.0, 0.4, 1.0)
+"""Levels between base and top of which the shadow is made."""
 
 
 class Sky(NamedTuple):
@@ -52,7 +67,13 @@ class Sky(NamedTuple):
 
 
 def fractal_noise(
-    batch: int, size: int, roughness: Tensor, stretch: Tensor, rng: torch.Generator, largest: Tensor | None = None
+    batch: int,
+    size: int,
+    roughness: Tensor,
+    stretch: Tensor,
+    rng: torch.Generator,
+    largest: Tensor | None = None,
+    smallest: Tensor | None = None,
 ) -> Tensor:
     """Gaussian noise with power-law spectrum f^-roughness, stretched along a random direction: (batch, 1, size, size).
 
@@ -63,6 +84,7 @@ def fractal_noise(
         stretch: (batch,) ratio of lengths along and across the direction; 1 for none.
         rng: source of randomness.
         largest: (batch,) length in pixels beyond which nothing is larger; the whole field unless given.
+        smallest: (batch,) length in pixels below which detail fades; none unless given.
 
     Returns:
         Fields of zero mean and unit variance, periodic at their edges.
@@ -76,6 +98,8 @@ def fractal_noise(
     lowest = torch.full((batch,), 1 / size) if largest is None else 1 / largest
     frequency = frequency.maximum(lowest[:, None, None])
     amplitude = frequency ** (-roughness[:, None, None] / 2)
+    if smallest is not None:
+        amplitude = amplitude / (1 + (frequency * smallest[:, None, None]) ** 2)
     amplitude[:, 0, 0] = 0
     white = torch.fft.rfft2(torch.randn(batch, size, size, generator=rng))
     field = torch.fft.irfft2(white * amplitude, s=(size, size))
@@ -107,40 +131,76 @@ def simulate(
     """
     batch, _, height, _ = ground.shape
     size = height + 2 * BORDER
-    opaque, base = _opaque_cloud(batch, size, rng)
+    depth = _opaque_cloud(batch, size, rng)
     thin, exponent = _thin_cloud(batch, size, rng)
     kind = torch.rand(batch, generator=rng)
-    opaque *= ((kind > 0.20) & (kind < 0.87))[:, None, None, None]
-    thin *= ((kind > 0.20) & ((kind < 0.50) | (kind > 0.82)))[:, None, None, None]
+    depth *= ((kind > 0.12) & (kind < 0.80))[:, None, None, None]
+    thin *= (kind > 0.45)[:, None, None, None]
     lent = {index: draw(cutouts, size, rng) for index in _some(batch, 1 / 3, rng)} if cutouts else {}
     for index in lent:
-        opaque[index] = 0
+        depth[index] = 0
+    geometry = _geometry(batch, rng, sun)
 
     spectrum = _cloud_spectrum(batch, rng)
-    brightness = _uniform(batch, 0.35, 1.05, rng) * (0.55 + 0.45 * (1 - torch.exp(-opaque / 6)))
-    brightness = brightness * (1 + _uniform(batch, 0.0, 0.25, rng) * _slope(base, rng))
-    texture = _inside(brightness) * spectrum
+    brightness = _uniform(batch, 0.45, 1.0, rng)
+    relief = 1 + _uniform(batch, 0.0, 0.25, rng) * _inside(_slope(depth, geometry))
+    texture = brightness * relief * spectrum
     if overcast is not None:
         texture = _borrow(texture, overcast, rng)
+    hides = 1 - torch.exp(-depth)
+    texture = texture * _inside(depth / (depth + _HALF_BRIGHT) / hides.clamp(min=1e-6))
 
-    shading = 1 - torch.exp(-opaque - 0.5 * thin)
+    shading = depth
     for index, cut in lent.items():
-        shading[index] = torch.maximum(shading[index], cut.opacity)
-    shadow = _cast_shadow(shading, rng, sun)
+        shading[index] = -torch.log1p(-cut.opacity.clamp(max=0.9999))
+    shadow = _cast_shadow(shading, geometry, rng, list(lent))
     lit = 1 - shadow * torch.tensor(_DIRECT)[None, :, None, None]
     dark = path[:, :, None, None] + (ground - path[:, :, None, None]) * lit
 
     wavelength = torch.tensor([band.wavelength for band in BANDS])[None, :, None, None] / 550.0
     veil = torch.tensor([1.0 if band.name != "B10" else 0.3 for band in BANDS])[None, :, None, None]
-    tau = _parallax(opaque, rng) + _parallax(thin, rng) * wavelength ** (-exponent) * veil
-    opacity = _native_resolution(1 - torch.exp(-tau))
-    cloudy = torch.lerp(dark, texture, opacity)
-    cloud = 1 - torch.exp(-_inside(opaque + thin))
+    halo = _uniform(batch, 0.0, 0.06, rng) * _glow(hides)
+    seen = _native_resolution(_parallax(hides, geometry.height, geometry.track))
+    cloudy = torch.lerp(dark, texture, seen)
+    above = _parallax(thin, _uniform(batch, 2_000, 11_000, rng).flatten(), geometry.track) + _inside(halo)
+    above = _native_resolution(1 - torch.exp(-above * wavelength ** (-exponent) * veil))
+    cloudy = torch.lerp(cloudy, _uniform(batch, 0.35, 0.8, rng) * spectrum, above)
+    cloud = 1 - (1 - _inside(hides)) * torch.exp(-_inside(thin + halo))
     for index, cut in lent.items():
-        hides = _inside(cut.opacity)
-        cloudy[index] = cloudy[index] * (1 - hides) + _inside(cut.light)
-        cloud[index] = 1 - (1 - cloud[index]) * (1 - hides)
+        covers = _inside(cut.opacity)
+        cloudy[index] = cloudy[index] * (1 - covers) + _inside(cut.light)
+        cloud[index] = 1 - (1 - cloud[index]) * (1 - covers)
     return Sky(cloudy, cloud, shadow * (1 - cloud))
+
+
+class _Geometry(NamedTuple):
+    """Of each sky (batch,): where its shadows fall per metre of height, in pixels along rows and columns (batch, 2).
+
+    The track's direction is (batch, 2) likewise, of unit length; heights are those of cloud bases, in metres.
+    """
+
+    height: Tensor
+    shadow: Tensor
+    track: Tensor
+
+
+def _geometry(batch: int, rng: torch.Generator, sun: tuple[float, float] | None) -> _Geometry:
+    """Draw height and sun; the image lies in any direction unless the sun is given, for then north is up."""
+    height = torch.exp(math.log(800) + 0.55 * torch.randn(batch, generator=rng)).clamp(200, 3_500)
+    turn = 2 * math.pi * torch.rand(batch, generator=rng)
+    if sun is None:
+        elevation = math.radians(20) + math.radians(48) * torch.rand(batch, generator=rng)
+        # The overpass is at half past ten: the sun is in the south-east, or in the north-east south of the equator.
+        azimuth = math.radians(130) + math.radians(45) * torch.rand(batch, generator=rng)
+        azimuth = torch.where(torch.rand(batch, generator=rng) < 0.25, math.pi - azimuth, azimuth)
+    else:
+        elevation, azimuth, turn = torch.full((batch,), sun[0]), torch.full((batch,), sun[1]), 0 * turn
+    # Rows run south, and a shadow falls away from the sun.
+    angle = math.pi / 2 + azimuth + turn
+    away = torch.stack([torch.sin(angle), torch.cos(angle)], dim=1) / (10 * torch.tan(elevation))[:, None]
+    # Neighbouring detectors look forward and back in turn.
+    track = turn + math.radians(12) + math.pi * (torch.rand(batch, generator=rng) < 0.5)
+    return _Geometry(height, away, torch.stack([torch.cos(track), torch.sin(track)], dim=1))
 
 
 def _some(batch: int, share: float, rng: torch.Generator) -> list[int]:
@@ -156,50 +216,55 @@ def _log_uniform(batch: int, low: float, high: float, rng: torch.Generator) -> T
     return torch.exp(_uniform(batch, math.log(low), math.log(high), rng))
 
 
-def _opaque_cloud(batch: int, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Optical depth of cumulus and stratus with the field that shaped it."""
-    # Half of the skies are of small cumulus, 300 m to 1 km across: bright spots that are not ground.
+def _opaque_cloud(batch: int, size: int, rng: torch.Generator) -> Tensor:
+    """Depth of cumulus and stratus, (batch, 1, size, size)."""
+    # Half of the skies are of cumulus, 300 m to 1.5 km across: bright spots that are not ground.
     small = torch.rand(batch, generator=rng) < 0.5
-    roughness = _uniform(batch, 2.4, 4.2, rng).flatten() + 0.8 * small
-    largest = torch.where(small, _log_uniform(batch, 30.0, 120.0, rng).flatten(), torch.tensor(float(size)))
-    field = fractal_noise(batch, size, roughness, _uniform(batch, 1.0, 2.0, rng).flatten(), rng, largest)
-    field = field + 0.15 * fractal_noise(batch, size, torch.full((batch,), 2.0), torch.ones(batch), rng)
-    covered = torch.rand(batch, generator=rng) ** torch.where(small, 2.5, 0.8) * torch.where(small, 0.6, 0.95)
+    largest = torch.where(small, _log_uniform(batch, 40.0, 160.0, rng).flatten(), torch.tensor(float(size)))
+    roughness = _uniform(batch, 3.4, 4.1, rng).flatten()
+    smallest = _log_uniform(batch, 0.5, 4.0, rng).flatten()
+    stretch = _log_uniform(batch, 1.0, 1.6, rng).flatten()
+    field = fractal_noise(batch, size, roughness, stretch, rng, largest, smallest)
+    covered = torch.rand(batch, generator=rng) ** torch.where(small, 1.5, 0.8) * torch.where(small, 0.7, 0.95)
     inside = _inside(field)[..., ::4, ::4].flatten(1)
     threshold = torch.stack([torch.quantile(f, 1 - c) for f, c in zip(inside, covered, strict=True)])
-    # Real clouds fray: many have soft edges, and light scattered from their sides makes a halo.
-    above = F.relu(field - threshold[:, None, None, None]) ** _uniform(batch, 1.0, 2.2, rng)
-    depth = above * _log_uniform(batch, 0.8, 80.0, rng)
-    halo = _blur(_blur(1 - torch.exp(-depth), 9), 13)
-    return depth + _uniform(batch, 0.0, 0.4, rng) * halo, field
+    depth = F.relu(field - threshold[:, None, None, None]) ** _uniform(batch, 1.2, 2.4, rng)
+    depth = depth * _log_uniform(batch, 0.8, 10.0, rng)
+    # Depths vary by factors: turbulence makes billows and shreds of what would be smooth.
+    billows = _log_uniform(batch, 20.0, 120.0, rng).flatten()
+    turbulence = fractal_noise(batch, size, roughness - 0.3, torch.ones(batch), rng, billows, smallest)
+    return depth * torch.exp(_uniform(batch, 0.1, 0.6, rng) * turbulence)
 
 
 def _thin_cloud(batch: int, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Optical depth of haze and cirrus at 550 nm with its Angstrom exponent, (B, 1, 1, 1)."""
-    roughness = _uniform(batch, 3.0, 4.6, rng).flatten()
-    field = fractal_noise(batch, size, roughness, _log_uniform(batch, 1.0, 6.0, rng).flatten(), rng)
-    depth = _log_uniform(batch, 0.03, 1.2, rng) * torch.sigmoid(1.6 * field + _uniform(batch, -1.5, 1.5, rng))
+    roughness = _uniform(batch, 3.2, 4.8, rng).flatten()
+    stretch = _log_uniform(batch, 1.0, 4.0, rng).flatten()
+    field = fractal_noise(batch, size, roughness, stretch, rng, smallest=_log_uniform(batch, 6.0, 40.0, rng).flatten())
+    depth = _log_uniform(batch, 0.04, 1.0, rng) * torch.sigmoid(1.6 * field + _uniform(batch, -1.5, 2.5, rng))
     return depth, _uniform(batch, -0.2, 1.4, rng)
 
 
 def _cloud_spectrum(batch: int, rng: torch.Generator) -> Tensor:
     """(B, 13, 1, 1) within the measured range; a few common factors keep neighbouring bands together."""
     low, high = torch.tensor(_CLOUD_LOW), torch.tensor(_CLOUD_HIGH)
-    share = torch.rand(batch, len(BANDS), generator=rng) * 0.3 + 0.7 * torch.rand(batch, 1, generator=rng)
+    share = 0.5 * torch.rand(batch, len(BANDS), generator=rng) + 0.5 * torch.rand(batch, 1, generator=rng) ** 0.6
     share[:, INDEX["B09"]] = torch.rand(batch, generator=rng)
     share[:, INDEX["B10"]] = torch.rand(batch, generator=rng) ** 4
-    ice = torch.rand(batch, generator=rng)
-    share[:, INDEX["B11"]] = ice
-    share[:, INDEX["B12"]] = (ice + 0.15 * torch.randn(batch, generator=rng)).clamp(0, 1)
+    # Ice is dark in the short-wave infrared; most clouds are of water.
+    water = 1 - torch.rand(batch, generator=rng) ** 3
+    share[:, INDEX["B11"]] = water
+    share[:, INDEX["B12"]] = (water + 0.15 * torch.randn(batch, generator=rng)).clamp(0, 1)
     return (low + (high - low) * share)[:, :, None, None]
 
 
-def _slope(field: Tensor, rng: torch.Generator) -> Tensor:
-    """Directional slope of the cloud top, about -1 to 1: its sunlit and shaded sides."""
-    smooth = _blur(field, 9)
-    dy, dx = torch.gradient(smooth, dim=(2, 3))
-    angle = _uniform(field.shape[0], 0, 2 * math.pi, rng)
-    slope = dy * torch.sin(angle) + dx * torch.cos(angle)
+def _slope(depth: Tensor, geometry: _Geometry) -> Tensor:
+    """How far the cloud's top slopes towards the sun, -1 to 1: its bright and its shaded sides."""
+    top = _blur(torch.log1p(depth), 5)
+    dy, dx = torch.gradient(top, dim=(2, 3))
+    towards = F.normalize(-geometry.shadow, dim=1)[:, :, None, None, None]
+    # Depth grows inwards, so a side that faces the sun falls towards it.
+    slope = -(dy * towards[:, 0] + dx * towards[:, 1])
     return torch.tanh(slope / slope.std(dim=(2, 3), keepdim=True).clamp(min=1e-6))
 
 
@@ -214,35 +279,44 @@ def _borrow(texture: Tensor, overcast: Tensor, rng: torch.Generator) -> Tensor:
     return texture
 
 
-def _cast_shadow(opacity: Tensor, rng: torch.Generator, sun: tuple[float, float] | None) -> Tensor:
-    """Displace each cloud by a random height and sun, blur its edge, and take away part of the light: (B, 1, H, W)."""
+def _cast_shadow(depth: Tensor, geometry: _Geometry, rng: torch.Generator, bounded: Sequence[int] = ()) -> Tensor:
+    """Share of the direct light that clouds of `depth` take away from the ground, (B, 1, H, W).
+
+    Each level of a cloud throws its own shadow, the higher the farther: together the cloud's shape, drawn out.
+    Skies of `bounded` are not periodic: their shadows must come from within the border.
+    """
+    thickness = 700 * torch.rand(len(depth), generator=rng) ** 2
     shadows = []
-    for field in opacity[:, None]:
-        if sun is None:
-            distance = 4 + (BORDER - 6) * float(torch.rand((), generator=rng)) ** 1.5
-            angle = 2 * math.pi * float(torch.rand((), generator=rng))
-        else:
-            # Bases of 300 m to 3.3 km; rows run south, and a shadow falls away from the sun.
-            height = 300 + 3000 * float(torch.rand((), generator=rng)) ** 2
-            distance = min(height / (10 * math.tan(sun[0])), BORDER - 2)
-            angle = math.pi / 2 + sun[1]
-        shift = (round(distance * math.sin(angle)), round(distance * math.cos(angle)))
-        blur = 2 * int(torch.randint(0, 5, (), generator=rng)) + 1
-        moved = _blur(torch.roll(field, shift, dims=(2, 3)), blur)
-        shadows.append(moved)
-    strength = _uniform(opacity.shape[0], 0.25, 0.85, rng)
-    return _inside(torch.cat(shadows)) * strength
+    for index, field in enumerate(depth[:, None]):
+        reach = BORDER if index in bounded else 2 * BORDER
+        top = float(field.max()) / 2
+        parts = []
+        for level in _TOPS:
+            at = geometry.height[index] + level * thickness[index]
+            shift = (at * geometry.shadow[index]).clamp(-reach, reach).round().int().tolist()
+            # Light that the cloud lets through downwards is what it does not send up.
+            higher = 2.5 * F.relu(field - level * top)
+            parts.append(torch.roll(higher / (higher + 2), shift, dims=(2, 3)))
+        shadows.append(_inside(_blur(_blur(torch.stack(parts).amax(0), 3), 3)))
+    return torch.cat(shadows) * _uniform(len(depth), 0.7, 1.0, rng)
 
 
-def _parallax(depth: Tensor, rng: torch.Generator) -> Tensor:
-    """The cloud as each band sees it, up to three pixels apart: (B, 13, H, W)."""
+def _parallax(field: Tensor, height: Tensor, track: Tensor) -> Tensor:
+    """A field (B, 1, size, size) at `height` in metres as each band sees it: (B, 13, H, W)."""
     seen = []
-    for field in depth:
-        reach = torch.randn(2, generator=rng) * 1.2 * (torch.rand((), generator=rng) < 0.7)
-        shifts = [tuple((reach.clamp(-3, 3) * delay).round().int().tolist()) for delay in _DETECTION]
-        moved = {shift: _inside(torch.roll(field, shift, dims=(1, 2))) for shift in set(shifts)}
+    reach = _PARALLAX / 10 * height[:, None] * track
+    for image, apart in zip(field, reach, strict=True):
+        shifts = [tuple(((delay - _REFERENCE) * apart).round().int().tolist()) for delay in _DETECTION]
+        moved = {shift: _inside(torch.roll(image, shift, dims=(1, 2))) for shift in set(shifts)}
         seen.append(torch.cat([moved[shift] for shift in shifts]))
     return torch.stack(seen)
+
+
+def _glow(field: Tensor) -> Tensor:
+    """Mean over some 300 m around: at a quarter of the size, since it is smooth."""
+    coarse = F.avg_pool2d(field, 4, ceil_mode=True)
+    fine = F.interpolate(_blur(_blur(coarse, 7), 11), scale_factor=4, mode="bilinear", align_corners=False)
+    return fine[..., : field.shape[2], : field.shape[3]]
 
 
 def _native_resolution(opacity: Tensor) -> Tensor:

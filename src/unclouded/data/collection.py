@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from unclouded import bands
 from unclouded.data.patch import Patch
+from unclouded.data.places import DOMAINS, read_places
 from unclouded.errors import FileError, SettingsError
 
 _TEN_METRE = ("B02", "B03", "B04", "B08")
@@ -26,7 +28,7 @@ _SIXTY_METRE = ("B01", "B09")
 class Collection:
     """Unpaired real images: `clear` is domain Y, `cloudy` domain X.
 
-    `overcast` shows nothing but cloud; `broken` are images of X whose clouds can be cut out.
+    `overcast` shows nothing but cloud; `broken` are images whose clouds can be cut out.
     """
 
     clear: list[Patch]
@@ -35,32 +37,46 @@ class Collection:
     broken: list[Patch]
 
 
-def load_collection(folder: Path, listing: Path) -> Collection:
+def load_collection(folder: Path, listing: Path, *, held_out: bool = False) -> Collection:
     """Read the images that `listing` (YAML) names from `folder`, and those of the listing that it is `also` to hold.
+
+    Args:
+        folder: of the images.
+        listing: which of them, of what.
+        held_out: give the images of the places that the listing keeps out of training, to choose by, and no others.
 
     Raises:
         FileError: an image named in the listing is not in the folder.
-        SettingsError: the listing names a source that is not known.
+        SettingsError: the listing names a source that is not known, or holds out a place that it does not name.
     """
     sources = yaml.safe_load(listing.read_text())
-    readers = {
+    readers: dict[str, Callable[[Path, Any], dict[str, list[Patch]]]] = {
         "sen12mscr_ts_roi146.npz": _time_series,
         "sen12mscr_triplets.npz": _triplets,
         "sen12mscr": _pairs,
         "bigearthnet_patches.npz": _bigearthnet,
         "places": _places,
     }
-    found: dict[str, list[Patch]] = {"clear": [], "cloudy": [], "overcast": [], "broken": []}
+    found: dict[str, list[Patch]] = {domain: [] for domain in DOMAINS}
     if also := sources.pop("also", None):
-        found |= vars(load_collection(folder, listing.parent / also))
+        found |= vars(load_collection(folder, listing.parent / also, held_out=held_out))
+    kept_out = set(sources.pop("held_out", []))
+    read: dict[str, list[Patch]] = {domain: [] for domain in DOMAINS}
     for source, selection in sources.items():
-        if source not in readers:
-            raise SettingsError(f"{listing}: unknown source {source!r}; known are {', '.join(readers)}.")
+        archive = source.startswith("places/") and source.endswith(".npz")
+        if source not in readers and not archive:
+            raise SettingsError(f"{listing}: unknown source {source!r}; known are {', '.join(readers)}, places/*.npz.")
         path = folder / source
         if not path.exists():
             raise FileError(f"{path}: not found, but {listing} names it; point --data at the folder that holds it.")
-        for domain, patches in readers[source](path, selection).items():
-            found[domain].extend(patches)
+        reader = read_places if archive else readers[source]
+        for domain, patches in reader(path, selection).items():
+            read[domain].extend(patches)
+    places = {patch.place for patches in read.values() for patch in patches}
+    if unknown := sorted(kept_out - places):
+        raise SettingsError(f"{listing}: `held_out` names {', '.join(unknown)}, of which it names no image.")
+    for domain, patches in read.items():
+        found[domain].extend(patch for patch in patches if (patch.place in kept_out) == held_out)
     return Collection(**found)
 
 
@@ -69,7 +85,7 @@ def _time_series(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]
         images, dates, places = arrays["s2"], arrays["date"], arrays["patch"]
     return {
         domain: [
-            Patch(f"roi146_{places[i]}_{dates[i]}", f"roi146_{places[i]}", "L1C", _reflectance(images[i]), bands.L1C)
+            Patch(f"roi146_{places[i]}_{dates[i]}", "roi146", "L1C", _reflectance(images[i]), bands.L1C)
             for i in positions
         ]
         for domain, positions in selection.items()

@@ -14,13 +14,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unclouded.bands import BANDS
 from unclouded.data.patch import Patch
 
 _BLUE = slice(0, 3)
+_ABSORBED = {"B09": 0.6, "B10": 0.02}
+"""What water vapour leaves of the light of low cloud, where a band is not there to show it."""
 _GROUND_SPREAD = 0.045
 """Reflectance by which clear ground may exceed the image's darkest tenth in the mean of B01-B03."""
 _OPAQUE = 0.30
 """Reflectance above that from which a cloud hides the ground wholly."""
+_LEAST_BREADTH = 9
+"""Pixels across that something bright must fill to be cloud: roofs and roads are narrower."""
+_SHREDS = 41
+"""Side of the square around such a cloud in which all that is bright is cloud too."""
 _FAINT = 0.15
 """Opacity below which the ground's own texture cannot be told from the cloud's and fades out with it."""
 
@@ -38,15 +45,38 @@ class CutOut(NamedTuple):
 
 
 def cut_out(patch: Patch) -> CutOut:
-    """Separate the clouds of an image (13 bands, L1C) from its ground; best where the ground is dark in the blue."""
+    """Separate the clouds of an image from its ground; best where the ground is dark in the blue.
+
+    Bands that the image lacks are as bright as cloud is beside those that it has.
+    """
     image = torch.from_numpy(patch.optical)
-    blue = image[_BLUE].mean(0, keepdim=True)
+    known = torch.from_numpy(patch.present) > 0
+    blue = image[_BLUE][known[_BLUE]].mean(0, keepdim=True)
     excess = blue - torch.quantile(blue, 0.1) - _GROUND_SPREAD
     opacity = (excess / _OPAQUE).clamp(0, 1)
     clear = opacity[0] == 0
+    broad = _spread(1 - _spread((opacity < 0.5).float(), _LEAST_BREADTH), _LEAST_BREADTH + _SHREDS)
+    opacity = opacity * broad
     ground = image[:, clear].median(dim=1).values[:, None, None]
     light = (image - (1 - opacity) * ground).clamp(min=0) * (opacity / _FAINT).clamp(max=1)
-    return CutOut(light, opacity)
+    return CutOut(_fill(light, known), opacity)
+
+
+def _spread(field: Tensor, width: int) -> Tensor:
+    """Maximum over a square of odd `width`, or of the next odd one."""
+    return F.max_pool2d(field[None], 2 * (width // 2) + 1, stride=1, padding=width // 2)[0]
+
+
+def _fill(light: Tensor, known: Tensor) -> Tensor:
+    """Give absent bands the light of the nearest in wavelength that is there, times what cloud sends up there."""
+    filled = light.clone()
+    for index, band in enumerate(BANDS):
+        if not known[index]:
+            nearest = min(
+                (i for i in range(len(BANDS)) if known[i]), key=lambda i: abs(BANDS[i].wavelength - band.wavelength)
+            )
+            filled[index] = light[nearest] * _ABSORBED.get(band.name, 1.0)
+    return filled
 
 
 def draw(cutouts: Sequence[CutOut], size: int, rng: torch.Generator) -> CutOut:

@@ -7,10 +7,11 @@ clear ground instead.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from unclouded.bands import INDEX, NAMES
+from unclouded.bands import BANDS, INDEX, NAMES
 
 # A plain atmosphere, top of atmosphere = path + transmittance x surface, for a clear mid-latitude day:
 # path from the darkest percentile of clear L1C images (SEN12MS-CR-TS, ROI 146), transmittance from the ratio of
@@ -23,6 +24,8 @@ _GROUPS = {
     "near infrared": (("B06", "B07", "B08", "B8A", "B09"), 0.22),
     "short-wave infrared": (("B11", "B12"), 0.25),
 }
+_GAINS = (0.33, 3.0)
+"""Least and most by which an image takes another's spectrum; beyond, its noise and texture would be another's too."""
 
 
 def path_reflectance(level: Tensor, rng: torch.Generator) -> Tensor:
@@ -58,3 +61,20 @@ def change_season(image: Tensor, path: Tensor, rng: torch.Generator) -> Tensor:
     some = (torch.rand(batch, 1, generator=rng) < 0.8).float()
     base = path[:, :, None, None].minimum(image)
     return base + (image - base) * torch.exp(gain * some)[:, :, None, None]
+
+
+def take_spectrum(image: Tensor, path: Tensor, spectrum: Tensor, known: Tensor) -> Tensor:
+    """Recolour a clear image (13, H, W) over its `path` reflectance (13,), so that its mean becomes `spectrum` (13,).
+
+    Only bands that are `known` (13,) tell how; the others change as their neighbours in wavelength do.
+    """
+    base = path[:, None, None].minimum(image)
+    mean, wanted = (image - base).mean(dim=(1, 2)), (spectrum - path).clamp(min=1e-3)
+    use = (known > 0) & (mean > 1e-3)
+    if not use.any():
+        return image
+    gain = (wanted[use] / mean[use]).clamp(*_GAINS).log().numpy()
+    wavelength = np.array([band.wavelength for band in BANDS])
+    order = np.argsort(wavelength[use.numpy()])
+    everywhere = np.interp(wavelength, wavelength[use.numpy()][order], gain[order])
+    return base + (image - base) * torch.from_numpy(everywhere).float().exp()[:, None, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from unclouded.data.collection import Collection
 from unclouded.data.cutouts import cut_out
 from unclouded.data.patch import Patch
 from unclouded.data.samplers import Share, whole
-from unclouded.data.seasons import change_level
+from unclouded.data.seasons import change_level, path_reflectance, take_spectrum
 from unclouded.errors import InputError
 from unclouded.guides import RADAR
 from unclouded.models.generator import Observation
@@ -20,6 +22,13 @@ from unclouded.training.simulated_clouds import Simulated, drop_bands, simulate_
 
 SIDE = 192
 """Side in pixels of every training image: cut from larger ones; smaller ones are continued by their mirror."""
+
+_TEXTURE = 96
+"""Side in pixels from which an image shows texture; smaller ones lend their spectra to others."""
+_LENT = 0.2
+"""Share of the clear images that take the spectrum of a smaller one."""
+
+_ByPlace = dict[str, list[Patch]]
 
 
 class CollectionSource:
@@ -43,13 +52,15 @@ class CollectionSource:
             InputError: the collection holds no clear image.
         """
         self.rng, self._radar, self._share = rng, radar, share
+        textured = [patch for patch in collection.clear if min(patch.optical.shape[1:]) >= _TEXTURE]
         self.clear = {
-            level: [_large_enough(patch) for patch in collection.clear if patch.level == level]
-            for level in {patch.level for patch in collection.clear}
+            level: _by_place(patch for patch in textured if patch.level == level)
+            for level in sorted({patch.level for patch in textured})
         }
         if not self.clear:
             raise InputError("The collection holds no clear image; name at least one under `clear`.")
-        self.cloudy = [_large_enough(patch) for patch in collection.cloudy]
+        self.spectra = _by_place(patch for patch in collection.clear if min(patch.optical.shape[1:]) < _TEXTURE)
+        self.cloudy = _by_place(collection.cloudy)
         overcast = [torch.from_numpy(_large_enough(patch).optical) for patch in collection.overcast]
         self.overcast = torch.stack(overcast) if overcast else None
         self.cutouts = [cut_out(patch) for patch in collection.broken]
@@ -59,6 +70,8 @@ class CollectionSource:
         made = []
         for rng in self._generators(size):
             patch = self._draw("L1C" if torch.rand((), generator=rng) < 0.5 else "L2A", rng)
+            if self.spectra and torch.rand((), generator=rng) < _LENT:
+                patch = _recolour(patch, _draw_place(self.spectra, rng), rng)
             made.append(simulate_clouds(self._stack([patch]), rng, self.overcast, self.cutouts))
         return Simulated.cat(made)
 
@@ -88,9 +101,9 @@ class CollectionSource:
         return [torch.Generator().manual_seed(seed) for seed in seeds.tolist()]
 
     def _pair(self, rng: torch.Generator) -> tuple[Observation, Observation]:
-        cloudy = self.cloudy[int(torch.randint(len(self.cloudy), (), generator=rng))]
+        cloudy = _cut(_draw_place(self.cloudy, rng), rng)
         clear = self._draw(cloudy.level, rng)
-        x, y = self._stack([_cut(cloudy, rng)]), self._stack([clear])
+        x, y = self._stack([cloudy]), self._stack([clear])
         present = drop_bands(cloudy.level == "L2A", rng) * x.present * y.present
         y = y._replace(optical=change_level(y.optical, y.level, x.level, rng), level=x.level)
         x, y = (part._replace(present=present, optical=part.optical * present[:, :, None, None]) for part in (x, y))
@@ -98,7 +111,7 @@ class CollectionSource:
 
     def _draw(self, level: str, rng: torch.Generator) -> Patch:
         pool = self.clear.get(level) or next(iter(self.clear.values()))
-        return _cut(pool[int(torch.randint(len(pool), (), generator=rng))], rng)
+        return _cut(_draw_place(pool, rng), rng)
 
     def _stack(self, patches: list[Patch]) -> Observation:
         empty = np.full((len(RADAR.channels), SIDE, SIDE), np.nan, np.float32)
@@ -111,8 +124,33 @@ class CollectionSource:
         )
 
 
+def _by_place(patches: Iterable[Patch]) -> _ByPlace:
+    places: _ByPlace = {}
+    for patch in patches:
+        places.setdefault(patch.place, []).append(patch)
+    return places
+
+
+def _draw_place(places: _ByPlace, rng: torch.Generator) -> Patch:
+    """Draw a place, the likelier the more it shows, but by the root, so that none rules; then an image of it."""
+    shown = [sum(patch.optical[0].size for patch in patches) ** 0.5 for patches in places.values()]
+    patches = list(places.values())[int(torch.multinomial(torch.tensor(shown), 1, generator=rng))]
+    return patches[int(torch.randint(len(patches), (), generator=rng))]
+
+
+def _recolour(patch: Patch, like: Patch, rng: torch.Generator) -> Patch:
+    """Give an image the spectrum of another, brought to its level."""
+    level, target = (torch.tensor([float(one.level == "L2A")]) for one in (like, patch))
+    mean = torch.from_numpy(like.optical).mean(dim=(1, 2), keepdim=True)[None]
+    spectrum = change_level(mean, level, target, rng)[0, :, 0, 0]
+    known = torch.from_numpy(like.present * patch.present)
+    optical = take_spectrum(torch.from_numpy(patch.optical), path_reflectance(target, rng)[0], spectrum, known)
+    return replace(patch, optical=optical.numpy() * patch.present[:, None, None])
+
+
 def _cut(patch: Patch, rng: torch.Generator) -> Patch:
-    """Take a random square in a random orientation."""
+    """Take a random square in a random orientation, of an image that is continued where it is too small."""
+    patch = _large_enough(patch)
     quarter, mirror = torch.randint(4, (2,), generator=rng).tolist()
     height, width = patch.optical.shape[-2:]
     row = int(torch.randint(height - SIDE + 1, (), generator=rng))
@@ -134,6 +172,9 @@ def _present(patch: Patch) -> torch.Tensor:
 
 
 def _large_enough(patch: Patch) -> Patch:
+    if min(patch.optical.shape[1:]) >= SIDE:
+        return patch
+
     def extend(image: np.ndarray) -> np.ndarray:
         height, width = image.shape[-2:]
         margins = ((0, 0), (0, max(0, SIDE - height)), (0, max(0, SIDE - width)))

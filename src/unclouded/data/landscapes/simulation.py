@@ -32,6 +32,8 @@ CLEAR_SUFFIX = "_clear"
 _PER_ACQUISITION = 150
 _LEAST_HIDDEN = 0.04
 """A cloudy patch has at least this share hidden by cloud or shadow, as far as a few skies can give it."""
+_PLAINEST = 0.3
+"""And somewhere it is hidden by this much: an even haze that nobody would flag does not make it cloudy."""
 # The splits of BigEarthNet v1's clear patches, and of the cloudy ones by acquisition.
 _CLEAR_SPLITS = {"train": 269_695 / 519_284, "validation": 123_723 / 519_284, "test": 125_866 / 519_284}
 _CLOUDY_SPLITS = {"train": 0.70, "validation": 0.15, "test": 0.15}
@@ -167,9 +169,10 @@ def load(job: Job) -> PatchRecord:
 
 def _sky(image: torch.Tensor, path: torch.Tensor, sun: tuple[float, float], rng: torch.Generator) -> Sky:
     """A sky that hides some of the ground: the first of a few that does, or the last."""
-    for _ in range(6):
+    for _ in range(10):
         sky = simulate(image, path, rng, sun=sun)
-        if float(sky.cloud_shadow_fraction.mean()) >= _LEAST_HIDDEN:
+        hidden = sky.cloud_shadow_fraction
+        if float(hidden.mean()) >= _LEAST_HIDDEN and float(hidden.max()) >= _PLAINEST:
             break
     return sky
 
