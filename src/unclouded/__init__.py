@@ -75,8 +75,8 @@ def clear(
         scale: DN per 1.0 reflectance, if it is not 10000.
         offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
         radar: VV and VH in dB, of the same area.
-        references: paths of other dates of the place, before or after, in any form and on any grid that is read; what they
-            show is transferred to where the scene is covered.
+        references: paths of other dates of the place, before or after, in any form and on any grid that is read; what
+            they show is transferred to where the scene is covered.
         mask: what is covered and is to be replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a NumPy
             array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud, 2
             thin cloud, 3 shadow), SCL, or QA60.

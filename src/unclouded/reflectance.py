@@ -71,14 +71,19 @@ def to_reflectance(dn: NDArray[np.generic], encoding: Encoding) -> tuple[NDArray
 
     A pixel is valid when every band holds data; the others are 0 in every band.
     """
-    valid = valid_pixels(dn, encoding)
+    valid, reflectance = valid_pixels(dn, encoding), scaled(dn, encoding)
+    if not valid.all():
+        reflectance[:, ~valid] = 0
+    return reflectance, valid
+
+
+def scaled(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.float32]:
+    """Convert DN (C, h, w) to reflectance (C, h, w), float32, whether they are data or not."""
     reflectance = dn.astype(np.float32)
     if any(encoding.offsets):
         reflectance += _column(encoding)
     reflectance /= np.float32(encoding.scale)
-    if not valid.all():
-        reflectance[:, ~valid] = 0
-    return reflectance, valid
+    return reflectance
 
 
 def to_dn(reflectance: NDArray[np.floating], encoding: Encoding, dtype: DTypeLike) -> NDArray[np.generic]:

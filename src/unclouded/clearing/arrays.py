@@ -16,7 +16,7 @@ from unclouded.clearing.passes import Clearing
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
-from unclouded.reflectance import to_reflectance
+from unclouded.reflectance import scaled
 from unclouded.writing.strips import ClearedTile
 
 LARGEST = 2**31
@@ -65,9 +65,10 @@ def clear_to_memory(
 
 
 def layers_of(tile: ClearedTile, info: SceneInfo) -> NDArray[np.float32]:
-    """Reflectance, opacity and uncertainty of a tile, (C + 2, h, w), NaN where there is no data."""
-    values, valid = to_reflectance(tile.dn, info.encoding)
-    return np.concatenate([np.where(valid, values, np.float32(np.nan)), tile.quality])
+    """Reflectance, opacity, uncertainty and source of a tile, (C + 3, h, w), NaN where there is no data."""
+    # Which pixels are data is known of the input: a result may look as if it were none.
+    values = np.where(np.isnan(tile.quality[0]), np.float32(np.nan), scaled(tile.dn, info.encoding))
+    return np.concatenate([values, tile.quality])
 
 
 def dataset(layers: Any, info: SceneInfo, at: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.Dataset:  # noqa: ANN401
