@@ -49,6 +49,7 @@ def clear(
     scale: float | None = None,
     offset: float | None = None,
     radar: str | os.PathLike[str] | None = None,
+    references: Sequence[str | os.PathLike[str]] = (),
     mask: str | os.PathLike[str] | xarray.DataArray | NDArray[Any] | None = None,
     mask_classes: str | None = None,
     mask_only: bool = False,
@@ -57,6 +58,7 @@ def clear(
     device: str = "auto",
     precision: str = "auto",
     threshold: float | None = None,
+    write_mask: bool = False,
     overwrite: bool = False,
 ) -> xarray.Dataset | ClearedScene:
     """Clear a Sentinel-2 scene.
@@ -73,6 +75,8 @@ def clear(
         scale: DN per 1.0 reflectance, if it is not 10000.
         offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
         radar: VV and VH in dB, of the same area.
+        references: other dates of the place, in any form that a scene may have; what they show is transferred to where
+            the scene is covered.
         mask: what is covered and is to be replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a NumPy
             array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud, 2
             thin cloud, 3 shadow), SCL, or QA60.
@@ -83,6 +87,7 @@ def clear(
         device: "auto", "cpu" or "cuda".
         precision: "fp32", "bf16", or "auto": what the device computes fastest in.
         threshold: opacity under which pixels stay as they are; that of the weights unless given.
+        write_mask: with `output`: write the classes of cloud and shadow to a file of their own beside it.
         overwrite: replace outputs that are already there.
 
     Returns:
@@ -111,6 +116,7 @@ def clear(
     options = ClearOptions(
         model=os.fspath(model),
         radar=None if radar is None else os.fspath(radar),
+        references=tuple(os.fspath(path) for path in references),
         mask="mask" if mask is not None and mask_path is None else mask_path,
         mask_classes=mask_classes,
         mask_only=mask_only,
@@ -119,6 +125,7 @@ def clear(
         device=device,
         precision=precision,
         threshold=threshold,
+        write_mask=write_mask,
         overwrite=overwrite,
     )
     with ExitStack() as stack:

@@ -66,7 +66,8 @@ def clear_to_memory(
 
 def layers_of(tile: ClearedTile, info: SceneInfo) -> NDArray[np.float32]:
     """Reflectance, opacity and uncertainty of a tile, (C + 2, h, w), NaN where there is no data."""
-    values, valid = to_reflectance(tile.dn, info.encoding)
+    # What held data does so still, whatever ground was put in its place.
+    values, valid = to_reflectance(tile.dn, info.encoding, np.isfinite(tile.quality[0]))
     return np.concatenate([np.where(valid, values, np.float32(np.nan)), tile.quality])
 
 
