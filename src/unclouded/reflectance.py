@@ -66,10 +66,12 @@ def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool
     return there
 
 
-def to_reflectance(dn: NDArray[np.generic], encoding: Encoding) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def to_reflectance(
+    dn: NDArray[np.generic], encoding: Encoding, valid: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Convert DN (C, h, w) to reflectance (C, h, w), float32, 1.0 = 100 %, and the pixels (h, w) that are valid.
 
-    A pixel is valid when every band holds data; the others are 0 in every band.
+    A pixel is valid when every band holds data, unless `valid` (h, w) tells; the others are 0 in every band.
     """
     valid, reflectance = valid_pixels(dn, encoding), scaled(dn, encoding)
     if not valid.all():
