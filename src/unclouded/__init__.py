@@ -59,7 +59,6 @@ def clear(
     device: str = "auto",
     precision: str = "auto",
     threshold: float | None = None,
-    write_mask: bool = False,
     overwrite: bool = False,
 ) -> xarray.Dataset | ClearedScene:
     """Clear a Sentinel-2 scene.
@@ -89,7 +88,6 @@ def clear(
         device: "auto", "cpu" or "cuda".
         precision: "fp32", "bf16", or "auto": what the device computes fastest in.
         threshold: opacity under which pixels stay as they are; that of the weights unless given.
-        write_mask: with `output`: write the classes of cloud and shadow to a file of their own beside it.
         overwrite: replace outputs that are already there.
 
     Returns:
@@ -129,7 +127,6 @@ def clear(
         device=device,
         precision=precision,
         threshold=threshold,
-        write_mask=write_mask,
         overwrite=overwrite,
     )
     with ExitStack() as stack:
