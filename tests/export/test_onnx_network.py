@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from scenes import used_as
 from typer.testing import CliRunner
 
 from unclouded.clearing.options import ClearOptions
@@ -45,7 +46,8 @@ def agrees(network, image: np.ndarray, generator, bands, threshold: float) -> No
     (found,) = network.run(None, {"image": image})
     valid = (image[0] != 0).any(0)
     options = ClearOptions(precision="fp32", threshold=threshold)
-    cleared, opacity = clear_patch(image[0], bands, "L2A", generator, options, valid=valid)[:2]
+    alone = used_as(generator, detector="none")  # the file holds the network, no detector
+    cleared, opacity = clear_patch(image[0], bands, "L2A", alone, options, valid=valid)[:2]
     assert (opacity[valid] >= threshold).any()
     np.testing.assert_allclose(found[0, :-1], cleared, atol=1e-4)
     np.testing.assert_allclose(found[0, -1][valid], opacity[valid], atol=1e-4)
