@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 
+HELPING_DATES = 4
+"""Other dates that help to clear one of a series: more of them cost time, and add little to the nearest."""
+
 
 def option(
     default: Any,  # noqa: ANN401 (of the field's own type)

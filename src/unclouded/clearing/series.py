@@ -8,16 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from unclouded.clearing.options import HELPING_DATES
 from unclouded.files import write_json
 from unclouded.version import __version__
 from unclouded.writing.stac_item import item_path
 
-MOST = 4
-"""Other dates that help to clear one: more of them cost time, and add little to the nearest."""
-
 
 def helping_dates(
-    source: str, acquired: Mapping[str, datetime | None], *, only_earlier: bool = False, most: int = MOST
+    source: str, acquired: Mapping[str, datetime | None], *, only_earlier: bool = False, most: int = HELPING_DATES
 ) -> tuple[str, ...]:
     """The other dates that are to help to clear one, the nearest first.
 

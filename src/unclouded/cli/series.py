@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unclouded.clearing.options import ClearOptions
-from unclouded.clearing.series import MOST
+from unclouded.clearing.options import HELPING_DATES, ClearOptions
 from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
 from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
@@ -27,7 +26,9 @@ def series(
     only_earlier: Annotated[
         bool, typer.Option("--only-earlier", help="Let no date be helped by a later one, as in near-real time.")
     ] = False,
-    most: Annotated[int, typer.Option(min=1, metavar="N", help="Other dates that help to clear one at most.")] = MOST,
+    most: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Other dates that help to clear one at most.")
+    ] = HELPING_DATES,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
