@@ -1,0 +1,117 @@
+"""Other dates of the place: their ground where the scene is covered, and nothing else changed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scenes import MemoryScene, active_generator
+
+from unclouded.bands import L1C
+from unclouded.clearing.inputs import OpenReference, SceneInputs
+from unclouded.clearing.options import ClearOptions, TileOptions
+from unclouded.clearing.passes import Clearing
+from unclouded.detection.classes import THICK_CLOUD
+
+HEIGHT, WIDTH = 150, 170
+
+
+def land(seed: int = 0) -> np.ndarray:
+    """Fields of several kinds of ground: reflectance (13, h, w)."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.uniform(0.05, 0.35, (9, 13))
+    plots = rng.integers(0, 9, (HEIGHT // 10, WIDTH // 10)).repeat(10, 0).repeat(10, 1)
+    return kinds[plots].transpose(2, 0, 1) + rng.normal(0, 0.004, (13, HEIGHT, WIDTH))
+
+
+def scene_of(reflectance: np.ndarray, name: str) -> MemoryScene:
+    made = MemoryScene(np.rint(reflectance * 1e4).clip(1, 65535).astype(np.uint16), L1C)
+    made.info = replace(made.info, source=name)
+    return made
+
+
+class Mask:
+    """A mask of classes in memory."""
+
+    name = "mask"
+
+    def __init__(self, covered: np.ndarray) -> None:
+        self.classes = np.where(covered, THICK_CLOUD, 0).astype(np.uint8)
+
+    def read(self, row: int, column: int, height: int, width: int) -> np.ndarray:
+        return self.classes[row : row + height, column : column + width]
+
+
+def clear(scene, covered, references, tiling=None):
+    """The result in reflectance, its quality, and what was said of the references."""
+    opened = tuple(OpenReference(reference, scene.info) for reference in references)
+    options = ClearOptions(precision="fp32", mask="mask", mask_only=True)
+    clearing = Clearing(SceneInputs(scene, None, Mask(covered), opened), active_generator(), options, tiling)
+    result, quality = np.empty(scene.dn.shape), np.empty((3, HEIGHT, WIDTH))
+    for tile in clearing.tiles():
+        result[(slice(None), *tile.box.slices)] = tile.dn / 1e4
+        quality[(slice(None), *tile.box.slices)] = tile.quality
+    return result, quality, [verdict.fault for verdict in clearing.verdicts]
+
+
+@pytest.fixture(scope="module")
+def covered() -> np.ndarray:
+    row, column = np.indices((HEIGHT, WIDTH))
+    return (row - 70) ** 2 + (column - 90) ** 2 < 40**2
+
+
+@pytest.fixture(scope="module")
+def truth() -> np.ndarray:
+    return land()
+
+
+@pytest.fixture(scope="module")
+def scene(truth, covered) -> MemoryScene:
+    return scene_of(np.where(covered, 0.8, truth), "scene.tif")
+
+
+@pytest.fixture(scope="module")
+def earlier(truth) -> MemoryScene:
+    """The same fields in the colours of another season."""
+    return scene_of(0.6 * truth + 0.03 + 0.1 * truth[::-1], "earlier.tif")
+
+
+def test_what_another_date_saw_takes_the_place_of_what_is_guessed(scene, truth, covered, earlier) -> None:
+    result, quality, faults = clear(scene, covered, [earlier])
+    guessed, without, _ = clear(scene, covered, [])
+    error, error_without = (np.abs(image - truth)[:, covered].mean() for image in (result, guessed))
+    assert error < 0.02
+    assert error < 0.4 * error_without
+    assert (quality[2][covered] == 2).mean() > 0.99
+    assert (without[2][covered] == 1).all()
+    assert faults == [None]
+    assert 0 < quality[1][covered].mean() < 0.02
+    far = ~covered & (quality[0] == 0)
+    assert far.mean() > 0.6
+    np.testing.assert_array_equal(result[:, far], scene.dn[:, far] / 1e4)
+    assert (quality[:, far] == 0).all()
+
+
+def test_tiles_agree_wherever_the_grid_starts(scene, covered, earlier) -> None:
+    one, quality, _ = clear(scene, covered, [earlier], TileOptions(size=64))
+    other, shifted, _ = clear(scene, covered, [earlier], TileOptions(size=96, offset=(32, 64)))
+    np.testing.assert_allclose(other, one, atol=1.01e-4)
+    np.testing.assert_allclose(shifted, quality, atol=1e-4)
+
+
+def test_pixels_that_no_reference_shows_are_guessed(scene, truth, covered, earlier) -> None:
+    half = scene_of(np.where(np.arange(WIDTH) < 90, earlier.dn / 1e4, 0), "half.tif")
+    half.dn[:, :, 90:] = 0
+    _, quality, _ = clear(scene, covered, [half])
+    assert (quality[2][covered][:, None] > 0).all()
+    assert (quality[2][:, 100:][covered[:, 100:]] == 1).all()
+    assert (quality[2][:, :80][covered[:, :80]] == 2).mean() > 0.99
+
+
+@pytest.mark.parametrize("kind", ["itself", "overcast"])
+def test_what_cannot_help_is_named_and_not_used(scene, covered, kind) -> None:
+    others = {"itself": scene, "overcast": scene_of(np.full((13, HEIGHT, WIDTH), 0.9), "overcast.tif")}
+    result, quality, faults = clear(scene, covered, [others[kind]])
+    assert faults[0] in {"itself": ("identical",), "overcast": ("cloudy", "not common", "elsewhere")}[kind]
+    without, _, _ = clear(scene, covered, [])
+    np.testing.assert_array_equal(result, without)
+    assert quality[2].max() == 1

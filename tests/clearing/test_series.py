@@ -1,0 +1,35 @@
+"""Which dates help which, and the collection of what became of them."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from unclouded.clearing.series import helping_dates, write_collection
+
+DAYS = {name: datetime(2024, 6, day, tzinfo=UTC) for name, day in {"a": 1, "b": 5, "c": 6, "d": 20, "e": 28}.items()}
+
+
+def test_the_nearest_dates_help_first_on_both_sides_or_earlier_ones_alone() -> None:
+    assert helping_dates("c", DAYS) == ("b", "a", "d", "e")
+    assert helping_dates("c", DAYS, most=2) == ("b", "a")
+    assert helping_dates("c", DAYS, only_earlier=True) == ("b", "a")
+    assert helping_dates("a", DAYS, only_earlier=True) == ()
+
+
+def test_dates_that_nobody_knows_help_last_and_never_as_earlier_ones() -> None:
+    dates = DAYS | {"x": None}
+    assert helping_dates("c", dates, most=5) == ("b", "a", "d", "e", "x")
+    assert helping_dates("c", dates, only_earlier=True) == ("b", "a")
+    assert helping_dates("x", dates, most=2) == ("a", "b")
+
+
+def test_the_collection_spans_its_items_and_links_those_that_are_there(tmp_path: Path) -> None:
+    for name, west, day in (("one", 11.0, "2024-06-01"), ("two", 12.0, "2024-06-20")):
+        item = {"bbox": [west, 46.0, west + 0.5, 47.0], "properties": {"datetime": f"{day}T10:00:00Z"}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(item))
+    path = write_collection(tmp_path, [tmp_path / "one.tif", tmp_path / "two.tif", tmp_path / "failed.tif"])
+    made = json.loads(path.read_text())
+    assert made["type"] == "Collection"
+    assert made["extent"]["spatial"]["bbox"] == [[11.0, 46.0, 12.5, 47.0]]
+    assert made["extent"]["temporal"]["interval"] == [["2024-06-01T10:00:00Z", "2024-06-20T10:00:00Z"]]
+    assert [link["href"] for link in made["links"] if link["rel"] == "item"] == ["./one.json", "./two.json"]
