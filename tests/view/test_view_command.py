@@ -24,7 +24,7 @@ def run(*arguments):
 def test_a_missing_scene_is_one_line_and_exit_code_2(tmp_path):
     done = run(tmp_path / "clear.tif")
     assert done.exit_code == 2
-    assert done.stderr == f"error: {tmp_path}/clear.tif: no such file or folder; check the path\n"
+    assert done.stderr == f"error: {tmp_path}/clear.tif: no such file; give a result of `unclouded clear`\n"
     assert done.stdout == ""
 
 

@@ -117,11 +117,12 @@ def _quality(
     path: Path, shape: tuple[int, int], height: int, width: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     with open_raster(str(path)) as dataset:
-        if dataset.descriptions != QUALITY_BANDS or dataset.shape != shape:
+        # Results of before there was a source have the first two.
+        if dataset.descriptions[:2] != QUALITY_BANDS[:2] or dataset.shape != shape:
             raise InputError(
                 f"{path}: holds {dataset.width}x{dataset.height} pixels of "
                 f"{', '.join(text or 'unnamed' for text in dataset.descriptions)}; "
-                f"{', '.join(QUALITY_BANDS)} on the scene's grid are needed; clear the scene again"
+                f"{', '.join(QUALITY_BANDS[:2])} on the scene's grid are needed; clear the scene again"
             )
         values = read_overview(dataset, (1, 2), height, width).astype(np.float32)
         if dataset.nodata is not None:

@@ -145,11 +145,13 @@ def _quality_layers(dataset: DatasetReader, path: Path) -> tuple[dict[str, MapLa
     layers: dict[str, MapLayer] = {}
     notes = _slow(dataset)
     for name in QUALITY_BANDS:
+        if name == "source" and name not in dataset.descriptions:
+            continue  # a result of before there was one
         if name not in dataset.descriptions:
             notes.append(f"No {name}: {path.name} has no band of that name")
             continue
         index = dataset.descriptions.index(name) + 1
-        full = 1.0
+        full = float(dataset.count) if name == "source" else 1.0
         if name == "uncertainty":
             values = _glance(dataset, (index,)).compressed()
             values = values[values > 0]
