@@ -24,8 +24,8 @@ OBSERVED, GUESSED = 0, 1
 _LEAST_OPACITY = 0.3
 """Opacity from which on a replaced pixel is as uncertain as the ground that replaces it, in proportion."""
 
-_SMOOTH = 7
-"""Side in pixels of the mean that is taken twice: what it reaches lies within one cell."""
+_SMOOTH = 3
+"""Pixels around one over which its error is averaged, twice: what that reaches lies within one cell."""
 
 
 class Sampled(NamedTuple):
@@ -223,7 +223,7 @@ class _Composition:
 def smooth_error(error: Tensor) -> Tensor:
     """Take the grid of the network's blocks of 2 x 2 pixels out of the errors (B, 1, H, W) that it foresees."""
     for _ in range(2):
-        error = partial_mean(error, (_SMOOTH, _SMOOTH), 1, (_SMOOTH // 2, _SMOOTH // 2))
+        error = partial_mean(error, _SMOOTH)
     return error
 
 
