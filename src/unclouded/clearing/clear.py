@@ -131,6 +131,8 @@ def clear_scene(
         written, kinds = (*written, "mask"), [*kinds, "mask"]
     if mask_alone:
         outputs, written, kinds = {output: mask_layout(info)}, ("mask",), ["mask"]
+    # An interrupted run that wrote other files is another run.
+    settings["files"] = kinds
     report = progress or silent
 
     def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:

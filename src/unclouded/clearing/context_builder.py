@@ -121,11 +121,11 @@ class ContextBuilder:
         features.close()
         return context
 
-    def fill(self, hidden: NDArray[np.float32]) -> GridFile:
+    def fill(self, cover: NDArray[np.float32]) -> GridFile:
         """Fill the scene's clear ground in, and count it around each cell: (14, h, w), see `clearing.ground`.
 
         Args:
-            hidden: (h, w) how surely something covers a part of each cell.
+            cover: (h, w) how surely something covers a part of each cell.
 
         Raises:
             FileError: if the disk does not take it.
@@ -135,7 +135,7 @@ class ContextBuilder:
         valid = torch.from_numpy(statistics.channel(VALID_SHARE)[None, None])
         share = valid if self._clear is None else torch.from_numpy(self._clear.grid.channel(len(NAMES))[None, None])
         # A little doubt leaves most of the weight, much doubt next to none.
-        weight = share * torch.from_numpy((1 - hidden) ** 2)
+        weight = share * torch.from_numpy((1 - cover) ** 2)
         prior = torch.full((1,), _PRIOR)
         for band in range(len(NAMES)):
             if self._clear is None:

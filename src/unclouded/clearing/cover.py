@@ -160,7 +160,7 @@ def evidence_unseen(info: SceneInfo, generator: Generator, options: ClearOptions
     return made
 
 
-def hidden_cells(found: GridFile, factor: int) -> NDArray[np.float32]:
+def cell_cover(found: GridFile, factor: int) -> NDArray[np.float32]:
     """How surely something covers a part of each cell, (h, w), 0 to 1, by the evidence on a grid of `factor` pixels."""
     along = CELL // factor
     made = np.empty((-(-found.height // along), -(-found.width // along)), np.float32)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids, cells_of
-from unclouded.clearing.cover import Cover, detector_for, evidence_of, evidence_unseen, hidden_cells, whole
+from unclouded.clearing.cover import Cover, cell_cover, detector_for, evidence_of, evidence_unseen, whole
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import SceneInputs, detector_factor
@@ -200,7 +200,7 @@ class Clearing:
             evidence = evidence_unseen(self.info, self._generator, self._options, self._folder)
         started = time.perf_counter()
         if evidence is not None:
-            fill = builder.fill(hidden_cells(evidence, factor))
+            fill = builder.fill(cell_cover(evidence, factor))
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
         context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset, judge)
         builder.close()
