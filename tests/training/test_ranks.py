@@ -16,7 +16,7 @@ from tiny_run import changed, tiny_settings
 from unclouded.errors import InputError
 from unclouded.models import land_cover as networks
 from unclouded.settings import LandCoverSettings, TranslatorSettings
-from unclouded.training import collection_source, land_cover
+from unclouded.training import land_cover
 from unclouded.training.ranks import Ranks
 from unclouded.training.translator import TranslatorTraining
 from unclouded.training.translator_run import run
@@ -40,7 +40,6 @@ def train_both(output: Path, settings: TranslatorSettings, images: Path, ranks: 
     data.train.share = ranks.share_of
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(networks.NETWORKS, "resnet18", labelled_stub.Small)
-        patch.setattr(collection_source, "SIDE", 96)  # the smaller, the more rounding shows in a gradient
         land_cover.train(LandCoverSettings(training=quick), data, output / "land_cover", ranks=ranks)
         run(settings, images, output / "translator", ranks=ranks)
 
