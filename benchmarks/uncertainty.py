@@ -13,7 +13,7 @@ same places, whose truth is exact.
 
 Is it as large as the error? The share of values (a band of a pixel) within mean +- 1.645 uncertainties, which would be
 90 % if errors were Gaussian and the uncertainty right. It is taken on the cloudy pixels of the mask of `pairs.py` that
-were replaced, for each place, then averaged; and on all cloudy pixels, of which those that the survey missed keep an
+were replaced, for each place, then averaged; and on all cloudy pixels, of which those that were missed keep an
 uncertainty of 0. The factor is what all uncertainties would have
 to be multiplied by for 90 %: fitted on all places but one and checked on that one, then on all halvings of the places.
 The weights' own calibration, which their uncertainty is already multiplied by, was found so. So the last question: is

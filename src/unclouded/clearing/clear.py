@@ -145,7 +145,7 @@ def clear_scene(
             refuse_foreign(output, *beside, item_path(output))  # of a run that has just ended
         clearing = Clearing(inputs, generator, options, tiling, executor=executor, folder=folder, progress=progress)
         with Strips(folder, outputs, settings, report, overwrite=options.overwrite) as strips:
-            finished = strips.resume(clearing.survey())
+            finished = strips.resume(clearing.summarise())
             with closing(clearing.tiles(finished)) as tiles, BackgroundWriter() as writer:
                 for cleared in tiles:
                     writer(strips.write, replace(cleared, written=written))

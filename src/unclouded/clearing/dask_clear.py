@@ -42,7 +42,7 @@ from unclouded.writing.writer import CACHE
 _AT_ONCE = 2
 """Scenes that the client has in hand: while one is written, the next is cleared."""
 
-_STAGES = ("surveying", "clearing", "writing")
+_STAGES = ("summarising", "clearing", "writing")
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,8 @@ def clear_lazily(
         blocks, tiles = list(clearing.blocks()), list(clearing.cuts())
     shared = delayed(job, pure=False, traverse=False)
     summaries = [delayed(_summarise)(shared, _cut_out(scene.chunks, block.padded), block) for block in blocks]
-    context = delayed(_survey)(shared, summaries)
-    # Under other names, or the whole scene would be kept from the survey until it is cleared.
+    context = delayed(_grids)(shared, summaries)
+    # Under other names, or the whole scene would be kept from the summary until it is cleared.
     again = bind(scene.chunks, context)
     count = len(scene.info.bands) + len(QUALITY_BANDS)
     rows = [
@@ -114,7 +114,7 @@ def _summarise(job: _SceneJob, dn: NDArray[Any], block: Tile) -> Summary:
         return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block]))
 
 
-def _survey(job: _SceneJob, summaries: list[Summary]) -> SceneArrays:
+def _grids(job: _SceneJob, summaries: list[Summary]) -> SceneArrays:
     with job.inputs(*_nothing(job.info)) as inputs:
         return Clearing(inputs, job.model.generator, job.options).grids(summaries)
 

@@ -38,7 +38,7 @@ _CONTEXT_TILES = 4
 """How many times more cells than a tile's the context network takes at once: they are few against pixels."""
 
 
-class _Surveyed(NamedTuple):
+class _Summarised(NamedTuple):
     """What the pass that reads a scene leaves; `reduced` is what the detector sees, if there is one."""
 
     builder: ContextBuilder
@@ -47,7 +47,7 @@ class _Surveyed(NamedTuple):
 
 
 class Clearing:
-    """The clearing of one scene: `survey` it, then clear its `tiles`, by a `LocalExecutor` or another.
+    """The clearing of one scene: `summarise` it, then clear its `tiles`, by a `LocalExecutor` or another.
 
     What grows with the scene lies in `folder`, or where temporary files go.
     """
@@ -79,14 +79,14 @@ class Clearing:
         self._inputs = inputs
         self._dates: OtherDates | None = None
         self._threshold = self._options.threshold_for(generator.inference)
-        self._surveyed: _Surveyed | None = None
+        self._summarised: _Summarised | None = None
 
     @property
     def seconds_network(self) -> float:
         """Seconds that the network took in this process."""
         return self._seconds_context + self._local.seconds_network
 
-    def survey(self) -> dict[str, int]:
+    def summarise(self) -> dict[str, int]:
         """Read the scene once, for what the network has to know of all of it; return checksums of all that was read.
 
         Raises:
@@ -117,13 +117,13 @@ class Clearing:
             for name, found in zip(read, summary.checksums, strict=True):
                 read[name] = checksum(np.array([found], np.uint32), read[name])
             done += block.inner.height * block.inner.width
-            self._report("surveying", done, height * width)
+            self._report("summarising", done, height * width)
         if not valid:
             raise InputError(
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
-        self._surveyed = _Surveyed(builder, bands_and_level, None if reduced is None else reduced.grid)
+        self._summarised = _Summarised(builder, bands_and_level, None if reduced is None else reduced.grid)
         return read
 
     def grids(self, summaries: Iterable[Summary]) -> SceneArrays:
@@ -141,7 +141,7 @@ class Clearing:
             return grids.in_memory()
 
     def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
-        """Clear the scene tile by tile, and survey it first unless that is done.
+        """Clear the scene tile by tile, and summarise it first unless that is done.
 
         Args:
             finished: first rows of the rows of tiles that are not wanted.
@@ -150,8 +150,8 @@ class Clearing:
             InputError: if no pixel holds data.
             FileError: if the scene cannot be read.
         """
-        if self._surveyed is None:
-            self.survey()
+        if self._summarised is None:
+            self.summarise()
         wanted = [tile for tile in self.cuts() if tile.inner.row not in finished]
         if not wanted:
             return
@@ -184,10 +184,10 @@ class Clearing:
 
     @torch.inference_mode()
     def _grids(self) -> SceneGrids:
-        """What the tiles have to know of the whole surveyed scene."""
-        assert self._surveyed is not None
-        builder, bands_and_level, reduced = self._surveyed
-        self._surveyed = None
+        """What the tiles have to know of the whole scene."""
+        assert self._summarised is not None
+        builder, bands_and_level, reduced = self._summarised
+        self._summarised = None
         evidence = fill = None
         factor, judge = detector_factor(self.info), lambda trust: trust
         if self._detector is not None and reduced is not None:

@@ -102,7 +102,7 @@ def uncertainty_overlay(uncertainty: NDArray[np.float32], limit: int, name: str)
     values = np.nan_to_num(uncertainty)
     above = values[values > 0]
     if not above.size:
-        missing = "0 everywhere: the survey shows a clear scene, or the weights foresee no errors"
+        missing = "0 everywhere: nothing was found to cover it, or the weights foresee no errors"
         return Overlay("uncertainty", "Uncertainty", None, "", "", "", missing)
     full = float(np.percentile(above, 99))
     colours = colormaps["viridis"]
