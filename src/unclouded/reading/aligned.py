@@ -7,16 +7,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import CRSError
-from rasterio.warp import transform, transform_bounds
+from rasterio.warp import transform
 
 from unclouded.errors import InputError
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import FAULTS
+from unclouded.reading.overlap import bounds_of, check_overlap
 from unclouded.reflectance import to_reflectance
 
 _NODE = 32
 """Pixels between the places whose coordinates are transformed exactly; between them they are interpolated."""
+
+_WANTED = "another date of the same place"
 
 _NEAR_A_PIXEL = 1e-3
 """Share of a pixel by which grids may differ and still be called the same."""
@@ -58,7 +59,7 @@ class AlignedImage:
             )
         self._placed = self.info.crs is not None and scene.crs is not None
         if self._placed:
-            self._check_overlap()
+            check_overlap(self.info.source, self.info.crs, bounds_of(self.info), scene, _WANTED)
         own, wanted = (self.info.transform, scene.transform) if self._placed else (Affine.identity(),) * 2
         finer = 1 if self._foreign else round(wanted.a / own.a)
         if self._foreign and self._placed:
@@ -139,20 +140,6 @@ class AlignedImage:
         xs, ys = transform(self._scene.crs, self.info.crs, list(x), list(y))
         return float(np.hypot(xs[1] - xs[0], ys[1] - ys[0]) / self.info.transform.a)
 
-    def _check_overlap(self) -> None:
-        scene = self._scene
-        try:
-            left, bottom, right, top = transform_bounds(self.info.crs, scene.crs, *_bounds(self.info))
-        except (CRSError, *FAULTS) as error:
-            raise InputError(
-                f"{self.info.source}: cannot be brought to {scene.crs.to_string()}; run gdalwarp -t_srs first"
-            ) from error
-        west, south, east, north = _bounds(scene)
-        if right <= west or left >= east or top <= south or bottom >= north:
-            raise InputError(
-                f"{self.info.source}: does not overlap {scene.source}; give another date of the same place"
-            )
-
 
 class _Places(NamedTuple):
     """Rows and columns, (h, w) each, counted from the centre of the image's first pixel."""
@@ -203,8 +190,3 @@ def _between(nodes: NDArray[np.float64], down: NDArray[np.float64], across: NDAr
     lines = nodes[row] * (1 - r) + nodes[row + 1] * r
     made: NDArray[np.float64] = lines[:, column] * (1 - c) + lines[:, column + 1] * c
     return made
-
-
-def _bounds(info: SceneInfo) -> tuple[float, float, float, float]:
-    t = info.transform
-    return t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import CRSError, NotGeoreferencedWarning
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.overlap import check_overlap
 from unclouded.reading.raster import FAULTS, check_georeference, environment, open_raster, read_window, shown
 from unclouded.tiles import cut
 
@@ -129,7 +129,7 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo) -> MaskRaster:
                 )
         else:
             check_georeference(dataset)
-            _check_place(dataset, name, info)
+            check_overlap(name, dataset.crs, dataset.bounds, info, "the mask of the same area")
         return MaskRaster(dataset, name, info)
     except BaseException:
         dataset.close()
@@ -171,17 +171,6 @@ def mask_as_file(mask: Any, info: SceneInfo) -> Iterator[str]:  # noqa: ANN401 (
             with memory.open(**profile, dtype=stored.dtype.name) as file:
                 file.write(stored, 1)
         yield memory.name
-
-
-def _check_place(dataset: DatasetReader, name: str, info: SceneInfo) -> None:
-    t = info.transform
-    west, south, east, north = t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f
-    try:
-        left, bottom, right, top = transform_bounds(dataset.crs, info.crs, *dataset.bounds)
-    except (CRSError, *FAULTS) as error:
-        raise InputError(f"{name}: cannot be brought to {info.crs.to_string()}; run gdalwarp -t_srs first") from error
-    if right <= west or left >= east or top <= south or bottom >= north:
-        raise InputError(f"{name}: does not overlap {info.source}; give the mask of the same area")
 
 
 def _on_grid(dataset: DatasetReader, info: SceneInfo) -> WarpedVRT:

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.guides import RADAR
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.overlap import check_overlap
 from unclouded.reading.pixels import sample
 from unclouded.reading.raster import FAULTS, check_georeference, environment, is_remote, open_raster, shown
 
@@ -92,7 +91,7 @@ def open_radar(path: str | os.PathLike[str], info: SceneInfo) -> Radar:
             dataset = open_raster(file)
             layers.append((dataset, index or _described(dataset, name, len(layers))))
             check_georeference(dataset)
-            _check_overlap(dataset, name, info)
+            check_overlap(name, dataset.crs, dataset.bounds, info, "the radar of the same area")
         _check_decibels(layers, name)
         with environment(name):
             return Radar(layers, info)
@@ -130,16 +129,6 @@ def _described(dataset: DatasetReader, name: str, position: int) -> int:
     return position + 1
 
 
-def _check_overlap(dataset: DatasetReader, name: str, info: SceneInfo) -> None:
-    west, south, east, north = _bounds(info)
-    try:
-        left, bottom, right, top = transform_bounds(dataset.crs, info.crs, *dataset.bounds)
-    except (CRSError, *FAULTS) as error:
-        raise InputError(f"{name}: cannot be brought to {info.crs.to_string()}; run gdalwarp -t_srs first") from error
-    if right <= west or left >= east or top <= south or bottom >= north:
-        raise InputError(f"{name}: does not overlap {info.source}; give the radar of the same area")
-
-
 def _check_decibels(layers: list[tuple[DatasetReader, int]], name: str) -> None:
     values = np.concatenate([sample(dataset, [index]).ravel() for dataset, index in layers])
     if values.dtype.kind == "c":
@@ -150,11 +139,6 @@ def _check_decibels(layers: list[tuple[DatasetReader, int]], name: str) -> None:
             f"{name}: has no negative values (median {float(np.median(values)):.3g}), so it is not in dB; "
             "give 10 log10 of the backscatter"
         )
-
-
-def _bounds(info: SceneInfo) -> tuple[float, float, float, float]:
-    t = info.transform
-    return t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f
 
 
 def _on_grid(dataset: DatasetReader, info: SceneInfo) -> Any:  # noqa: ANN401 - DatasetReader and WarpedVRT share no base

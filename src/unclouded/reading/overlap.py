@@ -1,0 +1,42 @@
+"""Whether something that is given beside a scene lies where the scene does."""
+
+from __future__ import annotations
+
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+from rasterio.warp import transform_bounds
+
+from unclouded.errors import InputError
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.raster import FAULTS
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east and north, in units of a coordinate reference system."""
+
+
+def bounds_of(info: SceneInfo) -> Bounds:
+    """Where a scene lies, in its own coordinate reference system."""
+    t = info.transform
+    return t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f
+
+
+def check_overlap(name: str, crs: CRS, bounds: Bounds, scene: SceneInfo, wanted: str) -> None:
+    """Check that an image has some area in common with a scene.
+
+    Args:
+        name: how the error calls the image.
+        crs: its coordinate reference system.
+        bounds: where it lies in that.
+        scene: the scene, which has a coordinate reference system too.
+        wanted: what the error asks for instead, such as "the mask of the same area".
+
+    Raises:
+        InputError: if it has none, or cannot be brought to the scene's coordinate reference system.
+    """
+    west, south, east, north = bounds_of(scene)
+    try:
+        left, bottom, right, top = transform_bounds(crs, scene.crs, *bounds)
+    except (CRSError, *FAULTS) as error:
+        raise InputError(f"{name}: cannot be brought to {scene.crs.to_string()}; run gdalwarp -t_srs first") from error
+    if right <= west or left >= east or top <= south or bottom >= north:
+        raise InputError(f"{name}: does not overlap {scene.source}; give {wanted}")
