@@ -108,7 +108,7 @@ def clear(
     from unclouded.clearing.lazy import clear_lazily
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions
-    from unclouded.clearing.plan import check_output_name, refuse_collisions
+    from unclouded.clearing.plan import check_output_name, cleared_and_mask, cleared_files, refuse_collisions
     from unclouded.reading.array import ArrayScene
     from unclouded.reading.mask import mask_as_file
     from unclouded.reading.reader import ReadOptions
@@ -157,7 +157,7 @@ def clear(
         name = Path(output)
         check_output_name(name)
         if isinstance(source, str | os.PathLike):
-            refuse_collisions({os.fspath(source): name})
+            refuse_collisions({os.fspath(source): name}, cleared_and_mask if write_mask else cleared_files)
         return clear_to_file(scene, name, loaded, options)
 
 

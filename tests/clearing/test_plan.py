@@ -7,9 +7,9 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from unclouded.clearing.plan import plan
+from unclouded.clearing.plan import cleared_and_mask, mask_files, plan
 from unclouded.errors import InputError, OutputExistsError
-from unclouded.files import quality_path
+from unclouded.files import mask_path, quality_path
 from unclouded.reading import reader
 from unclouded.reading.reader import ReadOptions
 from unclouded.writing.stac_item import item_path
@@ -68,3 +68,23 @@ def test_any_fault_of_one_input_is_its_alone(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(reader, "open_scene", fail)
     todo = plan(inputs, f"{tmp_path}/cleared/", OPTIONS, overwrite=False)
     assert list(todo.outputs) == inputs[1:] and isinstance(todo.failed[inputs[0]], ZeroDivisionError)
+
+
+def test_only_what_is_written_is_in_the_way(inputs, tmp_path):
+    output = tmp_path / "x.tif"
+    quality_path(output).touch()
+    assert isinstance(plan(inputs[:1], str(output), OPTIONS, overwrite=False).failed[inputs[0]], OutputExistsError)
+    assert plan(inputs[:1], str(output), OPTIONS, overwrite=False, written=mask_files).outputs == {inputs[0]: output}
+    item_path(output).touch()
+    assert plan(inputs[:1], str(output), OPTIONS, overwrite=False, written=mask_files).failed
+
+
+def test_a_mask_that_is_written_too_is_asked_after_too(inputs, tmp_path):
+    folder = tmp_path / "cleared"
+    folder.mkdir()
+    mask_path(folder / "a.tif").touch()
+    options = {"overwrite": False, "written": cleared_and_mask}
+    assert "a_mask.tif" in str(plan(inputs, f"{folder}/", OPTIONS, **options).failed[inputs[0]])
+    with pytest.raises(InputError, match=r"b_mask\.tif would be written over"):
+        (tmp_path / "b_mask.tif").write_bytes((tmp_path / "b.tif").read_bytes())
+        plan([str(tmp_path / "b_mask.tif")], str(tmp_path / "b.tif"), OPTIONS, overwrite=True, written=cleared_and_mask)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
 from unclouded.errors import FileError, InputError, OutputExistsError, UncloudedError
-from unclouded.files import quality_path
+from unclouded.files import mask_path, quality_path
 from unclouded.reading.raster import is_remote
 from unclouded.reading.reader import ReadOptions
 from unclouded.writing.journal import refuse_foreign
@@ -38,13 +38,38 @@ class Plan:
     skipped: dict[str, Path] = field(default_factory=dict)
 
 
+Written = Callable[[Path], tuple[Path, ...]]
+"""All files that are written for an output."""
+
+
+def cleared_files(output: Path) -> tuple[Path, ...]:
+    """What is written for a cleared scene."""
+    return output, quality_path(output), item_path(output)
+
+
+def cleared_and_mask(output: Path) -> tuple[Path, ...]:
+    """What is written for a cleared scene with its mask."""
+    return *cleared_files(output), mask_path(output)
+
+
+def mask_files(output: Path) -> tuple[Path, ...]:
+    """What is written for a mask alone."""
+    return output, item_path(output)
+
+
 def bundled_patches() -> list[Path]:
     """Folders of the real patches that come with the package."""
     return sorted(path for path in Path(str(files("unclouded") / "sample")).iterdir() if path.is_dir())
 
 
 def plan(
-    inputs: Sequence[str], output: str, options: ReadOptions, *, overwrite: bool, skip_existing: bool = False
+    inputs: Sequence[str],
+    output: str,
+    options: ReadOptions,
+    *,
+    overwrite: bool,
+    skip_existing: bool = False,
+    written: Written = cleared_files,
 ) -> Plan:
     """Open every input, name its output and check that it may be written, before any work is done.
 
@@ -54,6 +79,7 @@ def plan(
         options: how to read the inputs.
         overwrite: whether outputs may be there already.
         skip_existing: whether inputs whose outputs are all there are left out.
+        written: what is written for an output.
 
     Raises:
         InputError: two inputs would get the same output, or one its own file, or several inputs a single file; or the
@@ -75,14 +101,14 @@ def plan(
             made.notes.extend(f"{info.source}: {note}" for note in info.notes)
         except Exception as error:  # whatever it is, it is this input's alone
             made.failed[source] = error
-    refuse_collisions(made.outputs)
+    refuse_collisions(made.outputs, written)
     for source, name in list(made.outputs.items()):
-        if skip_existing and all(path.exists() for path in _made(name)):
+        if skip_existing and all(path.exists() for path in written(name)):
             made.skipped[source] = made.outputs.pop(source)
             continue
         try:
             if not overwrite:
-                _refuse_existing(name, several=len(inputs) > 1)
+                _refuse_existing(written(name), several=len(inputs) > 1)
             _make_folder(name.parent, wanted=folder is not None)
         except UncloudedError as error:
             made.failed[source] = error
@@ -103,40 +129,32 @@ def check_output_name(output: Path) -> None:
         )
 
 
-def _refuse_existing(name: Path, *, several: bool) -> None:
+def _refuse_existing(files: tuple[Path, ...], *, several: bool) -> None:
     try:
-        refuse_foreign(*_made(name))
+        refuse_foreign(*files)
     except OutputExistsError as error:
         if not several:
             raise
         raise OutputExistsError(f"{error}, or --skip-existing to go on with what is missing") from error
 
 
-def refuse_collisions(outputs: dict[str, Path]) -> None:
+def refuse_collisions(outputs: dict[str, Path], written: Written = cleared_files) -> None:
     """Check that no output is also an input, lies in one, or is that of another input.
 
     Raises:
         InputError: naming the first input for which that is so.
     """
-    written = Counter(path.resolve() for name in outputs.values() for path in _made(name))
+    counts = Counter(path.resolve() for name in outputs.values() for path in written(name))
     for source, name in outputs.items():
-        if any(written[path.resolve()] > 1 for path in _made(name)):
-            others = [other for other in outputs if other != source and _meet(outputs[other], name)]
+        if any(counts[path.resolve()] > 1 for path in written(name)):
+            own = set(written(name))
+            others = [other for other in outputs if other != source and not own.isdisjoint(written(outputs[other]))]
             raise InputError(
                 f"{source}: would be written to {name}, as would {', '.join(others)}; clear them in separate folders"
             )
-        for path in _made(name):
+        for path in written(name):
             if not is_remote(source) and Path(source).resolve() in (path.resolve(), *path.resolve().parents):
                 raise InputError(f"{source}: {path} would be written over or into it; give another --output")
-
-
-def _meet(one: Path, other: Path) -> bool:
-    return not set(_made(one)).isdisjoint(_made(other))
-
-
-def _made(output: Path) -> tuple[Path, ...]:
-    """Everything that is written for an output."""
-    return output, quality_path(output), item_path(output)
 
 
 def _make_folder(folder: Path, *, wanted: bool) -> None:

@@ -63,7 +63,7 @@ def clear(
 ) -> None:
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
     with faults(debug):
-        from unclouded.clearing.plan import plan
+        from unclouded.clearing.plan import cleared_and_mask, cleared_files, plan
         from unclouded.reading.reader import ReadOptions
 
         for option, given in (("--radar", options.radar), ("--mask", options.mask)):
@@ -74,7 +74,14 @@ def clear(
         if workers is not None and scheduler is not None:
             raise typer.BadParameter("has its own workers; give it without --workers", param_hint="--scheduler")
         reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
-        todo = plan(inputs, output, reading, overwrite=options.overwrite, skip_existing=skip_existing)
+        todo = plan(
+            inputs,
+            output,
+            reading,
+            overwrite=options.overwrite,
+            skip_existing=skip_existing,
+            written=cleared_and_mask if options.write_mask else cleared_files,
+        )
         for name in todo.skipped.values():
             say(f"note: {name}: is there and stays")
         for note in todo.notes:

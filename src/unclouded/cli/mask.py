@@ -34,12 +34,12 @@ def mask(
     with faults(debug):
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
-        from unclouded.clearing.plan import plan
+        from unclouded.clearing.plan import mask_files, plan
         from unclouded.reading.reader import ReadOptions
 
         options = ClearOptions(threshold=threshold, overwrite=overwrite)
         reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
-        todo = plan(inputs, output, reading, overwrite=overwrite)
+        todo = plan(inputs, output, reading, overwrite=overwrite, written=mask_files)
         for note in todo.notes:
             say(f"note: {note}")
         masks = Clearings(as_json=False, debug=debug, masks=True)
