@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from stac_schemas import validate
+
 from unclouded.clearing.series import helping_dates, write_collection
 
 DAYS = {name: datetime(2024, 6, day, tzinfo=UTC) for name, day in {"a": 1, "b": 5, "c": 6, "d": 20, "e": 28}.items()}
@@ -25,11 +27,14 @@ def test_dates_that_nobody_knows_help_last_and_never_as_earlier_ones() -> None:
 
 def test_the_collection_spans_its_items_and_links_those_that_are_there(tmp_path: Path) -> None:
     for name, west, day in (("one", 11.0, "2024-06-01"), ("two", 12.0, "2024-06-20")):
-        item = {"bbox": [west, 46.0, west + 0.5, 47.0], "properties": {"datetime": f"{day}T10:00:00Z"}}
+        item = {"stac_version": "1.1.0", "bbox": [west, 46.0, west + 0.5, 47.0], "properties": {"datetime": f"{day}T10:00:00Z"}}
         (tmp_path / f"{name}.json").write_text(json.dumps(item))
-    path = write_collection(tmp_path, [tmp_path / "one.tif", tmp_path / "two.tif", tmp_path / "failed.tif"])
+    (tmp_path / "undated.json").write_text(json.dumps({"bbox": [11.0, 46.0, 11.5, 47.0], "properties": {}}))
+    path = write_collection(tmp_path, [tmp_path / f"{name}.tif" for name in ("one", "two", "undated", "failed")])
     made = json.loads(path.read_text())
+    validate(made)
     assert made["type"] == "Collection"
     assert made["extent"]["spatial"]["bbox"] == [[11.0, 46.0, 12.5, 47.0]]
     assert made["extent"]["temporal"]["interval"] == [["2024-06-01T10:00:00Z", "2024-06-20T10:00:00Z"]]
     assert [link["href"] for link in made["links"] if link["rel"] == "item"] == ["./one.json", "./two.json"]
+    assert [link["href"] for link in made["links"] if link["rel"] == "related"] == ["./undated.json"]

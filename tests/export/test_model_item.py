@@ -7,6 +7,7 @@ import json
 
 import pystac
 import pytest
+from stac_schemas import validate
 from typer.testing import CliRunner
 
 from unclouded.cli import app
@@ -24,6 +25,7 @@ def test_the_bundled_item_is_what_the_command_writes(name: str, tmp_path) -> Non
 def test_the_item_is_true_of_the_weights(name: str) -> None:
     path = bundled()[name]
     record = json.loads(path.with_suffix(".json").read_text())
+    validate(record)
     item = pystac.Item.from_dict(record)
     (asset,) = item.assets.values()
     assert asset.href == f"./{path.name}"
@@ -34,6 +36,7 @@ def test_the_item_is_true_of_the_weights(name: str) -> None:
     assert "mlm:model" in asset.roles
     assert asset.extra_fields["mlm:artifact_type"]
     known = {band["name"] for band in item.properties["bands"]}
+    assert known == {band["name"] for band in asset.extra_fields["bands"]}
     for side, array in (("mlm:input", "input"), ("mlm:output", "result")):
         for part in item.properties[side]:
             held = [band["name"] for band in part.get("bands", [])]
@@ -41,6 +44,7 @@ def test_the_item_is_true_of_the_weights(name: str) -> None:
             assert len(order) == len(shape)
             assert ("bands" in order) == bool(held)
             assert set(held) <= known
+            assert all(label["description"] for label in part.get("classification:classes", []))
             assert not held or shape[order.index("bands")] == len(held)
 
 

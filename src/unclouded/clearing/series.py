@@ -13,6 +13,8 @@ from unclouded.files import write_json
 from unclouded.version import __version__
 from unclouded.writing.stac_item import item_path
 
+_GEOJSON = "application/geo+json"
+
 
 def helping_dates(
     source: str, acquired: Mapping[str, datetime | None], *, only_earlier: bool = False, most: int = HELPING_DATES
@@ -47,9 +49,12 @@ def write_collection(folder: Path, outputs: Sequence[Path]) -> Path:
     Raises:
         FileError: if it cannot be written.
     """
-    items: list[dict[str, Any]] = [
-        json.loads(item_path(output).read_text()) for output in outputs if item_path(output).is_file()
-    ]
+    records: dict[Path, dict[str, Any]] = {
+        item_path(output): json.loads(item_path(output).read_text())
+        for output in outputs
+        if item_path(output).is_file()
+    }
+    items = list(records.values())
     boxes = [item["bbox"] for item in items if item.get("bbox")]
     times = sorted(
         time
@@ -69,11 +74,11 @@ def write_collection(folder: Path, outputs: Sequence[Path]) -> Path:
             "temporal": {"interval": [[times[0], times[-1]] if times else [None, None]]},
         },
         "links": [
-            {"rel": "item", "href": f"./{item_path(output).name}", "type": "application/geo+json"}
-            for output in outputs
-            if item_path(output).is_file()
+            # Of a date that is not known there is a feature, which is no item.
+            {"rel": "item" if "stac_version" in record else "related", "href": f"./{path.name}", "type": _GEOJSON}
+            for path, record in records.items()
         ],
     }
-    path = folder / "collection.json"
-    write_json(collection, path)
-    return path
+    written = folder / "collection.json"
+    write_json(collection, written)
+    return written

@@ -18,8 +18,8 @@ EXTENSIONS = (
     "https://stac-extensions.github.io/mlm/v1.5.2/schema.json",
     "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
-    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
 )
+_CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 _SHA256 = "1220"
 """What a multihash of SHA-256 begins with: its code and its length."""
 
@@ -43,7 +43,7 @@ def describe_model(network: Generator | LandCover, header: Header, weights: Path
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": list(EXTENSIONS),
+        "stac_extensions": [*EXTENSIONS, *([_CLASSIFICATION] if isinstance(network, LandCover) else [])],
         "id": f"unclouded-{header.name}",
         "geometry": None,
         "properties": {
@@ -85,6 +85,8 @@ def describe_model(network: Generator | LandCover, header: Header, weights: Path
                 "mlm:artifact_type": "safetensors.torch.save_file",
                 "file:size": weights.stat().st_size,
                 "file:checksum": _SHA256 + sha256_of(weights),
+                # The core schema refuses bands among the properties where no asset has any.
+                "bands": [{"name": band.name} for band in BANDS if band.name in header.bands],
             },
         },
     }
@@ -174,7 +176,7 @@ def _land_cover(network: LandCover, header: LandCoverHeader) -> dict[str, Any]:
                     "data_type": "float32",
                 },
                 "classification:classes": [
-                    {"value": value, "name": f"class_{value}", "title": title}
+                    {"value": value, "name": f"class_{value}", "title": title, "description": title}
                     for value, title in enumerate(settings.classes)
                 ],
             }

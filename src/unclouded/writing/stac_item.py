@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,20 @@ from unclouded.reading.info import SceneInfo
 from unclouded.reading.raster import FAULTS, is_remote
 from unclouded.version import __version__
 
-EXTENSIONS = (
-    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
-    "https://stac-extensions.github.io/file/v2.1.0/schema.json",
-    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
-)
+EXTENSIONS = {
+    "proj": "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "eo": "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
+    "raster": "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
+    "processing": "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
+    "file": "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+    "classification": "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
+}
+"""By the prefix of their fields. An item names those of its own fields alone: some schemas refuse others."""
 
 _LINEAGE = "Clouds and their shadows replaced by generated ground, or that of other dates; other pixels as they were."
 _MASK_LINEAGE = "Clouds, haze and cloud shadows found."
 
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-_LAUNCH = datetime(2015, 6, 23, 1, 52, tzinfo=UTC)
-"""Of Sentinel-2A: no image is older."""
 _SHA256 = "1220"
 """What a multihash of SHA-256 begins with: its code and its length."""
 
@@ -53,6 +52,9 @@ def describe(
 ) -> dict[str, Any]:
     """Describe a cleared scene, or its mask, as a STAC 1.1 item.
 
+    An item has a date by the standard. Where nothing says when the scene was taken, none is made up: the result is the
+    same as a GeoJSON feature, without date and without `stac_version`.
+
     Args:
         info: of the scene.
         output: where the cleared scene goes; the item lies beside it.
@@ -67,14 +69,13 @@ def describe(
     now = datetime.now(UTC)
     source = info.source
     link = source if is_remote(source) else Path(os.path.relpath(source, output.parent)).as_posix()
-    return {
+    time = _time(info)
+    record: dict[str, Any] = {
         "type": "Feature",
-        "stac_version": "1.1.0",
-        "stac_extensions": list(EXTENSIONS),
         "id": output.stem,
         **_place(info),
         "properties": {
-            **_time(info, now),
+            **time,
             "platform": "sentinel-2",
             "instruments": ["msi"],
             **_projection(info),
@@ -98,6 +99,22 @@ def describe(
             for (name, title, roles, bands), final in zip(_assets(info, kinds, classes), files, strict=True)
         },
     }
+    if not time:
+        return record
+    used = set(_prefixes(record["properties"])) | set(_prefixes(record["assets"]))
+    extensions = [schema for prefix, schema in EXTENSIONS.items() if prefix in used]
+    return {"type": "Feature", "stac_version": "1.1.0", "stac_extensions": extensions, **record}
+
+
+def _prefixes(value: Any) -> Iterator[str]:  # noqa: ANN401 (JSON)
+    """Prefixes of all keys that have one."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from (key.partition(":")[0],) if ":" in key else ()
+            yield from _prefixes(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _prefixes(inner)
 
 
 def _assets(
@@ -206,11 +223,11 @@ def _projection(info: SceneInfo) -> dict[str, Any]:
     return code | {"proj:shape": [info.height, info.width], "proj:transform": list(info.transform)[:6]}
 
 
-def _time(info: SceneInfo, now: datetime) -> dict[str, Any]:
-    """When the image was taken, else between the first satellite's launch and now: the standard asks for something."""
+def _time(info: SceneInfo) -> dict[str, Any]:
+    """When the image was taken; nothing where that is not known."""
     time = acquired(info)
     if time is None:
-        return {"datetime": None, "start_datetime": _written(_LAUNCH), "end_datetime": _written(now)}
+        return {}
     if time == time.replace(hour=0, minute=0, second=0, microsecond=0):
         # A day alone.
         last = time.replace(hour=23, minute=59, second=59)
