@@ -27,7 +27,11 @@ def test_dates_that_nobody_knows_help_last_and_never_as_earlier_ones() -> None:
 
 def test_the_collection_spans_its_items_and_links_those_that_are_there(tmp_path: Path) -> None:
     for name, west, day in (("one", 11.0, "2024-06-01"), ("two", 12.0, "2024-06-20")):
-        item = {"stac_version": "1.1.0", "bbox": [west, 46.0, west + 0.5, 47.0], "properties": {"datetime": f"{day}T10:00:00Z"}}
+        item = {
+            "stac_version": "1.1.0",
+            "bbox": [west, 46.0, west + 0.5, 47.0],
+            "properties": {"datetime": f"{day}T10:00:00Z"},
+        }
         (tmp_path / f"{name}.json").write_text(json.dumps(item))
     (tmp_path / "undated.json").write_text(json.dumps({"bbox": [11.0, 46.0, 11.5, 47.0], "properties": {}}))
     path = write_collection(tmp_path, [tmp_path / f"{name}.tif" for name in ("one", "two", "undated", "failed")])

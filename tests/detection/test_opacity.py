@@ -27,33 +27,33 @@ def layers(*values):
 
 
 def test_where_nothing_is_found_around_no_pixel_is_replaced_whatever_the_network_sees():
-    opacity = compose_opacity(EVERY, layers(0, 0, 0), layers(1, 1))
+    opacity = compose_opacity(EVERY, layers(0, 0, 0, 0), layers(1, 1))
     assert (opacity == 0).all()
-    assert compose_opacity(EVERY, layers(0, 0, 0), layers(1, 1), threshold=0.05).max() > 0.1
+    assert compose_opacity(EVERY, layers(0, 0, 0, 0), layers(1, 1), threshold=0.05).max() > 0.1
 
 
 def test_near_cover_the_network_alone_is_believed():
-    opacity = compose_opacity(EVERY, layers(0, 0, 1), layers(0, 0))
+    opacity = compose_opacity(EVERY, layers(0, 0, 1, 0), layers(0, 0))
     assert torch.allclose(opacity[..., 40:97], EVERY[..., 40:97], atol=1e-4)
     assert (opacity[..., :20] == 0).all()
 
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_what_the_detector_is_sure_of_is_replaced_where_it_departs_from_the_ground(kind):
-    found = [0, 0, 1]
+    found = [0, 0, 1, 0]
     found[kind] = 1
     departs = [0, 0]
     departs[kind] = 1
     assert compose_opacity(EVERY, layers(*found), layers(*departs)).min() > 0.85
     thin = compose_opacity(EVERY, layers(*found), layers(0, 0))
-    assert torch.allclose(thin, compose_opacity(EVERY, layers(0, 0, 1), layers(0, 0)))
+    assert torch.allclose(thin, compose_opacity(EVERY, layers(0, 0, 1, 0), layers(0, 0)))
 
 
 def test_opacity_rises_with_each_evidence_and_has_no_step():
-    for place in range(3):
+    for place in range(4):
         steps = []
         for value in np.linspace(0, 1, 201):
-            found = [0.3, 0.2, 0.5]
+            found = [0.3, 0.2, 0.5, 0.1]
             found[place] = value
             steps.append(compose_opacity(EVERY, layers(*found), layers(0.5, 0.5)))
         change = torch.stack(steps).diff(dim=0)
@@ -68,14 +68,14 @@ def test_what_a_given_mask_covers_is_replaced_wholly_and_smoothly():
     assert (soft[..., 10:20, 10:20] == 1).all()
     assert (soft[..., :5, :] == 0).all()
     assert soft.diff(dim=-1).abs().max() < 0.4
-    none = torch.zeros(1, 3, 32, 32)
+    none = torch.zeros(1, 4, 32, 32)
     opacity = compose_opacity(torch.zeros(1, 1, 32, 32), none, none[:, :2], given=soft)
     assert torch.equal(opacity, soft)
 
 
 def test_tiles_that_can_hold_no_cover_are_known_beforehand():
     rng = torch.Generator().manual_seed(0)
-    found = torch.rand(1, 3, 40, 40, generator=rng) ** 3
+    found = torch.rand(1, 4, 40, 40, generator=rng) ** 3
     for threshold in (0.2, 0.6):
         may = may_be_covered(found, threshold)
         most = compose_opacity(torch.ones(1, 1, 40, 40), found, torch.ones(1, 2, 40, 40), threshold)[:, 0]
@@ -88,7 +88,7 @@ def test_tiles_that_can_hold_no_cover_are_known_beforehand():
 
 def test_evidence_is_local():
     rng = torch.Generator().manual_seed(0)
-    probabilities = torch.rand(1, 2, 2 * REACH + 41, 30, generator=rng) ** 8
+    probabilities = torch.rand(1, 3, 2 * REACH + 41, 30, generator=rng) ** 8
     changed = probabilities.clone()
     changed[:, :, 0] = 0.5
     same = (evidence(probabilities) == evidence(changed)).all(dim=1)[0].all(dim=1)
@@ -99,7 +99,7 @@ def test_evidence_is_local():
 
 
 def test_a_shadow_counts_only_with_a_cloud_around():
-    probabilities = torch.zeros(1, 2, 20, 200)
+    probabilities = torch.zeros(1, 3, 20, 200)
     probabilities[:, 1] = 1
     probabilities[:, 0, :, :10] = 1
     found = evidence(probabilities)
@@ -111,7 +111,7 @@ def test_a_shadow_counts_only_with_a_cloud_around():
 def test_the_more_is_covered_around_the_more_something_is_found_there():
     found = []
     for side in (1, 4, 12, 33):
-        probabilities = torch.zeros(1, 2, 81, 81)
+        probabilities = torch.zeros(1, 3, 81, 81)
         corner = 40 - side // 2
         probabilities[:, 0, corner : corner + side, corner : corner + side] = 1
         found.append(float(evidence(probabilities)[0, 2, 40, 40 + 17]))
@@ -158,7 +158,7 @@ def test_brightness_is_widened_to_the_fringes_of_a_cloud_and_no_farther():
 
 def test_trust_falls_under_cover_on_any_grid():
     for along in (1, 2, 4):
-        probabilities = torch.zeros(1, 2, 10 * along - along // 2, 12 * along)
+        probabilities = torch.zeros(1, 3, 10 * along - along // 2, 12 * along)
         probabilities[:, 0, :, : 4 * along] = 1
         trust = torch.full((1, 1, 10, 12), 0.8)
         left = trusted(trust, probabilities)

@@ -51,6 +51,7 @@ class ClearedScene:
         seconds_network: of these, in the network.
         sources: where the changed pixels come from, as shares of the valid ones: "guessed", or a reference's name.
         verdicts: what was found of the references, a line each.
+        hazy: share of the scene that lies in areas under haze or cirrus, see `detection.haze`.
     """
 
     output: Path
@@ -61,6 +62,7 @@ class ClearedScene:
     seconds_network: float
     sources: Mapping[str, float] = field(default_factory=dict)
     verdicts: tuple[str, ...] = ()
+    hazy: float = 0.0
 
 
 def clear_scene(
@@ -158,7 +160,15 @@ def clear_scene(
         sources = _sources(quality, [reference.name for reference in inputs.references])
     faults = tuple(verdict.reason for verdict in clearing.verdicts if verdict.reason)
     return ClearedScene(
-        output, quality, info.height * info.width, share, seconds, clearing.seconds_network, sources, faults
+        output,
+        quality,
+        info.height * info.width,
+        share,
+        seconds,
+        clearing.seconds_network,
+        sources,
+        faults,
+        clearing.hazy,
     )
 
 

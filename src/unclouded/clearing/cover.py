@@ -21,13 +21,14 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs, detector_factor
 from unclouded.clearing.options import ClearOptions
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, readable
+from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
 from unclouded.detection.opacity import REACH, evidence
 from unclouded.errors import InputError
 from unclouded.models.generator import CELL, Generator
 from unclouded.progress import Progress
 from unclouded.reading.info import SceneInfo
 
-EVIDENCE = 3
+EVIDENCE = 4
 """Channels of `detection.opacity.evidence`."""
 
 _THREADS = 2
@@ -44,7 +45,7 @@ class Cover(NamedTuple):
     """What is known of the cover of a tile.
 
     Attributes:
-        evidence: (1, 3, h, w) on the detector's grid over the tile's cells, see `detection.opacity.evidence`.
+        evidence: (1, 4, h, w) on the detector's grid over the tile's cells, see `detection.opacity.evidence`.
         fill: (1, 14, H / 8, W / 8) the scene's clear ground filled in, 13 bands, and how much is clear around; see
             `clearing.ground`.
     """
@@ -57,7 +58,7 @@ class CoverDetector:
     """The detector for one scene.
 
     Attributes:
-        bands: that it sees.
+        bands: that it sees: those of its network, then those by which haze is told.
         factor: pixels of the scene along one of the detector's; a divisor of `CELL`.
         step: pixels along those that `reduce` gives.
     """
@@ -78,8 +79,11 @@ class CoverDetector:
                 f"{info.source}: clouds cannot be told from ground by {', '.join(bands)}; give --mask, "
                 f"or add {', '.join(missing(bands))}"
             )
-        self._network = _network(readable(bands), level or info.level)
-        self.bands = self._network.bands
+        self._level = level or info.level
+        self._network = _network(readable(bands), self._level)
+        self.bands = self._network.bands + tuple(
+            name for name in EXTRA if name in bands and name not in self._network.bands
+        )
         self.factor = detector_factor(info)
         self._size = info.height, info.width
         self._small = max(self._size) <= SMALL
@@ -95,24 +99,32 @@ class CoverDetector:
         return GridFile(height, width, folder, len(self.bands))
 
     def detect(self, reduced: GridFile, folder: Path | None, report: Progress) -> GridFile:
-        """Find cloud and shadow: probabilities (2, h, w) on the detector's grid.
+        """Find cloud, shadow and haze: (3, h, w) on the detector's grid, see `detection.opacity.evidence`.
 
         Raises:
             FileError: if the disk does not take them.
         """
         height, width = (-(-side // self.factor) for side in self._size)
-        found = GridFile(height, width, folder, 2)
+        found = GridFile(height, width, folder, 3)
+        own = len(self._network.bands)
         if self._small:
-            small = self._network.detect_small(reduced.rows(0, reduced.height), self.factor // self.step)
-            found.write_rows(0, small)
+            scene = reduced.rows(0, reduced.height)
+            small = self._network.detect_small(scene[:own], self.factor // self.step)
+            found.write_rows(0, np.concatenate([small, self._haze(coarsen(scene, self.factor // self.step))]))
             return found
 
         rows = _Rows(reduced)
         pixels = self._size[0] * self._size[1]
-        for row, strip in self._network.detect(rows.window, height, width):
-            found.write_rows(row, strip)
+        for row, strip in self._network.detect(lambda *window: rows.window(*window)[:own], height, width):
+            first, last = max(0, row - HAZE_REACH), min(height, row + strip.shape[1] + HAZE_REACH)
+            hazy = self._haze(reduced.rows(first, last))[:, row - first : row - first + strip.shape[1]]
+            found.write_rows(row, np.concatenate([strip, hazy]))
             report("detecting", (row + strip.shape[1]) * pixels // height, pixels)
         return found
+
+    def _haze(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How hazy a part of the scene is, (1, h, w), of (C, h, w) on the detector's grid."""
+        return np.asarray(haze(torch.from_numpy(reflectance)[None], self.bands, self._level)[0].numpy())
 
 
 def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOptions) -> CoverDetector | None:
@@ -130,7 +142,7 @@ def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOption
 
 
 def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
-    """Make the evidence (3, h, w) of a scene of its probabilities, see `detection.opacity.evidence`.
+    """Make the evidence (4, h, w) of a scene of its probabilities, see `detection.opacity.evidence`.
 
     Raises:
         FileError: if the disk does not take it.
@@ -155,7 +167,7 @@ def evidence_unseen(info: SceneInfo, generator: Generator, options: ClearOptions
     made = GridFile(height, width, folder, EVIDENCE)
     for top in range(0, height, _ROWS):
         rows = np.zeros((EVIDENCE, min(_ROWS, height - top), width), np.float32)
-        rows[-1] = 1 if believed else _NOWHERE
+        rows[2], rows[3] = (1, 0) if believed else (_NOWHERE, _NOWHERE)
         made.write_rows(top, rows)
     return made
 
@@ -166,11 +178,16 @@ def cell_cover(found: GridFile, factor: int) -> NDArray[np.float32]:
     made = np.empty((-(-found.height // along), -(-found.width // along)), np.float32)
     for top in range(0, found.height, _ROWS):
         rows = torch.from_numpy(found.rows(top, min(top + _ROWS, found.height)))
-        cover = (rows[:1] + rows[1:2]).clamp(max=1)[None]
+        cover = torch.maximum((rows[:1] + rows[1:2]).clamp(max=1), rows[3:])[None]
         cover = F.pad(cover, (0, -cover.shape[3] % along, 0, -cover.shape[2] % along))
         cells = F.max_pool2d(cover, along)[0, 0].numpy()
         made[top // along : top // along + len(cells)] = cells
     return made
+
+
+def hazy_share(found: GridFile) -> float:
+    """Share of a scene, 0 to 1, that by its evidence lies in areas that are rather hazy than not."""
+    return float((found.channel(EVIDENCE - 1) > 0.5).mean())
 
 
 def whole(grid: GridFile) -> Tensor:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids, cells_of
-from unclouded.clearing.cover import Cover, cell_cover, detector_for, evidence_of, evidence_unseen, whole
+from unclouded.clearing.cover import Cover, cell_cover, detector_for, evidence_of, evidence_unseen, hazy_share, whole
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import SceneInputs, detector_factor
@@ -80,6 +80,7 @@ class Clearing:
         self._dates: OtherDates | None = None
         self._threshold = self._options.threshold_for(generator.inference)
         self._summarised: _Summarised | None = None
+        self.hazy = 0.0
 
     @property
     def seconds_network(self) -> float:
@@ -194,6 +195,7 @@ class Clearing:
             probabilities = self._detector.detect(reduced, self._folder, self._report)
             reduced.close()
             evidence = evidence_of(probabilities, self._folder)
+            self.hazy = hazy_share(evidence)
             judge = partial(trusted, probabilities=whole(probabilities))
             probabilities.close()
         elif self._masked:

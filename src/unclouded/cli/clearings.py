@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from unclouded.models.weights import Header
 
 
+_HAZY = 0.5
+"""Share of a scene from which on it is said to be hazy."""
+
 _NOTHING_CLEAR = 0.99
 """Share of the pixels from which on hardly any ground is left to go by."""
 
@@ -37,6 +40,7 @@ class Clearings:
                 "changed": cleared.changed if math.isfinite(cleared.changed) else None,
                 "seconds": round(cleared.seconds, 3),
                 "seconds_network": round(cleared.seconds_network, 3),
+                "hazy": round(cleared.hazy, 4),
                 "sources": dict(cleared.sources),
                 "references": list(cleared.verdicts),
             }
@@ -48,6 +52,11 @@ class Clearings:
             tell(summary(cleared, elsewhere=elsewhere))
         for verdict in cleared.verdicts:
             say(f"note: {verdict}")
+        if cleared.hazy >= _HAZY:
+            say(
+                f"note: {source}: {cleared.hazy:.0%} of it lies under haze, smoke or cirrus; where that is thin it "
+                "stays: a lower --threshold thins more of it"
+            )
         if cleared.changed >= _NOTHING_CLEAR and cleared.sources.get("guessed", 1) > 0.5:
             say(
                 f"note: {source}: nearly all of it lies under cloud or shadow; with no clear ground to go by, the "

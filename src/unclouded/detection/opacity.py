@@ -3,11 +3,12 @@
 The network says how much of the light comes from the cover, and is misled by deserts, salt and snow; the detector knows
 those, and says only whether there is cover. Their evidence adds up as log odds:
 
-    logit(opacity) = logit(m) + w (cloud bright + shadow dark) - v (1 - near)
+    logit(opacity) = logit(m) + w (cloud bright + shadow dark) - v (1 - max(near, haze))
 
 with m the network's opacity, held between two limits; `cloud` and `shadow` the detector's probabilities, widened to
 take rims and halos along, a shadow counting only with a cloud around; `near` how far anything was found here or within
-640 m, and how much of that is covered: the more, the more the network is believed; `bright` and `dark` how far the
+640 m, and how much of that is covered: the more, the more the network is believed; `haze` how hazy the area is, see
+`detection.haze`, in which the network alone says how much each pixel is covered; `bright` and `dark` how far the
 pixel, or a bright one beside it, departs from the ground that would replace it, as cloud or shadow does: of thin cover
 that leaves the pixel much as the ground is, what it shows is kept. Where nothing was found around, no m reaches the
 usual threshold.
@@ -76,16 +77,16 @@ def evidence(probabilities: Tensor) -> Tensor:
     """Make of the detector's answer what the opacity is composed with.
 
     Args:
-        probabilities: (B, 2, h, w) of cloud and of shadow on the detector's grid.
+        probabilities: (B, 3, h, w) of cloud and of shadow on the detector's grid, and how hazy it is.
 
     Returns:
-        (B, 3, h, w) on the same grid: cloud, shadow, and how far anything was found around; 0 to 1.
+        (B, 4, h, w) on the same grid: cloud, shadow, how far anything was found around, and how hazy it is; 0 to 1.
     """
-    cloud, shadow = probabilities[:, :1], probabilities[:, 1:]
+    cloud, shadow, haze = torch.split(probabilities, 1, dim=1)
     either = (cloud + shadow).clamp(max=1)
     around = (1 - _SHARE) * widen(either, AROUND) + _SHARE * (_MOST * partial_mean(either, AROUND)).clamp(max=1)
     cloud, shadow = widen(cloud, RIM), widen(shadow, RIM) * widen(cloud, CASTING)
-    return torch.cat([cloud, shadow, torch.maximum(around, (cloud + shadow).clamp(max=1))], dim=1)
+    return torch.cat([cloud, shadow, torch.maximum(around, (cloud + shadow).clamp(max=1)), haze], dim=1)
 
 
 def widen(x: Tensor, reach: int) -> Tensor:
@@ -150,23 +151,23 @@ def compose_opacity(
 
     Args:
         network: (B, 1, H, W) opacity as the network sees it.
-        found: (B, 3, H, W) `evidence`, enlarged to the pixels.
+        found: (B, 4, H, W) `evidence`, enlarged to the pixels.
         departs: (B, 2, H, W) `contrast`.
         threshold: opacity under which a pixel is kept.
         given: (B, 1, H, W) `cover` of the mask that a user gave: where it is 1 the pixel is replaced wholly.
     """
-    cloud, shadow, near = torch.split(found, 1, dim=1)
+    cloud, shadow, near, haze = torch.split(found, 1, dim=1)
     odds = torch.logit(network.float(), eps=1e-4).clamp(-_LIMIT, _LIMIT)
     odds = odds + _FOUND * (cloud * departs[:, :1] + shadow * departs[:, 1:])
-    opacity = torch.sigmoid(odds - _VETO * (1 - near))
+    opacity = torch.sigmoid(odds - _VETO * (1 - torch.maximum(near, haze)))
     opacity = opacity * ((opacity - threshold) / max(threshold, 1e-6)).clamp(0, 1)
     return opacity if given is None else torch.maximum(opacity, given)
 
 
 def may_be_covered(found: Tensor, threshold: float = THRESHOLD) -> Tensor:
-    """Where `compose_opacity` can be more than 0, whatever the network sees: (B, h, w), of `evidence` (B, 3, h, w)."""
-    cloud, shadow, near = found.unbind(dim=1)
-    most = _LIMIT + _FOUND * (cloud + shadow) - _VETO * (1 - near)
+    """Where `compose_opacity` can be more than 0, whatever the network sees: (B, h, w), of `evidence` (B, 4, h, w)."""
+    cloud, shadow, near, haze = found.unbind(dim=1)
+    most = _LIMIT + _FOUND * (cloud + shadow) - _VETO * (1 - torch.maximum(near, haze))
     least = -math.inf if threshold <= 0 else math.log(threshold / (1 - threshold)) if threshold < 1 else math.inf
     return most > least
 
@@ -179,7 +180,8 @@ def trusted(trust: Tensor, probabilities: Tensor) -> Tensor:
 
     Args:
         trust: (B, 1, h, w) of the network, one number a cell.
-        probabilities: (B, 2, h', w') of cloud and shadow on the detector's grid, of which 1, 4, 16 or 64 make a cell.
+        probabilities: (B, 3, h', w') of cloud, shadow and haze on the detector's grid, of which 1, 4, 16 or 64 make a
+            cell.
     """
     hidden = widen(probabilities.sum(1, keepdim=True).clamp(max=1), _TAINTED)
     along = -(-hidden.shape[-1] // trust.shape[-1])
@@ -204,7 +206,7 @@ def classify(opacity: Tensor, network: Tensor, found: Tensor, departs: Tensor, v
         departs: its argument of that name.
         valid: (B, 1, H, W) where there is data.
     """
-    cloud, shadow, _ = torch.split(found, 1, dim=1)
+    cloud, shadow = found[:, :1], found[:, 1:2]
     # Where the detector found neither, it is the light that tells.
     darker = shadow + 0.1 * departs[:, 1:] > cloud + 0.1 * departs[:, :1]
     thick = (network >= 0.5) | ((cloud >= 0.5) & (departs[:, :1] >= 1))
