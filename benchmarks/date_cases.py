@@ -152,7 +152,7 @@ def _from_series(place: str, series: Series, count: int, rng: np.random.Generato
             return
 
 
-def _masks(data: Path, shape: tuple[int, int], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+def masks(data: Path, shape: tuple[int, int], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
     """Masks of ROI 146, enlarged where the place is larger, cut at random to 10 to 85 % cover."""
     series = _roi146(data)
     while True:
@@ -197,7 +197,7 @@ def _composites(data: Path, site: str, count: int, rng: np.random.Generator) -> 
         place, bands, x, days = stacks[number % len(stacks)]
         if np.isnan(x).any() or (x.max(1) <= 0).mean() > 0.001:
             continue
-        mask = next(_masks(data, x.shape[2:], rng))
+        mask = next(masks(data, x.shape[2:], rng))
         t = int(rng.integers(1, len(x)))
         near = sorted((c for c in range(len(x)) if c != t), key=lambda c: abs(days[c] - days[t]))
         before = [c for c in near if days[c] < days[t]]
