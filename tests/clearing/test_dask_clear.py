@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dates import write_dates
 from rasters import write
 from scenes import active_generator, ground
 from typer.testing import CliRunner
@@ -177,6 +178,20 @@ def test_workers_are_those_that_are_asked_for(scenes, local, weights, pool, tmp_
     assert done.exit_code == 0, done.stderr
     assert asked == [(2, None)]
     assert (tmp_path / scenes[1].name).read_bytes() == (local / scenes[1].name).read_bytes()
+
+
+def test_a_series_on_a_cluster_is_that_of_one_machine(pool, tmp_path):
+    path = tmp_path / "detecting.safetensors"
+    save_generator(active_generator(), Header("active", detector="csmask", threshold=0.2), path)
+    inputs = write_dates(tmp_path / "dates")
+    given = ["series", *inputs, "--model", path, "--output"]
+    for folder, more in (("one", []), ("many", ["--scheduler", pool.client.scheduler.address])):
+        done = run(*given, tmp_path / folder, *more)
+        assert done.exit_code == 0, done.stderr
+        assert "collection.json: 3 dates" in done.stdout
+    assert same_files(tmp_path / "one", tmp_path / "many")
+    assert run(*given, tmp_path / "two", "--workers", 2, "--scheduler", "tcp://127.0.0.1:1").exit_code == 2
+    assert not (tmp_path / "two").exists()
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(scenes, weights, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.background import BackgroundWriter
 from unclouded.clearing.executor import Executor
-from unclouded.clearing.inputs import Raster, SceneInputs, open_inputs
+from unclouded.clearing.inputs import DatesAtHand, Raster, SceneInputs, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
@@ -181,8 +181,19 @@ def clear_to_file(
     executor: Executor | None = None,
     progress: Progress | None = None,
     mask_alone: bool = False,
+    at_hand: DatesAtHand | None = None,
 ) -> ClearedScene:
     """Clear a scene into `output` with all that the options name, see `clear_scene`.
+
+    Args:
+        scene: what to clear.
+        output: the GeoTIFF to write; its folder must be there.
+        model: with which weights.
+        options: how, and with the help of what.
+        executor: see `clear_scene`.
+        progress: see `Progress`.
+        mask_alone: see `clear_scene`.
+        at_hand: what is known already of the references that the options name.
 
     Raises:
         InputError: if the scene has no place on the ground, or is nothing for these weights.
@@ -192,7 +203,7 @@ def clear_to_file(
     if scene.info.crs is None:
         raise InputError(f"{scene.info.source}: has no coordinate reference system; clear it without an output file")
     model.check(scene.info)
-    with open_inputs(scene, options) as inputs:
+    with open_inputs(scene, options, at_hand) as inputs:
         return clear_scene(
             inputs, model.generator, output, options, executor=executor, progress=progress, mask_alone=mask_alone
         )

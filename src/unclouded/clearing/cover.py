@@ -6,7 +6,7 @@ between the pass that reads it and the one that clears its tiles. What it works 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,9 @@ from unclouded.reading.info import SceneInfo
 
 EVIDENCE = 4
 """Channels of `detection.opacity.evidence`."""
+
+FOUND = 3
+"""Channels of what `CoverDetector.detect` finds."""
 
 _THREADS = 2
 """Windows that the detector works on at once; more are not faster where the cores are few."""
@@ -105,7 +108,7 @@ class CoverDetector:
             FileError: if the disk does not take them.
         """
         height, width = (-(-side // self.factor) for side in self._size)
-        found = GridFile(height, width, folder, 3)
+        found = GridFile(height, width, folder, FOUND)
         own = len(self._network.bands)
         if self._small:
             scene = reduced.rows(0, reduced.height)
@@ -176,18 +179,26 @@ def cell_cover(found: GridFile, factor: int) -> NDArray[np.float32]:
     """How surely something covers a part of each cell, (h, w), 0 to 1, by the evidence on a grid of `factor` pixels."""
     along = CELL // factor
     made = np.empty((-(-found.height // along), -(-found.width // along)), np.float32)
-    for top in range(0, found.height, _ROWS):
-        rows = torch.from_numpy(found.rows(top, min(top + _ROWS, found.height)))
+    top = 0
+    for values in in_rows(found):
+        rows = torch.from_numpy(values)
         cover = torch.maximum((rows[:1] + rows[1:2]).clamp(max=1), rows[3:])[None]
         cover = F.pad(cover, (0, -cover.shape[3] % along, 0, -cover.shape[2] % along))
         cells = F.max_pool2d(cover, along)[0, 0].numpy()
-        made[top // along : top // along + len(cells)] = cells
+        made[top : top + len(cells)] = cells
+        top += len(cells)
     return made
 
 
 def hazy_share(found: GridFile) -> float:
     """Share of a scene, 0 to 1, that by its evidence lies in areas that are rather hazy than not."""
     return float((found.channel(EVIDENCE - 1) > 0.5).mean())
+
+
+def in_rows(grid: GridFile) -> Iterator[NDArray[np.float32]]:
+    """All of a grid, (C, h, w) from top to bottom."""
+    for top in range(0, grid.height, _ROWS):
+        yield grid.rows(top, min(top + _ROWS, grid.height))
 
 
 def whole(grid: GridFile) -> Tensor:

@@ -24,7 +24,7 @@ import rasterio
 from unclouded.clearing.clear import ClearedScene, clear_to_file
 from unclouded.clearing.dask_pool import DaskPool
 from unclouded.clearing.executor import LocalExecutor
-from unclouded.clearing.inputs import open_inputs
+from unclouded.clearing.inputs import DatesAtHand, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.summaries import Summary
@@ -86,6 +86,8 @@ def clear_scenes(
     options: ClearOptions,
     pool: DaskPool,
     *,
+    references: Mapping[str, tuple[str, ...]] | None = None,
+    at_hand: DatesAtHand | None = None,
     progress: Progress | None = None,
 ) -> abc.Generator[tuple[str, ClearedScene | Exception], None, None]:
     """Clear scenes on a cluster, some at once; give each one's source and what became of it, in their order.
@@ -96,6 +98,8 @@ def clear_scenes(
         model: for the client's own share of the work; loaded as the options say.
         options: how to clear the sources.
         pool: the workers that do the rest.
+        references: of each source, instead of those of the options; read by the client.
+        at_hand: what is known already of the references.
         progress: told of all scenes together.
     """
     total = _Total(len(outputs), progress)
@@ -108,9 +112,10 @@ def clear_scenes(
             pool.check()
             total(source, stage, done / whole)
 
+        own = options if references is None else replace(options, references=references[source])
         with reading.open(source) as scene:
             executor = DaskExecutor(pool, job, number)
-            return clear_to_file(scene, output, model, options, executor=executor, progress=report)
+            return clear_to_file(scene, output, model, own, executor=executor, progress=report, at_hand=at_hand)
 
     with ThreadPoolExecutor(_AT_ONCE, "scene") as threads:
         scenes = {

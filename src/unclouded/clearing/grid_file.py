@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +65,31 @@ class GridFile:
         for channel in range(self.channels):
             made[channel] = self._read((channel * self.height + start) * self._row, stop - start)
         return made
+
+    def copy_to(self, stream: BinaryIO) -> int:
+        """Write all channels to a file, one after the other; return their CRC-32. OSError if the disk takes no more."""
+        found = 0
+        for number in range(self.channels):
+            values = self.channel(number).tobytes()
+            found = zlib.crc32(values, found)
+            stream.write(values)
+        return found
+
+    def copy_from(self, stream: BinaryIO, channels: int) -> int:
+        """Add so many channels of a file, as `copy_to` wrote them; return their CRC-32.
+
+        Raises:
+            EOFError: the file ends before.
+            FileError: if the disk does not take them.
+        """
+        found = 0
+        for _ in range(channels):
+            values = stream.read(self.height * self._row)
+            if len(values) < self.height * self._row:
+                raise EOFError
+            found = zlib.crc32(values, found)
+            self.add(np.frombuffer(values, np.float32).reshape(self.height, self.width))
+        return found
 
     def close(self) -> None:
         """Give the disk back."""

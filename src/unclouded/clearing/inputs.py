@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 from unclouded.clearing.options import ClearOptions
 from unclouded.detection.classes import NO_DATA, guess_scheme, parse_mapping, read_classes
 from unclouded.detection.csmask import FOUR, SIX, pixels_along, readable
-from unclouded.errors import InputError
+from unclouded.errors import InputError, UncloudedError
 from unclouded.reading.aligned import AlignedImage
 from unclouded.reading.dates import acquired
 from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
 from unclouded.reading.radar import open_radar
-from unclouded.reading.reader import ReadOptions, Scene
+from unclouded.reading.reader import ReadOptions, Scene, find_source
+
+if TYPE_CHECKING:
+    from unclouded.clearing.detections import Detections
 
 
 class Raster(Protocol):
@@ -88,10 +91,12 @@ class OpenReference:
     """Another date of the place, open and on the scene's grid.
 
     Attributes:
+        info: of the image, on its own grid.
         name: what it is called.
         bands: names of its bands.
         level: "L1C" or "L2A".
         acquired: when it was taken, in UTC; None where nothing says it.
+        files: that hold its pixels; empty if that is not known.
     """
 
     def __init__(self, image: Raster, scene: SceneInfo) -> None:
@@ -101,6 +106,7 @@ class OpenReference:
             InputError: if they have no area in common.
         """
         self._aligned = AlignedImage(image, scene)
+        self.info, self.files = image.info, files_of(image)
         self.name, self.bands, self.level = image.info.source, image.info.bands, image.info.level
         self.acquired = acquired(image.info)
 
@@ -123,6 +129,7 @@ class SceneInputs:
         mask: what is covered, if a mask was given.
         references: other dates of the place.
         detection: the same scene in the bands by which clouds can be told, if those of `scene` do not do.
+        detections: where the detector's answers are kept for other scenes; None where nothing is.
     """
 
     scene: Raster
@@ -130,6 +137,43 @@ class SceneInputs:
     mask: MaskReader | None = None
     references: tuple[OpenReference, ...] = ()
     detection: Raster | None = None
+    detections: Detections | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that hold the scene's pixels; empty if that is not known."""
+        return files_of(self.scene)
+
+
+@dataclass(frozen=True)
+class DatesAtHand:
+    """What is at hand for the references that options name.
+
+    Attributes:
+        images: those that are open already, by their names there.
+        reading: how the others are to be read.
+        detections: see `SceneInputs`.
+    """
+
+    images: Mapping[str, Raster] = field(default_factory=dict)
+    reading: ReadOptions = field(default_factory=ReadOptions)
+    detections: Detections | None = None
+
+    @contextmanager
+    def open(self, name: str, scene: SceneInfo) -> Iterator[Raster]:
+        """Open a reference of a scene.
+
+        Raises:
+            InputError: if it is the scene itself, or not understood.
+            FileError: if it cannot be read.
+        """
+        if name == scene.source:
+            raise InputError(f"{name}: is the scene itself; give another date of the place as --reference")
+        if name in self.images:
+            yield self.images[name]
+            return
+        with open_alike(name, self.reading, scene) as opened:
+            yield opened
 
 
 def detector_factor(info: SceneInfo) -> int:
@@ -137,27 +181,38 @@ def detector_factor(info: SceneInfo) -> int:
     return pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
 
 
+def files_of(image: Raster) -> tuple[str, ...]:
+    """The files that hold the pixels of an image; none if that is not known."""
+    return image.files if isinstance(image, Scene) else ()
+
+
 @contextmanager
-def open_inputs(scene: Raster, options: ClearOptions) -> Iterator[SceneInputs]:
+def open_inputs(scene: Raster, options: ClearOptions, at_hand: DatesAtHand | None = None) -> Iterator[SceneInputs]:
     """Open what the options name beside a scene, on its grid.
+
+    Args:
+        scene: to be cleared.
+        options: that name radar, mask and references.
+        at_hand: what of the references is known already.
 
     Raises:
         InputError: if it does not fit the scene.
         FileError: if it cannot be read.
     """
+    at_hand = at_hand or DatesAtHand()
     with ExitStack() as stack:
         radar = None if options.radar is None else stack.enter_context(open_radar(options.radar, scene.info))
         mask = None
         if options.mask is not None:
             mask = GivenMask(stack.enter_context(open_mask(options.mask, scene.info)), options.mask_classes)
         references = [
-            OpenReference(stack.enter_context(_open_reference(path, scene.info)), scene.info)
-            for path in options.references
+            OpenReference(stack.enter_context(at_hand.open(name, scene.info)), scene.info)
+            for name in options.references
         ]
         detection = None if options.mask_only else _detectable(scene)
         if detection is not None:
             stack.enter_context(detection)
-        yield SceneInputs(scene, radar, mask, tuple(references), detection)
+        yield SceneInputs(scene, radar, mask, tuple(references), detection, at_hand.detections)
 
 
 def _detectable(scene: Raster) -> Scene | None:
@@ -168,12 +223,36 @@ def _detectable(scene: Raster) -> Scene | None:
     return next((found for found in opened if found is not None), None)
 
 
-def _open_reference(path: str, info: SceneInfo) -> Scene:
-    if path == info.source:
-        raise InputError(f"{path}: is the scene itself; give another date of the place as --reference")
+def open_alike(path: str, reading: ReadOptions, scene: SceneInfo) -> Scene:
+    """Open another date of the place of a scene, with all bands that it names itself.
+
+    A date that does not say what it is is taken for one of the same kind as the scene; the fit takes out a shift.
+
+    Raises:
+        InputError: if it is not understood.
+        FileError: if it cannot be read.
+    """
+    encoding = scene.encoding
+    reading = _all_bands(path, reading)
+    alike = replace(
+        reading,
+        scale=reading.scale or encoding.scale,
+        offset=encoding.offsets[0] if reading.offset is None else reading.offset,
+    )
+    level = reading.level or scene.level
+    for attempt in (reading, replace(reading, level=level), alike):
+        with suppress(InputError):
+            return attempt.open(path)
+    return replace(alike, level=level).open(path)
+
+
+def _all_bands(path: str, reading: ReadOptions) -> ReadOptions:
+    """The same, but with all bands of a source that names them itself: more of them say more."""
+    if reading.bands is None:
+        return reading
     try:
-        return ReadOptions(level_needed=False).open(path)
-    except InputError:
-        # A date that does not say what it is is taken for one of the same kind as the scene; the fit takes out a shift.
-        encoding = info.encoding
-        return ReadOptions(level=info.level, scale=encoding.scale, offset=encoding.offsets[0]).open(path)
+        source = find_source(path, None, offset_given=True)
+    except UncloudedError:
+        return reading
+    own = not source.order_assumed and set(reading.bands) <= set(source.bands)
+    return replace(reading, bands=None) if own else reading

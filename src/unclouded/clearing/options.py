@@ -20,6 +20,9 @@ DEVICES = ("auto", "cpu", "cuda")
 HELPING_DATES = 4
 """Other dates that help to clear one of a series: more of them cost time, and add little to the nearest."""
 
+OF_ONE_SCENE = ("radar", "references", "mask", "mask_classes", "mask_only")
+"""Fields of `ClearOptions` that a series has no option for: what they name belongs to one scene."""
+
 
 def option(
     default: Any,  # noqa: ANN401 (of the field's own type)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.context_builder import GridRows
 from unclouded.clearing.cover import CoverDetector, evidence_of
+from unclouded.clearing.detections import Detected, Subject
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import OpenReference, SceneInputs
 from unclouded.clearing.summaries import blocks_of
@@ -105,25 +106,36 @@ class OtherDates:
             return _Shown(image, None, 1.0)
         detector = CoverDetector(info, image.bands, image.level)
         self._factor = detector.factor
-        seen = [image.bands.index(band) for band in detector.bands]
+        kept, subject = self._inputs.detections, Subject(image.info, image.files, info, detector)
+        found = (
+            self._detect(image, detector)
+            if kept is None
+            else kept.get(subject, self._folder, lambda: self._detect(image, detector))
+        )
+        self.checksum = checksum(np.array([found.seen], np.uint32), self.checksum)
+        evidence = evidence_of(found.probabilities, self._folder)
+        found.probabilities.close()
+        self._grids.append(evidence)
+        return _Shown(image, GridRows(evidence, detector.factor), _probability(evidence))
+
+    def _detect(self, image: OpenReference, detector: CoverDetector) -> Detected:
+        info = self._inputs.scene.info
+        bands = [image.bands.index(band) for band in detector.bands]
         reduced = RowBuffer(detector.grid(self._folder))
         blocks = [tile.inner for tile in blocks_of(info.height, info.width)]
-        pixels = done = 0
-        windows = prefetch(image.read(b.row, b.column, b.height, b.width)[seen] for b in blocks)
+        seen = done = 0
+        windows = prefetch(image.read(b.row, b.column, b.height, b.width)[bands] for b in blocks)
         with closing(windows) as read:
             for block, window in zip(blocks, read, strict=True):
                 valid = np.asarray(np.isfinite(window).all(axis=0))
                 made = detector.reduce(window, valid)
-                self.checksum = checksum(made, self.checksum)
+                seen = checksum(made, seen)
                 reduced.add(block.row // detector.step, block.column // detector.step, made)
-                pixels, done = info.height * info.width, done + block.height * block.width
-                self._report(f"reading {image.name}", done, pixels)
+                done += block.height * block.width
+                self._report(f"reading {image.name}", done, info.height * info.width)
         probabilities = detector.detect(reduced.grid, self._folder, self._report)
         reduced.grid.close()
-        evidence = evidence_of(probabilities, self._folder)
-        probabilities.close()
-        self._grids.append(evidence)
-        return _Shown(image, GridRows(evidence, detector.factor), _probability(evidence))
+        return Detected(probabilities, seen)
 
     def fit(self, evidence: GridFile, factor: int) -> list[Verdict]:
         """Fit the transfer to all that scene and references show clear, and judge the references.

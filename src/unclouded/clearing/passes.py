@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids, cells_of
-from unclouded.clearing.cover import Cover, cell_cover, detector_for, evidence_of, evidence_unseen, hazy_share, whole
+from unclouded.clearing.cover import (
+    Cover,
+    cell_cover,
+    detector_for,
+    evidence_of,
+    evidence_unseen,
+    hazy_share,
+    in_rows,
+    whole,
+)
+from unclouded.clearing.detections import Detected, Subject
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import SceneInputs, detector_factor
@@ -25,7 +35,8 @@ from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.other_dates import OtherDates, cells_around
 from unclouded.clearing.summaries import Summary, blocks_of
 from unclouded.clearing.tile_pass import TileTask
-from unclouded.detection.opacity import trusted
+from unclouded.detection.classes import covered
+from unclouded.detection.opacity import may_be_covered, trusted
 from unclouded.errors import InputError
 from unclouded.models.generator import CELL, Generator
 from unclouded.progress import Progress, silent
@@ -39,11 +50,17 @@ _CONTEXT_TILES = 4
 
 
 class _Summarised(NamedTuple):
-    """What the pass that reads a scene leaves; `reduced` is what the detector sees, if there is one."""
+    """What the pass that reads a scene leaves; `reduced` is what the detector sees, if there is one, and its checksum.
+
+    Once the detector has run, its answer and what is made of it take the place of `reduced`.
+    """
 
     builder: ContextBuilder
     bands_and_level: Tensor
     reduced: GridFile | None
+    seen: int
+    probabilities: GridFile | None = None
+    evidence: GridFile | None = None
 
 
 class Clearing:
@@ -97,9 +114,52 @@ class Clearing:
         with closing(self._executor.summarise(self.blocks())) as summaries:
             read = self._gather(summaries)
         if self._inputs.references:
-            self._dates = OtherDates(self._inputs, self._folder, self._report)
-            read["references"] = self._dates.checksum
+            read["references"] = 0
+            # What nothing covers, nobody need look up elsewhere.
+            if self._anything_covered():
+                self._dates = OtherDates(self._inputs, self._folder, self._report)
+                read["references"] = self._dates.checksum
         return read
+
+    def _anything_covered(self) -> bool:
+        """Whether any pixel of the summarised scene may be replaced by what other dates show."""
+        evidence = self._detect().evidence
+        if evidence is None:
+            return False  # what the network alone takes for cover, it fills by itself
+        if any(may_be_covered(torch.from_numpy(rows)[None], self._threshold).any() for rows in in_rows(evidence)):
+            return True
+        mask = self._inputs.mask
+        boxes = (block.inner for block in self.blocks())
+        return mask is not None and any(
+            covered(mask.read(box.row, box.column, box.height, box.width)).any() for box in boxes
+        )
+
+    def _detect(self) -> _Summarised:
+        """Have the detector look at the summarised scene, unless it has."""
+        summarised = self._summarised
+        assert summarised is not None
+        reduced, detector, kept = summarised.reduced, self._detector, self._inputs.detections
+        if detector is not None and reduced is not None:
+            seen = summarised.seen
+
+            def make() -> Detected:
+                return Detected(detector.detect(reduced, self._folder, self._report), seen)
+
+            # Other bands than those of the scene were looked at: nobody else sees the same.
+            if kept is None or self._inputs.detection is not None:
+                probabilities = make().probabilities
+            else:
+                subject = Subject(self.info, self._inputs.files, self.info, detector)
+                probabilities = kept.get(subject, self._folder, make, seen).probabilities
+            reduced.close()
+            evidence = evidence_of(probabilities, self._folder)
+            self.hazy = hazy_share(evidence)
+            summarised = summarised._replace(reduced=None, probabilities=probabilities, evidence=evidence)
+        elif self._masked and summarised.evidence is None:
+            evidence = evidence_unseen(self.info, self._generator, self._options, self._folder)
+            summarised = summarised._replace(evidence=evidence)
+        self._summarised = summarised
+        return summarised
 
     def _gather(self, summaries: Iterable[Summary]) -> dict[str, int]:
         read = {"pixels": 0, "radar pixels": 0, "mask pixels": 0}
@@ -108,11 +168,12 @@ class Clearing:
         detector = self._detector
         reduced = None if detector is None else RowBuffer(detector.grid(self._folder))
         bands_and_level = torch.empty(0)
-        done = valid = 0
+        done = valid = seen = 0
         for block, summary in zip(self.blocks(), summaries, strict=True):
             builder.add(block.inner, summary.cells, summary.clear)
             if detector is not None and reduced is not None and summary.reduced is not None:
                 reduced.add(block.inner.row // detector.step, block.inner.column // detector.step, summary.reduced)
+                seen = checksum(summary.reduced, seen)
             bands_and_level = torch.tensor(summary.bands_and_level, device=self._generator.device)
             valid += summary.valid
             for name, found in zip(read, summary.checksums, strict=True):
@@ -124,7 +185,7 @@ class Clearing:
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
-        self._summarised = _Summarised(builder, bands_and_level, None if reduced is None else reduced.grid)
+        self._summarised = _Summarised(builder, bands_and_level, None if reduced is None else reduced.grid, seen)
         return read
 
     def grids(self, summaries: Iterable[Summary]) -> SceneArrays:
@@ -185,21 +246,13 @@ class Clearing:
 
     @torch.inference_mode()
     def _grids(self) -> SceneGrids:
-        """What the tiles have to know of the whole scene."""
-        assert self._summarised is not None
-        builder, bands_and_level, reduced = self._summarised
+        """What the tiles have to know of the whole summarised scene."""
+        builder, bands_and_level, _, _, probabilities, evidence = self._detect()
         self._summarised = None
-        evidence = fill = None
-        factor, judge = detector_factor(self.info), lambda trust: trust
-        if self._detector is not None and reduced is not None:
-            probabilities = self._detector.detect(reduced, self._folder, self._report)
-            reduced.close()
-            evidence = evidence_of(probabilities, self._folder)
-            self.hazy = hazy_share(evidence)
+        fill, factor, judge = None, detector_factor(self.info), lambda trust: trust
+        if probabilities is not None:
             judge = partial(trusted, probabilities=whole(probabilities))
             probabilities.close()
-        elif self._masked:
-            evidence = evidence_unseen(self.info, self._generator, self._options, self._folder)
         started = time.perf_counter()
         if evidence is not None:
             fill = builder.fill(cell_cover(evidence, factor))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from unclouded.clearing.detections import Detections
+from unclouded.clearing.inputs import DatesAtHand
 from unclouded.clearing.options import HELPING_DATES
-from unclouded.files import write_json
+from unclouded.files import empty, workplace, write_json
+from unclouded.reading.dates import acquired
+from unclouded.reading.reader import ReadOptions
 from unclouded.version import __version__
 from unclouded.writing.stac_item import item_path
 
@@ -41,6 +46,35 @@ def helping_dates(
         elif then < when or not only_earlier:
             known.append((abs((then - when).total_seconds()), other))
     return tuple([other for _, other in sorted(known)][:most] + unknown)[:most]
+
+
+def known_dates(sources: Sequence[str], reading: ReadOptions) -> dict[str, datetime | None]:
+    """When each of some dates was taken, in UTC.
+
+    Raises:
+        InputError: if one is not understood.
+        FileError: if one cannot be read.
+    """
+    dates = {}
+    for source in sources:
+        with reading.open(source) as scene:
+            dates[source] = acquired(scene.info)
+    return dates
+
+
+@contextmanager
+def dates_at_hand(folder: Path, reading: ReadOptions) -> Iterator[DatesAtHand]:
+    """What the clearing of one date of a series leaves for the others, in a hidden folder in `folder`.
+
+    It stays if the clearing is killed or interrupted, for the run that goes on from there.
+
+    Raises:
+        FileError: if the folder cannot be made.
+        OutputExistsError: if another run is clearing a series there.
+    """
+    with workplace(folder / "series") as place:
+        yield DatesAtHand(reading=reading, detections=Detections(place))
+        empty(place)
 
 
 def write_collection(folder: Path, outputs: Sequence[Path]) -> Path:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from unclouded.clearing.options import ClearOptions
 from unclouded.cli.clear_options import takes_options
-from unclouded.cli.clearings import Clearings, summary, weights_record
+from unclouded.cli.clearings import Clearings, resumable, summary, weights_record
+from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
 from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
-from unclouded.errors import OutputExistsError
-
-if TYPE_CHECKING:
-    from unclouded.clearing.model import Model
-    from unclouded.reading.reader import ReadOptions
 
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
@@ -43,18 +37,8 @@ def clear(
     scale: Scale = None,
     offset: Offset = None,
     options: ClearOptions,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="For many scenes: clear them with N processes of one thread each."),
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Clear them on the dask cluster at tcp://HOST:PORT. Its workers read INPUT, --radar, --mask and "
-            "--model themselves: paths of the same machine or of a disk that all share, or addresses.",
-        ),
-    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out inputs whose outputs are there; clear what is missing.")
     ] = False,
@@ -71,8 +55,7 @@ def clear(
                 raise typer.BadParameter("belongs to one scene; give a single input", param_hint=option)
         if options.overwrite and skip_existing:
             raise typer.BadParameter("is the opposite of --overwrite; give one of them", param_hint="--skip-existing")
-        if workers is not None and scheduler is not None:
-            raise typer.BadParameter("has its own workers; give it without --workers", param_hint="--scheduler")
+        check_workers(workers, scheduler)
         reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
         todo = plan(
             inputs,
@@ -99,11 +82,11 @@ def clear(
         device = loaded.generator.device
         detail(f"weights: {options.model}, on {device.type}, {resolve_precision(options.precision, device)}")
         if workers is not None or scheduler is not None:
-            _clear_on_cluster(todo.outputs, reading, loaded, options, (workers, scheduler), clearings)
+            clear_on_cluster(todo.outputs, reading, loaded, options, (workers, scheduler), clearings)
         else:
             for source, name in todo.outputs.items():
                 try:
-                    with _resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
+                    with resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
                         cleared = clear_to_file(scene, name, loaded, options, progress=bar)
                     clearings.done(source, cleared)
                 except Exception as error:
@@ -112,35 +95,6 @@ def clear(
             raise typer.Exit(
                 FAILED if clearings.failed == len(todo.outputs | todo.failed | todo.skipped) else SOME_FAILED
             )
-
-
-def _clear_on_cluster(
-    outputs: dict[str, Path],
-    reading: ReadOptions,
-    loaded: Model,
-    options: ClearOptions,
-    where: tuple[int | None, str | None],
-    clearings: Clearings,
-) -> None:
-    """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed."""
-    from unclouded.clearing.dask_clear import clear_scenes
-    from unclouded.clearing.dask_pool import DaskPool
-
-    failed: dict[str, Exception] = {}
-    with (
-        DaskPool(*where) as pool,
-        Bar(f"{len(outputs)} inputs") as bar,
-        closing(clear_scenes(outputs, reading, loaded, options, pool, progress=bar)) as scenes,
-    ):
-        for source, outcome in scenes:
-            if isinstance(outcome, Exception):
-                failed[source] = outcome
-            else:
-                clearings.done(source, outcome, elsewhere=True)
-    for source, error in failed.items():
-        clearings.refuse(source, error)
-        if not isinstance(error, OutputExistsError):
-            _say_finished(outputs[source])
 
 
 def demo(
@@ -195,22 +149,3 @@ def models(as_json: JsonLines = False, debug: Debug = False) -> None:
             print(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
             if header.data:
                 print(f"  learnt from: {header.data}")
-
-
-@contextmanager
-def _resumable(output: Path) -> Iterator[None]:
-    """Say of an output that is not made, for whatever reason, what is finished of it."""
-    try:
-        yield
-    except OutputExistsError:
-        raise  # what is there is not this command's
-    except BaseException:
-        _say_finished(output)
-        raise
-
-
-def _say_finished(output: Path) -> None:
-    from unclouded.writing.journal import finished_rows
-
-    if done := finished_rows(output):
-        say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")

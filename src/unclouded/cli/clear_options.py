@@ -18,10 +18,15 @@ from unclouded.clearing.options import option_name
 from unclouded.cli.console import faults
 
 
-def takes_options(group: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command every field of a data class such as `ClearOptions`, where it has the parameter `options`."""
+def takes_options(
+    group: type[Any], without: tuple[str, ...] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command every field of a data class such as `ClearOptions`, where it has the parameter `options`.
+
+    Fields `without` an option keep their default.
+    """
     kinds = get_type_hints(group)
-    derived = [_parameter(field, kinds[field.name]) for field in fields(group)]
+    derived = [_parameter(field, kinds[field.name]) for field in fields(group) if field.name not in without]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unclouded.cli.console import put, report, say, tell
+from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
     from unclouded.clearing.clear import ClearedScene
@@ -69,6 +72,26 @@ class Clearings:
         said = report(error, self._debug, source)
         if self._json:
             put(json.dumps({"input": source, "error": said}))
+
+
+@contextmanager
+def resumable(output: Path) -> Iterator[None]:
+    """Say of an output that is not made, for whatever reason, what is finished of it."""
+    try:
+        yield
+    except OutputExistsError:
+        raise  # what is there is not this command's
+    except BaseException:
+        say_finished(output)
+        raise
+
+
+def say_finished(output: Path) -> None:
+    """Say of an output that is not made what is finished of it."""
+    from unclouded.writing.journal import finished_rows
+
+    if done := finished_rows(output):
+        say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")
 
 
 def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:

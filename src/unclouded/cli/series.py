@@ -8,17 +8,21 @@ from typing import Annotated
 
 import typer
 
-from unclouded.clearing.options import HELPING_DATES, ClearOptions
-from unclouded.cli.clearings import Clearings
+from unclouded.clearing.options import HELPING_DATES, OF_ONE_SCENE, ClearOptions
+from unclouded.cli.clear_options import takes_options
+from unclouded.cli.clearings import Clearings, resumable
+from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
-from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
+from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Scale, names_of
 
 
+@takes_options(ClearOptions, without=OF_ONE_SCENE)
 def series(
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="Dates of one place; whatever `unclouded clear` reads.")
     ],
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results of all dates.")],
+    *,
     bands: Bands = None,
     level: LevelGiven = None,
     scale: Scale = None,
@@ -29,7 +33,9 @@ def series(
     most: Annotated[
         int, typer.Option(min=1, metavar="N", help="Other dates that help to clear one at most.")
     ] = HELPING_DATES,
-    overwrite: Overwrite = False,
+    options: ClearOptions,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     debug: Debug = False,
 ) -> None:
     """Clear every date of a place with the help of the nearest others, before and after.
@@ -40,13 +46,14 @@ def series(
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import plan
-        from unclouded.clearing.series import helping_dates, write_collection
-        from unclouded.reading.dates import acquired
+        from unclouded.clearing.series import dates_at_hand, helping_dates, known_dates, write_collection
         from unclouded.reading.reader import ReadOptions
 
+        check_workers(workers, scheduler)
         if len(inputs) < 2:
             raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")
         reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        overwrite = options.overwrite
         todo = plan(inputs, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
         for note in todo.notes:
             say(f"note: {note}")
@@ -55,26 +62,38 @@ def series(
         clearings = Clearings(as_json=False, debug=debug)
         for source, error in todo.failed.items():
             clearings.refuse(source, error)
-        dates = {}
-        for source in (*todo.outputs, *todo.skipped):
-            with reading.open(source) as scene:
-                dates[source] = acquired(scene.info)
-        if unknown := [source for source, date in dates.items() if date is None]:
-            say(f"note: {', '.join(unknown)}: nothing says when it was taken, so it helps the others last")
-        options = ClearOptions(overwrite=overwrite)
-        loaded = Model.load(options)
         done = list(todo.skipped.values())
-        for source, name in todo.outputs.items():
-            try:
-                helping = replace(
-                    options, references=helping_dates(source, dates, only_earlier=only_earlier, most=most)
-                )
-                with Bar(name.name) as bar, reading.open(source) as scene:
-                    cleared = clear_to_file(scene, name, loaded, helping, progress=bar)
-                clearings.done(source, cleared)
-                done.append(name)
-            except Exception as error:
-                clearings.refuse(source, error)
+        if todo.outputs:
+            loaded = Model.load(options)
+            dates = known_dates([*todo.outputs, *todo.skipped], reading)
+            if unknown := [source for source, date in dates.items() if date is None]:
+                say(f"note: {', '.join(unknown)}: nothing says when it was taken, so it helps the others last")
+            helping = {
+                source: helping_dates(source, dates, only_earlier=only_earlier, most=most) for source in todo.outputs
+            }
+            with dates_at_hand(output, reading) as at_hand:
+                if workers is not None or scheduler is not None:
+                    clear_on_cluster(
+                        todo.outputs,
+                        reading,
+                        loaded,
+                        options,
+                        (workers, scheduler),
+                        clearings,
+                        references=helping,
+                        at_hand=at_hand,
+                        done=done.append,
+                    )
+                else:
+                    for source, name in todo.outputs.items():
+                        own = replace(options, references=helping[source])
+                        try:
+                            with resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
+                                cleared = clear_to_file(scene, name, loaded, own, progress=bar, at_hand=at_hand)
+                            clearings.done(source, cleared)
+                            done.append(name)
+                        except Exception as error:
+                            clearings.refuse(source, error)
         if done:
             tell(f"{write_collection(output, sorted(done))}: {len(done)} dates")
         if clearings.failed:

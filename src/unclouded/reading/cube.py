@@ -17,9 +17,9 @@ from unclouded.reading.reader import Scene
 class CubeScene(Scene):
     """An open NetCDF file or Zarr store, read window by window."""
 
-    def __init__(self, scene: ArrayScene) -> None:
+    def __init__(self, scene: ArrayScene, path: str) -> None:
         self.info = scene.info
-        self._scene = scene
+        self._scene, self._path = scene, path
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
         """Read the window of DN (C, height, width); errors as of `Scene.read`."""
@@ -36,6 +36,11 @@ class CubeScene(Scene):
 
     def with_bands(self, bands: Sequence[str]) -> None:
         """Give nothing: all of its bands are taken already."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Path of the file or store."""
+        return (self._path,)
 
     def close(self) -> None:
         """Close the file."""
@@ -82,4 +87,4 @@ def open_cube(
     except BaseException:
         opened.close()
         raise
-    return CubeScene(scene)
+    return CubeScene(scene, path)

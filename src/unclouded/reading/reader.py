@@ -121,6 +121,11 @@ class Scene:
         """
         return self._again(bands, self.info)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths or addresses, as GDAL knows them, of the files that are read."""
+        return tuple(self._datasets)
+
     def close(self) -> None:
         """Close the scene's files."""
         for dataset in self._datasets.values():

@@ -1,0 +1,156 @@
+"""What the detector found in each date of a series, kept on the disk, so that a date is read once for it.
+
+An answer is kept by all that it follows from: the pixels (by their files' size and time of change), how they are read,
+the scene's grid, the detector. It is made anew if any of that is another, or if it does not read back as written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unclouded.clearing.cover import FOUND, CoverDetector
+from unclouded.clearing.grid_file import GridFile
+from unclouded.errors import FileError
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.raster import is_remote
+from unclouded.version import __version__
+
+_CHECKS = struct.Struct("<2I")
+"""The end of a file: checksum of what the detector saw, CRC-32 of what it found."""
+
+
+class Detected(NamedTuple):
+    """What the detector found in an image.
+
+    Attributes:
+        probabilities: (3, h, w) of cloud, shadow and haze, see `CoverDetector.detect`.
+        seen: checksum of what it saw.
+    """
+
+    probabilities: GridFile
+    seen: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an answer of the detector follows from.
+
+    Attributes:
+        image: what was looked at.
+        files: that hold its pixels; empty if that is not known.
+        scene: on whose grid.
+        detector: that looked.
+    """
+
+    image: SceneInfo
+    files: tuple[str, ...]
+    scene: SceneInfo
+    detector: CoverDetector
+
+
+class Detections:
+    """Answers of the detector in a folder, each made once, however many threads ask for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        # Pixels of which nothing tells whether they have changed are known to be the same within a run alone.
+        self._run = uuid.uuid4().hex
+        self._busy: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._lock = threading.Lock()
+
+    def get(
+        self, subject: Subject, folder: Path | None, make: Callable[[], Detected], seen: int | None = None
+    ) -> Detected:
+        """Give the answer that is kept, in a file in `folder`; else `make` it, and keep it.
+
+        Args:
+            subject: what it follows from.
+            folder: for the grid, or None for where temporary files go.
+            make: runs the detector.
+            seen: checksum of what the detector would see, if that is known: an answer to anything else is dropped.
+
+        Raises:
+            FileError: if the image cannot be read, or the disk does not take the answer.
+        """
+        name = hashlib.sha256(json.dumps(self._described(subject)).encode()).hexdigest()
+        with self._lock:
+            busy = self._busy[name]
+        with busy:
+            kept = self._read(self._folder / name, subject, folder)
+            if kept is not None and seen in (None, kept.seen):
+                return kept
+            if kept is not None:
+                kept.probabilities.close()
+            made = make()
+            self._write(self._folder / name, made)
+            return made
+
+    def _read(self, path: Path, subject: Subject, folder: Path | None) -> Detected | None:
+        factor = subject.detector.factor
+        grid = GridFile(-(-subject.scene.height // factor), -(-subject.scene.width // factor), folder)
+        with suppress(OSError, EOFError, struct.error), path.open("rb") as stream:
+            found = grid.copy_from(stream, FOUND)
+            seen, expected = _CHECKS.unpack(stream.read())
+            if found == expected:
+                return Detected(grid, seen)
+        grid.close()
+        return None
+
+    def _write(self, path: Path, made: Detected) -> None:
+        part = path.with_suffix(f".{threading.get_ident()}")
+        try:
+            with part.open("wb") as stream:
+                found = made.probabilities.copy_to(stream)
+                stream.write(_CHECKS.pack(made.seen, found))
+            part.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()
+            raise FileError(
+                f"{self._folder}: cannot be written to ({error.strerror}); check the disk and its free space"
+            ) from error
+
+    def _described(self, subject: Subject) -> list[Any]:
+        image, scene, detector = subject.image, subject.scene, subject.detector
+        stamps = [_stamp(file) for file in subject.files]
+        return [
+            [image.source, image.bands, image.level, _described(image), str(image.encoding), str(image.dtype)],
+            _described(scene),
+            [detector.bands, detector.factor, detector.step],
+            stamps if stamps and None not in stamps else self._run,
+            [__version__, version("ukis-csmask")],
+        ]
+
+
+def _described(info: SceneInfo) -> list[Any]:
+    return [info.height, info.width, info.crs and info.crs.to_wkt(), list(info.transform)]
+
+
+def _stamp(path: str) -> Sequence[Any] | None:
+    """What changes when a file does, or a file in a folder; None if nothing tells."""
+    if is_remote(path) or path.startswith("/vsi") or path.lower().endswith(".vrt"):
+        return None
+    try:
+        if not os.path.isdir(path):
+            return [os.path.abspath(path), *_size_and_time(path)]
+        parts = [os.path.join(at, name) for at, _, names in os.walk(path) for name in names]
+        return [os.path.abspath(path), [[part, *_size_and_time(part)] for part in sorted(parts)]]
+    except OSError:
+        return None
+
+
+def _size_and_time(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns

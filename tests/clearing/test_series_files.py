@@ -1,0 +1,159 @@
+"""A series of files: each date looked at once, with the results of clearing each by itself with the others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+from command_line import run
+from dates import CLOUDS, HEIGHT, WIDTH, write_dates
+from rasters import write
+from scenes import active_generator
+
+from unclouded.clearing import other_dates
+from unclouded.clearing.cover import CoverDetector
+from unclouded.clearing.detections import Detected, Detections, Subject
+from unclouded.clearing.grid_file import GridFile
+from unclouded.detection.csmask import CloudShadowNetwork
+from unclouded.errors import FileError
+from unclouded.files import workplace
+from unclouded.models.weights import Header, save_generator
+from unclouded.reading.reader import open_scene
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
+    save_generator(active_generator(), Header("active", detector="csmask", threshold=0.2), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def dates(tmp_path_factory):
+    return write_dates(tmp_path_factory.mktemp("dates"))
+
+
+@pytest.fixture(scope="module")
+def one_by_one(dates, weights, tmp_path_factory):
+    """The date in the middle last, as its neighbours are equally far from the others in number, not in days."""
+    folder = tmp_path_factory.mktemp("alone")
+    nearest = {0: (1, 2), 1: (0, 2), 2: (1, 0)}
+    for number, others in nearest.items():
+        references = [word for other in others for word in ("--reference", dates[other])]
+        output = folder / dates[number].name
+        done = run("clear", dates[number], "--output", output, "--model", weights, *references)
+        assert done.exit_code == 0, done.stderr
+    return {path.name: path.read_bytes() for path in folder.glob("*.tif")}
+
+
+def made_in(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.tif")}
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """How often the detector looked at a whole image."""
+    calls = []
+    detect = CloudShadowNetwork.detect_small
+    monkeypatch.setattr(
+        CloudShadowNetwork, "detect_small", lambda self, *given: calls.append(1) or detect(self, *given)
+    )
+    return calls
+
+
+def test_each_date_is_looked_at_once_and_becomes_what_it_would_by_itself(dates, weights, one_by_one, looks, tmp_path):
+    done = run("series", *dates, "--output", tmp_path / "out", "--model", weights)
+    assert done.exit_code == 0, done.stderr
+    assert len(looks) == len(dates)
+    assert made_in(tmp_path / "out") == one_by_one
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.suffix != ".tif") == sorted(
+        ["collection.json", *(f"{path.stem}.json" for path in dates)]
+    )
+    assert "from S2A_MSIL2A_20180508" in done.stdout
+
+
+def test_what_was_looked_at_is_kept_for_the_run_that_goes_on(dates, weights, one_by_one, looks, tmp_path, monkeypatch):
+    fit = other_dates.OtherDates.fit
+    monkeypatch.setattr(other_dates.OtherDates, "fit", lambda self, *given: raised(KeyboardInterrupt))
+    done = run("series", *dates, "--output", tmp_path, "--model", weights)
+    assert done.exit_code == 130 and len(looks) == len(dates)
+    monkeypatch.setattr(other_dates.OtherDates, "fit", fit)
+    done = run("series", *dates, "--output", tmp_path, "--model", weights)
+    assert done.exit_code == 0, done.stderr
+    assert len(looks) == len(dates)
+    assert made_in(tmp_path) == one_by_one
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def raised(error):
+    raise error
+
+
+def test_a_second_series_in_the_same_folder_is_refused(dates, weights, tmp_path):
+    with workplace(tmp_path / "series"):
+        done = run("series", *dates, "--output", tmp_path, "--model", weights)
+    assert done.exit_code == 2 and "another run is writing it" in done.stderr
+    assert not list(tmp_path.glob("*.tif"))
+
+
+@pytest.mark.parametrize("covered", [False, True])
+def test_a_date_that_nothing_covers_asks_no_other(dates, weights, tmp_path, monkeypatch, covered):
+    monkeypatch.setattr(other_dates.OtherDates, "__init__", lambda self, *given: raised(FileError("looked at others")))
+    scene = dates[list(CLOUDS).index("20180503" if covered else "20180508")]
+    given = ["--model", weights, "--threshold", 0.9, "--reference", dates[2]]
+    done = run("clear", scene, "--output", tmp_path / "out.tif", *given)
+    assert done.exit_code == (2 if covered else 0), done.stderr
+    assert ("looked at others" in done.stderr) == covered
+    if not covered:
+        with rasterio.open(scene) as before, rasterio.open(tmp_path / "out.tif") as after:
+            assert (before.read() == after.read()).all()
+
+
+def test_a_date_is_looked_at_where_a_mask_alone_covers_it(dates, weights, tmp_path):
+    mask = np.zeros((1, HEIGHT, WIDTH), np.uint8)
+    mask[:, 100:110, 20:40] = 1
+    write(tmp_path / "mask.tif", mask)
+    given = ["--model", weights, "--threshold", 0.9, "--reference", dates[0], "--mask", tmp_path / "mask.tif"]
+    done = run("clear", dates[1], "--output", tmp_path / "out.tif", *given)
+    assert done.exit_code == 0, done.stderr
+    with rasterio.open(tmp_path / "out_quality.tif") as file:
+        assert (file.read(3)[mask[0] > 0] == 2).all()
+
+
+@pytest.mark.parametrize("damage", ["cut", "bits", "checksum", "pixels", "detector", None])
+def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(dates, tmp_path, damage):
+    copy = shutil.copy(dates[0], tmp_path / dates[0].name)
+    (tmp_path / "kept").mkdir()
+    with open_scene(copy) as scene:
+        info, files = scene.info, scene.files
+    subject = Subject(info, files, info, CoverDetector(info, info.bands))
+    calls = []
+
+    def make():
+        calls.append(1)
+        grid = GridFile(33, 38, tmp_path)
+        for channel in np.random.default_rng(0).random((3, 33, 38), np.float32):
+            grid.add(channel)
+        return Detected(grid, 7)
+
+    first = Detections(tmp_path / "kept").get(subject, tmp_path, make)
+    (kept,) = (tmp_path / "kept").iterdir()
+    content = kept.read_bytes()
+    seen = 7
+    if damage == "cut":
+        kept.write_bytes(content[:-200])
+    elif damage == "bits":
+        kept.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    elif damage == "checksum":
+        seen = 8
+    elif damage == "pixels":
+        os.utime(copy, (1, 1))
+    elif damage == "detector":
+        subject = replace(subject, detector=CoverDetector(info, info.bands, "L1C"), image=replace(info, level="L1C"))
+    again = Detections(tmp_path / "kept").get(subject, tmp_path, make, seen)
+    assert len(calls) == (1 if damage is None else 2)
+    assert (again.probabilities.rows(0, 33) == first.probabilities.rows(0, 33)).all() and again.seen == 7
