@@ -66,6 +66,14 @@ def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool
     return there
 
 
+def nothing(dtype: DTypeLike, nodata: float | None) -> float:
+    """The DN of a pixel that holds no data: `nodata` where the type can hold it, else NaN or 0."""
+    kind: np.dtype[Any] = np.dtype(dtype)
+    if kind.kind not in "iu":
+        return float("nan") if nodata is None else nodata
+    return nodata if nodata is not None and np.iinfo(kind).min <= nodata <= np.iinfo(kind).max else 0.0
+
+
 def to_reflectance(
     dn: NDArray[np.generic], encoding: Encoding, valid: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

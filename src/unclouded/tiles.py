@@ -37,11 +37,21 @@ class Box:
         """The same rectangle counted from the corner of `frame`."""
         return Box(self.row - frame.row, self.column - frame.column, self.height, self.width)
 
+    def meets(self, other: Box) -> bool:
+        """Whether the two have a pixel in common."""
+        down = max(self.row, other.row) < min(self.bottom, other.bottom)
+        return down and max(self.column, other.column) < min(self.right, other.right)
+
     def grown(self, margin: int, limit: Box) -> Box:
         """The rectangle and `margin` around it, as far as it lies in `limit`."""
         row, column = max(self.row - margin, limit.row), max(self.column - margin, limit.column)
         bottom, right = min(self.bottom + margin, limit.bottom), min(self.right + margin, limit.right)
         return Box(row, column, bottom - row, right - column)
+
+    def shared(self, other: Box) -> Box:
+        """The rectangle that lies in both; they meet."""
+        row, column = max(self.row, other.row), max(self.column, other.column)
+        return Box(row, column, min(self.bottom, other.bottom) - row, min(self.right, other.right) - column)
 
     def joined(self, other: Box) -> Box:
         """The smallest rectangle that holds both."""

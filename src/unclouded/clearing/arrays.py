@@ -49,8 +49,8 @@ def clear_to_memory(
             data.
         FileError: if a file cannot be read.
     """
-    info = scene.info
-    model.check(info)
+    info = scene.info.of_part()
+    model.check(scene.info)
     shape = len(info.bands), info.height, info.width
     if 4 * np.prod(shape, dtype=np.int64) > LARGEST:
         raise InputError(

@@ -104,7 +104,7 @@ def clear_scene(
     beside = () if mask_alone else (quality, mask_path(output)) if options.write_mask else (quality,)
     if not options.overwrite:
         refuse_foreign(output, *beside, item_path(output))
-    info = inputs.scene.info
+    info = inputs.scene.info.of_part()
     settings = {
         "weights": checksum_of(generator),
         "calibration": generator.inference.calibration,
@@ -123,6 +123,7 @@ def clear_scene(
         "tile offset": tiling.offset,
         "crop": tiling.crop,
         **_described(info),
+        "area": repr(inputs.scene.info.part),
         "version": f"{__version__}, torch {torch.__version__}",
     }
     outputs = {output: _layout(info), quality: _quality_layout(inputs)}
@@ -153,7 +154,7 @@ def clear_scene(
                     writer(strips.write, replace(cleared, written=written))
             give_back_freed_memory()  # the network's, which GDAL's would come on top of
             strips.publish(describe_files)
-            share = strips.changed / strips.valid
+            share = strips.changed / max(strips.valid, 1)
     seconds = time.perf_counter() - start
     sources = {}
     if inputs.references and not mask_alone:
@@ -297,7 +298,7 @@ def mask_classes() -> list[dict[str, Any]]:
 
 
 def _quality_layout(inputs: SceneInputs) -> Layout:
-    info = inputs.scene.info
+    info = inputs.scene.info.of_part()
     said = {f"SOURCE_{number}": reference.name for number, reference in enumerate(inputs.references, start=2)}
     tags = {"SOURCE_0": "observed", "SOURCE_1": "guessed", **said} if said else {}
     return Layout(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from unclouded.bands import INDEX
 from unclouded.clearing.latent_sampling import Sampled
 from unclouded.detection.classes import CLEAR, NO_DATA
 from unclouded.files import QUALITY_BANDS
+from unclouded.reading.area import inside
 from unclouded.reading.info import SceneInfo
-from unclouded.reflectance import to_dn
+from unclouded.reflectance import nothing, to_dn
 from unclouded.tiles import Box
 from unclouded.writing.strips import ClearedTile
 
@@ -48,3 +50,23 @@ def compose_tile(
             dn[:, changed] = to_dn(pixels, info.encoding, dn.dtype)[:, 0]
         quality[:, *crop] = np.where(valid[crop], (sampled.opacity, sampled.uncertainty, sampled.source), np.nan)
     return ClearedTile(box, dn, quality, classes[None], int(valid.sum()), int(changed.sum()))
+
+
+def of_part(tile: ClearedTile, info: SceneInfo) -> ClearedTile:
+    """Cut a tile to the part of its scene that is wanted, counted from that part's corner; it holds some of it.
+
+    Pixels outside the part's outline become no data.
+    """
+    if info.part is None:
+        return tile
+    wanted = info.part.box
+    box = tile.box.shared(wanted)
+    crop = (slice(None), *box.within(tile.box).slices)
+    box = box.within(wanted)
+    dn, quality, mask = tile.dn[crop], tile.quality[crop], tile.mask[crop]
+    if (hit := inside(info.part, box, info.of_part().transform)) is not None:
+        dn = np.where(hit, dn, np.asarray(nothing(info.dtype, info.encoding.nodata), info.dtype))
+        quality = np.where(hit, quality, np.float32(np.nan))
+        mask = np.where(hit, mask, np.uint8(NO_DATA))
+    valid, changed = np.isfinite(quality[0]), (mask != CLEAR) & (mask != NO_DATA)
+    return replace(tile, box=box, dn=dn, quality=quality, mask=mask, valid=int(valid.sum()), changed=int(changed.sum()))

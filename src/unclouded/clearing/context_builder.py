@@ -146,6 +146,10 @@ class ContextBuilder:
         filled.add(clear_share(weight, valid)[0, 0].numpy())
         return filled
 
+    def holds_data(self, box: Box) -> bool:
+        """Tell whether any cell that a box touches holds data, once all blocks are taken."""
+        return bool(self._statistics.grid.channel(VALID_SHARE)[cells_of(box)].any())
+
     def close(self) -> None:
         """Give the disk back."""
         self._statistics.grid.close()

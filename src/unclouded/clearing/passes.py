@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unclouded.clearing.composition import of_part
 from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids, cells_of
 from unclouded.clearing.cover import (
     Cover,
@@ -41,7 +42,7 @@ from unclouded.errors import InputError
 from unclouded.models.generator import CELL, Generator
 from unclouded.progress import Progress, silent
 from unclouded.references.verdicts import Verdict
-from unclouded.tiles import Tile, cut
+from unclouded.tiles import Box, Tile, cut
 from unclouded.writing.strips import ClearedTile
 from unclouded.writing.writer import checksum
 
@@ -185,6 +186,9 @@ class Clearing:
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
+        part = self.info.part
+        if part is not None and not builder.holds_data(part.box):
+            raise InputError(f"{self.info.source}: holds no data in the area that is wanted; give another area or date")
         self._summarised = _Summarised(builder, bands_and_level, None if reduced is None else reduced.grid, seen)
         return read
 
@@ -203,10 +207,12 @@ class Clearing:
             return grids.in_memory()
 
     def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
-        """Clear the scene tile by tile, and summarise it first unless that is done.
+        """Clear the scene, or the part of it that is wanted, tile by tile, and summarise it first unless that is done.
+
+        The tiles are counted from the corner of what is wanted.
 
         Args:
-            finished: first rows of the rows of tiles that are not wanted.
+            finished: first rows of the rows of tiles that are not needed.
 
         Raises:
             InputError: if no pixel holds data.
@@ -214,10 +220,12 @@ class Clearing:
         """
         if self._summarised is None:
             self.summarise()
-        wanted = [tile for tile in self.cuts() if tile.inner.row not in finished]
+        part = self.info.part
+        top = 0 if part is None else part.box.row
+        wanted = [tile for tile in self.cuts() if max(tile.inner.row - top, 0) not in finished]
         if not wanted:
             return
-        pixels = self.info.height * self.info.width
+        pixels = sum(tile.inner.height * tile.inner.width for tile in self.cuts())
         done = pixels - sum(tile.inner.height * tile.inner.width for tile in wanted)
         with closing(self._grids()) as grids:
             window = grids.windows()
@@ -226,7 +234,7 @@ class Clearing:
             tasks = (self._task(tile, *window(tile.padded)) for tile in wanted)
             with closing(self._executor.clear(tasks)) as tiles:
                 for cleared in tiles:
-                    yield cleared
+                    yield of_part(cleared, self.info)
                     done += cleared.dn[0].size
                     self._report("clearing", done, pixels)
 
@@ -267,6 +275,14 @@ class Clearing:
         return blocks_of(self.info.height, self.info.width)
 
     def cuts(self) -> Iterator[Tile]:
-        """Cut the scene into the tiles that are cleared."""
+        """Cut the scene into the tiles that are cleared: of those that hold nothing that is wanted, none."""
         height, width, margin = self.info.height, self.info.width, margin_of(self._generator)
-        return cut(height, width, size=self._tiling.size, margin=margin, step=CELL, offset=self._tiling.offset)
+        tiles = cut(height, width, size=self._tiling.size, margin=margin, step=CELL, offset=self._tiling.offset)
+        if self.info.part is None:
+            return tiles
+        wanted, whole = self.info.part.box, Box(0, 0, height, width)
+        row, column = wanted.row // CELL * CELL, wanted.column // CELL * CELL
+        bottom, right = (-(-end // CELL) * CELL for end in (wanted.bottom, wanted.right))
+        cells = Box(row, column, bottom - row, right - column).shared(whole)
+        inner = (tile.inner.shared(cells) for tile in tiles if tile.inner.meets(cells))
+        return (Tile(box, box.grown(margin, whole)) for box in inner)

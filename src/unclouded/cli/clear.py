@@ -12,7 +12,7 @@ from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, resumable, summary, weights_record
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
-from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
+from unclouded.cli.options import Bands, Bbox, Debug, Geometry, LevelGiven, Offset, Overwrite, Scale, area_of, names_of
 
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
@@ -36,6 +36,8 @@ def clear(
     level: LevelGiven = None,
     scale: Scale = None,
     offset: Offset = None,
+    bbox: Bbox = None,
+    geometry: Geometry = None,
     options: ClearOptions,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -56,7 +58,8 @@ def clear(
         if options.overwrite and skip_existing:
             raise typer.BadParameter("is the opposite of --overwrite; give one of them", param_hint="--skip-existing")
         check_workers(workers, scheduler)
-        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        area = area_of(bbox, geometry)
+        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset, area=area)
         todo = plan(
             inputs,
             output,

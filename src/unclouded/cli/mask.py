@@ -9,7 +9,18 @@ import typer
 from unclouded.clearing.options import ClearOptions
 from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say
-from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
+from unclouded.cli.options import (
+    Bands,
+    Bbox,
+    Debug,
+    Geometry,
+    LevelGiven,
+    Offset,
+    Overwrite,
+    Scale,
+    area_of,
+    names_of,
+)
 
 
 def mask(
@@ -21,6 +32,8 @@ def mask(
     level: LevelGiven = None,
     scale: Scale = None,
     offset: Offset = None,
+    bbox: Bbox = None,
+    geometry: Geometry = None,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Opacity from which a pixel is covered.  [default: the weights']")
     ] = None,
@@ -38,7 +51,8 @@ def mask(
         from unclouded.reading.reader import ReadOptions
 
         options = ClearOptions(threshold=threshold, overwrite=overwrite)
-        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        area = area_of(bbox, geometry)
+        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset, area=area)
         todo = plan(inputs, output, reading, overwrite=overwrite, written=mask_files)
         for note in todo.notes:
             say(f"note: {note}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unclouded.errors import InputError
+
+if TYPE_CHECKING:
+    from unclouded.reading.area import Area
 
 
 class Device(StrEnum):
@@ -59,6 +62,32 @@ Scale = Annotated[float | None, typer.Option(help="DN per 1.0 reflectance, if it
 Offset = Annotated[
     float | None, typer.Option(help="DN to add before dividing: -1000 from processing baseline 04.00 on.")
 ]
+Bbox = Annotated[
+    str | None,
+    typer.Option(
+        "--bbox", metavar="W,S,E,N", help="Read, clear and write this box alone, in degrees of longitude and latitude."
+    ),
+]
+Geometry = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The same with the polygons of a GeoJSON file; around them is no data."),
+]
+
+
+def area_of(bbox: str | None, geometry: Path | None) -> Area | None:
+    """The area of `--bbox` or `--geometry`.
+
+    Raises:
+        InputError: it is none.
+        FileError: the file cannot be read.
+    """
+    from unclouded.reading.area import box_area, file_area
+
+    if bbox is not None and geometry is not None:
+        raise typer.BadParameter("is the area too; give one of them", param_hint="--geometry")
+    if geometry is not None:
+        return file_area(geometry)
+    return None if bbox is None else box_area(bbox)
 
 
 def names_of(bands: str | None) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, resumable
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
-from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Scale, names_of
+from unclouded.cli.options import Bands, Bbox, Debug, Geometry, LevelGiven, Offset, Scale, area_of, names_of
 
 
 @takes_options(ClearOptions, without=OF_ONE_SCENE)
@@ -27,6 +27,8 @@ def series(
     level: LevelGiven = None,
     scale: Scale = None,
     offset: Offset = None,
+    bbox: Bbox = None,
+    geometry: Geometry = None,
     only_earlier: Annotated[
         bool, typer.Option("--only-earlier", help="Let no date be helped by a later one, as in near-real time.")
     ] = False,
@@ -52,7 +54,8 @@ def series(
         check_workers(workers, scheduler)
         if len(inputs) < 2:
             raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")
-        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        area = area_of(bbox, geometry)
+        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset, area=area)
         overwrite = options.overwrite
         todo = plan(inputs, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
         for note in todo.notes:

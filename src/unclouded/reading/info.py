@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -10,6 +10,23 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from unclouded.reflectance import Encoding
+from unclouded.tiles import Box
+
+Polygons = tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
+"""Corners (x, y) of the closed rings of polygons, the outer ring of each first."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a scene that is wanted; the rest of it is there for what it tells of that part.
+
+    Attributes:
+        box: of the scene's grid.
+        outline: in the scene's reference system, outside of which nothing is wanted; None if all of the box is.
+    """
+
+    box: Box
+    outline: Polygons | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,7 @@ class SceneInfo:
         tags: metadata of the source's file.
         notes: what was assumed or left out, one sentence each, to be said to the user.
         acquired: when the image was taken, where it says so beside its name and tags; see `reading.dates`.
+        part: what of the scene is wanted; None if it is all.
     """
 
     source: str
@@ -51,3 +69,12 @@ class SceneInfo:
     tags: dict[str, str]
     notes: tuple[str, ...]
     acquired: datetime | None = None
+    part: Part | None = None
+
+    def of_part(self) -> SceneInfo:
+        """The description of the part that is wanted, as a scene of its own."""
+        if self.part is None:
+            return self
+        box = self.part.box
+        corner = self.transform @ Affine.translation(box.column, box.row)
+        return replace(self, width=box.width, height=box.height, transform=corner, part=None)

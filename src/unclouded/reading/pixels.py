@@ -14,6 +14,7 @@ from rasterio.windows import Window
 from unclouded.errors import FileError
 from unclouded.reading.raster import FAULTS, is_remote, read_overview, read_window, shown
 from unclouded.reading.source import Layer
+from unclouded.reflectance import nothing
 
 _SIDE, _PLACES = 16, 5
 """A sample of a large file: windows of so many pixels a side, at so many places down and across."""
@@ -68,7 +69,7 @@ def _hide(
             raise FileError(
                 f"{shown(dataset.name)}: its mask cannot be read: cut short or damaged; copy or download it again"
             ) from error
-        pixels[position, mask == 0] = _nothing(pixels.dtype, nodata)
+        pixels[position, mask == 0] = nothing(pixels.dtype, nodata)
     return pixels
 
 
@@ -98,9 +99,3 @@ def sample(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic
             window = Window(int(column), int(row), min(_SIDE, width), min(_SIDE, height))
             parts.append(read_unmasked(dataset, indexes, window, nodata).reshape(len(indexes), -1))
     return np.concatenate(parts, axis=1)
-
-
-def _nothing(dtype: np.dtype[Any], nodata: float | None) -> float:
-    if dtype.kind not in "iu":
-        return float("nan") if nodata is None else nodata
-    return nodata if nodata is not None and np.iinfo(dtype).min <= nodata <= np.iinfo(dtype).max else 0.0

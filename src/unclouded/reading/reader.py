@@ -19,6 +19,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.reading.area import Area
 from unclouded.reading.band_order import check_order
 from unclouded.reading.dates import parse_time
 from unclouded.reading.encoding import choose_encoding, declared_by
@@ -295,17 +296,18 @@ def _describe(
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How inputs are to be read: the arguments of `open_scene`."""
+    """How inputs are to be read: the arguments of `open_scene`, and the area that is wanted of them."""
 
     bands: Sequence[str] | None = None
     level: str | None = None
     scale: float | None = None
     offset: float | None = None
     level_needed: bool = True
+    area: Area | None = None
 
     def open(self, source: str) -> Scene:
-        """Open a scene; errors as of `open_scene`."""
-        return open_scene(
+        """Open a scene, or the crop of it that holds the area; errors as of `open_scene` and `Area.crop`."""
+        scene = open_scene(
             source,
             bands=self.bands,
             level=self.level,
@@ -313,3 +315,12 @@ class ReadOptions:
             offset=self.offset,
             level_needed=self.level_needed,
         )
+        if self.area is None:
+            return scene
+        from unclouded.reading.crop import CroppedScene  # which stands on this
+
+        try:
+            return CroppedScene(scene, self.area)
+        except BaseException:
+            scene.close()
+            raise

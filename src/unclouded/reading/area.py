@@ -1,0 +1,321 @@
+"""A part of the Earth that a user wants, as a box or a polygon in longitude and latitude, and its place in a scene."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.errors import CRSError
+from rasterio.features import geometry_mask
+from rasterio.warp import transform_bounds, transform_geom
+
+from unclouded.errors import FileError, InputError
+from unclouded.reading.grid import pixel_metres
+from unclouded.reading.info import Part, Polygons, SceneInfo
+from unclouded.reading.raster import FAULTS
+from unclouded.tiles import Box
+
+LONLAT = "EPSG:4326"
+
+SURROUNDINGS = 5120.0
+"""Metres around an area that are read and looked at too: of them detection, context and other dates need to know."""
+
+ALIGNMENT = 96
+"""Pixels of the scene that a crop starts at multiples of: whole pixels of its coarser bands, and whole cells."""
+
+_NEARLY = 1e-3
+"""Share of a pixel by which an area may reach into the next one and not take it along."""
+
+_CHORD = 0.02
+"""Degrees between the corners that straight edges get, for they are bent in another reference system."""
+
+_LARGEST_FILE = 64 * 2**20
+_LONLAT_NAMES = ("CRS84", "EPSG::4326", "EPSG:4326")
+_SWAPPED = "longitude and latitude seem to be swapped: longitude, from west to east, comes first"
+
+
+@dataclass(frozen=True)
+class Area:
+    """A part of the Earth.
+
+    Attributes:
+        name: how errors call it.
+        polygons: rings of (longitude, latitude) for each polygon, the outer one first; each ring is closed.
+        is_box: whether it is a box, whose pixels are all wanted, else those outside the polygons are not.
+    """
+
+    name: str
+    polygons: Polygons
+    is_box: bool
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees."""
+        return _bounds(self.polygons)
+
+    def crop(self, info: SceneInfo) -> tuple[Box, Part]:
+        """Find the area and its surroundings in a scene.
+
+        Returns:
+            The box of the scene that is to be read, and the part of it that is wanted, counted from its corner.
+
+        Raises:
+            InputError: the area lies outside the scene, or the scene nowhere on the Earth.
+        """
+        whole = Box(0, 0, info.height, info.width)
+        found, outline = self._place(info)
+        row, column = max(found.row, 0), max(found.column, 0)
+        height, width = min(found.bottom, info.height) - row, min(found.right, info.width) - column
+        if height < 1 or width < 1:
+            raise self._outside(info)
+        wanted = Box(row, column, height, width)
+        metres = pixel_metres(info.crs, info.transform, info.height, info.width)
+        seen = wanted.grown(math.ceil(SURROUNDINGS / metres), whole)
+        row, column = seen.row // ALIGNMENT * ALIGNMENT, seen.column // ALIGNMENT * ALIGNMENT
+        bottom, right = (-(-end // ALIGNMENT) * ALIGNMENT for end in (seen.bottom, seen.right))
+        box = Box(row, column, min(bottom, info.height) - row, min(right, info.width) - column)
+        return box, Part(wanted.within(box), outline)
+
+    def reaches_beyond(self, info: SceneInfo) -> bool:
+        """Tell whether some of the area lies outside a scene that holds the rest."""
+        found, _ = self._place(info)
+        return found.row < 0 or found.column < 0 or found.bottom > info.height or found.right > info.width
+
+    def _place(self, info: SceneInfo) -> tuple[Box, Polygons | None]:
+        """The pixels that hold the area, which may lie outside the scene, and its outline in the scene's system."""
+        if info.crs is None:
+            raise InputError(f"{info.source}: has no coordinate reference system, so {self.name} lies nowhere in it")
+        try:
+            if self.is_box:
+                outline, bounds = None, transform_bounds(LONLAT, info.crs, *self.bounds)
+            else:
+                outline = _frozen(transform_geom(LONLAT, info.crs, _geojson(_bent(self.polygons)))["coordinates"])
+                bounds = _bounds(outline)
+        except (CRSError, *FAULTS) as error:
+            raise self._outside(info) from error
+        if not all(map(math.isfinite, bounds)):
+            raise self._outside(info)
+        left, bottom, right, top = bounds
+        (first, up), (last, down) = ~info.transform @ (left, top), ~info.transform @ (right, bottom)
+        row, column = math.floor(up + _NEARLY), math.floor(first + _NEARLY)
+        return Box(row, column, math.ceil(down - _NEARLY) - row, math.ceil(last - _NEARLY) - column), outline
+
+    def _outside(self, info: SceneInfo) -> InputError:
+        try:
+            covered = transform_bounds(info.crs, LONLAT, *_scene_bounds(info))
+        except (CRSError, *FAULTS):
+            return InputError(f"{info.source}: {self.name} lies outside of it; give an area in it")
+        said = f"{info.source}: {self.name} lies outside of it: it covers {_written(covered)} (W,S,E,N)"
+        west, south, east, north = self.bounds
+        swapped = max(south, covered[0]) < min(north, covered[2]) and max(west, covered[1]) < min(east, covered[3])
+        return InputError(f"{said}; {_SWAPPED if swapped else 'give an area in it'}")
+
+
+def box_area(text: str) -> Area:
+    """The area of `--bbox`: "W,S,E,N" in degrees.
+
+    Raises:
+        InputError: these are no four numbers, not in this order, or the box crosses 180 degrees.
+    """
+    name = f"--bbox {text}"
+    try:
+        west, south, east, north = numbers = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(
+            f"{name}: four numbers are accepted, W,S,E,N in degrees of longitude and latitude, as 5.0,51.1,5.2,51.3"
+        ) from error
+    if not all(map(math.isfinite, numbers)):
+        raise InputError(f"{name}: holds what is no number; give W,S,E,N in degrees")
+    _check_degrees(name, np.array([(west, south), (east, north)]))
+    if south >= north:
+        raise InputError(f"{name}: south is not below north; give W,S,E,N")
+    if west > east:
+        raise InputError(
+            f"{name}: west is beyond east: it crosses 180 degrees, or is not W,S,E,N; give a box each side"
+        )
+    if west == east:
+        raise InputError(f"{name}: has no width; give W,S,E,N")
+    ring = ((west, south), (east, south), (east, north), (west, north), (west, south))
+    return Area(name, ((ring,),), is_box=True)
+
+
+def file_area(path: Path) -> Area:
+    """The area of `--geometry`: all polygons of a GeoJSON file, in longitude and latitude.
+
+    Raises:
+        FileError: the file cannot be read.
+        InputError: it holds no polygon, one that crosses itself or 180 degrees, or other coordinates.
+    """
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror or error}); give a GeoJSON file") from error
+    if len(text) > _LARGEST_FILE:
+        raise FileError(f"{path}: is larger than {_LARGEST_FILE // 2**20} MB; give a simpler outline")
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path}: is not JSON ({error}); give a GeoJSON file") from error
+    return geometry_area(found, str(path))
+
+
+def geometry_area(found: Any, name: str) -> Area:  # noqa: ANN401 (whatever JSON holds)
+    """The area of a GeoJSON object, which errors call `name`; errors as of `file_area`."""
+    if not isinstance(found, dict):
+        raise InputError(f"{name}: is not GeoJSON; give a Polygon, a Feature or a FeatureCollection")
+    system = str(found.get("crs") or "CRS84")
+    if not any(known in system for known in _LONLAT_NAMES):
+        raise InputError(
+            f"{name}: is in another reference system ({system[:60]}); GeoJSON in longitude and latitude is accepted; "
+            "run ogr2ogr -t_srs EPSG:4326 first"
+        )
+    try:
+        polygons = _frozen(list(_polygons(found, name)))
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise InputError(f"{name}: is not GeoJSON ({error}); give a Polygon, Feature or FeatureCollection") from error
+    if not polygons:
+        raise InputError(f"{name}: holds no polygon; give one with a Polygon or MultiPolygon")
+    for polygon in polygons:
+        for ring in polygon:
+            _check_ring(name, np.array(ring, np.float64))
+    return Area(name, polygons, is_box=False)
+
+
+def inside(part: Part, window: Box, grid: Affine) -> NDArray[np.bool_] | None:
+    """Which pixels (h, w) of a window of a part the outline touches; None if it is all of them.
+
+    Args:
+        part: of the scene.
+        window: counted from the corner of the part's box.
+        grid: the transform of the part's box.
+    """
+    if part.outline is None:
+        return None
+    at = grid @ Affine.translation(window.column, window.row)
+    hit: NDArray[np.bool_] = geometry_mask(
+        [_geojson(part.outline)], (window.height, window.width), at, all_touched=True, invert=True
+    )
+    return hit
+
+
+def _polygons(found: dict[str, Any], name: str) -> Iterator[list[Any]]:
+    kind = found.get("type")
+    if kind == "FeatureCollection":
+        for feature in found["features"]:
+            yield from _polygons(feature, name)
+    elif kind == "Feature":
+        yield from _polygons(found["geometry"], name)
+    elif kind == "GeometryCollection":
+        for geometry in found["geometries"]:
+            yield from _polygons(geometry, name)
+    elif kind == "Polygon":
+        yield found["coordinates"]
+    elif kind == "MultiPolygon":
+        yield from found["coordinates"]
+    else:
+        raise InputError(f"{name}: holds a {kind}; polygons are accepted; draw one around it")
+
+
+def _check_ring(name: str, ring: NDArray[np.float64]) -> None:
+    if ring.ndim != 2 or len(ring) < 4 or not np.isfinite(ring).all():
+        raise InputError(f"{name}: a ring of it has fewer than four corners, or one that is no number; draw it anew")
+    if (ring[0] != ring[-1]).any():
+        raise InputError(f"{name}: a ring of it is not closed; its last corner has to be its first")
+    _check_degrees(name, ring)
+    if (np.abs(np.diff(ring[:, 0])) > 180).any():
+        raise InputError(f"{name}: crosses 180 degrees; give the part on either side by itself")
+    if (place := _crossing(ring)) is not None:
+        raise InputError(f"{name}: crosses itself near {place[0]:.5f}, {place[1]:.5f}; draw it without, or mend it")
+
+
+def _check_degrees(name: str, corners: NDArray[np.float64]) -> None:
+    longitude, latitude = np.abs(corners).max(axis=0)
+    if latitude > 90:
+        advice = _SWAPPED if longitude <= 90 and latitude <= 180 else "GeoJSON and boxes are in degrees, not metres"
+        raise InputError(f"{name}: has a latitude beyond 90 degrees; {advice}")
+    if longitude > 180:
+        advice = (
+            "it crosses 180 degrees; give the part on either side by itself" if longitude <= 360 else "give degrees"
+        )
+        raise InputError(f"{name}: has a longitude beyond 180 degrees; {advice}")
+
+
+def _crossing(ring: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Where two edges of a closed ring meet, apart from the corners that neighbours share; None if nowhere."""
+    kept = np.r_[True, (np.diff(ring, axis=0) != 0).any(axis=1)]
+    ring = ring[kept]
+    start, end = ring[:-1], ring[1:]
+    count = len(start)
+    order = np.argsort(np.minimum(start[:, 0], end[:, 0]), kind="stable")
+    west = np.minimum(start[:, 0], end[:, 0])[order]
+    for position, edge in enumerate(order):
+        # Of all others, those that begin before this one ends; the rest was looked at with them.
+        stop = int(np.searchsorted(west, max(start[edge, 0], end[edge, 0]), "right"))
+        others = order[position + 1 : stop]
+        near = (others - edge) % count
+        others = others[(near != 1) & (near != count - 1)]
+        meets = _meet(start[edge], end[edge], start[others], end[others])
+        if meets.any():
+            x, y = start[others[meets][0]]
+            return float(x), float(y)
+    return None
+
+
+def _meet(
+    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], d: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which of the edges `c` to `d`, (n, 2) each, the edge `a` to `b` meets."""
+
+    def side(p: NDArray[np.float64], q: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
+        across = (q[..., 0] - p[..., 0]) * (r[..., 1] - p[..., 1]) - (q[..., 1] - p[..., 1]) * (r[..., 0] - p[..., 0])
+        return np.asarray(np.sign(across))
+
+    apart = (np.maximum(c[:, 1], d[:, 1]) < min(a[1], b[1])) | (np.minimum(c[:, 1], d[:, 1]) > max(a[1], b[1]))
+    apart |= (np.maximum(c[:, 0], d[:, 0]) < min(a[0], b[0])) | (np.minimum(c[:, 0], d[:, 0]) > max(a[0], b[0]))
+    meets: NDArray[np.bool_] = ~apart & (side(a, b, c) * side(a, b, d) <= 0) & (side(c, d, a) * side(c, d, b) <= 0)
+    return meets
+
+
+def _bent(polygons: Polygons) -> Polygons:
+    return tuple(tuple(tuple(_between(ring)) for ring in polygon) for polygon in polygons)
+
+
+def _between(ring: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """The corners of a ring, with others on edges that are long."""
+    for (x, y), (u, v) in pairwise(ring):
+        steps = max(1, math.ceil(max(abs(u - x), abs(v - y)) / _CHORD))
+        for step in range(steps):
+            yield x + (u - x) * step / steps, y + (v - y) * step / steps
+    yield ring[-1]
+
+
+def _frozen(polygons: Sequence[Sequence[Sequence[Sequence[float]]]]) -> Polygons:
+    """Rings as tuples of longitude and latitude; a height is left out."""
+    return tuple(tuple(tuple((float(p[0]), float(p[1])) for p in ring) for ring in polygon) for polygon in polygons)
+
+
+def _geojson(polygons: Polygons) -> dict[str, Any]:
+    return {"type": "MultiPolygon", "coordinates": polygons}
+
+
+def _bounds(polygons: Polygons) -> tuple[float, float, float, float]:
+    xs, ys = zip(*(corner for polygon in polygons for corner in polygon[0]), strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _scene_bounds(info: SceneInfo) -> tuple[float, float, float, float]:
+    t = info.transform
+    return t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f
+
+
+def _written(bounds: Sequence[float]) -> str:
+    return ",".join(f"{value:.4f}" for value in bounds)
