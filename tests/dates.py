@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from rasters import write
+import rioxarray  # noqa: F401 (gives arrays their `rio`)
+import xarray as xr
+from rasters import CRS, EAST, NORTH, write
 from scenes import fields
 
 FOUR = ("B02", "B03", "B04", "B08")
@@ -29,3 +31,19 @@ def dn_of(day: str) -> np.ndarray:
 def write_dates(folder):
     """Write all of them; return their paths in order of time."""
     return [write(folder / f"{name_of(day)}.tif", dn_of(day), names=FOUR, nodata=0) for day in CLOUDS]
+
+
+def cube_of_dates():
+    """All of them as reflectance (time, band, y, x), with what tells where they lie."""
+    made = xr.DataArray(
+        np.stack([dn_of(day) for day in CLOUDS]).astype(np.float32) / 10_000,
+        dims=("time", "band", "y", "x"),
+        coords={
+            "time": np.array([f"{day[:4]}-{day[4:6]}-{day[6:]}T10:00:31" for day in CLOUDS], "datetime64[ns]"),
+            "band": list(FOUR),
+            "y": NORTH - 5.0 - 10 * np.arange(HEIGHT),
+            "x": EAST + 5.0 + 10 * np.arange(WIDTH),
+        },
+        name="place",
+    )
+    return made.rio.write_crs(CRS)

@@ -1,6 +1,7 @@
 """Remove clouds and their shadows from Sentinel-2 images, and say of every pixel how far it was replaced.
 
-`clear` clears a scene, `load_model` gives the network that does it, `frechet_distance` compares two sets of features.
+`clear` clears a scene, `clear_series` all dates of a place, `load_model` gives the network that does it, and
+`frechet_distance` compares two sets of features.
 Importing the package loads neither torch nor GDAL.
 """
 
@@ -34,6 +35,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "clear",
+    "clear_series",
     "frechet_distance",
     "load_model",
 ]
@@ -49,7 +51,7 @@ def clear(
     scale: float | None = None,
     offset: float | None = None,
     radar: str | os.PathLike[str] | None = None,
-    references: Sequence[str | os.PathLike[str]] = (),
+    references: Sequence[str | os.PathLike[str] | xarray.DataArray | xarray.Dataset | NDArray[Any]] = (),
     mask: str | os.PathLike[str] | xarray.DataArray | NDArray[Any] | None = None,
     mask_classes: str | None = None,
     mask_only: bool = False,
@@ -75,8 +77,10 @@ def clear(
         scale: DN per 1.0 reflectance, if it is not 10000.
         offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
         radar: VV and VH in dB, of the same area.
-        references: paths of other dates of the place, before or after, in any form and on any grid that is read; what
-            they show is transferred to where the scene is covered.
+        references: other dates of the place, before or after, as paths or arrays, in any form and on any grid that is
+            read; what they show is transferred to where the scene is covered. An array says its date in its coordinate
+            `time` or its attribute `datetime`, and is loaded; one without names of bands or without coordinates has
+            those of the scene.
         mask: what is covered and is to be replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a NumPy
             array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud, 2
             thin cloud, 3 shadow), SCL, or QA60.
@@ -103,7 +107,7 @@ def clear(
         WeightsError: if the weights are damaged or of another network.
         OutputExistsError: if an output is there and `overwrite` is not set.
     """
-    from unclouded.clearing.arrays import clear_to_memory, coordinates
+    from unclouded.clearing.arrays import clear_to_memory, coordinates, references_at_hand
     from unclouded.clearing.clear import clear_to_file
     from unclouded.clearing.lazy import clear_lazily
     from unclouded.clearing.model import Model
@@ -117,7 +121,6 @@ def clear(
     options = ClearOptions(
         model=os.fspath(model),
         radar=None if radar is None else os.fspath(radar),
-        references=tuple(os.fspath(path) for path in references),
         mask="mask" if mask is not None and mask_path is None else mask_path,
         mask_classes=mask_classes,
         mask_only=mask_only,
@@ -149,16 +152,96 @@ def clear(
             if lazy:
                 raise InputError(f"{scene.info.source}: is in chunks; give a mask for it as a file, by its path")
             options = replace(options, mask=stack.enter_context(mask_as_file(mask, scene.info)))
+        names, at_hand = references_at_hand(references, scene.info)
+        options = replace(options, references=names)
         loaded = Model.load(options)
         if output is None:
             if isinstance(scene, ArrayScene) and lazy:
                 return clear_lazily(scene, loaded, options, at, attributes)
-            return clear_to_memory(scene, loaded, options, at, attributes)
+            return clear_to_memory(scene, loaded, options, at, attributes, at_hand)
         name = Path(output)
         check_output_name(name)
         if isinstance(source, str | os.PathLike):
             refuse_collisions({os.fspath(source): name}, cleared_and_mask if write_mask else cleared_files)
-        return clear_to_file(scene, name, loaded, options)
+        return clear_to_file(scene, name, loaded, options, at_hand=at_hand)
+
+
+def clear_series(
+    source: xarray.DataArray | xarray.Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    only_earlier: bool = False,
+    most: int = 4,
+    model: str | os.PathLike[str] = "default",
+    bands: Sequence[str] | None = None,
+    level: str | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+    mask: xarray.DataArray | NDArray[Any] | Sequence[Any] | None = None,
+    mask_classes: str | None = None,
+    mask_only: bool = False,
+    samples: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    threshold: float | None = None,
+) -> xarray.Dataset:
+    """Clear all dates of a place, each with the help of the nearest others, before and after.
+
+    What had to be assumed about the dates is said as a `UserWarning`, as are dates without any data, which stay so. An
+    array in dask chunks is loaded date by date.
+
+    Args:
+        source: an `xarray.DataArray` with the dimensions time, band, y and x, an `xarray.Dataset` with a variable
+            (time, y, x) per band, the path of a NetCDF file or Zarr store of such, or paths of scenes on one grid.
+        only_earlier: let no date be helped by a later one, as in near-real time.
+        most: other dates that help to clear one at most.
+        model: as of `clear`, like all that follow.
+        bands: names of the bands.
+        level: "L1C" or "L2A".
+        scale: DN per 1.0 reflectance.
+        offset: DN to add before dividing.
+        mask: one for each date as of `clear`, along the first axis or in a sequence with None where there is none.
+            What covers the dates that help is told by the detector alone.
+        mask_classes: what the values of the masks mean.
+        mask_only: replace what a date's mask covers, and nothing that is found besides.
+        samples: latent samples.
+        seed: of the latent samples.
+        device: "auto", "cpu" or "cuda".
+        precision: "fp32", "bf16" or "auto".
+        threshold: opacity under which pixels stay as they are.
+
+    Returns:
+        A Dataset of float32: `reflectance` (time, band, y, x), `opacity`, `uncertainty` and `source` (time, y, x), as
+        of `clear`; and `reference_time` (time, reference), the date that a number of 2 and more in `source` means.
+
+    Raises:
+        InputError: if the dates are not understood, are fewer than two, differ in grid, bands or level, or do not fit
+            the weights or the memory.
+        FileError: if a file cannot be read.
+        WeightsError: if the weights are damaged or of another network.
+    """
+    from unclouded.clearing.model import Model
+    from unclouded.clearing.options import ClearOptions
+    from unclouded.clearing.series_arrays import clear_series_to_memory, series_of
+    from unclouded.reading.reader import ReadOptions
+
+    options = ClearOptions(
+        model=os.fspath(model),
+        mask=None if mask is None else "mask",
+        mask_classes=mask_classes,
+        mask_only=mask_only,
+        samples=samples,
+        seed=seed,
+        device=device,
+        precision=precision,
+        threshold=threshold,
+    )
+    if most < 1:
+        raise InputError(f"most={most}: at least 1 is accepted")
+    reading = ReadOptions(bands, level, scale, offset)
+    series = series_of(source, reading, most)
+    loaded = Model.load(options)
+    return clear_series_to_memory(series, loaded, options, reading, mask, only_earlier=only_earlier, most=most)
 
 
 def load_model(name: str | Path = "default") -> nn.Module:

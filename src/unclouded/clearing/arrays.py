@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.clearing.inputs import Raster, open_inputs
+from unclouded.clearing.inputs import DatesAtHand, Raster, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
+from unclouded.reading.array import ArrayScene, as_array
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import scaled
 from unclouded.writing.strips import ClearedTile
@@ -30,7 +35,12 @@ def coordinates(info: SceneInfo) -> Mapping[str, Any]:
 
 
 def clear_to_memory(
-    scene: Raster, model: Model, options: ClearOptions, at: Mapping[str, Any], attributes: Mapping[str, Any]
+    scene: Raster,
+    model: Model,
+    options: ClearOptions,
+    at: Mapping[str, Any],
+    attributes: Mapping[str, Any],
+    at_hand: DatesAtHand | None = None,
 ) -> xr.Dataset:
     """Clear a scene into memory.
 
@@ -40,6 +50,7 @@ def clear_to_memory(
         options: how.
         at: coordinates of the pixels.
         attributes: of the result, beside its level.
+        at_hand: what is known already of the references that the options name.
 
     Returns:
         See `dataset`.
@@ -58,10 +69,70 @@ def clear_to_memory(
             f"{LARGEST // 2**30} GiB of memory; give `output` to write files instead"
         )
     layers = np.empty((shape[0] + len(QUALITY_BANDS), *shape[1:]), np.float32)
-    with open_inputs(scene, options) as inputs:
-        for tile in Clearing(inputs, model.generator, options).tiles():
-            layers[(slice(None), *tile.box.slices)] = layers_of(tile, info)
+    clear_into(layers, scene, model, options, at_hand)
     return dataset(layers, info, at, attributes)
+
+
+def clear_into(
+    layers: NDArray[np.float32],
+    scene: Raster,
+    model: Model,
+    options: ClearOptions,
+    at_hand: DatesAtHand | None = None,
+) -> None:
+    """Clear a scene into an array (C + 3, H, W), see `layers_of`; errors as of `clear_to_memory`."""
+    model.check(scene.info)
+    with open_inputs(scene, options, at_hand) as inputs:
+        for tile in Clearing(inputs, model.generator, options).tiles():
+            layers[(slice(None), *tile.box.slices)] = layers_of(tile, scene.info)
+
+
+def references_at_hand(references: Sequence[Any], scene: SceneInfo) -> tuple[tuple[str, ...], DatesAtHand]:
+    """Names for references that are paths or arrays, and the arrays, open.
+
+    Raises:
+        InputError: if an array is not understood, or nothing tells how it lies to the scene.
+    """
+    names: list[str] = []
+    images: dict[str, Raster] = {}
+    for number, reference in enumerate(references, start=1):
+        if isinstance(reference, str | os.PathLike):
+            names.append(os.fspath(reference))
+        else:
+            names.append(f"reference {number}")
+            images[names[-1]] = _array_alike(reference, names[-1], scene)
+    return tuple(names), DatesAtHand(images)
+
+
+def _array_alike(source: Any, name: str, scene: SceneInfo) -> ArrayScene:  # noqa: ANN401 (whatever a user hands in)
+    """Understand another date of the place of a scene; what does not say what it is is taken for one like the scene."""
+    if hasattr(source, "compute"):
+        source = source.compute()  # what is in chunks: it is looked at more than once
+    encoding = scene.encoding
+    like: dict[str, Any] = {"scale": encoding.scale, "offset": encoding.offsets[0]}
+    if (as_array(source, name)[0].dtype.kind in "iu") != (scene.dtype.kind in "iu"):
+        like = {}  # DN and reflectance have no scale in common
+    levels: tuple[dict[str, Any], ...] = ({}, {"level": scene.level})
+    for given, bands in product((*levels, *({**level, **like} for level in levels)), (None, scene.bands)):
+        with suppress(InputError):
+            opened = ArrayScene(source, bands, name=name, **given)
+            # Without names its bands are those of the scene.
+            if not opened.order_assumed or len(opened.info.bands) != len(scene.bands):
+                return _placed_with(opened, scene)
+    return _placed_with(ArrayScene(source, level=scene.level, name=name, **like), scene)
+
+
+def _placed_with(opened: ArrayScene, scene: SceneInfo) -> ArrayScene:
+    """Take coordinates without a reference system for those of the scene."""
+    info = opened.info
+    if info.crs is None and not info.transform.is_identity and not scene.transform.is_identity:
+        if scene.crs is None and not info.transform.almost_equals(scene.transform):
+            raise InputError(
+                f"{info.source}: its coordinates are not those of {scene.source}, and no coordinate reference system "
+                "tells how they lie to each other; write it to both, for example with .rio.write_crs()"
+            )
+        opened.info = replace(info, crs=scene.crs)
+    return opened
 
 
 def layers_of(tile: ClearedTile, info: SceneInfo) -> NDArray[np.float32]:

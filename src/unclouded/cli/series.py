@@ -14,12 +14,17 @@ from unclouded.cli.clearings import Clearings, resumable
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
 from unclouded.cli.options import Bands, Bbox, Debug, Geometry, LevelGiven, Offset, Scale, area_of, names_of
+from unclouded.errors import FileError
 
 
 @takes_options(ClearOptions, without=OF_ONE_SCENE)
 def series(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Dates of one place; whatever `unclouded clear` reads.")
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Dates of one place: whatever `unclouded clear` reads, and NetCDF files and Zarr stores of several.",
+        ),
     ],
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results of all dates.")],
     *,
@@ -52,6 +57,7 @@ def series(
         from unclouded.reading.reader import ReadOptions
 
         check_workers(workers, scheduler)
+        inputs = [date for source in inputs for date in _dates_in(source)]
         if len(inputs) < 2:
             raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")
         area = area_of(bbox, geometry)
@@ -101,3 +107,16 @@ def series(
             tell(f"{write_collection(output, sorted(done))}: {len(done)} dates")
         if clearings.failed:
             raise typer.Exit(FAILED if not done else SOME_FAILED)
+
+
+def _dates_in(source: str) -> list[str]:
+    from unclouded.reading.source import cube_and_date
+
+    if cube_and_date(source) is None:
+        return [source]
+    from unclouded.reading.cube import dates_in
+
+    try:
+        return dates_in(source)
+    except FileError:
+        return [source]  # said with the faults of other inputs

@@ -49,7 +49,13 @@ _LOOKED_AT = 65_536
 
 
 class ArrayScene:
-    """An array with the dimensions band, y and x, read window by window: one in chunks is never loaded whole."""
+    """An array with the dimensions band, y and x, read window by window: one in chunks is never loaded whole.
+
+    Attributes:
+        info: what it is.
+        unscaled: whether its values, in chunks, are said to be reflectance and were not looked at.
+        order_assumed: whether its bands have no names, and their usual order was taken.
+    """
 
     def __init__(
         self,
@@ -82,6 +88,7 @@ class ArrayScene:
             raise InputError(f"{name}: has the shape {dict(array.sizes)}, and so no pixels; give one that has some")
         count, height, width = array.shape
         names, assumed = _band_names(array, name, bands)
+        self.order_assumed = assumed
         refuse_landsat(name, (str(array.name or ""), *(str(v) for v in _labels(array))))
         self._array = array
         sample = cache(lambda: _sample(array))
@@ -253,15 +260,30 @@ def _role(array: xr.DataArray, role: str) -> Hashable | None:
 
 
 def _one_date(array: xr.DataArray, name: str) -> xr.DataArray:
+    while (dim := dates_along(array)) is not None:
+        if array.sizes[dim] != 1:
+            raise InputError(
+                f"{name}: has {array.sizes[dim]} dates along {dim!r}; one is accepted: "
+                f"pick it, for example with .isel({dim}=0), or clear all with clear_series or `unclouded series`"
+            )
+        array = array.isel({dim: 0})
+    return array
+
+
+def dates_along(array: xr.DataArray | xr.Dataset) -> Hashable | None:
+    """The dimension of an array along which there are dates; None if there is none."""
     for dim in array.dims:
         if str(dim).lower() in _DATES or (dim in array.coords and array[dim].dtype.kind == "M"):
-            if array.sizes[dim] != 1:
-                raise InputError(
-                    f"{name}: has {array.sizes[dim]} dates along {dim!r}; one is accepted: "
-                    f"pick it, for example with .isel({dim}=0)"
-                )
-            array = array.isel({dim: 0})
-    return array
+            return dim
+    return None
+
+
+def dates_of(array: xr.DataArray | xr.Dataset, dim: Hashable) -> list[str]:
+    """The dates of an array in ISO 8601, of a day alone without a time; their numbers where nothing says them."""
+    if dim not in array.coords or array[dim].dtype.kind != "M":
+        return [str(number) for number in range(array.sizes[dim])]
+    times = [str(time) for time in array[dim].values.astype("datetime64[s]")]
+    return [time.removesuffix("T00:00:00") for time in times]
 
 
 def _by_names(array: xr.DataArray, name: str) -> xr.DataArray:
@@ -351,6 +373,6 @@ def _georeference(array: xr.DataArray) -> tuple[CRS | None, Affine]:
 def _acquired(array: xr.DataArray) -> datetime | None:
     """When an array was taken, by its coordinate or its attribute of that name."""
     for name in ("time", "datetime"):
-        if name in array.coords and array.coords[name].size == 1:
+        if name in array.coords and array.coords[name].size == 1 and array.coords[name].dtype.kind == "M":
             return parse_time(str(array.coords[name].values.astype("datetime64[s]").item().isoformat()))
     return parse_time(str(array.attrs.get("datetime", "")))

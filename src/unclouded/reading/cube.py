@@ -1,8 +1,10 @@
-"""NetCDF files and Zarr stores of one date, through xarray: a variable per band, or one with a dimension of bands."""
+"""NetCDF files and Zarr stores, a date at a time, through xarray: a variable per band, or a dimension of bands."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from unclouded.errors import FileError, InputError
-from unclouded.reading.array import ArrayScene, as_array
+from unclouded.reading.array import ArrayScene, as_array, dates_along, dates_of
+from unclouded.reading.raster import is_remote
 from unclouded.reading.reader import Scene
+from unclouded.reading.source import cube_and_date, safe_stem, stem_of
 
 
 class CubeScene(Scene):
@@ -62,21 +66,10 @@ def open_cube(
         InputError: it holds several dates, no bands, no place on the ground, or what cannot be understood.
         FileError: it is missing, damaged, or of a kind that needs another package.
     """
-    if not Path(path).exists():
-        raise FileError(f"{path}: no such file or folder; check the path")
-    kind = "zarr" if path.rstrip("/").lower().endswith(".zarr") else None
+    file, date = cube_and_date(path) or (path, None)
+    opened = _opened(file)
     try:
-        # Values as stored: scale, offset and no-data are then found where they are for other files.
-        opened = xr.open_dataset(path, engine=kind, mask_and_scale=False, decode_coords="all")
-    except (ValueError, ImportError) as error:
-        needed = "zarr" if kind else "h5netcdf and h5py"
-        raise FileError(
-            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or install {needed} where that lacks"
-        ) from error
-    except (OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
-        raise FileError(f"{path}: cannot be opened ({error}): damaged or no cube; download it again") from error
-    try:
-        array, notes = as_array(opened, path)
+        array, notes = as_array(opened if date is None else _at(opened, date, file), path)
         down = next((dim for dim in array.dims if str(dim).lower() in ("y", "lat", "latitude")), None)
         if down is not None and down in array.coords and array.sizes[down] > 1 and array[down][0] < array[down][-1]:
             array = array.isel({down: slice(None, None, -1)})  # north up, as GeoTIFFs are
@@ -87,4 +80,57 @@ def open_cube(
     except BaseException:
         opened.close()
         raise
-    return CubeScene(scene, path)
+    if date is not None:
+        stem = f"{stem_of(file)}_{date.replace('-', '').replace(':', '')}"
+        scene.info = replace(scene.info, stem=safe_stem(stem))
+    return CubeScene(scene, file)
+
+
+def dates_in(path: str) -> list[str]:
+    """What to open for each date of a cube with several, "PATH@DATE"; for all else the path itself.
+
+    Raises:
+        InputError: it holds a date twice.
+        FileError: as `open_cube`.
+    """
+    found = cube_and_date(path)
+    if found is None or found[1] is not None or is_remote(path):
+        return [path]
+    with _opened(found[0]) as opened:
+        dim = dates_along(opened)
+        if dim is None or opened.sizes[dim] < 2:
+            return [path]
+        dates = dates_of(opened, dim)
+    if twice := [date for date, count in Counter(dates).items() if count > 1]:
+        raise InputError(f"{path}: holds {twice[0]} more than once along {dim!r}; drop all but one of each date")
+    return [f"{found[0]}@{date}" for date in dates]
+
+
+def _at(opened: xr.Dataset, date: str, file: str) -> xr.Dataset:
+    """One date of a cube."""
+    dim = dates_along(opened)
+    dates = [] if dim is None else dates_of(opened, dim)
+    if date not in dates:
+        there = ", ".join(dates[:3]) + (", …" if len(dates) > 3 else "")
+        raise InputError(f"{file}: holds no {date!r}; accepted after the @: {there or 'nothing, it has no dates'}")
+    assert dim is not None
+    picked = opened.isel({dim: dates.index(date)})
+    picked.set_close(opened.close)
+    # Where the date is looked for.
+    return picked if dim == "time" or dim not in picked.coords else picked.rename({dim: "time"})
+
+
+def _opened(path: str) -> xr.Dataset:
+    if not Path(path).exists():
+        raise FileError(f"{path}: no such file or folder; check the path")
+    kind = "zarr" if path.rstrip("/").lower().endswith(".zarr") else None
+    try:
+        # Values as stored: scale, offset and no-data are then found where they are for other files.
+        return xr.open_dataset(path, engine=kind, mask_and_scale=False, decode_coords="all")
+    except (ValueError, ImportError) as error:
+        needed = "zarr" if kind else "h5netcdf and h5py"
+        raise FileError(
+            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or install {needed} where that lacks"
+        ) from error
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+        raise FileError(f"{path}: cannot be opened ({error}): damaged or no cube; download it again") from error

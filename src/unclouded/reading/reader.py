@@ -34,7 +34,7 @@ from unclouded.reading.plausibility import darkest, data_of
 from unclouded.reading.radar import Radar, open_radar
 from unclouded.reading.raster import check_georeference, is_remote, open_raster, shown
 from unclouded.reading.safe import is_safe, safe_source
-from unclouded.reading.source import Source
+from unclouded.reading.source import Source, cube_and_date
 from unclouded.reading.stac import is_item, item_source
 from unclouded.reading.stack import stack_source
 from unclouded.reflectance import Encoding
@@ -156,7 +156,8 @@ def open_scene(
 
     Args:
         path: a stacked GeoTIFF or COG, a folder of single-band files, a BigEarthNet patch folder, a SAFE product
-            (folder or .zip), a STAC item (.json), a NetCDF file or a Zarr store; files and items may be addresses.
+            (folder or .zip), a STAC item (.json), a NetCDF file or a Zarr store, of whose dates "PATH@DATE" names one;
+            files and items may be addresses.
         bands: names of a stack's bands in the file's order, or the bands to pick where names are known.
         level: "L1C" or "L2A", for a source that does not say.
         scale: DN per 1.0 reflectance, if the source does not say and it is not 10000.
@@ -173,7 +174,7 @@ def open_scene(
         )
     if offset is not None and not np.isfinite(offset):
         raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
-    if os.fspath(path).rstrip("/").lower().endswith((".nc", ".nc4", ".zarr")) and not is_remote(os.fspath(path)):
+    if cube_and_date(os.fspath(path)) is not None and not is_remote(os.fspath(path)):
         from unclouded.reading.cube import open_cube  # which needs xarray, and stands on this
 
         return open_cube(os.fspath(path), bands, level, scale, offset, level_needed=level_needed)

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_CUBE = re.compile(r"(.+\.(?:nc4?|zarr))/?(?:@(.+))?", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -50,6 +52,12 @@ class Source:
     def bands(self) -> tuple[str, ...]:
         """The names of the layers' bands."""
         return tuple(layer.band for layer in self.layers)
+
+
+def cube_and_date(path: str) -> tuple[str, str | None] | None:
+    """Path of a NetCDF file or Zarr store, and the date in it that "PATH@DATE" names; None for any other path."""
+    found = _CUBE.fullmatch(path)
+    return found and (found[1], found[2])
 
 
 def stem_of(path: str) -> str:

@@ -1,0 +1,283 @@
+"""Series in memory: every date of a cube cleared with the help of the others, as one `xarray.Dataset`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from unclouded.clearing.arrays import LARGEST, clear_into, coordinates, dataset
+from unclouded.clearing.detections import Detections
+from unclouded.clearing.inputs import DatesAtHand, Raster
+from unclouded.clearing.model import Model
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.series import helping_dates
+from unclouded.errors import InputError
+from unclouded.files import QUALITY_BANDS
+from unclouded.reading.array import ArrayScene, dates_along, dates_of
+from unclouded.reading.cube import dates_in
+from unclouded.reading.dates import acquired, parse_time
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.mask import mask_as_file
+from unclouded.reading.reader import ReadOptions
+from unclouded.reflectance import valid_pixels
+
+
+@dataclass(frozen=True)
+class Series:
+    """The dates of a place.
+
+    Attributes:
+        names: of the dates, in the order of the result.
+        times: when each was taken, in UTC; None where nothing says it.
+        open: opens a date by its name, as a context manager.
+        images: those that are arrays, by name.
+        empty: names of those that are known to hold no data.
+    """
+
+    names: tuple[str, ...]
+    times: tuple[datetime | None, ...]
+    open: Callable[[str], Any]
+    images: Mapping[str, Raster]
+    empty: frozenset[str] = frozenset()
+
+
+def series_of(source: Any, reading: ReadOptions, most: int) -> Series:  # noqa: ANN401 (whatever a user hands in)
+    """Understand what holds the dates of a place: an array, a path of a cube, or paths; `most` of them help one.
+
+    Raises:
+        InputError: if it is none of it, or holds fewer than two dates.
+        FileError: if a file cannot be read.
+    """
+    if isinstance(source, xr.DataArray | xr.Dataset):
+        return series_of_array(source, reading, most + 1)
+    paths = [source] if isinstance(source, str | os.PathLike) else source
+    if not isinstance(paths, list | tuple) or not all(isinstance(path, str | os.PathLike) for path in paths):
+        raise InputError(
+            f"series: is a {type(source).__name__}; an xarray.DataArray or Dataset with an axis of time, the path of "
+            "a NetCDF file or Zarr store, or a list of paths are accepted"
+        )
+    made = series_of_files(paths, reading)
+    if len(made.names) < 2:
+        raise InputError(f"{', '.join(made.names) or 'series'}: a series has two dates at least; for one take clear")
+    return made
+
+
+def series_of_files(paths: Sequence[str | os.PathLike[str]], reading: ReadOptions) -> Series:
+    """Understand paths of dates, or of cubes of several.
+
+    Raises:
+        InputError: if one is not understood.
+        FileError: if one cannot be read.
+    """
+    names = [date for path in paths for date in dates_in(os.fspath(path))]
+    times = []
+    for name in dict.fromkeys(names):
+        with reading.open(name) as scene:
+            times.append(acquired(scene.info))
+    return Series(tuple(dict.fromkeys(names)), tuple(times), reading.open, {})
+
+
+class _Dates(Mapping[str, ArrayScene]):
+    """The dates of an array by name, of which those that were last asked for stay in memory."""
+
+    def __init__(self, names: Sequence[str], make: Callable[[int], ArrayScene], most: int) -> None:
+        self._numbers = {name: number for number, name in enumerate(names)}
+        self._made = lru_cache(maxsize=most)(make)
+
+    def __getitem__(self, name: str) -> ArrayScene:
+        return self._made(self._numbers[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+
+def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most: int) -> Series:
+    """Understand an array with an axis of dates; one in chunks is loaded date by date, up to `most` of them at once.
+
+    Raises:
+        InputError: if it has no such axis.
+    """
+    dim = dates_along(array)
+    if dim is None or array.sizes[dim] < 2:
+        there = dict(array.sizes)
+        raise InputError(f"series: has the dimensions {there}; one of two dates or more is accepted, called time")
+    said = dates_of(array, dim)
+    base = str(getattr(array, "name", None) or "array")
+    names = tuple(f"{base} {number} ({date})" for number, date in enumerate(said))
+    told = dim in array.coords and array[dim].dtype.kind == "M"
+    times = tuple(parse_time(date) if told else None for date in said)
+
+    def make(number: int) -> ArrayScene:
+        one = array.isel({dim: number}).compute()
+        one = one.rename({dim: "time"}) if dim != "time" and dim in one.coords else one
+        given = (reading.bands, reading.level, reading.scale, reading.offset)
+        return ArrayScene(one, *given, name=names[number])
+
+    images = _Dates(names, make, most)
+
+    @contextmanager
+    def opened(name: str) -> Iterator[ArrayScene]:
+        yield images[name]
+
+    # Of values that are not numbers nothing tells what they are.
+    known = array.to_array() if isinstance(array, xr.Dataset) else array
+    held = known.notnull().any([other for other in known.dims if other != dim]).values
+    empty = frozenset(name for name, there in zip(names, held, strict=True) if not there)
+    return Series(names, times, opened, images, empty)
+
+
+def clear_series_to_memory(
+    series: Series,
+    model: Model,
+    options: ClearOptions,
+    reading: ReadOptions,
+    masks: Any = None,  # noqa: ANN401 (whatever a user hands in)
+    *,
+    only_earlier: bool,
+    most: int,
+) -> xr.Dataset:
+    """Clear every date with the help of the nearest others.
+
+    Args:
+        series: the dates.
+        model: with which weights.
+        options: how.
+        reading: how files are to be read.
+        masks: one for each date, along the first axis or in a sequence; see `unclouded.clear`.
+        only_earlier: as if later dates were not there yet.
+        most: dates that help one.
+
+    Returns:
+        `reflectance` (time, band, y, x), `opacity`, `uncertainty` and `source` (time, y, x) as of `dataset`, and
+        `reference_time` (time, reference): which date the number `reference` in `source` means.
+
+    Raises:
+        InputError: if a date is not understood, or dates differ in grid, bands or level, or do not fit into memory.
+        FileError: if a file cannot be read.
+    """
+    usable = {name: time for name, time in zip(series.names, series.times, strict=True) if name not in series.empty}
+    if not usable:
+        raise InputError(f"{series.names[0]} and the {len(series.names) - 1} others hold no data")
+    given = _each(masks, len(series.names))
+    helped = np.full((len(series.names), most), np.datetime64("NaT", "ns"))
+    layers: NDArray[np.float32] | None = None
+    first: SceneInfo | None = None
+    at: Mapping[str, Any] = {}
+    attributes: Mapping[str, Any] = {}
+    said: set[str] = set()
+    with tempfile.TemporaryDirectory() as folder:
+        at_hand = DatesAtHand(series.images, reading, Detections(Path(folder)))
+        for number, name in enumerate(series.names):
+            if name in series.empty:
+                warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
+                continue
+            with series.open(name) as scene, ExitStack() as stack:
+                if first is None or layers is None:
+                    first = scene.info
+                    at, attributes = coordinates(first), {}
+                    if isinstance(scene, ArrayScene):
+                        at, attributes = scene.coordinates, scene.attributes
+                    layers = _room(len(series.names), first)
+                _check_alike(scene.info, first)
+                for note in scene.info.notes:
+                    if note not in said:
+                        warnings.warn(f"{name}: {note}", stacklevel=3)
+                    said.add(note)
+                if not valid_pixels(scene.read(0, 0, first.height, first.width), scene.info.encoding).any():
+                    warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
+                    continue
+                others = helping_dates(name, usable, only_earlier=only_earlier, most=most)
+                mask = given(number)
+                own = replace(options, references=others, mask=None, mask_classes=None, mask_only=False)
+                if mask is not None:
+                    there = isinstance(mask, str | os.PathLike)
+                    path = os.fspath(mask) if there else stack.enter_context(mask_as_file(mask, first))
+                    own = replace(options, references=others, mask=path)
+                helped[number, : len(others)] = [_stamp(usable[other]) for other in others]
+                clear_into(layers[number], scene, model, own, at_hand)
+    assert layers is not None and first is not None
+    times = [_stamp(time) for time in series.times]
+    return _dataset(layers, first, at, attributes, times, helped)
+
+
+def _stamp(time: datetime | None) -> np.datetime64:
+    return np.datetime64("NaT", "ns") if time is None else np.datetime64(time.replace(tzinfo=None), "ns")
+
+
+def _room(dates: int, info: SceneInfo) -> NDArray[np.float32]:
+    """Room for the layers of all dates, without data."""
+    count = len(info.bands)
+    if 4 * dates * count * info.height * info.width > LARGEST:
+        raise InputError(
+            f"{dates} dates of {info.width} x {info.height} x {count} do not fit into {LARGEST // 2**30} GiB of "
+            "memory; give files to `unclouded series --zarr` instead, or fewer dates"
+        )
+    return np.full((dates, count + len(QUALITY_BANDS), info.height, info.width), np.nan, np.float32)
+
+
+def _check_alike(info: SceneInfo, first: SceneInfo) -> None:
+    """Check that two dates can lie in one array."""
+    for what, one, other in (
+        ("size", (info.width, info.height), (first.width, first.height)),
+        ("bands", info.bands, first.bands),
+        ("level", info.level, first.level),
+        ("coordinate reference system", info.crs, first.crs),
+        ("position", tuple(info.transform)[:6], tuple(first.transform)[:6]),
+    ):
+        if one != other:
+            raise InputError(
+                f"{info.source}: its {what} is {one}, that of {first.source} {other}; dates that are alike are "
+                "accepted: bring them to one grid, or have them cleared into files by `unclouded series`"
+            )
+
+
+def _each(masks: Any, dates: int) -> Callable[[int], Any]:  # noqa: ANN401 (whatever a user hands in)
+    """What gives the mask of a date by its number; None where it has none."""
+    if masks is None:
+        return lambda number: None
+    if isinstance(masks, xr.DataArray):
+        dim = dates_along(masks)
+        count = 0 if dim is None else masks.sizes[dim]
+        masks = [masks.isel({dim: number}) for number in range(count)]
+    if not isinstance(masks, list | tuple | np.ndarray) or len(masks) != dates:
+        found = f"{len(masks)} of them" if hasattr(masks, "__len__") else f"a {type(masks).__name__}"
+        raise InputError(f"mask: is {found}; one for each of the {dates} dates is accepted, None where there is none")
+    return masks.__getitem__
+
+
+def _dataset(
+    layers: NDArray[np.float32],
+    info: SceneInfo,
+    at: Mapping[str, Any],
+    attributes: Mapping[str, Any],
+    times: Sequence[np.datetime64],
+    helped: NDArray[np.datetime64],
+) -> xr.Dataset:
+    """Name the layers (T, C + 3, H, W) of a series."""
+    one = dataset(layers[0], info, {name: kept for name, kept in at.items() if name != "time"}, attributes)
+    count = len(info.bands)
+    parts: dict[str, Any] = {"reflectance": layers[:, :count]}
+    parts |= {name: layers[:, count + position] for position, name in enumerate(QUALITY_BANDS)}
+    made = xr.Dataset(coords=one.coords, attrs=one.attrs)
+    for name, values in parts.items():
+        like = one[name]
+        made[name] = xr.Variable(("time", *like.dims), values, like.attrs, like.encoding)
+    # Numbers in `source`: 0 is observed, 1 guessed.
+    made = made.assign_coords(reference=np.arange(2, 2 + helped.shape[1]))
+    made["reference_time"] = (("time", "reference"), helped)
+    return made.assign_coords(time=np.array(times)) if not np.isnat(times).any() else made

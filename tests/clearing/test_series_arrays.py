@@ -1,0 +1,204 @@
+"""Other dates and series as arrays: what becomes of them is what becomes of the same in files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from command_line import run
+from dates import FOUR, HEIGHT, WIDTH, cube_of_dates, dn_of, write_dates
+from scenes import active_generator
+
+import unclouded
+from unclouded.clearing import series_arrays
+from unclouded.detection.csmask import CloudShadowNetwork
+from unclouded.files import QUALITY_BANDS
+from unclouded.models.weights import Header, save_generator
+
+QUALITY = list(QUALITY_BANDS)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
+    save_generator(active_generator(), Header("active", detector="csmask", threshold=0.2), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def dates(tmp_path_factory):
+    return write_dates(tmp_path_factory.mktemp("dates"))
+
+
+@pytest.fixture(scope="module")
+def cube():
+    return cube_of_dates()
+
+
+@pytest.fixture(scope="module")
+def cleared(cube, weights):
+    return unclouded.clear_series(cube, level="L2A", model=weights, precision="fp32", most=2)
+
+
+def test_references_may_be_arrays_or_paths_in_any_order(dates, cube, weights):
+    given = {"level": "L2A", "model": weights, "precision": "fp32"}
+    arrays = [cube[1], cube[2].chunk() if _has_dask() else cube[2]]
+    expected = unclouded.clear(cube[0], references=dates[1:], **given)
+    assert (expected.source == 2).mean() > 0.05
+    for references in (arrays, [arrays[0], dates[2]], [dates[1], arrays[1]]):
+        made = unclouded.clear(cube[0], references=references, **given)
+        np.testing.assert_allclose(made.reflectance, expected.reflectance, atol=1e-4)
+        assert (made.source == expected.source).mean() > 0.999
+
+
+def _has_dask():
+    try:
+        import dask.array  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def test_a_reference_without_names_and_place_has_those_of_the_scene(cube, weights):
+    given = {"level": "L2A", "model": weights, "precision": "fp32"}
+    expected = unclouded.clear(cube[0], references=[cube[1]], **given)
+    for reference in (cube[1].values, cube[1].drop_vars(["spatial_ref"])):
+        made = unclouded.clear(cube[0], references=[reference], **given)
+        np.testing.assert_array_equal(made.reflectance, expected.reflectance)
+
+
+def test_a_reference_on_another_grid_is_warped_to_the_scene_s(cube, weights):
+    given = {"level": "L2A", "model": weights, "precision": "fp32"}
+    expected = unclouded.clear(cube[0, :, 20:120, 20:120], references=[cube[1, :, 20:120, 20:120]], **given)
+    made = unclouded.clear(cube[0, :, 20:120, 20:120], references=[cube[1]], **given)
+    assert (made.source == 2).mean() > 0.05
+    np.testing.assert_allclose(made.reflectance, expected.reflectance, atol=0.05)
+    away = cube[1].assign_coords(x=cube.x + 1e5)
+    with pytest.raises(unclouded.InputError, match="reference 1: does not overlap"):
+        unclouded.clear(cube[0], references=[away], **given)
+    nowhere = cube[0].drop_vars("spatial_ref")
+    with pytest.raises(unclouded.InputError, match=r"reference 1: its coordinates are not those of .*write_crs"):
+        unclouded.clear(nowhere, references=[away.drop_vars("spatial_ref")], **given)
+
+
+def test_dn_are_no_reference_of_reflectance_unless_they_say_how(cube, weights):
+    dn = (cube[1] * 10_000).round().astype("uint16").assign_attrs({})
+    with pytest.raises(unclouded.InputError, match="reference 1: the DN offset cannot be known"):
+        unclouded.clear(cube[0], references=[dn + np.uint16(1000)], level="L2A", model=weights)
+
+
+def test_a_chunked_scene_takes_no_references(cube, weights):
+    pytest.importorskip("dask.array")
+    with pytest.raises(unclouded.InputError, match="is in chunks, which take no references"):
+        unclouded.clear(cube[0].chunk(), references=[cube[1]], level="L2A", model=weights)
+
+
+def test_a_series_is_its_dates_each_with_the_nearest_others(cube, cleared, weights):
+    assert cleared.reflectance.dims == ("time", "band", "y", "x") and cleared.source.dims == ("time", "y", "x")
+    assert (cleared.time == cube.time).all() and list(cleared.band.values) == list(FOUR)
+    assert cleared.rio.crs == cube.rio.crs and cleared.reflectance.rio.crs == cube.rio.crs
+    nearest = {0: (1, 2), 1: (0, 2), 2: (1, 0)}
+    for number, others in nearest.items():
+        one = unclouded.clear(
+            cube[number], references=[cube[other] for other in others], level="L2A", model=weights, precision="fp32"
+        )
+        for name in ("reflectance", *QUALITY):
+            np.testing.assert_array_equal(cleared[name][number], one[name])
+        assert list(cleared.reference_time[number].values) == list(cube.time.values[list(others)])
+
+
+def test_earlier_dates_alone_may_help(cube, weights):
+    made = unclouded.clear_series(cube, level="L2A", model=weights, precision="fp32", only_earlier=True, most=1)
+    assert made.source[0].max() <= 1 and np.isnat(made.reference_time[0].values).all()
+    assert made.reference_time[2].values == cube.time[1].values and made.reference.values == [2]
+
+
+def test_files_cubes_and_chunks_are_the_same_series(cube, cleared, dates, weights, tmp_path, monkeypatch):
+    pytest.importorskip("zarr")
+    looks = []
+    detect = CloudShadowNetwork.detect_small
+    monkeypatch.setattr(
+        CloudShadowNetwork, "detect_small", lambda self, *given: looks.append(1) or detect(self, *given)
+    )
+    cube.to_dataset(name="place").to_zarr(tmp_path / "place.zarr")
+    by_band = cube.to_dataset("band")
+    given = {"model": weights, "precision": "fp32", "most": 2}
+    more = [(by_band, {"level": "L2A"}), (str(tmp_path / "place.zarr"), {"level": "L2A"}), (dates, {})]
+    if _has_dask():
+        more.append((cube.chunk({"time": 1}), {"level": "L2A"}))
+    for source, how in more:
+        made = unclouded.clear_series(source, **given, **how)
+        np.testing.assert_allclose(made.reflectance, cleared.reflectance, atol=1e-4)
+        assert (made.source == cleared.source).mean() > 0.999
+    assert len(looks) == len(more) * len(cube)
+
+
+def test_masks_come_date_by_date(cube, weights):
+    masks = np.zeros((3, HEIGHT, WIDTH), bool)
+    masks[0, 30:90, 20:80] = True
+    given = {"level": "L2A", "model": weights, "precision": "fp32", "mask_only": True}
+    placed = xr.DataArray(masks, dims=("time", "y", "x"), coords={"y": cube.y, "x": cube.x, "time": cube.time})
+    for mask in (masks, placed, [masks[0], None, None]):
+        made = unclouded.clear_series(cube, mask=mask, **given)
+        assert (made.opacity[0].values[masks[0]] == 1).all() and (made.source[0].values[masks[0]] >= 1).all()
+        if not isinstance(mask, list):
+            assert (made.source[1:] == 0).all()
+    with pytest.raises(unclouded.InputError, match="mask: is 2 of them; one for each of the 3 dates"):
+        unclouded.clear_series(cube, mask=masks[:2], **given)
+
+
+def test_dates_without_data_stay_so_and_help_nobody(cube, weights):
+    holed = cube.copy()
+    holed[1] = np.nan
+    with pytest.warns(UserWarning, match="2018-05-08T10:00:31.: holds no data"):
+        made = unclouded.clear_series(holed, level="L2A", model=weights, precision="fp32")
+    assert made.reflectance[1].isnull().all() and made.source[1].isnull().all()
+    assert cube.time.values[1] not in made.reference_time.values
+    expected = unclouded.clear(cube[0], references=[cube[2]], level="L2A", model=weights, precision="fp32")
+    np.testing.assert_array_equal(made.reflectance[0], expected.reflectance)
+
+
+def test_what_is_no_series_is_refused_in_a_line(cube, dates, weights, tmp_path, monkeypatch):
+    given = {"level": "L2A", "model": weights}
+    with pytest.raises(unclouded.InputError, match="two dates or more is accepted"):
+        unclouded.clear_series(cube[0], **given)
+    with pytest.raises(unclouded.InputError, match="a series has two dates at least"):
+        unclouded.clear_series([dates[0]], **given)
+    with pytest.raises(unclouded.InputError, match=r"series: is a float; an xarray\.DataArray"):
+        unclouded.clear_series(1.5, **given)
+    with pytest.raises(unclouded.InputError, match="most=0: at least 1"):
+        unclouded.clear_series(cube, most=0, **given)
+    from rasters import write
+
+    small = write(tmp_path / dates[1].name, dn_of("20180508")[:, :100], names=FOUR, nodata=0)
+    with pytest.raises(unclouded.InputError, match=r"its size is \(150, 100\), that of .* \(150, 130\)"):
+        unclouded.clear_series([dates[0], small], **given)
+    monkeypatch.setattr(series_arrays, "LARGEST", 1000)
+    with pytest.raises(unclouded.InputError, match="3 dates of 150 x 130 x 4 do not fit"):
+        unclouded.clear_series(cube, **given)
+
+
+def test_a_cube_is_a_series_for_the_command(cube, dates, weights, tmp_path):
+    dn = (cube * 10_000).round().astype("int16").assign_attrs(scale_factor=1e-4, add_offset=0.0)
+    dn.to_dataset("band").to_netcdf(tmp_path / "place.nc", engine="scipy", format="NETCDF3_64BIT")
+    given = ["--model", weights, "--level", "L2A", "--precision", "fp32"]
+    done = run("series", tmp_path / "place.nc", "--output", tmp_path / "out", *given)
+    assert done.exit_code == 0, done.stderr
+    stems = [f"place_201805{day}T100031" for day in ("03", "08", "18")]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*_quality.tif")) == [f"{s}_quality.tif" for s in stems]
+    done = run("series", *dates, "--output", tmp_path / "files", *given)
+    for stem, file in zip(stems, dates, strict=True):
+        with (
+            rasterio.open(tmp_path / "out" / f"{stem}.tif") as made,
+            rasterio.open(tmp_path / "files" / file.name) as f,
+        ):
+            np.testing.assert_array_equal(made.read(), f.read())
+    one = f"{tmp_path / 'place.nc'}@2018-05-08T10:00:31"
+    assert run("clear", one, "--output", tmp_path / "one.tif", *given).exit_code == 0
+    done = run("clear", f"{tmp_path / 'place.nc'}@2018", "--output", tmp_path / "two.tif", *given)
+    assert done.exit_code == 2 and "holds no '2018'; accepted after the @: 2018-05-03T10:00:31" in done.stderr
+    twice = xr.concat([dn, dn[:1]], "time")
+    twice.to_dataset("band").to_netcdf(tmp_path / "twice.nc", engine="scipy", format="NETCDF3_64BIT")
+    done = run("series", tmp_path / "twice.nc", "--output", tmp_path / "twice", *given)
+    assert done.exit_code == 2 and "holds 2018-05-03T10:00:31 more than once along 'time'" in done.stderr
