@@ -11,6 +11,7 @@ import pytest
 import rasterio
 from command_line import run
 from dates import CLOUDS, HEIGHT, WIDTH, write_dates
+from rasterio.warp import transform_bounds
 from rasters import write
 from scenes import active_generator
 
@@ -87,6 +88,18 @@ def test_what_was_looked_at_is_kept_for_the_run_that_goes_on(dates, weights, one
     assert len(looks) == len(dates)
     assert made_in(tmp_path) == one_by_one
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_an_area_of_every_date_is_what_it_is_of_one(dates, weights, tmp_path):
+    with rasterio.open(dates[0]) as file:
+        west, south, east, north = transform_bounds(file.crs, "EPSG:4326", *file.bounds)
+    box = ["--bbox", f"{west},{(south + north) / 2},{(west + east) / 2},{north}", "--model", weights]
+    done = run("series", *dates, "--output", tmp_path / "out", *box, "--most", 1)
+    assert done.exit_code == 0, done.stderr
+    one = tmp_path / dates[0].name
+    done = run("clear", dates[0], "--reference", dates[1], "--output", one, *box)
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "out" / one.name).read_bytes() == one.read_bytes()
 
 
 def raised(error):

@@ -51,6 +51,11 @@ class CroppedScene(Scene):
         other = self._scene.with_bands(bands)
         return None if other is None else CroppedScene(other, self._area)
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """As `Scene.files`."""
+        return self._scene.files
+
     def close(self) -> None:
         """Close the scene's files."""
         self._scene.close()
