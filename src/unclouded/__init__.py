@@ -247,8 +247,11 @@ def clear_series(
 def load_model(name: str | Path = "default") -> nn.Module:
     """Load the generator of bundled weights by name, or of others by path, in evaluation mode on the CPU.
 
-    It is a `unclouded.models.generator.Generator`: images of reflectance (B, 13, H, W) and latents in, clear ground
-    and opacity out.
+    It is a `unclouded.models.generator.Generator`. `model(image, bands=["B02", "B03", "B04", "B08"], level="L2A")`
+    takes images of reflectance (B, C, H, W), NaN where there are no data; 13 or 12 bands in the usual order need no
+    names. It gives a `Translation`: `ground` (B, C, H, W) and `opacity` (B, 1, H, W), which
+    `image.lerp(made.ground, made.opacity)` lays together. That is the network alone, to which each image is a scene of
+    its own: `unclouded.clear` has a detector of clouds beside it, and makes no seams.
 
     Raises:
         FileError: if there are no such weights.

@@ -14,6 +14,7 @@ from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS, GUIDES
 from unclouded.inference import InferenceConfig
 from unclouded.models.blocks import average_over_cells
+from unclouded.models.images import Images
 
 CELL = 8
 """Side in pixels of one cell of the scene's context grid; tile origins are multiples of it."""
@@ -297,8 +298,33 @@ class Generator(nn.Module):
         """
         raise NotImplementedError
 
-    def forward(self, x: Observation, z: Tensor) -> Translation:
-        """Clear a patch that is its own scene: any H, W of at least one pixel; `z` is (B, Z)."""
+    def forward(
+        self,
+        x: Observation | Tensor,
+        z: Tensor | None = None,
+        *,
+        bands: Sequence[str] | None = None,
+        level: str | None = None,
+    ) -> Translation:
+        """Clear patches that are their own scenes: any H, W of at least one pixel.
+
+        Args:
+            x: what is known of them, or images of reflectance (B, C, H, W), see `Images`.
+            z: latents (B, Z); 0, which gives the most typical ground, unless given.
+            bands: of images, if they are not those of L1C or L2A in their usual order.
+            level: of images, "L1C" or "L2A", if their bands do not tell.
+
+        Returns:
+            Of images, `ground` and `detail` of their own bands.
+
+        Raises:
+            InputError: if bands or level of images cannot be known.
+        """
+        if not isinstance(x, Observation):
+            images = Images.of(x, bands, level)
+            made: Translation = self(Observation.of(images.optical, images.present, images.level, images.valid), z)
+            return made._replace(ground=made.ground[:, images.places], detail=made.detail[:, images.places])
+        z = x.optical.new_zeros(len(x.optical), self.settings.latent) if z is None else z
         height, width = x.optical.shape[-2:]
         x = pad_to_cells(x)
         statistics = self.summarise(x)
