@@ -52,7 +52,7 @@ def clear(
     offset: float | None = None,
     radar: str | os.PathLike[str] | None = None,
     references: Sequence[str | os.PathLike[str] | xarray.DataArray | xarray.Dataset | NDArray[Any]] = (),
-    mask: str | os.PathLike[str] | xarray.DataArray | NDArray[Any] | None = None,
+    mask: str | os.PathLike[str] | xarray.DataArray | NDArray[Any] = "auto",
     mask_classes: str | None = None,
     mask_only: bool = False,
     write_mask: bool = False,
@@ -83,9 +83,10 @@ def clear(
             those of the scene.
         mask: what is covered and is to be replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a NumPy
             array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud, 2
-            thin cloud, 3 shadow), SCL, or QA60.
+            thin cloud, 3 shadow), SCL, or QA60. "auto" joins the scene classification (SCL) of a product or STAC item
+            with what is found, where something is; "none" looks for none.
         mask_classes: what the values of `mask` mean, if they are others: "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
-        mask_only: replace what `mask` covers, and nothing that is found besides.
+        mask_only: replace what `mask` covers, and nothing that is found besides; with "auto", what SCL covers.
         write_mask: with `output`, write the mask of cloud, haze and shadow to `<stem>_mask.tif` too.
         samples: latent samples; with more than one the result is their mean, and their spread adds to the uncertainty.
         seed: of the latent samples.
@@ -97,8 +98,9 @@ def clear(
     Returns:
         Without `output` a Dataset of float32: `reflectance` (band, y, x), 1.0 = 100 %, `opacity` (y, x), 0 to 1,
         `uncertainty` (y, x) in reflectance, and `source` (y, x): 0 observed, 1 guessed, 2 the first reference, 3 the
-        second; NaN where there is no data. Of an array in dask chunks it is one too, and
-        nothing is read or cleared before it is computed. With `output` what was written.
+        second; NaN where there is no data. Its attribute `detection` says what cloud and shadow were told by. Of an
+        array in dask chunks it is one too, and nothing is read or cleared before it is computed. With `output` what
+        was written.
 
     Raises:
         InputError: if the source is not a scene that can be understood, or does not fit the weights or the memory; if
@@ -121,7 +123,7 @@ def clear(
     options = ClearOptions(
         model=os.fspath(model),
         radar=None if radar is None else os.fspath(radar),
-        mask="mask" if mask is not None and mask_path is None else mask_path,
+        mask="mask" if mask_path is None else mask_path,
         mask_classes=mask_classes,
         mask_only=mask_only,
         write_mask=write_mask,
@@ -148,7 +150,7 @@ def clear(
             raise InputError(
                 f"{scene.info.source}: is in chunks, which take no references; give `output`, or compute it"
             )
-        if mask is not None and mask_path is None:
+        if mask_path is None:
             if lazy:
                 raise InputError(f"{scene.info.source}: is in chunks; give a mask for it as a file, by its path")
             options = replace(options, mask=stack.enter_context(mask_as_file(mask, scene.info)))
@@ -200,7 +202,8 @@ def clear_series(
         level: "L1C" or "L2A".
         scale: DN per 1.0 reflectance.
         offset: DN to add before dividing.
-        mask: one for each date as of `clear`, along the first axis or in a sequence with None where there is none.
+        mask: one for each date as of `clear`, along the first axis or in a sequence with None where there is none, which
+            is taken for "auto".
             What covers the dates that help is told by the detector alone.
         mask_classes: what the values of the masks mean.
         mask_only: replace what a date's mask covers, and nothing that is found besides.
@@ -227,7 +230,7 @@ def clear_series(
 
     options = ClearOptions(
         model=os.fspath(model),
-        mask=None if mask is None else "mask",
+        mask="auto" if mask is None else "mask",
         mask_classes=mask_classes,
         mask_only=mask_only,
         samples=samples,

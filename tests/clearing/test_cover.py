@@ -175,7 +175,7 @@ def test_the_same_mask_comes_in_many_ways(file, weights, square, tmp_path):
         {"mask": array},
     ]
     for way in ways:
-        xr.testing.assert_identical(unclouded.clear(file, **way, **options), expected)
+        xr.testing.assert_equal(unclouded.clear(file, **way, **options), expected)
 
 
 def test_shadow_of_a_mask_is_replaced_and_what_it_does_not_say_is_kept(scene, active, square):
@@ -234,7 +234,10 @@ def test_a_mask_that_does_not_fit_is_refused_in_one_line(file, weights, tmp_path
 
 def test_mask_options_without_a_mask_or_for_several_scenes_are_refused(file, weights, tmp_path):
     done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, "--mask-only")
-    assert done.exit_code == 2 and "are about --mask" in done.stderr
+    assert done.exit_code == 2 and "no scene classification (SCL) comes with it; give --mask a file" in done.stderr
+    for more in (["--mask", "none", "--mask-only"], ["--mask-classes", "0=clear"]):
+        done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, *more)
+        assert done.exit_code == 2 and "are about --mask; give that a file" in done.stderr
     done = run("clear", file, tmp_path, "--output", f"{tmp_path}/out/", "--mask", file)
     assert done.exit_code == 2 and "belongs to one scene" in done.stderr
 

@@ -92,9 +92,9 @@ def test_what_is_no_mask_is_refused_in_one_line(info, tmp_path):
     with pytest.raises(InputError, match="does not overlap scene"):
         open_mask(write_mask(tmp_path / "far.tif", np.ones((60, 80), np.uint8), east=EAST + 50_000), info)
     with pytest.raises(InputError, match=r"fractions such as 0\.25; classes or true and false"):
-        open_mask(write_mask(tmp_path / "p.tif", np.full((60, 80), 0.25, np.float32)), info)
+        _ = open_mask(write_mask(tmp_path / "p.tif", np.full((60, 80), 0.25, np.float32)), info).values
     with pytest.raises(InputError, match="holds -7 to -7; classes from 0 on"):
-        open_mask(write_mask(tmp_path / "n.tif", np.full((60, 80), -7, np.int16)), info)
+        _ = open_mask(write_mask(tmp_path / "n.tif", np.full((60, 80), -7, np.int16)), info).values
     with pytest.raises(FileError, match="no such file"):
         open_mask(tmp_path / "none.tif", info)
 

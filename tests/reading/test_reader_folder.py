@@ -88,7 +88,7 @@ def test_any_folder_with_band_names_in_the_order_of_the_bands(tmp_path):
         write(tmp_path / name, pixels(1, 60, 60))
     with open_scene(tmp_path) as scene:
         assert scene.info.bands == ("B02", "B08")
-        assert "SCL" in scene.info.notes[0]
+        assert scene.info.classification.endswith("_SCL.jp2")
     with open_scene(tmp_path, bands=["B08"], level="L2A") as scene:
         assert scene.info.bands == ("B08",)
     with pytest.raises(InputError, match="has no B03; it holds B02, B08"):
@@ -145,3 +145,11 @@ def test_folders_without_band_files_are_refused(tmp_path):
     write(tmp_path / "B02.tif", pixels(2))
     with pytest.raises(InputError, match=r"B02\.tif: holds 2 bands, not B02 alone"):
         open_scene(tmp_path)
+
+
+def test_a_scene_classification_among_the_bands_is_known(tmp_path):
+    folder = patch(tmp_path, "S2B_MSIL2A_20170924T93021_41_29", ("B02", "B03"))
+    write(folder / "SCL.tif", pixels(1, 30, 30), metres=20)
+    with open_scene(folder) as scene:
+        assert scene.info.bands == ("B02", "B03") and not any("left out" in note for note in scene.info.notes)
+        assert scene.info.classification == str(folder / "SCL.tif")

@@ -30,6 +30,7 @@ def test_assets_named_after_bands(tmp_path, bands):
         {
             "B08": {"href": str(tmp_path / "B08.tif"), "type": "image/tiff"},
             "B02": {"href": "./B02.tif", "type": "image/tiff"},
+            "AOT": {"href": "./other.tif", "type": "image/tiff"},
             "SCL": {"href": "./other.tif", "type": "image/tiff"},
             "thumbnail": {"href": "./other.tif", "roles": ["thumbnail"]},
             "metadata": {"href": "./B02.xml", "type": "application/xml"},
@@ -42,7 +43,8 @@ def test_assets_named_after_bands(tmp_path, bands):
         assert scene.info.stem == "S2A_T32UNU_20220510T101031_L2A"
         assert scene.info.encoding.offsets == (-1000, -1000)
         assert scene.info.encoding.scale == 10000
-        assert scene.info.notes == ("left out: SCL, not of the 13 bands",)
+        assert scene.info.notes == ("left out: AOT, not of the 13 bands",)
+        assert scene.info.classification == str(tmp_path / "other.tif")
         assert (scene.read(0, 0, 60, 60) == bands).all()
     with open_scene(path, bands=["B08"], offset=0) as scene:
         assert scene.info.bands == ("B08",)
@@ -206,3 +208,23 @@ def test_items_without_bands_or_of_another_mission_are_refused(tmp_path, bands):
     (tmp_path / "item.json").write_text(json.dumps(broken))
     with pytest.raises(InputError, match="no asset of a Sentinel-2 band"):
         open_scene(tmp_path / "item.json")
+
+
+@pytest.mark.parametrize(
+    ("assets", "found"),
+    [
+        ({"scl-jp2": "other.jp2", "scl": "other.tif"}, "other.tif"),
+        ({"SCL_60m": "coarse.tif", "SCL_20m": "other.tif"}, "other.tif"),
+        ({"scl": "https://example.org/scl.tif"}, "https://example.org/scl.tif"),
+        ({"scl": "missing.tif"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_scene_classification(tmp_path, bands, assets, found):
+    for name in ("other.jp2", "coarse.tif"):
+        (tmp_path / name).touch()
+    held = {key: {"href": href} for key, href in {"B02": "B02.tif", **assets}.items()}
+    with open_scene(item(tmp_path / "item.json", held, **{"s2:processing_baseline": "05.09"})) as scene:
+        assert scene.info.classification == (str(tmp_path / found) if found.startswith("other") else found)
+        missing = ("its scene classification missing.tif is not there",) if "missing.tif" in assets.values() else ()
+        assert scene.info.notes == missing

@@ -5,7 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from rasters import NEW, OLD, metadata, native, safe
+from rasters import NEW, OLD, metadata, native, pixels, safe, write
 
 from unclouded.bands import INDEX, L1C, L2A
 from unclouded.errors import FileError, InputError
@@ -45,6 +45,18 @@ def test_a_product_folder_or_zip(tmp_path, level, bands, packed):
     # The finest file was taken: pixel centres of 20 m lie between those of 10 m, their mean comes back.
     fine = dn[bands.index("B05")].astype(float).reshape(30, 2, 30, 2).mean((1, 3))
     assert np.corrcoef(fine.ravel(), native("B05")[0].ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_finest_scene_classification_is_known(tmp_path, packed):
+    root = safe(tmp_path)
+    images = next(root.glob("GRANULE/*/IMG_DATA"))
+    for metres in (20, 60):
+        write(images / f"R{metres}m" / f"T32UNU_20220510T101031_SCL_{metres}m.jp2", pixels(1, 30, 30), metres=metres)
+    with open_scene(zipped(root, tmp_path / "p.zip") if packed else root) as scene:
+        assert scene.info.classification.endswith("R20m/T32UNU_20220510T101031_SCL_20m.jp2")
+        assert ("vsizip" in scene.info.classification) == packed
+        assert not any("SCL" in note for note in scene.info.notes)
 
 
 def test_the_metadata_file_stands_for_its_product(tmp_path):

@@ -19,7 +19,7 @@ from stac_schemas import validate
 
 from unclouded.bands import L2A
 from unclouded.reflectance import Encoding
-from unclouded.writing.stac_item import describe
+from unclouded.writing.stac_item import Shares, describe
 
 DAY = "2023-06-13"
 NAME = "S2A_MSIL2A_20180503T100031_N0207_R122_T32TQM_20180503T120000"
@@ -74,10 +74,10 @@ def test_a_date_that_is_not_known_is_not_invented(generator, tmp_path):
 
 def test_it_names_the_extensions_of_its_own_fields_alone(generator, tmp_path):
     scene = MemoryScene(ground(12, 40, 40), L2A, "L2A", stem=DAY)
-    record = describe(scene.info, tmp_path / "out.tif", {}, {}, [])
+    record = describe(scene.info, tmp_path / "out.tif", {}, {}, Shares(0.0, 0.0), [])
     validate(record)
-    # The schemas of eo and raster refuse an item without any of their fields, as a mask's is.
-    assert {schema.split("/")[3] for schema in record["stac_extensions"]} == {"projection", "processing"}
+    # The schema of raster refuses an item without any of its fields, as a mask's is; of eo there is the cloud cover.
+    assert {schema.split("/")[3] for schema in record["stac_extensions"]} == {"projection", "processing", "eo"}
     named = {schema.split("/")[3] for schema in clear(scene, generator, tmp_path / "cleared")["stac_extensions"]}
     assert named == {"projection", "eo", "raster", "processing", "file"}
 

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from unclouded.clearing.cover import told_by
 from unclouded.clearing.inputs import DatesAtHand, Raster, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
@@ -69,8 +70,8 @@ def clear_to_memory(
             f"{LARGEST // 2**30} GiB of memory; give `output` to write files instead"
         )
     layers = np.empty((shape[0] + len(QUALITY_BANDS), *shape[1:]), np.float32)
-    clear_into(layers, scene, model, options, at_hand)
-    return dataset(layers, info, at, attributes)
+    told = clear_into(layers, scene, model, options, at_hand)
+    return dataset(layers, info, at, {**attributes, "detection": told})
 
 
 def clear_into(
@@ -79,12 +80,16 @@ def clear_into(
     model: Model,
     options: ClearOptions,
     at_hand: DatesAtHand | None = None,
-) -> None:
-    """Clear a scene into an array (C + 3, H, W), see `layers_of`; errors as of `clear_to_memory`."""
+) -> str:
+    """Clear a scene into an array (C + 3, H, W), see `layers_of`, and say what cloud and shadow were told by.
+
+    Errors as of `clear_to_memory`.
+    """
     model.check(scene.info)
     with open_inputs(scene, options, at_hand) as inputs:
         for tile in Clearing(inputs, model.generator, options).tiles():
             layers[(slice(None), *tile.box.slices)] = layers_of(tile, scene.info)
+        return told_by(inputs, model.generator, options)
 
 
 def references_at_hand(references: Sequence[Any], scene: SceneInfo) -> tuple[tuple[str, ...], DatesAtHand]:

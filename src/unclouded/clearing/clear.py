@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.background import BackgroundWriter
+from unclouded.clearing.cover import told_by
 from unclouded.clearing.executor import Executor
 from unclouded.clearing.inputs import DatesAtHand, Raster, SceneInputs, open_inputs
 from unclouded.clearing.model import Model
@@ -33,7 +34,7 @@ from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import to_reflectance
 from unclouded.version import __version__
 from unclouded.writing.journal import refuse_foreign
-from unclouded.writing.stac_item import describe, item_path
+from unclouded.writing.stac_item import Shares, describe, item_path
 from unclouded.writing.strips import Strips
 from unclouded.writing.writer import CACHE, Layout
 
@@ -52,6 +53,9 @@ class ClearedScene:
         sources: where the changed pixels come from, as shares of the valid ones: "guessed", or a reference's name.
         verdicts: what was found of the references, a line each.
         hazy: share of the scene that lies in areas under haze or cirrus, see `detection.haze`.
+        cloud: share of the valid pixels under cloud or haze.
+        snow: share that the scene's classification calls snow; None without one.
+        told_by: what cloud and shadow were told by, in words.
     """
 
     output: Path
@@ -63,6 +67,9 @@ class ClearedScene:
     sources: Mapping[str, float] = field(default_factory=dict)
     verdicts: tuple[str, ...] = ()
     hazy: float = 0.0
+    cloud: float = 0.0
+    snow: float | None = None
+    told_by: str = ""
 
 
 def clear_scene(
@@ -110,6 +117,7 @@ def clear_scene(
         "calibration": generator.inference.calibration,
         "detector": generator.inference.detector,
         "mask": inputs.mask and inputs.mask.name,
+        "classification": inputs.classification and inputs.classification.name,
         "references": [reference.name for reference in inputs.references],
         "mask only": options.mask_only,
         "precision": resolve_precision(options.precision, generator.device),
@@ -137,10 +145,15 @@ def clear_scene(
     # An interrupted run that wrote other files is another run.
     settings["files"] = kinds
     report = progress or silent
+    told = told_by(inputs, generator, options)
+
+    def shares() -> Shares:
+        return Shares(strips.changed / strips.valid, strips.cloud / strips.valid, clearing.snow)
 
     def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:
         said = {name: settings[name] for name in ("weights", "samples", "seed", "threshold", "precision", "radar")}
-        item = describe(info, output, files, said, kinds, mask_classes())
+        said["detection"] = told
+        item = describe(info, output, files, said, shares(), kinds, mask_classes())
         return {item_path(output): json.dumps(item, indent=1, allow_nan=False) + "\n"}
 
     with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
@@ -154,7 +167,7 @@ def clear_scene(
                     writer(strips.write, replace(cleared, written=written))
             give_back_freed_memory()  # the network's, which GDAL's would come on top of
             strips.publish(describe_files)
-            share = strips.changed / max(strips.valid, 1)
+            found = shares()
     seconds = time.perf_counter() - start
     sources = {}
     if inputs.references and not mask_alone:
@@ -164,12 +177,15 @@ def clear_scene(
         output,
         quality,
         info.height * info.width,
-        share,
+        found.changed,
         seconds,
         clearing.seconds_network,
         sources,
         faults,
         clearing.hazy,
+        found.cloud,
+        found.snow,
+        told,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from unclouded.bands import INDEX
 from unclouded.clearing.latent_sampling import Sampled
-from unclouded.detection.classes import CLEAR, NO_DATA
+from unclouded.detection.classes import CLEAR, CLOUDS, NO_DATA
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.area import inside
 from unclouded.reading.info import SceneInfo
@@ -49,7 +48,8 @@ def compose_tile(
             pixels = sampled.reflectance[present][:, None, changed[crop]]
             dn[:, changed] = to_dn(pixels, info.encoding, dn.dtype)[:, 0]
         quality[:, *crop] = np.where(valid[crop], (sampled.opacity, sampled.uncertainty, sampled.source), np.nan)
-    return ClearedTile(box, dn, quality, classes[None], int(valid.sum()), int(changed.sum()))
+    cloud = np.isin(classes, CLOUDS)
+    return ClearedTile(box, dn, quality, classes[None], int(valid.sum()), int(changed.sum()), int(cloud.sum()))
 
 
 def of_part(tile: ClearedTile, info: SceneInfo) -> ClearedTile:
@@ -68,5 +68,6 @@ def of_part(tile: ClearedTile, info: SceneInfo) -> ClearedTile:
         dn = np.where(hit, dn, np.asarray(nothing(info.dtype, info.encoding.nodata), info.dtype))
         quality = np.where(hit, quality, np.float32(np.nan))
         mask = np.where(hit, mask, np.uint8(NO_DATA))
-    valid, changed = np.isfinite(quality[0]), (mask != CLEAR) & (mask != NO_DATA)
-    return replace(tile, box=box, dn=dn, quality=quality, mask=mask, valid=int(valid.sum()), changed=int(changed.sum()))
+    kinds = np.isfinite(quality[0]), (mask != CLEAR) & (mask != NO_DATA), np.isin(mask, CLOUDS)
+    valid, changed, cloud = (int(kind.sum()) for kind in kinds)
+    return ClearedTile(box, dn, quality, mask, valid, changed, cloud, tile.written)

@@ -19,14 +19,16 @@ from torch.nn import functional as F
 
 from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs, detector_factor
-from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.options import OWN_DETECTION, ClearOptions
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, readable
 from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
 from unclouded.detection.opacity import REACH, evidence
+from unclouded.detection.scl import JOIN_REACH, join
 from unclouded.errors import InputError
 from unclouded.models.generator import CELL, Generator
 from unclouded.progress import Progress
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.raster import shown
 
 EVIDENCE = 4
 """Channels of `detection.opacity.evidence`."""
@@ -101,14 +103,22 @@ class CoverDetector:
         height, width = (-(-side // self.step) for side in self._size)
         return GridFile(height, width, folder, len(self.bands))
 
+    def called(self, folder: Path | None) -> GridFile:
+        """A file for what a scene classification calls the detector's pixels, see `detection.scl.shares`."""
+        return GridFile(*self._grid, folder, 2)
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        height, width = self._size
+        return -(-height // self.factor), -(-width // self.factor)
+
     def detect(self, reduced: GridFile, folder: Path | None, report: Progress) -> GridFile:
         """Find cloud, shadow and haze: (3, h, w) on the detector's grid, see `detection.opacity.evidence`.
 
         Raises:
             FileError: if the disk does not take them.
         """
-        height, width = (-(-side // self.factor) for side in self._size)
-        found = GridFile(height, width, folder, FOUND)
+        found = GridFile(*self._grid, folder, FOUND)
         own = len(self._network.bands)
         if self._small:
             scene = reduced.rows(0, reduced.height)
@@ -117,6 +127,7 @@ class CoverDetector:
             return found
 
         rows = _Rows(reduced)
+        height, width = found.height, found.width
         pixels = self._size[0] * self._size[1]
         for row, strip in self._network.detect(lambda *window: rows.window(*window)[:own], height, width):
             first, last = max(0, row - HAZE_REACH), min(height, row + strip.shape[1] + HAZE_REACH)
@@ -157,6 +168,39 @@ def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
         seen = torch.from_numpy(probabilities.rows(first, last))[None]
         made.write_rows(top, evidence(seen)[0, :, top - first : bottom - first].numpy())
     return made
+
+
+def joined(probabilities: GridFile, called: GridFile, folder: Path | None) -> GridFile:
+    """Join the detector's answer (3, h, w) for a scene with what its classification says, see `detection.scl.join`.
+
+    Raises:
+        FileError: if the disk does not take it.
+    """
+    made = GridFile(probabilities.height, probabilities.width, folder, probabilities.channels)
+    for top in range(0, made.height, _ROWS):
+        bottom = min(top + _ROWS, made.height)
+        first, last = max(0, top - JOIN_REACH), min(made.height, bottom + JOIN_REACH)
+        found, said = (torch.from_numpy(grid.rows(first, last))[None] for grid in (probabilities, called))
+        made.write_rows(top, join(found, said)[0, :, top - first : bottom - first].numpy())
+    return made
+
+
+def told_by(inputs: SceneInputs, generator: Generator, options: ClearOptions) -> str:
+    """Say by what cloud and shadow of a scene are told, in words for people.
+
+    Raises:
+        InputError: as `detector_for`.
+    """
+    own = detector_for(inputs, generator, options) is not None
+    mask, classification = inputs.mask, inputs.classification
+    if mask is not None and (options.mask_only or (not own and generator.inference.detector != "none")):
+        return f"{shown(mask.name)} alone"
+    said = OWN_DETECTION if own else "the network alone"
+    if mask is not None:
+        return f"{said} and {shown(mask.name)}"
+    if own and classification is not None:
+        return f"{said}, joined with the scene classification {shown(classification.name)}"
+    return said
 
 
 def evidence_unseen(info: SceneInfo, generator: Generator, options: ClearOptions, folder: Path | None) -> GridFile:

@@ -192,7 +192,7 @@ def _for_workers(options: ClearOptions, model: Model) -> ClearOptions:
         options,
         model=options.model if options.model in bundled() else os.path.abspath(options.model),
         radar=None if options.radar is None else _reachable(options.radar),
-        mask=None if options.mask is None else _reachable(options.mask),
+        mask=options.mask if options.mask_file is None else _reachable(options.mask_file),
         references=(),  # what they say of a tile comes with its task
         device=device.type,
         precision=resolve_precision(options.precision, device),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.clearing.options import ClearOptions
-from unclouded.detection.classes import NO_DATA, guess_scheme, parse_mapping, read_classes
+from unclouded.clearing.options import MASK_AUTO, ClearOptions
+from unclouded.detection.classes import NO_DATA, Scheme, guess_scheme, parse_mapping, read_classes
 from unclouded.detection.csmask import FOUR, SIX, pixels_along, readable
 from unclouded.errors import InputError, UncloudedError
 from unclouded.reading.aligned import AlignedImage
@@ -55,6 +55,17 @@ class MaskReader(Protocol):
         """Read a window inside the grid."""
 
 
+class ClassificationReader(Protocol):
+    """A scene classification (SCL) on the grid of a scene: windows (height, width) of its own values."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.int32]:
+        """Read a window inside the grid; `NO_VALUE` where it says nothing."""
+
+
 class GivenMask:
     """A mask that was given, on the grid of a scene, as the classes of `detection.classes`.
 
@@ -62,15 +73,15 @@ class GivenMask:
         name: of its file.
     """
 
-    def __init__(self, raster: MaskRaster, classes: str | None = None) -> None:
-        """Understand the values of `raster`: by `classes`, "0=clear,1=cloud,...", or as the scheme that they fit.
+    def __init__(self, raster: MaskRaster, scheme: str | Scheme | None = None) -> None:
+        """Understand the values of `raster`: by `scheme`, see `detection.classes`, or as the scheme that they fit.
 
         Raises:
             InputError: if it holds values that nobody named.
         """
         self.name, self._raster = raster.name, raster
         found = np.array(raster.values, np.int32)
-        self._scheme = parse_mapping(classes) if classes else guess_scheme(found, raster.name)
+        self._scheme = guess_scheme(found, raster.name) if scheme is None else scheme
         # All of its values, so that a class that nobody named is refused before any work is done.
         read_classes(found[None], self._scheme, raster.name)
 
@@ -130,6 +141,7 @@ class SceneInputs:
         references: other dates of the place.
         detection: the same scene in the bands by which clouds can be told, if those of `scene` do not do.
         detections: where the detector's answers are kept for other scenes; None where nothing is.
+        classification: the scene classification that comes with the scene, if there is one and it is wanted.
     """
 
     scene: Raster
@@ -138,6 +150,7 @@ class SceneInputs:
     references: tuple[OpenReference, ...] = ()
     detection: Raster | None = None
     detections: Detections | None = None
+    classification: ClassificationReader | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -202,17 +215,31 @@ def open_inputs(scene: Raster, options: ClearOptions, at_hand: DatesAtHand | Non
     at_hand = at_hand or DatesAtHand()
     with ExitStack() as stack:
         radar = None if options.radar is None else stack.enter_context(open_radar(options.radar, scene.info))
-        mask = None
-        if options.mask is not None:
-            mask = GivenMask(stack.enter_context(open_mask(options.mask, scene.info)), options.mask_classes)
+        detection = None if options.mask_only else _detectable(scene)
+        if detection is not None:
+            stack.enter_context(detection)
+        mask = classification = None
+        if options.mask_file is not None:
+            scheme = parse_mapping(options.mask_classes) if options.mask_classes else None
+            mask = GivenMask(stack.enter_context(open_mask(options.mask_file, scene.info)), scheme)
+        elif options.mask == MASK_AUTO and scene.info.classification:
+            classification = stack.enter_context(_open_classification(scene.info))
+            if options.mask_only or not readable((detection or scene).info.bands):
+                mask = GivenMask(classification, "scl")
+        elif options.mask_only:
+            raise InputError(f"{scene.info.source}: no scene classification (SCL) comes with it; give --mask a file")
         references = [
             OpenReference(stack.enter_context(at_hand.open(name, scene.info)), scene.info)
             for name in options.references
         ]
-        detection = None if options.mask_only else _detectable(scene)
-        if detection is not None:
-            stack.enter_context(detection)
-        yield SceneInputs(scene, radar, mask, tuple(references), detection, at_hand.detections)
+        yield SceneInputs(scene, radar, mask, tuple(references), detection, at_hand.detections, classification)
+
+
+def _open_classification(info: SceneInfo) -> MaskRaster:
+    try:
+        return open_mask(info.classification, info)
+    except UncloudedError as error:
+        raise type(error)(f"{error}; or do without it: --mask none") from error
 
 
 def _detectable(scene: Raster) -> Scene | None:

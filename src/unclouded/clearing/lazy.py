@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.arrays import dataset, layers_of
 from unclouded.clearing.context_builder import SceneArrays
-from unclouded.clearing.cover import Cover
+from unclouded.clearing.cover import Cover, told_by
 from unclouded.clearing.executor import LocalExecutor
 from unclouded.clearing.inputs import SceneInputs, open_inputs
 from unclouded.clearing.model import Model
@@ -79,6 +79,7 @@ def clear_lazily(
     job = _SceneJob(scene.info, scene.unscaled, model, options)
     with job.inputs(*_nothing(scene.info)) as inputs:
         clearing = Clearing(inputs, model.generator, options)
+        told = told_by(inputs, model.generator, options)
         blocks, tiles = list(clearing.blocks()), list(clearing.cuts())
     shared = delayed(job, pure=False, traverse=False)
     summaries = [delayed(_summarise)(shared, _cut_out(scene.chunks, block.padded), block) for block in blocks]
@@ -98,7 +99,7 @@ def clear_lazily(
         for _, row in groupby(tiles, key=lambda tile: tile.inner.row)
     ]
     layers = da.concatenate([da.concatenate(row, axis=2) for row in rows], axis=1)
-    return dataset(layers, scene.info, at, attributes)
+    return dataset(layers, scene.info, at, {**attributes, "detection": told})
 
 
 def _cut_out(source: Any, box: Box) -> Any:  # noqa: ANN401 (a dask array; a window of it as one task)

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 
+MASK_AUTO, MASK_NONE = "auto", "none"
+"""Instead of the path of a mask: what comes with the scene is joined with what is found; no mask is looked for."""
+
+OWN_DETECTION = "our own detection"
+"""What cloud and shadow are told by, in words, if no mask has a say."""
+
 HELPING_DATES = 4
 """Other dates that help to clear one of a series: more of them cost time, and add little to the nearest."""
 
@@ -55,7 +61,8 @@ class ClearOptions:
         references: paths of other dates of the place, in any form that a scene may have; what they show is transferred
             to where the scene is covered.
         mask: path of a mask of what is covered: true and false, the classes of OmniCloudMask, SCL or QA60. What it
-            covers is replaced wholly.
+            covers is replaced wholly. With `MASK_AUTO` the scene classification (SCL) that comes with a scene is joined
+            with what is found, see `detection.scl`; with `MASK_NONE` none is looked for.
         mask_classes: what its values mean, if they are others, as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
         mask_only: replace what the mask covers, and nothing that is found besides.
         samples: latent samples; with one the latent is zero, with more the result is their mean.
@@ -79,10 +86,11 @@ class ClearOptions:
         name="--reference",
         metavar="PATH",
     )
-    mask: str | None = option(
-        None,
-        "What is covered, on any grid: true and false, SCL, QA60, or 0 clear, 1 thick cloud, 2 thin cloud, 3 shadow.",
-        metavar="PATH",
+    mask: str = option(
+        MASK_AUTO,
+        "What is covered, on any grid: true and false, SCL, QA60, or 0 clear, 1 thick cloud, 2 thin cloud, 3 shadow; "
+        "auto: the SCL of a product or item helps to find it.",
+        metavar="auto|none|PATH",
     )
     mask_classes: str | None = option(
         None, "What the values of --mask mean, if they are others: 0=clear,1=cloud,2=thin,3=shadow,255=nodata."
@@ -113,8 +121,13 @@ class ClearOptions:
                 accepted = f"at least {least} is accepted"
             if accepted is not None:
                 raise InputError(f"{option_name(field_)} {value}: {accepted}")
-        if self.mask is None and (self.mask_only or self.mask_classes):
-            raise InputError("--mask-only and --mask-classes are about --mask; give that too")
+        if (self.mask == MASK_NONE and self.mask_only) or (self.mask_file is None and self.mask_classes):
+            raise InputError("--mask-only and --mask-classes are about --mask; give that a file")
+
+    @property
+    def mask_file(self) -> str | None:
+        """Path of the mask that was given; None if none was."""
+        return None if self.mask in (MASK_AUTO, MASK_NONE) else self.mask
 
     def threshold_for(self, inference: InferenceConfig) -> float:
         """The opacity under which the input is kept: what was asked for, else what the weights are made for."""

@@ -25,6 +25,7 @@ from unclouded.clearing.cover import (
     evidence_unseen,
     hazy_share,
     in_rows,
+    joined,
     whole,
 )
 from unclouded.clearing.detections import Detected, Subject
@@ -53,13 +54,15 @@ _CONTEXT_TILES = 4
 class _Summarised(NamedTuple):
     """What the pass that reads a scene leaves; `reduced` is what the detector sees, if there is one, and its checksum.
 
-    Once the detector has run, its answer and what is made of it take the place of `reduced`.
+    `called` is what the scene's classification says to that. Once the detector has run, its answer and what is made of
+    it take the place of `reduced`.
     """
 
     builder: ContextBuilder
     bands_and_level: Tensor
     reduced: GridFile | None
     seen: int
+    called: GridFile | None
     probabilities: GridFile | None = None
     evidence: GridFile | None = None
 
@@ -68,6 +71,10 @@ class Clearing:
     """The clearing of one scene: `summarise` it, then clear its `tiles`, by a `LocalExecutor` or another.
 
     What grows with the scene lies in `folder`, or where temporary files go.
+
+    Attributes:
+        info: of the scene.
+        snow: share of the pixels that its classification calls snow, once it is summarised; None where nothing tells.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class Clearing:
         if tiling.size % step or any(value % step for value in tiling.offset):
             raise ValueError(f"{tiling}: size and offset must be multiples of {step}")
         self.info = inputs.scene.info
+        self.snow: float | None = None
         self._seconds_context = 0.0
         self._generator, self._options = generator, options or ClearOptions()
         self._local = LocalExecutor(inputs, generator, options, tiling)
@@ -153,9 +161,13 @@ class Clearing:
                 subject = Subject(self.info, self._inputs.files, self.info, detector)
                 probabilities = kept.get(subject, self._folder, make, seen).probabilities
             reduced.close()
+            if summarised.called is not None:
+                alone, probabilities = probabilities, joined(probabilities, summarised.called, self._folder)
+                alone.close()
+                summarised.called.close()
             evidence = evidence_of(probabilities, self._folder)
             self.hazy = hazy_share(evidence)
-            summarised = summarised._replace(reduced=None, probabilities=probabilities, evidence=evidence)
+            summarised = summarised._replace(reduced=None, called=None, probabilities=probabilities, evidence=evidence)
         elif self._masked and summarised.evidence is None:
             evidence = evidence_unseen(self.info, self._generator, self._options, self._folder)
             summarised = summarised._replace(evidence=evidence)
@@ -163,18 +175,24 @@ class Clearing:
         return summarised
 
     def _gather(self, summaries: Iterable[Summary]) -> dict[str, int]:
-        read = {"pixels": 0, "radar pixels": 0, "mask pixels": 0}
-        height, width = self.info.height, self.info.width
+        read = {"pixels": 0, "radar pixels": 0, "mask pixels": 0, "classification pixels": 0}
+        height, width, factor = self.info.height, self.info.width, detector_factor(self.info)
         builder = ContextBuilder(self._generator, height, width, self._folder, masked=self._masked)
         detector = self._detector
         reduced = None if detector is None else RowBuffer(detector.grid(self._folder))
+        called = None
+        if detector is not None and self._inputs.classification is not None:
+            called = RowBuffer(detector.called(self._folder))
         bands_and_level = torch.empty(0)
-        done = valid = seen = 0
+        done = valid = seen = snow = told = 0
         for block, summary in zip(self.blocks(), summaries, strict=True):
             builder.add(block.inner, summary.cells, summary.clear)
             if detector is not None and reduced is not None and summary.reduced is not None:
                 reduced.add(block.inner.row // detector.step, block.inner.column // detector.step, summary.reduced)
                 seen = checksum(summary.reduced, seen)
+            if called is not None and summary.called is not None:
+                called.add(block.inner.row // factor, block.inner.column // factor, summary.called)
+            snow, told = snow + summary.snow[0], told + summary.snow[1]
             bands_and_level = torch.tensor(summary.bands_and_level, device=self._generator.device)
             valid += summary.valid
             for name, found in zip(read, summary.checksums, strict=True):
@@ -189,7 +207,9 @@ class Clearing:
         part = self.info.part
         if part is not None and not builder.holds_data(part.box):
             raise InputError(f"{self.info.source}: holds no data in the area that is wanted; give another area or date")
-        self._summarised = _Summarised(builder, bands_and_level, None if reduced is None else reduced.grid, seen)
+        self.snow = snow / told if told else None
+        seen_grid, called_grid = (None if buffer is None else buffer.grid for buffer in (reduced, called))
+        self._summarised = _Summarised(builder, bands_and_level, seen_grid, seen, called_grid)
         return read
 
     def grids(self, summaries: Iterable[Summary]) -> SceneArrays:
@@ -255,7 +275,9 @@ class Clearing:
     @torch.inference_mode()
     def _grids(self) -> SceneGrids:
         """What the tiles have to know of the whole summarised scene."""
-        builder, bands_and_level, _, _, probabilities, evidence = self._detect()
+        summarised = self._detect()
+        builder, bands_and_level = summarised.builder, summarised.bands_and_level
+        probabilities, evidence = summarised.probabilities, summarised.evidence
         self._summarised = None
         fill, factor, judge = None, detector_factor(self.info), lambda trust: trust
         if probabilities is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from affine import Affine
@@ -16,6 +17,8 @@ from unclouded.models.generator import Generator
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import Encoding
 
+T = TypeVar("T", bound=np.generic)
+
 
 def clear_patch(
     reflectance: NDArray[np.float32],
@@ -27,6 +30,7 @@ def clear_patch(
     radar: NDArray[np.float32] | None = None,
     valid: NDArray[np.bool_] | None = None,
     mask: NDArray[np.uint8] | None = None,
+    classification: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Clear a patch of 10 m pixels that is its own scene, in memory, on the generator's device.
 
@@ -39,6 +43,7 @@ def clear_patch(
         radar: (2, h, w) VV and VH in dB; a pixel where one of them is NaN is without radar.
         valid: (h, w) where the patch holds data; everywhere unless given.
         mask: (h, w) classes of a mask that is given, see `detection.classes`.
+        classification: (h, w) the scene classification (SCL) that comes with it, see `detection.scl`.
 
     Returns:
         The cleared reflectance (C, h, w), the opacity (h, w), and the uncertainty (h, w), see
@@ -53,7 +58,8 @@ def clear_patch(
     inputs = SceneInputs(
         _Patch(image, _described(image, tuple(bands), level)),
         None if radar is None else _Windows(radar),
-        None if mask is None else _Mask(mask),
+        None if mask is None else _Layer(mask, "mask"),
+        classification=None if classification is None else _Layer(classification, "SCL"),
     )
     opacity, uncertainty = (np.empty(image.shape[1:], np.float32) for _ in range(2))
     for tile in Clearing(inputs, generator, options).tiles():
@@ -84,14 +90,14 @@ class _Windows:
 
 
 @dataclass(frozen=True)
-class _Mask:
-    """A mask, read window by window."""
+class _Layer(Generic[T]):
+    """A mask or a classification, read window by window."""
 
-    classes: NDArray[np.uint8]
-    name: str = "mask"
+    values: NDArray[T]
+    name: str
 
-    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.uint8]:
-        return self.classes[row : row + height, column : column + width]
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[T]:
+        return self.values[row : row + height, column : column + width]
 
 
 def _described(image: NDArray[np.float32], bands: tuple[str, ...], level: str) -> SceneInfo:

@@ -61,7 +61,7 @@ class SceneReader:
         self.info = inputs.scene.info
         self.factor = detector_factor(self.info)
         self._scene, self.radar, self.mask, self._device = inputs.scene, inputs.radar, inputs.mask, device
-        self._detection = inputs.detection
+        self._detection, self._classification = inputs.detection, inputs.classification
 
     def read_detection(self, box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
         """Read the bands by which clouds are told, if they are others than the scene's.
@@ -76,6 +76,16 @@ class SceneReader:
             return None
         dn = self._detection.read(box.row, box.column, box.height, box.width)
         return to_reflectance(dn, self._detection.info.encoding)
+
+    def read_classification(self, box: Box) -> NDArray[np.int32] | None:
+        """Read what the scene classification says of a box, (h, w) of SCL's values; None without one.
+
+        Raises:
+            FileError: if it cannot be read.
+        """
+        if self._classification is None:
+            return None
+        return self._classification.read(box.row, box.column, box.height, box.width)
 
     def read_given(self, box: Box) -> GivenCover | None:
         """Read what the mask that was given says of a box; None without one.

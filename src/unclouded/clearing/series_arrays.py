@@ -21,7 +21,7 @@ from unclouded.clearing.arrays import LARGEST, clear_into, coordinates, dataset
 from unclouded.clearing.detections import Detections
 from unclouded.clearing.inputs import DatesAtHand, Raster
 from unclouded.clearing.model import Model
-from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.clearing.series import helping_dates
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
@@ -203,8 +203,10 @@ def clear_series_to_memory(
                     continue
                 others = helping_dates(name, usable, only_earlier=only_earlier, most=most)
                 mask = given(number)
-                own = replace(options, references=others, mask=None, mask_classes=None, mask_only=False)
-                if mask is not None:
+                own = replace(options, references=others)
+                if mask is None and options.mask_file is not None:
+                    own = replace(own, mask=MASK_AUTO, mask_classes=None, mask_only=False)
+                elif mask is not None:
                     there = isinstance(mask, str | os.PathLike)
                     path = os.fspath(mask) if there else stack.enter_context(mask_as_file(mask, first))
                     own = replace(options, references=others, mask=path)

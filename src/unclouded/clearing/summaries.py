@@ -17,8 +17,11 @@ from unclouded.clearing.cover import CoverDetector
 from unclouded.clearing.ground import clear_cells
 from unclouded.clearing.scene_reader import SceneReader
 from unclouded.detection.classes import covered
+from unclouded.detection.scl import count_snow, shares
 from unclouded.models.generator import CELL, Generator, Observation
-from unclouded.tiles import Tile, cut
+from unclouded.reading.area import inside
+from unclouded.reading.info import SceneInfo
+from unclouded.tiles import Box, Tile, cut
 from unclouded.writing.writer import checksum
 
 _BLOCK = 1024
@@ -32,18 +35,22 @@ class Summary(NamedTuple):
         cells: (1, S, h, w) the statistics of its cells.
         bands_and_level: (1, 14) of the scene, see `Observation`.
         valid: number of pixels that hold data.
-        checksums: of its DN and of what the detector sees beside them, of its radar, and of its mask.
+        checksums: of its DN and of what the detector sees beside them, of its radar, its mask and its classification.
         reduced: (C, h', w') what the detector sees of it, see `CoverDetector.reduce`; None without a detector.
         clear: (1, 14, h, w) means of the pixels of its cells that no mask covers, 13 bands, and their share; None
             without a mask.
+        called: (2, h', w') what the scene classification calls its pixels, see `detection.scl.shares`; None without it.
+        snow: number of pixels that it calls snow, and of those that it says something of.
     """
 
     cells: NDArray[np.float32]
     bands_and_level: NDArray[np.float32]
     valid: int
-    checksums: tuple[int, int, int]
+    checksums: tuple[int, int, int, int]
     reduced: NDArray[np.float32] | None = None
     clear: NDArray[np.float32] | None = None
+    called: NDArray[np.float32] | None = None
+    snow: tuple[int, int] = (0, 0)
 
 
 def blocks_of(height: int, width: int) -> Iterator[Tile]:
@@ -59,9 +66,10 @@ def summarise(
     Raises:
         FileError: if the scene cannot be read.
     """
-    read = ((reader.read(tile.inner), reader.read_detection(tile.inner)) for tile in blocks)
+    boxes = (tile.inner for tile in blocks)
+    read = ((b, reader.read(b), reader.read_detection(b), reader.read_classification(b)) for b in boxes)
     with closing(prefetch(read)) as windows:
-        for window, detection in windows:
+        for box, window, detection, classes in windows:
             x = window.observation
             with torch.inference_mode():
                 cells = generator.summarise(x).cpu().numpy()
@@ -80,9 +88,27 @@ def summarise(
             if window.mask is not None:
                 mask = checksum(window.mask)
                 clear = _clear_cells(x, window.mask)
-            checksums = (pixels, radar, mask)
+            classification, called, snow = 0, None, (0, 0)
+            if classes is not None:
+                classification = checksum(classes)
+                called = shares(classes, reader.factor)
+                snow = count_snow(classes, window.valid & _wanted(box, reader.info))
+            checksums = (pixels, radar, mask, classification)
             bands_and_level = x.bands_and_level.cpu().numpy()
-            yield Summary(cells, bands_and_level, int(window.valid.sum()), checksums, reduced, clear)
+            yield Summary(cells, bands_and_level, int(window.valid.sum()), checksums, reduced, clear, called, snow)
+
+
+def _wanted(box: Box, info: SceneInfo) -> NDArray[np.bool_]:
+    """Which pixels (h, w) of a box of the scene lie in the part that is wanted."""
+    wanted = np.ones((box.height, box.width), np.bool_)
+    if info.part is None:
+        return wanted
+    wanted[:] = False
+    if box.meets(info.part.box):
+        shared = box.shared(info.part.box)
+        hit = inside(info.part, shared.within(info.part.box), info.of_part().transform)
+        wanted[shared.within(box).slices] = True if hit is None else hit
+    return wanted
 
 
 def _clear_cells(x: Observation, mask: NDArray[np.uint8]) -> NDArray[np.float32]:

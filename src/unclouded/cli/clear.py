@@ -52,7 +52,7 @@ def clear(
         from unclouded.clearing.plan import cleared_and_mask, cleared_files, plan
         from unclouded.reading.reader import ReadOptions
 
-        for option, given in (("--radar", options.radar), ("--mask", options.mask)):
+        for option, given in (("--radar", options.radar), ("--mask", options.mask_file)):
             if given is not None and len(inputs) > 1:
                 raise typer.BadParameter("belongs to one scene; give a single input", param_hint=option)
         if options.overwrite and skip_existing:

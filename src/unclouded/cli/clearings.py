@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unclouded.clearing.options import OWN_DETECTION
 from unclouded.cli.console import put, report, say, tell
 from unclouded.errors import OutputExistsError
 
@@ -40,6 +41,9 @@ class Clearings:
                 "output": str(cleared.output),
                 "quality": str(cleared.quality),
                 "pixels": cleared.pixels,
+                "cloud": cleared.cloud if math.isfinite(cleared.cloud) else None,
+                "snow": cleared.snow,
+                "detection": cleared.told_by,
                 "changed": cleared.changed if math.isfinite(cleared.changed) else None,
                 "seconds": round(cleared.seconds, 3),
                 "seconds_network": round(cleared.seconds_network, 3),
@@ -49,10 +53,14 @@ class Clearings:
             }
             put(json.dumps(record))
         elif self._masks:
-            tell(f"{cleared.output}: {cleared.changed:.1%} of the pixels covered, {cleared.seconds:.1f} s")
-            return
+            said = f"{cleared.output}: {cleared.changed:.1%} of the pixels covered"
+            tell(f"{said}{_covers(cleared)}, {cleared.seconds:.1f} s")
         else:
             tell(summary(cleared, elsewhere=elsewhere))
+        if cleared.told_by != OWN_DETECTION:
+            say(f"note: {source}: cloud and shadow were told by {cleared.told_by}")
+        if self._masks:
+            return
         for verdict in cleared.verdicts:
             say(f"note: {verdict}")
         if cleared.hazy >= _HAZY:
@@ -99,9 +107,14 @@ def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
     said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed"
     if cleared.sources:
         said += " (" + ", ".join(f"{share:.1%} {_from(name)}" for name, share in cleared.sources.items()) + ")"
-    said += f", {cleared.seconds:.1f} s"
+    said += f"{_covers(cleared)}, {cleared.seconds:.1f} s"
     # Of work elsewhere, the client knows its own share alone.
     return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"
+
+
+def _covers(cleared: ClearedScene) -> str:
+    snow = "" if cleared.snow is None else f", snow cover {cleared.snow:.1%}"
+    return f", cloud cover {cleared.cloud:.1%}{snow}"
 
 
 def _from(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say
 from unclouded.cli.options import (
@@ -37,6 +37,12 @@ def mask(
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Opacity from which a pixel is covered.  [default: the weights']")
     ] = None,
+    given: Annotated[
+        str, typer.Option("--mask", metavar="auto|none|PATH", help="A mask to join with it, as of `unclouded clear`.")
+    ] = MASK_AUTO,
+    mask_classes: Annotated[
+        str | None, typer.Option(help="What the values of --mask mean, if they are others: 0=clear,1=cloud,...")
+    ] = None,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
@@ -50,7 +56,9 @@ def mask(
         from unclouded.clearing.plan import mask_files, plan
         from unclouded.reading.reader import ReadOptions
 
-        options = ClearOptions(threshold=threshold, overwrite=overwrite)
+        options = ClearOptions(mask=given, mask_classes=mask_classes, threshold=threshold, overwrite=overwrite)
+        if options.mask_file is not None and len(inputs) > 1:
+            raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")
         area = area_of(bbox, geometry)
         reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset, area=area)
         todo = plan(inputs, output, reading, overwrite=overwrite, written=mask_files)

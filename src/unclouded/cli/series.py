@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unclouded.clearing.options import HELPING_DATES, OF_ONE_SCENE, ClearOptions
+from unclouded.clearing.options import HELPING_DATES, MASK_AUTO, MASK_NONE, OF_ONE_SCENE, ClearOptions
 from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, resumable
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
 from unclouded.cli.options import Bands, Bbox, Debug, Geometry, LevelGiven, Offset, Scale, area_of, names_of
 from unclouded.errors import FileError
+
+
+class MaskOfEach(StrEnum):
+    """Masks that all dates may have; a file belongs to one."""
+
+    auto = MASK_AUTO
+    none = MASK_NONE
 
 
 @takes_options(ClearOptions, without=OF_ONE_SCENE)
@@ -40,6 +48,9 @@ def series(
     most: Annotated[
         int, typer.Option(min=1, metavar="N", help="Other dates that help to clear one at most.")
     ] = HELPING_DATES,
+    mask: Annotated[
+        MaskOfEach, typer.Option("--mask", help="auto: the SCL that comes with a date helps to find what is covered.")
+    ] = MaskOfEach.auto,
     options: ClearOptions,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -73,6 +84,7 @@ def series(
             clearings.refuse(source, error)
         done = list(todo.skipped.values())
         if todo.outputs:
+            options = replace(options, mask=mask.value)
             loaded = Model.load(options)
             dates = known_dates([*todo.outputs, *todo.skipped], reading)
             if unknown := [source for source, date in dates.items() if date is None]:

@@ -12,6 +12,8 @@ from unclouded.errors import InputError
 
 CLEAR, THICK_CLOUD, THIN_CLOUD, SHADOW, NO_DATA = 0, 1, 2, 3, 255
 
+CLOUDS = (THICK_CLOUD, THIN_CLOUD)
+
 CLASS_NAMES: dict[int, str] = {
     CLEAR: "clear",
     THICK_CLOUD: "thick cloud",

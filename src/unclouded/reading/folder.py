@@ -15,6 +15,9 @@ from unclouded.reading.source import Layer, Source, safe_stem
 
 ENDINGS: tuple[str, ...] = (".tif", ".tiff", ".jp2")
 
+_CLASSES = re.compile(r"(?:.*_)?SCL(?:_\d{2}m)?", re.IGNORECASE)
+"""Names of the file of the scene classification."""
+
 _RESOLUTION = re.compile(r"_(\d{2})m$", re.IGNORECASE)
 
 
@@ -28,10 +31,12 @@ def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool)
     asked = check_bands(path, bands) if bands is not None else None
     files, notes = _variant(_rasters(folder))
     found: dict[str, list[Path]] = {}
-    others = []
+    others, classes = [], []
     for file in files:
         band = band_named(file.stem)
-        if band is None:
+        if band is None and _CLASSES.fullmatch(file.stem):
+            classes.append(file)
+        elif band is None:
             others.append(file.name)
         else:
             found.setdefault(band, []).append(file)
@@ -56,6 +61,7 @@ def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool)
         offsets=None if offset is None else (offset,) * len(layers),
         offsets_in_doubt=not name.bigearthnet,
         notes=notes,
+        classification=str(min(classes, key=_metres)) if classes else "",
     )
 
 

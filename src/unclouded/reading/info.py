@@ -51,6 +51,7 @@ class SceneInfo:
         notes: what was assumed or left out, one sentence each, to be said to the user.
         acquired: when the image was taken, where it says so beside its name and tags; see `reading.dates`.
         part: what of the scene is wanted; None if it is all.
+        classification: path or address of the scene classification (SCL) that comes with it; empty without one.
     """
 
     source: str
@@ -70,6 +71,7 @@ class SceneInfo:
     notes: tuple[str, ...]
     acquired: datetime | None = None
     part: Part | None = None
+    classification: str = ""
 
     def of_part(self) -> SceneInfo:
         """The description of the part that is wanted, as a scene of its own."""

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -36,7 +37,6 @@ class MaskRaster:
     Attributes:
         name: how errors call it.
         label: file name and band description, by which a scheme of classes may be known.
-        values: the class values that it holds in the scene's area, in ascending order, without `NO_VALUE`.
     """
 
     def __init__(self, dataset: DatasetReader, name: str, info: SceneInfo) -> None:
@@ -47,7 +47,6 @@ class MaskRaster:
         grid = info.crs, info.transform, (info.height, info.width)
         same = (dataset.crs, dataset.transform, dataset.shape) == grid
         self._view: Any = dataset if same or not self._placed else _on_grid(dataset, info)
-        self.values = self._find_values()
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.int32]:
         """Read the window (height, width) of class values, `NO_VALUE` where there are none.
@@ -83,7 +82,9 @@ class MaskRaster:
         values[~missing] = known
         return values
 
-    def _find_values(self) -> tuple[int, ...]:
+    @cached_property
+    def values(self) -> tuple[int, ...]:
+        """The class values that it holds in the scene's area, in ascending order, without `NO_VALUE`."""
         found: set[int] = set()
         for tile in cut(self._info.height, self._info.width, size=_BLOCK):
             box = tile.inner
@@ -113,7 +114,7 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo) -> MaskRaster:
     A file without georeference is taken for the scene's own grid if it has its size.
 
     Raises:
-        InputError: more than one band, another place, another size without georeference, or values that are no classes.
+        InputError: more than one band, another place, or another size without georeference.
         FileError: the file is missing, empty, damaged or cut short.
     """
     name = "mask" if os.fspath(path).startswith("/vsimem/") else shown(os.fspath(path))

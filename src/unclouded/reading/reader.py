@@ -292,6 +292,7 @@ def _describe(
         tags=tags,
         notes=(*source.notes, *notes, *pixel_note(finest)),
         acquired=parse_time(source.acquired),
+        classification=source.classification,
     )
 
 

@@ -25,6 +25,9 @@ _METADATA = re.compile(r"MTD_MSI(?P<level>L1C|L2A)\.xml|S2[A-D]_\w{4}_MTD_SAF(?P
 """Of products since December 2016, and before."""
 
 _IMAGE = re.compile(r"GRANULE/([^/]+)/IMG_DATA/(?:R\d{2}m/)?[^/]+_(B\d[\dA])(?:_(\d{2})m)?\.(?:jp2|tif)", re.IGNORECASE)
+_CLASSES = re.compile(r"GRANULE/[^/]+/IMG_DATA/(?:R\d{2}m/)?[^/]*_SCL_(?:[^/]+_)?(\d{2})m\.(?:jp2|tif)", re.IGNORECASE)
+"""The scene classification, since December 2016 and before."""
+
 _LARGEST_XML = 32 * 2**20
 _SCALES = ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE")
 _OLD_NAME = re.compile(r"S2[A-D]_OPER_PRD_MSIL(?:1C|2A)")
@@ -97,6 +100,7 @@ def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
         scale=scale,
         offsets=None if offset_given else _offsets(path, product, metadata, chosen),
         notes=notes,
+        classification=_classification(product),
     )
 
 
@@ -168,6 +172,12 @@ def _band_files(path: str, product: _Product) -> dict[str, str]:
             f"{path}: holds {len(granules)} tiles; a product of one tile is accepted; give each as its own product"
         )
     return {band: file for band, (_, file) in best.items()}
+
+
+def _classification(product: _Product) -> str:
+    """Return the file of the scene classification with the finest pixels, empty without one."""
+    found = [(int(match[1]), file) for inside, file in product.images.items() if (match := _CLASSES.fullmatch(inside))]
+    return min(found)[1] if found else ""
 
 
 class _NoDoctype(ElementTree.TreeBuilder):

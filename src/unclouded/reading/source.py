@@ -34,6 +34,7 @@ class Source:
         own_metadata: whether descriptions, scale, offset and tags of the one file are kept as they are.
         notes: what was left out or assumed.
         acquired: when the image was taken, as a time in ISO 8601.
+        classification: path or address of the scene classification (SCL) that comes with it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Source:
     own_metadata: bool = False
     notes: list[str] = field(default_factory=list)
     acquired: str = ""
+    classification: str = ""
 
     @property
     def bands(self) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ _LARGEST_ITEM = 16 * 2**20
 _SECONDS = 60
 _NOT_DATA = {"thumbnail", "overview", "visual", "metadata"}
 _LEVEL = re.compile(r"(?<![a-z0-9])(?:msi)?l?(1c|2a)(?![a-z0-9])", re.IGNORECASE)
+_CLASSES = re.compile(r"scl(?:[_-].*)?", re.IGNORECASE)
+"""Keys under which catalogues have the scene classification."""
+
 _BASELINES = ("s2:processing_baseline", "sentinel2:processing_baseline", "sentinel:processing_baseline")
 """Properties of the extension for Sentinel-2, and those of catalogues before it."""
 
@@ -48,6 +51,9 @@ def item_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
     asked = check_bands(name, bands) if bands is not None else None
     _refuse_other_missions(name, item)
     assets, others = _choose(name, path, item)
+    classification, absent = _classification(name, path, item)
+    notes = [f"left out: {', '.join(others)}, not of the 13 bands"] if others else []
+    notes += [f"its scene classification {href} is not there" for href in absent]
     if not assets:
         keys = ", ".join(list(item["assets"])[:8]) or "none"
         raise InputError(
@@ -69,8 +75,9 @@ def item_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
         scale=scale,
         offsets=None if offset_given else tuple(_offset(name, item, asset) for asset in chosen),
         offsets_in_doubt=True,
-        notes=[f"left out: {', '.join(others)}, not of the 13 bands"] if others else [],
+        notes=notes,
         acquired=str(_properties(item).get("datetime") or ""),
+        classification=classification,
     )
 
 
@@ -134,13 +141,30 @@ def _choose(name: str, path: str, item: dict[str, Any]) -> tuple[dict[str, _Asse
         entries = _entries(asset, "eo:bands") or _entries(asset, "bands")
         band = _band(key, entries)
         if band is None:
-            others.append(key)
+            if not _CLASSES.fullmatch(key):
+                others.append(key)
             continue
         found = _read_asset(name, path, key, asset)
         rank = found.metres, split_address(found.href).path.lower().endswith(".jp2")
         if band not in best or rank < best[band][0]:
             best[band] = rank, found
     return {band: asset for band, (_, asset) in best.items()}, others
+
+
+def _classification(name: str, path: str, item: dict[str, Any]) -> tuple[str, list[str]]:
+    """Return where the finest scene classification lies, a TIFF before a JPEG 2000, empty without one that is there.
+
+    The names of files that should be there come second, if none is.
+    """
+    found = []
+    for key, asset in item["assets"].items():
+        held = isinstance(asset, dict) and isinstance(asset.get("href"), str)
+        if held and _CLASSES.fullmatch(key) and _is_raster(asset):
+            read = _read_asset(name, path, key, asset)
+            found.append((read.metres, split_address(read.href).path.lower().endswith(".jp2"), read.href))
+    # Items are often kept with those of their files alone that somebody needed.
+    there = [one for one in found if is_remote(one[2]) or Path(one[2]).exists()]
+    return (min(there)[2], []) if there else ("", [Path(href).name for _, _, href in found])
 
 
 def _is_raster(asset: dict[str, Any]) -> bool:

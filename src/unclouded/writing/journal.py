@@ -10,7 +10,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Row:
         height: rows of the grid.
         valid: pixels that hold data.
         changed: how many of them were changed.
+        cloud: how many of them lie under cloud or haze.
         tiles: column and width of each tile, and for each file the checksum of the tile's pixels in it.
     """
 
@@ -39,6 +40,7 @@ class Row:
     height: int
     valid: int
     changed: int
+    cloud: int
     tiles: list[tuple[int, int, list[int]]]
 
 
@@ -58,6 +60,8 @@ class Journal:
         self.outputs: dict[str, list[int]] = {}
         for kind, value in _read(self._path):
             if kind == "row":
+                if set(value) != {field.name for field in fields(Row)}:
+                    continue  # of a version that noted other things
                 row = Row(**value)
                 self.rows[row.row] = row
             elif kind == "subject":

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rasterio.warp import transform
 
@@ -37,6 +37,20 @@ _SHA256 = "1220"
 """What a multihash of SHA-256 begins with: its code and its length."""
 
 
+class Shares(NamedTuple):
+    """Shares of a scene's valid pixels, 0 to 1.
+
+    Attributes:
+        changed: that were replaced, or that a mask covers.
+        cloud: under cloud or haze.
+        snow: under snow or ice; None where nothing tells.
+    """
+
+    changed: float
+    cloud: float
+    snow: float | None = None
+
+
 def item_path(output: Path) -> Path:
     """Where the item of the cleared scene `output` goes."""
     return output.with_suffix(".json")
@@ -47,6 +61,7 @@ def describe(
     output: Path,
     files: Mapping[Path, Path],
     settings: Mapping[str, Any],
+    shares: Shares,
     kinds: Sequence[str] = ("cleared", "quality"),
     classes: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
@@ -60,6 +75,7 @@ def describe(
         output: where the cleared scene goes; the item lies beside it.
         files: the finished file of each output, whose names are the final ones.
         settings: weights, samples and the like, which the processing follows from.
+        shares: what became of the scene's pixels.
         kinds: what each of the outputs is: "cleared", "quality" or "mask".
         classes: of a mask, as the classification extension lists them.
 
@@ -79,10 +95,12 @@ def describe(
             "platform": "sentinel-2",
             "instruments": ["msi"],
             **_projection(info),
+            **_covers(shares),
             "processing:level": info.level,
             "processing:datetime": _written(now),
             "processing:software": {"unclouded": __version__},
             "processing:lineage": _LINEAGE if "cleared" in kinds else _MASK_LINEAGE,
+            "unclouded:changed" if "cleared" in kinds else "unclouded:covered": round(shares.changed, 6),
             **{f"unclouded:{name.replace(' ', '_')}": value for name, value in settings.items()},
         },
         "links": [{"rel": "derived_from", "href": link}],
@@ -115,6 +133,12 @@ def _prefixes(value: Any) -> Iterator[str]:  # noqa: ANN401 (JSON)
     elif isinstance(value, list):
         for inner in value:
             yield from _prefixes(inner)
+
+
+def _covers(shares: Shares) -> dict[str, float]:
+    """Cloud and snow in percent, as the electro-optical extension has them."""
+    known = {"eo:cloud_cover": shares.cloud, "eo:snow_cover": shares.snow}
+    return {name: round(100 * share, 2) for name, share in known.items() if share is not None}
 
 
 def _assets(

@@ -35,6 +35,7 @@ class ClearedTile:
         mask: (1, h, w) uint8, the class of each pixel, see `detection.classes`.
         valid: number of pixels that hold data.
         changed: how many of them were changed.
+        cloud: how many of them lie under cloud or haze.
         written: which of the arrays go to a file of their own each.
     """
 
@@ -44,6 +45,7 @@ class ClearedTile:
     mask: NDArray[np.uint8]
     valid: int
     changed: int
+    cloud: int
     written: tuple[str, ...] = ("dn", "quality")
 
     @property
@@ -111,6 +113,11 @@ class Strips:
     def changed(self) -> int:
         """Pixels of the finished strips that were changed."""
         return sum(row.changed for row in self._journal.rows.values())
+
+    @property
+    def cloud(self) -> int:
+        """Pixels of the finished strips under cloud or haze."""
+        return sum(row.cloud for row in self._journal.rows.values())
 
     def resume(self, checksums: Mapping[str, int]) -> Collection[int]:
         """Take up the strips that are there and read back as written; return the first row of each.
@@ -223,7 +230,7 @@ class _Draft:
     def __init__(self, box: Box, files: list[Path], layouts: list[Layout], output: str) -> None:
         self._box = box
         self._writers: list[StripWriter] = []
-        self._valid = self._changed = 0
+        self._valid = self._changed = self._cloud = 0
         for file, layout in zip(files, layouts, strict=True):
             self._writers.append(StripWriter(file, layout, box, output))
 
@@ -232,11 +239,12 @@ class _Draft:
             writer.write(tile.box, pixels)
         self._valid += tile.valid
         self._changed += tile.changed
+        self._cloud += tile.cloud
 
     def finish(self) -> Row:
         strips = [writer.finish() for writer in self._writers]
         tiles = [(box.column, box.width, [strip.checksums[box] for strip in strips]) for box in strips[0].checksums]
-        return Row(self._box.row, self._box.height, self._valid, self._changed, tiles)
+        return Row(self._box.row, self._box.height, self._valid, self._changed, self._cloud, tiles)
 
     def close(self) -> None:
         for writer in self._writers:

@@ -1,0 +1,152 @@
+"""The scene classification that comes with a product or item: found by itself, joined where clouds are, else silent."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from command_line import run
+from rasters import item, write
+from scenes import CLOUDS, active_generator, fields, used_as
+
+import unclouded
+from unclouded.models.weights import Header, save_generator
+
+SIZE = 300, 560
+SHORT = ("B02", "B03", "B04", "B08", "B11", "B12")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
+    generator = used_as(active_generator(), detector="csmask", threshold=0.2)
+    save_generator(generator, Header("active", detector="csmask", threshold=0.2), path)
+    return path
+
+
+def classes():
+    """SCL at 20 m: the clouds in part, snow in the east, and a roof far from every cloud that is called cloud."""
+    values = np.full((SIZE[0] // 2, SIZE[1] // 2), 5, np.uint8)
+    for row, column, radius in CLOUDS:
+        rows, columns = np.indices(values.shape) * 2
+        values[np.hypot(rows - row, columns - column) < 1.3 * radius] = 9
+    values[:, 230:] = 11
+    values[120:130, 200:210] = 9
+    return values
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("item")
+    for band, dn in zip(SHORT, fields(SHORT, *SIZE), strict=True):
+        write(folder / f"{band}.tif", dn[None])
+    write(folder / "scl.tif", classes()[None], metres=20)
+    return folder
+
+
+def described(folder, bands=SHORT, name="item.json", scl="scl.tif"):
+    assets = {key: {"href": f"{key}.tif", "type": "image/tiff"} for key in bands}
+    return item(folder / name, assets | {"scl": {"href": scl}}, **{"s2:processing_baseline": "02.09"})
+
+
+@pytest.fixture(scope="module")
+def source(files):
+    return described(files)
+
+
+def read(path):
+    with rasterio.open(path) as opened:
+        return opened.read()
+
+
+def test_it_is_joined_with_what_is_found_and_said(source, weights, tmp_path):
+    done = run("clear", source, "--output", tmp_path / "a.tif", "--model", weights, "--write-mask")
+    assert done.exit_code == 0, done.stderr
+    assert "told by our own detection, joined with the scene classification" in done.stderr
+    plain = run("clear", source, "--output", tmp_path / "n.tif", "--model", weights, "--write-mask", "--mask", "none")
+    assert plain.exit_code == 0 and "told by" not in plain.stderr
+    both, alone = (read(tmp_path / f"{name}_quality.tif")[0] for name in "an")
+    assert (both > 0).sum() > (alone > 0).sum()
+    # Neither the roof nor the snow, though SCL says cloud of the one: nothing was found there.
+    assert not both[220:, 380:].any()
+    record = json.loads((tmp_path / "a.json").read_text())["properties"]
+    mask = read(tmp_path / "a_mask.tif")[0]
+    assert record["eo:cloud_cover"] == pytest.approx(100 * np.isin(mask, (1, 2)).mean(), abs=0.01)
+    assert record["eo:snow_cover"] == pytest.approx(100 * 50 / 280, abs=0.01)
+    assert record["unclouded:changed"] == pytest.approx((mask != 0).mean(), abs=1e-6)
+    assert "joined with" in record["unclouded:detection"]
+    assert f"cloud cover {record['eo:cloud_cover']:.1f}%, snow cover 17.9%" in done.stdout
+    without = json.loads((tmp_path / "n.json").read_text())["properties"]
+    assert "eo:snow_cover" not in without and without["unclouded:detection"] == "our own detection"
+
+
+def test_python_and_the_mask_command_do_the_same(source, weights, tmp_path):
+    joined = unclouded.clear(source, model=weights)
+    assert "joined with the scene classification" in joined.attrs["detection"]
+    done = run("mask", source, "--output", tmp_path / "m.tif", "--mask", "none")
+    assert done.exit_code == 0 and "told by" not in done.stderr
+    bundled = unclouded.clear(source, mask="none")
+    np.testing.assert_array_equal(read(tmp_path / "m.tif")[0] != 0, bundled.opacity.values > 0)
+    done = run("mask", source, "--output", tmp_path / "j.tif")
+    assert "joined with the scene classification" in done.stderr and "% of the pixels covered, cloud" in done.stdout
+    item = json.loads((tmp_path / "j.json").read_text())["properties"]
+    assert {"eo:cloud_cover", "eo:snow_cover", "unclouded:covered"} <= set(item)
+    far = tmp_path / "far.tif"
+    write(far, np.ones((1, 9, 9), np.uint8), transform=rasterio.Affine(10, 0, 9e5, 0, -10, 5e6))
+    done = run("mask", source, "--output", tmp_path / "x.tif", "--mask", far)
+    assert done.exit_code == 2 and "does not overlap" in done.stderr and not (tmp_path / "x.tif").exists()
+    done = run("mask", source, source.parent / "B02.tif", "--output", f"{tmp_path}/x/", "--mask", far)
+    assert done.exit_code == 2 and "belongs to one scene" in done.stderr
+
+
+def test_mask_only_takes_it_alone(source, weights):
+    cleared = unclouded.clear(source, model=weights, mask_only=True)
+    assert cleared.attrs["detection"].endswith("scl.tif alone")
+    called = (classes() == 9).repeat(2, 0).repeat(2, 1)
+    assert (cleared.opacity.values[called] == 1).all()
+    assert not cleared.opacity.values[:, 460:].any()
+
+
+def test_bands_that_cannot_tell_take_it_and_without_it_are_refused(files, weights, tmp_path):
+    few = described(files, ("B11", "B12"), "few.json")
+    done = run("clear", few, "--output", tmp_path / "few.tif", "--model", weights)
+    assert done.exit_code == 0, done.stderr
+    assert "told by" in done.stderr and "scl.tif alone" in done.stderr
+    done = run("clear", few, "--output", tmp_path / "none.tif", "--model", weights, "--mask", "none")
+    assert done.exit_code == 2 and "give --mask, or add B02" in done.stderr
+
+
+def test_one_that_does_not_fit_or_is_damaged_is_no_reason_to_stop_for_good(files, weights, tmp_path):
+    write(files / "far.tif", classes()[None], metres=20, transform=rasterio.Affine(20, 0, 9e5, 0, -20, 5e6))
+    (files / "damaged.tif").write_bytes((files / "scl.tif").read_bytes()[:300])
+    for name in ("far.tif", "damaged.tif"):
+        source = described(files, name="other.json", scl=name)
+        done = run("clear", source, "--output", tmp_path / "out.tif", "--model", weights)
+        assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert name in done.stderr and done.stderr.strip().endswith("--mask none")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_run_knows_of_its_pixels(source, weights):
+    from unclouded.clearing.inputs import open_inputs
+    from unclouded.clearing.options import ClearOptions
+    from unclouded.clearing.passes import Clearing
+    from unclouded.models.weights import load_generator
+    from unclouded.reading.reader import open_scene
+
+    generator = load_generator(weights)[0]
+    with open_scene(source) as scene:
+        read, snow = {}, {}
+        for mask in ("auto", "none"):
+            with open_inputs(scene, ClearOptions(mask=mask)) as inputs:
+                clearing = Clearing(inputs, generator, ClearOptions(mask=mask))
+                read[mask], snow[mask] = clearing.summarise(), clearing.snow
+    assert {name for name in read["auto"] if read["auto"][name] != read["none"][name]} == {"classification pixels"}
+    assert snow["none"] is None and snow["auto"] == pytest.approx(50 / 280)
+
+
+def test_a_series_looks_for_it_unless_told_not_to(files, tmp_path):
+    done = run("series", files / "item.json", files / "B02.tif", "--output", tmp_path, "--mask", "scl.tif")
+    assert done.exit_code == 2 and "'scl.tif' is not one of 'auto', 'none'" in done.stderr
