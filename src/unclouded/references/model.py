@@ -24,7 +24,7 @@ RIDGE = 1e-2
 PRIOR = 16_000.0
 """Pixels of the coarser lattice that a node of the finer one is drawn towards."""
 SHRINKAGE = 0.1
-_NARROWEST_WIDTH = 4
+_NARROWEST_WIDTH = 2
 _ROBUST = 6.0
 _PASSES = 2
 _LARGE = 6144

@@ -20,6 +20,8 @@ BLOCK = 1024
 _CELLS = ((512, 2), (2048, 4), (6144, 8))
 _LARGEST_CELL = 16
 _SAMPLE = 50_000
+_USUAL = (0.001, 0.999)
+_MARGIN = 0.25
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,14 @@ class SceneStatistics:
     samples: Float32
     position: NDArray[np.int32]
     sample_seen: Mask
+
+    @property
+    def limits(self) -> Float32:
+        """(2, C) darkest and brightest that ground is believed to be, from what the scene shows clear, and a margin."""
+        seen = self.samples[:, : len(self.layout.bands)]
+        low, high = np.quantile(seen, _USUAL, axis=0)
+        margin = _MARGIN * (high - low)
+        return np.stack([low - margin, high + margin]).astype(np.float32)
 
 
 def merge(layout: Layout, blocks: Iterable[BlockStatistics]) -> SceneStatistics:

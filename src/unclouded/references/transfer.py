@@ -85,11 +85,13 @@ class Transfer:
         layout: of the scene.
         models: the fill from the scene alone, then those from sets of references, the most trusted first.
         judgement: how they are mixed.
+        limits: (2, C) that no prediction passes: a relation far outside of what it was fitted to means nothing.
     """
 
     layout: Layout
     models: list[Model]
     judgement: Judgement
+    limits: Float32
 
     @property
     def needed(self) -> list[int]:
@@ -183,6 +185,7 @@ class Transfer:
             if weight[inside][take].any():
                 made = predict_square(lattice, top, left, 1, pixels[model.columns], model.coefficients)
                 made += _enlarge(model.fields[:bands], top, left, cell)
+                np.clip(made, *self.limits[:, :, None, None], out=made)
                 made *= weight
                 mixed += made
         flat = (a.reshape(len(a), -1) for a in (logarithm, share, filled, mixed))
@@ -240,11 +243,11 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
     for k in preselect(statistics, trials, usable):
         add((k,))
     alone = sorted((k for (k,) in tried), key=lambda k: ratio_to_fill(tried[k,], fill))
-    good = [k for k in alone if helps(tried[k,], fill)]
+    good = [k for k in alone if helps(tried[k,], fill, trials)]
     for some in (alone, good) if good else ():
         for together in sets_together(statistics, some)[: (MOST_MODELS - 1 - len(alone)) // 2]:
             add(together)
-    order = order_of_trust([t for t in tried.values() if helps(t, fill)], fill, trials)
+    order = order_of_trust([t for t in tried.values() if helps(t, fill, trials)], fill, trials)
     chosen = [fill, *order]
     judgement = Judgement.fit(
         np.stack([t.ground for t in chosen]),
@@ -254,7 +257,7 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
         trials.group,
     )
     models = [_finish(t, error) for t, error in zip(chosen, judgement.alone, strict=True)]
-    return Transfer(statistics.layout, models, judgement)
+    return Transfer(statistics.layout, models, judgement, statistics.limits)
 
 
 def _finish(trial: Trial, error: ExpectedError) -> Model:

@@ -23,6 +23,13 @@ MOST_REFERENCES = 6
 MOST_TOGETHER = 4
 _NEIGHBOURHOODS = 6
 _BETTER = 0.985
+_PIXELS = 27.0
+"""Clear pixels at which a reference would have to be right; with more, the ratio of errors may be nearer to 1."""
+_FOLLOWS = 0.12
+_UNSURE = 0.06
+"""By how much smaller the ratio has to be where some fold does not bear the reference out."""
+_GROSS = 6.0
+"""Departures from the fill count up to so many of its mean errors."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +112,13 @@ def attempt(statistics: SceneStatistics, trials: Trials, references: tuple[int, 
 
 def _try(fit: Fit, trials: Trials, local: bool) -> Trial:
     layout, position = fit.statistics.layout, fit.statistics.position
+    limits = fit.statistics.limits[:, :, None]
     grounds, fields = [], []
     for held, samples in zip(trials.folds, trials.samples, strict=True):
         coefficients = fit.coefficients(held, local)
         here = at_positions(fit.fields(coefficients, held), position[samples], layout.cell)
-        grounds.append((fit.at(samples, coefficients) + here[:, :-2]).T)
+        made = (fit.at(samples, coefficients) + here[:, :-2]).T
+        grounds.append(np.clip(made, *limits) if fit.references else made)
         fields.append(here[:, -2:].T)
     ground = np.concatenate(grounds, axis=1)
     seen: Mask = np.asarray(trials.seen[list(fit.references)].all(axis=0))
@@ -124,9 +133,31 @@ def ratio_to_fill(trial: Trial, fill: Trial) -> float:
     return float(np.exp((mine - other).mean()))
 
 
-def helps(trial: Trial, fill: Trial) -> bool:
-    """Whether a set of references predicts what was left out any better than the fill from the scene alone."""
-    return ratio_to_fill(trial, fill) < _BETTER
+def helps(trial: Trial, fill: Trial, trials: Trials) -> bool:
+    """Whether a set of references predicts what was left out better than the fill from the scene alone.
+
+    The fewer clear pixels there are, the likelier it is that a useless one does so by chance, and the likelier if it is
+    not in each fold that the truth follows it.
+    """
+    pixels = len(trial.fit.usable) * trial.fit.statistics.layout.stride**2
+    most = min(_BETTER, 1 - _PIXELS / max(pixels, 1))
+    ratio = ratio_to_fill(trial, fill)
+    return ratio < most and (ratio < most - _UNSURE or follows(trial, fill, trials) > _FOLLOWS)
+
+
+def follows(trial: Trial, fill: Trial, trials: Trials) -> float:
+    """How far the truth departs from the fill where a set says so, as a share of what it says: the least of the folds.
+
+    1 if it is right, 0 if what it says is chance.
+    """
+    scale = abs(trials.truth - fill.ground).mean(axis=1, keepdims=True) + np.float32(1e-4)
+    said, true = (np.clip((g - fill.ground) / scale, -_GROSS, _GROSS) for g in (trial.ground, trials.truth))
+    fold = np.repeat(np.arange(len(trials.samples)), [len(s) for s in trials.samples])
+    together, alone = (
+        np.bincount(fold, ((said * other).sum(axis=0) * trial.seen).astype(np.float64)) for other in (true, said)
+    )
+    usable = alone > 0
+    return float((together[usable] / alone[usable]).min()) if usable.any() else 0.0
 
 
 def order_of_trust(good: list[Trial], fill: Trial, trials: Trials) -> list[Trial]:
