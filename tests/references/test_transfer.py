@@ -150,3 +150,32 @@ def test_faults_are_named(covered, fault):
     assert verdict.fault == fault
     assert verdict.usable == (fault in (None, "offset"))
     assert (fault is None) == (verdict.reason == "")
+
+
+@pytest.mark.parametrize("seed", [5, 14, 18, 31])
+def test_on_a_small_chip_chance_is_no_reason_to_use_a_date(seed):
+    truth = _land(seed, 32, 32)
+    row, column = np.indices((32, 32))
+    mask = (row - 18) ** 2 + (column - 12) ** 2 < 12**2
+    noise = gaussian_filter(np.random.default_rng(seed + 50).normal(size=(4, 32, 32)), (0, 4, 4))
+    cloud = (0.6 + noise).astype(np.float32)
+    transfer = fit(_statistics(np.where(mask, np.float32(0.7), truth), mask, [cloud]), [0])
+    assert transfer.needed == []
+
+
+def test_a_relation_far_outside_of_what_it_was_fitted_to_does_not_run_away(covered):
+    scene, _, mask, reference = covered
+    bright = np.where(mask, reference + np.float32(0.6), reference)
+    _, ground = _errors(fit(_statistics(scene, mask, [bright]), [0]), covered, [bright])
+    low, high = scene[:, ~mask].min(axis=1), scene[:, ~mask].max(axis=1)
+    made, room = ground.reflectance[:, mask], 0.3 * (high - low)
+    assert (made <= (high + room)[:, None]).all() and (made >= (low - room)[:, None]).all()
+
+
+def test_ground_of_another_kind_is_said_to_be_surer_or_not_by_its_spectrum(covered):
+    scene, _, mask, reference = covered
+    kind = reference[3] > np.median(reference[3])
+    noise = np.random.default_rng(3).normal(0, 0.02, reference.shape).astype(np.float32)
+    spoilt = np.where(kind, reference + noise, reference)
+    _, ground = _errors(fit(_statistics(scene, mask, [spoilt]), [0]), covered, [spoilt])
+    assert np.median(ground.error[mask & kind]) > 1.3 * np.median(ground.error[mask & ~kind])

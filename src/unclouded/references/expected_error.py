@@ -11,7 +11,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 _STEPS = 25
-_RIDGE = 3e-2
+_RIDGE = 1e-1
 _SMALLEST = 1e-4
 
 

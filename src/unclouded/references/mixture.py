@@ -14,16 +14,18 @@ Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 POWERS = (8.0, 3.0)
-_STANDARD_ERRORS = 2.0
-_WITHOUT_SPECTRUM = 2
+_STANDARD_ERRORS = 2.5
 _LEAST_SHARE = np.float32(0.02)
 _FLOOR = np.float32(1e-4)
+_COMMON = (0.01, 0.99)
+_NOISE = 1e-6
+_AXES = 3
 _TAIL = 0.92
 """A little above 0.9: clouds are harder than blobs of clear ground."""
 
 
 def clearly_less(error: Float32, other: Float32, group: NDArray[np.intp]) -> bool:
-    """Whether errors (n,) are less than others of the same pixels by more than two standard errors of the difference.
+    """Whether errors (n,) are less than others of the same pixels by more than 2.5 standard errors of the difference.
 
     Args:
         error: (n,).
@@ -79,17 +81,48 @@ def weigh(ground: Float32, share: Float32) -> Float32:
     return mixed
 
 
-def clues(logarithm: Float32, share: Float32, filled: Float32, mixed: Float32) -> Float32:
-    """(2 + C, n) what the error of a mixture is told from: errors to expect, departure from the fill, its spectrum.
+@dataclass(frozen=True)
+class Spectra:
+    """The spectra of the scene's clear ground, to tell from a spectrum what error to expect of it.
+
+    Attributes:
+        centre: (C,) mean spectrum.
+        axes: (C, C) principal axes, each divided by the deviation along it, the widest first.
+    """
+
+    centre: Float32
+    axes: Float32
+
+    @classmethod
+    def fit(cls, ground: Float32) -> Spectra:
+        """Of ground (C, n), gross values cut."""
+        low, high = np.quantile(ground, _COMMON, axis=1)
+        usual = np.clip(ground, low[:, None], high[:, None]).astype(np.float64)
+        variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(usual)))
+        axes = (axes / np.sqrt(np.maximum(variance, 0) + _NOISE))[:, ::-1]
+        return cls(usual.mean(axis=1).astype(np.float32), np.ascontiguousarray(axes.T, np.float32))
+
+    def clues(self, ground: Float32) -> Float32:
+        """(D, n) of spectra (C, n): along the widest axes, the squares of it, and how unlike the clear ground."""
+        standard = self.axes @ (ground - self.centre[:, None])
+        first = np.clip(standard[:_AXES], -4, 4)
+        unlike = np.log(np.square(standard).mean(axis=0) + np.float32(0.1))
+        together: Float32 = np.concatenate([first, np.square(first), unlike[None]])
+        return together
+
+
+def clues(logarithm: Float32, share: Float32, filled: Float32, mixed: Float32, spectra: Spectra) -> Float32:
+    """(2 + D, n) what the error of a mixture is told from: errors to expect, departure from the fill, its spectrum.
 
     Args:
         logarithm: (M, n) of the expected errors.
         share: (M, n).
         filled: (C, n) the fill from the scene alone.
         mixed: (C, n).
+        spectra: of the scene.
     """
     apart = np.log(abs(filled - mixed).mean(axis=0) + _FLOOR)
-    together: Float32 = np.concatenate([(logarithm * share).sum(axis=0)[None], apart[None], mixed])
+    together: Float32 = np.concatenate([(logarithm * share).sum(axis=0)[None], apart[None], spectra.clues(mixed)])
     return together
 
 
@@ -102,14 +135,16 @@ class Judgement:
     Attributes:
         alone: error to expect, from the distance to what is known and the size of residuals there.
         power: of `shares`.
-        mixture: error to expect of the mixture, from `clues` or the first few of them.
+        mixture: error to expect of the mixture, from `clues`.
         interval: half the width of the 90 % interval of a band, in expected errors.
+        spectra: of the scene's clear ground.
     """
 
     alone: list[ExpectedError]
     power: float | None
     mixture: ExpectedError
     interval: float
+    spectra: Spectra
 
     @classmethod
     def fit(
@@ -135,29 +170,8 @@ class Judgement:
         for other in powers[1:]:
             if clearly_less(errors[other], errors[power], group):
                 power = other
-        table = clues(logarithm, shares(logarithm, weights, power), ground[0], made[power])
-        if not _spectrum_tells(table, errors[power], group):
-            table = table[:_WITHOUT_SPECTRUM]
+        spectra = Spectra.fit(truth)
+        table = clues(logarithm, shares(logarithm, weights, power), ground[0], made[power], spectra)
         mixture = ExpectedError.fit(table, errors[power])
         interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
-        return cls(alone, power, mixture, interval)
-
-    def expected(self, table: Float32) -> Float32:
-        """The error to expect (n,) of the mixture, from its `clues`."""
-        return self.mixture(table[: len(self.mixture.centre)])
-
-
-def _spectrum_tells(table: Float32, error: Float32, group: NDArray[np.intp]) -> bool:
-    """Whether errors are clearly likelier if the spectrum counts, each half of the neighbourhoods told from the other.
-
-    Where few are at hand, what a spectrum seems to say of the error is chance.
-    """
-    half = np.unique(group, return_inverse=True)[1] % 2 == 0
-    if half.all():
-        return False
-    unlikely = np.empty((2, len(error)), np.float32)
-    for row, used in zip(unlikely, (table, table[:_WITHOUT_SPECTRUM]), strict=True):
-        for told in (half, ~half):
-            expected = ExpectedError.fit(used[:, told], error[told])(used[:, ~told])
-            row[~told] = np.log(expected) + error[~told] / expected
-    return clearly_less(unlikely[0], unlikely[1], group)
+        return cls(alone, power, mixture, interval, spectra)

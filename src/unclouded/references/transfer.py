@@ -188,8 +188,14 @@ class Transfer:
                 np.clip(made, *self.limits[:, :, None, None], out=made)
                 made *= weight
                 mixed += made
-        flat = (a.reshape(len(a), -1) for a in (logarithm, share, filled, mixed))
-        error = judgement.expected(clues(*flat)).reshape(square)
+        said = clues(
+            logarithm.reshape(len(self.models), -1),
+            share.reshape(len(self.models), -1),
+            filled.reshape(bands, -1),
+            mixed.reshape(bands, -1),
+            judgement.spectra,
+        )
+        error = judgement.mixture(said).reshape(square)
         owner = np.array([self._owner(model) for model in self.models], np.int16)
         for target, values in (
             (out.reflectance, mixed),
