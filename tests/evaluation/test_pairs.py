@@ -15,6 +15,7 @@ from unclouded.errors import FileError, InputError
 from unclouded.evaluation.paired import compare
 from unclouded.evaluation.pairs import average, evaluate_folders
 from unclouded.reading.reader import ReadOptions
+from unclouded.report.tables import pairs_table
 
 BANDS = ("B02", "B03", "B04", "B08")
 READING = ReadOptions(level="L2A", offset=0)
@@ -77,6 +78,18 @@ def test_psnr_ssim_and_angle_are_those_of_the_benchmark(tmp_path):
     assert scores["angle"] == pytest.approx(expected.angle, rel=1e-5)
 
 
+def test_the_cloudy_image_as_it_is_stands_beside_it_on_the_same_pixels(tmp_path):
+    cloudy, clear, made = RNG.integers(1, 9000, (3, 4, 40, 50)).astype(np.uint16)
+    made[:, :10] = 0
+    for name, dn in (("cloudy", cloudy), ("clear", clear), ("made", made)):
+        write(tmp_path / name, "a", dn)
+    scores = evaluate_folders(*(tmp_path / name for name in ("cloudy", "clear", "made")), READING)
+    error = np.abs(cloudy[:, 10:] / 10000 - clear[:, 10:] / 10000)
+    assert scores["mean"]["cloudy"]["regions"]["all"]["mae"] == pytest.approx(float(error.mean()), rel=1e-5)
+    (line,) = [line for line in pairs_table(scores, each=True).splitlines() if line.startswith("a ")]
+    assert line.split()[-1] == f"{error.mean():.4f}"
+
+
 def test_one_missing_pixel_takes_no_more_than_its_windows_from_ssim(tmp_path):
     clear = RNG.integers(1, 9000, (4, 40, 50)).astype(np.uint16)
     holed = clear.copy()
@@ -120,6 +133,7 @@ def test_the_command_prints_a_table_and_writes_json(folders, tmp_path):
     done = subprocess.run([*command, f"--json={tmp_path / 'a.json'}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "N = 1 images" in done.stdout and "B08" in done.stdout
+    assert "PSNR dB" in done.stdout and "\ncloudy, as it is" in done.stdout and "\na " not in done.stdout
     assert json.loads((tmp_path / "a.json").read_text())["images"]["a"]["regions"]["cloud"]["mae"] == pytest.approx(
         0.01
     )

@@ -42,6 +42,7 @@ def pairs(
     level: LevelGiven = None,
     scale: Scale = None,
     offset: Offset = None,
+    each: Annotated[bool, typer.Option("--each", help="A line for every image, too.")] = False,
     json_file: Json = None,
     overwrite: Overwrite = False,
     debug: Debug = False,
@@ -60,7 +61,7 @@ def pairs(
             scores = evaluate_folders(cloudy, clear, predicted, reading, bar)
         if json_file is not None:
             write_json(scores, json_file)
-        print(pairs_table(scores))
+        print(pairs_table(scores, each=each))
 
 
 @evaluate.command()

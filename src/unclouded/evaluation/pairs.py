@@ -100,51 +100,72 @@ def compare(cloudy: Scene, clear: Scene, predicted: Scene) -> Scores:
     Returns:
         psnr (dB, peak 1, at most 60), ssim, angle (degrees), ndvi and ndwi (mean absolute error); `regions`: share of
         the pixels, mae and rmse in reflectance, for each of `REGIONS`; `bands`: mae and rmse of each. NaN where there
-        is nothing.
+        is nothing. `cloudy`: the same of the cloudy image as it is, on the same pixels.
 
     Raises:
         InputError: the grids differ, a band is missing in the cloudy or the clear scene, or no pixel is valid in all.
     """
     bands = _common(cloudy, clear, predicted)
-    count = dict.fromkeys(REGIONS, 0)
-    absolute, square = ({region: np.zeros(len(bands)) for region in REGIONS} for _ in range(2))
-    weighted = {name: [0.0, 0] for name in ("ssim", "angle", *INDICES)}
+    made, untouched = _Tally(bands), _Tally(bands)
     for x, y, z in _blocks((cloudy, clear, predicted), bands):
         valid = ~np.isnan(x[0]) & ~np.isnan(y[0]) & ~np.isnan(z[0])
-        if not valid.any():
-            continue
-        for region, inside in _regions(x, y, bands, valid).items():
+        if valid.any():
+            regions = _regions(x, y, bands, valid)
+            made.add(z, y, regions)
+            untouched.add(x, y, regions)
+    if not made.count["all"]:
+        raise InputError(f"{predicted.info.source}: no pixel is valid in it, in the cloudy and in the clear image")
+    return made.scores() | {"cloudy": untouched.scores()}
+
+
+class _Tally:
+    """Errors of an image against the truth, block by block."""
+
+    def __init__(self, bands: Sequence[str]) -> None:
+        self.bands = bands
+        self.count = dict.fromkeys(REGIONS, 0)
+        self.absolute, self.square = ({region: np.zeros(len(bands)) for region in REGIONS} for _ in range(2))
+        self.weighted = {name: [0.0, 0] for name in ("ssim", "angle", *INDICES)}
+
+    def add(self, z: NDArray[np.float64], y: NDArray[np.float64], regions: Mapping[str, NDArray[np.bool_]]) -> None:
+        """Add a block `z` (C, h, w) and its truth `y`, of whose pixels `regions` says which count for what."""
+        for region, inside in regions.items():
             error = z[:, inside] - y[:, inside]
-            count[region] += int(inside.sum())
-            absolute[region] += np.abs(error).sum(axis=1)
-            square[region] += np.square(error).sum(axis=1)
+            self.count[region] += int(inside.sum())
+            self.absolute[region] += np.abs(error).sum(axis=1)
+            self.square[region] += np.square(error).sum(axis=1)
+        valid = regions["all"]
         held = int(valid.sum())
         values = {"angle": spectral_angle(z[:, valid][:, None], y[:, valid][:, None])}
         if min(valid.shape) >= SSIM_SIDE:
             values["ssim"] = structural_similarity(z, y, valid)
         for name, (one, other) in INDICES.items():
-            if one in bands and other in bands:
-                i, j = bands.index(one), bands.index(other)
+            if one in self.bands and other in self.bands:
+                i, j = self.bands.index(one), self.bands.index(other)
                 made, true = (normalised_difference(image[i, valid], image[j, valid]) for image in (z, y))
                 values[name] = float(np.abs(made - true).mean())
         for name, value in values.items():
             if math.isfinite(value):
-                weighted[name][0] += value * held
-                weighted[name][1] += held
-    if not count["all"]:
-        raise InputError(f"{predicted.info.source}: no pixel is valid in it, in the cloudy and in the clear image")
-    mean_square = float(square["all"].sum()) / (count["all"] * len(bands))
-    return {
-        "psnr": finite_signal_to_noise(mean_square),
-        **{name: total / held if held else math.nan for name, (total, held) in weighted.items()},
-        "regions": {
-            region: {"share": count[region] / count["all"]} | _errors(absolute[region], square[region], count[region])
-            for region in REGIONS
-        },
-        "bands": {
-            band: _errors(absolute["all"][[i]], square["all"][[i]], count["all"]) for i, band in enumerate(bands)
-        },
-    }
+                self.weighted[name][0] += value * held
+                self.weighted[name][1] += held
+
+    def scores(self) -> Scores:
+        """What `compare` returns of one image."""
+        count = self.count
+        mean_square = float(self.square["all"].sum()) / (count["all"] * len(self.bands))
+        return {
+            "psnr": finite_signal_to_noise(mean_square),
+            **{name: total / held if held else math.nan for name, (total, held) in self.weighted.items()},
+            "regions": {
+                region: {"share": count[region] / count["all"]}
+                | _errors(self.absolute[region], self.square[region], count[region])
+                for region in REGIONS
+            },
+            "bands": {
+                band: _errors(self.absolute["all"][[i]], self.square["all"][[i]], count["all"])
+                for i, band in enumerate(self.bands)
+            },
+        }
 
 
 def average(images: list[Scores]) -> Scores:

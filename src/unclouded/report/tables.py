@@ -154,14 +154,32 @@ def classifiers_table(
     return "\n".join(lines)
 
 
-def pairs_table(scores: Mapping[str, Any]) -> str:
-    """Lay out what `evaluation.pairs.evaluate_folders` gives."""
+_DIGITS = {"psnr": 2, "angle": 2}
+_SUMMARY = {"psnr": "PSNR dB", "ssim": "SSIM", "angle": "angle deg", "ndvi": "NDVI", "ndwi": "NDWI"}
+
+
+def pairs_table(scores: Mapping[str, Any], *, each: bool = False) -> str:
+    """Lay out what `evaluation.pairs.evaluate_folders` gives; `each` adds a line for every image."""
     mean = scores["mean"]
-    lines = [f"N = {scores['n']} images, averaged over them; reflectance within [0, 1]"]
-    lines += [f"{name:<10}{mean[name]:>9.4f}" for name in ("psnr", "ssim", "angle", "ndvi", "ndwi")]
-    lines.append(f"{'':<10}{'share':>9}{'MAE':>9}{'RMSE':>9}")
+    rows = {"predicted": mean, "cloudy, as it is": mean["cloudy"]}
+    lines = [f"N = {scores['n']} images, averaged over them; reflectance within [0, 1], errors in reflectance", ""]
+    lines.append(f"{'':<18}" + "".join(f"{title:>11}" for title in _SUMMARY.values()))
     lines += [
-        f"{name:<10}{row['share']:>9.4f}{row['mae']:>9.4f}{row['rmse']:>9.4f}" for name, row in mean["regions"].items()
+        f"{title:<18}" + "".join(f"{row[name]:>11.{_DIGITS.get(name, 4)}f}" for name in _SUMMARY)
+        for title, row in rows.items()
     ]
-    lines += [f"{name:<10}{'':>9}{row['mae']:>9.4f}{row['rmse']:>9.4f}" for name, row in mean["bands"].items()]
+    lines += ["", f"{'':<18}{'share':>11}{'MAE':>11}{'RMSE':>11}{'MAE cloudy':>12}{'RMSE cloudy':>13}"]
+    for group in ("regions", "bands"):
+        for name, row in mean[group].items():
+            share = f"{row['share']:>11.1%}" if "share" in row else f"{'':>11}"
+            before = mean["cloudy"][group][name]
+            lines.append(
+                f"{name:<18}{share}{row['mae']:>11.4f}{row['rmse']:>11.4f}{before['mae']:>12.4f}{before['rmse']:>13.4f}"
+            )
+    if each:
+        lines += ["", f"{'image':<40}{'PSNR dB':>9}{'SSIM':>8}{'MAE':>9}{'cloud':>9}{'clear':>9}{'MAE cloudy':>12}"]
+        for name, row in scores["images"].items():
+            errors = "".join(f"{row['regions'][region]['mae']:>9.4f}" for region in ("all", "cloud", "clear"))
+            before = row["cloudy"]["regions"]["all"]["mae"]
+            lines.append(f"{name:<40}{row['psnr']:>9.2f}{row['ssim']:>8.3f}{errors}{before:>12.4f}")
     return "\n".join(lines)
