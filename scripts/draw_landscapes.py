@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from unclouded.data.landscapes.simulation import jobs, load
-from unclouded.report.contact_sheet import coloured, contact_sheet
+from unclouded.report.contact_sheet import contact_sheet, in_colour
 
 _BANDS = ("B02", "B03", "B04")
 _REAL = (4, 16, 19, 22, 32, 36, 41, 45, 47, 56, 57, 58, 66, 71, 73, 76, 89, 95, 101, 121)
@@ -35,7 +35,7 @@ def main() -> None:
         if len(simulated) < _SHOWN and loaded.row["labels"] != ["Sea and ocean"]:
             simulated.append(loaded.values[job.patch_id])
     rows = {"simulated": simulated, "real (BigEarthNet, CDLA-Permissive-1.0)": real}
-    contact_sheet({title: [coloured(patch) for patch in patches] for title, patches in rows.items()}, given.output)
+    contact_sheet({title: [in_colour(patch) for patch in patches] for title, patches in rows.items()}, given.output)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from unclouded.data.archive import Archive, encode
 from unclouded.data.archive_writer import ArchiveWriter
 from unclouded.data.examples import examples
 from unclouded.data.landscapes.simulation import jobs, load
-from unclouded.report.contact_sheet import coloured, contact_sheet
+from unclouded.report.contact_sheet import contact_sheet, in_colour
 
 
 def test_images_stand_in_order_and_long_rows_go_on_below(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_sheet_of_an_archive(tmp_path: Path) -> None:
         writer.finish()
     with Archive(tmp_path / "archive") as archive:
         shown = examples(archive, 2)
-    rows = {title: [coloured(patch) for patch in patches] for title, patches in shown.patches.items()}
+    rows = {title: [in_colour(patch) for patch in patches] for title, patches in shown.patches.items()}
     contact_sheet(rows | shown.truth, tmp_path / "sheet.png", wide=2)
     # Y, X, the clear twins, opacity and shadow: five rows of two patches.
     assert imread(tmp_path / "sheet.png").shape[:2] == (5 * (20 + 123), 2 * 123)

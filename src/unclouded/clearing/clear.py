@@ -228,15 +228,18 @@ def clear_to_file(
 
 def read_result(
     scene: Raster, cleared: ClearedScene
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Read a small scene and what became of it: reflectance (C, h, w) before and after, and the opacity (h, w)."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Read a small scene and what became of it: reflectance (C, h, w) before and after, opacity and uncertainty (h, w).
+
+    The uncertainty is in units of reflectance.
+    """
     info = scene.info
     before, _ = to_reflectance(scene.read(0, 0, info.height, info.width), info.encoding)
     with rasterio.open(cleared.output) as file:
         after, _ = to_reflectance(file.read(), info.encoding)
     with rasterio.open(cleared.quality) as file:
-        opacity = file.read(1)
-    return before, after, opacity
+        opacity, uncertainty = file.read((1, 2))
+    return before, after, opacity, uncertainty
 
 
 def _sources(quality: Path, references: Sequence[str]) -> dict[str, float]:
@@ -296,6 +299,7 @@ def mask_layout(info: SceneInfo) -> Layout:
         ("class",),
         tags=names,
         colours={value: (r, g, b) for value, (r, g, b, _) in CLASS_COLOURS.items()},
+        overviews="MODE",
     )
 
 
@@ -318,5 +322,13 @@ def _quality_layout(inputs: SceneInputs) -> Layout:
     said = {f"SOURCE_{number}": reference.name for number, reference in enumerate(inputs.references, start=2)}
     tags = {"SOURCE_0": "observed", "SOURCE_1": "guessed", **said} if said else {}
     return Layout(
-        info.width, info.height, info.crs, info.transform, np.dtype(np.float32), float("nan"), QUALITY_BANDS, tags=tags
+        info.width,
+        info.height,
+        info.crs,
+        info.transform,
+        np.dtype(np.float32),
+        float("nan"),
+        QUALITY_BANDS,
+        tags=tags,
+        overviews="NEAREST",  # of the source: an average of codes would be that of another date
     )

@@ -154,10 +154,10 @@ def show(
                     print(f"{count:>9}  {value}")
             if figure is not None:
                 from unclouded.data.examples import examples
-                from unclouded.report.contact_sheet import coloured, contact_sheet
+                from unclouded.report.contact_sheet import contact_sheet, in_colour
 
                 shown = examples(opened, _SHOWN)
-                rows = {title: [coloured(patch) for patch in patches] for title, patches in shown.patches.items()}
+                rows = {title: [in_colour(patch) for patch in patches] for title, patches in shown.patches.items()}
                 contact_sheet(rows | shown.truth, figure)
                 print(f"\ncontact sheet: {figure}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from unclouded.cli.console import Bar, faults
 from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
+from unclouded.cli.series_page import write_series_page
+from unclouded.errors import InputError
 
 if TYPE_CHECKING:
     from unclouded.reading.reader import ReadOptions
@@ -16,13 +19,30 @@ if TYPE_CHECKING:
     from unclouded.report.scene_sections import ReportedScene
 
 
+class Composite(StrEnum):
+    """The composites of `colour.COMPOSITES`."""
+
+    natural = "natural"
+    infrared = "infrared"
+    shortwave = "shortwave"
+
+
+class Stretch(StrEnum):
+    """The kinds of `colour.StretchKind`."""
+
+    scene = "scene"
+    bands = "bands"
+    fixed = "fixed"
+
+
 def report(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN|JSON|SCENE...",
+            metavar="RUN|JSON|SCENE|SERIES...",
             help="Folders of `unclouded train`; JSON of `unclouded evaluate` and of benchmarks; results of "
-            "`unclouded clear`, as before.tif=clear.tif, or alone where their STAC item says what they were made of.",
+            "`unclouded clear`, as before.tif=clear.tif, or alone where their STAC item says what they were made of; "
+            "or the folder of `unclouded series`, by itself.",
         ),
     ],
     output: Annotated[Path, typer.Option(metavar="PAGE.html", help="The page to write.")],
@@ -30,6 +50,13 @@ def report(
     level: LevelGiven = None,
     scale: Scale = None,
     offset: Offset = None,
+    composite: Annotated[
+        Composite | None, typer.Option(help="Bands that scenes are shown in; natural colour where they have it.")
+    ] = None,
+    stretch: Annotated[
+        Stretch,
+        typer.Option(help="What is black and white: of the scene, of each of its bands, or fixed, 0 to 0.3."),
+    ] = Stretch.scene,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
@@ -39,6 +66,7 @@ def report(
         from unclouded.files import refuse_existing
         from unclouded.reading.reader import ReadOptions
         from unclouded.reading.scene_pair import find_pair, is_pair
+        from unclouded.reading.series import is_series
         from unclouded.report.page import render_page, write_page
         from unclouded.report.record_sections import Paper
         from unclouded.report.records import is_item, read_record, read_run
@@ -47,6 +75,12 @@ def report(
         if not overwrite:
             refuse_existing(output)
         reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        shown = composite.value if composite else None
+        if folders := [argument for argument in inputs if is_series(Path(argument))]:
+            if len(inputs) > 1:
+                raise InputError(f"{folders[0]}: is a series, which has a page of its own; give it alone")
+            write_series_page(Path(folders[0]), output, reading, shown, stretch.value)
+            return
         runs, records = [], []
         pairs: dict[Path, ScenePair] = {}
         for argument in dict.fromkeys(inputs):
@@ -62,31 +96,22 @@ def report(
             scenes = []
             for done, pair in enumerate(pairs.values()):
                 bar("reading scenes", done, len(pairs))
-                scenes.append(_scene(pair, reading))
+                scenes.append(_scene(pair, reading, shown))
             bar("reading scenes", len(pairs), len(pairs))
-            html = render_page(scenes, records, runs, Paper(PAPER, PAPER_FRECHET), __version__)
+            html = render_page(scenes, records, runs, Paper(PAPER, PAPER_FRECHET), __version__, stretch.value)
         write_page(html, output)
         print(f"{output}: {len(html.encode()) / 1e6:.1f} MB")
 
 
-def _scene(pair: ScenePair, reading: ReadOptions) -> ReportedScene:
+def _scene(pair: ScenePair, reading: ReadOptions, composite: str | None) -> ReportedScene:
     from unclouded.files import sha256_of
     from unclouded.reading.preview import read_preview
     from unclouded.report.previews import SIDE
     from unclouded.report.scene_sections import ReportedScene
 
-    made = read_preview(pair, SIDE, reading)
-    source = Path(pair.before)
+    source = Path(pair.before or "")
     return ReportedScene(
-        name=pair.after.name,
-        source=source.name,
-        before=made.before,
-        after=made.after,
-        opacity=made.opacity,
-        uncertainty=made.uncertainty,
-        bands=made.bands,
-        grid=made.grid,
-        notes=made.notes,
+        preview=read_preview(pair, SIDE, reading, composite),
         sha256=sha256_of(pair.after),
         source_sha256=sha256_of(source) if source.is_file() else "",
     )

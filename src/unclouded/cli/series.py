@@ -15,6 +15,7 @@ from unclouded.cli.clearings import Clearings, resumable
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
 from unclouded.cli.options import Bands, Bbox, Debug, Geometry, LevelGiven, Offset, Scale, area_of, names_of
+from unclouded.cli.series_page import try_series_page
 from unclouded.errors import FileError
 
 
@@ -58,7 +59,8 @@ def series(
 ) -> None:
     """Clear every date of a place with the help of the nearest others, before and after.
 
-    A repeated command goes on with the dates that are missing. `collection.json` lists the results.
+    A repeated command goes on with the dates that are missing. `collection.json` lists the results, `series.html`
+    shows them, and the NDVI of any point over time.
     """
     with faults(debug):
         from unclouded.clearing.clear import clear_to_file
@@ -117,6 +119,7 @@ def series(
                             clearings.refuse(source, error)
         if done:
             tell(f"{write_collection(output, sorted(done))}: {len(done)} dates")
+            try_series_page(output, reading)
         if clearings.failed:
             raise typer.Exit(FAILED if not done else SOME_FAILED)
 

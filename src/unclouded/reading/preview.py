@@ -1,22 +1,61 @@
-"""Cleared scenes as people look at them: small images before and after, with the opacity and the uncertainty."""
+"""Cleared scenes as people look at them: small images before and after, their quality, and what is known."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.transform import Affine
 
+from unclouded.colour import composites_of
 from unclouded.errors import FileError, InputError
 from unclouded.files import QUALITY_BANDS, quality_path
+from unclouded.reading.dates import acquired
+from unclouded.reading.info import SceneInfo
 from unclouded.reading.raster import open_raster, read_overview
 from unclouded.reading.reader import ReadOptions, Scene
 from unclouded.reading.scene_pair import ScenePair
+from unclouded.reading.series import item_time, read_item
 from unclouded.reflectance import Encoding, to_reflectance
 
-_NATURAL = ("B04", "B03", "B02")
+
+@dataclass(frozen=True)
+class Quality:
+    """The quality of a scene, made small.
+
+    Attributes:
+        opacity: (h, w), 0 to 1, NaN where there is no data.
+        uncertainty: (h, w) in reflectance, likewise.
+        source: (h, w) 0 observed, 1 guessed, 2 the first reference, and so on, likewise.
+        references: names by their `source`.
+    """
+
+    opacity: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+    source: NDArray[np.float32]
+    references: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def replaced(self) -> float:
+        """Share of the pixels with data that are not as they were; NaN if there are none."""
+        there = np.isfinite(self.opacity)
+        return float((self.opacity[there] > 0).mean()) if there.any() else float("nan")
+
+    @property
+    def error(self) -> float | None:
+        """Mean uncertainty where something was replaced; None where nothing was."""
+        there = np.nan_to_num(self.opacity) > 0
+        return float(np.nanmean(self.uncertainty[there])) if there.any() else None
+
+    @property
+    def shares(self) -> dict[int, float]:
+        """Share of the pixels with data that come from each `source` but the scene itself."""
+        codes = self.source[np.isfinite(self.source)].astype(int)
+        return {int(code): float((codes == code).mean()) for code in np.unique(codes) if code > 0}
 
 
 @dataclass(frozen=True)
@@ -25,30 +64,47 @@ class ScenePreview:
 
     Attributes:
         pair: where the files are.
-        before: (C, h, w) reflectance, NaN where there is no data.
+        before: (C, h, w) reflectance, NaN where there is no data; None if the input is gone.
         after: likewise.
-        opacity: (h, w), 0 to 1, NaN where there is no data.
-        uncertainty: (h, w) in reflectance, likewise.
+        quality: opacity, uncertainty and source.
         bands: what the C bands are.
-        grid: width and height of the scene in pixels, and what it is in words.
+        composite: what they are called together.
+        info: of the cleared scene.
+        acquired: when it was taken, if that is known.
+        threshold: opacity under which pixels stay as they are, if that is known.
         notes: what had to be assumed.
     """
 
     pair: ScenePair
-    before: NDArray[np.float32]
+    before: NDArray[np.float32] | None
     after: NDArray[np.float32]
-    opacity: NDArray[np.float32]
-    uncertainty: NDArray[np.float32]
+    quality: Quality
     bands: tuple[str, ...]
-    grid: str
+    composite: str
+    info: SceneInfo
+    acquired: datetime | None
+    threshold: float | None
     notes: tuple[str, ...]
 
+    @property
+    def grid(self) -> str:
+        """The size of the scene in words."""
+        info = self.info
+        pixel = f"{abs(info.transform.a):g} m" if info.crs.is_projected else f"{abs(info.transform.a):.3g}°"
+        return f"{info.width:,} x {info.height:,} pixels of {pixel}, {len(info.bands)} bands, {info.level}"
 
-def read_preview(pair: ScenePair, side: int, reading: ReadOptions) -> ScenePreview:
+    @property
+    def transform(self) -> Affine:
+        """From column and row of the small images to coordinates."""
+        height, width = self.quality.opacity.shape
+        return self.info.transform * Affine.scale(self.info.width / width, self.info.height / height)
+
+
+def read_preview(pair: ScenePair, side: int, reading: ReadOptions, composite: str | None = None) -> ScenePreview:
     """Read a cleared scene and its input at `side` pixels at most, through their overviews.
 
     Raises:
-        InputError: they are not of the same grid, or cannot be understood as scenes.
+        InputError: they are not of the same grid, or cannot be understood as scenes, or do not have the composite.
         FileError: a file is missing or damaged.
     """
     quality = quality_path(pair.after)
@@ -56,41 +112,47 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions) -> ScenePrevi
         raise FileError(
             f"{pair.after}: {quality.name} is not beside it; give a result of `unclouded clear`, which writes both"
         )
-    reading = _as_said_by_item(pair.after, reading)
-    with reading.open(str(pair.after)) as after, reading.open(pair.before) as before:
+    reading = as_said_by_item(pair.after, reading)
+    item = read_item(pair.after)
+    with reading.open(str(pair.after)) as after:
         info = after.info
-        if (info.width, info.height, info.crs, info.transform) != (
-            before.info.width,
-            before.info.height,
-            before.info.crs,
-            before.info.transform,
-        ):
-            raise InputError(
-                f"{pair.after}: is not on the grid of {pair.before} ({info.width}x{info.height} against "
-                f"{before.info.width}x{before.info.height} pixels, their places compared too); give what it was made of"
-            )
-        bands = _NATURAL if set(_NATURAL) <= set(info.bands) else info.bands[:1]
-        if lacking := [band for band in bands if band not in before.info.bands]:
-            raise InputError(f"{pair.before}: has no {', '.join(lacking)}, which {pair.after} has; give its input")
+        choices = composites_of(info.bands)
+        name = composite or next(iter(choices))
+        if name not in choices:
+            raise InputError(f"{pair.after}: has not the bands to be shown so; it can be shown as {', '.join(choices)}")
+        bands = choices[name]
         shrink = max(1.0, max(info.width, info.height) / side)
         height, width = max(1, round(info.height / shrink)), max(1, round(info.width / shrink))
-        images = [_reflectance(scene, bands, height, width) for scene in (before, after)]
-        pixel = f"{abs(info.transform.a):g} m" if info.crs.is_projected else f"{abs(info.transform.a):.3g}°"
-        grid = f"{info.width:,} x {info.height:,} pixels of {pixel}, {len(info.bands)} bands, {info.level}"
-        notes = tuple(dict.fromkeys((*before.info.notes, *info.notes)))
-    opacity, uncertainty = _quality(quality, (info.height, info.width), height, width)
-    return ScenePreview(pair, images[0], images[1], opacity, uncertainty, bands, grid, notes)
+        cleared = _reflectance(after, bands, height, width)
+    notes, cloudy = info.notes, None
+    if pair.before is not None:
+        with reading.open(pair.before) as before:
+            _check(pair, info, before.info, bands)
+            cloudy = _reflectance(before, bands, height, width)
+            notes = (*before.info.notes, *notes)
+    return ScenePreview(
+        pair,
+        cloudy,
+        cleared,
+        _quality(quality, (info.height, info.width), height, width),
+        bands,
+        name,
+        info,
+        item_time(item) or acquired(info),
+        _threshold(item),
+        tuple(dict.fromkeys(notes)),
+    )
 
 
-def _as_said_by_item(cleared: Path, reading: ReadOptions) -> ReadOptions:
+def as_said_by_item(cleared: Path, reading: ReadOptions) -> ReadOptions:
     """Fill in what the user does not say from the STAC item beside a cleared scene, which holds for its input, too."""
     reading = replace(reading, level_needed=False)
+    item = read_item(cleared)
     try:
-        item = json.loads(cleared.with_suffix(".json").read_text())
         bands = item["assets"]["cleared"]["bands"]
         encodings = {(float(band["raster:scale"]), float(band["raster:offset"])) for band in bands}
         level = str(item["properties"]["processing:level"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return reading  # of another program, or none: the files have to say it themselves
     if len(encodings) != 1:
         return replace(reading, level=reading.level or level)
@@ -103,6 +165,28 @@ def _as_said_by_item(cleared: Path, reading: ReadOptions) -> ReadOptions:
     )
 
 
+def _threshold(item: object) -> float | None:
+    try:
+        return float(item["properties"]["unclouded:threshold"])  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _check(pair: ScenePair, info: SceneInfo, before: SceneInfo, bands: Sequence[str]) -> None:
+    if (info.width, info.height, info.crs, info.transform) != (
+        before.width,
+        before.height,
+        before.crs,
+        before.transform,
+    ):
+        raise InputError(
+            f"{pair.after}: is not on the grid of {pair.before} ({info.width}x{info.height} against "
+            f"{before.width}x{before.height} pixels, their places compared too); give what it was made of"
+        )
+    if lacking := [band for band in bands if band not in before.bands]:
+        raise InputError(f"{pair.before}: has no {', '.join(lacking)}, which {pair.after} has; give its input")
+
+
 def _reflectance(scene: Scene, bands: tuple[str, ...], height: int, width: int) -> NDArray[np.float32]:
     encoding = scene.info.encoding
     own = Encoding(
@@ -113,9 +197,7 @@ def _reflectance(scene: Scene, bands: tuple[str, ...], height: int, width: int) 
     return reflectance
 
 
-def _quality(
-    path: Path, shape: tuple[int, int], height: int, width: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _quality(path: Path, shape: tuple[int, int], height: int, width: int) -> Quality:
     with open_raster(str(path)) as dataset:
         # Results of before there was a source have the first two.
         if dataset.descriptions[:2] != QUALITY_BANDS[:2] or dataset.shape != shape:
@@ -124,7 +206,11 @@ def _quality(
                 f"{', '.join(text or 'unnamed' for text in dataset.descriptions)}; "
                 f"{', '.join(QUALITY_BANDS[:2])} on the scene's grid are needed; clear the scene again"
             )
-        values = read_overview(dataset, (1, 2), height, width).astype(np.float32)
+        values = read_overview(dataset, dataset.indexes, height, width, classes=True).astype(np.float32)
         if dataset.nodata is not None:
             values[values == dataset.nodata] = np.nan
-    return values[0], values[1]
+        opacity, uncertainty = values[:2]
+        source = np.rint(values[2]) if len(values) > 2 else np.where(opacity > 0, np.float32(1), opacity)
+        tags = dataset.tags()
+    references = {int(tag[7:]): name for tag, name in tags.items() if tag.startswith("SOURCE_") and tag[7:].isdigit()}
+    return Quality(opacity, uncertainty, source, {code: name for code, name in references.items() if code > 1})

@@ -107,15 +107,21 @@ def read_window(dataset: DatasetReader, indexes: Sequence[int], window: Window) 
     return pixels
 
 
-def read_overview(dataset: DatasetReader, indexes: Sequence[int], height: int, width: int) -> NDArray[np.generic]:
-    """Read whole bands (C, height, width), averaged to a smaller size; FileError when blocks are missing or damaged.
+def read_overview(
+    dataset: DatasetReader, indexes: Sequence[int], height: int, width: int, *, classes: bool = False
+) -> NDArray[np.generic]:
+    """Read whole bands (C, height, width), averaged to a smaller size, or, of classes, the nearest pixels.
+
+    FileError when blocks are missing or damaged.
 
     Overviews are used where there are some; without, all blocks are read, but never held together.
     """
     try:
         with rasterio.Env(GDAL_CACHEMAX=_OVERVIEW_CACHE), environment(dataset.name):
             pixels: NDArray[np.generic] = dataset.read(
-                list(indexes), out_shape=(len(indexes), height, width), resampling=Resampling.average
+                list(indexes),
+                out_shape=(len(indexes), height, width),
+                resampling=Resampling.nearest if classes else Resampling.average,
             )
     except FAULTS as error:
         raise FileError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from unclouded.errors import FileError, InputError
@@ -13,10 +13,15 @@ from unclouded.reading.raster import is_remote
 
 @dataclass(frozen=True)
 class ScenePair:
-    """A cleared scene's file, and the path or address of its input."""
+    """A cleared scene's file, and the path or address of its input; None if that is gone."""
 
-    before: str
+    before: str | None
     after: Path
+
+    @property
+    def before_name(self) -> str:
+        """Name of the input, without its folder; empty if it is gone."""
+        return "" if self.before is None else PurePosixPath(urlsplit(self.before).path or self.before).name
 
 
 def is_pair(argument: str) -> bool:

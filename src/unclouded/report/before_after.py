@@ -1,4 +1,4 @@
-"""An image before and after clearing, and its opacity, in one picture; by Pillow alone, for `unclouded demo`."""
+"""An image before and after clearing, and its quality, in one picture; by Pillow alone, for `unclouded demo`."""
 
 from __future__ import annotations
 
@@ -9,35 +9,41 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from unclouded.colour import coloured, composites_of
 from unclouded.errors import FileError
 from unclouded.files import aside, publish
-from unclouded.report.colour import NATURAL, natural_colour, white_point
 
 _SIDE = 360
 """Pixels of a panel's longer side, at least: a patch is enlarged pixel by pixel."""
 
-_GAP = 12
-_LINE = 18
+_GAP = 14
+_LINE = 20
 """Pixels of a line of text, of `_TEXT` pixels."""
-_TEXT = 13
-_RAMP = (110, 10)
-"""Width and height in pixels of the legend's bar."""
+_TEXT = 14
+_RAMP = 12
+"""Pixels of the height of a legend's bar."""
+
+_OPACITY = ((24, 28, 32), (226, 0, 122), (255, 238, 247))
+_UNCERTAINTY = ((24, 28, 40), (33, 113, 150), (246, 211, 101))
+"""Colours from 0 to the most, of the two quality bands."""
 
 
 def before_after(
     cloudy: NDArray[np.float32],
     cleared: NDArray[np.float32],
     opacity: NDArray[np.float32],
+    uncertainty: NDArray[np.float32],
     bands: Sequence[str],
     path: Path,
     title: str,
 ) -> None:
-    """Draw an image before and after clearing, and the opacity, side by side into a PNG, with a legend.
+    """Draw an image before and after clearing, its opacity and its uncertainty side by side into a PNG, with legends.
 
     Args:
         cloudy: (C, h, w) reflectance.
         cleared: (C, h, w) reflectance.
         opacity: (h, w), 0 to 1.
+        uncertainty: (h, w) in reflectance.
         bands: the name of each band.
         path: the PNG; one that is there is replaced.
         title: of the picture.
@@ -45,14 +51,23 @@ def before_after(
     Raises:
         FileError: if the PNG cannot be written.
     """
-    white = white_point(cleared, bands)
-    shown = "natural colour" if set(NATURAL) <= set(bands) else f"{bands[0]} in grey"
-    panels = {
-        "before": natural_colour(cloudy, bands, white),
-        "after": natural_colour(cleared, bands, white),
-        "opacity": np.nan_to_num(opacity),
-    }
-    picture = _panels(panels, title, f"{shown}; white is a reflectance of {white:.2f}")
+    name, shown = next(iter(composites_of(bands).items()))
+    words = "natural colour, one stretch" if name == "natural" else f"{' '.join(shown)}, one stretch"
+    before, after = coloured((cloudy, cleared), bands, like=cleared)
+    most = float(np.nanmax(uncertainty, initial=0.0))
+    panels = [
+        (_eight_bit(before), "Before", "", words),
+        (_eight_bit(after), "After", "", "clear pixels are the input's"),
+        (_ramp(opacity, _OPACITY), "Opacity", "0, kept", "1, replaced"),
+        (
+            _ramp(uncertainty / (most or 1), _UNCERTAINTY),
+            "Uncertainty: the error to expect",
+            "0",
+            f"{most:.3f} reflectance",
+        ),
+    ]
+    colours = [None, None, _OPACITY, _UNCERTAINTY]
+    picture = _picture(panels, colours, title)
     with aside(path) as folder:
         whole = folder / "picture.png"
         try:
@@ -64,30 +79,54 @@ def before_after(
         publish({whole: path})
 
 
-def _panels(panels: dict[str, NDArray[np.float32]], title: str, legend: str) -> Image.Image:
-    """Lay named images in [0, 1] side by side under a title, the legend of the first ones and of the last below."""
-    height, width = next(iter(panels.values())).shape[:2]
+def _picture(
+    panels: Sequence[tuple[NDArray[np.uint8], str, str, str]],
+    colours: Sequence[Sequence[tuple[int, int, int]] | None],
+    title: str,
+) -> Image.Image:
+    """Lay panels (image, name, least, most) side by side under a title, each over its legend."""
+    height, width = panels[0][0].shape[:2]
     scale = max(1, -(-_SIDE // max(height, width)))
     height, width = height * scale, width * scale
-    top = 2 * _GAP + 2 * _LINE
-    bottom = top + height + _GAP
-    size = (len(panels) * (width + _GAP) + _GAP, bottom + _LINE + _GAP)
+    top = _GAP + 2 * _LINE + _GAP // 2
+    size = (len(panels) * (width + _GAP) + _GAP, top + height + _GAP // 2 + _RAMP + _LINE + _GAP)
     picture = Image.new("RGB", size, "white")
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(_TEXT)
-    draw.text((_GAP, _GAP), title, "black", font)
-    left = _GAP
-    for name, image in panels.items():
-        draw.text((left, top - _LINE), name, "black", font)
-        panel = Image.fromarray(np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)).convert("RGB")
+    draw.text((_GAP, _GAP // 2), _fitting(title, size[0] - 2 * _GAP, font), "black", font)
+    for number, ((image, name, least, most), ramp) in enumerate(zip(panels, colours, strict=True)):
+        left, below = _GAP + number * (width + _GAP), top + height + _GAP // 2
+        draw.text((left, top - _LINE), _fitting(name, width, font), "black", font)
+        panel = Image.fromarray(image).convert("RGB")
         picture.paste(panel.resize((width, height), Image.Resampling.NEAREST), (left, top))
-        left += width + _GAP
-    draw.text((_GAP, bottom), legend, "black", font)
-    left -= width + _GAP
-    draw.text((left, bottom), "0, kept", "black", font)
-    left += round(draw.textlength("0, kept", font)) + _GAP
-    ramp = Image.fromarray(np.tile(np.linspace(0, 255, _RAMP[0]).astype(np.uint8), (_RAMP[1], 1))).convert("RGB")
-    middle = bottom + (_LINE - _RAMP[1]) // 2
-    picture.paste(ramp, (left, middle))
-    draw.rectangle((left - 1, middle - 1, left + _RAMP[0], middle + _RAMP[1]), outline="grey")
-    draw.text((left + _RAMP[0] + _GAP, bottom), "1, replaced", "black", font)
+        if ramp is None:
+            draw.text((left, below), _fitting(most, width, font), "dimgrey", font)
+            continue
+        bar = _ramp(np.linspace(0, 1, width, dtype=np.float32)[None], ramp)
+        picture.paste(Image.fromarray(np.tile(bar, (_RAMP, 1, 1))), (left, below))
+        draw.text((left, below + _RAMP + 2), least, "dimgrey", font)
+        draw.text((left + width - draw.textlength(most, font), below + _RAMP + 2), most, "dimgrey", font)
     return picture
+
+
+def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """A text, shortened in its middle if it is wider than so many pixels."""
+    kept = len(text)
+    while kept > 2 and font.getlength(shown := text if kept == len(text) else _shortened(text, kept)) > width:
+        kept -= 1
+    return shown if kept > 2 else text[:1]
+
+
+def _shortened(text: str, kept: int) -> str:
+    return f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+
+
+def _eight_bit(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
+
+
+def _ramp(values: NDArray[np.float32], colours: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:
+    """Values (h, w) in [0, 1] in colours (h, w, 3), evenly spread; what is not finite as 0."""
+    at = np.linspace(0, 1, len(colours))
+    channels = [np.interp(np.nan_to_num(values), at, channel) for channel in zip(*colours, strict=True)]
+    image: NDArray[np.uint8] = np.rint(np.stack(channels, -1)).astype(np.uint8)
+    return image

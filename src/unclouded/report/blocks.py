@@ -102,7 +102,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Overlay:
-    """Something to lay over a scene: its picture, the colours of its scale and what their ends mean."""
+    """Something to lay over a scene: its picture, and the colours of its scale with their ends or of its classes."""
 
     key: str
     name: str
@@ -111,11 +111,12 @@ class Overlay:
     low: str
     high: str
     missing: str = ""
+    entries: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
 class Swipe:
-    """A scene before and after, with overlays, and facts about it."""
+    """A scene before and after, with overlays, facts about it, and a scale bar: its share of the width, its length."""
 
     id: str
     title: str
@@ -125,6 +126,7 @@ class Swipe:
     facts: Sequence[tuple[str, str]]
     notes: Sequence[str] = ()
     coarse: bool = False
+    bar: tuple[float, str] | None = None
     kind: str = "swipe"
 
 
@@ -173,5 +175,5 @@ def significant(value: float | None) -> Cell:
 
 
 def checksum(value: str) -> Cell:
-    """A SHA-256, whole."""
+    """A SHA-256, which the page shows short and unfolds."""
     return Cell(value, code=True)

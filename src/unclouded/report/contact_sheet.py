@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from unclouded.report.colour import natural_colour, white_point
+from unclouded.colour import coloured
 from unclouded.report.figures import save_figure
 
 _NATURAL = ("B02", "B03", "B04")
@@ -45,19 +45,19 @@ def contact_sheet(rows: Mapping[str, Sequence[NDArray[np.float32]]], path: Path,
     save_figure(figure, path, dpi=100)
 
 
-def coloured(patch: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+def in_colour(patch: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
     """Natural colour (h, w, 3) of a patch's DN by band, or grey (h, w) of its first where it lacks one."""
     bands = _NATURAL if all(name in patch for name in _NATURAL) else (min(patch),)
     reflectance = np.stack([patch[name] for name in bands]).astype(np.float32) / np.float32(10_000)
-    return natural_colour(reflectance, bands, white_point(reflectance, bands))
+    return coloured([reflectance], bands, like=reflectance)[0]
 
 
 def _mosaic(images: Sequence[NDArray[np.float32]], wide: int) -> NDArray[np.float32]:
-    coloured = [np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image for image in images]
-    height, width = coloured[0].shape[:2]
-    high = -(-len(coloured) // wide)
+    tinted = [np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image for image in images]
+    height, width = tinted[0].shape[:2]
+    high = -(-len(tinted) // wide)
     sheet = np.ones((high * (height + _GAP), wide * (width + _GAP), 3), np.float32)
-    for index, image in enumerate(coloured):
+    for index, image in enumerate(tinted):
         top, left = index // wide * (height + _GAP), index % wide * (width + _GAP)
         sheet[top : top + height, left : left + width] = image
     return sheet

@@ -14,5 +14,7 @@ for (const scene of document.querySelectorAll("[data-scene]")) {
     const show = () => { overlay.hidden = !box.checked; };
     box.addEventListener("change", show);
     show();
+    const strength = scene.querySelector(`[data-strength="${box.dataset.shows}"]`);
+    strength.addEventListener("input", () => { overlay.style.opacity = strength.value / 100; });
   }
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from unclouded.colour import StretchKind
 from unclouded.errors import FileError
 from unclouded.files import aside, publish
 from unclouded.report.blocks import Section, Subsection, Table
@@ -24,7 +25,12 @@ _PICTURES_OF_ONE = 1_500_000
 
 
 def render_page(
-    scenes: Sequence[ReportedScene], records: Sequence[Record], runs: Sequence[Run], paper: Paper, version: str
+    scenes: Sequence[ReportedScene],
+    records: Sequence[Record],
+    runs: Sequence[Run],
+    paper: Paper,
+    version: str,
+    stretch: StretchKind = "scene",
 ) -> str:
     """Lay everything out as HTML, as 10 MB at most.
 
@@ -34,6 +40,7 @@ def render_page(
         runs: of training.
         paper: its figures, to stand beside ours.
         version: of this package.
+        stretch: of the scenes.
 
     Raises:
         InputError: a record lacks what its kind has.
@@ -43,7 +50,7 @@ def render_page(
     sections: list[Section] = []
     links: dict[str, str] = {}
     if scenes:
-        section, swipes = scene_section(scenes, share)
+        section, swipes = scene_section(scenes, share, stretch)
         sections.append(section)
         links = {scene.sha256: swipe.id for scene, swipe in zip(scenes, swipes, strict=True)}
     sections += record_sections(records, paper, links)
@@ -82,7 +89,7 @@ def _provenance(scenes: Sequence[ReportedScene], records: Sequence[Record], runs
     lines = [*scene_provenance(scenes), *record_provenance(records), *run_provenance(runs)]
     table = Table(
         "Checksums are SHA-256; N and seeds are those of the drawing",
-        ("What", "Kind", "Weights", "Data", "N", "Seed"),
+        ("What", "Kind", "Weights or result", "Data or input", "N", "Seed"),
         lines,
     )
     return Section("provenance", "What was run on what", "", (Subsection("", "", (table,)),))

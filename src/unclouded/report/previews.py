@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from unclouded.colour import StretchKind, coloured, source_colour
 from unclouded.errors import FileError
+from unclouded.reading.preview import Quality
 from unclouded.report.blocks import Overlay, Picture
-from unclouded.report.colour import natural_colour, white_point
 
 SIDE = 900
 """Pixels of a preview's longer side, at most."""
@@ -34,6 +35,8 @@ _STRONGEST = 0.85
 """How far overlays cover the image at most."""
 
 _OPACITY_COLOUR = (226, 0, 122)
+_UNCERTAINTY = "Uncertainty: the error in reflectance to expect"
+_SOURCE = "Source: where replaced pixels come from"
 
 
 def picture(image: Image.Image, limit: int, alt: str) -> Picture:
@@ -69,16 +72,17 @@ def picture_of_file(path: Path, limit: int, alt: str) -> Picture:
     return picture(image, limit, alt)
 
 
-def true_colour(
-    before: NDArray[np.float32], after: NDArray[np.float32], bands: Sequence[str]
-) -> tuple[Image.Image, Image.Image]:
-    """Colour two images (C, h, w) of reflectance by one and the same stretch, that of the second."""
-    white = white_point(after, bands)
-    first, second = (
-        Image.fromarray(np.rint(255 * natural_colour(image, bands, white)).astype(np.uint8)).convert("RGB")
-        for image in (before, after)
-    )
-    return first, second
+def in_colour(
+    images: Sequence[NDArray[np.float32]],
+    bands: Sequence[str],
+    like: NDArray[np.float32],
+    kind: StretchKind = "scene",
+) -> list[Image.Image]:
+    """Colour images (C, h, w) of reflectance, of one band or of red, green and blue, as `colour.coloured` does."""
+    return [
+        Image.fromarray(np.rint(255 * image).astype(np.uint8)).convert("RGB")
+        for image in coloured(images, bands, like, bands, kind)
+    ]
 
 
 def opacity_overlay(opacity: NDArray[np.float32], limit: int, name: str) -> Overlay:
@@ -89,7 +93,7 @@ def opacity_overlay(opacity: NDArray[np.float32], limit: int, name: str) -> Over
     colour = ",".join(map(str, _OPACITY_COLOUR))
     return Overlay(
         "opacity",
-        "Opacity",
+        "Opacity: how far pixels were replaced",
         picture(Image.fromarray(rgba), limit, f"Opacity of {name}: the stronger the colour, the more was replaced"),
         f"linear-gradient(90deg, rgba({colour},0), rgba({colour},{_STRONGEST}))",
         "0, kept",
@@ -102,8 +106,13 @@ def uncertainty_overlay(uncertainty: NDArray[np.float32], limit: int, name: str)
     values = np.nan_to_num(uncertainty)
     above = values[values > 0]
     if not above.size:
+<<<<<<< HEAD
         missing = "0 everywhere: nothing was found to cover it, or the weights foresee no errors"
         return Overlay("uncertainty", "Uncertainty", None, "", "", "", missing)
+=======
+        missing = "0 everywhere: nothing was replaced, or the weights foresee no errors"
+        return Overlay("uncertainty", _UNCERTAINTY, None, "", "", "", missing)
+>>>>>>> 2d8fdae (Series have a page: dates behind a slider, NDVI of a point over time, observed and filled apart; one stretch for a scene everywhere)
     full = float(np.percentile(above, 99))
     colours = colormaps["viridis"]
     rgba = np.rint(255 * np.asarray(colours(np.clip(values / full, 0, 1)))).astype(np.uint8)
@@ -111,12 +120,41 @@ def uncertainty_overlay(uncertainty: NDArray[np.float32], limit: int, name: str)
     stops = ", ".join(to_hex(colours(step / 6)) for step in range(7))
     return Overlay(
         "uncertainty",
-        "Uncertainty",
+        _UNCERTAINTY,
         picture(Image.fromarray(rgba), limit, f"Uncertainty of {name}: from violet, little, to yellow, {full:.3g}"),
         f"linear-gradient(90deg, {stops})",
         "0",
         f"{full:.3g} reflectance",
     )
+
+
+def source_overlay(quality: Quality, limit: int, name: str) -> Overlay:
+    """Lay colours over what was replaced, by where it comes from."""
+    shares = quality.shares
+    if not shares:
+        return Overlay("source", _SOURCE, None, "", "", "", "Observed everywhere: nothing was replaced")
+    alt = f"Where the replaced pixels of {name} come from"
+    entries = [
+        ("rgb({} {} {})".format(*source_colour(code)), f"{source_words(code, quality.references)}, {share:.1%}")
+        for code, share in shares.items()
+    ]
+    return Overlay("source", _SOURCE, picture(source_image(quality.source), limit, alt), "", "", "", entries=entries)
+
+
+def source_image(source: NDArray[np.float32]) -> Image.Image:
+    """What was replaced (h, w), in the colour of where it comes from; the rest is transparent."""
+    codes = np.nan_to_num(source).astype(int)
+    rgba = np.zeros((*codes.shape, 4), np.uint8)
+    for code in np.unique(codes[codes > 0]):
+        rgba[codes == code] = (*source_colour(int(code)), 255)
+    return Image.fromarray(rgba)
+
+
+def source_words(code: int, references: Mapping[int, str]) -> str:
+    """What a `source` is."""
+    if code == 1:
+        return "guessed by the network"
+    return f"from {Path(references[code]).name}" if code in references else f"from reference {code - 1}"
 
 
 def _encodings(image: Image.Image) -> Iterator[bytes]:

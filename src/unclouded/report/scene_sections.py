@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from unclouded.colour import COMPOSITE_WORDS, STRETCH_WORDS, StretchKind
+from unclouded.reading.preview import ScenePreview
 from unclouded.report.blocks import (
     NOTHING,
     Block,
@@ -21,11 +23,12 @@ from unclouded.report.blocks import (
     checksum,
     number,
 )
-from unclouded.report.previews import opacity_overlay, picture, true_colour, uncertainty_overlay
+from unclouded.report.previews import in_colour, opacity_overlay, picture, source_overlay, uncertainty_overlay
 
 _COARSE = 400
 """Pixels of the longer side under which a scene is enlarged pixel by pixel."""
 
+_METRES_PER_DEGREE = 111_320
 _SIDE_BY_SIDE = 360
 """Pixels of the longer side of results that stand side by side."""
 
@@ -35,69 +38,45 @@ class ReportedScene:
     """A scene to be shown.
 
     Attributes:
-        name: of the cleared file.
-        source: of its input.
-        before: (C, h, w) reflectance, NaN where there is no data.
-        after: likewise.
-        opacity: (h, w), 0 to 1.
-        uncertainty: (h, w) in reflectance.
-        bands: what the C bands are.
-        grid: the scene's size in words.
-        notes: what had to be assumed.
+        preview: of the scene; its input is there.
         sha256: of the cleared file.
         source_sha256: of its input; empty where that is no single file on this machine.
     """
 
-    name: str
-    source: str
-    before: NDArray[np.float32]
-    after: NDArray[np.float32]
-    opacity: NDArray[np.float32]
-    uncertainty: NDArray[np.float32]
-    bands: Sequence[str]
-    grid: str
-    notes: Sequence[str]
+    preview: ScenePreview
     sha256: str
     source_sha256: str
 
     @property
-    def replaced(self) -> float:
-        """Mean opacity."""
-        return float(np.nanmean(self.opacity)) if np.isfinite(self.opacity).any() else float("nan")
+    def name(self) -> str:
+        """Of the cleared file."""
+        return self.preview.pair.after.name
 
     @property
-    def spread(self) -> float:
-        """Mean uncertainty where something was replaced."""
-        there = np.nan_to_num(self.opacity) > 0
-        return float(np.nanmean(self.uncertainty[there])) if there.any() else 0.0
+    def source(self) -> str:
+        """Name of its input."""
+        return self.preview.pair.before_name
 
 
-def scene_section(scenes: Sequence[ReportedScene], limit: int) -> tuple[Section, list[Swipe]]:
+def scene_section(
+    scenes: Sequence[ReportedScene], limit: int, kind: StretchKind = "scene"
+) -> tuple[Section, list[Swipe]]:
     """Lay scenes out, the most replaced first; the pictures of each may take `limit` bytes.
 
     Returns:
         The section, and its scenes in the order in which they were given.
     """
-    swipes = [_swipe(scene, f"scene-{position + 1}", limit) for position, scene in enumerate(scenes)]
-    order = sorted(range(len(scenes)), key=lambda position: -np.nan_to_num(scenes[position].replaced))
+    swipes = [_swipe(scene, f"scene-{position + 1}", limit, kind) for position, scene in enumerate(scenes)]
+    order = sorted(range(len(scenes)), key=lambda n: -np.nan_to_num(scenes[n].preview.quality.replaced))
     subsections: list[Subsection] = []
     if len(scenes) > 1:
-        lines = [
-            Line(
-                Cell(scenes[n].name, link=swipes[n].id),
-                (
-                    Cell(f"{scenes[n].replaced:.3f}", share=scenes[n].replaced),
-                    number(scenes[n].spread, 4),
-                ),
-            )
-            for n in order
-        ]
-        columns = ("ReportedScene", "Mean opacity", "Mean uncertainty where replaced, reflectance")
+        columns = ("Scene", "Date", "Replaced", "Of it guessed", "Uncertainty there, reflectance")
+        lines = [_line(scenes[n], swipes[n].id) for n in order]
         subsections.append(Subsection("", "", (Table("All scenes, the most replaced first", columns, lines),)))
     for n in order:
         subsections.append(Subsection(scenes[n].name, f"made of {scenes[n].source}", (swipes[n],), swipes[n].id))
     subsections += [
-        _side_by_side([scene for scene in scenes if scene.source == source], limit)
+        _side_by_side([scene for scene in scenes if scene.source == source], limit, kind)
         for source in dict.fromkeys(scene.source for scene in scenes)
         if sum(scene.source == source for scene in scenes) > 1
     ]
@@ -111,8 +90,8 @@ def scene_provenance(scenes: Sequence[ReportedScene]) -> list[Line]:
         Line(
             Cell(scene.name),
             (
-                Cell(f"cleared scene, SHA-256 {scene.sha256}"),
-                NOTHING,
+                Cell("cleared scene"),
+                checksum(scene.sha256),
                 checksum(scene.source_sha256) if scene.source_sha256 else Cell(scene.source),
                 NOTHING,
                 NOTHING,
@@ -122,43 +101,84 @@ def scene_provenance(scenes: Sequence[ReportedScene]) -> list[Line]:
     ]
 
 
-def _swipe(scene: ReportedScene, id_: str, limit: int) -> Swipe:
-    """Half of the bytes go to the images, of which the cloudy one is smoother, and the rest to the overlays."""
-    before, after = true_colour(scene.before, scene.after, scene.bands)
-    height, width = scene.opacity.shape
-    facts = (
-        ("Grid", scene.grid),
-        ("Mean opacity", f"{scene.replaced:.3f}"),
-        ("Mean uncertainty where replaced", f"{scene.spread:.4f} reflectance"),
-        ("Shown at", f"{width:,} x {height:,} pixels, in {' '.join(scene.bands)}"),
+def _line(scene: ReportedScene, id_: str) -> Line:
+    quality = scene.preview.quality
+    guessed = quality.shares.get(1, 0.0) / quality.replaced if quality.replaced else None
+    replaced = Cell(f"{quality.replaced:.1%}", share=quality.replaced) if np.isfinite(quality.replaced) else NOTHING
+    cells = (
+        Cell(_date(scene)) if scene.preview.acquired else NOTHING,
+        replaced,
+        NOTHING if guessed is None else Cell(f"{min(guessed, 1.0):.0%}"),
+        number(quality.error, 4),
     )
+    return Line(Cell(scene.name, link=id_), cells)
+
+
+def _date(scene: ReportedScene) -> str:
+    return f"{scene.preview.acquired:%Y-%m-%d}" if scene.preview.acquired else "unknown"
+
+
+def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swipe:
+    """Most of the bytes go to the images, of which the cloudy one is smoother, and the rest to the overlays."""
+    made, quality = scene.preview, scene.preview.quality
+    assert made.before is not None
+    before, after = in_colour((made.before, made.after), made.bands, made.after, kind)
+    height, width = quality.opacity.shape
+    colours = f"{COMPOSITE_WORDS[made.composite]} ({' '.join(made.bands)})"
+    facts = [
+        ("Date", _date(scene)),
+        ("Replaced", f"{quality.replaced:.1%} of the pixels" if np.isfinite(quality.replaced) else "no data"),
+        (
+            "Uncertainty there",
+            "\N{EN DASH}" if quality.error is None else f"{quality.error:.3f} reflectance on average",
+        ),
+        ("Grid", made.grid),
+        ("Shown", f"{width:,} x {height:,} pixels, {colours}; stretch: {STRETCH_WORDS[kind]}"),
+    ]
+    if made.threshold is not None:
+        facts.insert(2, ("Threshold", f"{made.threshold:g}: pixels of less opacity are the input's"))
     return Swipe(
         id_,
         scene.name,
-        picture(before, limit * 3 // 10, f"Before clearing: {scene.source} with its clouds, {_colours(scene)}"),
-        picture(after, limit * 4 // 10, f"After clearing: {scene.name}, {_colours(scene)}"),
+        picture(before, limit * 3 // 10, f"Before clearing: {scene.source} with its clouds, {colours}"),
+        picture(after, limit * 4 // 10, f"After clearing: {scene.name}, {colours}"),
         (
-            opacity_overlay(scene.opacity, limit * 15 // 100, scene.name),
-            uncertainty_overlay(scene.uncertainty, limit * 15 // 100, scene.name),
+            opacity_overlay(quality.opacity, limit * 12 // 100, scene.name),
+            uncertainty_overlay(quality.uncertainty, limit * 12 // 100, scene.name),
+            source_overlay(quality, limit * 6 // 100, scene.name),
         ),
         facts,
-        tuple(scene.notes),
+        tuple(made.notes),
         coarse=max(height, width) < _COARSE,
+        bar=_scale_bar(made),
     )
 
 
-def _side_by_side(scenes: Sequence[ReportedScene], limit: int) -> Subsection:
+def _scale_bar(made: ScenePreview) -> tuple[float, str] | None:
+    """A round length of about a fifth of the width: its share of it, and in words."""
+    info = made.info
+    width = info.width * abs(info.transform.a)
+    if info.crs.is_projected:
+        width *= info.crs.linear_units_factor[1]
+    else:
+        latitude = info.transform.f + info.transform.e * info.height / 2
+        width *= _METRES_PER_DEGREE * math.cos(math.radians(latitude))
+    if not (math.isfinite(width) and width > 0):
+        return None
+    power = 10 ** math.floor(math.log10(width / 4))
+    length = max(step * power for step in (1, 2, 5) if step * power <= width / 4)
+    return length / width, f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+
+
+def _side_by_side(scenes: Sequence[ReportedScene], limit: int, kind: StretchKind) -> Subsection:
     shown = []
     for scene in scenes:
-        _, after = true_colour(scene.before, scene.after, scene.bands)
+        made = scene.preview
+        (after,) = in_colour((made.after,), made.bands, made.after, kind)
         after.thumbnail((_SIDE_BY_SIDE, _SIDE_BY_SIDE))
-        caption = f"{scene.name}: mean opacity {scene.replaced:.3f}"
+        caption = f"{scene.name}: {made.quality.replaced:.1%} replaced"
         shown.append((picture(after, limit // (4 * len(scenes)), f"After clearing: {scene.name}"), caption))
     blocks: tuple[Block, ...] = (Pictures("Results of one input, side by side", shown),)
     return Subsection(
         f"Results of {scenes[0].source}", "Where they differ, nothing in the image decides between them.", blocks
     )
-
-
-def _colours(scene: ReportedScene) -> str:
-    return "true colour" if len(scene.bands) == 3 else f"{scene.bands[0]} in grey"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from unclouded.bands import NAMES
-from unclouded.report.colour import natural_colour, white_point
+from unclouded.colour import coloured
 from unclouded.report.figures import save_figure
 
 _CLOSER = 3.0
@@ -32,9 +32,9 @@ def draw_cycles(images: Mapping[str, NDArray[np.float32]], path: Path) -> None:
     for axes, title in zip(panels[0], images, strict=True):
         axes.set_title(title, fontsize=9)
     for number, row in enumerate(panels):
-        white = white_point(columns[min(1, len(columns) - 1)][number], NAMES)
-        for panel, column in zip(row, columns, strict=True):
-            panel.imshow(natural_colour(column[number], NAMES, white), interpolation="nearest")
+        like = columns[min(1, len(columns) - 1)][number]
+        for panel, image in zip(row, coloured([column[number] for column in columns], NAMES, like), strict=True):
+            panel.imshow(image, interpolation="nearest")
             panel.set_axis_off()
     save_figure(figure, path)
 

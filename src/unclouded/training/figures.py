@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import NAMES
+from unclouded.colour import coloured
 from unclouded.data.archive import Archive
 from unclouded.data.batch import PatchReader
 from unclouded.data.observations import to_observation
@@ -19,7 +20,6 @@ from unclouded.evaluation.suite import EvaluationConfig, translate
 from unclouded.models.generator import Generator, Observation, pad_to_cells
 from unclouded.models.translator import Translator
 from unclouded.models.weights import TRANSLATOR_FORMAT, format_of, load_generator, load_translator
-from unclouded.report.colour import natural_colour, white_point
 from unclouded.report.contact_sheet import contact_sheet
 from unclouded.report.training_figures import draw_cycles, draw_distances
 from unclouded.training.validation import history, titled
@@ -68,10 +68,10 @@ def draw_figures(
     if measured := history(Path(weights).parent) if Path(weights).is_file() else []:
         draw_distances(measured, folder / "figure_1b.png")
         said["figure_1b.png"] = f"Fréchet distance over {len(measured)} measurings of the run"
-    coloured = [_coloured(before, made) for before, made in zip(x.optical, after, strict=True)]
+    pairs = [_coloured(before, made) for before, made in zip(x.optical, after, strict=True)]
     what = f"{len(rows)} patches of {config.split}, seed {config.seed}"
     for name, place, title in (("figure_2a.png", 0, "Cloudy"), ("figure_2b.png", 1, f"Cleared by {header.name}")):
-        contact_sheet({f"{title}: {what}": [images[place] for images in coloured]}, folder / name, wide=_WIDE)
+        contact_sheet({f"{title}: {what}": [images[place] for images in pairs]}, folder / name, wide=_WIDE)
         said[name] = f"{title.lower()}, {what}"
     return said
 
@@ -94,6 +94,6 @@ def _draw_cycles(translator: Translator | None, x: Observation, after: Tensor, f
 
 def _coloured(before: Tensor, after: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Both images (h, w, 3) in natural colour under one stretch, that of the cleared one."""
-    white = white_point(after.cpu().numpy(), NAMES)
-    shown = [natural_colour(image.cpu().numpy(), NAMES, white) for image in (before, after)]
-    return shown[0], shown[1]
+    images = [image.cpu().numpy() for image in (before, after)]
+    first, second = coloured(images, NAMES, like=images[1])
+    return first, second

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import rasterio
@@ -48,7 +48,6 @@ _COG: dict[str, Any] = {
     "LEVEL": 1,
     "PREDICTOR": "YES",
     "OVERVIEWS": "IGNORE_EXISTING",
-    "OVERVIEW_RESAMPLING": "AVERAGE",
     "BIGTIFF": "IF_SAFER",
     "NUM_THREADS": "ALL_CPUS",
 }
@@ -70,6 +69,7 @@ class Layout:
         offsets: GDAL offset of each band.
         tags: of the data set.
         colours: red, green and blue, 0 to 255, of each value, if the one band holds classes.
+        overviews: how pixels become one of an overview; an average of classes would be another class.
     """
 
     width: int
@@ -83,6 +83,7 @@ class Layout:
     offsets: tuple[float, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    overviews: Literal["AVERAGE", "MODE", "NEAREST"] = "AVERAGE"
 
 
 @dataclass(frozen=True)
@@ -198,8 +199,7 @@ def write_cog(
     mosaic = path.with_suffix(".vrt")
     with _environment(output), rasterio.Env(GDAL_CACHEMAX=_COG_CACHE):
         _write_mosaic(mosaic, layout, strips)
-        # An average of classes would be another class.
-        copy(mosaic, path, **(_COG | ({"OVERVIEW_RESAMPLING": "MODE"} if layout.colours else {})))
+        copy(mosaic, path, **(_COG | {"OVERVIEW_RESAMPLING": layout.overviews}))
         mosaic.unlink()
         with path.open("rb") as stream:
             os.fsync(stream.fileno())

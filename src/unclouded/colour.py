@@ -1,0 +1,146 @@
+"""Reflectance as colours that people see: which bands are red, green and blue, and which values are black and white.
+
+This is the one place that decides it, for pictures, pages, maps and documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.reflectance import Encoding
+
+COMPOSITES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "natural": (("B04",), ("B03",), ("B02",)),
+    "infrared": (("B08", "B8A"), ("B04",), ("B03",)),
+    "shortwave": (("B12", "B11"), ("B8A", "B08"), ("B04",)),
+}
+"""Bands for red, green and blue by the name of the composite; of several the first that is there."""
+
+COMPOSITE_WORDS = {
+    "natural": "natural colour",
+    "infrared": "near infrared: vegetation is red",
+    "shortwave": "short-wave infrared: vegetation is green, bare soil pink",
+    "grey": "one band in grey",
+}
+
+StretchKind = Literal["scene", "bands", "fixed"]
+
+STRETCH_WORDS: dict[StretchKind, str] = {
+    "scene": "of this scene, true to colour",
+    "bands": "of this scene, each band for itself: strong contrast",
+    "fixed": "0 to 0.3 reflectance, the same for every scene",
+}
+
+_DARKEST, _BRIGHTEST = 1.0, 99.5
+"""Percentiles of a scene that become nearly black and white."""
+
+_EACH = (1.0, 99.0)
+"""Percentiles that become black and white where each band is stretched for itself."""
+
+_DARK = 0.9
+"""Share of the darkest ground's reflectance that is black: the haze of L1C is taken off, and dark is not cut off."""
+
+_EXPONENT = 0.6
+"""Under 1, because most of any land is dark."""
+
+_NARROWEST = 0.12
+"""Reflectance between black and white at least, so that water stays dark and its noise is not blown up."""
+
+_FIXED = 0.3
+
+SOURCE_COLOURS: tuple[tuple[int, int, int], ...] = (
+    (226, 0, 122),
+    (0, 158, 178),
+    (240, 138, 20),
+    (124, 92, 214),
+    (122, 160, 0),
+    (30, 110, 220),
+)
+"""Red, green and blue of what was guessed, then of the references in their order; after the last the second again."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What is shown as black and as white, band by band; the values between by their share to the power `exponent`."""
+
+    black: tuple[float, ...]
+    white: tuple[float, ...]
+    exponent: float
+
+    def colours(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Shown values in [0, 1] of bands (C, h, w): (h, w, 3) of three, (h, w) of one; 0 where there are none."""
+        low, high = (np.asarray(end, np.float32)[:, None, None] for end in (self.black, self.white))
+        shown = np.clip(np.nan_to_num((values - low) / (high - low)), 0, 1) ** np.float32(self.exponent)
+        image: NDArray[np.float32] = shown[0] if len(shown) == 1 else np.moveaxis(shown, 0, -1)
+        return image
+
+    def of_dn(self, encoding: Encoding) -> Stretch:
+        """The same for DN; `encoding` is that of the bands shown."""
+        black, white = (
+            tuple(value * encoding.scale - offset for value, offset in zip(end, encoding.offsets, strict=True))
+            for end in (self.black, self.white)
+        )
+        return Stretch(black, white, self.exponent)
+
+
+def composites_of(bands: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The composites that an image with these bands can be shown in, the usual one first; else its first band."""
+    found = {}
+    for name, choices in COMPOSITES.items():
+        chosen = [next((band for band in choice if band in bands), None) for choice in choices]
+        if None not in chosen:
+            found[name] = tuple(band for band in chosen if band is not None)
+    return found or {"grey": (bands[0],)}
+
+
+def fit_stretch(reflectance: NDArray[np.float32], kind: StretchKind = "scene") -> Stretch:
+    """Choose the stretch of the bands (C, h, w) that are shown; what is not finite is no data.
+
+    `scene` has one span for all bands, so that colours stay true, from the darkest of each, so that L1C and L2A look
+    alike.
+    """
+    count = len(reflectance)
+    values = [band[np.isfinite(band)] for band in reflectance]
+    if kind == "fixed" or not all(band.size for band in values):
+        return Stretch((0.0,) * count, (_FIXED,) * count, 1.0)
+    if kind == "bands":
+        ends = [tuple(float(end) for end in np.percentile(band, _EACH)) for band in values]
+        white = tuple(high if high > low else low + _NARROWEST for low, high in ends)
+        return Stretch(tuple(low for low, _ in ends), white, 1.0)
+    black = tuple(_DARK * max(0.0, float(np.percentile(band, _DARKEST))) for band in values)
+    brightest = [float(np.percentile(band, _BRIGHTEST)) - low for band, low in zip(values, black, strict=True)]
+    span = max(_NARROWEST, *brightest)
+    return Stretch(black, tuple(low + span for low in black), _EXPONENT)
+
+
+def coloured(
+    images: Sequence[NDArray[np.float32]],
+    bands: Sequence[str],
+    like: NDArray[np.float32],
+    shown: Sequence[str] | None = None,
+    kind: StretchKind = "scene",
+) -> list[NDArray[np.float32]]:
+    """Colour images (C, h, w) of reflectance by one and the same stretch: (h, w, 3), or (h, w) in grey, in [0, 1].
+
+    Args:
+        images: to be coloured.
+        bands: what their C bands are.
+        like: the image (C, h, w) whose stretch it is: of a scene the cleared one.
+        shown: bands as red, green and blue, or one; natural colour unless given, else the first band.
+        kind: of the stretch.
+    """
+    names = list(bands)
+    wanted = [names.index(band) for band in shown or next(iter(composites_of(bands).values()))]
+    stretch = fit_stretch(like[wanted], kind)
+    return [stretch.colours(image[wanted]) for image in images]
+
+
+def source_colour(code: int) -> tuple[int, int, int]:
+    """Red, green and blue of a `source`: 1 guessed, 2 the first reference, 3 the second."""
+    references = len(SOURCE_COLOURS) - 1
+    return SOURCE_COLOURS[0] if code <= 1 else SOURCE_COLOURS[1 + (code - 2) % references]
