@@ -72,7 +72,7 @@ def test_each_date_is_looked_at_once_and_becomes_what_it_would_by_itself(dates, 
     assert len(looks) == len(dates)
     assert made_in(tmp_path / "out") == one_by_one
     assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.suffix != ".tif") == sorted(
-        ["collection.json", *(f"{path.stem}.json" for path in dates)]
+        ["collection.json", *(f"{path.stem}.json" for path in dates), "series.html"]
     )
     assert "from S2A_MSIL2A_20180508" in done.stdout
 

@@ -113,5 +113,5 @@ def test_a_picture_on_a_full_disk_is_an_error_that_names_it(small_disk):
     disk = small_disk("size=8k")
     image = np.random.default_rng(0).random((3, 200, 200), np.float32)
     with pytest.raises(FileError, match=r"picture\.png: cannot be written"):
-        before_after(image, image, image[0], ("B02", "B03", "B04"), disk / "picture.png", "a patch")
+        before_after(image, image, image[0], image[0], ("B02", "B03", "B04"), disk / "picture.png", "a patch")
     assert not list(disk.iterdir())

@@ -119,7 +119,7 @@ def series(
                             clearings.refuse(source, error)
         if done:
             tell(f"{write_collection(output, sorted(done))}: {len(done)} dates")
-            try_series_page(output, reading)
+            try_series_page(output, replace(reading, area=None))
         if clearings.failed:
             raise typer.Exit(FAILED if not done else SOME_FAILED)
 

@@ -21,6 +21,10 @@ from unclouded.reading.reader import ReadOptions, Scene
 from unclouded.reading.scene_pair import ScenePair
 from unclouded.reading.series import item_time, read_item
 from unclouded.reflectance import Encoding, to_reflectance
+from unclouded.tiles import Box
+
+_STRIP = 512
+"""Rows of an input that are read at once where the result is a part of it."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,11 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions, composite: st
     notes, cloudy = info.notes, None
     if pair.before is not None:
         with reading.open(pair.before) as before:
-            _check(pair, info, before.info, bands)
-            cloudy = _reflectance(before, bands, height, width)
+            row, column = _place_in(pair, info, before.info, bands)
+            if (before.info.height, before.info.width) == (info.height, info.width):
+                cloudy = _reflectance(before, bands, height, width)
+            else:
+                cloudy = _part(before, bands, Box(row, column, info.height, info.width), height, width)
             notes = (*before.info.notes, *notes)
     return ScenePreview(
         pair,
@@ -172,27 +179,45 @@ def _threshold(item: object) -> float | None:
         return None
 
 
-def _check(pair: ScenePair, info: SceneInfo, before: SceneInfo, bands: Sequence[str]) -> None:
-    if (info.width, info.height, info.crs, info.transform) != (
-        before.width,
-        before.height,
-        before.crs,
-        before.transform,
-    ):
+def _place_in(pair: ScenePair, info: SceneInfo, before: SceneInfo, bands: Sequence[str]) -> tuple[int, int]:
+    """Row and column of a result in the grid of its input, of which it may be a part alone."""
+    column, row = (round(axis) for axis in ~before.transform @ (info.transform.c, info.transform.f))
+    there = before.transform * Affine.translation(column, row)
+    inside = min(row, column) >= 0 and row + info.height <= before.height and column + info.width <= before.width
+    if info.crs != before.crs or not there.almost_equals(info.transform, 1e-6) or not inside:
         raise InputError(
             f"{pair.after}: is not on the grid of {pair.before} ({info.width}x{info.height} against "
             f"{before.width}x{before.height} pixels, their places compared too); give what it was made of"
         )
     if lacking := [band for band in bands if band not in before.bands]:
         raise InputError(f"{pair.before}: has no {', '.join(lacking)}, which {pair.after} has; give its input")
+    return row, column
 
 
 def _reflectance(scene: Scene, bands: tuple[str, ...], height: int, width: int) -> NDArray[np.float32]:
+    reflectance, valid = to_reflectance(scene.overview(bands, height, width), _encoding_of(scene, bands))
+    reflectance[:, ~valid] = np.nan
+    return reflectance
+
+
+def _encoding_of(scene: Scene, bands: tuple[str, ...]) -> Encoding:
     encoding = scene.info.encoding
-    own = Encoding(
-        encoding.scale, tuple(encoding.offsets[scene.info.bands.index(band)] for band in bands), encoding.nodata
-    )
-    reflectance, valid = to_reflectance(scene.overview(bands, height, width), own)
+    offsets = tuple(encoding.offsets[scene.info.bands.index(band)] for band in bands)
+    return Encoding(encoding.scale, offsets, encoding.nodata)
+
+
+def _part(scene: Scene, bands: tuple[str, ...], box: Box, height: int, width: int) -> NDArray[np.float32]:
+    """Reflectance (C, height, width) of the nearest pixels of a part of a scene, read in strips."""
+    wanted = [scene.info.bands.index(band) for band in bands]
+    rows = ((np.arange(height) + 0.5) * box.height / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * box.width / width).astype(int)
+    dn = np.empty((len(bands), height, width), scene.info.dtype)
+    for top in range(0, box.height, _STRIP):
+        here = (rows >= top) & (rows < top + _STRIP)
+        if here.any():
+            strip = scene.read(box.row + top, box.column, min(_STRIP, box.height - top), box.width)
+            dn[:, here] = strip[wanted][:, rows[here] - top][..., columns]
+    reflectance, valid = to_reflectance(dn, _encoding_of(scene, bands))
     reflectance[:, ~valid] = np.nan
     return reflectance
 

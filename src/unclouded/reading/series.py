@@ -57,7 +57,7 @@ def find_series(folder: Path) -> list[ScenePair]:
     collection = folder / COLLECTION
     try:
         links = json.loads(collection.read_text())["links"]
-        items = [folder / str(link["href"]) for link in links if link["rel"] == "item"]
+        items = [folder / str(link["href"]) for link in links if link["rel"] in ("item", "related")]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{collection}: is no STAC collection of results; run `unclouded series` again") from error
     outputs = [item.with_suffix(".tif") for item in items]

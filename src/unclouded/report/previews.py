@@ -106,13 +106,8 @@ def uncertainty_overlay(uncertainty: NDArray[np.float32], limit: int, name: str)
     values = np.nan_to_num(uncertainty)
     above = values[values > 0]
     if not above.size:
-<<<<<<< HEAD
-        missing = "0 everywhere: nothing was found to cover it, or the weights foresee no errors"
-        return Overlay("uncertainty", "Uncertainty", None, "", "", "", missing)
-=======
         missing = "0 everywhere: nothing was replaced, or the weights foresee no errors"
         return Overlay("uncertainty", _UNCERTAINTY, None, "", "", "", missing)
->>>>>>> 2d8fdae (Series have a page: dates behind a slider, NDVI of a point over time, observed and filled apart; one stretch for a scene everywhere)
     full = float(np.percentile(above, 99))
     colours = colormaps["viridis"]
     rgba = np.rint(255 * np.asarray(colours(np.clip(values / full, 0, 1)))).astype(np.uint8)
