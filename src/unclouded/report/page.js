@@ -1,6 +1,8 @@
 "use strict";
 // The swipes and the overlays; without this script the page still shows every image half before and half after.
 for (const scene of document.querySelectorAll("[data-scene]")) {
+  // On a phone what is known of a scene is folded.
+  scene.querySelector(".facts").open = matchMedia("(min-width: 60rem)").matches;
   const frame = scene.querySelector(".frame");
   const swipe = scene.querySelector(".swipe");
   const move = () => {
@@ -15,6 +17,8 @@ for (const scene of document.querySelectorAll("[data-scene]")) {
     box.addEventListener("change", show);
     show();
     const strength = scene.querySelector(`[data-strength="${box.dataset.shows}"]`);
-    strength.addEventListener("input", () => { overlay.style.opacity = strength.value / 100; });
+    const fade = () => { overlay.style.opacity = strength.value / 100; };
+    strength.addEventListener("input", fade);
+    fade();
   }
 }
