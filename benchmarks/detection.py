@@ -1,253 +1,172 @@
-"""What hides the ground and what does not: detectors side by side, by place.
+"""What hides the ground and what does not: detectors side by side, place by place.
 
-    python benchmarks/detection.py [--weights default] [--data ../shared/data] [--pictures DIR] [--json FILE]
+    python benchmarks/detection.py [--weights NAME|PATH] [--data ../shared/data] [--page docs/detection.md]
+                                   [--pictures DIR] [--json FILE]
 
-Detectors: `ours` (the opacity composed of csmask's answer and the network's), `network` (its opacity alone, above 0.2),
-`csmask` (its answer alone, brought to the pixels), `s2cloudless` (where the input has its bands) and the product's own
-scene classification `SCL`. Recall and precision in percent, per place (all its images taken together), against
+`ours` is what `unclouded mask` writes of an image, `csmask alone` the networks that it asks, run as it does; beside
+them `s2cloudless` (where the input has its bands; no shadow), and the product's own scene classification `SCL` (its
+classes 3, 8, 9 and 10). Where there is an SCL, `ours with SCL` joins it, as the commands do by themselves. Of each
+reference recall and precision in percent, of all images of a place together, then the mean over places. References:
 
-- the triplets' masks of SEN12MS-CR: cloud alone, so shadow that is found counts as wrong;
-- the mask of csmask's own test image, which may be an answer of its earlier version: no independent judge of it;
-- SCL of three Belgian sites, which misses haze and calls snow cloud: agreement, not truth;
-- simulated skies over images by eye clear, where the truth is exact and the clouds are not real.
+- the masks of the SEN12MS-CR triplets know cloud alone: all that is found counts, so shadow that is found is wrong;
+- the pairs' clear side, which is of another day: cloud is 0.04 brighter in the visible, shadow 0.08 darker in the near
+  infrared, and pixels that differ a little count for nothing;
+- the same on days of one Belgian site, against the median of its five nearest clear days;
+- SCL of two more Belgian sites, where it is seldom wrong: classes 3, 8 and 9 against 4 and 5;
+- the mask of csmask's own test image, which may be an answer of its earlier version: no independent judge;
+- simulated skies over clear images, where the truth is exact and the clouds are not real.
 
-Then the visible pairs, as in `pairs.py`; the share of clear images that stays untouched; how much of hazy images is
-found; and the steps of opacity along the borders of the 8 x 8 cells, relative to those elsewhere.
+Then the share of clear images that stays untouched (those that settings/collection.yaml lists, of at least 46 pixels
+and at most 3 of a place, and those of the validation pairs), and the visible pairs as in `pairs.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
-from functools import cache
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 from comparison import DATA, OURS, Candidates, table
+from detected import Cleared, Found, Mask, clear, others
+from detection_references import Reference, clear_images, references, snowy
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from pairs import cloud_masks, load_pairs, place, truly_clear
-from pairs_l2a import load_site
-from places import Image, images
-from unclouded.clearing.sampling import observe
+from pairs import cloud_masks, load_pairs, place
+from places import Image
 
-from unclouded.bands import INDEX, L1C, TEN
-from unclouded.data.clouds import simulate
-from unclouded.data.seasons import path_reflectance
-from unclouded.detection.classes import SCL, SHADOW, read_classes
-from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, pixels_along
-from unclouded.detection.opacity import THRESHOLD, classify, compose_opacity, contrast, enlarge, evidence, trusted
-from unclouded.models.generator import CELL, Generator, pad_to_cells
+from unclouded.bands import L1C
+from unclouded.models.generator import CELL, Generator
 from unclouded.models.weights import load_generator
 
-Mask = NDArray[np.bool_]
+_MARKS = "<!-- begin of the tables -->", "<!-- end of the tables -->"
+"""Of a page, what stands between them is written anew."""
+
+_COLUMNS = ("cloud or shadow", "cloud", "shadow")
 
 
-class Cleared(NamedTuple):
-    """What became of an image: reflectance (C, h, w), the rest (h, w); csmask's probabilities are (2, h, w)."""
-
-    reflectance: NDArray[np.float32]
-    opacity: NDArray[np.float32]
-    classes: NDArray[np.uint8]
-    network: NDArray[np.float32]
-    csmask: NDArray[np.float32]
-
-
-@torch.inference_mode()
-def clear(image: Image, generator: Generator, threshold: float = THRESHOLD) -> Cleared:
-    """Clear an image that is its own scene."""
-    height, width = image.reflectance.shape[1:]
-    detector = _detector(image.bands, image.level)
-    seen = image.reflectance[[image.bands.index(name) for name in detector.bands]]
-    factor = pixels_along(image.metres)
-    small = max(height, width) <= SMALL
-    made = detector.detect_small(seen, factor) if small else detector.detect_patch(coarsen(seen, factor))
-    probabilities = torch.from_numpy(made)[None]
-    found = enlarge(evidence(probabilities), factor, 0, 0, height, width)
-
-    valid = np.ones((height, width), np.bool_)
-    x = pad_to_cells(observe(image.reflectance, valid, image.bands, image.level, None, torch.device("cpu")))
-    statistics = generator.summarise(x)
-    survey = generator.context(statistics, x.known)
-    survey = survey._replace(trust=trusted(survey.trust, probabilities))
-    translated = generator.translate(x, generator.spread(statistics, survey), torch.zeros(1, generator.settings.latent))
-    optical, ground, network = (
-        part[..., :height, :width] for part in (x.optical, translated.ground, translated.opacity)
-    )
-    departs = contrast(optical, ground, image.bands)
-    opacity = compose_opacity(network, found, departs, threshold)
-    classes = classify(opacity, network, found, departs, torch.ones_like(opacity))
-    cleared = torch.lerp(optical, ground, opacity)[0, [INDEX[name] for name in image.bands]]
-    cleared = torch.where(opacity[0] > 0, cleared, torch.from_numpy(image.reflectance))
-    return Cleared(
-        cleared.numpy(),
-        opacity[0, 0].numpy(),
-        classes[0, 0].numpy(),
-        network[0, 0].numpy(),
-        enlarge(probabilities, factor, 0, 0, height, width)[0].numpy(),
-    )
-
-
-_detector = cache(CloudShadowNetwork)
-
-
-class Reference(NamedTuple):
-    """An image with what is known of its cloud and shadow; None if the reference does not tell."""
-
-    kind: str
-    image: Image
-    cloud: Mask
-    shadow: Mask | None
-
-
-def references(data: Path, clear_images: list[Image]) -> Iterator[Reference]:
-    """All images that something is known of."""
-    with np.load(data / "sen12mscr_triplets.npz") as z:
-        for name, dn, mask in zip(z["name"], z["cloudy"], z["mask"], strict=True):
-            image = Image(f"triplet {name}", f"triplet {name}", dn / np.float32(1e4), L1C, "L1C", state="partly")
-            yield Reference("triplets (cloud alone)", image, mask > 0, None)
-    for image in images(data / "places"):
-        if image.classes is not None and image.place == "csmask_cumulus":
-            yield Reference("csmask's test image", image, image.classes == 4, image.classes == 0)
-        elif image.classes is not None:
-            yield _by_scl(image, image.classes)
-    site = load_site(data / "worldcereal")
-    for day in site.partly:
-        image = Image(f"worldcereal {site.days[day]}", "worldcereal", site.reflectance[day], TEN, "L2A", state="partly")
-        # The site's reader keeps of SCL only what is covered.
-        yield Reference("SCL, cloud and shadow as one", image, site.cloudy[day], None)
-    rng = torch.Generator().manual_seed(0)
-    for image in clear_images:
-        if image.bands == L1C:
-            ground = torch.from_numpy(image.reflectance)[None, :, :256, :256]
-            sky = simulate(ground, path_reflectance(1, rng) if image.level == "L1C" else torch.zeros(1, 13), rng)
-            cloud, shadow = sky.cloud[0, 0].numpy() > 0.3, sky.shadow[0, 0].numpy() > 0.3
-            made = Image(image.name, image.place, sky.cloudy[0].numpy(), L1C, image.level)
-            yield Reference("simulated skies", made, cloud, shadow & ~cloud)
-
-
-def _by_scl(image: Image, values: NDArray[np.uint8]) -> Reference:
-    mask = read_classes(values, SCL, image.name)
-    return Reference("SCL", image, mask.covered & (mask.classes != SHADOW), mask.classes == SHADOW)
-
-
-def detected(image: Image, cleared: Cleared) -> dict[str, tuple[Mask, Mask | None]]:
-    """Cloud and shadow by each detector; None from those that do not tell them apart, with both in the first."""
-    cloud, shadow = cleared.csmask
-    found: dict[str, tuple[Mask, Mask | None]] = {
-        "ours": ((cleared.classes != 0) & (cleared.classes != SHADOW), cleared.classes == SHADOW),
-        "network": (cleared.network >= THRESHOLD, None),
-        "csmask": ((cloud > shadow) & (cloud + shadow > 0.5), (shadow >= cloud) & (cloud + shadow > 0.5)),
-    }
-    if image.bands == L1C:
-        found["s2cloudless"] = cloud_masks([image.reflectance])[0], None
-    return found
-
-
-def print_references(data: Path, clear_images: list[Image], generator: Generator) -> dict[str, Any]:
-    """Print, and return, how well each detector finds what is known."""
+def measure_references(found: Iterable[Reference], generator: Generator) -> dict[str, dict[str, dict[str, Any]]]:
+    """Recall and precision by kind of reference, detector and place: six numbers in percent, NaN where none is."""
     counts: dict[tuple[str, str, str], NDArray[np.int64]] = {}
-    numbers: dict[tuple[str, str], int] = {}
-    for kind, image, cloud, shadow in references(data, clear_images):
-        numbers[kind, image.place] = numbers.get((kind, image.place), 0) + 1
-        for name, (found, dark) in detected(image, clear(image, generator)).items():
-            every = found if dark is None else found | dark
-            # What does not tell shadow from cloud is judged by both; so is all where the reference does not.
-            pairs = [(every, cloud if shadow is None else cloud | shadow)]
-            pairs += [(found, cloud), (dark, shadow)] if shadow is not None and dark is not None else [(None, None)] * 2
-            row = [n for f, t in pairs for n in (_count(f, t))]
-            counts[kind, image.place, name] = counts.get((kind, image.place, name), 0) + np.array(row)
-    print("\nRecall and precision in percent: cloud or shadow; cloud; shadow")
-    report: dict[str, Any] = {}
-    for (kind, where, name), row in counts.items():
+    for reference in found:
+        image, started = reference.image, time.perf_counter()
+        detectors = {"ours": clear(image, generator).found} | others(image, reference.scl)
+        if reference.scl is not None:
+            detectors["ours with SCL"] = clear(image, generator, reference.scl).found
+        for name, made in detectors.items():
+            key = reference.kind, name, image.place
+            counts[key] = counts.get(key, 0) + _counts(made, reference)
+        say(f"{reference.kind}: {image.name}, {time.perf_counter() - started:.1f} s")
+    report: dict[str, dict[str, dict[str, Any]]] = {}
+    for (kind, name, where), row in counts.items():
         scores = [_percent(row[i], row[i + part]) for i in (0, 3, 6) for part in (1, 2)]
-        report.setdefault(kind, {}).setdefault(where, {})[name] = scores
-    for kind, by_place in report.items():
-        total = sum(number for (k, _), number in numbers.items() if k == kind)
-        print(f"\n{kind}: {total} images of {len(by_place)} places, mean over the places")
-        for name in dict.fromkeys(name for scores in by_place.values() for name in scores):
-            rows = np.array([scores[name] for scores in by_place.values() if name in scores], np.float64)
-            shown = (
-                f"{column[np.isfinite(column)].mean():7.1f}" if np.isfinite(column).any() else "      -"
-                for column in rows.T
-            )
-            print(f"  {name:12s} {''.join(shown)}   N = {len(rows)}")
+        report.setdefault(kind, {}).setdefault(name, {})[where] = [*scores, int(row[9])]
     return report
 
 
-def _count(found: Mask | None, truth: Mask | None) -> tuple[int, int, int]:
-    """Right finds, all that is there, all that was found."""
-    if found is None or truth is None:
-        return 0, 0, 0
-    return int((found & truth).sum()), int(truth.sum()), int(found.sum())
+def _counts(made: Found, reference: Reference) -> NDArray[np.int64]:
+    """Right finds, all that is there and all that was found, of either, of cloud, of shadow; and one image."""
+    cloud, shadow = reference.cloud, reference.shadow
+    row = _count(made.either, cloud if shadow is None else cloud | shadow, reference.known)
+    if shadow is None or made.shadow is None:
+        row += [0] * 6
+    else:
+        row += _count(made.cloud, cloud, reference.known) + _count(made.shadow, shadow, reference.known)
+    return np.array([*row, 1], np.int64)
+
+
+def _count(made: Mask, truth: Mask, known: Mask) -> list[int]:
+    return [int((made & truth & known).sum()), int((truth & known).sum()), int((made & known).sum())]
 
 
 def _percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else float("nan")
 
 
-def print_pairs(data: Path, generator: Generator, folder: Path | None) -> dict[str, Any]:
-    """Print, and return, the errors on the visible pairs."""
+def reference_tables(report: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
+    """A table in Markdown for each kind of reference."""
+    lines: list[str] = []
+    for kind, by_detector in report.items():
+        ours = by_detector["ours"]
+        images = sum(scores[-1] for scores in ours.values())
+        lines += ["", f"**{kind[0].upper()}{kind[1:]}**: N = {images} images of {len(ours)} places", ""]
+        lines.append("| recall / precision, % | " + " | ".join(_COLUMNS) + " | places |")
+        lines.append("|---|" + "---|" * (len(_COLUMNS) + 1))
+        for name, by_place in by_detector.items():
+            scores = np.array([row[:6] for row in by_place.values()], np.float64)
+            means = [column[np.isfinite(column)].mean() if np.isfinite(column).any() else np.nan for column in scores.T]
+            cells = [
+                f"{r:.1f} / {p:.1f}" if r == r and p == p else "" for r, p in zip(means[::2], means[1::2], strict=True)
+            ]
+            lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(by_place)} |")
+    return lines
+
+
+def measure_untouched(
+    found: list[Image], snow: set[str], generator: Generator, folder: Path | None
+) -> tuple[list[str], dict[str, Any]]:
+    """How much of clear images stays as it is, by detector: a table, and the shares by place of ours."""
+    shares: dict[str, dict[str, list[float]]] = {}
+    snowy_shares: dict[str, list[float]] = {}
+    worst: list[tuple[float, Image, Cleared]] = []
+    for number, image in enumerate(found, start=1):
+        cleared = clear(image, generator)
+        untouched = {"ours": float((cleared.opacity == 0).mean())}
+        untouched |= {name: float(1 - made.either.mean()) for name, made in others(image).items()}
+        for name, share in untouched.items():
+            if image.name in snow:
+                snowy_shares.setdefault(name, []).append(share)
+            shares.setdefault(name, {}).setdefault(image.place, []).append(share)
+        worst = sorted([*worst, (untouched["ours"], image, cleared)], key=lambda one: one[0])[:16]
+        if number % 20 == 0:
+            say(f"clear images: {number} of {len(found)}")
+    lines = ["", f"**Clear images untouched**: N = {len(found)} images of {len(shares['ours'])} places", ""]
+    lines += ["| | mean of places, % | worst place | worst image | snow, mean | snow, worst | places | with snow |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for name, by_place in shares.items():
+        means = [100 * float(np.mean(values)) for values in by_place.values()]
+        least = 100 * min(min(values) for values in by_place.values())
+        white = 100 * np.array(snowy_shares.get(name, [np.nan]))
+        snowed = f"{white.mean():.1f} | {white.min():.1f}" if np.isfinite(white).all() else " | "
+        row = f"| {name} | {np.mean(means):.2f} | {min(means):.1f} | {least:.1f} | {snowed} | {len(means)}"
+        lines.append(f"{row} | {len(snowy_shares.get(name, []))} |")
+    named = ", ".join(f"{image.name} {share:.1%}" for share, image, _ in worst[:6])
+    lines += ["", f"Least untouched by ours: {named}."]
+    if folder:
+        draw_sheet([one[1:] for one in worst], folder / "detection_clear.png")
+    return lines, {where: float(np.mean(values)) for where, values in shares["ours"].items()}
+
+
+def measure_pairs(data: Path, generator: Generator, folder: Path | None) -> tuple[list[str], dict[str, Any]]:
+    """The errors on the visible pairs, and the steps of opacity along the borders of cells."""
     pairs = list(load_pairs(data, "validation"))
     masks = cloud_masks([pair.cloudy for pair in pairs])
     rows: dict[str, list[Any]] = {}
-    sheet = []
+    sheet, borders, elsewhere = [], 0.0, 0.0
     for pair, mask in zip(pairs, masks, strict=True):
         image = Image(pair.name, place(pair), pair.cloudy, L1C, "L1C")
         cleared = clear(image, generator)
         sheet.append((image, cleared))
-        candidates = Candidates.of(
-            pair.name, pair.cloudy, pair.clear, mask, {OURS: cleared.reflectance}, cleared.opacity
-        )
-        for name, errors in candidates.errors().items():
+        made = Candidates.of(pair.name, pair.cloudy, pair.clear, mask, {OURS: cleared.reflectance}, cleared.opacity)
+        for name, errors in made.errors().items():
             rows.setdefault(name, []).append(errors)
-    if folder:
-        draw_sheet(sheet, folder / "detection_pairs.png")
-    return table(rows, np.ones(len(pairs), bool), "Visible pairs")
-
-
-def print_untouched(clear_images: Iterable[Image], generator: Generator, folder: Path | None) -> dict[str, Any]:
-    """Print, and return, the share of pixels of clear images that stay as they are, and the steps along cells."""
-    shares: dict[str, list[float]] = {}
-    worst = []
-    for image in clear_images:
-        cleared = clear(image, generator)
-        shares.setdefault(image.place, []).append(float((cleared.opacity == 0).mean()))
-        worst.append((shares[image.place][-1], image, cleared))
-    worst = sorted(worst, key=lambda one: one[0])[:16]
-    means = {where: float(np.mean(found)) for where, found in shares.items()}
-    number = sum(map(len, shares.values()))
-    print(f"\nClear images untouched: mean of {len(means)} places {np.mean(list(means.values())):.4f}, {number} images")
-    print("worst places: " + ", ".join(f"{w} {s:.3f}" for w, s in sorted(means.items(), key=lambda one: one[1])[:6]))
-    print("worst images: " + ", ".join(f"{image.name} {share:.3f}" for share, image, _ in worst[:6]))
-    if folder:
-        draw_sheet([one[1:] for one in worst], folder / "detection_clear.png")
-    return means
-
-
-def print_cloudy(cloudy: Iterable[Image], generator: Generator, folder: Path | None) -> dict[str, Any]:
-    """Print, and return, how much is found by place and state; and the steps of opacity along the cells' borders."""
-    shares: dict[tuple[str, str], list[float]] = {}
-    sheet, borders, others = [], [], []
-    for image in cloudy:
-        cleared = clear(image, generator)
-        sheet.append((image, cleared))
-        shares.setdefault((image.state, image.place), []).append(float((cleared.opacity > 0).mean()))
         for steps in (np.abs(np.diff(cleared.opacity, axis=0)).T, np.abs(np.diff(cleared.opacity, axis=1))):
             at = np.arange(1, steps.shape[1] + 1) % CELL == 0
-            borders.append(steps[:, at].mean())
-            others.append(steps[:, ~at].mean())
-    print("\nShare of cloudy and hazy images that is replaced, wholly or in part")
-    for (state, where), found in shares.items():
-        print(f"  {state:10s}{where:32s}{np.mean(found):6.2f}   N = {len(found)}")
-    ratio = float(np.sum(borders) / np.sum(others))
-    print(f"Steps of opacity along the borders of cells, of those elsewhere: {ratio:.3f}, {len(sheet)} images")
+            borders, elsewhere = borders + steps[:, at].mean(), elsewhere + steps[:, ~at].mean()
     if folder:
-        draw_sheet(sheet[:: max(1, len(sheet) // 24)], folder / "detection_cloudy.png")
-    return {"steps": ratio} | {f"{state} {where}": float(np.mean(found)) for (state, where), found in shares.items()}
+        draw_sheet(sheet, folder / "detection_pairs.png")
+    errors = table(rows, np.ones(len(pairs), bool), "Visible pairs")
+    lines = ["", f"**Visible pairs**: N = {len(pairs)}", "", "| | PSNR | SSIM | angle | cloudy | elsewhere |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for name, mean in errors.items():
+        shown = f"{mean['psnr']:.2f} | {mean['ssim']:.3f} | {mean['angle']:.2f} | {mean['cloudy']:.4f}"
+        lines.append(f"| {name} | {shown} | {mean['elsewhere']:.4f} |")
+    ratio = f"{borders / elsewhere:.2f}"
+    lines += ["", f"Steps of the opacity along the borders of cells: {ratio} times those elsewhere."]
+    return lines, errors | {"steps": float(borders / elsewhere)}
 
 
 def draw_sheet(rows: list[tuple[Image, Cleared]], path: Path) -> None:
@@ -263,37 +182,54 @@ def draw_sheet(rows: list[tuple[Image, Cleared]], path: Path) -> None:
         for axis, made in zip(row[::3], (image.reflectance, cleared.reflectance), strict=True):
             axis.imshow(np.clip(made[colour].transpose(1, 2, 0) / bright, 0, 1))
         row[1].imshow(cleared.opacity, vmin=0, vmax=1)
-        row[2].imshow(cleared.classes, vmin=0, vmax=3, cmap="viridis")
+        row[2].imshow(cleared.found.cloud + 2 * cleared.found.shadow, vmin=0, vmax=2, cmap="viridis")
         row[0].set_title(image.name[:36], fontsize=9)
         row[1].set_title(f"opacity: {(cleared.opacity > 0).mean():.2f}", fontsize=9)
-        row[2].set_title("clear, thick, thin, shadow", fontsize=9)
+        row[2].set_title("clear, cloud, shadow", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=50)
 
 
+def write_tables(page: Path, lines: list[str]) -> None:
+    """Put tables into a page, between its marks."""
+    before, _, rest = page.read_text().partition(_MARKS[0])
+    _, mark, after = rest.partition(_MARKS[1])
+    if not mark:
+        raise SystemExit(f"{page}: has no {_MARKS[0]} and {_MARKS[1]}, between which the tables go")
+    page.write_text("\n".join([before + _MARKS[0], *lines, "", _MARKS[1]]) + after)
+
+
+def say(progress: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {progress}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="default")
+    parser.add_argument("--weights", "--model", default="default")
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--page", type=Path, help="a page of docs/ whose tables are written anew")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--pictures", type=Path)
     given = parser.parse_args()
+    started = time.perf_counter()
     generator, header = load_generator(given.weights)
     generator.eval()
-    print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
+    title = f"Weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}"
+    say(title)
 
-    everything = list(images(given.data / "places"))
-    pairs, names = list(load_pairs(given.data, "validation")), truly_clear()
-    clear_images = [Image(pair.name, place(pair), pair.clear, L1C, "L1C") for pair in pairs if pair.name in names]
-    clear_images += [image for image in everything if image.state == "clear"]
-    report = {
-        "pairs": print_pairs(given.data, generator, given.pictures),
-        "untouched": print_untouched(clear_images, generator, given.pictures),
-        "cloudy": print_cloudy((one for one in everything if one.state != "clear"), generator, given.pictures),
-        "references": print_references(given.data, clear_images, generator),
-    }
+    clear_ones = clear_images(given.data)
+    say(f"{len(clear_ones)} clear images")
+    by_reference = measure_references(references(given.data, clear_ones), generator)
+    untouched, by_place = measure_untouched(clear_ones, snowy(given.data), generator, given.pictures)
+    steps, pairs = measure_pairs(given.data, generator, given.pictures)
+    lines = ["", f"{title}.", *reference_tables(by_reference), *untouched, *steps]
+    print("\n".join(lines))
+    say(f"{time.perf_counter() - started:.0f} s in all")
+    if given.page:
+        write_tables(given.page, lines)
     if given.json:
-        given.json.write_text(json.dumps({"weights": header.sha256, **report}, indent=1))
+        report = {"weights": header.sha256, "references": by_reference, "untouched": by_place, "pairs": pairs}
+        given.json.write_text(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

@@ -107,15 +107,22 @@ def load_site(folder: Path) -> Site:
         list(folder.glob(f"{name}_*.nc")) for name in ("S2_L2A_10m", "S2_L2A_20m", "S1_GRD*")
     )
     bands = [_read(fine if band.resolution == 10 else coarse, band.name)[0] for band in BANDS if band.name in TEN]
-    classes, days = _read(coarse, "SCL", enlarge=False)
+    classes, days = load_scl(folder), _read(coarse, "B05", enlarge=False)[1]
     backscatter, radar_days = zip(*(_read(radar, name) for name in ("VV", "VH")), strict=True)
     return Site(
         days=days,
         reflectance=np.stack(bands, axis=1) * np.float32(1e-4),
-        cloudy=np.isin(classes, SCL_CLOUDY).repeat(2, axis=1).repeat(2, axis=2),
+        cloudy=np.isin(classes, SCL_CLOUDY),
         radar_days=radar_days[0],
         radar=np.stack(backscatter, axis=1) * np.float32(1e-4),
     )
+
+
+def load_scl(folder: Path) -> NDArray[np.uint8]:
+    """The scene classification (T, H, W) of all days, brought to 10 m."""
+    (coarse,) = folder.glob("S2_L2A_20m_*.nc")
+    classes, _ = _read(coarse, "SCL", enlarge=False)
+    return classes.astype(np.uint8).repeat(2, axis=1).repeat(2, axis=2)
 
 
 def _read(path: Path, name: str, *, enlarge: bool = True) -> tuple[NDArray[np.float32], NDArray[np.datetime64]]:
