@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from comparison import DATA, OURS, Candidates, table
 from detected import Cleared, Found, Mask, clear, others
-from detection_references import Reference, clear_images, references, snowy
+from detection_references import SURE, Reference, clear_images, references, snowy
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pairs import cloud_masks, load_pairs, place
@@ -55,6 +55,8 @@ def measure_references(found: Iterable[Reference], generator: Generator) -> dict
         image, started = reference.image, time.perf_counter()
         detectors = {"ours": clear(image, generator).found} | others(image, reference.scl)
         if reference.scl is not None:
+            if reference.kind == SURE:
+                del detectors["SCL"]  # the reference itself
             detectors["ours with SCL"] = clear(image, generator, reference.scl).found
         for name, made in detectors.items():
             key = reference.kind, name, image.place

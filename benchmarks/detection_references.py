@@ -21,7 +21,7 @@ from unclouded.data.collection import load_collection
 from unclouded.data.seasons import path_reflectance
 
 LISTING = ROOT / "settings" / "collection.yaml"
-CUMULUS = "csmask's test image"
+CUMULUS, SURE = "csmask's test image", "SCL where it is sure"
 
 SMALLEST = 46
 """Pixels along the shorter side of the images that are looked at."""
@@ -108,7 +108,7 @@ def _by_difference(kind: str, image: Image, ground: NDArray[np.float32], scl: ND
 def _by_scl(image: Image, scl: NDArray[np.uint8]) -> Reference:
     """What SCL is seldom wrong of: cloud of middle and high probability, shadow, plants and bare soil."""
     cloud, shadow = np.isin(scl, (8, 9)), scl == 3
-    return Reference("SCL where it is sure", image, cloud, shadow, cloud | shadow | np.isin(scl, (4, 5)), scl)
+    return Reference(SURE, image, cloud, shadow, cloud | shadow | np.isin(scl, (4, 5)), scl)
 
 
 def clear_images(data: Path) -> list[Image]:
