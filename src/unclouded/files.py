@@ -89,6 +89,21 @@ def publish(finished: Mapping[Path, Path]) -> None:
             raise FileError(f"{name}: cannot be written ({error.strerror})") from error
 
 
+def publish_folder(folder: Path, name: Path) -> None:
+    """Move a complete folder to its name on the same file system; one that is there goes to beside `folder`.
+
+    OSError if that fails.
+    """
+    for at, _, files in os.walk(folder):
+        for file in files:
+            with open(os.path.join(at, file), "rb") as stream:
+                os.fsync(stream.fileno())
+    if name.exists():
+        name.replace(folder.with_name(f"{folder.name}.old"))
+    folder.replace(name)
+    sync_folder(name.parent)
+
+
 def write_bytes(data: bytes, path: Path, advice: str = "check the disk") -> None:
     """Write a file that appears under its name only when it is complete and on the disk; one before it stays till then.
 

@@ -12,8 +12,9 @@ from typing import Any
 from unclouded.clearing.detections import Detections
 from unclouded.clearing.inputs import DatesAtHand
 from unclouded.clearing.options import HELPING_DATES
+from unclouded.errors import InputError
 from unclouded.files import empty, workplace, write_json
-from unclouded.reading.dates import acquired
+from unclouded.reading.info import SceneInfo
 from unclouded.reading.reader import ReadOptions
 from unclouded.version import __version__
 from unclouded.writing.stac_item import item_path
@@ -48,18 +49,38 @@ def helping_dates(
     return tuple([other for _, other in sorted(known)][:most] + unknown)[:most]
 
 
-def known_dates(sources: Sequence[str], reading: ReadOptions) -> dict[str, datetime | None]:
-    """When each of some dates was taken, in UTC.
+def described(sources: Sequence[str], reading: ReadOptions) -> dict[str, SceneInfo]:
+    """What each of some dates is, or the part of it that is wanted.
 
     Raises:
         InputError: if one is not understood.
         FileError: if one cannot be read.
     """
-    dates = {}
+    known = {}
     for source in sources:
         with reading.open(source) as scene:
-            dates[source] = acquired(scene.info)
-    return dates
+            known[source] = scene.info.of_part()
+    return known
+
+
+def check_alike(info: SceneInfo, first: SceneInfo) -> None:
+    """Check that two dates can lie in one array.
+
+    Raises:
+        InputError: their grids, bands or levels differ.
+    """
+    for what, one, other in (
+        ("size", (info.width, info.height), (first.width, first.height)),
+        ("bands", info.bands, first.bands),
+        ("level", info.level, first.level),
+        ("coordinate reference system", info.crs, first.crs),
+        ("position", tuple(info.transform)[:6], tuple(first.transform)[:6]),
+    ):
+        if one != other:
+            raise InputError(
+                f"{info.source}: its {what} is {one}, that of {first.source} {other}; in one array dates that are "
+                "alike are accepted: bring them to one grid, or have `unclouded series` write a file of each"
+            )
 
 
 @contextmanager

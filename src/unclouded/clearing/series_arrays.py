@@ -22,7 +22,7 @@ from unclouded.clearing.detections import Detections
 from unclouded.clearing.inputs import DatesAtHand, Raster
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
-from unclouded.clearing.series import helping_dates
+from unclouded.clearing.series import check_alike, helping_dates
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.array import ArrayScene, dates_along, dates_of
@@ -193,7 +193,7 @@ def clear_series_to_memory(
                     if isinstance(scene, ArrayScene):
                         at, attributes = scene.coordinates, scene.attributes
                     layers = _room(len(series.names), first)
-                _check_alike(scene.info, first)
+                check_alike(scene.info, first)
                 for note in scene.info.notes:
                     if note not in said:
                         warnings.warn(f"{name}: {note}", stacklevel=3)
@@ -230,22 +230,6 @@ def _room(dates: int, info: SceneInfo) -> NDArray[np.float32]:
             "memory; give files to `unclouded series --zarr` instead, or fewer dates"
         )
     return np.full((dates, count + len(QUALITY_BANDS), info.height, info.width), np.nan, np.float32)
-
-
-def _check_alike(info: SceneInfo, first: SceneInfo) -> None:
-    """Check that two dates can lie in one array."""
-    for what, one, other in (
-        ("size", (info.width, info.height), (first.width, first.height)),
-        ("bands", info.bands, first.bands),
-        ("level", info.level, first.level),
-        ("coordinate reference system", info.crs, first.crs),
-        ("position", tuple(info.transform)[:6], tuple(first.transform)[:6]),
-    ):
-        if one != other:
-            raise InputError(
-                f"{info.source}: its {what} is {one}, that of {first.source} {other}; dates that are alike are "
-                "accepted: bring them to one grid, or have them cleared into files by `unclouded series`"
-            )
 
 
 def _each(masks: Any, dates: int) -> Callable[[int], Any]:  # noqa: ANN401 (whatever a user hands in)

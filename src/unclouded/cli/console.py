@@ -29,6 +29,7 @@ SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
 _EXTRAS = {
     "cluster": ("dask", "distributed"),
+    "cubes": ("h5netcdf", "h5py", "zarr"),
     "data": ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"),
     "export": ("onnx", "onnxscript"),
     "report": ("jinja2", "matplotlib"),

@@ -14,6 +14,7 @@ from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, resumable
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
+from unclouded.cli.cubes import CUBE, check_cube, write_cube
 from unclouded.cli.options import Bands, Bbox, Debug, Geometry, LevelGiven, Offset, Scale, area_of, names_of
 from unclouded.cli.series_page import try_series_page
 from unclouded.errors import FileError
@@ -52,6 +53,9 @@ def series(
     mask: Annotated[
         MaskOfEach, typer.Option("--mask", help="auto: the SCL that comes with a date helps to find what is covered.")
     ] = MaskOfEach.auto,
+    zarr: Annotated[
+        bool, typer.Option("--zarr", help="Write all dates into DIR/series.zarr too, with an axis of time.")
+    ] = False,
     options: ClearOptions,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -66,7 +70,8 @@ def series(
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import plan
-        from unclouded.clearing.series import dates_at_hand, helping_dates, known_dates, write_collection
+        from unclouded.clearing.series import dates_at_hand, described, helping_dates, write_collection
+        from unclouded.reading.dates import acquired
         from unclouded.reading.reader import ReadOptions
 
         check_workers(workers, scheduler)
@@ -85,10 +90,13 @@ def series(
         for source, error in todo.failed.items():
             clearings.refuse(source, error)
         done = list(todo.skipped.values())
+        known = described([*todo.outputs, *todo.skipped], reading)
+        dates = {source: acquired(info) for source, info in known.items()}
+        if zarr:
+            check_cube(output / CUBE, known, dates, overwrite=overwrite)
         if todo.outputs:
             options = replace(options, mask=mask.value)
             loaded = Model.load(options)
-            dates = known_dates([*todo.outputs, *todo.skipped], reading)
             if unknown := [source for source, date in dates.items() if date is None]:
                 say(f"note: {', '.join(unknown)}: nothing says when it was taken, so it helps the others last")
             helping = {
@@ -119,6 +127,9 @@ def series(
                             clearings.refuse(source, error)
         if done:
             tell(f"{write_collection(output, sorted(done))}: {len(done)} dates")
+            if zarr:
+                outputs = {source: name for source, name in (todo.outputs | todo.skipped).items() if name in done}
+                write_cube(output / CUBE, outputs, known, dates)
             try_series_page(output, replace(reading, area=None))
         if clearings.failed:
             raise typer.Exit(FAILED if not done else SOME_FAILED)
