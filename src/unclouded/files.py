@@ -73,6 +73,14 @@ def workplace_of(output: Path) -> Path:
     return output.parent / f".{output.name}.partial"
 
 
+def clear_away(*outputs: Path) -> None:
+    """Remove what a run left beside outputs that are complete, if it was killed right after that."""
+    for output in outputs:
+        if workplace_of(output).is_dir():
+            with suppress(FileError, OutputExistsError), aside(output):
+                pass
+
+
 def publish(finished: Mapping[Path, Path]) -> None:
     """Move complete files to their names, in order: {file: final name}. All are on the same file system.
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from unclouded.errors import FileError, InputError, OutputExistsError, UncloudedError
-from unclouded.files import mask_path, quality_path
+from unclouded.files import clear_away, mask_path, quality_path
 from unclouded.reading.raster import is_remote
 from unclouded.reading.reader import ReadOptions
 from unclouded.writing.journal import refuse_foreign
@@ -105,6 +105,7 @@ def plan(
     for source, name in list(made.outputs.items()):
         if skip_existing and all(path.exists() for path in written(name)):
             made.skipped[source] = made.outputs.pop(source)
+            clear_away(name)
             continue
         try:
             if not overwrite:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from unclouded.cli.console import Bar, say, tell
 from unclouded.errors import InputError
+from unclouded.files import clear_away
 
 if TYPE_CHECKING:
     from unclouded.reading.info import SceneInfo
@@ -54,6 +55,7 @@ def write_cube(
 
     cleared = [ClearedDate(known[source], time, name) for source, name in outputs.items() if (time := dates[source])]
     if is_made_of(path, cleared):
+        clear_away(path)
         say(f"note: {path}: is there and stays")
         return
     with Bar(path.name) as bar:

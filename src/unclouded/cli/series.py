@@ -125,6 +125,9 @@ def series(
                             done.append(name)
                         except Exception as error:
                             clearings.refuse(source, error)
+        elif done:
+            with dates_at_hand(output, reading):
+                pass  # what a run left there that was killed at its end goes
         if done:
             tell(f"{write_collection(output, sorted(done))}: {len(done)} dates")
             if zarr:
