@@ -179,3 +179,17 @@ def test_ground_of_another_kind_is_said_to_be_surer_or_not_by_its_spectrum(cover
     spoilt = np.where(kind, reference + noise, reference)
     _, ground = _errors(fit(_statistics(scene, mask, [spoilt]), [0]), covered, [spoilt])
     assert np.median(ground.error[mask & kind]) > 1.3 * np.median(ground.error[mask & ~kind])
+
+
+def test_of_two_hundred_dates_few_are_read(covered):
+    corner = np.s_[..., 30:94, 60:124]
+    scene, truth, mask, reference = (image[corner] for image in covered)
+    rng = np.random.default_rng(4)
+    references = [reference + rng.normal(0, 0.02, reference.shape).astype(np.float32) for _ in range(200)]
+    transfer = fit(_statistics(scene, mask, references), range(200))
+    assert 1 <= len(transfer.needed) <= 6
+    given = [r if k in transfer.needed else None for k, r in enumerate(references)]
+    clear = [np.ones(mask.shape, bool) if k in transfer.needed else None for k in range(200)]
+    error = abs(transfer.predict(0, 0, given, clear, mask).reflectance - truth)[:, mask].mean()
+    alone = fit(_statistics(scene, mask, []), []).predict(0, 0, [], [], mask)
+    assert error < 0.7 * abs(alone.reflectance - truth)[:, mask].mean()

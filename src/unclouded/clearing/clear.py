@@ -51,7 +51,7 @@ class ClearedScene:
         seconds: that it took.
         seconds_network: of these, in the network.
         sources: where the changed pixels come from, as shares of the valid ones: "guessed", or a reference's name.
-        verdicts: what was found of the references, a line each.
+        verdicts: what was assumed and found of the references, a line each.
         hazy: share of the scene that lies in areas under haze or cirrus, see `detection.haze`.
         cloud: share of the valid pixels under cloud or haze.
         snow: share that the scene's classification calls snow; None without one.
@@ -172,7 +172,8 @@ def clear_scene(
     sources = {}
     if inputs.references and not mask_alone:
         sources = _sources(quality, [reference.name for reference in inputs.references])
-    faults = tuple(verdict.reason for verdict in clearing.verdicts if verdict.reason)
+    assumed = [f"{reference.name}: {note}" for reference in inputs.references for note in reference.assumed]
+    faults = (*assumed, *(verdict.reason for verdict in clearing.verdicts if verdict.reason))
     return ClearedScene(
         output,
         quality,

@@ -19,11 +19,22 @@ from unclouded.reading.dates import acquired
 from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
+from unclouded.reading.offsets import offset_of_sample
+from unclouded.reading.plausibility import data_of
 from unclouded.reading.radar import open_radar
 from unclouded.reading.reader import ReadOptions, Scene, find_source
 
 if TYPE_CHECKING:
     from unclouded.clearing.detections import Detections
+
+
+_TAKEN_FOR = "taken for"
+_ASSUMED = (_TAKEN_FOR, "level assumed")
+"""How notes begin that say what a reference was taken for."""
+
+_OFFSET = -1000.0
+_SIDE = 256
+"""Pixels along an overview that tells whether DN carry an offset."""
 
 
 class Raster(Protocol):
@@ -108,6 +119,7 @@ class OpenReference:
         level: "L1C" or "L2A".
         acquired: when it was taken, in UTC; None where nothing says it.
         files: that hold its pixels; empty if that is not known.
+        assumed: what it was taken for where it does not say it, a sentence each.
     """
 
     def __init__(self, image: Raster, scene: SceneInfo) -> None:
@@ -120,6 +132,7 @@ class OpenReference:
         self.info, self.files = image.info, files_of(image)
         self.name, self.bands, self.level = image.info.source, image.info.bands, image.info.level
         self.acquired = acquired(image.info)
+        self.assumed = tuple(note for note in image.info.notes if note.startswith(_ASSUMED))
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
         """Read a window (C, height, width) of the scene's grid: reflectance, NaN where nothing is shown.
@@ -253,7 +266,8 @@ def _detectable(scene: Raster) -> Scene | None:
 def open_alike(path: str, reading: ReadOptions, scene: SceneInfo) -> Scene:
     """Open another date of the place of a scene, with all bands that it names itself.
 
-    A date that does not say what it is is taken for one of the same kind as the scene; the fit takes out a shift.
+    A date that does not say what it is is taken for one of the same kind as the scene, which a note of its own says, as
+    far as its pixels bear that out; the fit takes out a shift.
 
     Raises:
         InputError: if it is not understood.
@@ -267,10 +281,43 @@ def open_alike(path: str, reading: ReadOptions, scene: SceneInfo) -> Scene:
         offset=encoding.offsets[0] if reading.offset is None else reading.offset,
     )
     level = reading.level or scene.level
-    for attempt in (reading, replace(reading, level=level), alike):
-        with suppress(InputError):
-            return attempt.open(path)
-    return replace(alike, level=level).open(path)
+    with suppress(InputError):
+        return reading.open(path)
+    with suppress(InputError):
+        return _taken_for(replace(reading, level=level).open(path), f"{level}, as the scene is")
+    opened = _open_first(path, alike, replace(alike, level=level))
+    if reading.offset is None and _lifted(opened):
+        opened.close()
+        return _taken_for(
+            _open_first(path, *(replace(r, offset=_OFFSET) for r in (alike, replace(alike, level=level)))),
+            f"scale {alike.scale:g}, offset {_OFFSET:g}, as its darkest pixels are as bright as that makes them",
+        )
+    return _taken_for(opened, f"scale {alike.scale:g}, offset {alike.offset:g}, as the scene is")
+
+
+def _open_first(path: str, reading: ReadOptions, other: ReadOptions) -> Scene:
+    with suppress(InputError):
+        return reading.open(path)
+    return other.open(path)
+
+
+def _lifted(opened: Scene) -> bool:
+    """Whether the DN of a date taken for one without an offset look as if they carried one."""
+    info = opened.info
+    if any(info.encoding.offsets):
+        return False
+    dn = opened.overview(info.bands, min(info.height, _SIDE), min(info.width, _SIDE))
+    try:
+        offset_of_sample(info.source, data_of(list(dn), info.encoding), info.encoding.scale)
+    except InputError:
+        return True
+    return False
+
+
+def _taken_for(opened: Scene, what: str) -> Scene:
+    """Let a date that did not say what it is say what it was taken for."""
+    opened.info = replace(opened.info, notes=(*opened.info.notes, f"{_TAKEN_FOR} {what}; it does not say it itself"))
+    return opened
 
 
 def _all_bands(path: str, reading: ReadOptions) -> ReadOptions:

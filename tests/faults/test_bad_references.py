@@ -1,0 +1,119 @@
+"""Each reference that cannot help, through the command line: refused in one line, or named in a note and not used."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from rasters import OLD, write
+from scipy.ndimage import gaussian_filter
+from typer.testing import CliRunner
+
+from unclouded.cli import app
+
+FOUR = ("B02", "B03", "B04", "B08")
+HEIGHT, WIDTH = 96, 128
+COVERED = np.hypot(*(np.indices((HEIGHT, WIDTH)) - np.array([45, 60])[:, None, None])) < 25
+
+
+def land(seed: int, count: int = 4) -> np.ndarray:
+    """Reflectance (count, h, w) of dull ground."""
+    rng = np.random.default_rng(0)
+    kinds = np.stack([gaussian_filter(rng.normal(size=(HEIGHT, WIDTH)), 2) for _ in range(3)])
+    kinds /= kinds.std(axis=(1, 2), keepdims=True)
+    mixed = np.einsum("ck,kij->cij", np.random.default_rng(seed).normal(size=(count, 3)), kinds)
+    level = np.array([0.05, 0.08, 0.09, 0.25, 0.2, 0.15])[:count, None, None]
+    return (level + 0.008 * mixed).astype(np.float32)
+
+
+def save(folder, name, reflectance, names=FOUR, offset=0, **options):
+    dn = np.where(reflectance > 0, np.rint(reflectance * 1e4) + offset, 0).astype(np.uint16)
+    return write(folder / f"{name}.tif", dn, names=names, nodata=0, **options)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return save(tmp_path, OLD.format(level="L2A"), np.where(COVERED, 0.7, land(0)))
+
+
+@pytest.fixture
+def mask(tmp_path):
+    return write(tmp_path / "mask.tif", COVERED[None].astype(np.uint8))
+
+
+def clear(folder, weights, scene, mask, references):
+    output = folder / "result" / "clear.tif"
+    output.parent.mkdir(exist_ok=True)
+    given = [argument for path in references for argument in ("--reference", path)]
+    arguments = ["clear", scene, "--output", output, "--model", weights, "--mask", mask, "--mask-only", *given]
+    return output, CliRunner().invoke(app, [str(argument) for argument in (*arguments, "--json")])
+
+
+def apart(folder):
+    return save(folder, "apart_L2A", land(1), transform=rasterio.Affine(10, 0, 900_000, 0, -10, 5_000_000))
+
+
+def text(folder):
+    path = folder / "notes.tif"
+    path.write_text("not an image")
+    return path
+
+
+def cut(folder):
+    path = save(folder, "cut_L2A", land(1))
+    path.write_bytes(path.read_bytes()[:2000])
+    return path
+
+
+REFUSED = {"no overlap": (apart, "does not overlap"), "text": (text, "is not"), "cut short": (cut, "cut short"),
+           "missing": (lambda folder: folder / "missing.tif", "no such file")}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_date_of_the_place_is_refused_in_one_line(name, weights, scene, mask, tmp_path) -> None:
+    make, message = REFUSED[name]
+    path = make(tmp_path)
+    output, done = clear(tmp_path, weights, scene, mask, [path])
+    assert done.exit_code == 2, done.output
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and path.name in lines[0] and message in lines[0]
+    assert not list(output.parent.iterdir())
+
+
+NAMED = {
+    "all no-data": (lambda folder: save(folder, "empty_L2A", 0 * land(1)), "no ground", False),
+    "cloudy all over": (lambda folder: save(folder, "overcast_L2A", 0 * land(1) + 0.8), "", False),
+    "1,000 DN off, not said": (lambda folder: save(folder, "off_L2A", land(1), offset=1000), "offset -1000", True),
+    "1,000 DN off, said wrongly": (
+        lambda folder: save(folder, OLD.format(level="L2A").replace("0510", "0520"), land(1), offset=1000), "", None
+    ),
+    "without a common band": (
+        lambda folder: save(folder, "others_L2A", land(1, 6)[2:4], names=("B8A", "B11")), None, True
+    ),
+    "level not said": (lambda folder: save(folder, "nameless", land(1)), "level assumed", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_doubtful_is_said(name, weights, scene, mask, tmp_path) -> None:
+    make, message, used = NAMED[name]
+    path = make(tmp_path)
+    output, done = clear(tmp_path, weights, scene, mask, [path])
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout.splitlines()[-1])
+    print(record["references"], record["sources"])
+    said = [line for line in record["references"] if path.name in line]
+    if message is not None:
+        assert any(message in line for line in said), record["references"]
+    assert used is None or (record["sources"].get(str(path), 0) > 0) == used
+    assert output.exists()
+
+
+def test_the_same_date_twice_counts_once(weights, scene, mask, tmp_path) -> None:
+    paths = [save(tmp_path, f"{name}_L2A", land(1)) for name in ("first", "copy")]
+    _, done = clear(tmp_path, weights, scene, mask, paths)
+    record = json.loads(done.stdout.splitlines()[-1])
+    assert any("copy_L2A.tif: the same image as" in line for line in record["references"])
+    assert record["sources"][str(paths[0])] > 0 and record["sources"][str(paths[1])] == 0
