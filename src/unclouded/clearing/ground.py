@@ -19,7 +19,7 @@ PERSISTENCE = 0.02
 REGION = 6
 """Halvings of the grid to the region in which clear ground is counted: 64 cells, 5 km."""
 
-SCANT = 0.17
+SCANT = 0.01
 """Clear share of a region at which its fill and the network's ground count alike."""
 
 DETAIL = 0.5
@@ -73,7 +73,7 @@ def clear_share(share: Tensor, valid: Tensor) -> Tensor:
     return region[:, :1] / region[:, 1:].clamp(min=1e-6)
 
 
-def settle_ground(ground: Tensor, detail: Tensor, fill: Tensor, around: Tensor) -> Tensor:
+def settle_ground(ground: Tensor, detail: Tensor, fill: Tensor, around: Tensor, thick: Tensor) -> Tensor:
     """Keep of the network's ground its detail, over the fill; and all of it where there is nothing to fill from.
 
     Args:
@@ -81,5 +81,7 @@ def settle_ground(ground: Tensor, detail: Tensor, fill: Tensor, around: Tensor) 
         detail: (B, C, H, W) what of it is detail: its departure from the level of its cells.
         fill: (B, C, H, W) as `fill_ground` gives it, enlarged to pixels.
         around: (B, 1, H, W) as `clear_share` gives it, enlarged to pixels.
+        thick: (B, 1, H, W) how surely nothing shows through, 0 to 1: there the detail is the cloud's own.
     """
-    return torch.lerp(torch.add(fill, detail, alpha=DETAIL), ground, SCANT**2 / (SCANT**2 + around.square()))
+    laid = torch.addcmul(fill, detail, 1 - thick, value=DETAIL)
+    return torch.lerp(laid, ground, SCANT**2 / (SCANT**2 + around.square()))

@@ -206,10 +206,14 @@ class _Composition:
         if cover.dates is not None:
             self._dates = Transferred(*(part[(..., *around.slices)] for part in cover.dates))
         self._threshold = threshold
+        # Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around.
+        bright = contrast(self._optical, self._fill * self._present, self._bands)[:, :1]
+        cloud = self._found[:, :1] if self._given is None else torch.maximum(self._found[:, :1], self._given)
+        self._thick = cloud * bright
 
     def __call__(self, made: Translation) -> tuple[Translation, Tensor]:
         """Give what the image is composed of, and the class (B, 1, H, W) of each pixel."""
-        ground = settle_ground(made.ground, made.detail, self._fill, self._clear) * self._present
+        ground = settle_ground(made.ground, made.detail, self._fill, self._clear, self._thick) * self._present
         if self._dates is not None:
             ground = torch.lerp(ground, self._dates.ground, self._dates.share)
         departs = contrast(self._optical, ground, self._bands)
