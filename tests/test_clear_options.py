@@ -19,6 +19,7 @@ from unclouded.clearing.options import ClearOptions, option, option_name
 from unclouded.cli import app, rio
 from unclouded.cli.clear_options import click_options, takes_options
 from unclouded.models.weights import Header, save_generator
+from unclouded.reading.reader import ReadOptions, open_scene
 
 CLEAR = typer.main.get_command(app).commands["clear"]
 
@@ -34,6 +35,17 @@ def test_every_field_is_an_option_everywhere_with_one_default(field):
     parameter = inspect.signature(unclouded.clear).parameters[field.name]
     assert parameter.default == field.default
     assert f"{field.name}: " in (unclouded.clear.__doc__ or "")
+
+
+@pytest.mark.parametrize("name", ["bands", "band_names", "variant", "level", "scale", "offset"])
+def test_how_inputs_are_read_is_said_alike_everywhere(name):
+    for command in ("clear", "mask", "series"):
+        assert name in {shown.name for shown in typer.main.get_command(app).commands[command].params}
+    assert name in {shown.name for shown in rio.unclouded.params}
+    assert name in {field.name for field in fields(ReadOptions)}
+    for function in (unclouded.clear, unclouded.clear_series, open_scene):
+        assert inspect.signature(function).parameters[name].default is None
+        assert f"{name}: " in (function.__doc__ or "")
 
 
 def test_rio_lacks_no_option_for_one_scene():

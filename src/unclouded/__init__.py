@@ -47,6 +47,8 @@ def clear(
     *,
     model: str | os.PathLike[str] = "default",
     bands: Sequence[str] | None = None,
+    band_names: Sequence[str] | None = None,
+    variant: str | None = None,
     level: str | None = None,
     scale: float | None = None,
     offset: float | None = None,
@@ -72,7 +74,9 @@ def clear(
             band, y and x (or lat and lon), an `xarray.Dataset` with a variable per band, or a NumPy array (band, y, x).
         output: a GeoTIFF to write; its quality goes to `<stem>_quality.tif` beside it.
         model: name of bundled weights, or path of others.
-        bands: names of the bands in their order, where the source has none, or those to take.
+        bands: those to take, all unless given; where the source names none, also the names of all in their order.
+        band_names: name of each band of a source without names in its order, "-" for one that is none of the 13.
+        variant: "FRE" or "SRE", of a folder that holds both of MAJA's kinds of reflectance; FRE unless given.
         level: "L1C" or "L2A", where the source does not say.
         scale: DN per 1.0 reflectance, if it is not 10000.
         offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
@@ -138,10 +142,11 @@ def clear(
         scene: Scene | ArrayScene
         attributes: Mapping[str, Any]
         if isinstance(source, str | os.PathLike):
-            scene = stack.enter_context(ReadOptions(bands, level, scale, offset).open(os.fspath(source)))
+            reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
+            scene = stack.enter_context(reading.open(os.fspath(source)))
             at, attributes = coordinates(scene.info), {}
         else:
-            scene = ArrayScene(source, bands, level, scale, offset)
+            scene = ArrayScene(source, bands, level, scale, offset, band_names=band_names)
             at, attributes = scene.coordinates, scene.attributes
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
@@ -175,6 +180,8 @@ def clear_series(
     most: int = 4,
     model: str | os.PathLike[str] = "default",
     bands: Sequence[str] | None = None,
+    band_names: Sequence[str] | None = None,
+    variant: str | None = None,
     level: str | None = None,
     scale: float | None = None,
     offset: float | None = None,
@@ -198,7 +205,9 @@ def clear_series(
         only_earlier: let no date be helped by a later one, as in near-real time.
         most: other dates that help to clear one at most.
         model: as of `clear`, like all that follow.
-        bands: names of the bands.
+        bands: those to take.
+        band_names: name of each band where the source names none.
+        variant: of MAJA's folders.
         level: "L1C" or "L2A".
         scale: DN per 1.0 reflectance.
         offset: DN to add before dividing.
@@ -240,7 +249,7 @@ def clear_series(
     )
     if most < 1:
         raise InputError(f"most={most}: at least 1 is accepted")
-    reading = ReadOptions(bands, level, scale, offset)
+    reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
     series = series_of(source, reading, most)
     loaded = Model.load(options)
     return clear_series_to_memory(series, loaded, options, reading, mask, only_earlier=only_earlier, most=most)

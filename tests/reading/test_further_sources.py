@@ -126,6 +126,20 @@ def test_of_maja_s_two_reflectances_the_slope_corrected_is_taken(tmp_path):
         assert (scene.info.level, scene.info.encoding.offsets) == ("L2A", (0,))
         assert (scene.read(0, 0, 60, 60) == dn[:1]).all()
         assert any("FRE" in note for note in scene.info.notes)
+    for number, kind in enumerate(("FRE", "SRE")):
+        with open_scene(folder, variant=kind) as scene:
+            assert (scene.read(0, 0, 60, 60) == dn[[number]]).all()
+            assert not any("FRE" in note for note in scene.info.notes)
+
+
+def test_a_variant_that_is_not_there_is_refused(tmp_path):
+    folder = tmp_path / "SENTINEL2A_20190101-105853-463_L2A_T31TCJ_C_V2-2"
+    file = write(folder / f"{folder.name}_FRE_B2.tif", pixels(1, 60, 60).astype("int16"))
+    with pytest.raises(InputError, match=r"no files of the variant SRE.*found FRE.*leave --variant out"):
+        open_scene(folder, variant="SRE")
+    for other in (file, safe(tmp_path), store(cube()[0], tmp_path / "a.nc")):
+        with pytest.raises(InputError, match="--variant is about those of MAJA; leave it out"):
+            open_scene(other, variant="FRE")
 
 
 def test_the_images_of_a_product_alone(tmp_path):

@@ -140,10 +140,12 @@ def test_an_order_that_the_pixels_contradict_is_asked_for_by_name(tmp_path, coun
         assert scene.info.descriptions == usual
     for order in OTHER_ORDERS[count]:
         path = write(tmp_path / "other.tif", spectra(order))
-        with pytest.raises(InputError, match=f"but {' '.join(order)}; give --bands {','.join(order)} "):
-            open_scene(path)
-        with open_scene(path, bands=order, level="L1C") as scene:
-            assert scene.info.bands == order
+        for chosen in (None, FOUR[:2]):
+            with pytest.raises(InputError, match=f"but {' '.join(order)}; give --band-names {','.join(order)} "):
+                open_scene(path, bands=chosen)
+        for option in ("bands", "band_names"):
+            with open_scene(path, level="L1C", **{option: order}) as scene:
+                assert scene.info.bands == order
 
 
 def test_bands_of_no_kind_have_a_placeholder(tmp_path):

@@ -107,7 +107,7 @@ def test_an_alpha_channel_is_left_out(tmp_path):
         (("B02", "B13"), None, "'B13'"),
         (("B02", None), None, "band 2 has no description"),
         (("B02", "B2"), None, "B02 is there more than once"),
-        (("B02", "B03"), ("B02", "B03", "B04"), "--bands names 3 bands, the file holds 2"),
+        (("B02", "B03"), ("B02", "B03", "B04"), "has no B04; it holds B02, B03; choose"),
         ((None, None), ("B02", "B14"), "unknown band 'B14' in --bands"),
         ((None, None), ("B02", "B02"), "B02 is there more than once"),
         ((None, None), (), "--bands is empty"),

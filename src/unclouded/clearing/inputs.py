@@ -23,6 +23,7 @@ from unclouded.reading.offsets import offset_of_sample
 from unclouded.reading.plausibility import data_of
 from unclouded.reading.radar import open_radar
 from unclouded.reading.reader import ReadOptions, Scene, find_source
+from unclouded.reading.source import Wanted
 
 if TYPE_CHECKING:
     from unclouded.clearing.detections import Detections
@@ -322,11 +323,15 @@ def _taken_for(opened: Scene, what: str) -> Scene:
 
 def _all_bands(path: str, reading: ReadOptions) -> ReadOptions:
     """The same, but with all bands of a source that names them itself: more of them say more."""
-    if reading.bands is None:
+    if reading.bands is reading.band_names is reading.variant is None:
         return reading
-    try:
-        source = find_source(path, None, offset_given=True)
-    except UncloudedError:
+    source = None
+    for variant in dict.fromkeys((reading.variant, None)):
+        # What is said of the scene need not hold of other dates, such as a product beside a stack.
+        with suppress(UncloudedError):
+            source = find_source(path, Wanted(variant=variant, offset_given=True))
+            break
+    if source is None or source.order_assumed:
         return reading
-    own = not source.order_assumed and set(reading.bands) <= set(source.bands)
-    return replace(reading, bands=None) if own else reading
+    own = reading.bands is None or set(reading.bands) <= set(source.bands)
+    return replace(reading, bands=None if own else reading.bands, band_names=None, variant=variant)

@@ -126,7 +126,7 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most
         one = array.isel({dim: number}).compute()
         one = one.rename({dim: "time"}) if dim != "time" and dim in one.coords else one
         given = (reading.bands, reading.level, reading.scale, reading.offset)
-        return ArrayScene(one, *given, name=names[number])
+        return ArrayScene(one, *given, band_names=reading.band_names, name=names[number])
 
     images = _Dates(names, make, most)
 

@@ -12,7 +12,20 @@ from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, resumable, summary, weights_record
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
-from unclouded.cli.options import Bands, Bbox, Debug, Geometry, LevelGiven, Offset, Overwrite, Scale, area_of, names_of
+from unclouded.cli.options import (
+    BandNames,
+    Bands,
+    Bbox,
+    Debug,
+    Geometry,
+    LevelGiven,
+    Offset,
+    Overwrite,
+    Scale,
+    VariantGiven,
+    area_of,
+    names_of,
+)
 
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
@@ -33,6 +46,8 @@ def clear(
     ],
     *,
     bands: Bands = None,
+    band_names: BandNames = None,
+    variant: VariantGiven = None,
     level: LevelGiven = None,
     scale: Scale = None,
     offset: Offset = None,
@@ -59,7 +74,15 @@ def clear(
             raise typer.BadParameter("is the opposite of --overwrite; give one of them", param_hint="--skip-existing")
         check_workers(workers, scheduler)
         area = area_of(bbox, geometry)
-        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset, area=area)
+        reading = ReadOptions(
+            names_of(bands),
+            level.value if level else None,
+            scale,
+            offset,
+            area=area,
+            band_names=names_of(band_names),
+            variant=variant.value if variant else None,
+        )
         todo = plan(
             inputs,
             output,

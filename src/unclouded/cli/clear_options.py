@@ -86,7 +86,7 @@ def _click_option(parameter: inspect.Parameter) -> click.Option:
     kind = _given(kind)
     repeated = get_origin(kind) is list
     return click.Option(
-        [parameter.name, *(names or [f"--{parameter.name}"])],
+        [parameter.name, *(names or [f"--{parameter.name.replace('_', '-')}"])],
         type=_click_type(get_args(kind)[0] if repeated else kind, shown),
         is_flag=kind is bool,
         multiple=repeated,

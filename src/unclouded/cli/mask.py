@@ -10,6 +10,7 @@ from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say
 from unclouded.cli.options import (
+    BandNames,
     Bands,
     Bbox,
     Debug,
@@ -18,6 +19,7 @@ from unclouded.cli.options import (
     Offset,
     Overwrite,
     Scale,
+    VariantGiven,
     area_of,
     names_of,
 )
@@ -29,6 +31,8 @@ def mask(
         str, typer.Option(metavar="PATH|DIR", help="GeoTIFF to write for one input; a folder for several.")
     ],
     bands: Bands = None,
+    band_names: BandNames = None,
+    variant: VariantGiven = None,
     level: LevelGiven = None,
     scale: Scale = None,
     offset: Offset = None,
@@ -60,7 +64,15 @@ def mask(
         if options.mask_file is not None and len(inputs) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")
         area = area_of(bbox, geometry)
-        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset, area=area)
+        reading = ReadOptions(
+            names_of(bands),
+            level.value if level else None,
+            scale,
+            offset,
+            area=area,
+            band_names=names_of(band_names),
+            variant=variant.value if variant else None,
+        )
         todo = plan(inputs, output, reading, overwrite=overwrite, written=mask_files)
         for note in todo.notes:
             say(f"note: {note}")

@@ -29,6 +29,13 @@ class Level(StrEnum):
     L2A = "L2A"
 
 
+class Variant(StrEnum):
+    """MAJA's kinds of reflectance: with slopes corrected, and without."""
+
+    FRE = "FRE"
+    SRE = "SRE"
+
+
 class Split(StrEnum):
     """Splits of an archive."""
 
@@ -55,7 +62,21 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's las
 
 # What a GeoTIFF does not always say of itself.
 Bands = Annotated[
-    str | None, typer.Option(metavar="B02,B03,...", help="Band names in the file's order, or the bands to take.")
+    str | None,
+    typer.Option(
+        metavar="B02,B03,...", help="Bands to take; of a stack without names also the names of all its bands."
+    ),
+]
+BandNames = Annotated[
+    str | None,
+    typer.Option(
+        metavar="B01,B02,...,-",
+        help="Name of each band of a stack without names, in the file's order; - for what is none of the 13.",
+    ),
+]
+VariantGiven = Annotated[
+    Variant | None,
+    typer.Option("--variant", help="Of a folder with both of MAJA's kinds of reflectance; FRE unless given."),
 ]
 LevelGiven = Annotated[Level | None, typer.Option("--level", help="Processing level, where the input does not say.")]
 Scale = Annotated[float | None, typer.Option(help="DN per 1.0 reflectance, if it is not 10000.")]
@@ -91,7 +112,7 @@ def area_of(bbox: str | None, geometry: Path | None) -> Area | None:
 
 
 def names_of(bands: str | None) -> tuple[str, ...] | None:
-    """Band names of `--bands`."""
+    """Band names of `--bands` or `--band-names`."""
     return None if bands is None else tuple(name.strip() for name in bands.split(",") if name.strip())
 
 

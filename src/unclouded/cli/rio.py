@@ -10,7 +10,7 @@ import typer
 from unclouded.allocator import keep_freed_memory
 from unclouded.cli.clear import clear
 from unclouded.cli.clear_options import click_options
-from unclouded.cli.options import Level
+from unclouded.cli.options import Level, Variant
 from unclouded.cli.voice import spoken
 
 _CLEAR = spoken(clear)
@@ -22,7 +22,7 @@ NOT_HERE = ("inputs", "output", "workers", "scheduler")
 @click.command("unclouded", short_help="Remove clouds and their shadows from a Sentinel-2 image.")
 @click.argument("source", metavar="INPUT")
 @click.argument("output", metavar="OUTPUT")
-def unclouded(source: str, output: str, level: str | None, **options: Any) -> None:  # noqa: ANN401
+def unclouded(source: str, output: str, level: str | None, variant: str | None, **options: Any) -> None:  # noqa: ANN401
     """Clear INPUT into the cloud-optimised GeoTIFF OUTPUT, with its opacity and uncertainty beside it.
 
     The options are those of `unclouded clear` for one scene; so are the exit codes.
@@ -33,6 +33,7 @@ def unclouded(source: str, output: str, level: str | None, **options: Any) -> No
             inputs=[source],
             output=output,
             level=Level(level) if level else None,
+            variant=Variant(variant) if variant else None,
             workers=None,
             scheduler=None,
             **options,

@@ -15,7 +15,19 @@ from unclouded.cli.clearings import Clearings, resumable
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
 from unclouded.cli.cubes import CUBE, check_cube, write_cube
-from unclouded.cli.options import Bands, Bbox, Debug, Geometry, LevelGiven, Offset, Scale, area_of, names_of
+from unclouded.cli.options import (
+    BandNames,
+    Bands,
+    Bbox,
+    Debug,
+    Geometry,
+    LevelGiven,
+    Offset,
+    Scale,
+    VariantGiven,
+    area_of,
+    names_of,
+)
 from unclouded.cli.series_page import try_series_page
 from unclouded.errors import FileError
 
@@ -39,6 +51,8 @@ def series(
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results of all dates.")],
     *,
     bands: Bands = None,
+    band_names: BandNames = None,
+    variant: VariantGiven = None,
     level: LevelGiven = None,
     scale: Scale = None,
     offset: Offset = None,
@@ -79,7 +93,15 @@ def series(
         if len(inputs) < 2:
             raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")
         area = area_of(bbox, geometry)
-        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset, area=area)
+        reading = ReadOptions(
+            names_of(bands),
+            level.value if level else None,
+            scale,
+            offset,
+            area=area,
+            band_names=names_of(band_names),
+            variant=variant.value if variant else None,
+        )
         overwrite = options.overwrite
         todo = plan(inputs, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
         for note in todo.notes:

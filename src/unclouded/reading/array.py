@@ -17,15 +17,16 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from unclouded.errors import InputError
+from unclouded.reading.band_names import name_layers
 from unclouded.reading.band_order import check_order
 from unclouded.reading.dates import parse_time
 from unclouded.reading.encoding import Declared, choose_encoding, from_gdal
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.missions import refuse_landsat
-from unclouded.reading.naming import assumed_bands, band_named, check_bands, is_not_a_band, product_name
+from unclouded.reading.naming import band_named, product_name
 from unclouded.reading.offsets import choose_level
 from unclouded.reading.plausibility import FILLED, darkest, data_of
-from unclouded.reading.source import stem_of
+from unclouded.reading.source import Wanted, stem_of
 from unclouded.reflectance import Encoding
 
 _ROLES: dict[str, tuple[str, ...]] = {
@@ -65,6 +66,7 @@ class ArrayScene:
         scale: float | None = None,
         offset: float | None = None,
         *,
+        band_names: Sequence[str] | None = None,
         name: str | None = None,
         notes: Sequence[str] = (),
         level_needed: bool = True,
@@ -87,14 +89,20 @@ class ArrayScene:
         if not array.size:
             raise InputError(f"{name}: has the shape {dict(array.sizes)}, and so no pixels; give one that has some")
         count, height, width = array.shape
-        names, assumed = _band_names(array, name, bands)
-        self.order_assumed = assumed
-        refuse_landsat(name, (str(array.name or ""), *(str(v) for v in _labels(array))))
+        labels = _labels(array)
+        unlabelled = not labels or all(text.isdecimal() for text in labels)
+        texts = [""] * count if unlabelled else labels
+        named = name_layers(name, texts, Wanted(bands, band_names))
+        self.order_assumed = named.order_assumed
+        refuse_landsat(name, (str(array.name or ""), *labels))
+        if named.order_assumed and array.chunks is None:
+            check_order(name, _sample(array))
+        kept = [number for number, band in enumerate(named.bands) if band in named.taken]
+        names, count = tuple(band for band in named.bands if band in named.taken and band is not None), len(kept)
+        array = array.isel({array.dims[0]: kept})
         self._array = array
         sample = cache(lambda: _sample(array))
-        if assumed and array.chunks is None:
-            check_order(name, sample())
-        notes += [f"band order assumed: {' '.join(names)}; give --bands if it is another"] if assumed else []
+        notes += named.notes
         declared = _declared(array, name)
         self.unscaled = array.chunks is not None and array.dtype.kind == "f" and scale is None
         if array.chunks is not None:
@@ -300,24 +308,6 @@ def _by_names(array: xr.DataArray, name: str) -> xr.DataArray:
 def _labels(array: xr.DataArray) -> list[str]:
     along = array.dims[0]
     return [str(value) for value in array[along].values] if along in array.coords else []
-
-
-def _band_names(array: xr.DataArray, name: str, bands: Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
-    """Name the bands, and tell whether that had to be assumed."""
-    said = _labels(array)
-    if bands is None and not all(text.isdecimal() for text in said):
-        if others := [text for text in said if band_named(text) is None and is_not_a_band(text)]:
-            raise InputError(
-                f"{name}: {', '.join(others)} of its bands is none of Sentinel-2; leave it out, for example with "
-                f".drop_sel({array.dims[0]}={others})"
-            )
-        bands = said
-    if bands is None:
-        return assumed_bands(name, array.shape[0]), True
-    names = check_bands(name, bands)
-    if len(names) != array.shape[0]:
-        raise InputError(f"{name}: {len(names)} band names for {array.shape[0]} bands; name each, in their order")
-    return names, False
 
 
 def _sample(array: xr.DataArray) -> list[NDArray[np.generic]]:

@@ -71,7 +71,7 @@ def check_order(source: str, sample: Sequence[NDArray[np.generic]]) -> None:
     if best != usual:
         raise InputError(
             f"{source}: {len(usual)} bands without names, whose pixels do not fit the usual order ({' '.join(usual)}) "
-            f"but {' '.join(best)}; give --bands {','.join(best)} if that is it, else --bands in the true order"
+            f"but {' '.join(best)}; give --band-names {','.join(best)} if that is it, else the true order"
         )
 
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.array import ArrayScene, as_array, dates_along, dates_of
+from unclouded.reading.folder import no_variants
 from unclouded.reading.raster import is_remote
 from unclouded.reading.reader import Scene
-from unclouded.reading.source import cube_and_date, safe_stem, stem_of
+from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
 
 
 class CubeScene(Scene):
@@ -53,19 +54,22 @@ class CubeScene(Scene):
 
 def open_cube(
     path: str,
-    bands: Sequence[str] | None,
+    wanted: Wanted,
     level: str | None,
     scale: float | None,
     offset: float | None,
     *,
     level_needed: bool,
 ) -> CubeScene:
-    """Open a NetCDF file or Zarr store; the arguments are those of `open_scene`.
+    """Open a NetCDF file or Zarr store; the other arguments are those of `open_scene`.
 
     Raises:
-        InputError: it holds several dates, no bands, no place on the ground, or what cannot be understood.
+        InputError: it holds several dates, no bands, no place on the ground, or what cannot be understood; or a
+            variant is wanted.
         FileError: it is missing, damaged, or of a kind that needs another package.
     """
+    if wanted.variant is not None:
+        raise no_variants(path)
     file, date = cube_and_date(path) or (path, None)
     opened = _opened(file)
     try:
@@ -74,7 +78,17 @@ def open_cube(
         if down is not None and down in array.coords and array.sizes[down] > 1 and array[down][0] < array[down][-1]:
             array = array.isel({down: slice(None, None, -1)})  # north up, as GeoTIFFs are
         array.set_close(opened.close)
-        scene = ArrayScene(array, bands, level, scale, offset, name=path, level_needed=level_needed, notes=notes)
+        scene = ArrayScene(
+            array,
+            wanted.bands,
+            level,
+            scale,
+            offset,
+            band_names=wanted.band_names,
+            name=path,
+            level_needed=level_needed,
+            notes=notes,
+        )
         if scene.info.crs is None or scene.info.transform.is_identity:
             raise InputError(f"{path}: does not say where it lies; write its CRS and coordinates, with rioxarray")
     except BaseException:

@@ -11,9 +11,11 @@ from unclouded.errors import InputError
 from unclouded.reading.missions import refuse_landsat
 from unclouded.reading.naming import ProductName, band_named, check_bands, product_name
 from unclouded.reading.offsets import offset_of_name
-from unclouded.reading.source import Layer, Source, safe_stem
+from unclouded.reading.source import Layer, Source, Wanted, safe_stem
 
 ENDINGS: tuple[str, ...] = (".tif", ".tiff", ".jp2")
+VARIANTS: tuple[str, ...] = ("FRE", "SRE")
+"""MAJA's two kinds of reflectance: with slopes corrected, which is taken unless something else is said, and without."""
 
 _CLASSES = re.compile(r"(?:.*_)?SCL(?:_\d{2}m)?", re.IGNORECASE)
 """Names of the file of the scene classification."""
@@ -21,15 +23,15 @@ _CLASSES = re.compile(r"(?:.*_)?SCL(?:_\d{2}m)?", re.IGNORECASE)
 _RESOLUTION = re.compile(r"_(\d{2})m$", re.IGNORECASE)
 
 
-def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+def folder_source(path: str, wanted: Wanted) -> Source:
     """Find the band files in the folder at `path`; of a band that is there at several resolutions, the finest.
 
     Raises:
-        InputError: no file is named after a band, two are named after the same one, or one of `bands` is missing.
+        InputError: no file is named after a band, two are named after the same one, or one that is wanted is missing.
     """
     folder = Path(path)
-    asked = check_bands(path, bands) if bands is not None else None
-    files, notes = _variant(_rasters(folder))
+    asked = check_bands(path, wanted.bands) if wanted.bands is not None else None
+    files, notes = _variant(path, _rasters(folder), wanted.variant)
     found: dict[str, list[Path]] = {}
     others, classes = [], []
     for file in files:
@@ -50,7 +52,7 @@ def folder_source(path: str, bands: Sequence[str] | None, *, offset_given: bool)
     chosen = {band: _finest(path, band, candidates) for band, candidates in found.items()}
     layers = pick_layers(path, {band: str(file) for band, file in chosen.items()}, asked)
     name = _folder_name(folder, chosen.values())
-    offset = None if offset_given else offset_of_name(path, name)
+    offset = None if wanted.offset_given else offset_of_name(path, name)
     if others:
         notes.append(f"left out: {', '.join(others)}, not named after a band")
     return Source(
@@ -73,13 +75,25 @@ def _rasters(folder: Path) -> list[Path]:
     return found + sorted(file for file in folder.glob("R[126]0m/*") if file.suffix.lower() in ENDINGS)
 
 
-def _variant(files: list[Path]) -> tuple[list[Path], list[str]]:
-    """Of MAJA's two kinds of reflectance take that with slopes corrected, if both are there."""
-    flat = [file for file in files if "_SRE_" in file.name]
-    if not flat or not any("_FRE_" in file.name for file in files):
+def _variant(path: str, files: list[Path], wanted: str | None) -> tuple[list[Path], list[str]]:
+    """Of MAJA's two kinds of reflectance take that which is wanted, else that with slopes corrected."""
+    kinds = {kind: [file for file in files if f"_{kind}_" in file.name] for kind in VARIANTS}
+    there = [kind for kind, found in kinds.items() if found]
+    if wanted is not None and wanted not in there:
+        raise InputError(
+            f"{path}: has no files of the variant {wanted}, which have _{wanted}_ in their names "
+            f"(found {', '.join(there) or 'none of ' + ' and '.join(VARIANTS)}); leave --variant out"
+        )
+    if len(there) < len(VARIANTS):
         return files, []
-    kept = [file for file in files if file not in flat]
-    return kept, ["slope-corrected reflectance (FRE) is taken; for the other (SRE) put its files into a folder alone"]
+    taken = wanted or VARIANTS[0]
+    kept = [file for file in files if file in kinds[taken] or not any(file in found for found in kinds.values())]
+    return kept, ["slope-corrected reflectance (FRE) is taken; --variant SRE takes the other"] if wanted is None else []
+
+
+def no_variants(source: str) -> InputError:
+    """Make the error for a variant of what can have none."""
+    return InputError(f"{source}: is no folder of band files, and --variant is about those of MAJA; leave it out")
 
 
 def pick_layers(source: str, paths: Mapping[str, str], asked: Sequence[str] | None) -> tuple[Layer, ...]:

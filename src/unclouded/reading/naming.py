@@ -116,24 +116,24 @@ def nearest_name(text: str) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def check_bands(source: str, bands: Sequence[str]) -> tuple[str, ...]:
-    """Bring the names of a `bands` argument to those of `bands.NAMES`; InputError for unknown or repeated ones."""
+def check_bands(source: str, bands: Sequence[str], option: str = "--bands") -> tuple[str, ...]:
+    """Bring the names that an `option` gives to those of `bands.NAMES`; InputError for unknown or repeated ones."""
     names = []
     for text in bands:
         name = band_named(text)
         if name is None:
             raise InputError(
-                f"{source}: unknown band {text!r} in --bands{nearest_name(text)}; accepted: {', '.join(NAMES)}"
+                f"{source}: unknown band {text!r} in {option}{nearest_name(text)}; accepted: {', '.join(NAMES)}"
             )
         names.append(name)
     if not names:
-        raise InputError(f"{source}: --bands is empty; name the bands, for example --bands B02,B03,B04,B08")
-    refuse_repeats(source, names, "--bands")
+        raise InputError(f"{source}: {option} is empty; name the bands, for example {option} B02,B03,B04,B08")
+    refuse_repeats(source, names, option)
     return tuple(names)
 
 
-def order_of_bands(source: str, bands: Sequence[str]) -> tuple[str | None, ...]:
-    """Read a `bands` argument that may name a file's bands one by one; None for one that is none of the 13.
+def order_of_bands(source: str, bands: Sequence[str], option: str) -> tuple[str | None, ...]:
+    """Read an `option` that may name a file's bands one by one; None for one that is none of the 13.
 
     Those are written "-", or by a name such as QA60.
 
@@ -141,7 +141,7 @@ def order_of_bands(source: str, bands: Sequence[str]) -> tuple[str | None, ...]:
         InputError: for unknown or repeated ones, or where there are no others.
     """
     left_out = [text.strip() == "-" or (band_named(text) is None and is_not_a_band(text)) for text in bands]
-    named = iter(check_bands(source, [text for text, left in zip(bands, left_out, strict=True) if not left]))
+    named = iter(check_bands(source, [text for text, left in zip(bands, left_out, strict=True) if not left], option))
     return tuple(None if left else next(named) for left in left_out)
 
 
@@ -168,6 +168,7 @@ def assumed_bands(source: str, count: int) -> tuple[str, ...]:
         accepted = ", ".join(f"{n}" for n in ASSUMED_ORDER)
         raise InputError(
             f"{source}: {count} bands without names; only stacks of {accepted} unnamed bands have a known order; "
-            "name them in the file's order, for example --bands B02,B03,B04,B08, with - for each that is none of the 13"
+            "name them in the file's order, for example --band-names B02,B03,B04,B08, with - for each that is none of "
+            "the 13"
         )
     return ASSUMED_ORDER[count]

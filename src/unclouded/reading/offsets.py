@@ -35,13 +35,8 @@ def without_cirrus(source: Source, asked: str | None) -> Source:
     """
     if "B10" not in source.bands or (asked or source.level) != "L2A":
         return source
-    kept = [number for number, band in enumerate(source.bands) if band != "B10"]
-    return replace(
-        source,
-        layers=tuple(source.layers[number] for number in kept),
-        offsets=source.offsets and tuple(source.offsets[number] for number in kept),
-        notes=[*source.notes, "left out: B10, which is no surface reflectance"],
-    )
+    kept = source.only([band for band in source.bands if band != "B10"])
+    return replace(kept, notes=[*source.notes, "left out: B10, which is no surface reflectance"])
 
 
 def choose_level(

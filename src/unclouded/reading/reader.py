@@ -23,7 +23,7 @@ from unclouded.reading.area import Area
 from unclouded.reading.band_order import check_order
 from unclouded.reading.dates import parse_time
 from unclouded.reading.encoding import choose_encoding, declared_by
-from unclouded.reading.folder import folder_source
+from unclouded.reading.folder import folder_source, no_variants
 from unclouded.reading.grid import Resampled, check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.missions import refuse_landsat
@@ -34,7 +34,7 @@ from unclouded.reading.plausibility import darkest, data_of
 from unclouded.reading.radar import Radar, open_radar
 from unclouded.reading.raster import check_georeference, is_remote, open_raster, shown
 from unclouded.reading.safe import is_safe, safe_source
-from unclouded.reading.source import Source, cube_and_date
+from unclouded.reading.source import Source, Wanted, cube_and_date
 from unclouded.reading.stac import is_item, item_source
 from unclouded.reading.stack import stack_source
 from unclouded.reflectance import Encoding
@@ -150,6 +150,8 @@ def open_scene(
     level: str | None = None,
     scale: float | None = None,
     offset: float | None = None,
+    band_names: Sequence[str] | None = None,
+    variant: str | None = None,
     level_needed: bool = True,
 ) -> Scene:
     """Open a Sentinel-2 scene for windowed reading.
@@ -158,10 +160,12 @@ def open_scene(
         path: a stacked GeoTIFF or COG, a folder of single-band files, a BigEarthNet patch folder, a SAFE product
             (folder or .zip), a STAC item (.json), a NetCDF file or a Zarr store, of whose dates "PATH@DATE" names one;
             files and items may be addresses.
-        bands: names of a stack's bands in the file's order, or the bands to pick where names are known.
+        bands: to take; all unless given. Of a stack without names it may name all its layers instead of `band_names`.
         level: "L1C" or "L2A", for a source that does not say.
         scale: DN per 1.0 reflectance, if the source does not say and it is not 10000.
         offset: DN to add before dividing, whatever the source says.
+        band_names: name of each layer of a stack in its order, "-" for one that is none of the 13.
+        variant: "FRE" or "SRE", of a folder that holds both of MAJA's kinds of reflectance.
         level_needed: whether to ask for a level that nothing says; else it is "L2A", for what does not depend on it.
 
     Raises:
@@ -177,9 +181,11 @@ def open_scene(
     if cube_and_date(os.fspath(path)) is not None and not is_remote(os.fspath(path)):
         from unclouded.reading.cube import open_cube  # which needs xarray, and stands on this
 
-        return open_cube(os.fspath(path), bands, level, scale, offset, level_needed=level_needed)
+        wanted = Wanted(bands, band_names, variant, offset is not None)
+        return open_cube(os.fspath(path), wanted, level, scale, offset, level_needed=level_needed)
+    wanted = Wanted(bands, band_names, variant, offset is not None)
     try:
-        source = find_source(os.fspath(path), bands, offset_given=offset is not None)
+        source = find_source(os.fspath(path), wanted)
     except UncloudedError:
         raise
     except OSError as error:
@@ -203,6 +209,8 @@ def open_scene(
         sample = cache(lambda: sample_layers(source.layers, datasets))
         if source.order_assumed:
             check_order(source.name, sample())
+            source = source if source.taken is None else source.only(source.taken)
+            sample.cache_clear()
         declared, dtype = declared_by(source, datasets)
         encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset)
         unsaid = level is None and source.level is None and "B10" not in source.bands
@@ -213,7 +221,8 @@ def open_scene(
         if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
             notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
-        again = partial(_open_again, os.fspath(path), level=chosen, scale=scale, offset=offset)
+        reading = ReadOptions(None, chosen, scale, offset, band_names=band_names, variant=variant)
+        again = partial(_open_again, os.fspath(path), reading, by_order=source.order_assumed)
         return Scene(info, source, datasets, again)
     except BaseException:
         for dataset in datasets.values():
@@ -222,32 +231,41 @@ def open_scene(
 
 
 def _open_again(
-    path: str, bands: Sequence[str], grid: SceneInfo, *, level: str, scale: float | None, offset: float | None
+    path: str, reading: ReadOptions, bands: Sequence[str], grid: SceneInfo, *, by_order: bool
 ) -> Scene | None:
     """Open a source for other bands, on the grid of a scene of it, see `Scene.with_bands`."""
     try:
-        named = find_source(path, None, offset_given=offset is not None)
+        named = find_source(path, reading.wanted)
     except InputError:
         return None  # what it holds was understood by the names that were given
-    if named.order_assumed or not set(bands) <= set(named.bands):
+    if (named.order_assumed and not by_order) or not set(bands) <= set(named.bands):
         return None
-    scene = open_scene(path, bands=bands, level=level, scale=scale, offset=offset)
+    scene = replace(reading, bands=bands).open(path)
     scene.bring_to(grid)
     return scene
 
 
-def find_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
-    """Find out what lies at `path`, and where its bands are, without opening them; arguments and errors as above."""
+def find_source(path: str, wanted: Wanted) -> Source:
+    """Find out what lies at `path`, and where its bands are, without opening them; errors as of `open_scene`."""
     local = not is_remote(path) and not path.startswith("/vsi")
     if local and not Path(path).exists():
         raise FileError(f"{path}: no such file or folder; check the path")
     if local and is_safe(Path(path)):
-        return safe_source(path, bands, offset_given=offset_given)
-    if local and Path(path).is_dir():
-        return folder_source(path, bands, offset_given=offset_given)
-    if is_item(path):
-        return item_source(path, bands, offset_given=offset_given)
-    return stack_source(path, bands, offset_given=offset_given)
+        find: Callable[[str, Wanted], Source] = safe_source
+    elif local and Path(path).is_dir():
+        find = folder_source
+    elif is_item(path):
+        find = item_source
+    else:
+        find = stack_source
+    if wanted.variant is not None and find is not folder_source:
+        raise no_variants(shown(path))
+    if wanted.band_names is not None and find is not stack_source:
+        raise InputError(
+            f"{shown(path)}: names its bands itself, and --band-names is about stacks that do not; leave it out, "
+            "and choose among its bands with --bands"
+        )
+    return find(path, wanted)
 
 
 def _encoding_of(encoding: Encoding, positions: Sequence[int]) -> Encoding:
@@ -306,6 +324,13 @@ class ReadOptions:
     offset: float | None = None
     level_needed: bool = True
     area: Area | None = None
+    band_names: Sequence[str] | None = None
+    variant: str | None = None
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is said of the bands."""
+        return Wanted(self.bands, self.band_names, self.variant, self.offset is not None)
 
     def open(self, source: str) -> Scene:
         """Open a scene, or the crop of it that holds the area; errors as of `open_scene` and `Area.crop`."""
@@ -315,6 +340,8 @@ class ReadOptions:
             level=self.level,
             scale=self.scale,
             offset=self.offset,
+            band_names=self.band_names,
+            variant=self.variant,
             level_needed=self.level_needed,
         )
         if self.area is None:

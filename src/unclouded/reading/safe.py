@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path, PurePosixPath
@@ -17,7 +16,7 @@ from unclouded.reading.encoding import USUAL_SCALE
 from unclouded.reading.folder import pick_layers
 from unclouded.reading.naming import check_bands, product_name
 from unclouded.reading.offsets import offset_of_baseline, unknown_offset
-from unclouded.reading.source import Source, safe_stem
+from unclouded.reading.source import Source, Wanted, safe_stem
 
 TEN_METRES: tuple[str, ...] = tuple(band.name for band in BANDS if band.resolution == 10)
 
@@ -53,7 +52,7 @@ def _level_of(name: str) -> str:
     return match["level"] or match["old"]
 
 
-def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+def safe_source(path: str, wanted: Wanted) -> Source:
     """Find the finest file of each band of the product at `path`, and its scale and offsets in its XML.
 
     Raises:
@@ -64,7 +63,7 @@ def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
     if _METADATA.fullmatch(place.name):
         place = place.parent
     product = _open_zip(path) if _is_zip(place) else _open_folder(path, place)
-    asked = check_bands(path, bands) if bands is not None else None
+    asked = check_bands(path, wanted.bands) if wanted.bands is not None else None
     files = _band_files(path, product)
     missing = [band for band in TEN_METRES if band not in files and (asked is None or band in asked)]
     if missing:
@@ -78,7 +77,7 @@ def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
     try:
         metadata = _parse(product.metadata_name, product.metadata)
     except FileError:
-        if not offset_given:
+        if not wanted.offset_given:
             raise
         # The user's offset and the file's name say what the XML would.
         metadata = ElementTree.Element("nothing")
@@ -98,7 +97,7 @@ def safe_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
         layers=layers,
         level=product.level,
         scale=scale,
-        offsets=None if offset_given else _offsets(path, product, metadata, chosen),
+        offsets=None if wanted.offset_given else _offsets(path, product, metadata, chosen),
         notes=notes,
         classification=_classification(product),
     )

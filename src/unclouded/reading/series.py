@@ -21,6 +21,7 @@ from unclouded.reading.points import read_points
 from unclouded.reading.raster import open_raster
 from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.scene_pair import ScenePair, find_input
+from unclouded.reading.source import Wanted
 from unclouded.reflectance import Encoding, to_reflectance
 
 COLLECTION = "collection.json"
@@ -103,7 +104,7 @@ def read_points_of(output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np
         InputError: the file has no red or near infrared.
         FileError: it is damaged.
     """
-    layers = {layer.band: layer.index for layer in find_source(str(output), None, offset_given=True).layers}
+    layers = {layer.band: layer.index for layer in find_source(str(output), Wanted(offset_given=True)).layers}
     infrared = next((band for band in _INFRARED if band in layers), None)
     if infrared is None or "B04" not in layers:
         raise InputError(f"{output}: has no B04 and B08 or B8A, of which NDVI is made")

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 _CUBE = re.compile(r"(.+\.(?:nc4?|zarr))/?(?:@(.+))?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user says of the bands of a source.
+
+    Attributes:
+        bands: those to take, all unless given; of a stack without names also the names of all its layers.
+        band_names: name of each layer of a stack in its order, "-" for one that is none of the 13.
+        variant: which of two kinds of reflectance in a folder, "FRE" (slopes corrected) or "SRE"; FRE unless given.
+        offset_given: whether the user says the offset, so that it need not be found.
+    """
+
+    bands: Sequence[str] | None = None
+    band_names: Sequence[str] | None = None
+    variant: str | None = None
+    offset_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,7 @@ class Source:
         offsets: DN to add before dividing, one per layer.
         offsets_in_doubt: whether the offsets come from a name or a catalogue, which may mean other pixels.
         order_assumed: whether the layers have no names, and their usual order was taken.
+        taken: of layers without names, the bands that are handed out; the others are there to be looked at.
         own_metadata: whether descriptions, scale, offset and tags of the one file are kept as they are.
         notes: what was left out or assumed.
         acquired: when the image was taken, as a time in ISO 8601.
@@ -45,6 +64,7 @@ class Source:
     offsets: tuple[float, ...] | None = None
     offsets_in_doubt: bool = False
     order_assumed: bool = False
+    taken: frozenset[str] | None = None
     own_metadata: bool = False
     notes: list[str] = field(default_factory=list)
     acquired: str = ""
@@ -54,6 +74,15 @@ class Source:
     def bands(self) -> tuple[str, ...]:
         """The names of the layers' bands."""
         return tuple(layer.band for layer in self.layers)
+
+    def only(self, bands: Collection[str]) -> Source:
+        """The same with some of its bands."""
+        kept = [number for number, band in enumerate(self.bands) if band in bands]
+        return replace(
+            self,
+            layers=tuple(self.layers[number] for number in kept),
+            offsets=self.offsets and tuple(self.offsets[number] for number in kept),
+        )
 
 
 def cube_and_date(path: str) -> tuple[str, str | None] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -18,7 +17,7 @@ from unclouded.reading.folder import ENDINGS, pick_layers
 from unclouded.reading.naming import band_named, check_bands, product_name
 from unclouded.reading.offsets import offset_of_baseline, unknown_offset
 from unclouded.reading.raster import is_remote, shown, split_address
-from unclouded.reading.source import Source, safe_stem
+from unclouded.reading.source import Source, Wanted, safe_stem
 
 _LARGEST_ITEM = 16 * 2**20
 _SECONDS = 60
@@ -39,7 +38,7 @@ def is_item(path: str) -> bool:
     return ending in (".json", ".geojson") or (is_remote(path) and ending not in ENDINGS)
 
 
-def item_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -> Source:
+def item_source(path: str, wanted: Wanted) -> Source:
     """Find the assets of the Sentinel-2 bands of the item at `path`, and their scale and offsets.
 
     Raises:
@@ -48,7 +47,7 @@ def item_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
     """
     name = shown(path)
     item = _load(path)
-    asked = check_bands(name, bands) if bands is not None else None
+    asked = check_bands(name, wanted.bands) if wanted.bands is not None else None
     _refuse_other_missions(name, item)
     assets, others = _choose(name, path, item)
     classification, absent = _classification(name, path, item)
@@ -73,7 +72,7 @@ def item_source(path: str, bands: Sequence[str] | None, *, offset_given: bool) -
         layers=layers,
         level=_level(item),
         scale=scale,
-        offsets=None if offset_given else tuple(_offset(name, item, asset) for asset in chosen),
+        offsets=None if wanted.offset_given else tuple(_offset(name, item, asset) for asset in chosen),
         offsets_in_doubt=True,
         notes=notes,
         acquired=str(_properties(item).get("datetime") or ""),

@@ -21,6 +21,7 @@ from unclouded.reading.naming import band_named, unnamed
 from unclouded.reading.raster import FAULTS, check_georeference, open_raster
 from unclouded.reading.reader import find_source
 from unclouded.reading.scene_pair import find_cleared, find_input
+from unclouded.reading.source import Wanted
 from unclouded.view.tiles import MapLayer, colour_map, nodata_of
 
 _TRUE_COLOUR = ("B04", "B03", "B02")
@@ -113,7 +114,7 @@ def _bands_before(
         with open_raster(path) as dataset:
             bands = tuple((path, index) for index in _true_colour(dataset))
     else:
-        found = {layer.band: layer for layer in find_source(path, None, offset_given=True).layers}
+        found = {layer.band: layer for layer in find_source(path, Wanted(offset_given=True)).layers}
         if missing := [band for band in _TRUE_COLOUR if band not in found]:
             raise InputError(f"{path}: has no {', '.join(missing)}; {', '.join(_TRUE_COLOUR)} are needed to show it")
         bands = tuple((found[band].path, found[band].index) for band in _TRUE_COLOUR)

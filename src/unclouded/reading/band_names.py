@@ -1,0 +1,120 @@
+"""Which band each layer of a stack is, and which of them are taken: by its own names, by those given, or by habit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unclouded.bands import ASSUMED_ORDER, NAMES
+from unclouded.errors import InputError
+from unclouded.reading.naming import (
+    assumed_bands,
+    band_named,
+    is_not_a_band,
+    nearest_name,
+    order_of_bands,
+    refuse_repeats,
+    unnamed,
+)
+from unclouded.reading.source import Wanted
+
+_BANDS, _NAMES = "--bands", "--band-names"
+
+
+@dataclass(frozen=True)
+class NamedLayers:
+    """The layers of a stack.
+
+    Attributes:
+        bands: name of each; None for one that is left out.
+        taken: those of them that are wanted.
+        order_assumed: whether nothing names them, and their usual order was taken.
+        notes: what was left out or assumed.
+    """
+
+    bands: tuple[str | None, ...]
+    taken: frozenset[str]
+    order_assumed: bool
+    notes: tuple[str, ...]
+
+
+def name_layers(source: str, texts: Sequence[str | None], wanted: Wanted) -> NamedLayers:
+    """Name every layer of a stack, and choose among them.
+
+    `wanted.bands` chooses; where it has a name for each layer, and they are not the stack's own, it names them.
+
+    Args:
+        source: how errors call the stack.
+        texts: what it calls its layers, empty or None for those without a name.
+        wanted: what the user says of the bands.
+
+    Raises:
+        InputError: nothing names the layers and their number has no usual order, a name is unknown or repeated, or
+            bands that are asked for are not there.
+    """
+    own = [None if unnamed(texts) or not text else band_named(text) for text in texts]
+    option, names = _NAMES, wanted.band_names
+    chosen = None if wanted.bands is None else order_of_bands(source, wanted.bands, _BANDS)
+    if names is None and chosen is not None and len(chosen) == len(texts) and not _choice(chosen, own):
+        option, names, chosen = _BANDS, wanted.bands, None
+    notes: list[str] = []
+    assumed = names is None and unnamed(texts)
+    if names is not None:
+        found = _given(source, names, option, len(texts), own)
+        if any(own):
+            notes.append(f"bands taken from {option}; the file's own descriptions say {', '.join(map(str, own))}")
+    elif chosen is not None and (None in chosen or (assumed and len(texts) not in ASSUMED_ORDER)):
+        raise _miscounted(source, _BANDS, len(chosen), len(texts), own)
+    elif assumed:
+        found = list(assumed_bands(source, len(texts)))
+        notes.append(f"band order assumed: {' '.join(map(str, found))}; give {_NAMES} if it is another")
+    else:
+        found, left = _own(source, texts, own)
+        notes += left
+    if not any(found):
+        raise InputError(f"{source}: holds no Sentinel-2 band; accepted: {', '.join(NAMES)}; name them with {_NAMES}")
+    refuse_repeats(source, (band for band in found if band), "its descriptions" if names is None else option)
+    return NamedLayers(tuple(found), _taken(source, chosen, found), assumed, tuple(notes))
+
+
+def _choice(chosen: Sequence[str | None], own: Sequence[str | None]) -> bool:
+    return None not in chosen and set(chosen) <= set(own)
+
+
+def _given(source: str, names: Sequence[str], option: str, count: int, own: Sequence[str | None]) -> list[str | None]:
+    found = list(order_of_bands(source, names, option))
+    if len(found) != count:
+        raise _miscounted(source, option, len(found), count, own)
+    return found
+
+
+def _miscounted(source: str, option: str, given: int, count: int, own: Sequence[str | None]) -> InputError:
+    has = ", ".join(band for band in own if band) or "no names"
+    return InputError(
+        f"{source}: {option} names {given} bands, the file holds {count} ({has}); name all in the file's order with "
+        f"{_NAMES}, with - for each that is none of the 13, and choose among them with {_BANDS}"
+    )
+
+
+def _own(source: str, texts: Sequence[str | None], own: list[str | None]) -> tuple[list[str | None], list[str]]:
+    """The names that the stack has itself, and what is left out."""
+    notes = []
+    for number, (text, band) in enumerate(zip(texts, own, strict=True), start=1):
+        if band is not None:
+            continue
+        if text and is_not_a_band(text):
+            notes.append(f"left out: {text!r}, which is not one of the 13 bands")
+            continue
+        found = f"band {number} is called {text!r}{nearest_name(text)}" if text else f"band {number} has no description"
+        raise InputError(f"{source}: {found}; accepted: {', '.join(NAMES)}; name all bands with {_NAMES}")
+    return own, notes
+
+
+def _taken(source: str, chosen: Sequence[str | None] | None, found: Sequence[str | None]) -> frozenset[str]:
+    there = [band for band in found if band]
+    wanted = there if chosen is None else [band for band in chosen if band]
+    if missing := [band for band in wanted if band not in there]:
+        raise InputError(
+            f"{source}: has no {', '.join(missing)}; it holds {', '.join(there)}; choose among them with {_BANDS}"
+        )
+    return frozenset(wanted)

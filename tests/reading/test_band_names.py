@@ -1,0 +1,96 @@
+"""Naming the bands of a stack and choosing among them, which are two options."""
+
+from __future__ import annotations
+
+import pytest
+import xarray as xr
+from rasters import item, pixels, safe, write
+
+from unclouded.bands import TEN
+from unclouded.errors import InputError
+from unclouded.reading.array import ArrayScene
+from unclouded.reading.reader import open_scene
+
+FOUR = ("B02", "B03", "B04", "B08")
+DN = pixels(5)
+
+
+def as_file(path, dn, **options):
+    return open_scene(write(path, dn), level="L2A", **options)
+
+
+def as_array(path, dn, **options):
+    return ArrayScene(xr.DataArray(dn, dims=("band", "y", "x")), level="L2A", **options)
+
+
+BOTH = pytest.mark.parametrize("understand", [as_file, as_array])
+
+
+@BOTH
+def test_names_are_given_and_some_of_them_chosen(tmp_path, understand):
+    names = ["B08", "-", "B03", "B02", "B04"]
+    with understand(tmp_path / "a.tif", DN, band_names=names) as scene:
+        assert scene.info.bands == ("B08", "B03", "B02", "B04")
+        assert (scene.read(0, 0, 48, 36) == DN[[0, 2, 3, 4]]).all()
+    with understand(tmp_path / "a.tif", DN, band_names=names, bands=["B02", "B08"]) as scene:
+        assert scene.info.bands == ("B08", "B02")
+        assert (scene.read(0, 0, 48, 36) == DN[[0, 3]]).all()
+
+
+@BOTH
+def test_bands_names_a_stack_as_it_always_has(tmp_path, understand):
+    with understand(tmp_path / "a.tif", DN, bands=["B08", "-", "B03", "B02", "B04"]) as scene:
+        assert (scene.read(0, 0, 48, 36) == DN[[0, 2, 3, 4]]).all()
+
+
+@BOTH
+def test_of_a_stack_in_the_usual_order_some_bands_are_chosen(tmp_path, understand):
+    dn = pixels(10)
+    with understand(tmp_path / "a.tif", dn, bands=FOUR) as scene:
+        assert scene.info.bands == FOUR
+        assert (scene.read(0, 0, 48, 36) == dn[[TEN.index(band) for band in FOUR]]).all()
+        assert any("band order assumed" in note for note in scene.info.notes)
+
+
+def test_the_other_bands_of_it_are_there_to_tell_clouds_by(tmp_path):
+    with as_file(tmp_path / "a.tif", pixels(10), bands=["B05"]) as scene:
+        other = scene.with_bands(FOUR)
+        assert other is not None and other.info.bands == FOUR
+    with as_file(tmp_path / "a.tif", pixels(10), bands=TEN[::-1]) as scene:
+        assert scene.with_bands(FOUR) is None
+    with as_file(tmp_path / "a.tif", DN, band_names=[*FOUR, "B05"], bands=["B05"]) as scene:
+        assert scene.with_bands(FOUR).info.bands == FOUR
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"band_names": FOUR}, r"--band-names names 4 bands, the file holds 5 \(no names\)"),
+        ({"bands": FOUR}, r"--bands names 4 bands, the file holds 5 .*--band-names, with - for each.*--bands"),
+        ({"band_names": [*FOUR, "B99"]}, "unknown band 'B99' in --band-names"),
+        ({"band_names": [*FOUR, "B02"]}, "B02 is there more than once in --band-names"),
+        ({"band_names": ["-"] * 5}, "--band-names is empty"),
+        ({"band_names": [*FOUR, "-"], "bands": ["B05"]}, "has no B05; it holds B02, B03, B04, B08"),
+        ({}, "5 bands without names.*--band-names B02,B03,B04,B08"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_the_option(tmp_path, understand, options, said):
+    with pytest.raises(InputError, match=said):
+        understand(tmp_path / "a.tif", DN, **options)
+
+
+def test_sources_that_name_their_bands_take_no_names(tmp_path):
+    product = safe(tmp_path)
+    write(tmp_path / "T32_L2A_B02.tif", pixels(1))
+    listed = item(tmp_path / "item.json", {"B02": {"href": "T32_L2A_B02.tif"}})
+    for source in (product, tmp_path, listed):
+        with pytest.raises(InputError, match=r"names its bands itself.*leave it out, and choose.*--bands"):
+            open_scene(source, band_names=["B02"])
+
+
+def test_a_stack_with_names_may_be_given_others(tmp_path):
+    path = write(tmp_path / "a.tif", DN[:4], names=FOUR)
+    with open_scene(path, band_names=FOUR[::-1], level="L2A") as scene:
+        assert scene.info.bands == FOUR[::-1]
+        assert any("bands taken from --band-names" in note for note in scene.info.notes)
