@@ -11,8 +11,11 @@ from command_line import FOUR, run, write
 from scenes import active_generator
 
 from unclouded.bands import L2A
-from unclouded.clearing.plan import bundled_patches
+from unclouded.clearing.clear import ClearedScene
+from unclouded.clearing.plan import bundled_patches, plan
+from unclouded.cli.clearings import Clearings
 from unclouded.models.weights import Header, bundled, save_generator
+from unclouded.reading.reader import ReadOptions
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +150,31 @@ def test_what_is_there_already_does_not_keep_the_others_from_being_done(scene, w
     assert done.exit_code == 0 and done.stderr.count("is there and stays") == 2 and not done.stdout
 
 
+def test_a_repeated_batch_of_masks_goes_on_with_what_is_missing(scene, weights, tmp_path):
+    other, folder = write(tmp_path / "other.tif"), tmp_path / "out"
+    assert run("mask", scene, "--output", f"{folder}/").exit_code == 0
+    again = ("mask", scene, other, "--output", folder, "--level", "L2A")
+    done = run(*again)
+    assert done.exit_code == 1 and "is already there" in done.stderr and "--skip-existing" in done.stderr
+    assert f"note: {scene}" not in done.stderr
+    done = run(*again, "--skip-existing")
+    assert done.exit_code == 0 and done.stderr.count("is there and stays") == 2 and not done.stdout
+    assert run(*again, "--skip-existing", "--overwrite").exit_code == 2
+
+
+def test_a_folder_that_may_not_be_looked_into_fails_its_input_alone(tmp_path, monkeypatch):
+    def look(*outputs):
+        if outputs[0].stem == "shut":
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("unclouded.clearing.plan.refuse_foreign", look)
+    shut, other = str(write(tmp_path / "shut.tif")), str(write(tmp_path / "other.tif"))
+    found = plan([shut, other], f"{tmp_path / 'out'}/", ReadOptions(level="L2A"), overwrite=False)
+    assert [*found.outputs] == [other] and [*found.failed] == [shut]
+    assert str(found.failed[shut]).endswith("shut.tif: Permission denied; give another --output")
+    assert found.notes and all("other.tif" in note for note in found.notes)
+
+
 def test_the_input_is_never_overwritten(scene, weights, tmp_path):
     before = scene.read_bytes()
     link = tmp_path / "link.tif"
@@ -193,6 +221,23 @@ def test_debug_shows_where(tmp_path):
     done = run("clear", tmp_path / "missing.tif", "--output", tmp_path / "clear.tif", "--debug")
     assert done.exit_code == 2
     assert "Traceback" in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ({"changed": 0.0, "seen": 0.031}, "is no clear scene: cover is seen on 3.1% of it"),
+        ({"changed": 0.0004, "hazy": 0.2}, "is no clear scene: haze or cirrus is seen on 20.0% of it"),
+        ({"changed": 0.01, "seen": 0.031}, None),
+        ({"changed": 0.0}, None),
+    ],
+)
+def test_a_scene_on_which_cover_is_seen_is_never_called_clear(capsys, shares, said):
+    cleared = ClearedScene(Path("a.tif"), Path("a_quality.tif"), 100, seconds=1, seconds_network=1, **shares)
+    Clearings(as_json=False, debug=False).done("scene.tif", cleared)
+    out, err = capsys.readouterr()
+    assert (said is None and "clear scene" not in err) or f"note: scene.tif: {said}" in err
+    assert (": under 0.1% of the pixels changed" in out) == (shares["changed"] == 0.0004)
 
 
 def test_models_lists_every_bundled_card():

@@ -113,3 +113,21 @@ def test_arrays(info):
         np.testing.assert_array_equal(mask.read(0, 0, 60, 80), coarse.values.repeat(20, 0).repeat(20, 1))
     with pytest.raises(InputError, match=r"shape \(3,\)"), mask_as_file(np.zeros(3, bool), info):
         pass
+
+
+@pytest.mark.parametrize("names", [("y", "x"), ("lat", "lon"), ("Y", "X")])
+def test_the_dimensions_of_a_data_array_are_known_by_their_names(info, names):
+    values = np.random.default_rng(0).integers(0, 2, (60, 80)).astype(bool)
+    placed = {names[0]: NORTH - 5 - 10.0 * np.arange(60), names[1]: EAST + 5 + 10.0 * np.arange(80)}
+    for at in ({}, placed):
+        array = xr.DataArray(values, dims=names, coords=at).expand_dims("band").transpose(names[1], "band", names[0])
+        with mask_as_file(array, info) as path, open_mask(path, info) as mask:
+            np.testing.assert_array_equal(mask.read(0, 0, 60, 80), values)
+    with mask_as_file(xr.DataArray(values), info) as path, open_mask(path, info) as mask:
+        np.testing.assert_array_equal(mask.read(0, 0, 60, 80), values)
+    for dims in (("lon", "up"), ("a", "b"), ("y", "lat")):
+        with (
+            pytest.raises(InputError, match=r"mask: has the dimensions .*rename"),
+            mask_as_file(xr.DataArray(values, dims=dims), info),
+        ):
+            pass

@@ -53,6 +53,7 @@ class ClearedScene:
         sources: where the changed pixels come from, as shares of the valid ones: "guessed", or a reference's name.
         verdicts: what was assumed and found of the references, a line each.
         hazy: share of the scene that lies in areas under haze or cirrus, see `detection.haze`.
+        seen: share of the scene on which the detector sees cloud or shadow, however little of it is replaced.
         cloud: share of the valid pixels under cloud or haze.
         snow: share that the scene's classification calls snow; None without one.
         told_by: what cloud and shadow were told by, in words.
@@ -67,6 +68,7 @@ class ClearedScene:
     sources: Mapping[str, float] = field(default_factory=dict)
     verdicts: tuple[str, ...] = ()
     hazy: float = 0.0
+    seen: float = 0.0
     cloud: float = 0.0
     snow: float | None = None
     told_by: str = ""
@@ -184,6 +186,7 @@ def clear_scene(
         sources,
         faults,
         clearing.hazy,
+        clearing.seen,
         found.cloud,
         found.snow,
         told,

@@ -199,7 +199,7 @@ def told_by(inputs: SceneInputs, generator: Generator, options: ClearOptions) ->
     if mask is not None:
         return f"{said} and {shown(mask.name)}"
     if own and classification is not None:
-        return f"{said}, joined with the scene classification {shown(classification.name)}"
+        return f"{said}, joined with the scene classification {Path(shown(classification.name)).name}"
     return said
 
 
@@ -237,6 +237,11 @@ def cell_cover(found: GridFile, factor: int) -> NDArray[np.float32]:
 def hazy_share(found: GridFile) -> float:
     """Share of a scene, 0 to 1, that by its evidence lies in areas that are rather hazy than not."""
     return float((found.channel(EVIDENCE - 1) > 0.5).mean())
+
+
+def covered_share(found: GridFile) -> float:
+    """Share of a scene, 0 to 1, that by its evidence lies rather under cloud or shadow than not."""
+    return float((found.channel(0) + found.channel(1) > 0.5).mean())
 
 
 def in_rows(grid: GridFile) -> Iterator[NDArray[np.float32]]:

@@ -20,6 +20,7 @@ from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, S
 from unclouded.clearing.cover import (
     Cover,
     cell_cover,
+    covered_share,
     detector_for,
     evidence_of,
     evidence_unseen,
@@ -106,7 +107,7 @@ class Clearing:
         self._dates: OtherDates | None = None
         self._threshold = self._options.threshold_for(generator.inference)
         self._summarised: _Summarised | None = None
-        self.hazy = 0.0
+        self.hazy, self.seen = 0.0, 0.0
 
     @property
     def seconds_network(self) -> float:
@@ -166,7 +167,7 @@ class Clearing:
                 alone.close()
                 summarised.called.close()
             evidence = evidence_of(probabilities, self._folder)
-            self.hazy = hazy_share(evidence)
+            self.hazy, self.seen = hazy_share(evidence), covered_share(evidence)
             summarised = summarised._replace(reduced=None, called=None, probabilities=probabilities, evidence=evidence)
         elif self._masked and summarised.evidence is None:
             evidence = evidence_unseen(self.info, self._generator, self._options, self._folder)

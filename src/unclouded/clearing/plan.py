@@ -28,7 +28,7 @@ class Plan:
     Attributes:
         outputs: the output of each input that can be read.
         failed: the error of each other one.
-        notes: what was assumed of the inputs, to be said to the user.
+        notes: what was assumed of the inputs that have an output, to be said to the user.
         skipped: the output of each input that was cleared before and is to stay.
     """
 
@@ -92,28 +92,32 @@ def plan(
         check_output_name(Path(output))
     elif len(inputs) > 1 and not folder.is_dir() and not output.endswith(("/", os.sep)) and _ends_as_file(output):
         raise InputError(f"{output}: is the name of a file; for {len(inputs)} inputs give a folder: --output {output}/")
-    made = Plan()
+    made, notes = Plan(), {}
     for source in dict.fromkeys(inputs):
         try:
             with options.open(source) as scene:
                 info = scene.info
             made.outputs[source] = Path(output) if folder is None else folder / f"{info.stem}.tif"
-            made.notes.extend(f"{info.source}: {note}" for note in info.notes)
+            notes[source] = [f"{info.source}: {note}" for note in dict.fromkeys(info.notes)]
         except Exception as error:  # whatever it is, it is this input's alone
             made.failed[source] = error
     refuse_collisions(made.outputs, written)
     for source, name in list(made.outputs.items()):
-        if skip_existing and all(path.exists() for path in written(name)):
-            made.skipped[source] = made.outputs.pop(source)
-            clear_away(name)
-            continue
         try:
+            if skip_existing and all(path.exists() for path in written(name)):
+                clear_away(name)
+                made.skipped[source] = made.outputs.pop(source)
+                continue
             if not overwrite:
                 _refuse_existing(written(name), several=len(inputs) > 1)
             _make_folder(name.parent, wanted=folder is not None)
         except UncloudedError as error:
             made.failed[source] = error
             del made.outputs[source]
+        except OSError as error:  # such as a folder that may not be looked into
+            made.failed[source] = FileError(f"{name}: {error.strerror or error}; give another --output")
+            del made.outputs[source]
+    made.notes.extend(note for source in made.outputs for note in notes[source])
     return made
 
 

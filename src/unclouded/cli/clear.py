@@ -22,8 +22,10 @@ from unclouded.cli.options import (
     Offset,
     Overwrite,
     Scale,
+    SkipExisting,
     VariantGiven,
     area_of,
+    check_skipping,
     names_of,
 )
 
@@ -56,9 +58,7 @@ def clear(
     options: ClearOptions,
     workers: Workers = None,
     scheduler: Scheduler = None,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out inputs whose outputs are there; clear what is missing.")
-    ] = False,
+    skip_existing: SkipExisting = False,
     as_json: JsonLines = False,
     debug: Debug = False,
 ) -> None:
@@ -70,8 +70,7 @@ def clear(
         for option, given in (("--radar", options.radar), ("--mask", options.mask_file)):
             if given is not None and len(inputs) > 1:
                 raise typer.BadParameter("belongs to one scene; give a single input", param_hint=option)
-        if options.overwrite and skip_existing:
-            raise typer.BadParameter("is the opposite of --overwrite; give one of them", param_hint="--skip-existing")
+        check_skipping(options.overwrite, skip_existing)
         check_workers(workers, scheduler)
         area = area_of(bbox, geometry)
         reading = ReadOptions(

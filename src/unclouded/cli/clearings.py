@@ -25,6 +25,15 @@ _NOTHING_CLEAR = 0.99
 """Share of the pixels from which on hardly any ground is left to go by."""
 
 
+_SHOWN = 0.0005
+"""Share from which on the digits that are shown are not 0.0%."""
+
+
+def percent(share: float) -> str:
+    """A share as people read it; what is little is not shown as nothing."""
+    return "under 0.1%" if 0 < share < _SHOWN else f"{share:.1%}"
+
+
 class Clearings:
     """Says of every input what became of it, as it becomes known, and counts the failures."""
 
@@ -53,20 +62,28 @@ class Clearings:
             }
             put(json.dumps(record))
         elif self._masks:
-            said = f"{cleared.output}: {cleared.changed:.1%} of the pixels covered"
+            said = f"{cleared.output}: {percent(cleared.changed)} of the pixels covered"
             tell(f"{said}{_covers(cleared)}, {cleared.seconds:.1f} s")
         else:
             tell(summary(cleared, elsewhere=elsewhere))
         if cleared.told_by != OWN_DETECTION:
             say(f"note: {source}: cloud and shadow were told by {cleared.told_by}")
-        if self._masks:
-            return
+        if not self._masks:
+            self._say_of_result(source, cleared)
+
+    def _say_of_result(self, source: str, cleared: ClearedScene) -> None:
         for verdict in cleared.verdicts:
             say(f"note: {verdict}")
         if cleared.hazy >= _HAZY:
             say(
                 f"note: {source}: {cleared.hazy:.0%} of it lies under haze, smoke or cirrus; where that is thin it "
                 "stays: a lower --threshold thins more of it"
+            )
+        elif cleared.changed < _SHOWN <= max(cleared.hazy, cleared.seen):
+            what, share = ("haze or cirrus", cleared.hazy) if cleared.hazy > cleared.seen else ("cover", cleared.seen)
+            say(
+                f"note: {source}: is no clear scene: {what} is seen on {percent(share)} of it, which stays; "
+                "a lower --threshold takes more of it off"
             )
         if cleared.changed >= _NOTHING_CLEAR and cleared.sources.get("guessed", 1) > 0.5:
             say(
@@ -104,17 +121,17 @@ def say_finished(output: Path) -> None:
 
 def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
     """Outputs, share of changed pixels and time of an input, in a line."""
-    said = f"{cleared.output}, {cleared.quality}: {cleared.changed:.1%} of the pixels changed"
+    said = f"{cleared.output}, {cleared.quality}: {percent(cleared.changed)} of the pixels changed"
     if cleared.sources:
-        said += " (" + ", ".join(f"{share:.1%} {_from(name)}" for name, share in cleared.sources.items()) + ")"
+        said += " (" + ", ".join(f"{percent(share)} {_from(name)}" for name, share in cleared.sources.items()) + ")"
     said += f"{_covers(cleared)}, {cleared.seconds:.1f} s"
     # Of work elsewhere, the client knows its own share alone.
     return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"
 
 
 def _covers(cleared: ClearedScene) -> str:
-    snow = "" if cleared.snow is None else f", snow cover {cleared.snow:.1%}"
-    return f", cloud cover {cleared.cloud:.1%}{snow}"
+    snow = "" if cleared.snow is None else f", snow cover {percent(cleared.snow)}"
+    return f", cloud cover {percent(cleared.cloud)}{snow}"
 
 
 def _from(name: str) -> str:

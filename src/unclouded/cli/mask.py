@@ -19,8 +19,10 @@ from unclouded.cli.options import (
     Offset,
     Overwrite,
     Scale,
+    SkipExisting,
     VariantGiven,
     area_of,
+    check_skipping,
     names_of,
 )
 
@@ -48,6 +50,7 @@ def mask(
         str | None, typer.Option(help="What the values of --mask mean, if they are others: 0=clear,1=cloud,...")
     ] = None,
     overwrite: Overwrite = False,
+    skip_existing: SkipExisting = False,
     debug: Debug = False,
 ) -> None:
     """Write the mask of each scene: 0 clear, 1 thick cloud, 2 thin cloud or haze, 3 shadow, 255 no data.
@@ -63,6 +66,7 @@ def mask(
         options = ClearOptions(mask=given, mask_classes=mask_classes, threshold=threshold, overwrite=overwrite)
         if options.mask_file is not None and len(inputs) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")
+        check_skipping(overwrite, skip_existing)
         area = area_of(bbox, geometry)
         reading = ReadOptions(
             names_of(bands),
@@ -73,14 +77,16 @@ def mask(
             band_names=names_of(band_names),
             variant=variant.value if variant else None,
         )
-        todo = plan(inputs, output, reading, overwrite=overwrite, written=mask_files)
+        todo = plan(inputs, output, reading, overwrite=overwrite, skip_existing=skip_existing, written=mask_files)
+        for name in todo.skipped.values():
+            say(f"note: {name}: is there and stays")
         for note in todo.notes:
             say(f"note: {note}")
         masks = Clearings(as_json=False, debug=debug, masks=True)
         for source, error in todo.failed.items():
             masks.refuse(source, error)
         if not todo.outputs:
-            raise typer.Exit(FAILED)
+            raise typer.Exit((SOME_FAILED if todo.skipped else FAILED) if todo.failed else 0)
         loaded = Model.load(options)
         for source, name in todo.outputs.items():
             try:
@@ -90,4 +96,4 @@ def mask(
             except Exception as error:
                 masks.refuse(source, error)
         if masks.failed:
-            raise typer.Exit(FAILED if masks.failed == len(todo.outputs | todo.failed) else SOME_FAILED)
+            raise typer.Exit(FAILED if masks.failed == len(todo.outputs | todo.failed | todo.skipped) else SOME_FAILED)

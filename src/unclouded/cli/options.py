@@ -46,6 +46,9 @@ class Split(StrEnum):
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are already there.")]
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave out inputs whose outputs are there; make what is missing.")
+]
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Everything, as JSON.")]
 
 ArchivePath = Annotated[
@@ -109,6 +112,12 @@ def area_of(bbox: str | None, geometry: Path | None) -> Area | None:
     if geometry is not None:
         return file_area(geometry)
     return None if bbox is None else box_area(bbox)
+
+
+def check_skipping(overwrite: bool, skip_existing: bool) -> None:
+    """Refuse `--skip-existing` beside its opposite."""
+    if overwrite and skip_existing:
+        raise typer.BadParameter("is the opposite of --overwrite; give one of them", param_hint="--skip-existing")
 
 
 def names_of(bands: str | None) -> tuple[str, ...] | None:

@@ -20,6 +20,7 @@ from unclouded.errors import InputError
 from unclouded.reading.band_names import name_layers
 from unclouded.reading.band_order import check_order
 from unclouded.reading.dates import parse_time
+from unclouded.reading.dimensions import dimension
 from unclouded.reading.encoding import Declared, choose_encoding, from_gdal
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.missions import refuse_landsat
@@ -28,13 +29,6 @@ from unclouded.reading.offsets import choose_level
 from unclouded.reading.plausibility import FILLED, darkest, data_of
 from unclouded.reading.source import Wanted, stem_of
 from unclouded.reflectance import Encoding
-
-_ROLES: dict[str, tuple[str, ...]] = {
-    "band": ("band", "bands", "variable", "channel", "wavelength"),
-    "y": ("y", "lat", "latitude", "northing", "row"),
-    "x": ("x", "lon", "longitude", "easting", "col", "column"),
-}
-"""Names of dimensions, in lower case, and what they are called here."""
 
 _DATES = ("time", "t", "date", "datetime", "timestamp")
 
@@ -246,7 +240,7 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
         stacked.attrs, stacked.encoding = shared, dict(first.encoding)
         stacked.set_close(source.close)
         return stacked, [f"left out: {', '.join(others)}, not named after a band"] if others else []
-    cubes = [array for array in source.data_vars.values() if _role(array, "band") is not None]
+    cubes = [array for array in source.data_vars.values() if dimension(array.dims, "band") is not None]
     if len(cubes) != 1:
         there = ", ".join(map(str, source.data_vars)) or "none"
         raise InputError(
@@ -259,12 +253,6 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (attributes hold anything)
     return bool(np.array_equal(np.asarray(one), np.asarray(other)))
-
-
-def _role(array: xr.DataArray, role: str) -> Hashable | None:
-    """The one dimension of an array that plays a role."""
-    found = [dim for dim in array.dims if str(dim).lower() in _ROLES[role]]
-    return found[0] if len(found) == 1 else None
 
 
 def _one_date(array: xr.DataArray, name: str) -> xr.DataArray:
@@ -296,7 +284,7 @@ def dates_of(array: xr.DataArray | xr.Dataset, dim: Hashable) -> list[str]:
 
 def _by_names(array: xr.DataArray, name: str) -> xr.DataArray:
     """Bring the dimensions into the order band, y, x by what they are called."""
-    dims = [_role(array, role) for role in ("band", "y", "x")]
+    dims = [dimension(array.dims, role) for role in ("band", "y", "x")]
     if array.ndim != 3 or None in dims:
         raise InputError(
             f"{name}: has the dimensions {dict(array.sizes)}; three dimensions (band, y, x) are accepted, or "

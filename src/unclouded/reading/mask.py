@@ -19,6 +19,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
+from unclouded.reading.dimensions import dimension
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.overlap import check_overlap
 from unclouded.reading.raster import FAULTS, check_georeference, environment, open_raster, read_window, shown
@@ -141,16 +142,17 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo) -> MaskRaster:
 def mask_as_file(mask: Any, info: SceneInfo) -> Iterator[str]:  # noqa: ANN401 (NumPy's, xarray's, or what they take)
     """Give an array (y, x) as a file in memory for `open_mask`.
 
-    One of NumPy lies on the scene's own grid, a DataArray where its coordinates place it.
+    One of NumPy lies on the scene's own grid, a DataArray where its coordinates place it, whatever the order of its
+    dimensions.
 
     Raises:
-        InputError: as `open_mask`.
+        InputError: as `open_mask`; or its dimensions have other names.
     """
     crs, transform = None, None
     if hasattr(mask, "rio") or hasattr(mask, "coords"):
         import rioxarray  # noqa: F401 (gives arrays their `rio`; here, for files do without it)
 
-        mask = mask.squeeze(drop=True)
+        mask = _by_names(mask)
         if mask.ndim == 2 and all(dim in mask.coords for dim in mask.dims):
             placed = mask.rio.set_spatial_dims(x_dim=mask.dims[1], y_dim=mask.dims[0])
             crs, transform = placed.rio.crs or info.crs, placed.rio.transform(recalc=True)
@@ -172,6 +174,20 @@ def mask_as_file(mask: Any, info: SceneInfo) -> Iterator[str]:  # noqa: ANN401 (
             with memory.open(**profile, dtype=stored.dtype.name) as file:
                 file.write(stored, 1)
         yield memory.name
+
+
+def _by_names(mask: Any) -> Any:  # noqa: ANN401 (xarray's, which need not be loaded)
+    """Bring the dimensions of a DataArray into the order y, x by what they are called."""
+    dims = [dimension(mask.dims, role) for role in ("y", "x")]
+    mask = mask.squeeze([dim for dim in mask.dims if dim not in dims and mask.sizes[dim] == 1], drop=True)
+    if set(mask.dims) == set(dims):
+        return mask.transpose(*dims)
+    if mask.dims == ("dim_0", "dim_1"):  # what xarray calls those of an array of NumPy
+        return mask
+    raise InputError(
+        f"mask: has the dimensions {dict(mask.sizes)}; two dimensions (y, x), or lat and lon, latitude and "
+        "longitude, are accepted; rename them with .rename()"
+    )
 
 
 def _on_grid(dataset: DatasetReader, info: SceneInfo) -> WarpedVRT:

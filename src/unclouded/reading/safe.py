@@ -81,7 +81,8 @@ def safe_source(path: str, wanted: Wanted) -> Source:
             raise
         # The user's offset and the file's name say what the XML would.
         metadata = ElementTree.Element("nothing")
-        notes.append(f"{product.metadata_name} cannot be read: scale assumed: {USUAL_SCALE:.0f}")
+        metadata_name = PurePosixPath(product.metadata_name).name
+        notes.append(f"{metadata_name} cannot be read: scale assumed: {USUAL_SCALE:.0f}")
     absent = [n for n in NAMES if n not in files and not (n == "B10" and product.level == "L2A")]
     if absent and asked is None:
         notes.append(f"the product lacks {', '.join(absent)}")
