@@ -23,7 +23,7 @@ from unclouded.reading.dates import parse_time
 from unclouded.reading.dimensions import dimension
 from unclouded.reading.encoding import Declared, choose_encoding, from_gdal
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.missions import refuse_landsat
+from unclouded.reading.missions import refuse_others
 from unclouded.reading.naming import band_named, product_name
 from unclouded.reading.offsets import choose_level
 from unclouded.reading.plausibility import FILLED, darkest, data_of
@@ -88,7 +88,7 @@ class ArrayScene:
         texts = [""] * count if unlabelled else labels
         named = name_layers(name, texts, Wanted(bands, band_names))
         self.order_assumed = named.order_assumed
-        refuse_landsat(name, (str(array.name or ""), *labels))
+        refuse_others(name, (str(array.name or ""), *labels))
         if named.order_assumed and array.chunks is None:
             check_order(name, _sample(array))
         kept = [number for number, band in enumerate(named.bands) if band in named.taken]
@@ -225,7 +225,7 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
     """Take the variables that are named after bands, else the one variable with a dimension of bands."""
     found = {variable: band for variable in source.data_vars if (band := band_named(str(variable))) is not None}
     if found:
-        refuse_landsat(name, map(str, source.data_vars))
+        refuse_others(name, map(str, source.data_vars))
         shapes = {source[variable].dims for variable in found}
         if len(shapes) > 1 or len(set(found.values())) < len(found):
             raise InputError(

@@ -21,6 +21,11 @@ from unclouded.reflectance import LOWEST, Encoding
 
 DTYPES: tuple[str, ...] = ("uint16", "int16", "uint32", "int32", "float32", "float64")
 USUAL_SCALE = 10000.0
+PICTURE = (
+    "an 8-bit picture such as TCI is not reflectance; give the 16-bit bands that it was made of, "
+    "B02, B03, B04 and B08 among them"
+)
+"""What is wrong with pictures, and what to do."""
 
 _T = TypeVar("_T")
 _OF_REFLECTANCE = 100.0
@@ -59,8 +64,8 @@ def declared_by(source: Source, datasets: dict[str, DatasetReader]) -> tuple[Dec
     kind: str = _same(source, [file.dtypes[n] for file, n in layers], "data type")
     own = _gdal_metadata(source, datasets)
     if kind not in DTYPES and not (kind == "uint8" and (source.scale or own)):
-        hint = "an 8-bit picture is not reflectance; " if kind == "uint8" else ""
-        raise InputError(f"{source.name}: is {kind}; {hint}accepted: {', '.join(DTYPES)}; convert it first")
+        advice = f"accepted: {', '.join(DTYPES)}; convert it first" if kind != "uint8" else PICTURE
+        raise InputError(f"{source.name}: is {kind}; {advice}")
     nodata = _same_nodata(source, [file.nodatavals[n] for file, n in layers])
     certain = not source.offsets_in_doubt and source.offsets is not None
     # A tag's offset of 0 says nothing where the product's name says that there is one.

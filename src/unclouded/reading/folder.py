@@ -8,9 +8,10 @@ from pathlib import Path
 
 from unclouded.bands import INDEX
 from unclouded.errors import InputError
-from unclouded.reading.missions import refuse_landsat
-from unclouded.reading.naming import ProductName, band_named, check_bands, product_name
+from unclouded.reading.missions import refuse_others
+from unclouded.reading.naming import ProductName, band_named, check_bands, product_name, tile_name
 from unclouded.reading.offsets import offset_of_name
+from unclouded.reading.other_files import other_folder
 from unclouded.reading.source import Layer, Source, Wanted, safe_stem
 
 ENDINGS: tuple[str, ...] = (".tif", ".tiff", ".jp2")
@@ -19,6 +20,11 @@ VARIANTS: tuple[str, ...] = ("FRE", "SRE")
 
 _CLASSES = re.compile(r"(?:.*_)?SCL(?:_\d{2}m)?", re.IGNORECASE)
 """Names of the file of the scene classification."""
+
+_TILE_METADATA = ("metadata.xml", "MTD_TL.xml")
+_TILE_ID = re.compile(r"<TILE_ID[^>]*>\s*([^<\s]+)")
+_LARGEST_METADATA = 2**20
+"""Characters of a tile's metadata that are looked at; what it is stands at their beginning."""
 
 _RESOLUTION = re.compile(r"_(\d{2})m$", re.IGNORECASE)
 
@@ -43,12 +49,14 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         else:
             found.setdefault(band, []).append(file)
     if not found:
-        there = ", ".join(sorted(entry.name for entry in folder.iterdir())[:3]) or "nothing"
+        held = sorted(entry.name for entry in folder.iterdir())
+        if known := other_folder(held):
+            raise InputError(f"{path}: is {known}")
         raise InputError(
-            f"{path}: a folder without band files (found {there}); give a folder with files named …_B02.tif or .jp2, "
-            "a .SAFE product, or one file"
+            f"{path}: a folder without band files (found {', '.join(held[:3]) or 'nothing'}); give a folder with files "
+            "named …_B02.tif or .jp2, a .SAFE product, or one file"
         )
-    refuse_landsat(path, (folder.resolve().name, *(file.name for file in files)))
+    refuse_others(path, (folder.resolve().name, *(file.name for file in files)))
     chosen = {band: _finest(path, band, candidates) for band, candidates in found.items()}
     layers = pick_layers(path, {band: str(file) for band, file in chosen.items()}, asked)
     name = _folder_name(folder, chosen.values())
@@ -124,10 +132,24 @@ def _metres(file: Path) -> int:
     return int(found[1]) if found else 0
 
 
+def _tile_said(folder: Path) -> list[ProductName]:
+    """What the metadata of a tile say that lies by itself, as in the archive on Amazon, or around its R10m."""
+    said = []
+    for file in (place / name for place in (folder, folder.parent) for name in _TILE_METADATA):
+        if not file.is_file():
+            continue
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            text = stream.read(_LARGEST_METADATA)
+        if found := _TILE_ID.search(text):
+            said.append(tile_name(found[1]))
+    return said
+
+
 def _folder_name(folder: Path, files: Iterable[Path]) -> ProductName:
     """Read what the names of the folder, its files and the folders around it say; the nearest that says more wins."""
     said = [product_name(name) for name in (folder.resolve().name, *(file.stem for file in files))]
     if not any(name.bigearthnet for name in said):
+        said += _tile_said(folder)
         said += [product_name(parent.name) for parent in folder.resolve().parents]
     for name in said:
         if name.bigearthnet or name.baseline is not None:

@@ -1,4 +1,4 @@
-"""Other satellites' images, whose bands have the numbers of Sentinel-2's and other wavelengths."""
+"""Other satellites' images, whose bands have the numbers or names of Sentinel-2's and other wavelengths."""
 
 from __future__ import annotations
 
@@ -11,12 +11,21 @@ _LANDSAT = re.compile(
     r"(?<![A-Za-z0-9])(?:L[COTEM]0[1-9]_L[12][A-Z]{2}_\d{6}|L[COTEM][1-9]\d{13}|HLS[._]L30(?![A-Za-z0-9])|landsat)",
     re.IGNORECASE,
 )
+_OTHERS: dict[str, re.Pattern[str]] = {
+    "PlanetScope": re.compile(r"(?<![A-Za-z0-9])(?:\d_?B_Analytic(?:MS)?|PSScene|PlanetScope)", re.IGNORECASE),
+    "RapidEye": re.compile(r"(?<![A-Za-z0-9])(?:RE[1-5]_3A|RapidEye)(?![A-Za-z0-9])", re.IGNORECASE),
+    "MODIS": re.compile(r"(?<![A-Za-z0-9])M[OYC]D\d{2}[A-Z]+\d*\.A\d{7}"),
+    "Sentinel-1": re.compile(r"(?<![A-Za-z0-9])S1[A-D]_(?:IW|EW|S\d|WV)_"),
+    "Sentinel-3": re.compile(r"(?<![A-Za-z0-9])S3[A-D]_(?:OL|SL|SY|SR)_"),
+}
+"""Names of the products of others."""
+
 _EARTH_ENGINE = re.compile(r"(?:SR|ST)_B\d{1,2}")
 """How Google Earth Engine calls the bands of Landsat collection 2 (those of Sentinel-2 are B1, B2, …)."""
 
 
-def refuse_landsat(source: str, names: Iterable[str], tags: Mapping[str, str] | None = None) -> None:
-    """Refuse what is named after Landsat.
+def refuse_others(source: str, names: Iterable[str], tags: Mapping[str, str] | None = None) -> None:
+    """Refuse what is named after another satellite.
 
     Args:
         source: how errors call it.
@@ -26,21 +35,24 @@ def refuse_landsat(source: str, names: Iterable[str], tags: Mapping[str, str] | 
     Raises:
         InputError: saying by what it was known.
     """
-    found = next((name for name in names if _LANDSAT.search(name) or _EARTH_ENGINE.fullmatch(name)), None)
-    if found is None:
-        found = next(
-            (
-                f"{key}={value}"
-                for key, value in (tags or {}).items()
-                if key.upper().startswith("LANDSAT_") or (key.upper() in _SATELLITE_TAGS and _LANDSAT.search(value))
-            ),
-            None,
-        )
-    if found is not None:
-        raise InputError(
-            f"{source}: is of Landsat ({found[:80]}), whose bands are others under the same numbers; "
-            "scenes of Sentinel-2 are accepted; give one (HLS: the product S30)"
-        )
+    for name in names:
+        if _LANDSAT.search(name) or _EARTH_ENGINE.fullmatch(name):
+            raise _refusal(source, "Landsat", name)
+        for mission, pattern in _OTHERS.items():
+            if pattern.search(name):
+                raise _refusal(source, mission, name)
+    for key, value in (tags or {}).items():
+        if key.upper().startswith("LANDSAT_") or (key.upper() in _SATELLITE_TAGS and _LANDSAT.search(value)):
+            raise _refusal(source, "Landsat", f"{key}={value}")
+
+
+def _refusal(source: str, mission: str, found: str) -> InputError:
+    why = "which is radar" if mission == "Sentinel-1" else "whose bands are others under the same names"
+    advice = {"Landsat": "give one (HLS: the product S30)", "Sentinel-1": "give this one as --radar"}
+    return InputError(
+        f"{source}: is of {mission} ({found[:80]}), {why}; "
+        f"scenes of Sentinel-2 are accepted; {advice.get(mission, 'give one')}"
+    )
 
 
 _SATELLITE_TAGS = ("SATELLITE", "SPACECRAFT_ID", "SPACECRAFT", "PLATFORM", "MISSION")

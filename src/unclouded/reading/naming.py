@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,7 @@ _BAND = re.compile(r"(?<![A-Za-z0-9])B(?:and)?[ _-]?0?(1[0-2]|8A|[1-9])(?![A-Za-
 _ORDINAL = re.compile(r"band[ _-]?(\d+)", re.IGNORECASE)
 _PRODUCT = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8})T\d{5,6}(?:_N(\d{4}))?(?![0-9A-Za-z])")
 _TILE_FILE = re.compile(r"T\d{2}[A-Z]{3}_(\d{8})T\d{6}(?![0-9A-Za-z])")
+_TILE = re.compile(r"S2[A-D]_OPER_MSI_(L1C|L2A)_TL_\w{4}_(\d{8})T\d{6}_A\d{6}_T\w{5}(?:_N(\d\d\.\d\d))?")
 _BIGEARTHNET = re.compile(r"S2[A-D]_MSIL2A_\d{8}T\d{5,6}(?:_N9999_R\d{3}_T\w{5})?_\d{1,3}_\d{1,3}(?![0-9A-Za-z])")
 _MAJA = re.compile(r"SENTINEL2[A-D]_(\d{8})-\d{6}-\d{3}_L2A_T\w{5}")
 _HLS = re.compile(r"(?<![A-Za-z0-9])HLS[._]S30(?![A-Za-z0-9])")
@@ -92,6 +94,15 @@ def product_name(name: str) -> ProductName:
     tile, level = _TILE_FILE.search(name), _LEVEL.findall(name.replace("_", " "))
     said = {text.upper() for text in level}
     return ProductName(level=f"L{said.pop()}" if len(said) == 1 else None, date=tile and tile[1])
+
+
+def tile_name(name: str) -> ProductName:
+    """Read the name that a tile's metadata gives it, "S2A_OPER_MSI_L1C_TL_…_N05.09"; its date is that of the making."""
+    found = _TILE.search(name)
+    if found is None:
+        return ProductName()
+    level, date, baseline = found.groups()
+    return ProductName(level, date, int(baseline.replace(".", "")) if baseline else None)
 
 
 def band_named(text: str) -> str | None:
@@ -147,11 +158,17 @@ def order_of_bands(source: str, bands: Sequence[str], option: str) -> tuple[str 
 
 def refuse_repeats(source: str, names: Iterable[str], where: str) -> None:
     """Raise InputError when a band is there more than once."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise InputError(f"{source}: band {name} is there more than once in {where}; each band may come once")
-        seen.add(name)
+    counts = Counter(names)
+    name, most = next(iter(counts.most_common(1)), ("", 0))
+    if most < 2:
+        return
+    found = f"{source}: band {name} is there more than once in {where}"
+    if len(counts) > 1 and set(counts.values()) == {most}:
+        raise InputError(
+            f"{found}, as is each other: these look like {most} dates, of which one is accepted; write each to a file "
+            "of its own, for example with gdal_translate -b"
+        )
+    raise InputError(f"{found}; each band may come once")
 
 
 def unnamed(descriptions: Sequence[str | None]) -> bool:
@@ -165,10 +182,16 @@ def unnamed(descriptions: Sequence[str | None]) -> bool:
 def assumed_bands(source: str, count: int) -> tuple[str, ...]:
     """Return the order assumed for an unnamed stack of `count` bands; InputError when there is none."""
     if count not in ASSUMED_ORDER:
+        if dates := [f"{count // n} dates of {n}" for n in ASSUMED_ORDER if count % n == 0]:
+            raise InputError(
+                f"{source}: {count} bands without names, as many as {' or '.join(dates)} bands; one date is accepted: "
+                "write each to a file of its own, for example with gdal_translate -b, or name the bands of one with "
+                "--band-names, with - for each of the others"
+            )
         accepted = ", ".join(f"{n}" for n in ASSUMED_ORDER)
         raise InputError(
             f"{source}: {count} bands without names; only stacks of {accepted} unnamed bands have a known order; "
             "name them in the file's order, for example --band-names B02,B03,B04,B08, with - for each that is none of "
-            "the 13"
+            f"the 13{' (red, green and blue are B04,B03,B02)' if count == 3 else ''}"
         )
     return ASSUMED_ORDER[count]

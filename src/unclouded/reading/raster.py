@@ -18,6 +18,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
+from unclouded.reading.other_files import LONGEST_START, other_kind
 from unclouded.reading.vrt import vrt_sources
 
 FAULTS = (RasterioError, CPLE_BaseError)
@@ -153,7 +154,7 @@ def _driver_of(path: str) -> str:
     file = Path(path)
     try:
         with file.open("rb") as stream:
-            start = stream.read(16)
+            start = stream.read(max(16, LONGEST_START))
     except (FileNotFoundError, ValueError) as error:
         raise FileError(f"{path}: no such file or folder; check the path") from error
     except OSError as error:
@@ -171,6 +172,8 @@ def _driver_of(path: str) -> str:
                 )
             _driver_of(source)
         return VRT
+    if known := other_kind(path, start):
+        raise FileError(f"{path}: is not a {ACCEPTED} file but {known}")
     raise FileError(f"{path}: is not a {ACCEPTED} file (it starts with {start[:8]!r}); give one")
 
 

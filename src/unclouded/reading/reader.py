@@ -26,7 +26,7 @@ from unclouded.reading.encoding import choose_encoding, declared_by
 from unclouded.reading.folder import folder_source, no_variants
 from unclouded.reading.grid import Resampled, check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.missions import refuse_landsat
+from unclouded.reading.missions import refuse_others
 from unclouded.reading.naming import unnamed
 from unclouded.reading.offsets import choose_level, without_cirrus
 from unclouded.reading.pixels import is_masked, read_unmasked, read_unmasked_overview, sample_layers
@@ -205,7 +205,7 @@ def open_scene(
                         f"{shown(layer.path)}: holds {count} bands, not {layer.band} alone; give it by itself"
                     )
         finest = check_grids(source.name, list(datasets.values()))
-        refuse_landsat(source.name, (), finest.tags())
+        refuse_others(source.name, (), finest.tags())
         sample = cache(lambda: sample_layers(source.layers, datasets))
         if source.order_assumed:
             check_order(source.name, sample())
@@ -249,7 +249,9 @@ def find_source(path: str, wanted: Wanted) -> Source:
     """Find out what lies at `path`, and where its bands are, without opening them; errors as of `open_scene`."""
     local = not is_remote(path) and not path.startswith("/vsi")
     if local and not Path(path).exists():
-        raise FileError(f"{path}: no such file or folder; check the path")
+        bare = path.strip("\r\n\t '\"")
+        hint = f"give {bare}, without the line break or quotes around it" if Path(bare).exists() else "check the path"
+        raise FileError(f"{path if bare == path else repr(path)}: no such file or folder; {hint}")
     if local and is_safe(Path(path)):
         find: Callable[[str, Wanted], Source] = safe_source
     elif local and Path(path).is_dir():

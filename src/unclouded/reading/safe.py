@@ -16,6 +16,7 @@ from unclouded.reading.encoding import USUAL_SCALE
 from unclouded.reading.folder import pick_layers
 from unclouded.reading.naming import check_bands, product_name
 from unclouded.reading.offsets import offset_of_baseline, unknown_offset
+from unclouded.reading.other_files import other_zip
 from unclouded.reading.source import Source, Wanted, safe_stem
 
 TEN_METRES: tuple[str, ...] = tuple(band.name for band in BANDS if band.resolution == 10)
@@ -137,7 +138,9 @@ def _open_zip(path: str) -> _Product:
             inside_names = {name.replace("\\", "/"): name for name in archive.namelist()}
             found = [name for name in inside_names if _METADATA.fullmatch(PurePosixPath(name).name)]
             found = [name for name in found if "/GRANULE/" not in f"/{name}"]
-            if len(found) != 1:
+            if not found:
+                raise InputError(f"{path}: a zip with 0 SAFE products, but {other_zip(sorted(inside_names))}")
+            if len(found) > 1:
                 raise InputError(f"{path}: a zip with {len(found)} SAFE products; a zip of exactly one is accepted")
             root = found[0].rpartition("/")[0]
             with archive.open(inside_names[found[0]]) as stream:

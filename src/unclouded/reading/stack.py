@@ -7,9 +7,12 @@ from pathlib import Path
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 
+from unclouded.errors import InputError
 from unclouded.reading.band_names import name_layers
-from unclouded.reading.missions import refuse_landsat
-from unclouded.reading.naming import ProductName, band_named, product_name
+from unclouded.reading.encoding import PICTURE
+from unclouded.reading.export_tiles import tile_note
+from unclouded.reading.missions import refuse_others
+from unclouded.reading.naming import ProductName, band_named, product_name, unnamed
 from unclouded.reading.offsets import offset_of_name
 from unclouded.reading.raster import VRT, open_raster, shown
 from unclouded.reading.source import Layer, Source, Wanted, stem_of
@@ -28,7 +31,9 @@ def stack_source(path: str, wanted: Wanted) -> Source:
         indexes, notes = _without_alpha(dataset)
         parts = _sources(dataset)
         texts = [_text(dataset, index, parts) for index in indexes]
-    refuse_landsat(name, (Path(name).name, *(text or "" for text in texts)))
+        if len(indexes) in (1, 3) and unnamed(texts) and set(dataset.dtypes) == {"uint8"}:
+            raise InputError(f"{name}: is uint8; {PICTURE}")
+    refuse_others(name, (Path(name).name, *(text or "" for text in texts)))
     named = name_layers(name, texts, wanted)
     layers = tuple(Layer(band, path, n) for band, n in zip(named.bands, indexes, strict=True) if band is not None)
     said = (product_name(Path(text).name) for text in (name, *(part for part in parts if part)))
@@ -44,7 +49,7 @@ def stack_source(path: str, wanted: Wanted) -> Source:
         order_assumed=named.order_assumed,
         taken=named.taken,
         own_metadata=True,
-        notes=[*notes, *named.notes],
+        notes=[*notes, *named.notes, *tile_note(path)],
     )
     # Of layers without names all are looked at first, to tell whether their order is the usual one.
     return source if named.order_assumed else source.only(named.taken)
