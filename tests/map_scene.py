@@ -7,7 +7,13 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
+from unclouded.files import QUALITY_BANDS
+from unclouded.reading.reader import ReadOptions
+
 BANDS = ("B02", "B03", "B04", "B08")
+DN = ReadOptions(level="L2A", offset=0)
+"""What the files do not say of themselves."""
+
 SIDE = 400
 WEST, NORTH, PIXEL = 500000, 5400000, 10
 
@@ -37,10 +43,10 @@ def ground():
     return np.stack([ramp if name == "B04" else ramp.T for name in BANDS]).round().astype(np.uint16)
 
 
-def quality(opacity=0.75, uncertainty=0.02):
-    """Opacity and uncertainty in the northern half; 0 in the southern."""
-    layers = np.zeros((2, SIDE, SIDE), np.float32)
-    layers[:, : SIDE // 2] = np.array([opacity, uncertainty])[:, None, None]
+def quality(opacity=0.75, uncertainty=0.02, source=1):
+    """Opacity, uncertainty and source in the northern half; 0 in the southern."""
+    layers = np.zeros((3, SIDE, SIDE), np.float32)
+    layers[:, : SIDE // 2] = np.array([opacity, uncertainty, source])[:, None, None]
     return layers
 
 
@@ -50,7 +56,7 @@ def write_scene(folder):
     cloudy[:, : SIDE // 2] = 9000
     write(folder / "before.tif", cloudy)
     write(folder / "clear.tif", ground())
-    write(folder / "clear_quality.tif", quality(), ("opacity", "uncertainty"), nodata=float("nan"))
+    write(folder / "clear_quality.tif", quality(), QUALITY_BANDS, nodata=float("nan"))
     return folder
 
 
@@ -60,7 +66,7 @@ def serving(*arguments):
     from unclouded.view.scenes import open_map_scene
     from unclouded.view.server import MapServer
 
-    with MapServer([open_map_scene(str(argument)) for argument in arguments]) as server:
+    with MapServer([open_map_scene(str(argument), DN) for argument in arguments]) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

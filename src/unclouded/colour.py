@@ -28,12 +28,18 @@ COMPOSITE_WORDS = {
     "grey": "one band in grey",
 }
 
+QUALITY_WORDS = {
+    "opacity": "how far pixels were replaced",
+    "uncertainty": "the error in reflectance to expect",
+    "source": "where replaced pixels come from",
+}
+
 StretchKind = Literal["scene", "bands", "fixed"]
 
 STRETCH_WORDS: dict[StretchKind, str] = {
-    "scene": "of this scene, true to colour",
-    "bands": "of this scene, each band for itself: strong contrast",
-    "fixed": "0 to 0.3 reflectance, the same for every scene",
+    "scene": "of this scene: true to colour",
+    "bands": "of each band of this scene: strong contrast",
+    "fixed": "0 to 0.3 reflectance: the same for every scene",
 }
 
 _DARKEST, _BRIGHTEST = 1.0, 99.5
@@ -53,8 +59,11 @@ _NARROWEST = 0.12
 
 _FIXED = 0.3
 
+OPACITY_COLOUR = (226, 0, 122)
+"""Red, green and blue of what was replaced, laid over an image the stronger the more."""
+
 SOURCE_COLOURS: tuple[tuple[int, int, int], ...] = (
-    (226, 0, 122),
+    OPACITY_COLOUR,
     (0, 158, 178),
     (240, 138, 20),
     (124, 92, 214),

@@ -51,34 +51,60 @@ def colour(server, layer, row, column, zoom=13):
 @pytest.mark.parametrize("zoom", [12, 13, 15])
 @pytest.mark.parametrize(("row", "column"), [(100, 100), (300, 100), (250, 350)])
 def test_a_pixel_has_its_colour_at_its_place(server, zoom, row, column):
-    def shown(position):
-        low, high = server.scenes[0].layers["after"].ranges[0]
-        return 255 * (1000 + 2000 * position / (SIDE - 1) - low) / (high - low)
-
-    red, green, blue, alpha = colour(server, "after", row, column, zoom)
-    # One pixel is 0.65 of 255; a nearest neighbour may lie two away at the lower zoom.
-    assert (red, green, blue) == pytest.approx((shown(column), shown(row), shown(row)), abs=2.5)
+    stretch = server.scenes[0].layer("after-natural-scene").stretch
+    dn = np.float32([1000 + 2000 * position / (SIDE - 1) for position in (column, row, row)])
+    expected = 255 * stretch.colours(dn[:, None, None])[0, 0]
+    red, green, blue, alpha = colour(server, "after-natural-scene", row, column, zoom)
+    # A nearest neighbour may lie two pixels away at the lower zoom.
+    assert (red, green, blue) == pytest.approx(tuple(expected), abs=3.5)
     assert alpha == 255
 
 
 def test_clouds_are_white_before_and_the_same_ground_looks_the_same(server):
-    np.testing.assert_array_equal(colour(server, "before", 50, 200), [255, 255, 255, 255])
-    np.testing.assert_array_equal(colour(server, "before", 300, 200), colour(server, "after", 300, 200))
+    np.testing.assert_array_equal(colour(server, "before-natural-scene", 50, 200), [255, 255, 255, 255])
+    np.testing.assert_array_equal(
+        colour(server, "before-natural-scene", 300, 200), colour(server, "after-natural-scene", 300, 200)
+    )
 
 
 def test_outside_of_the_scene_is_transparent(server):
-    assert colour(server, "after", -40, 100)[-1] == 0
-    assert colour(server, "after", 100, 4000)[-1] == 0
+    assert colour(server, "after-natural-scene", -40, 100)[-1] == 0
+    assert colour(server, "after-natural-scene", 100, 4000)[-1] == 0
 
 
 def test_quality_has_the_legends_colours_and_none_where_it_is_0(server):
     [scene] = json.loads(ask(server, "/scenes.json")[2])
     legend = scene["layers"]["opacity"]
-    assert legend["full"] == 1 and legend["colours"][0][3] == 0
+    assert (legend["low"], legend["high"]) == ("0, kept", "1, replaced") and legend["colours"][0][3] == 0
     np.testing.assert_allclose(colour(server, "opacity", 100, 200), legend["colours"][12], atol=1)
     assert colour(server, "opacity", 300, 200)[-1] == 0
-    assert scene["layers"]["uncertainty"]["full"] == pytest.approx(0.02)
-    assert scene["layers"]["after"]["tiles"].startswith("/0/after/{z}/{x}/{y}.png")
+    assert scene["layers"]["uncertainty"]["high"] == "0.02 reflectance or more"
+    [guessed] = scene["layers"]["source"]["entries"]
+    assert (guessed["words"], guessed["share"]) == ("guessed by the network", 0.5)
+    np.testing.assert_array_equal(colour(server, "source", 100, 200), [*guessed["colour"], 255])
+    assert scene["tiles"].startswith("/0/LAYER/{z}/{x}/{y}.png")
+
+
+def test_the_page_is_told_what_can_be_chosen(server):
+    [scene] = json.loads(ask(server, "/scenes.json")[2])
+    assert list(scene["composites"]) == ["natural", "infrared"]
+    assert scene["composites"]["infrared"] == "near infrared: B08 B04 B03; vegetation is red"
+    assert list(scene["stretches"]) == ["scene", "bands", "fixed"]
+    assert (scene["level"], scene["date"], scene["replaced"], scene["before"]) == ("L2A", None, 0.5, True)
+    seen = {
+        colour(server, f"after-{name}", 100, 300).tobytes()
+        for name in ("natural-scene", "natural-fixed", "infrared-scene")
+    }
+    assert len(seen) == 3
+
+
+def test_values_of_a_place_are_given(server):
+    status, headers, body = ask(server, "/0/values.json?at=15.01,48.74")
+    assert status == 200 and headers["Content-Type"] == "application/json"
+    assert [name for name, *_ in json.loads(body)["bands"]] == ["B02", "B03", "B04", "B08"]
+    for query in ("", "?at=15", "?at=15.01,48.74;", "?at=nan,inf", "?at=1e9,0"):
+        assert ask(server, f"/0/values.json{query}")[0] == 404
+    assert ask(server, "/1/values.json?at=15.01,48.74")[0] == 404
 
 
 def test_it_listens_on_the_loopback_interface_alone(server):
@@ -87,7 +113,7 @@ def test_it_listens_on_the_loopback_interface_alone(server):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "10.0.0.1", "", "[::1"])
-@pytest.mark.parametrize("path", ["/", "/scenes.json", "/0/after/13/4437/2827.png"])
+@pytest.mark.parametrize("path", ["/", "/scenes.json", "/0/after-natural-scene/13/4437/2827.png"])
 def test_requests_for_another_host_are_refused(server, host, path):
     status, _, body = ask(server, path, Host=host)
     assert status == 403 and body.count(b"\n") == 0
@@ -107,12 +133,15 @@ def test_a_tunnel_may_have_another_port(server):
         "//etc/passwd",
         "/view.py",
         "/page/index.html",
-        "/1/after/13/4437/2827.png",
+        "/1/after-natural-scene/13/4437/2827.png",
         "/0/nothing/13/4437/2827.png",
-        "/0/after/25/0/0.png",
-        "/0/after/1/2/0.png",
-        "/0/after/1/-1/0.png",
-        "/0/after/13/4437/2827.tif",
+        "/0/after/13/4437/2827.png",
+        "/0/after-natural-/13/4437/2827.png",
+        "/0/after-infrared-loud/13/4437/2827.png",
+        "/0/after-natural-scene/25/0/0.png",
+        "/0/after-natural-scene/1/2/0.png",
+        "/0/after-natural-scene/1/-1/0.png",
+        "/0/after-natural-scene/13/4437/2827.tif",
     ],
 )
 def test_nothing_else_is_served(server, path):
@@ -132,7 +161,7 @@ def test_the_page_loads_nothing_from_elsewhere(server):
         "default-src 'none'" in headers["Content-Security-Policy"] and "http" not in headers["Content-Security-Policy"]
     )
     addresses = re.findall(r'(?:src|href)="([^"]+)"', body.decode())
-    assert len(addresses) == 5
+    assert len(addresses) == 7
     for address in addresses:
         if address != "data:,":
             assert ask(server, f"/{address}")[0] == 200
@@ -145,5 +174,5 @@ def test_head_gives_the_length_and_no_body(server):
 
 def test_a_file_that_goes_away_is_an_error_in_one_line(server, scene):
     (scene / "clear.tif").unlink()
-    status, _, body = ask(server, "/0/after/13/4437/2827.png")
+    status, _, body = ask(server, "/0/after-natural-scene/13/4437/2827.png")
     assert status == 500 and b"clear.tif: no such file" in body and b"\n" not in body

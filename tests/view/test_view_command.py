@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from unclouded.cli import app
 
 pytest.importorskip("rio_tiler", reason="the extra `view` is not installed")
 pytest.importorskip("maplibre", reason="the extra `view` is not installed")
+
+from unclouded.view.server import MapServer
 
 
 def run(*arguments):
@@ -60,8 +63,8 @@ def test_a_missing_extra_is_one_line(scene, module):
 
 
 def test_it_shows_what_it_can_until_interrupted_and_then_names_what_failed(scene):
-    arguments = ["view", "--no-browser", f"{scene}/before.tif={scene}/clear.tif", f"{scene}/nothing.tif"]
-    command = [sys.executable, "-m", "unclouded", *arguments]
+    arguments = [f"{scene}/before.tif={scene}/clear.tif", f"{scene}/nothing.tif", "--level", "L2A", "--offset", "0"]
+    command = [sys.executable, "-m", "unclouded", "view", "--no-browser", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         address = process.stdout.readline().split()[0]
         assert address.startswith("http://127.0.0.1:")
@@ -71,3 +74,16 @@ def test_it_shows_what_it_can_until_interrupted_and_then_names_what_failed(scene
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors == f"error: {scene}/nothing.tif: no such file; give a result of `unclouded clear`\n"
+
+
+def test_a_series_is_all_of_its_dates(scene, monkeypatch):
+    for name in ("other.tif", "other_quality.tif"):
+        (scene / name).write_bytes((scene / name.replace("other", "clear")).read_bytes())
+    links = [{"rel": "item", "href": f"./{name}.json"} for name in ("clear", "other")]
+    (scene / "collection.json").write_text(json.dumps({"type": "Collection", "links": links}))
+    served = []
+    monkeypatch.setattr(MapServer, "serve_forever", lambda server: served.extend(server.scenes))
+    done = run(scene, "--level", "L2A", "--offset", "0")
+    assert done.exit_code == 0, done.stderr
+    assert [one.name for one in served] == ["clear.tif", "other.tif"]
+    assert {one.level for one in served} == {"L2A"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, report, say
-from unclouded.cli.options import Debug
+from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Scale, names_of
 from unclouded.errors import UncloudedError
 
 
@@ -17,24 +18,37 @@ def view(
         list[str],
         typer.Argument(
             metavar="SCENE...",
-            help="Output of `unclouded clear`, or with the image before clearing: before.tif=clear.tif.",
+            help="Output of `unclouded clear`, or with the image before clearing: before.tif=clear.tif; "
+            "or the folder of `unclouded series`.",
         ),
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser, only say where.")] = False,
+    bands: Bands = None,
+    level: LevelGiven = None,
+    scale: Scale = None,
+    offset: Offset = None,
     debug: Debug = False,
 ) -> None:
-    """Show cleared scenes on a map, before and after, with opacity and uncertainty, until interrupted."""
+    """Show cleared scenes on a map, before and after, with their quality and values, until interrupted."""
     with faults(debug):
+        from unclouded.reading.reader import ReadOptions
+        from unclouded.reading.series import find_series, is_series
         from unclouded.view.scenes import open_map_scene
         from unclouded.view.server import MapServer
 
+        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        wanted = [
+            scene
+            for given in scenes
+            for scene in ([str(pair.after) for pair in find_series(Path(given))] if is_series(Path(given)) else [given])
+        ]
         found, failed = [], 0
         with Bar("opening") as bar:
-            for number, argument in enumerate(dict.fromkeys(scenes)):
-                bar("scenes", number, len(scenes))
+            for number, argument in enumerate(dict.fromkeys(wanted)):
+                bar("scenes", number, len(wanted))
                 try:
-                    found.append(open_map_scene(argument))
+                    found.append(open_map_scene(argument, reading))
                 except UncloudedError as error:
                     report(error, debug)
                     failed += 1

@@ -27,6 +27,13 @@ def acquired(info: SceneInfo) -> datetime | None:
     return None
 
 
+def day_in(name: str) -> str:
+    """The day that a name holds, as 2024-05-31; empty if it holds none."""
+    if found := _SENSED.search(name):
+        return datetime.strptime(found[1], "%Y%m%dT%H%M%S").date().isoformat()
+    return "-".join(found.groups()) if (found := _DAY.search(name)) else ""
+
+
 def parse_time(text: str) -> datetime | None:
     """Read a time in one of the forms that files and items have; None if it is none."""
     for form in _FORMS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from rasterio.transform import Affine
 from unclouded.colour import composites_of
 from unclouded.errors import FileError, InputError
 from unclouded.files import QUALITY_BANDS, quality_path
-from unclouded.reading.dates import acquired
+from unclouded.reading.dates import acquired, day_in
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.raster import open_raster, read_overview
 from unclouded.reading.reader import ReadOptions, Scene
@@ -60,6 +60,13 @@ class Quality:
         """Share of the pixels with data that come from each `source` but the scene itself."""
         codes = self.source[np.isfinite(self.source)].astype(int)
         return {int(code): float((codes == code).mean()) for code in np.unique(codes) if code > 0}
+
+    def words(self, code: int) -> str:
+        """What a `source` is called: of a reference the day, if its name holds one."""
+        if code <= 1:
+            return ("observed", "guessed by the network")[code]
+        name = PurePosixPath(self.references.get(code, "")).name
+        return f"from {day_in(name) or name or f'reference {code - 1}'}"
 
 
 @dataclass(frozen=True)
@@ -141,12 +148,12 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions, composite: st
         pair,
         cloudy,
         cleared,
-        _quality(quality, (info.height, info.width), height, width),
+        read_quality(quality, (info.height, info.width), height, width),
         bands,
         name,
         info,
         item_time(item) or acquired(info),
-        _threshold(item),
+        threshold_of(item),
         tuple(dict.fromkeys(notes)),
     )
 
@@ -172,7 +179,8 @@ def as_said_by_item(cleared: Path, reading: ReadOptions) -> ReadOptions:
     )
 
 
-def _threshold(item: object) -> float | None:
+def threshold_of(item: object) -> float | None:
+    """Opacity under which pixels stay as they are, by the STAC item of a result; None where it does not say."""
     try:
         return float(item["properties"]["unclouded:threshold"])  # type: ignore[index]
     except (KeyError, TypeError, ValueError):
@@ -222,7 +230,13 @@ def _part(scene: Scene, bands: tuple[str, ...], box: Box, height: int, width: in
     return reflectance
 
 
-def _quality(path: Path, shape: tuple[int, int], height: int, width: int) -> Quality:
+def read_quality(path: Path, shape: tuple[int, int], height: int, width: int) -> Quality:
+    """Read the quality of a scene of `shape` at the size given.
+
+    Raises:
+        InputError: it is not that of the scene.
+        FileError: it is damaged.
+    """
     with open_raster(str(path)) as dataset:
         # Results of before there was a source have the first two.
         if dataset.descriptions[:2] != QUALITY_BANDS[:2] or dataset.shape != shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from unclouded.colour import StretchKind, coloured, source_colour
+from unclouded.colour import OPACITY_COLOUR, QUALITY_WORDS, StretchKind, coloured, source_colour
 from unclouded.errors import FileError
 from unclouded.reading.preview import Quality
 from unclouded.report.blocks import Overlay, Picture
@@ -34,9 +34,8 @@ _HOPELESS = 2.5
 _STRONGEST = 0.85
 """How far overlays cover the image at most."""
 
-_OPACITY_COLOUR = (226, 0, 122)
-_UNCERTAINTY = "Uncertainty: the error in reflectance to expect"
-_SOURCE = "Source: where replaced pixels come from"
+_UNCERTAINTY = f"Uncertainty: {QUALITY_WORDS['uncertainty']}"
+_SOURCE = f"Source: {QUALITY_WORDS['source']}"
 
 
 def picture(image: Image.Image, limit: int, alt: str) -> Picture:
@@ -88,12 +87,12 @@ def in_colour(
 def opacity_overlay(opacity: NDArray[np.float32], limit: int, name: str) -> Overlay:
     """Lay a colour over what was replaced, the stronger the more (h, w; 0 to 1)."""
     rgba = np.empty((*opacity.shape, 4), np.uint8)
-    rgba[..., :3] = _OPACITY_COLOUR
+    rgba[..., :3] = OPACITY_COLOUR
     rgba[..., 3] = np.rint(255 * _STRONGEST * np.clip(np.nan_to_num(opacity), 0, 1))
-    colour = ",".join(map(str, _OPACITY_COLOUR))
+    colour = ",".join(map(str, OPACITY_COLOUR))
     return Overlay(
         "opacity",
-        "Opacity: how far pixels were replaced",
+        f"Opacity: {QUALITY_WORDS['opacity']}",
         picture(Image.fromarray(rgba), limit, f"Opacity of {name}: the stronger the colour, the more was replaced"),
         f"linear-gradient(90deg, rgba({colour},0), rgba({colour},{_STRONGEST}))",
         "0, kept",
@@ -130,7 +129,7 @@ def source_overlay(quality: Quality, limit: int, name: str) -> Overlay:
         return Overlay("source", _SOURCE, None, "", "", "", "Observed everywhere: nothing was replaced")
     alt = f"Where the replaced pixels of {name} come from"
     entries = [
-        ("rgb({} {} {})".format(*source_colour(code)), f"{source_words(code, quality.references)}, {share:.1%}")
+        ("rgb({} {} {})".format(*source_colour(code)), f"{quality.words(code)}, {share:.1%}")
         for code, share in shares.items()
     ]
     return Overlay("source", _SOURCE, picture(source_image(quality.source), limit, alt), "", "", "", entries=entries)
@@ -143,13 +142,6 @@ def source_image(source: NDArray[np.float32]) -> Image.Image:
     for code in np.unique(codes[codes > 0]):
         rgba[codes == code] = (*source_colour(int(code)), 255)
     return Image.fromarray(rgba)
-
-
-def source_words(code: int, references: Mapping[int, str]) -> str:
-    """What a `source` is."""
-    if code == 1:
-        return "guessed by the network"
-    return f"from {Path(references[code]).name}" if code in references else f"from reference {code - 1}"
 
 
 def _encodings(image: Image.Image) -> Iterator[bytes]:

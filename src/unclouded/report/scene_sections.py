@@ -133,7 +133,7 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
             "\N{EN DASH}" if quality.error is None else f"{quality.error:.3f} reflectance on average",
         ),
         ("Grid", made.grid),
-        ("Shown", f"{width:,} x {height:,} pixels, {colours}; stretch: {STRETCH_WORDS[kind]}"),
+        ("Shown", f"{width:,} x {height:,} pixels, {colours}; stretch {STRETCH_WORDS[kind]}"),
     ]
     if made.threshold is not None:
         facts.insert(2, ("Threshold", f"{made.threshold:g}: pixels of less opacity are the input's"))

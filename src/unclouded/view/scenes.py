@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 from rio_tiler.constants import WGS84_CRS
 from rio_tiler.io import Reader
 
-from unclouded.bands import ASSUMED_ORDER
 from unclouded.errors import InputError, UncloudedError
-from unclouded.files import QUALITY_BANDS, quality_path
-from unclouded.reading.naming import band_named, unnamed
+from unclouded.reading.dates import acquired
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.preview import as_said_by_item
 from unclouded.reading.raster import FAULTS, check_georeference, open_raster
-from unclouded.reading.reader import find_source
+from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.scene_pair import find_cleared, find_input
-from unclouded.reading.source import Wanted
-from unclouded.view.tiles import MapLayer, colour_map, nodata_of
+from unclouded.reading.series import item_time, read_item
+from unclouded.view.images import GLANCE, BandPlaces, MapImages, bands_before, bands_of, composites
+from unclouded.view.quality import MapQuality, open_quality
+from unclouded.view.tiles import MapLayer
 
-_TRUE_COLOUR = ("B04", "B03", "B02")
-_PERCENTILES = (1, 99)
-"""Of the cleared image: shown as black and as full, band by band."""
+Bounds = tuple[float, float, float, float]
+"""West, south, east and north in degrees."""
 
-_GLANCE = 1024
-"""Pixels of the longer side at which an image is looked at as a whole."""
-
-_COLOUR_MAPS = dict(zip(QUALITY_BANDS, ("plasma", "viridis", "viridis"), strict=True))
+_SAME_PLACE = 0.5
+"""Share of the smaller of two scenes from which on they show one place."""
 
 
 @dataclass(frozen=True)
@@ -39,46 +37,110 @@ class MapScene:
     """A scene on the map.
 
     Attributes:
-        name: for the list of scenes.
-        layers: "after", and those of "before", "opacity" and "uncertainty" that are there.
+        name: of the cleared file.
+        acquired: when it was taken; None if nothing says so.
+        level: "L1C" or "L2A"; empty if the file could not be understood as a scene.
+        images: the cleared image and the one before.
+        quality: what was replaced, by what, and the error to expect.
         bounds: west, south, east, north in degrees.
         zoom: level from which on tiles hold every pixel of the file.
         notes: what is not there, and why.
     """
 
     name: str
-    layers: Mapping[str, MapLayer]
-    bounds: tuple[float, float, float, float]
+    acquired: datetime | None
+    level: str
+    images: MapImages
+    quality: MapQuality
+    bounds: Bounds
     zoom: int
     notes: Sequence[str]
 
+    def layer(self, name: str) -> MapLayer:
+        """What to draw of a quality layer, or of an image: "after-COMPOSITE-STRETCH".
 
-def open_map_scene(argument: str) -> MapScene:
+        Raises:
+            KeyError: there is no such layer.
+        """
+        image, *how = name.split("-")
+        if not how:
+            return self.quality.layers[name]
+        if len(how) != 2:
+            raise KeyError(name)
+        return self.images.layer(image, *how)
+
+
+def open_map_scene(argument: str, reading: ReadOptions | None = None) -> MapScene:
     """Find the files of `clear.tif` or `before.tif=clear.tif` (`reading.scene_pair`), and what it takes to draw them.
+
+    Args:
+        argument: which scene.
+        reading: what the user says of its bands, level and encoding.
 
     Raises:
         InputError: the cleared image has no georeference, no place on the Earth or no data, or the image before lies
             elsewhere.
         FileError: a file that was named is missing, damaged or not a GeoTIFF.
     """
-    before, cleared = find_cleared(argument)
-    after = str(cleared)
-    notes: list[str] = []
-    with open_raster(after) as dataset:
+    named, cleared = find_cleared(argument)
+    with open_raster(str(cleared)) as dataset:
         check_georeference(dataset)
-        _check_place(dataset, after)
+        _check_place(dataset, str(cleared))
         reader = Reader(None, dataset=dataset)
         bounds, zoom = reader.get_geographic_bounds(WGS84_CRS), int(reader.maxzoom)
-        indexes = _true_colour(dataset)
-        stretch = _stretch(dataset, indexes)
-        notes += _slow(dataset)
-    layers = {"after": MapLayer(tuple((after, index) for index in indexes), stretch)}
-    bands, said = _before(before, cleared, bounds)
-    if bands:
-        layers["before"] = MapLayer(bands, stretch)
+        after: BandPlaces = bands_of(dataset, str(cleared))
+        notes = _slow(dataset)
+    reading = reading or ReadOptions()
+    info, level, said = _understood(cleared, reading)
     notes += said
-    quality, said = _quality(cleared)
-    return MapScene(cleared.name, layers | quality, bounds, zoom, notes + said)
+    if info is not None:
+        layers = find_source(str(cleared), replace(reading.wanted, offset_given=True)).layers
+        after = {layer.band: (layer.path, layer.index) for layer in layers if layer.band in info.bands}
+    before, said = _before(named, cleared, after, bounds)
+    notes += said
+    shown = composites(after, before, named or "the image before")
+    images = MapImages(after, before, shown, info.encoding if info else None)
+    # An image without data is refused now, and the first tiles need not wait for the stretch.
+    images.layer("after", next(iter(shown)), "scene")
+    quality = open_quality(cleared)
+    taken = item_time(read_item(cleared)) or (acquired(info) if info else None)
+    return MapScene(cleared.name, taken, level, images, quality, bounds, zoom, [*notes, *quality.notes])
+
+
+def places(bounds: Sequence[Bounds]) -> list[int]:
+    """Tell which scenes show one place: those that lie over half of the first of them, or it over half of them."""
+    firsts: list[Bounds] = []
+    found = []
+    for own in bounds:
+        number = next((n for n, first in enumerate(firsts) if _overlap(first, own) > _SAME_PLACE), len(firsts))
+        if number == len(firsts):
+            firsts.append(own)
+        found.append(number)
+    return found
+
+
+def _overlap(a: Bounds, b: Bounds) -> float:
+    """What two boxes share, of the smaller one."""
+    # Across the antimeridian the west is in the east.
+    (west, east), (left, right) = ((box[0], box[2] + 360 * (box[2] < box[0])) for box in (a, b))
+    wide, high = min(east, right) - max(west, left), min(a[3], b[3]) - max(a[1], b[1])
+    area = min((east - west) * (a[3] - a[1]), (right - left) * (b[3] - b[1]))
+    return max(0.0, wide) * max(0.0, high) / area if area > 0 else 0.0
+
+
+def _understood(cleared: Path, reading: ReadOptions) -> tuple[SceneInfo | None, str, list[str]]:
+    """Description and level of a cleared image; where nothing says what its DN mean, none, and a note."""
+    reading = as_said_by_item(cleared, reading)
+    try:
+        with replace(reading, level_needed=True).open(str(cleared)) as scene:
+            return scene.info, scene.info.level, []
+    except InputError:
+        pass  # the level may be all that nothing says
+    try:
+        with reading.open(str(cleared)) as scene:
+            return scene.info, "", []
+    except InputError as error:
+        return None, "", [f"Values are shown as they are in the file: {error}"]
 
 
 def _check_place(dataset: DatasetReader, name: str) -> None:
@@ -94,115 +156,33 @@ def _check_place(dataset: DatasetReader, name: str) -> None:
         )
 
 
-def _before(
-    named: str | None, after: Path, bounds: tuple[float, float, float, float]
-) -> tuple[tuple[tuple[str, int], ...], list[str]]:
-    """Find the true colour of the image before; one that is not named may be missing, which is said."""
+def _before(named: str | None, cleared: Path, after: BandPlaces, bounds: Bounds) -> tuple[BandPlaces, list[str]]:
+    """Find the bands of the image before; one that is not named may be missing, which is said."""
     if named is not None:
-        return _bands_before(named, bounds)
+        return _checked(named, after, bounds)
     try:
-        return _bands_before(find_input(after), bounds)
+        return _checked(find_input(cleared), after, bounds)
     except UncloudedError as error:
-        return (), [f"No image before clearing: {error}"]
+        return {}, [f"No image before clearing: {error}"]
 
 
-def _bands_before(
-    path: str, bounds: tuple[float, float, float, float]
-) -> tuple[tuple[tuple[str, int], ...], list[str]]:
-    """Find the true colour of anything that can be cleared: files and indexes, and what is to be said of them."""
-    if Path(path).is_file() and Path(path).suffix.lower() not in (".json", ".zip"):
-        with open_raster(path) as dataset:
-            bands = tuple((path, index) for index in _true_colour(dataset))
-    else:
-        found = {layer.band: layer for layer in find_source(path, Wanted(offset_given=True)).layers}
-        if missing := [band for band in _TRUE_COLOUR if band not in found]:
-            raise InputError(f"{path}: has no {', '.join(missing)}; {', '.join(_TRUE_COLOUR)} are needed to show it")
-        bands = tuple((found[band].path, found[band].index) for band in _TRUE_COLOUR)
+def _checked(path: str, after: BandPlaces, bounds: Bounds) -> tuple[BandPlaces, list[str]]:
+    """Find the bands of an image and check that they lie where the cleared ones do."""
+    bands = bands_before(path, after)
+    composites(after, bands, path)
     notes: list[str] = []
-    for file in dict.fromkeys(file for file, _ in bands):
+    for file in dict.fromkeys(file for file, _ in bands.values()):
         with open_raster(file) as dataset:
             check_georeference(dataset)
             west, south, east, north = Reader(None, dataset=dataset).get_geographic_bounds(WGS84_CRS)
             if west >= bounds[2] or east <= bounds[0] or south >= bounds[3] or north <= bounds[1]:
-                raise InputError(f"{path}: lies elsewhere than the cleared image; give the image that was cleared")
+                raise InputError(f"{path}: lies elsewhere than the cleared image")
             notes += _slow(dataset)
     return bands, notes
 
 
-def _quality(after: Path) -> tuple[dict[str, MapLayer], list[str]]:
-    """Find opacity and uncertainty beside the cleared image: layers, and which are not there."""
-    path = quality_path(after)
-    if not path.exists():
-        return {}, [f"No opacity and uncertainty: {path.name} is not beside {after.name}"]
-    try:
-        with open_raster(str(path)) as dataset:
-            check_georeference(dataset)
-            return _quality_layers(dataset, path)
-    except UncloudedError as error:
-        return {}, [f"No opacity and uncertainty: {error}"]
-
-
-def _quality_layers(dataset: DatasetReader, path: Path) -> tuple[dict[str, MapLayer], list[str]]:
-    layers: dict[str, MapLayer] = {}
-    notes = _slow(dataset)
-    for name in QUALITY_BANDS:
-        if name == "source" and name not in dataset.descriptions:
-            continue  # a result of before there was one
-        if name not in dataset.descriptions:
-            notes.append(f"No {name}: {path.name} has no band of that name")
-            continue
-        index = dataset.descriptions.index(name) + 1
-        full = float(dataset.count) if name == "source" else 1.0
-        if name == "uncertainty":
-            values = _glance(dataset, (index,)).compressed()
-            values = values[values > 0]
-            if not values.size:
-                notes.append("Uncertainty is 0 everywhere: a clear scene, or weights that foresee no errors")
-                continue
-            full = float(np.percentile(values, _PERCENTILES[1]))
-        layers[name] = MapLayer(((str(path), index),), ((0.0, full),), colour_map(_COLOUR_MAPS[name]))
-    return layers, notes
-
-
-def _true_colour(dataset: DatasetReader) -> tuple[int, ...]:
-    """Return the indexes of red, green and blue: by name, else by the usual order, else the first three."""
-    names: list[str | None] = [band_named(text or "") for text in dataset.descriptions]
-    if unnamed(dataset.descriptions) and dataset.count in ASSUMED_ORDER:
-        names = list(ASSUMED_ORDER[dataset.count])
-    if all(band in names for band in _TRUE_COLOUR):
-        return tuple(names.index(band) + 1 for band in _TRUE_COLOUR)
-    return (1, 2, 3) if dataset.count >= 3 else (1, 1, 1)
-
-
-def _stretch(dataset: DatasetReader, indexes: tuple[int, ...]) -> tuple[tuple[float, float], ...]:
-    """Choose what is shown as black and as full, for each band."""
-    ranges = []
-    for band in _glance(dataset, indexes):
-        values = band.compressed()
-        values = values[np.isfinite(values)]
-        if not values.size:
-            raise InputError(f"{dataset.name}: holds no data to show; give an output of `unclouded clear`")
-        low, high = (float(value) for value in np.percentile(values, _PERCENTILES))
-        ranges.append((low, high if high > low else low + 1))
-    return tuple(ranges)
-
-
-def _glance(
-    dataset: DatasetReader, indexes: tuple[int, ...]
-) -> np.ma.MaskedArray[tuple[int, ...], np.dtype[np.float32]]:
-    """Read bands (C, h, w) at low resolution, from the overviews where there are some."""
-    shrink = max(1, max(dataset.shape) / _GLANCE)
-    shape = (len(indexes), *(max(1, round(side / shrink)) for side in dataset.shape))
-    try:
-        pixels: NDArray[np.float32] = dataset.read(list(indexes), out_shape=shape, out_dtype="float32")
-    except FAULTS as error:
-        raise InputError(f"{dataset.name}: cannot be read: cut short or damaged; copy or download it again") from error
-    nodata = nodata_of(dataset)
-    return np.ma.masked_array(pixels, ~np.isfinite(pixels) | (pixels == nodata))
-
-
 def _slow(dataset: DatasetReader) -> list[str]:
     """Say that an image is slow to draw, if it is large and has no overviews."""
-    if dataset.driver != "GTiff" or max(dataset.shape) <= 4 * _GLANCE or dataset.overviews(1):
+    if dataset.driver != "GTiff" or max(dataset.shape) <= 4 * GLANCE or dataset.overviews(1):
         return []
     return [f"{Path(dataset.name).name} has no overviews: slow to draw as a whole; gdaladdo -ro adds them"]

@@ -14,9 +14,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from unclouded.colour import STRETCH_WORDS
 from unclouded.errors import FileError, UncloudedError
-from unclouded.view.scenes import MapScene
-from unclouded.view.tiles import DEEPEST, SIDE, MapLayer, tile
+from unclouded.view.scenes import MapScene, places
+from unclouded.view.tiles import DEEPEST, SIDE, tile
+from unclouded.view.values import values_at
 
 HOST = "127.0.0.1"
 
@@ -26,8 +28,11 @@ _HOSTS = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
 The port may be another one, that of a tunnel to this machine.
 """
 
-_TILE = re.compile(r"/(\d{1,4})/([a-z]+)/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png")
-_LEGEND_STEPS = 16
+_TILE = re.compile(r"/(\d{1,4})/([a-z-]+)/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png")
+_VALUES = re.compile(r"/(\d{1,4})/values\.json")
+_AT = re.compile(r"at=(-?\d{1,3}(?:\.\d{1,9})?),(-?\d{1,2}(?:\.\d{1,9})?)")
+
+_JSON = "application/json"
 
 _HEADERS = {
     # MapLibre runs its worker from a blob, and its style sheet holds its icons.
@@ -69,19 +74,26 @@ class MapServer(ThreadingHTTPServer):
 
     def index(self) -> list[dict[str, Any]]:
         """Say what the page can show."""
+        found = places([scene.bounds for scene in self.scenes])
         return [
             {
                 "name": scene.name,
+                "date": scene.acquired and f"{scene.acquired:%Y-%m-%d}",
+                "level": scene.level,
+                "replaced": scene.quality.replaced,
+                "place": place,
                 "bounds": scene.bounds,
                 "zoom": scene.zoom,
                 "side": SIDE,
                 "notes": list(scene.notes),
-                "layers": {
-                    name: {"tiles": f"/{number}/{name}/{{z}}/{{x}}/{{y}}.png?{self._run}", **_legend(layer)}
-                    for name, layer in scene.layers.items()
-                },
+                "before": bool(scene.images.before),
+                "composites": {name: scene.images.words(name) for name in scene.images.composites},
+                "stretches": {kind: STRETCH_WORDS[kind] for kind in scene.images.stretches},
+                "layers": dict(scene.quality.legends),
+                "tiles": f"/{number}/LAYER/{{z}}/{{x}}/{{y}}.png?{self._run}",
+                "values": f"/{number}/values.json?at=",
             }
-            for number, scene in enumerate(self.scenes)
+            for number, (scene, place) in enumerate(zip(self.scenes, found, strict=True))
         ]
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (as its base has it)
@@ -111,21 +123,35 @@ class _Handler(BaseHTTPRequestHandler):
         if not _HOSTS.fullmatch(self.headers.get("Host", "")):
             self._refuse(HTTPStatus.FORBIDDEN, f"this map is served under {self.server.address} only")
             return
-        path = self.path.partition("?")[0]
+        path, _, asked = self.path.partition("?")
         if path in self.server.assets:
             file, kind = self.server.assets[path]
             self._send(HTTPStatus.OK, file.read_bytes(), kind)
         elif path == "/scenes.json":
-            self._send(HTTPStatus.OK, json.dumps(self.server.index()).encode(), "application/json")
+            self._send(HTTPStatus.OK, json.dumps(self.server.index()).encode(), _JSON)
         elif found := _TILE.fullmatch(path):
-            scene, name, z, x, y = int(found[1]), found[2], int(found[3]), int(found[4]), int(found[5])
-            layers = self.server.scenes[scene].layers if scene < len(self.server.scenes) else {}
-            if name in layers and z <= DEEPEST and max(x, y) < 2**z:
-                self._send(HTTPStatus.OK, tile(layers[name], z, x, y), "image/png", "private, max-age=86400")
-            else:
-                self._refuse(HTTPStatus.NOT_FOUND, "no such tile")
+            self._answer_tile(int(found[1]), found[2], int(found[3]), int(found[4]), int(found[5]))
+        elif (found := _VALUES.fullmatch(path)) and int(found[1]) < len(self.server.scenes):
+            self._answer_values(self.server.scenes[int(found[1])], asked)
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "no such page")
+
+    def _answer_tile(self, scene: int, name: str, z: int, x: int, y: int) -> None:
+        try:
+            layer = self.server.scenes[scene].layer(name)
+        except LookupError:
+            layer = None
+        if layer is not None and z <= DEEPEST and max(x, y) < 2**z:
+            self._send(HTTPStatus.OK, tile(layer, z, x, y), "image/png", "private, max-age=86400")
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, "no such tile")
+
+    def _answer_values(self, scene: MapScene, asked: str) -> None:
+        if at := _AT.fullmatch(asked):
+            values = values_at(scene, float(at[1]), float(at[2]))
+            self._send(HTTPStatus.OK, json.dumps(values).encode(), _JSON)
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, "no such place; at=LONGITUDE,LATITUDE is accepted")
 
     def _refuse(self, status: HTTPStatus, text: str) -> None:
         self._send(status, text.encode(), "text/plain; charset=utf-8")
@@ -158,15 +184,8 @@ def _assets() -> dict[str, tuple[Path, str]]:
     html, script, style = "text/html; charset=utf-8", "text/javascript; charset=utf-8", "text/css; charset=utf-8"
     return {
         "/": (page / "index.html", html),
-        "/view.js": (page / "view.js", script),
-        "/view.css": (page / "view.css", style),
+        **{f"/{name}.js": (page / f"{name}.js", script) for name in ("panel", "view")},
+        **{f"/{name}.css": (page / f"{name}.css", style) for name in ("panel", "view")},
         "/maplibre-gl.js": (maplibre / "maplibre-gl.js", script),
         "/maplibre-gl.css": (maplibre / "maplibre-gl.css", style),
     }
-
-
-def _legend(layer: MapLayer) -> dict[str, Any]:
-    if layer.colours is None:
-        return {}
-    values = [round(255 * step / _LEGEND_STEPS) for step in range(_LEGEND_STEPS + 1)]
-    return {"full": layer.ranges[0][1], "colours": [layer.colours[value] for value in values]}

@@ -9,13 +9,13 @@ from typing import cast
 
 import numpy as np
 import rasterio
-from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rio_tiler.colormap import cmap
 from rio_tiler.errors import RioTilerError, TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.utils import render
 
+from unclouded.colour import Stretch
 from unclouded.errors import FileError
 from unclouded.reading.raster import FAULTS, open_raster, shown
 
@@ -41,22 +41,27 @@ class MapLayer:
 
     Attributes:
         bands: file and 1-based index of each band, in the order of display.
-        ranges: the values shown as black and as full, for each band.
+        stretch: which values of the file are black and white.
         colours: for a single band; three bands are red, green and blue.
     """
 
     bands: tuple[tuple[str, int], ...]
-    ranges: tuple[tuple[float, float], ...]
+    stretch: Stretch
     colours: Colours | None = None
 
 
-def colour_map(name: str) -> Colours:
+def ramp(name: str) -> Colours:
     """Give the matplotlib colour map `name`, faded towards its lower end."""
     colours = cast(Colours, cmap.get(name))
     return {
         value: (int(red), int(green), int(blue), min(255, 255 * value // _OPAQUE_FROM))
         for value, (red, green, blue, _) in colours.items()
     }
+
+
+def faded(colour: tuple[int, int, int]) -> Colours:
+    """Give one colour, the stronger the larger the value."""
+    return {value: (*colour, value) for value in range(256)}
 
 
 def nodata_of(dataset: DatasetReader) -> float | None:
@@ -99,16 +104,9 @@ def tile(layer: MapLayer, z: int, x: int, y: int) -> bytes:
                 raise FileError(f"{shown(path)}: cannot be read: damaged or gone; copy or download it again") from error
         pixels.append(read.array.data)
         masks.append(read.mask)
-    eight_bit = stretched(np.concatenate(pixels), layer.ranges)
+    colours = layer.stretch.colours(np.concatenate(pixels).astype(np.float32))
+    eight_bit = np.rint(255 * np.atleast_3d(colours)).astype(np.uint8).transpose(2, 0, 1)
     return bytes(render(eight_bit, np.minimum.reduce(masks), colormap=layer.colours, zlevel=1))
-
-
-def stretched(pixels: NDArray[np.generic], ranges: tuple[tuple[float, float], ...]) -> NDArray[np.uint8]:
-    """Stretch bands (C, h, w) linearly from their `ranges` to 0-255; what is not a number becomes 0."""
-    low, high = np.asarray(ranges, np.float32).T[:, :, None, None]
-    scaled = (pixels.astype(np.float32) - low) * (255 / (high - low))
-    eight_bit: NDArray[np.uint8] = np.nan_to_num(scaled, nan=0.0).clip(0, 255).astype(np.uint8)
-    return eight_bit
 
 
 EMPTY = bytes(render(np.zeros((1, SIDE, SIDE), np.uint8), np.zeros((SIDE, SIDE), np.uint8)))

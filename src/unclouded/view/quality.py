@@ -1,0 +1,97 @@
+"""The quality of a scene on the map: its layers, what their colours mean, and which share comes from where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unclouded.colour import OPACITY_COLOUR, QUALITY_WORDS, Stretch, source_colour
+from unclouded.errors import UncloudedError
+from unclouded.files import quality_path
+from unclouded.reading.preview import Quality, read_quality, threshold_of
+from unclouded.reading.raster import check_georeference, open_raster
+from unclouded.reading.series import read_item
+from unclouded.view.images import GLANCE
+from unclouded.view.tiles import Colours, MapLayer, faded, ramp
+
+_BRIGHTEST = 99
+"""Percentile of the uncertainty that has the last colour."""
+
+_LEGEND_STEPS = 16
+
+
+@dataclass(frozen=True)
+class MapQuality:
+    """The quality of a scene.
+
+    Attributes:
+        layers: "opacity", "uncertainty" and "source", those that are there.
+        legends: what their colours mean, for the page.
+        replaced: share of the pixels with data that are not the input's; None if that is not known.
+        words: what the values of `source` are called.
+        notes: what is not there, and why.
+    """
+
+    layers: Mapping[str, MapLayer] = field(default_factory=dict)
+    legends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    replaced: float | None = None
+    words: Mapping[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def open_quality(after: Path) -> MapQuality:
+    """Find the quality beside a cleared scene; one that is not there, or damaged, is a note."""
+    path = quality_path(after)
+    if not path.exists():
+        return MapQuality(notes=(f"No opacity and uncertainty: {path.name} is not beside {after.name}",))
+    try:
+        with open_raster(str(path)) as dataset:
+            check_georeference(dataset)
+            height, width = dataset.shape
+            bands = dataset.count
+        shrink = max(1, max(height, width) / GLANCE)
+        small = max(1, round(height / shrink)), max(1, round(width / shrink))
+        quality = read_quality(path, (height, width), *small)
+    except UncloudedError as error:
+        return MapQuality(notes=(f"No opacity and uncertainty: {error}",))
+    return _described(str(path), bands, quality, threshold_of(read_item(after)))
+
+
+def _described(path: str, bands: int, quality: Quality, threshold: float | None) -> MapQuality:
+    notes: list[str] = []
+    layers = {"opacity": MapLayer(((path, 1),), Stretch((0.0,), (1.0,), 1.0), faded(OPACITY_COLOUR))}
+    legends: dict[str, dict[str, Any]] = {
+        "opacity": _scale(layers["opacity"], "0, kept", "1, replaced") | {"mark": threshold},
+    }
+    values = quality.uncertainty[np.nan_to_num(quality.uncertainty) > 0]
+    if values.size:
+        full = float(np.percentile(values, _BRIGHTEST))
+        layers["uncertainty"] = MapLayer(((path, 2),), Stretch((0.0,), (full,), 1.0), ramp("viridis"))
+        legends["uncertainty"] = _scale(layers["uncertainty"], "0", f"{full:.2g} reflectance or more")
+    elif quality.replaced:
+        notes.append("Uncertainty is 0 everywhere: the weights foresee no errors")
+    if bands > 2 and quality.shares:
+        codes: Colours = {code: (*source_colour(code), 255 if code else 0) for code in range(256)}
+        # Codes are values of the file: shown as they are.
+        layers["source"] = MapLayer(((path, 3),), Stretch((0.0,), (255.0,), 1.0), codes)
+        legends["source"] = {
+            "entries": [
+                {"colour": source_colour(code), "words": quality.words(code), "share": share}
+                for code, share in quality.shares.items()
+            ]
+        }
+    for name, legend in legends.items():
+        legend["words"] = QUALITY_WORDS[name]
+    words = {code: quality.words(code) for code in (0, *quality.shares)}
+    replaced = quality.replaced if np.isfinite(quality.replaced) else None
+    return MapQuality(layers, legends, replaced, words, tuple(notes))
+
+
+def _scale(layer: MapLayer, low: str, high: str) -> dict[str, Any]:
+    assert layer.colours is not None
+    values = [round(255 * step / _LEGEND_STEPS) for step in range(_LEGEND_STEPS + 1)]
+    return {"colours": [layer.colours[value] for value in values], "low": low, "high": high}
