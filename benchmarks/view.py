@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 import unclouded
 from unclouded.clearing.plan import bundled_patches
-from unclouded.files import quality_path
+from unclouded.files import QUALITY_BANDS, quality_path
 from unclouded.reading.reader import open_scene
 from unclouded.tiles import Box
 from unclouded.writing.writer import BLOCK, Layout, StripWriter, write_cog
@@ -88,7 +88,7 @@ def write_scenes(before: Path, after: Path, size: int) -> None:
                     found[path].append(file.read())
     for path, patches in found.items():
         quality = path == quality_path(after)
-        names = ("opacity", "uncertainty") if quality else bands
+        names = QUALITY_BANDS if quality else bands
         layout = Layout(
             width=size,
             height=size,

@@ -90,7 +90,7 @@ def test_worst_and_best_are_listed_and_lead_to_their_scene(tmp_path: Path) -> No
 def test_a_run_shows_its_best_worst_and_last_measuring(tmp_path: Path) -> None:
     html = written(tmp_path, made_pages.write_run(tmp_path / "run"))
     table = html[html.index("<caption>Best, worst and last") :]
-    cells = re.findall(r"<(?:th scope=\"row\"|td)>([^<]*)<", table[: table.index("</table>")])
+    cells = re.findall(r"<(?:th scope=\"row\"|td)[^>]*>([^<]*)<", table[: table.index("</table>")])
     rows = [[cell.strip() for cell in cells[start : start + 3]] for start in range(0, len(cells), 6)]
     assert rows == [["smallest distance", "200", "40"], ["largest distance", "300", "120"], ["last", "300", "120"]]
     assert html.count('role="img"') == 3
@@ -99,7 +99,7 @@ def test_a_run_shows_its_best_worst_and_last_measuring(tmp_path: Path) -> None:
 def test_a_run_stands_beside_the_papers_numbers_and_does_not_read_as_the_papers(tmp_path: Path) -> None:
     html = written(tmp_path, made_pages.write_run(tmp_path / "paper"))
     table = html[html.index("<caption>Fréchet distance to clear images") :]
-    cells = re.findall(r"<(?:th scope=\"row\"|td)>([^<]*)<", table[: table.index("</table>")])
+    cells = re.findall(r"<(?:th scope=\"row\"|td)[^>]*>([^<]*)<", table[: table.index("</table>")])
     assert [cell.strip() for cell in cells[:4]] == ["As published", "228", "106", "0.46"]
     assert [cell.strip() for cell in cells[7:11]] == ["Measured in this run", "200", "120", "0.60"]
     assert "<h3>Our run in the folder paper</h3>" in html
@@ -172,6 +172,23 @@ def test_the_stac_item_says_what_a_scene_was_made_of(tmp_path: Path) -> None:
     html = written(tmp_path, tmp_path / "clear.tif", tmp_path / "clear.json", tmp_path / "clear_quality.tif")
     assert html.count("data-scene>") == 1
     assert "made of clear_input.tif" in html
+
+
+def test_date_share_and_threshold_are_seen_at_a_glance(tmp_path: Path) -> None:
+    made_pages.write_scene(tmp_path, "shot_20240511")
+    links = [{"rel": "derived_from", "href": "./shot_20240511_input.tif"}]
+    saved(tmp_path / "shot_20240511.json", {"links": links, "properties": {"unclouded:threshold": 0.2}})
+    html = written(tmp_path, tmp_path / "shot_20240511.tif")
+    assert "2024-05-11, L2A, 25.0% replaced; made of shot_20240511_input.tif" in html
+    (mark,) = re.findall(r'<span class="mark" style="left:([\d.]+)%">', html)
+    assert mark == "20.0"
+    # A phone shows rows as cards, with the names of the columns.
+    assert '<td data-column="Kind">cleared scene</td>' in re.sub(r"\s+<", "<", html)
+
+
+def test_a_scene_without_threshold_has_no_mark(tmp_path: Path) -> None:
+    html = written(tmp_path, made_pages.write_scene(tmp_path))
+    assert 'class="mark"' not in html and "25.0% replaced; made of" in html
 
 
 def test_scenes_are_read_at_the_size_of_the_preview_alone(tmp_path: Path, monkeypatch) -> None:

@@ -121,8 +121,15 @@ def test_the_page_follows_the_colour_scheme(opened, scheme: str) -> None:
     assert (paper > 220 and ink < 60) if scheme == "light" else (paper < 60 and ink > 200)
 
 
-def test_nothing_sticks_out_on_a_phone(opened) -> None:
+def test_rows_are_cards_on_a_phone_and_nothing_sticks_out(opened) -> None:
     size = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    assert opened.execute_script("return document.documentElement.scrollWidth") == 360
-    opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    try:
+        assert opened.execute_script("return document.documentElement.scrollWidth") == 360
+        table = opened.find_element(By.CSS_SELECTOR, "#provenance .scroll")
+        assert opened.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", table)
+        cells = table.find_elements(By.CSS_SELECTOR, "tbody tr:first-child td")
+        tops = [cell.rect["y"] for cell in cells]
+        assert len(tops) == 5 and tops == sorted(set(tops))
+    finally:
+        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

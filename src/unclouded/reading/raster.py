@@ -41,8 +41,8 @@ _STARTS = {
 
 _REMOTE = ("http://", "https://", "s3://", "gs://")
 _REMOTE_OPTIONS = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_MAX_RETRY": "3", "GDAL_HTTP_TIMEOUT": "60"}
-_OVERVIEW_CACHE = 128
-"""MB that GDAL may keep of blocks while it makes a whole image small."""
+_OVERVIEW_CACHE = 128 * 2**20
+"""Bytes that GDAL may keep of blocks while it makes a whole image small."""
 
 _SPARSEST = 2000
 """Raw bytes per stored byte beyond which a large local file cannot hold the image that its header claims."""

@@ -102,7 +102,10 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Overlay:
-    """Something to lay over a scene: its picture, and the colours of its scale with their ends or of its classes."""
+    """Something to lay over a scene: its picture, and the colours of its scale with their ends or of its classes.
+
+    `mark` is a share of the scale that is marked.
+    """
 
     key: str
     name: str
@@ -112,6 +115,7 @@ class Overlay:
     high: str
     missing: str = ""
     entries: Sequence[tuple[str, str]] = ()
+    mark: float | None = None
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,8 @@ def in_colour(
     ]
 
 
-def opacity_overlay(opacity: NDArray[np.float32], limit: int, name: str) -> Overlay:
-    """Lay a colour over what was replaced, the stronger the more (h, w; 0 to 1)."""
+def opacity_overlay(opacity: NDArray[np.float32], limit: int, name: str, threshold: float | None = None) -> Overlay:
+    """Lay a colour over what was replaced, the stronger the more (h, w; 0 to 1); the threshold is marked."""
     rgba = np.empty((*opacity.shape, 4), np.uint8)
     rgba[..., :3] = OPACITY_COLOUR
     rgba[..., 3] = np.rint(255 * _STRONGEST * np.clip(np.nan_to_num(opacity), 0, 1))
@@ -97,6 +97,7 @@ def opacity_overlay(opacity: NDArray[np.float32], limit: int, name: str) -> Over
         f"linear-gradient(90deg, rgba({colour},0), rgba({colour},{_STRONGEST}))",
         "0, kept",
         "1, replaced",
+        mark=threshold,
     )
 
 

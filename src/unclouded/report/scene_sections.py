@@ -74,7 +74,7 @@ def scene_section(
         lines = [_line(scenes[n], swipes[n].id) for n in order]
         subsections.append(Subsection("", "", (Table("All scenes, the most replaced first", columns, lines),)))
     for n in order:
-        subsections.append(Subsection(scenes[n].name, f"made of {scenes[n].source}", (swipes[n],), swipes[n].id))
+        subsections.append(Subsection(scenes[n].name, _lead(scenes[n]), (swipes[n],), swipes[n].id))
     subsections += [
         _side_by_side([scene for scene in scenes if scene.source == source], limit, kind)
         for source in dict.fromkeys(scene.source for scene in scenes)
@@ -114,6 +114,18 @@ def _line(scene: ReportedScene, id_: str) -> Line:
     return Line(Cell(scene.name, link=id_), cells)
 
 
+def _lead(scene: ReportedScene) -> str:
+    """What there is to know at a glance."""
+    made = scene.preview
+    replaced = made.quality.replaced
+    known = (
+        f"{made.acquired:%Y-%m-%d}" if made.acquired else "",
+        made.info.level,
+        "nothing replaced" if replaced == 0 else f"{replaced:.1%} replaced" if np.isfinite(replaced) else "",
+    )
+    return f"{', '.join(text for text in known if text)}; made of {scene.source}"
+
+
 def _date(scene: ReportedScene) -> str:
     return f"{scene.preview.acquired:%Y-%m-%d}" if scene.preview.acquired else "unknown"
 
@@ -135,15 +147,13 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
         ("Grid", made.grid),
         ("Shown", f"{width:,} x {height:,} pixels, {colours}; stretch {STRETCH_WORDS[kind]}"),
     ]
-    if made.threshold is not None:
-        facts.insert(2, ("Threshold", f"{made.threshold:g}: pixels of less opacity are the input's"))
     return Swipe(
         id_,
         scene.name,
         picture(before, limit * 3 // 10, f"Before clearing: {scene.source} with its clouds, {colours}"),
         picture(after, limit * 4 // 10, f"After clearing: {scene.name}, {colours}"),
         (
-            opacity_overlay(quality.opacity, limit * 12 // 100, scene.name),
+            opacity_overlay(quality.opacity, limit * 12 // 100, scene.name, made.threshold),
             uncertainty_overlay(quality.uncertainty, limit * 12 // 100, scene.name),
             source_overlay(quality, limit * 6 // 100, scene.name),
         ),
