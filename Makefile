@@ -1,7 +1,7 @@
 PYTHON ?= python3
 INSTALL = .venv/bin/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo docs test lint paper paper-figures cluster cubes data export report view
+.PHONY: demo docs test lint paper paper-figures catalog cluster cubes data export planetary-computer report view
 demo: .venv/installed
 	.venv/bin/unclouded demo --output demo --overwrite
 
@@ -12,7 +12,7 @@ paper: data report
 paper-figures: data report
 	.venv/bin/python scripts/paper.py --figures
 
-cluster cubes data export report view: .venv/installed
+catalog cluster cubes data export planetary-computer report view: .venv/installed
 	$(INSTALL) --editable '.[$@]'
 
 docs: .venv/installed
@@ -33,5 +33,5 @@ lint: .venv/installed-dev
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(INSTALL) --editable '.[dev,benchmark,cluster,cubes,data,docs,export,report,view]'
+	$(INSTALL) --editable '.[dev,benchmark,catalog,cluster,cubes,data,docs,export,planetary-computer,report,view]'
 	touch $@

@@ -27,3 +27,7 @@ class SettingsError(UncloudedError, ValueError):
 
 class ClusterError(UncloudedError, RuntimeError):
     """A cluster cannot be reached, or its workers die at their work."""
+
+
+class NetworkError(UncloudedError, ConnectionError):
+    """Something far away cannot be reached at the moment; what was read is kept."""

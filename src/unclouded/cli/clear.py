@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unclouded.clearing.options import ClearOptions
+from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions, check_catalog, day_and_others
 from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, resumable, summary, weights_record
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
@@ -34,19 +36,22 @@ JsonLines = Annotated[
 ]
 
 
+@takes_options(CatalogOptions, without=OF_ONE_DATE, parameter="catalog")
 @takes_options(ClearOptions)
 def clear(
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="GeoTIFF or COG, folder of single-band files, BigEarthNet patch, SAFE folder or .zip, STAC item.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    *,
     output: Annotated[
         str, typer.Option(metavar="PATH|DIR", help="GeoTIFF to write for one input; a folder for several.")
     ],
-    *,
+    catalog: CatalogOptions,
     bands: Bands = None,
     band_names: BandNames = None,
     variant: VariantGiven = None,
@@ -67,11 +72,6 @@ def clear(
         from unclouded.clearing.plan import cleared_and_mask, cleared_files, plan
         from unclouded.reading.reader import ReadOptions
 
-        for option, given in (("--radar", options.radar), ("--mask", options.mask_file)):
-            if given is not None and len(inputs) > 1:
-                raise typer.BadParameter("belongs to one scene; give a single input", param_hint=option)
-        check_skipping(options.overwrite, skip_existing)
-        check_workers(workers, scheduler)
         area = area_of(bbox, geometry)
         reading = ReadOptions(
             names_of(bands),
@@ -82,8 +82,19 @@ def clear(
             band_names=names_of(band_names),
             variant=variant.value if variant else None,
         )
+        searched = check_catalog(catalog, inputs or (), area, catalog.date)
+        sources = list(inputs or ())
+        for option, given in (("--radar", options.radar), ("--mask", options.mask_file)):
+            if given is not None and len(sources) > 1:
+                raise typer.BadParameter("belongs to one scene; give a single input", param_hint=option)
+        check_skipping(options.overwrite, skip_existing)
+        check_workers(workers, scheduler)
+        clearings = Clearings(as_json=as_json, debug=debug)
+        if searched:
+            sources, references = day_and_others(catalog, reading, output, clearings)
+            options = replace(options, references=(*options.references, *references))
         todo = plan(
-            inputs,
+            sources,
             output,
             reading,
             overwrite=options.overwrite,
@@ -94,7 +105,6 @@ def clear(
             say(f"note: {name}: is there and stays")
         for note in todo.notes:
             say(f"note: {note}")
-        clearings = Clearings(as_json=as_json, debug=debug)
         for source, error in todo.failed.items():
             clearings.refuse(source, error)
         if not todo.outputs:

@@ -19,9 +19,9 @@ from unclouded.cli.console import faults
 
 
 def takes_options(
-    group: type[Any], without: tuple[str, ...] = ()
+    group: type[Any], without: tuple[str, ...] = (), parameter: str = "options"
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command every field of a data class such as `ClearOptions`, where it has the parameter `options`.
+    """Give a command every field of a data class such as `ClearOptions`, where it has the `parameter` of that name.
 
     Fields `without` an option keep their default.
     """
@@ -31,19 +31,19 @@ def takes_options(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def run(**arguments: Any) -> None:  # noqa: ANN401 (the command's own)
-            given = {parameter.name: _plain(arguments.pop(parameter.name)) for parameter in derived}
+            given = {one.name: _plain(arguments.pop(one.name)) for one in derived}
             with faults(arguments["debug"]):
                 options = group(**given)
-            command(options=options, **arguments)
+            command(**{parameter: options}, **arguments)
 
         own = inspect.signature(command, eval_str=True)
         parameters: list[inspect.Parameter] = []
-        for parameter in own.parameters.values():
-            parameters.extend(derived if parameter.name == "options" else [parameter])
+        for one in own.parameters.values():
+            parameters.extend(derived if one.name == parameter else [one])
         signature = own.replace(parameters=parameters)
         # Both are read by typer: the order and defaults from the one, the types from the other.
         run.__signature__ = signature  # type: ignore[attr-defined]
-        run.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
         return run
 
     return decorate

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
 _EXTRAS = {
+    "catalog": ("pystac_client", "pystac"),
     "cluster": ("dask", "distributed"),
     "cubes": ("h5netcdf", "h5py", "zarr"),
     "data": ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"),
     "export": ("onnx", "onnxscript"),
+    "planetary-computer": ("planetary_computer",),
     "report": ("jinja2", "matplotlib"),
     "view": ("rio_tiler", "maplibre"),
 }

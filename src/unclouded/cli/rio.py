@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import click
 import typer
 
 from unclouded.allocator import keep_freed_memory
+from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions
 from unclouded.cli.clear import clear
 from unclouded.cli.clear_options import click_options
 from unclouded.cli.options import Level, Variant
@@ -15,8 +17,10 @@ from unclouded.cli.voice import spoken
 
 _CLEAR = spoken(clear)
 
-NOT_HERE = ("inputs", "output", "workers", "scheduler")
-"""Parameters of `unclouded clear` that are arguments here, or for many scenes."""
+NOT_HERE = ("inputs", "output", "workers", "scheduler", *(field.name for field in fields(CatalogOptions)))
+"""Parameters of `unclouded clear` that are arguments here, or for other scenes than the one that is named."""
+
+_NO_CATALOG = {field.name: field.default for field in fields(CatalogOptions) if field.name not in OF_ONE_DATE}
 
 
 @click.command("unclouded", short_help="Remove clouds and their shadows from a Sentinel-2 image.")
@@ -36,6 +40,7 @@ def unclouded(source: str, output: str, level: str | None, variant: str | None, 
             variant=Variant(variant) if variant else None,
             workers=None,
             scheduler=None,
+            **_NO_CATALOG,
             **options,
         )
     # Typer's own exceptions are not those of click.

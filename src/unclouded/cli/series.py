@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from unclouded.clearing.options import HELPING_DATES, MASK_AUTO, MASK_NONE, OF_ONE_SCENE, ClearOptions
+from unclouded.cli.catalog import OF_A_SERIES, CatalogOptions, check_catalog, series_of
 from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, resumable
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
@@ -39,17 +40,20 @@ class MaskOfEach(StrEnum):
     none = MASK_NONE
 
 
+@takes_options(CatalogOptions, without=OF_A_SERIES, parameter="catalog")
 @takes_options(ClearOptions, without=OF_ONE_SCENE)
 def series(
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="Dates of one place: whatever `unclouded clear` reads, and NetCDF files and Zarr stores of several.",
+            show_default=False,
         ),
-    ],
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results of all dates.")],
+    ] = None,
     *,
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results of all dates.")],
+    catalog: CatalogOptions,
     bands: Bands = None,
     band_names: BandNames = None,
     variant: VariantGiven = None,
@@ -89,9 +93,6 @@ def series(
         from unclouded.reading.reader import ReadOptions
 
         check_workers(workers, scheduler)
-        inputs = [date for source in inputs for date in _dates_in(source)]
-        if len(inputs) < 2:
-            raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")
         area = area_of(bbox, geometry)
         reading = ReadOptions(
             names_of(bands),
@@ -102,13 +103,19 @@ def series(
             band_names=names_of(band_names),
             variant=variant.value if variant else None,
         )
+        clearings = Clearings(as_json=False, debug=debug)
+        if check_catalog(catalog, inputs or (), area, catalog.dates):
+            sources = series_of(catalog, reading, output, clearings)
+        else:
+            sources = [date for source in inputs or () for date in _dates_in(source)]
+        if len(sources) < 2:
+            raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")
         overwrite = options.overwrite
-        todo = plan(inputs, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
+        todo = plan(sources, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
         for note in todo.notes:
             say(f"note: {note}")
         for name in todo.skipped.values():
             say(f"note: {name}: is there and stays")
-        clearings = Clearings(as_json=False, debug=debug)
         for source, error in todo.failed.items():
             clearings.refuse(source, error)
         done = list(todo.skipped.values())

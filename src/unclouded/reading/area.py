@@ -8,18 +8,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.features import geometry_mask
 from rasterio.warp import transform_bounds, transform_geom
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.grid import pixel_metres
-from unclouded.reading.info import Part, Polygons, SceneInfo
+from unclouded.reading.info import Part, Polygons
 from unclouded.reading.raster import FAULTS
 from unclouded.tiles import Box
 
@@ -31,6 +32,9 @@ SURROUNDINGS = 5120.0
 ALIGNMENT = 96
 """Pixels of the scene that a crop starts at multiples of: whole pixels of its coarser bands, and whole cells."""
 
+SWAPPED = "longitude and latitude seem to be swapped: longitude, from west to east, comes first"
+"""What errors say of an area that would lie elsewhere with the two exchanged."""
+
 _NEARLY = 1e-3
 """Share of a pixel by which an area may reach into the next one and not take it along."""
 
@@ -39,7 +43,30 @@ _CHORD = 0.02
 
 _LARGEST_FILE = 64 * 2**20
 _LONLAT_NAMES = ("CRS84", "EPSG::4326", "EPSG:4326")
-_SWAPPED = "longitude and latitude seem to be swapped: longitude, from west to east, comes first"
+
+
+class Grid(Protocol):
+    """The grid of a scene or of a file: rows and columns of pixels, and where they lie."""
+
+    @property
+    def source(self) -> str:
+        """How errors call it."""
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+
+    @property
+    def crs(self) -> CRS | None:
+        """Coordinate reference system."""
+
+    @property
+    def transform(self) -> Affine:
+        """From column and row to coordinates."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +88,7 @@ class Area:
         """West, south, east, north in degrees."""
         return _bounds(self.polygons)
 
-    def crop(self, info: SceneInfo) -> tuple[Box, Part]:
+    def crop(self, info: Grid) -> tuple[Box, Part]:
         """Find the area and its surroundings in a scene.
 
         Returns:
@@ -84,12 +111,28 @@ class Area:
         box = Box(row, column, min(bottom, info.height) - row, min(right, info.width) - column)
         return box, Part(wanted.within(box), outline)
 
-    def reaches_beyond(self, info: SceneInfo) -> bool:
+    def box(self, info: Grid) -> Box:
+        """The pixels of a grid that hold the area; some or all may lie outside of it.
+
+        Raises:
+            InputError: the area lies nowhere in the grid's reference system.
+        """
+        return self._place(info)[0]
+
+    def swapped(self) -> Area | None:
+        """The box with longitude and latitude exchanged; None where that is no place."""
+        west, south, east, north = self.bounds
+        if max(abs(west), abs(east)) > 90:
+            return None
+        ring = ((south, west), (north, west), (north, east), (south, east), (south, west))
+        return Area(self.name, ((ring,),), is_box=True)
+
+    def reaches_beyond(self, info: Grid) -> bool:
         """Tell whether some of the area lies outside a scene that holds the rest."""
         found, _ = self._place(info)
         return found.row < 0 or found.column < 0 or found.bottom > info.height or found.right > info.width
 
-    def _place(self, info: SceneInfo) -> tuple[Box, Polygons | None]:
+    def _place(self, info: Grid) -> tuple[Box, Polygons | None]:
         """The pixels that hold the area, which may lie outside the scene, and its outline in the scene's system."""
         if info.crs is None:
             raise InputError(f"{info.source}: has no coordinate reference system, so {self.name} lies nowhere in it")
@@ -108,7 +151,7 @@ class Area:
         row, column = math.floor(up + _NEARLY), math.floor(first + _NEARLY)
         return Box(row, column, math.ceil(down - _NEARLY) - row, math.ceil(last - _NEARLY) - column), outline
 
-    def _outside(self, info: SceneInfo) -> InputError:
+    def _outside(self, info: Grid) -> InputError:
         try:
             covered = transform_bounds(info.crs, LONLAT, *_scene_bounds(info))
         except (CRSError, *FAULTS):
@@ -116,7 +159,7 @@ class Area:
         said = f"{info.source}: {self.name} lies outside of it: it covers {_written(covered)} (W,S,E,N)"
         west, south, east, north = self.bounds
         swapped = max(south, covered[0]) < min(north, covered[2]) and max(west, covered[1]) < min(east, covered[3])
-        return InputError(f"{said}; {_SWAPPED if swapped else 'give an area in it'}")
+        return InputError(f"{said}; {SWAPPED if swapped else 'give an area in it'}")
 
 
 def box_area(text: str) -> Area:
@@ -240,7 +283,7 @@ def _check_ring(name: str, ring: NDArray[np.float64]) -> None:
 def _check_degrees(name: str, corners: NDArray[np.float64]) -> None:
     longitude, latitude = np.abs(corners).max(axis=0)
     if latitude > 90:
-        advice = _SWAPPED if longitude <= 90 and latitude <= 180 else "GeoJSON and boxes are in degrees, not metres"
+        advice = SWAPPED if longitude <= 90 and latitude <= 180 else "GeoJSON and boxes are in degrees, not metres"
         raise InputError(f"{name}: has a latitude beyond 90 degrees; {advice}")
     if longitude > 180:
         advice = (
@@ -312,7 +355,7 @@ def _bounds(polygons: Polygons) -> tuple[float, float, float, float]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def _scene_bounds(info: SceneInfo) -> tuple[float, float, float, float]:
+def _scene_bounds(info: Grid) -> tuple[float, float, float, float]:
     t = info.transform
     return t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f
 

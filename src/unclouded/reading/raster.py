@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +41,14 @@ _STARTS = {
 """First bytes of the files that are accepted, and GDAL's driver for each: no other driver ever sees a user's file."""
 
 _REMOTE = ("http://", "https://", "s3://", "gs://")
-_REMOTE_OPTIONS = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_MAX_RETRY": "3", "GDAL_HTTP_TIMEOUT": "60"}
+_REMOTE_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_MAX_RETRY": "3",
+    "GDAL_HTTP_RETRY_DELAY": "1",
+    "GDAL_HTTP_TIMEOUT": "60",
+}
+"""Where the environment does not say it otherwise. The delay, in seconds, doubles with each try."""
+
 _OVERVIEW_CACHE = 128 * 2**20
 """Bytes that GDAL may keep of blocks while it makes a whole image small."""
 
@@ -68,7 +76,8 @@ def split_address(path: str) -> SplitResult:
 
 def environment(path: str) -> rasterio.Env:
     """Return the GDAL settings under which `path` is opened and read."""
-    return rasterio.Env(**(_REMOTE_OPTIONS if is_remote(path) else {}))
+    options = _REMOTE_OPTIONS if is_remote(path) else {}
+    return rasterio.Env(**{name: value for name, value in options.items() if name not in os.environ})
 
 
 def open_raster(path: str) -> DatasetReader:

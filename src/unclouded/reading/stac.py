@@ -45,8 +45,12 @@ def item_source(path: str, wanted: Wanted) -> Source:
         InputError: not a Sentinel-2 item, no asset of a band, or an offset that cannot be known.
         FileError: the item cannot be read.
     """
+    return source_of_item(_load(path), path, wanted)
+
+
+def source_of_item(item: dict[str, Any], path: str, wanted: Wanted) -> Source:
+    """The same of an item at hand, which lies at `path`, where its relative addresses begin; errors likewise."""
     name = shown(path)
-    item = _load(path)
     asked = check_bands(name, wanted.bands) if wanted.bands is not None else None
     _refuse_other_missions(name, item)
     assets, others = _choose(name, path, item)

@@ -1,0 +1,70 @@
+"""How much would be read of an overpass, told by its items alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from unclouded.bands import BANDS, INDEX
+from unclouded.catalog.overpasses import Overpass
+from unclouded.catalog.search import home_of
+from unclouded.reading.area import SURROUNDINGS, Area
+from unclouded.reading.source import Wanted
+from unclouded.reading.stac import source_of_item
+
+_TILE = 109_800.0
+"""Metres along a tile."""
+
+_BLOCK = 512
+"""Pixels along a block, of which whole ones alone can be read."""
+
+_BYTES_PER_PIXEL = 1.6
+"""Of a band whose size is not said, compressed."""
+
+_DEGREE = 111_320.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes that would be read, and those of the whole files."""
+
+    read: int
+    whole: int
+
+
+def estimate(overpass: Overpass, area: Area, bands: Collection[str] | None) -> Estimate:
+    """Estimate what is to be read of an overpass for an area and its surroundings.
+
+    Args:
+        overpass: its tiles share the area.
+        area: that is to be seen.
+        bands: that are wanted; all if None.
+
+    Raises:
+        InputError: an item is not understood.
+    """
+    west, south, east, north = area.bounds
+    narrow = math.cos(math.radians((south + north) / 2))
+    sides = [(east - west) * _DEGREE * narrow, (north - south) * _DEGREE]
+    share, whole = 0.0, 0.0
+    for tile in overpass.tiles:
+        source = source_of_item(tile.item, home_of(tile.item), Wanted(offset_given=True))
+        for layer in source.layers:
+            if bands is not None and layer.band not in bands:
+                continue
+            metres = BANDS[INDEX[layer.band]].resolution
+            size = _size(tile.item, layer.path) or _BYTES_PER_PIXEL * (_TILE / metres) ** 2
+            parts = [min(1.0, (side + 2 * SURROUNDINGS + _BLOCK * metres) / _TILE) for side in sides]
+            share += size * parts[0] * parts[1] / len(overpass.tiles)
+            whole += size
+    return Estimate(round(share), round(whole))
+
+
+def _size(item: dict[str, Any], address: str) -> int | None:
+    """What an item says of the size of a file, in bytes."""
+    for asset in item["assets"].values():
+        if asset["href"] == address and isinstance(asset.get("file:size"), int):
+            return int(asset["file:size"])
+    return None

@@ -1,0 +1,156 @@
+"""`unclouded series --catalog` and `clear --catalog`: what the files themselves give, from a place and a period."""
+
+import json
+
+import pytest
+import rasterio
+from catalogue import bbox_of, dn_of, listed, write_tile
+from command_line import run
+from scenes import active_generator
+
+from unclouded.models.weights import Header, save_generator
+
+PERIOD = "2024-05-01/2024-06-30"
+BOX = bbox_of(300, 280, 60, 70)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
+    save_generator(active_generator(), Header("active", detector="none", threshold=0.2), path)
+    return path
+
+
+def from_catalog(catalogue, *arguments, box=BOX):
+    return ["--catalog", catalogue.address, "--bbox", box, *arguments]
+
+
+def made_in(folder):
+    """Pixels of the results; the quality file names the references besides, which lie elsewhere."""
+    made = {}
+    for path in folder.glob("*.tif"):
+        with rasterio.open(path) as file:
+            made[path.name] = file.read().tobytes(), tuple(file.transform)
+    return made
+
+
+@pytest.fixture(scope="module")
+def of_files(place, weights, tmp_path_factory):
+    """The series of the same items, read where they lie."""
+    place.reset()
+    items = [link["href"] for item in place.items for link in item["links"]]
+    folder = tmp_path_factory.mktemp("files") / "out"
+    done = run("series", *items, "--bbox", BOX, "--output", folder, "--model", weights)
+    assert done.exit_code == 0, done.stderr
+    return made_in(folder)
+
+
+def test_it_gives_what_the_files_give_and_reads_each_window_once(catalogue, of_files, weights, tmp_path):
+    catalogue.reset()
+    words = from_catalog(catalogue, "--dates", PERIOD, "--output", tmp_path, "--model", weights)
+    done = run("series", *words)
+    assert done.exit_code == 0, done.stderr
+    assert made_in(tmp_path) == of_files and len(of_files) == 8
+    item = json.loads((tmp_path / "S2A_32UPU_20240513_0_L2A.json").read_text())
+    kept = tmp_path / item["links"][0]["href"]
+    assert json.loads(kept.read_text())["links"] == [{"rel": "via", "href": catalogue.items[1]["links"][0]["href"]}]
+    read = catalogue.of_files()
+    # Windows of 4 bands at 10 m and one at 20 m, in blocks of 256 pixels; headers come on top.
+    assert sum(size for _, size in read) < 0.9 * sum(path.stat().st_size for path in catalogue.folder.rglob("*.tif"))
+    catalogue.asked.clear()
+    for ending in (".tif", "_quality.tif", ".json"):
+        (tmp_path / f"S2A_32UPU_20240513_0_L2A{ending}").unlink()
+    assert run("series", *words).exit_code == 0
+    assert made_in(tmp_path) == of_files
+    assert catalogue.of_files() == []
+
+
+def test_a_day_is_cleared_with_its_neighbours(catalogue, of_files, weights, tmp_path):
+    words = from_catalog(
+        catalogue, "--date", "2024-05-13", "--days", 12, "--model", weights, "--cache", tmp_path / "kept"
+    )
+    done = run("clear", *words, "--output", tmp_path / "may.tif")
+    assert done.exit_code == 0, done.stderr
+    assert not (tmp_path / "inputs").exists() and len(list((tmp_path / "kept").iterdir())) == 3
+    before, day, after = (link["href"] for item in catalogue.items[:3] for link in item["links"])
+    words = ["--bbox", BOX, "--model", weights, "--reference", before, "--reference", after]
+    (tmp_path / "files").mkdir()
+    assert run("clear", day, *words, "--output", tmp_path / "files" / "may.tif").exit_code == 0
+    assert made_in(tmp_path) == made_in(tmp_path / "files") and len(made_in(tmp_path)) == 2
+
+
+def test_a_dry_run_says_what_would_be_read_and_reads_nothing(catalogue, tmp_path):
+    done = run(
+        "series", *from_catalog(catalogue, "--dates", PERIOD, "--max-cloud", 30, "--output", tmp_path, "--dry-run")
+    )
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["2024-05-03", "2024-05-13", "2024-05-23", "3"]
+    assert "cloud 20 %  100% of the area  about" in lines[1] and lines[1].endswith("S2A_32UPU_20240513_0_L2A")
+    assert "1 of 4 dates have over 30 % cloud" in done.stderr
+    assert catalogue.of_files() == [] and list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """Nothing waits before it is tried again."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.01")
+
+
+def test_every_third_request_may_fail(catalogue, of_files, weights, hurried, tmp_path):
+    catalogue.fail_every = 3
+    done = run("series", *from_catalog(catalogue, "--dates", PERIOD, "--output", tmp_path, "--model", weights))
+    assert done.exit_code == 0, done.stderr
+    assert made_in(tmp_path) == of_files
+
+
+def test_a_server_that_goes_away_keeps_what_was_read_and_the_run_goes_on(
+    catalogue, of_files, weights, hurried, tmp_path
+):
+    words = from_catalog(catalogue, "--dates", PERIOD, "--output", tmp_path, "--model", weights)
+    catalogue.away_after = 70
+    done = run("series", *words)
+    assert done.exit_code == 2
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert "cannot be reached" in line and "dates are read and kept in" in line and made_in(tmp_path) == {}
+    kept = {path for path in (tmp_path / "inputs").rglob("*.tif")}
+    assert kept
+    catalogue.reset()
+    done = run("series", *words)
+    assert done.exit_code == 0, done.stderr
+    assert made_in(tmp_path) == of_files
+    again = {path.split("/")[2] + "/" + path.split("/")[3] for path, _ in catalogue.of_files()}
+    assert not again & {f"{path.parent.name.rpartition('-')[0]}/{path.name}" for path in kept if path.name != "B02.tif"}
+
+
+def test_tiles_of_an_overpass_are_joined(catalogue, weights, tmp_path_factory, tmp_path):
+    """The second tile lies to the east of the first and overlaps it; the area lies across the seam."""
+    front, items = catalogue, []
+    from catalogue import LEFT, SIDE, TOP, assets_of, item, outline_of
+
+    wide = dn_of(0, width=SIDE + 192)
+    for day in ("2024-07-01", "2024-07-06"):
+        for letter, column in (("A", 0), ("B", 192)):
+            name = f"S2A_{letter}_{day}"
+            files = write_tile(front.folder / name, wide[:, :, column : column + SIDE], 0, column)
+            left = LEFT + 10 * column
+            outline = outline_of(left, TOP, left + 10 * SIDE, TOP - 10 * SIDE)
+            items.append(item(front.address, name, f"{day}T10:10:31Z", assets_of(front, files), outline))
+    before, api = front.items, front.api
+    with listed(front, items, tmp_path_factory.mktemp("api")):
+        box = bbox_of(300, SIDE - 60, 60, 110)
+        words = ["--dates", "2024-07-01/2024-07-31", "--output", tmp_path, "--model", weights]
+        done = run("series", *from_catalog(front, *words, box=box))
+    front.items, front.api = before, api
+    assert done.exit_code == 0, done.stderr
+    (kept,) = (tmp_path / "inputs").glob("S2A_*_2024-07-01-*")
+    with rasterio.open(kept / "B02.tif") as file:
+        row, column = round((TOP - file.transform.f) / 10), round((file.transform.c - LEFT) / 10)
+        expected = wide[0, row : row + file.height, column : column + file.width]
+        assert (file.read(1) == expected).all()
+        assert column < SIDE < column + file.width
+    with rasterio.open(kept / "B11.tif") as file:
+        row, column = round((TOP - file.transform.f) / 20), round((file.transform.c - LEFT) / 20)
+        expected = wide[4, ::2, ::2][row : row + file.height, column : column + file.width]
+        assert (file.read(1) == expected).all()
