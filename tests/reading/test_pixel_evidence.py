@@ -11,9 +11,10 @@ from rasters import pixels, write
 
 from unclouded.bands import ASSUMED_ORDER, INDEX, L2A
 from unclouded.errors import InputError
-from unclouded.reading.band_order import OTHER_ORDERS
+from unclouded.reading.band_order import OTHER_ORDERS, check_order
 from unclouded.reading.plausibility import implausible
 from unclouded.reading.reader import open_scene
+from unclouded.reading.safe import TEN_METRES
 from unclouded.reflectance import to_reflectance
 
 FOUR = ["B02", "B03", "B04", "B08"]
@@ -26,6 +27,13 @@ def spectra(bands, dtype="uint16", factor=10000, seed=0):
     """Grass of changing brightness, (C, 48, 36)."""
     shade = np.random.default_rng(seed).uniform(0.6, 1.4, (48, 36))
     return (GRASS[[INDEX[band] for band in bands], None, None] * shade * factor).astype(dtype)
+
+
+def images(bands):
+    """The same with bands of 20 and 60 m brought to 10 m, (C, 48, 36)."""
+    sharp = spectra(bands)
+    coarse = sharp.reshape(len(bands), 24, 2, 18, 2).mean((2, 4)).astype("uint16").repeat(2, 1).repeat(2, 2)
+    return np.where(np.isin(bands, TEN_METRES)[:, None, None], sharp, coarse)
 
 
 def valid(path, **options):
@@ -135,17 +143,35 @@ def test_an_offset_that_is_listed_but_taken_off_is_refused_by_the_low_end(tmp_pa
 @pytest.mark.parametrize("count", [13, 12, 10])
 def test_an_order_that_the_pixels_contradict_is_asked_for_by_name(tmp_path, count):
     usual = ASSUMED_ORDER[count]
-    with open_scene(write(tmp_path / "usual.tif", spectra(usual)), level="L1C" if count == 13 else "L2A") as scene:
+    with open_scene(write(tmp_path / "usual.tif", images(usual)), level="L1C" if count == 13 else "L2A") as scene:
         assert scene.info.bands == usual
         assert scene.info.descriptions == usual
     for order in OTHER_ORDERS[count]:
-        path = write(tmp_path / "other.tif", spectra(order))
+        path = write(tmp_path / "other.tif", images(order))
         for chosen in (None, FOUR[:2]):
             with pytest.raises(InputError, match=f"but {' '.join(order)}; give --band-names {','.join(order)} "):
                 open_scene(path, bands=chosen)
         for option in ("bands", "band_names"):
             with open_scene(path, level="L1C", **{option: order}) as scene:
                 assert scene.info.bands == order
+
+
+def test_orders_of_real_stacks(shared_data):
+    patches = np.load(shared_data / "bigearthnet_patches.npz")
+    names = [f"B{n}" for n in ("02", "03", "04", "08", "05", "06", "07", "8A", "11", "12", "01", "09")]
+    usual, *others = ASSUMED_ORDER[12], *OTHER_ORDERS[12][1:]
+    asked = dict.fromkeys((usual, *others), 0)
+    for fine, middle, coarse in zip(patches["b10"], patches["b20"], patches["b60"], strict=True):
+        image = dict(
+            zip(names, (*fine, *middle.repeat(2, 1).repeat(2, 2), *coarse.repeat(6, 1).repeat(6, 2)), strict=True)
+        )
+        for order in asked:
+            try:
+                check_order("a.tif", [image[band] for band in order])
+            except InputError as error:
+                asked[order] += order == usual or f"--band-names {','.join(order)} " in str(error)
+    assert asked[usual] <= 2
+    assert all(asked[order] >= least for order, least in zip(others, (112, 123, 123), strict=True))
 
 
 def test_bands_of_no_kind_have_a_placeholder(tmp_path):

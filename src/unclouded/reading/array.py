@@ -300,7 +300,7 @@ def _labels(array: xr.DataArray) -> list[str]:
 
 def _sample(array: xr.DataArray) -> list[NDArray[np.generic]]:
     step = max(1, int(np.sqrt(array.shape[1] * array.shape[2] / _LOOKED_AT)))
-    return [band.ravel() for band in array[:, ::step, ::step].to_numpy()]
+    return list(array[:, ::step, ::step].to_numpy())
 
 
 def _declared(array: xr.DataArray, name: str) -> Declared:

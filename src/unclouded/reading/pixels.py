@@ -74,7 +74,7 @@ def _hide(
 
 
 def sample_layers(layers: Sequence[Layer], datasets: dict[str, DatasetReader]) -> list[NDArray[np.generic]]:
-    """Read some DN (n,) of each layer, spread over the scene; those of one file are of the same places."""
+    """Read some DN (rows, width) of each layer, see `sample`; those of one file are of the same places."""
     found: dict[tuple[str, int], NDArray[np.generic]] = {}
     for path, dataset in datasets.items():
         indexes = [layer.index for layer in layers if layer.path == path]
@@ -84,18 +84,21 @@ def sample_layers(layers: Sequence[Layer], datasets: dict[str, DatasetReader]) -
 
 
 def sample(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic]:
-    """Read some pixels (C, n) spread over the dataset: all of a small one, else of many small windows."""
+    """Read some pixels (C, rows, width) spread over the dataset: all of a small one, else small windows in one column.
+
+    Neighbours along a row are neighbours in the dataset.
+    """
     height, width = dataset.shape
     nodata = dataset.nodatavals[indexes[0] - 1]
     if height * width <= _WHOLE**2:
-        return read_unmasked(dataset, indexes, Window(0, 0, width, height), nodata).reshape(len(indexes), -1)
+        return read_unmasked(dataset, indexes, Window(0, 0, width, height), nodata)
     if dataset.overviews(indexes[0]) and (is_remote(dataset.name) or dataset.driver != "GTiff"):
         # One small image instead of many blocks, each of which is a request or a whole JPEG 2000 tile to decode.
         small = max(1, height * _WHOLE // max(height, width)), max(1, width * _WHOLE // max(height, width))
-        return read_unmasked_overview(dataset, indexes, *small, nodata).reshape(len(indexes), -1)
+        return read_unmasked_overview(dataset, indexes, *small, nodata)
     parts = []
     for row in np.linspace(0, max(height - _SIDE, 0), _PLACES).astype(int):
         for column in np.linspace(0, max(width - _SIDE, 0), _PLACES).astype(int):
             window = Window(int(column), int(row), min(_SIDE, width), min(_SIDE, height))
-            parts.append(read_unmasked(dataset, indexes, window, nodata).reshape(len(indexes), -1))
+            parts.append(read_unmasked(dataset, indexes, window, nodata))
     return np.concatenate(parts, axis=1)
