@@ -152,15 +152,39 @@ def test_faults_are_named(covered, fault):
     assert (fault is None) == (verdict.reason == "")
 
 
-@pytest.mark.parametrize("seed", [5, 14, 18, 31])
+@pytest.mark.parametrize("seed", [5, 14, 18, 31, 37, 53])
 def test_on_a_small_chip_chance_is_no_reason_to_use_a_date(seed):
     truth = _land(seed, 32, 32)
     row, column = np.indices((32, 32))
     mask = (row - 18) ** 2 + (column - 12) ** 2 < 12**2
     noise = gaussian_filter(np.random.default_rng(seed + 50).normal(size=(4, 32, 32)), (0, 4, 4))
     cloud = (0.6 + noise).astype(np.float32)
-    transfer = fit(_statistics(np.where(mask, np.float32(0.7), truth), mask, [cloud]), [0])
-    assert transfer.needed == []
+    statistics = _statistics(np.where(mask, np.float32(0.7), truth), mask, [cloud])
+    grounds = [fit(statistics, some).predict(0, 0, [cloud], [np.ones_like(mask)], mask) for some in ([], [0])]
+    alone, with_it = (abs(ground.reflectance - truth)[:, mask].mean() for ground in grounds)
+    assert with_it <= 1.02 * alone
+
+
+def test_of_a_date_partly_under_snow_the_rest_is_used_and_the_snow_is_not(covered):
+    scene, truth, mask, reference = covered
+    snow = np.indices(mask.shape)[1] > 100
+    snowy = np.where(snow, 0.3 * reference + np.float32(0.5), reference)
+    error, ground = _errors(fit(_statistics(scene, mask, [snowy]), [0]), covered, [snowy])
+    alone = fit(_statistics(scene, mask, []), []).predict(0, 0, [], [], mask)
+    assert (ground.transferred[mask & snow] == 0).all()
+    np.testing.assert_allclose(ground.reflectance[:, mask & snow], alone.reflectance[:, mask & snow], atol=1e-4)
+    bare = mask & (np.indices(mask.shape)[1] < 90)
+    assert (ground.transferred[bare] > 0.5).mean() > 0.9
+    assert abs(ground.reflectance - truth)[:, bare].mean() < 0.5 * abs(alone.reflectance - truth)[:, bare].mean()
+    assert error < 0.9 * abs(alone.reflectance - truth)[:, mask].mean()
+
+
+def test_an_image_three_pixels_off_is_no_worse_than_none(covered):
+    scene, truth, mask, reference = covered
+    off = np.roll(reference, (3, 3), (1, 2))
+    error, _ = _errors(fit(_statistics(scene, mask, [off]), [0]), covered, [off])
+    alone = fit(_statistics(scene, mask, []), []).predict(0, 0, [], [], mask)
+    assert error <= 1.02 * abs(alone.reflectance - truth)[:, mask].mean()
 
 
 def test_a_relation_far_outside_of_what_it_was_fitted_to_does_not_run_away(covered):

@@ -148,30 +148,29 @@ class Judgement:
 
     @classmethod
     def fit(
-        cls, ground: Float32, fields: list[Float32], seen: Mask, truth: Float32, group: NDArray[np.intp]
+        cls, ground: Float32, fields: list[Float32], seen: Float32, truth: Float32, group: NDArray[np.intp]
     ) -> Judgement:
         """Fit to predictions of ground that is known.
 
         Args:
             ground: (M, C, n).
             fields: (2, n) of each: logs of distance and size of residual.
-            seen: (M, n) where a prediction's references show the pixel.
+            seen: (M, n) as of `shares`.
             truth: (C, n).
             group: (n,) as of `clearly_less`.
         """
         error = abs(ground - truth).mean(axis=1)
-        alone = [ExpectedError.fit(f[:, s], e[s]) for f, s, e in zip(fields, seen, error, strict=True)]
+        alone = [ExpectedError.fit(f[:, s], e[s]) for f, s, e in zip(fields, seen > 0, error, strict=True)]
         logarithm = np.stack([np.log(a(f)) for a, f in zip(alone, fields, strict=True)])
-        weights = seen.astype(np.float32)
         powers: tuple[float | None, ...] = (None, *POWERS) if len(ground) > 2 else (None,)
-        made = {p: weigh(ground, shares(logarithm, weights, p)) for p in powers}
+        made = {p: weigh(ground, shares(logarithm, seen, p)) for p in powers}
         errors = {p: abs(m - truth).mean(axis=0) for p, m in made.items()}
         power = powers[0]
         for other in powers[1:]:
             if clearly_less(errors[other], errors[power], group):
                 power = other
         spectra = Spectra.fit(truth)
-        table = clues(logarithm, shares(logarithm, weights, power), ground[0], made[power], spectra)
+        table = clues(logarithm, shares(logarithm, seen, power), ground[0], made[power], spectra)
         mixture = ExpectedError.fit(table, errors[power])
         interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
         return cls(alone, power, mixture, interval, spectra)

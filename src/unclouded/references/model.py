@@ -131,8 +131,13 @@ class Fit:
         narrowest = max(0, round(float(np.log2(_NARROWEST_WIDTH / layout.cell))))
         answer = spread(grid, weight.astype(np.float32), narrowest, SHRINKAGE)
         answer[-1] = np.log(answer[-1] + np.float32(1e-4))
-        distance = np.log1p(distance_to(known) * np.float32(layout.cell / 4))
-        return np.concatenate([answer[:-1], distance[None], answer[-1:]])
+        return np.concatenate([answer[:-1], self.distance(held)[None], answer[-1:]])
+
+    def distance(self, held: Mask | None) -> Float32:
+        """Log (h, w) of one and the distance to cells that show the residual, in units of 4 pixels."""
+        known = self.cells if held is None else self.cells & ~held
+        logarithm: Float32 = np.log1p(distance_to(known) * np.float32(self.statistics.layout.cell / 4))
+        return logarithm
 
 
 def finest_lattice(height: int, width: int) -> Lattice:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.bands import INDEX
+
 Float32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -75,6 +77,18 @@ class Layout:
         start = len(self.bands) + sum(len(r.bands) for r in self.references[:reference])
         return slice(start, start + len(self.references[reference].bands))
 
+    def shortest(self, reference: int) -> tuple[int, int] | None:
+        """Of the bands that a reference shares with the scene that of shortest wavelength: its place in either.
+
+        In it snow and cloud differ most from ground. B01 counts last, for its coarse pixels; None without any.
+        """
+        theirs = self.references[reference].bands
+        common = [band for band in self.bands if band in theirs]
+        if not common:
+            return None
+        name = min(common, key=lambda band: (band == "B01", INDEX[band]))
+        return self.bands.index(name), theirs.index(name)
+
     @property
     def channel_count(self) -> int:
         """All bands of the scene and the references."""
@@ -90,6 +104,7 @@ class BlockStatistics:
         clear: (h, w) pixels of each cell that the scene shows clear.
         means: (channels, h, w) over those pixels.
         agree: (K, h, w) whether the reference is clear at all of those pixels.
+        peak: (K, h, w) the largest of those pixels of the reference in the band `Layout.shortest`; 0 without one.
         seen: (K, h, w) share of all pixels of the cell at which the reference is clear.
         covered: (h, w) share of the cell's pixels that the scene does not show.
         samples: (n, channels) clear pixels of the scene.
@@ -102,6 +117,7 @@ class BlockStatistics:
     clear: Float32
     means: Float32
     agree: Mask
+    peak: Float32
     seen: Float32
     covered: Float32
     samples: Float32
@@ -158,6 +174,7 @@ def block_statistics(
         count,
         means,
         _each_cell_sums([clear & shown for shown in seen], count, cell) == count,
+        _peaks(layout, references, weights[1:], count),
         _each_cell_sums(seen, count, cell) / pixels,
         _cell_sums(~clear if fill is None else fill, cell) / pixels,
         samples,
@@ -168,6 +185,16 @@ def block_statistics(
 
 def _each_cell_sums(values: Iterable[Mask], like: Float32, cell: int) -> Float32:
     return np.array([_cell_sums(v, cell) for v in values], np.float32).reshape(-1, *like.shape)
+
+
+def _peaks(layout: Layout, references: Sequence[Float32], weights: Sequence[Mask], like: Float32) -> Float32:
+    peaks = np.zeros((len(references), *like.shape), np.float32)
+    for k, (image, shown) in enumerate(zip(references, weights, strict=True)):
+        if (shortest := layout.shortest(k)) is not None:
+            values = np.where(shown, image[shortest[1]], np.float32(0))
+            rows = np.maximum.reduceat(values, np.arange(0, values.shape[0], layout.cell), axis=0)
+            peaks[k] = np.maximum.reduceat(rows, np.arange(0, values.shape[1], layout.cell), axis=1)
+    return peaks
 
 
 def _cell_sums(values: NDArray[np.generic], cell: int, where: Mask | None = None) -> Float32:
@@ -193,6 +220,7 @@ class SceneStatistics:
     clear: Float32
     means: Float32
     agree: Mask
+    peak: Float32
     seen: Float32
     covered: Float32
     samples: Float32
@@ -215,6 +243,7 @@ def merge(layout: Layout, blocks: Iterable[BlockStatistics]) -> SceneStatistics:
     clear = np.zeros((height, width), np.float32)
     means = np.zeros((layout.channel_count, height, width), np.float32)
     agree = np.zeros((count, height, width), np.bool_)
+    peak = np.zeros((count, height, width), np.float32)
     seen = np.zeros((count, height, width), np.float32)
     covered = np.zeros((height, width), np.float32)
     sampled: dict[tuple[int, int], BlockStatistics] = {}
@@ -223,7 +252,7 @@ def merge(layout: Layout, blocks: Iterable[BlockStatistics]) -> SceneStatistics:
             ..., block.row : block.row + block.clear.shape[0], block.column : block.column + block.clear.shape[1]
         ]
         clear[here], means[here], agree[here] = block.clear, block.means, block.agree
-        seen[here], covered[here] = block.seen, block.covered
+        peak[here], seen[here], covered[here] = block.peak, block.seen, block.covered
         sampled[block.row, block.column] = block
     ordered = [sampled[key] for key in sorted(sampled)]
     return SceneStatistics(
@@ -231,6 +260,7 @@ def merge(layout: Layout, blocks: Iterable[BlockStatistics]) -> SceneStatistics:
         clear,
         means,
         agree,
+        peak,
         seen,
         covered,
         np.concatenate([b.samples for b in ordered]),

@@ -17,17 +17,19 @@ from unclouded.references.expected_error import ExpectedError
 from unclouded.references.local_ridge import predict_square
 from unclouded.references.mixture import Judgement, clues, shares
 from unclouded.references.model import finest_lattice
+from unclouded.references.snow import BrightnessLimit, brightness_limits, without_bright
 from unclouded.references.statistics import Layout, SceneStatistics
 from unclouded.references.trials import (
     LEAST_SAMPLES,
     Trial,
     Trials,
     attempt,
-    helps,
+    nearness,
     order_of_trust,
     preselect,
     ratio_to_fill,
     sets_together,
+    trust,
 )
 
 Float32 = NDArray[np.float32]
@@ -49,7 +51,7 @@ class Model:
         coefficients: (rows, columns, 1 + P, C) at the nodes of the lattice, one node if they are the same everywhere.
         fields: (C + 1, h, w) on the grid of cells: residual, and log of the error to expect.
         seen: (h, w) share of each cell that the references show.
-        loss: mean absolute error of the blobs.
+        trust: (h, w) how far it takes the place of the fill, 0 to 1, see `trials.trust` and `trials.nearness`.
     """
 
     references: tuple[int, ...]
@@ -57,7 +59,7 @@ class Model:
     coefficients: Float32
     fields: Float16
     seen: Float16
-    loss: float
+    trust: Float16
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,14 @@ class Transfer:
         models: the fill from the scene alone, then those from sets of references, the most trusted first.
         judgement: how they are mixed.
         limits: (2, C) that no prediction passes: a relation far outside of what it was fitted to means nothing.
+        brightest: of each reference, see `snow`.
     """
 
     layout: Layout
     models: list[Model]
     judgement: Judgement
     limits: Float32
+    brightest: list[BrightnessLimit | None]
 
     @property
     def needed(self) -> list[int]:
@@ -156,24 +160,25 @@ class Transfer:
         ]
         square, cell, bands = (CHUNK, CHUNK), self.layout.cell, len(self.layout.bands)
         pixels = np.zeros((self.layout.channel_count, *square), np.float32)
-        visible = np.zeros((len(references), *square), np.bool_)
+        visible = np.zeros((len(references), *square), np.float32)
         for k in self.needed:
             image, shown = references[k], references_clear[k]
             if image is None or shown is None:
                 raise ValueError(f"reference {k} is among those needed, {self.needed}, and was not given")
             there = shown[rows, columns] & np.isfinite(image[:, rows, columns]).all(axis=0)
-            visible[(k, *inside)] = there
             pixels[(self.layout.channels(k), *inside)] = np.where(there, image[:, rows, columns], np.float32(0))
+            limit = self.brightest[k]
+            visible[(k, *inside)] = there if limit is None else there * limit.ground(image[:, rows, columns])
         seen = np.ones((len(self.models), *square), np.float32)
         logarithm = np.empty_like(seen)
         for m, model in enumerate(self.models):
-            both = np.stack([model.fields[-1], model.seen]) if model.references else model.fields[-1:]
+            both = np.stack([model.fields[-1], model.seen, model.trust]) if model.references else model.fields[-1:]
             maps = _enlarge(both, top, left, cell)
             logarithm[m] = maps[0]
             if model.references:
                 # The share fades towards the rim of what references show, so that no border of theirs is seen.
                 fade = np.clip(2 * maps[1] - 1, np.float32(0.02), 1)
-                seen[m] = fade * visible[list(model.references)].all(axis=0)
+                seen[m] = fade * visible[list(model.references)].min(axis=0) * maps[2]
         judgement = self.judgement
         share = shares(logarithm, seen, judgement.power)
         take = wanted[rows, columns]
@@ -236,6 +241,8 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
     """
     if len(statistics.samples) < LEAST_SAMPLES:
         raise ValueError(f"{len(statistics.samples)} clear pixels sampled in the scene; {LEAST_SAMPLES} are needed")
+    brightest = brightness_limits(statistics)
+    statistics = without_bright(statistics, brightest)
     trials = Trials.draw(statistics)
     fill = attempt(statistics, trials, ())
     assert fill is not None
@@ -249,24 +256,28 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
     for k in preselect(statistics, trials, usable):
         add((k,))
     alone = sorted((k for (k,) in tried), key=lambda k: ratio_to_fill(tried[k,], fill))
-    good = [k for k in alone if helps(tried[k,], fill, trials)]
+    good = [k for k in alone if trust(tried[k,], fill, trials)]
     for some in (alone, good) if good else ():
         for together in sets_together(statistics, some)[: (MOST_MODELS - 1 - len(alone)) // 2]:
             add(together)
-    order = order_of_trust([t for t in tried.values() if helps(t, fill, trials)], fill, trials)
+    trusted = {references: trust(trial, fill, trials) for references, trial in tried.items()}
+    order = order_of_trust([t for references, t in tried.items() if trusted[references]], fill, trials)
     chosen = [fill, *order]
+    weights = [1.0, *(trusted[t.fit.references] for t in order)]
+    near = [nearness(t.field[0], fill.field[0]) * np.float32(w) for t, w in zip(chosen, weights, strict=True)]
     judgement = Judgement.fit(
         np.stack([t.ground for t in chosen]),
         [t.field for t in chosen],
-        np.stack([t.seen for t in chosen]),
+        np.stack([t.seen * n for t, n in zip(chosen, near, strict=True)]),
         trials.truth,
         trials.group,
     )
-    models = [_finish(t, error) for t, error in zip(chosen, judgement.alone, strict=True)]
-    return Transfer(statistics.layout, models, judgement, statistics.limits)
+    distance = fill.fit.distance(None)
+    models = [_finish(*each, distance) for each in zip(chosen, judgement.alone, weights, strict=True)]
+    return Transfer(statistics.layout, models, judgement, statistics.limits, brightest)
 
 
-def _finish(trial: Trial, error: ExpectedError) -> Model:
+def _finish(trial: Trial, error: ExpectedError, trusted: float, fill_distance: Float32) -> Model:
     fit, statistics = trial.fit, trial.fit.statistics
     coefficients = fit.coefficients(None, trial.local)
     fields = fit.fields(coefficients, None)
@@ -278,5 +289,5 @@ def _finish(trial: Trial, error: ExpectedError) -> Model:
         coefficients,
         np.concatenate([fields[:-2], logarithm]).astype(np.float16),
         seen.astype(np.float16),
-        trial.loss,
+        (trusted * nearness(fields[-2], fill_distance)).astype(np.float16),
     )

@@ -14,6 +14,7 @@ from unclouded.references.model import Fit, at_positions
 from unclouded.references.statistics import SceneStatistics
 
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 FOLDS = 4
@@ -22,12 +23,14 @@ LEAST_SAMPLES = 50
 MOST_REFERENCES = 6
 MOST_TOGETHER = 4
 _NEIGHBOURHOODS = 6
-_BETTER = 0.985
-_PIXELS = 27.0
-"""Clear pixels at which a reference would have to be right; with more, the ratio of errors may be nearer to 1."""
-_FOLLOWS = 0.12
-_UNSURE = 0.06
-"""By how much smaller the ratio has to be where some fold does not bear the reference out."""
+_STANDARD_ERRORS = 2.0
+_LOWER_BOUND = (0.2, 0.25)
+"""Correlations, less their standard errors, at which a set begins to count and counts fully."""
+_WORST_BLOB = (0.15, 0.25)
+"""The same of the blob in which it is least."""
+_HINT, _GAIN = 0.15, 0.1
+"""What a set counts that is not sure to help, but was better than the fill by a tenth."""
+_NOTHING = 1e-12
 _GROSS = 6.0
 """Departures from the fill count up to so many of its mean errors."""
 
@@ -88,11 +91,6 @@ class Trial:
     seen: Mask
     error: Float32
 
-    @property
-    def loss(self) -> float:
-        """Mean absolute error of what was left out and seen."""
-        return float(self.error[self.seen].mean()) if self.seen.any() else np.inf
-
 
 def attempt(statistics: SceneStatistics, trials: Trials, references: tuple[int, ...]) -> Trial | None:
     """Try a set of references: one regression for the scene, or a local one if that is clearly better; None if few.
@@ -133,31 +131,62 @@ def ratio_to_fill(trial: Trial, fill: Trial) -> float:
     return float(np.exp((mine - other).mean()))
 
 
-def helps(trial: Trial, fill: Trial, trials: Trials) -> bool:
-    """Whether a set of references predicts what was left out better than the fill from the scene alone.
+def trust(trial: Trial, fill: Trial, trials: Trials) -> float:
+    """How far a set takes the place of the fill from the scene alone, 0 to 1; 0 if it does not help.
 
-    The fewer clear pixels there are, the likelier it is that a useless one does so by chance, and the likelier if it is
-    not in each fold that the truth follows it.
+    What tells is the correlation, over all that was left out, of the departures from the fill that the set says with
+    those that are true; of what it does not show it says none. A useless set's is chance, which is large only where few
+    neighbourhoods make it, or some blobs alone: so its lower bound counts, two standard errors below (jackknife over
+    neighbourhoods, Efron and Stein 1981), and that of the worst blob. A set that is not sure, but was better in the
+    mean, counts a little.
     """
-    pixels = len(trial.fit.usable) * trial.fit.statistics.layout.stride**2
-    most = min(_BETTER, 1 - _PIXELS / max(pixels, 1))
-    ratio = ratio_to_fill(trial, fill)
-    return ratio < most and (ratio < most - _UNSURE or follows(trial, fill, trials) > _FOLLOWS)
-
-
-def follows(trial: Trial, fill: Trial, trials: Trials) -> float:
-    """How far the truth departs from the fill where a set says so, as a share of what it says: the least of the folds.
-
-    1 if it is right, 0 if what it says is chance.
-    """
+    if not trial.seen.any():
+        return 0.0
     scale = abs(trials.truth - fill.ground).mean(axis=1, keepdims=True) + np.float32(1e-4)
     said, true = (np.clip((g - fill.ground) / scale, -_GROSS, _GROSS) for g in (trial.ground, trials.truth))
+    said = said * trial.seen
+    products = [(a * b).sum(axis=0) for a, b in ((said, true), (said, said), (true, true))]
     fold = np.repeat(np.arange(len(trials.samples)), [len(s) for s in trials.samples])
-    together, alone = (
-        np.bincount(fold, ((said * other).sum(axis=0) * trial.seen).astype(np.float64)) for other in (true, said)
-    )
-    usable = alone > 0
-    return float((together[usable] / alone[usable]).min()) if usable.any() else 0.0
+    lower, worst = _lower_bound(products, trials.group), _correlation(_sums(products, fold)).min()
+    sure = _rise(lower, *_LOWER_BOUND) * _rise(float(worst), *_WORST_BLOB)
+    gain = 1 - float(trial.error[trial.seen].mean() / fill.error[trial.seen].mean())
+    return max(sure, _HINT * _rise(gain, 0, _GAIN))
+
+
+def nearness(distance: Float32, fill_distance: Float32) -> Float32:
+    """How far a set is used, by the distances to ground that it and that the fill knows, both as of `Fit.distance`.
+
+    A set that shows little of the clear ground has its residual from far away, where the fill knows ground close by;
+    blobs, next to what it shows, do not tell. 1 up to one unit more than the fill, 0 from half as much again on.
+    """
+    own, other = np.expm1(distance), np.expm1(fill_distance) + np.float32(1)
+    share: Float32 = np.clip(3 - 2 * own / other, 0, 1)
+    return share
+
+
+def _lower_bound(products: Sequence[Float32], group: NDArray[np.intp]) -> float:
+    sums = _sums(products, group)
+    without = _correlation(sums.sum(axis=1, keepdims=True) - sums)
+    error = np.sqrt((len(without) - 1) * without.var())
+    return float(_correlation(sums.sum(axis=1)) - _STANDARD_ERRORS * error)
+
+
+def _sums(products: Sequence[Float32], group: NDArray[np.intp]) -> Float64:
+    """(3, G) of products (n,), of each group that holds any."""
+    _, number = np.unique(group, return_inverse=True)
+    sums: Float64 = np.stack([np.bincount(number, p.astype(np.float64)) for p in products])
+    return sums
+
+
+def _correlation(sums: Float64) -> Float64:
+    """Of sums (3, ...) of products and of squares; 0 where there is nothing."""
+    product, one, other = sums
+    correlation: Float64 = product / np.sqrt(np.maximum(one * other, _NOTHING))
+    return correlation
+
+
+def _rise(value: float, low: float, high: float) -> float:
+    return min(max((value - low) / (high - low), 0.0), 1.0)
 
 
 def order_of_trust(good: list[Trial], fill: Trial, trials: Trials) -> list[Trial]:
