@@ -13,6 +13,7 @@ from unclouded.cli.clear import clear, demo, models
 from unclouded.cli.data import data
 from unclouded.cli.evaluate import evaluate
 from unclouded.cli.export import export
+from unclouded.cli.help import explain
 from unclouded.cli.mask import mask
 from unclouded.cli.report import report
 from unclouded.cli.series import series
@@ -31,6 +32,7 @@ for command in (clear, series, mask, demo, models, export, report, view):
 for group, name in ((train, "train"), (data, "data"), (evaluate, "evaluate")):
     app.add_typer(group, name=name)
 speak_everywhere(app)
+explain(app)
 
 
 def _version(wanted: bool) -> None:

@@ -23,7 +23,10 @@ NOT_HERE = ("inputs", "output", "workers", "scheduler", *(field.name for field i
 _NO_CATALOG = {field.name: field.default for field in fields(CatalogOptions) if field.name not in OF_ONE_DATE}
 
 
-@click.command("unclouded", short_help="Remove clouds and their shadows from a Sentinel-2 image.")
+_EPILOG = "\b\nExamples:\n  rio unclouded scene.tif clear.tif\n  rio unclouded scene.tif clear.tif --reference may.tif"
+
+
+@click.command("unclouded", short_help="Remove clouds and their shadows from a Sentinel-2 image.", epilog=_EPILOG)
 @click.argument("source", metavar="INPUT")
 @click.argument("output", metavar="OUTPUT")
 def unclouded(source: str, output: str, level: str | None, variant: str | None, **options: Any) -> None:  # noqa: ANN401
