@@ -143,8 +143,10 @@ def _faults(request: Request) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise _refusal(address, error.status_code, error) from error
-    except (ValueError, STACError, STACTypeError, KeyError, TypeError) as error:
+        # It has no status where nobody answered.
+        raise _refusal(address, getattr(error, "status_code", None), error) from error
+    # pystac looks into what it was sent without checking first.
+    except (ValueError, STACError, STACTypeError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(

@@ -77,7 +77,8 @@ def _extra_of(module: str) -> str | None:
 def _quiet_libraries() -> Iterator[None]:
     """Keep errors to one line: what libraries have to say beside them is for `--debug`."""
     warnings.simplefilter("ignore")
-    logging.getLogger("rasterio").addHandler(logging.NullHandler())
+    for library in ("rasterio", "urllib3", "pystac_client"):
+        logging.getLogger(library).addHandler(logging.NullHandler())
     # libtiff writes to the descriptor itself, so Python's stderr gets another one meanwhile.
     stderr, descriptor = sys.stderr, os.dup(2)
     try:
