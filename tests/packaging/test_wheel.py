@@ -65,7 +65,8 @@ def test_the_source_archive_holds_what_its_tests_and_documentation_need(tmp_path
 
 
 @pytest.mark.slow
-def test_the_wheel_runs_in_an_empty_environment(wheel, tmp_path):
+@pytest.mark.parametrize("what", ["wheel", "checkout"])
+def test_it_runs_in_an_empty_environment(wheel, tmp_path, what):
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     there = tmp_path / "venv" / "bin"
 
@@ -86,7 +87,7 @@ def test_the_wheel_runs_in_an_empty_environment(wheel, tmp_path):
     install = (there / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir", "-c", ROOT / "constraints.txt")
     # torch goes first, by its exact version, as in the Makefile.
     run(*install, "torch==2.13.0")
-    run(*install, wheel)
+    run(*install, wheel if what == "wheel" else ROOT)
     assert "unclouded 0." in run(there / "unclouded", "--version")
     said = run(there / "unclouded", "demo", "--output", "demo")
     assert said.count("of the pixels changed") == 2
