@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -36,6 +37,21 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert any("of the pixels were replaced" in output.get("text", "") for output in outputs)
+
+
+def test_the_notebook_shows_what_it_printed_and_drew():
+    cells = json.loads((ROOT / "docs" / "first_scene.ipynb").read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert all(cell["outputs"] for cell in code)
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 1
+    # Text alone otherwise, and nothing of the machine that it ran on.
+    texts = [
+        text for output in outputs for text in (*output.get("text", []), *output.get("data", {}).get("text/plain", []))
+    ]
+    assert all("text/html" not in output.get("data", {}) for output in outputs)
+    assert not [text for text in texts if re.search(r"/(tmp|home|root|usr|work)/|Traceback|Warning", text)]
 
 
 def test_every_page_is_in_the_navigation():
