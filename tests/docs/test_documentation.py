@@ -23,6 +23,11 @@ def test_the_documentation_builds_strictly(tmp_path):
     reference = (tmp_path / "site" / "api.html").read_text()
     # Of a docstring: that the page is more than its headings.
     assert "latent samples; with more than one the result is their mean" in reference
+    # And that it holds what people call, not what that is made of.
+    assert 'id="unclouded.clear_series"' in reference and "unclouded.training" not in reference
+    front = (tmp_path / "site" / "index.html").read_text()
+    assert 'id="install"' in front and 'data-md-color-scheme="slate"' in front
+    assert not re.search(r'(?:src|href)="https?:', front)
     assert "193 real images" in (tmp_path / "site" / "model_card_default.html").read_text()
     assert (tmp_path / "site" / "first_scene.ipynb").is_file()
 
@@ -57,7 +62,7 @@ def test_the_notebook_shows_what_it_printed_and_drew():
 def test_every_page_is_in_the_navigation():
     pages = {path.name for path in (ROOT / "docs").glob("*.md")}
     settings = (ROOT / "mkdocs.yml").read_text()
-    assert pages and not [page for page in pages if f"- {page}\n" not in settings]
+    assert pages and not [page for page in pages if f" {page}\n" not in settings]
 
 
 def test_the_glossary_names_files_that_are_there():
