@@ -118,3 +118,14 @@ def test_chunks_are_not_looked_at():
     with pytest.raises(InputError, match="nothing says whether it is L1C or L2A"):
         ArrayScene(lazy, offset=0)
     assert ArrayScene(lazy, level="L2A", offset=0).info.encoding.offsets == (0,) * 4
+
+
+def test_descriptions_that_rioxarray_leaves_name_the_bands(tmp_path):
+    rioxarray = pytest.importorskip("rioxarray")
+    path = write(tmp_path / "a.tif", DN, names=("B08", "B04", "B03", "B02"))
+    with rioxarray.open_rasterio(path) as array:
+        scene = ArrayScene(array)
+        assert scene.info.bands == ("B08", "B04", "B03", "B02")
+        assert not any("order assumed" in note for note in scene.info.notes)
+        with pytest.raises(InputError, match="4 bands without names"):
+            ArrayScene(array.assign_attrs(long_name="DN"))

@@ -198,3 +198,14 @@ def test_the_size_of_pixels_is_that_on_the_ground(tmp_path, crs, corner, step, s
     path = write(tmp_path / "a.tif", pixels(1), names=["B02"], crs=crs, transform=from_origin(*corner, *step))
     with open_scene(path) as scene:
         assert any("pixels are about" in note for note in scene.info.notes) == said
+
+
+def test_an_offset_that_is_given_and_makes_much_negative_is_said(tmp_path):
+    path = write(tmp_path / "a.tif", pixels(4, low=200), names=FOUR)
+    with open_scene(path, level="L2A", offset=-1000) as scene:
+        assert scene.info.encoding.offsets == (-1000,) * 4
+        assert any(
+            "of B0" in note and "lies below reflectance -0.01; --offset 0 is right" in note for note in scene.info.notes
+        )
+    with open_scene(path, level="L2A", offset=0) as scene:
+        assert not any("lies below" in note for note in scene.info.notes)

@@ -74,7 +74,7 @@ class Clearings:
     def _say_of_result(self, source: str, cleared: ClearedScene) -> None:
         for verdict in cleared.verdicts:
             say(f"note: {verdict}")
-        if cleared.hazy >= _HAZY:
+        if cleared.hazy >= _HAZY and cleared.changed < _NOTHING_CLEAR:
             say(
                 f"note: {source}: {cleared.hazy:.0%} of it lies under haze, smoke or cirrus; where that is thin it "
                 "stays: a lower --threshold thins more of it"

@@ -60,7 +60,8 @@ def export(
             write_json(describe_model(network, header, weights.bundled().get(model, Path(model))), output)
         else:
             _write_network(network, header, (bands, level.value, size, scale or 10000.0, offset or 0.0), output)
-        print(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+        size = output.stat().st_size
+        print(f"{output}: {size / 1e6:.1f} MB" if size >= 1e5 else f"{output}: {size / 1e3:.0f} kB")
 
 
 def _write_network(

@@ -183,7 +183,7 @@ def average(images: list[Scores]) -> Scores:
 
 def _stems(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise FileError(f"{folder}: no such folder")
+        raise FileError(f"{folder}: no such folder; check the path")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in (".tif", ".tiff") and not path.stem.endswith("_quality"):

@@ -85,7 +85,7 @@ class ArrayScene:
         count, height, width = array.shape
         labels = _labels(array)
         unlabelled = not labels or all(text.isdecimal() for text in labels)
-        texts = [""] * count if unlabelled else labels
+        texts = _described(array, count) if unlabelled else labels
         named = name_layers(name, texts, Wanted(bands, band_names))
         self.order_assumed = named.order_assumed
         refuse_others(name, (str(array.name or ""), *labels))
@@ -296,6 +296,13 @@ def _by_names(array: xr.DataArray, name: str) -> xr.DataArray:
 def _labels(array: xr.DataArray) -> list[str]:
     along = array.dims[0]
     return [str(value) for value in array[along].values] if along in array.coords else []
+
+
+def _described(array: xr.DataArray, count: int) -> list[str]:
+    """Descriptions of bands that have numbers alone, where rioxarray leaves those of a file; else empty ones."""
+    said = array.attrs.get("long_name")
+    texts = [said] if isinstance(said, str) else list(said) if isinstance(said, list | tuple | np.ndarray) else []
+    return [str(text) for text in texts] if len(texts) == count else [""] * count
 
 
 def _sample(array: xr.DataArray) -> list[NDArray[np.generic]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
-from unclouded.reading.offsets import check_offset, offset_of_sample
+from unclouded.reading.offsets import check_offset, negative_note, offset_of_sample
 from unclouded.reading.plausibility import Sample, ask_for_scale, data_of, implausible
 from unclouded.reading.source import Source
 from unclouded.reflectance import LOWEST, Encoding
@@ -128,6 +128,8 @@ def choose_encoding(
     encoding = replace(encoding, offsets=offsets)
     if given is None and min(offsets) < 0 and not declared.certain:
         check_offset(name, bands, data_of(values, encoding), offsets)
+    if given is not None:
+        notes += negative_note(bands, data_of(values, encoding), given[0])
     encoding, said = _undeclared_nodata(encoding, dtype, values, declared.nodata)
     return encoding, notes + said
 

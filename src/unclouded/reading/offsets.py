@@ -145,12 +145,34 @@ def check_offset(
         InputError: naming the band.
     """
     for band, values, offset in zip(bands, reflectance, offsets, strict=True):
-        if offset < 0 and values.size and (share := float(np.mean(values < _NEGATIVE))) >= _NEGATIVE_SHARE:
+        if offset < 0 and (share := _negative(values)) >= _NEGATIVE_SHARE:
             raise unknown_offset(
                 source,
                 f"its name or metadata means {offset:g}, but {share:.0%} of {band} would then lie below "
                 f"reflectance {_NEGATIVE:g}",
             )
+
+
+def negative_note(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]], offset: float) -> list[str]:
+    """Return a note where an offset that the user gives makes too much of a band negative; else nothing.
+
+    Args:
+        bands: of the scene.
+        reflectance: some of each band, the offset added.
+        offset: DN added to each.
+    """
+    shares = {band: _negative(values) for band, values in zip(bands, reflectance, strict=True)}
+    worst = max(shares, key=shares.__getitem__)
+    if offset >= 0 or shares[worst] < _NEGATIVE_SHARE:
+        return []
+    return [
+        f"with the offset {offset:g}, {shares[worst]:.0%} of {worst} lies below reflectance {_NEGATIVE:g}; "
+        "--offset 0 is right where it was removed before"
+    ]
+
+
+def _negative(reflectance: NDArray[np.float64]) -> float:
+    return float(np.mean(reflectance < _NEGATIVE)) if reflectance.size else 0.0
 
 
 def unknown_offset(source: str, found: str) -> InputError:
