@@ -15,6 +15,7 @@ from unclouded.cli import app
 from unclouded.files import sha256_of
 from unclouded.reading import pixels, preview, reader
 from unclouded.report import previews
+from unclouded.report.blocks import percent
 from unclouded.report.previews import in_colour
 
 GIVEN = ["--level", "L2A", "--offset", "0"]
@@ -184,6 +185,13 @@ def test_date_share_and_threshold_are_seen_at_a_glance(tmp_path: Path) -> None:
     assert mark == "20.0"
     # A phone shows rows as cards, with the names of the columns.
     assert '<td data-column="Kind">cleared scene</td>' in re.sub(r"\s+<", "<", html)
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0, "0.0%"), (1e-6, "under 0.1%"), (0.00051, "0.1%"), (0.5, "50.0%"), (1, "100.0%")]
+)
+def test_a_share_that_is_there_is_never_called_nothing(share: float, words: str) -> None:
+    assert percent(share) == words
 
 
 def test_a_scene_without_threshold_has_no_mark(tmp_path: Path) -> None:

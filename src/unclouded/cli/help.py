@@ -31,7 +31,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "unclouded report scene.tif=clear.tif --output report.html",
         "unclouded report cleared/ --output series.html",
     ),
-    "view": ("unclouded view clear.tif", "unclouded view scene.tif=clear.tif --port 8000 --no-browser"),
+    "view": ("unclouded view scene.tif=clear.tif", "unclouded view cleared --port 8000 --no-browser"),
     "train land-cover": (
         "unclouded train land-cover settings/land_cover.yaml --data archive --output run",
         "unclouded train land-cover settings/land_cover.yaml --data archive --output run --resume",

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from unclouded.colour import OPACITY_COLOUR, QUALITY_WORDS, StretchKind, coloured, source_colour
 from unclouded.errors import FileError
 from unclouded.reading.preview import Quality
-from unclouded.report.blocks import Overlay, Picture
+from unclouded.report.blocks import Overlay, Picture, percent
 
 SIDE = 900
 """Pixels of a preview's longer side, at most."""
@@ -130,7 +130,7 @@ def source_overlay(quality: Quality, limit: int, name: str) -> Overlay:
         return Overlay("source", _SOURCE, None, "", "", "", "Observed everywhere: nothing was replaced")
     alt = f"Where the replaced pixels of {name} come from"
     entries = [
-        ("rgb({} {} {})".format(*source_colour(code)), f"{quality.words(code)}, {share:.1%}")
+        ("rgb({} {} {})".format(*source_colour(code)), f"{quality.words(code)}, {percent(share)}")
         for code, share in shares.items()
     ]
     return Overlay("source", _SOURCE, picture(source_image(quality.source), limit, alt), "", "", "", entries=entries)

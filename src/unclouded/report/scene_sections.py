@@ -22,6 +22,7 @@ from unclouded.report.blocks import (
     Table,
     checksum,
     number,
+    percent,
 )
 from unclouded.report.previews import in_colour, opacity_overlay, picture, source_overlay, uncertainty_overlay
 
@@ -104,7 +105,7 @@ def scene_provenance(scenes: Sequence[ReportedScene]) -> list[Line]:
 def _line(scene: ReportedScene, id_: str) -> Line:
     quality = scene.preview.quality
     guessed = quality.shares.get(1, 0.0) / quality.replaced if quality.replaced else None
-    replaced = Cell(f"{quality.replaced:.1%}", share=quality.replaced) if np.isfinite(quality.replaced) else NOTHING
+    replaced = Cell(percent(quality.replaced), share=quality.replaced) if np.isfinite(quality.replaced) else NOTHING
     cells = (
         Cell(_date(scene)) if scene.preview.acquired else NOTHING,
         replaced,
@@ -121,7 +122,7 @@ def _lead(scene: ReportedScene) -> str:
     known = (
         f"{made.acquired:%Y-%m-%d}" if made.acquired else "",
         made.info.level,
-        "nothing replaced" if replaced == 0 else f"{replaced:.1%} replaced" if np.isfinite(replaced) else "",
+        "nothing replaced" if replaced == 0 else f"{percent(replaced)} replaced" if np.isfinite(replaced) else "",
     )
     return f"{', '.join(text for text in known if text)}; made of {scene.source}"
 
@@ -139,7 +140,7 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
     colours = f"{COMPOSITE_WORDS[made.composite]} ({' '.join(made.bands)})"
     facts = [
         ("Date", _date(scene)),
-        ("Replaced", f"{quality.replaced:.1%} of the pixels" if np.isfinite(quality.replaced) else "no data"),
+        ("Replaced", f"{percent(quality.replaced)} of the pixels" if np.isfinite(quality.replaced) else "no data"),
         (
             "Uncertainty there",
             "\N{EN DASH}" if quality.error is None else f"{quality.error:.3f} reflectance on average",
@@ -186,7 +187,7 @@ def _side_by_side(scenes: Sequence[ReportedScene], limit: int, kind: StretchKind
         made = scene.preview
         (after,) = in_colour((made.after,), made.bands, made.after, kind)
         after.thumbnail((_SIDE_BY_SIDE, _SIDE_BY_SIDE))
-        caption = f"{scene.name}: {made.quality.replaced:.1%} replaced"
+        caption = f"{scene.name}: {percent(made.quality.replaced)} replaced"
         shown.append((picture(after, limit // (4 * len(scenes)), f"After clearing: {scene.name}"), caption))
     blocks: tuple[Block, ...] = (Pictures("Results of one input, side by side", shown),)
     return Subsection(

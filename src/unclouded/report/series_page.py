@@ -167,13 +167,13 @@ def _date(made: ScenePreview, previews: Sequence[ScenePreview]) -> dict[str, Any
         name = quality.references.get(code, "")
         time = when.get(Path(name).name)
         words = "guessed" if code == 1 else f"from {time:%Y-%m-%d}" if time else f"from {Path(name).name or code}"
-        shares.append({"code": code, "words": words, "share": round(share, 4), "colour": _css(code)})
+        shares.append({"code": code, "words": words, "share": round(share, 6), "colour": _css(code)})
     return {
         "name": made.pair.after.name,
         "label": f"{made.acquired:%Y-%m-%d}" if made.acquired else made.pair.after.stem,
         "time": int(made.acquired.timestamp() * 1000) if made.acquired else None,
         "level": made.info.level,
-        "replaced": None if np.isnan(quality.replaced) else round(quality.replaced, 4),
+        "replaced": None if np.isnan(quality.replaced) else round(quality.replaced, 6),
         "error": None if quality.error is None else round(quality.error, 4),
         "shares": shares,
     }
