@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,8 +29,8 @@ COLLECTION = "sentinel-2-l2a"
 CRS = "EPSG:32632"
 LEFT, TOP = 600000, 5400000
 SIDE = 672
-BANDS = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B08", "swir16": "B11"}
-_COARSE = {"B11": 2}
+BANDS = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B08", "swir16": "B11", "swir22": "B12"}
+_COARSE = {"B11": 2, "B12": 2}
 
 
 class Front(http.server.ThreadingHTTPServer):
@@ -228,8 +229,8 @@ def bbox_of(row: int, column: int, height: int, width: int) -> str:
     return ",".join(map(str, transform_bounds(CRS, "EPSG:4326", *bounds)))
 
 
-def write_tile(folder: Path, dn: np.ndarray, row: int, column: int) -> dict[str, Path]:
-    """Write a COG of each band of a tile, DN (C, h, w) at 10 m, with its corner at a pixel of the first tile's grid."""
+def write_tile(folder: Path, dn: Iterable[np.ndarray], row: int, column: int, block: int = 256) -> dict[str, Path]:
+    """Write a COG of each band of a tile, DN (h, w) at 10 m, with its corner at a pixel of the first tile's grid."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for (key, band), pixels in zip(BANDS.items(), dn, strict=True):
@@ -237,7 +238,7 @@ def write_tile(folder: Path, dn: np.ndarray, row: int, column: int) -> dict[str,
         coarse = pixels[::step, ::step]
         place = from_origin(LEFT + 10 * column, TOP - 10 * row, 10 * step, 10 * step)
         profile = {"driver": "COG", "count": 1, "height": coarse.shape[0], "width": coarse.shape[1], "dtype": "uint16"}
-        options = {"BLOCKSIZE": 256, "COMPRESS": "DEFLATE"}
+        options = {"BLOCKSIZE": block, "COMPRESS": "DEFLATE", "LEVEL": 1}
         with rasterio.open(
             folder / f"{band}.tif", "w", crs=CRS, transform=place, nodata=0, **profile, **options
         ) as file:

@@ -18,7 +18,7 @@ def test_imports_run_downwards():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("package", ["reading", "writing", "catalog"])
+@pytest.mark.parametrize("package", ["reading", "writing", "catalog", "composites"])
 def test_files_are_read_and_written_without_torch(package):
     modules = sorted(path.stem for path in (ROOT / "src" / "unclouded" / package).glob("[!_]*.py"))
     imports = "\n".join(f"import unclouded.{package}.{module}" for module in modules)

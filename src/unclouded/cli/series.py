@@ -30,6 +30,7 @@ from unclouded.cli.options import (
     names_of,
 )
 from unclouded.cli.series_page import try_series_page
+from unclouded.cli.series_results import Composite, Further, Gif, Ndvi
 from unclouded.errors import FileError
 
 
@@ -74,6 +75,9 @@ def series(
     zarr: Annotated[
         bool, typer.Option("--zarr", help="Write all dates into DIR/series.zarr too, with an axis of time.")
     ] = False,
+    composite: Composite = None,
+    ndvi: Ndvi = False,
+    gif: Gif = False,
     options: ClearOptions,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -121,6 +125,8 @@ def series(
         done = list(todo.skipped.values())
         known = described([*todo.outputs, *todo.skipped], reading)
         dates = {source: acquired(info) for source, info in known.items()}
+        further = Further(composite, ndvi, gif)
+        further.check(known)
         if zarr:
             check_cube(output / CUBE, known, dates, overwrite=overwrite)
         if todo.outputs:
@@ -162,7 +168,9 @@ def series(
             if zarr:
                 outputs = {source: name for source, name in (todo.outputs | todo.skipped).items() if name in done}
                 write_cube(output / CUBE, outputs, known, dates)
-            try_series_page(output, replace(reading, area=None))
+            of_results = replace(reading, area=None)
+            further.write(output, sorted(done), of_results)
+            try_series_page(output, of_results)
         if clearings.failed:
             raise typer.Exit(FAILED if not done else SOME_FAILED)
 

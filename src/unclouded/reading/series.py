@@ -26,7 +26,8 @@ from unclouded.reflectance import Encoding, to_reflectance
 
 COLLECTION = "collection.json"
 
-_INFRARED = ("B08", "B8A")
+INFRARED = ("B08", "B8A")
+"""Bands that NDVI may be made of beside B04, the first that is there."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def read_points_of(output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np
         FileError: it is damaged.
     """
     layers = {layer.band: layer.index for layer in find_source(str(output), Wanted(offset_given=True)).layers}
-    infrared = next((band for band in _INFRARED if band in layers), None)
+    infrared = next((band for band in INFRARED if band in layers), None)
     if infrared is None or "B04" not in layers:
         raise InputError(f"{output}: has no B04 and B08 or B8A, of which NDVI is made")
     bands = ("B04", infrared)
@@ -127,14 +128,14 @@ def read_points_of(output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np
     # Results of before there was a source tell by their opacity.
     source = held[2] if len(held) > 2 else np.where(held[0] > 0, np.float32(1), held[0])
     valid = valid[0] & (red + bright > 0) & np.isfinite(source)
-    ndvi, error = _ndvi(red[valid], bright[valid], held[1][valid])
+    ndvi, error = ndvi_and_error(red[valid], bright[valid], held[1][valid])
     points = Points(*(np.full(len(x), np.nan, np.float32) for _ in range(3)))
     places = np.flatnonzero(inside)[valid]
     points.ndvi[places], points.error[places], points.source[places] = ndvi, error, source[valid]
     return points
 
 
-def _ndvi(
+def ndvi_and_error(
     red: NDArray[np.float32], infrared: NDArray[np.float32], uncertainty: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """NDVI, and the error to expect of it: errors of both bands are as large as the uncertainty, and independent."""

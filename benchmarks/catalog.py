@@ -1,0 +1,174 @@
+"""An area in a catalogue on this machine: time, bytes read, memory; beside the whole scene; killed again and again.
+
+    python benchmarks/catalog.py FOLDER [--side 10980] [--dates 12] [--kilometres 10] [--block 512] [--whole]
+        [--kills N]
+
+Makes dates of one tile with fields, noise and clouds as COGs in FOLDER (those of an earlier run stay), serves them with
+ranges on the loopback, lists them in a STAC API (`rustac`), and runs `unclouded series --catalog` of a square in the
+middle. Printed are the seconds, the bytes that were asked for beside those of the files, and the largest memory of the
+process. With --whole the same dates are cleared whole, too, and the results compared where both are; with --kills the
+command is killed that often, at random moments, and the files compared with those of the run that was left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.windows import from_bounds
+
+# The catalogue is that of the tests.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+import catalogue
+from scenes import fields
+
+PERIOD = "2024-05-01/2024-12-31"
+
+
+def tiles(front: catalogue.Front, side: int, count: int, block: int) -> list[dict]:
+    """Dates of a tile of `side` pixels, whose fields, clouds and noise repeat."""
+    small, items = 1098, []
+    for number in range(count):
+        day = date(2024, 5, 3) + timedelta(5 * number)
+        name = f"S2A_32UPU_{day:%Y%m%d}_0_L2A"
+        folder = front.folder / f"{side}_{block}" / name
+        done = folder / "done"
+        if not done.exists():
+            rng = np.random.default_rng(number)
+            clouds = [(int(r), int(c), small // 12) for r, c in rng.integers(0, small, (3, 2))]
+            dn = fields(tuple(catalogue.BANDS.values()), small, small, clouds, field=small // 40) * (1 + 0.01 * number)
+            dn = (dn + rng.normal(0, 20, dn.shape) + 1000).clip(1, 16000).astype(np.uint16)
+            catalogue.write_tile(
+                folder, (np.tile(band, (-(-side // small),) * 2)[:side, :side] for band in dn), 0, 0, block
+            )
+            done.touch()
+        files = {key: folder / f"{band}.tif" for key, band in catalogue.BANDS.items()}
+        left, top = catalogue.LEFT, catalogue.TOP
+        outline = catalogue.outline_of(left, top, left + 10 * side, top - 10 * side)
+        assets = catalogue.assets_of(front, files)
+        items.append(catalogue.item(front.address, name, f"{day}T10:10:31Z", assets, outline))
+    return items
+
+
+def measured(words: list[str]) -> tuple[float, float]:
+    """Run `unclouded`; seconds, and the largest memory of the process in GB."""
+    start = time.monotonic()
+    running = subprocess.Popen([sys.executable, "-m", "unclouded", *words], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(running.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"{' '.join(words)} failed")
+    return time.monotonic() - start, usage.ru_maxrss / 2**20
+
+
+def killed(words: list[str], seconds: float) -> bool:
+    """Run it and kill it after some seconds; False if it ended before."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "unclouded", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        running.wait(seconds)
+        return False
+    except subprocess.TimeoutExpired:
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        return True
+
+
+def read_in(front: catalogue.Front) -> int:
+    """Bytes of files that were asked for since the last call."""
+    total = sum(size for _, size in front.of_files())
+    front.asked.clear()
+    return total
+
+
+def same_files(folder: Path, other: Path) -> bool:
+    """Whether two folders hold the same results, to the byte."""
+    names = sorted(path.name for path in folder.glob("*.tif"))
+    if names != sorted(path.name for path in other.glob("*.tif")) or not names:
+        return False
+    for name in names:
+        with rasterio.open(folder / name) as one, rasterio.open(other / name) as two:
+            if one.read().tobytes() != two.read().tobytes():
+                return False
+    return True
+
+
+def difference(part: Path, whole: Path) -> tuple[float, float]:
+    """Mean absolute difference in reflectance of an area and the cut of the whole, and the share that differs."""
+    with rasterio.open(part) as one, rasterio.open(whole) as two:
+        found, expected = one.read(), two.read(window=from_bounds(*one.bounds, two.transform))
+    apart = np.abs(found.astype(np.int64) - expected)
+    return float(apart.mean() / 1e4), float((apart > 0).mean())
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--side", type=int, default=10_980)
+    parser.add_argument("--dates", type=int, default=12)
+    parser.add_argument("--kilometres", type=float, default=10.0)
+    parser.add_argument("--block", type=int, default=512)
+    parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--make", action="store_true", help="make the files and nothing else")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    with catalogue.serving(given.folder) as front:
+        items = tiles(front, given.side, given.dates, given.block)
+        if given.make:
+            return
+        whole_bytes = sum(
+            path.stat().st_size for path in (given.folder / f"{given.side}_{given.block}").rglob("B*.tif")
+        )
+        pixels = round(given.kilometres * 100)
+        corner = (given.side - pixels) // 2
+        area = ["--bbox", catalogue.bbox_of(corner, corner, pixels, pixels)]
+        out, kept = given.folder / "area", given.folder / "kept"
+        for folder in (out, kept, given.folder / "killed", given.folder / "killed_kept"):
+            shutil.rmtree(folder, ignore_errors=True)
+        with catalogue.listed(front, items, given.folder / "api"):
+            words = ["series", "--catalog", front.address, *area, "--dates", PERIOD]
+            seconds, memory = measured([*words, "--output", str(out), "--cache", str(kept)])
+            read = read_in(front)
+            print(
+                f"{given.dates} dates, {given.kilometres:g} km of {given.side} pixels, blocks of {given.block}: "
+                f"{seconds:.0f} s, {read / 1e6:.0f} MB read, {read / whole_bytes:.1%} of {whole_bytes / 1e9:.2f} GB, "
+                f"memory {memory:.2f} GB",
+                flush=True,
+            )
+            if given.kills:
+                again = [*words, "--output", str(given.folder / "killed"), "--cache", str(given.folder / "killed_kept")]
+                rng = random.Random(0)
+                kills = sum(killed(again, rng.uniform(2, seconds)) for _ in range(given.kills))
+                measured(again)
+                total, same = read_in(front), same_files(given.folder / "killed", out)
+                print(
+                    f"killed {kills} times: the same files: {same}; {total / read:.2f} times the bytes read", flush=True
+                )
+        if given.whole:
+            folder = given.folder / "whole"
+            shutil.rmtree(folder, ignore_errors=True)
+            files = [str(given.folder / f"{item['id']}.json") for item in items]
+            for path, item in zip(files, items, strict=True):
+                Path(path).write_text(json.dumps(item))
+            seconds, memory = measured(["series", *files, "--output", str(folder)])
+            for path in sorted(out.glob("*_L2A.tif")):
+                mean, share = difference(path, folder / path.name)
+                print(f"{path.stem}: {mean:.5f} from the cut of the whole on average, {share:.1%} of the values differ")
+            print(f"whole scenes: {seconds:.0f} s, memory {memory:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""One image of all dates of a place, of observed and filled pixels, each by how far it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.composites.dates import Shown, open_dates
+from unclouded.composites.vegetation import ndvi_of
+from unclouded.files import aside, publish
+from unclouded.progress import Progress, silent
+from unclouded.reading.reader import ReadOptions
+from unclouded.reflectance import Encoding, nothing
+from unclouded.tiles import Box
+from unclouded.writing.writer import BLOCK, Layout, StripWriter, write_cog
+
+Kind = Literal["median", "best", "NDVI-max"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+DAYS = ("observed", "filled")
+"""Bands of the file beside a composite: on how many dates a pixel was seen, and on how many it was filled."""
+
+_OF_OBSERVED = 0.02
+"""Error of an observed pixel in reflectance, against which that of a filled one is held: air and sun differ as much."""
+
+_BUDGET = 2**28
+"""Bytes of reflectance of all dates that are in memory at once, about."""
+
+
+def composite_path(folder: Path, kind: Kind) -> Path:
+    """Where the composite of a series goes."""
+    return folder / f"composite_{kind.lower()}.tif"
+
+
+def days_path(composite: Path) -> Path:
+    """Where the numbers of dates go that a composite is made of."""
+    return composite.with_name(f"{composite.stem}_days.tif")
+
+
+def write_composite(
+    folder: Path, outputs: Sequence[Path], kind: Kind, reading: ReadOptions, progress: Progress = silent
+) -> Path:
+    """Write the composite of the results of a series as a COG, and the numbers of dates it is made of beside it.
+
+    A pixel weighs 1 / (0.02² + u²), where u is its uncertainty in reflectance, 0 where it was observed. "median" takes
+    the weighted median of each band; "best" all bands of the date whose spectrum lies nearest to that median, its
+    uncertainty added; "NDVI-max" all bands of the date whose NDVI, less the error to be expected of it, is highest.
+
+    Args:
+        folder: where it goes.
+        outputs: cleared files, with their quality beside them.
+        kind: of composite.
+        reading: how they are to be read, where their items do not say it.
+        progress: is told the pixels.
+
+    Returns:
+        Where the composite is.
+
+    Raises:
+        InputError: the dates do not lie on one grid, or lack the bands of NDVI.
+        FileError: a file is damaged, or the composite cannot be written.
+        OutputExistsError: another run is writing it.
+    """
+    path = composite_path(folder, kind)
+    with open_dates(outputs, reading) as dates, aside(path) as place:
+        info = dates[0].info
+        bands, whole = info.bands, Box(0, 0, info.height, info.width)
+        layout = Layout(
+            width=info.width,
+            height=info.height,
+            crs=info.crs,
+            transform=info.transform,
+            dtype=info.dtype,
+            nodata=info.encoding.nodata,
+            descriptions=info.descriptions,
+            scales=info.scales,
+            offsets=info.gdal_offsets,
+        )
+        days = Layout(info.width, info.height, info.crs, info.transform, np.dtype(np.uint16), None, DAYS)
+        images = StripWriter(place / "image.tif", layout, whole, str(path))
+        counts = StripWriter(place / "counts.tif", days, whole, str(path))
+        try:
+            for box in _boxes(info.height, info.width, len(dates) * len(bands)):
+                shown = [date.read(box) for date in dates]
+                images.write(box, _dn(_CHOICES[kind](shown, bands), info.encoding, info.dtype))
+                counts.write(box, _counts(shown))
+                progress(path.stem, box.bottom * info.width, info.height * info.width)
+            finished = {
+                place / path.name: (layout, images.finish(), path),
+                place / days_path(path).name: (days, counts.finish(), days_path(path)),
+            }
+        finally:
+            images.close()
+            counts.close()
+        for file, (how, strip, name) in finished.items():
+            write_cog(file, how, [strip], str(name))
+        publish({file: name for file, (_, _, name) in finished.items()})
+    return path
+
+
+def weighted_median(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The weighted median (C, h, w) of values (T, C, h, w), the lower one of two; NaN where all weights are 0.
+
+    Args:
+        values: what has no weight may be NaN.
+        weights: (T, h, w), not negative.
+    """
+    order = np.argsort(values, axis=0)
+    heavy = np.take_along_axis(np.broadcast_to(weights[:, None], values.shape), order, axis=0).cumsum(axis=0)
+    # The first whose weight and that of all below it are half of the whole.
+    place = (heavy >= heavy[-1:] / 2).argmax(axis=0)
+    median = np.take_along_axis(np.take_along_axis(values, order, axis=0), place[None], axis=0)[0]
+    return np.where(heavy[-1] > 0, median, np.float32(np.nan)).astype(np.float32)
+
+
+def _boxes(height: int, width: int, layers: int) -> list[Box]:
+    rows = max(1, _BUDGET // (4 * layers * width))
+    rows = rows // BLOCK * BLOCK or rows
+    return [Box(row, 0, min(rows, height - row), width) for row in range(0, height, rows)]
+
+
+def _median(shown: Sequence[Shown], bands: Sequence[str]) -> NDArray[np.float32]:
+    del bands
+    return weighted_median(np.stack([one.reflectance for one in shown]), _weights(shown))
+
+
+def _best(shown: Sequence[Shown], bands: Sequence[str]) -> NDArray[np.float32]:
+    median = _median(shown, bands)
+    away = np.stack([np.abs(one.reflectance - median).mean(axis=0) + one.uncertainty for one in shown])
+    return _of_least(shown, away)
+
+
+def _greenest(shown: Sequence[Shown], bands: Sequence[str]) -> NDArray[np.float32]:
+    green = [ndvi_of(one, bands) for one in shown]
+    return _of_least(shown, np.stack([error - ndvi for ndvi, error in green]))
+
+
+def _of_least(shown: Sequence[Shown], cost: NDArray[np.float32]) -> NDArray[np.float32]:
+    """For each pixel all bands (C, h, w) of the date of least cost (T, h, w); NaN where no date has one."""
+    cost = np.where(np.isfinite(cost), cost, np.float32(np.inf))
+    chosen = cost.argmin(axis=0)
+    found = np.take_along_axis(np.stack([one.reflectance for one in shown]), chosen[None, None], axis=0)[0]
+    return np.where(np.isfinite(cost.min(axis=0)), found, np.float32(np.nan)).astype(np.float32)
+
+
+_CHOICES: dict[Kind, Callable[[Sequence[Shown], Sequence[str]], NDArray[np.float32]]] = {
+    "median": _median,
+    "best": _best,
+    "NDVI-max": _greenest,
+}
+
+
+def _weights(shown: Sequence[Shown]) -> NDArray[np.float32]:
+    errors = np.stack([one.uncertainty for one in shown])
+    return np.nan_to_num(1 / (_OF_OBSERVED**2 + errors**2)).astype(np.float32)
+
+
+def _counts(shown: Sequence[Shown]) -> NDArray[np.uint16]:
+    observed = sum(one.observed.astype(np.uint16) for one in shown)
+    filled = sum((np.isfinite(one.uncertainty) & ~one.observed).astype(np.uint16) for one in shown)
+    return np.stack([observed, filled]).astype(np.uint16)
+
+
+def _dn(reflectance: NDArray[np.float32], encoding: Encoding, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+    """As the inputs have it; no DN of a pixel with data is that of one without."""
+    offsets = np.array(encoding.offsets, np.float32)[:, None, None]
+    dn = reflectance * np.float32(encoding.scale) - offsets
+    empty = nothing(dtype, encoding.nodata)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype.name)
+        dn = np.clip(np.rint(dn), limits.min, limits.max)
+        dn = np.where(dn == empty, empty + 1 if empty < limits.max else empty - 1, dn)
+    out: NDArray[np.generic] = np.where(np.isfinite(reflectance), dn, empty).astype(dtype)
+    return out

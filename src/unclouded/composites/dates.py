@@ -1,0 +1,111 @@
+"""The results of a series, open together on one grid: what each date shows, and where that comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from unclouded.errors import FileError, InputError
+from unclouded.files import quality_path
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.preview import as_said_by_item
+from unclouded.reading.raster import open_raster, read_window
+from unclouded.reading.reader import ReadOptions, Scene
+from unclouded.reading.series import item_time, read_item
+from unclouded.reflectance import to_reflectance
+from unclouded.tiles import Box
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a date shows of a window.
+
+    Attributes:
+        reflectance: (C, h, w), NaN where there is no data.
+        uncertainty: (h, w) of it; 0 where it was observed, NaN where there is no data.
+        observed: (h, w) where the sky was clear.
+    """
+
+    reflectance: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+    observed: NDArray[np.bool_]
+
+
+class OpenDate:
+    """A result and its quality, open.
+
+    Attributes:
+        path: of the result.
+        info: of it.
+        time: when it was taken; None where nothing says it.
+    """
+
+    def __init__(self, path: Path, scene: Scene, quality: DatasetReader) -> None:
+        self.path, self.info, self._scene, self._quality = path, scene.info, scene, quality
+        self.time: datetime | None = item_time(read_item(path))
+
+    def read(self, box: Box) -> Shown:
+        """Read a window.
+
+        Raises:
+            FileError: it is damaged.
+        """
+        dn = self._scene.read(box.row, box.column, box.height, box.width)
+        reflectance, valid = to_reflectance(dn, self.info.encoding)
+        window = Window(box.column, box.row, box.width, box.height)
+        _, uncertainty, source = read_window(self._quality, [1, 2, 3], window).astype(np.float32)
+        valid = valid & np.isfinite(source)
+        reflectance[:, ~valid] = np.nan
+        observed = valid & (source == 0)
+        error = np.where(valid, np.where(observed, 0, np.nan_to_num(uncertainty)), np.nan)
+        return Shown(reflectance, error.astype(np.float32), observed)
+
+
+@contextmanager
+def open_dates(outputs: Sequence[Path], reading: ReadOptions) -> Iterator[list[OpenDate]]:
+    """Open the results of a series, by time.
+
+    Args:
+        outputs: cleared files, with their quality beside them.
+        reading: how they are to be read, where their items do not say it.
+
+    Raises:
+        InputError: they do not lie on one grid, or differ in their bands.
+        FileError: a file is missing or damaged.
+    """
+    with ExitStack() as stack:
+        dates = []
+        for output in outputs:
+            if not quality_path(output).is_file():
+                raise FileError(f"{output}: {quality_path(output).name} is not beside it; run `unclouded series` again")
+            scene = stack.enter_context(as_said_by_item(output, reading).open(str(output)))
+            quality = stack.enter_context(open_raster(str(quality_path(output))))
+            if quality.count < 3:
+                raise InputError(f"{output}: its quality has no source; clear it again with --overwrite")
+            dates.append(OpenDate(output, scene, quality))
+        for date in dates[1:]:
+            _check_alike(date.info, dates[0].info)
+        last = datetime.max.replace(tzinfo=None)
+        yield sorted(dates, key=lambda date: (date.time.replace(tzinfo=None) if date.time else last, date.path.name))
+
+
+def _check_alike(info: SceneInfo, first: SceneInfo) -> None:
+    for what, one, other in (
+        ("bands", info.bands, first.bands),
+        ("coordinate reference system", info.crs, first.crs),
+        ("size", (info.width, info.height), (first.width, first.height)),
+        ("position", tuple(info.transform)[:6], tuple(first.transform)[:6]),
+    ):
+        if one != other:
+            raise InputError(
+                f"{info.source}: its {what} is {one}, that of {first.source} {other}; one image is made of dates on "
+                "one grid: give an --bbox or --geometry that all of them hold"
+            )
