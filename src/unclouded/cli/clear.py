@@ -15,21 +15,12 @@ from unclouded.cli.clearings import Clearings, resumable, summary, weights_recor
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
 from unclouded.cli.options import (
-    BandNames,
-    Bands,
-    Bbox,
     Debug,
-    Geometry,
-    LevelGiven,
-    Offset,
     Overwrite,
-    Scale,
     SkipExisting,
-    VariantGiven,
-    area_of,
     check_skipping,
-    names_of,
 )
+from unclouded.cli.source_options import SourceOptions
 
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
@@ -37,6 +28,7 @@ JsonLines = Annotated[
 
 
 @takes_options(CatalogOptions, without=OF_ONE_DATE, parameter="catalog")
+@takes_options(SourceOptions, parameter="source_options")
 @takes_options(ClearOptions)
 def clear(
     inputs: Annotated[
@@ -52,14 +44,7 @@ def clear(
         str, typer.Option(metavar="PATH|DIR", help="GeoTIFF to write for one input; a folder for several.")
     ],
     catalog: CatalogOptions,
-    bands: Bands = None,
-    band_names: BandNames = None,
-    variant: VariantGiven = None,
-    level: LevelGiven = None,
-    scale: Scale = None,
-    offset: Offset = None,
-    bbox: Bbox = None,
-    geometry: Geometry = None,
+    source_options: SourceOptions,
     options: ClearOptions,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -70,19 +55,9 @@ def clear(
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
     with faults(debug):
         from unclouded.clearing.plan import cleared_and_mask, cleared_files, plan
-        from unclouded.reading.reader import ReadOptions
 
-        area = area_of(bbox, geometry)
-        reading = ReadOptions(
-            names_of(bands),
-            level.value if level else None,
-            scale,
-            offset,
-            area=area,
-            band_names=names_of(band_names),
-            variant=variant.value if variant else None,
-        )
-        searched = check_catalog(catalog, inputs or (), area, catalog.date)
+        reading = source_options.reading()
+        searched = check_catalog(catalog, inputs or (), reading.area, catalog.date)
         sources = list(inputs or ())
         for option, given in (("--radar", options.radar), ("--mask", options.mask_file)):
             if given is not None and len(sources) > 1:

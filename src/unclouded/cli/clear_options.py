@@ -55,6 +55,7 @@ def _parameter(field: Field[Any], kind: Any) -> inspect.Parameter:  # noqa: ANN4
     if said["choices"]:
         enumeration: Any = Enum  # else mypy takes the call for a definition
         kind = enumeration(field.name.title(), {choice: choice for choice in said["choices"]}, type=str)
+        kind = kind if default is not None else kind | None
     elif get_origin(kind) is tuple:
         kind, default = list[get_args(kind)[0]], list(default)  # type: ignore[misc]
     # With its name given, typer makes no opposite of a flag.

@@ -7,39 +7,26 @@ from typing import Annotated
 import typer
 
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
+from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say
 from unclouded.cli.options import (
-    BandNames,
-    Bands,
-    Bbox,
     Debug,
-    Geometry,
-    LevelGiven,
-    Offset,
     Overwrite,
-    Scale,
     SkipExisting,
-    VariantGiven,
-    area_of,
     check_skipping,
-    names_of,
 )
+from unclouded.cli.source_options import SourceOptions
 
 
+@takes_options(SourceOptions, parameter="source_options")
 def mask(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Whatever `unclouded clear` reads.")],
     output: Annotated[
         str, typer.Option(metavar="PATH|DIR", help="GeoTIFF to write for one input; a folder for several.")
     ],
-    bands: Bands = None,
-    band_names: BandNames = None,
-    variant: VariantGiven = None,
-    level: LevelGiven = None,
-    scale: Scale = None,
-    offset: Offset = None,
-    bbox: Bbox = None,
-    geometry: Geometry = None,
+    *,
+    source_options: SourceOptions,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Opacity from which a pixel is covered.  [default: the weights']")
     ] = None,
@@ -61,22 +48,12 @@ def mask(
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import mask_files, plan
-        from unclouded.reading.reader import ReadOptions
 
         options = ClearOptions(mask=given, mask_classes=mask_classes, threshold=threshold, overwrite=overwrite)
         if options.mask_file is not None and len(inputs) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")
         check_skipping(overwrite, skip_existing)
-        area = area_of(bbox, geometry)
-        reading = ReadOptions(
-            names_of(bands),
-            level.value if level else None,
-            scale,
-            offset,
-            area=area,
-            band_names=names_of(band_names),
-            variant=variant.value if variant else None,
-        )
+        reading = source_options.reading()
         todo = plan(inputs, output, reading, overwrite=overwrite, skip_existing=skip_existing, written=mask_files)
         for name in todo.skipped.values():
             say(f"note: {name}: is there and stays")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from unclouded.errors import InputError
-
-if TYPE_CHECKING:
-    from unclouded.reading.area import Area
 
 
 class Device(StrEnum):
@@ -27,13 +24,6 @@ class Level(StrEnum):
 
     L1C = "L1C"
     L2A = "L2A"
-
-
-class Variant(StrEnum):
-    """MAJA's kinds of reflectance: with slopes corrected, and without."""
-
-    FRE = "FRE"
-    SRE = "SRE"
 
 
 class Split(StrEnum):
@@ -64,54 +54,17 @@ Run = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")]
 
 # What a GeoTIFF does not always say of itself.
+BANDS = "Bands to take; of a stack without names also the names of all its bands."
+LEVEL = "Processing level, where the input does not say."
+SCALE = "DN per 1.0 reflectance, if it is not 10000."
+OFFSET = "DN to add before dividing: -1000 from processing baseline 04.00 on."
 Bands = Annotated[
     str | None,
-    typer.Option(
-        metavar="B02,B03,...", help="Bands to take; of a stack without names also the names of all its bands."
-    ),
+    typer.Option(metavar="B02,B03,...", help=BANDS),
 ]
-BandNames = Annotated[
-    str | None,
-    typer.Option(
-        metavar="B01,B02,...,-",
-        help="Name of each band of a stack without names, in the file's order; - for what is none of the 13.",
-    ),
-]
-VariantGiven = Annotated[
-    Variant | None,
-    typer.Option("--variant", help="Of a folder with both of MAJA's kinds of reflectance; FRE unless given."),
-]
-LevelGiven = Annotated[Level | None, typer.Option("--level", help="Processing level, where the input does not say.")]
-Scale = Annotated[float | None, typer.Option(help="DN per 1.0 reflectance, if it is not 10000.")]
-Offset = Annotated[
-    float | None, typer.Option(help="DN to add before dividing: -1000 from processing baseline 04.00 on.")
-]
-Bbox = Annotated[
-    str | None,
-    typer.Option(
-        "--bbox", metavar="W,S,E,N", help="Read, clear and write this box alone, in degrees of longitude and latitude."
-    ),
-]
-Geometry = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="The same with the polygons of a GeoJSON file; around them is no data."),
-]
-
-
-def area_of(bbox: str | None, geometry: Path | None) -> Area | None:
-    """The area of `--bbox` or `--geometry`.
-
-    Raises:
-        InputError: it is none.
-        FileError: the file cannot be read.
-    """
-    from unclouded.reading.area import box_area, file_area
-
-    if bbox is not None and geometry is not None:
-        raise typer.BadParameter("is the area too; give one of them", param_hint="--geometry")
-    if geometry is not None:
-        return file_area(geometry)
-    return None if bbox is None else box_area(bbox)
+LevelGiven = Annotated[Level | None, typer.Option("--level", help=LEVEL)]
+Scale = Annotated[float | None, typer.Option(help=SCALE)]
+Offset = Annotated[float | None, typer.Option(help=OFFSET)]
 
 
 def check_skipping(overwrite: bool, skip_existing: bool) -> None:

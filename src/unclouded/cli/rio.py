@@ -12,7 +12,6 @@ from unclouded.allocator import keep_freed_memory
 from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions
 from unclouded.cli.clear import clear
 from unclouded.cli.clear_options import click_options
-from unclouded.cli.options import Level, Variant
 from unclouded.cli.voice import spoken
 
 _CLEAR = spoken(clear)
@@ -29,7 +28,7 @@ _EPILOG = "\b\nExamples:\n  rio unclouded scene.tif clear.tif\n  rio unclouded s
 @click.command("unclouded", short_help="Remove clouds and their shadows from a Sentinel-2 image.", epilog=_EPILOG)
 @click.argument("source", metavar="INPUT")
 @click.argument("output", metavar="OUTPUT")
-def unclouded(source: str, output: str, level: str | None, variant: str | None, **options: Any) -> None:  # noqa: ANN401
+def unclouded(source: str, output: str, **options: Any) -> None:  # noqa: ANN401
     """Clear INPUT into the cloud-optimised GeoTIFF OUTPUT, with its opacity and uncertainty beside it.
 
     The options are those of `unclouded clear` for one scene; so are the exit codes.
@@ -39,8 +38,6 @@ def unclouded(source: str, output: str, level: str | None, variant: str | None, 
         _CLEAR(
             inputs=[source],
             output=output,
-            level=Level(level) if level else None,
-            variant=Variant(variant) if variant else None,
             workers=None,
             scheduler=None,
             **_NO_CATALOG,

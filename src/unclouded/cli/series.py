@@ -17,20 +17,11 @@ from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cl
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
 from unclouded.cli.cubes import CUBE, check_cube, write_cube
 from unclouded.cli.options import (
-    BandNames,
-    Bands,
-    Bbox,
     Debug,
-    Geometry,
-    LevelGiven,
-    Offset,
-    Scale,
-    VariantGiven,
-    area_of,
-    names_of,
 )
 from unclouded.cli.series_page import try_series_page
 from unclouded.cli.series_results import Composite, Further, Gif, Ndvi
+from unclouded.cli.source_options import SourceOptions
 from unclouded.errors import FileError
 
 
@@ -42,6 +33,7 @@ class MaskOfEach(StrEnum):
 
 
 @takes_options(CatalogOptions, without=OF_A_SERIES, parameter="catalog")
+@takes_options(SourceOptions, parameter="source_options")
 @takes_options(ClearOptions, without=OF_ONE_SCENE)
 def series(
     inputs: Annotated[
@@ -55,14 +47,7 @@ def series(
     *,
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results of all dates.")],
     catalog: CatalogOptions,
-    bands: Bands = None,
-    band_names: BandNames = None,
-    variant: VariantGiven = None,
-    level: LevelGiven = None,
-    scale: Scale = None,
-    offset: Offset = None,
-    bbox: Bbox = None,
-    geometry: Geometry = None,
+    source_options: SourceOptions,
     only_earlier: Annotated[
         bool, typer.Option("--only-earlier", help="Let no date be helped by a later one, as in near-real time.")
     ] = False,
@@ -94,21 +79,11 @@ def series(
         from unclouded.clearing.plan import plan
         from unclouded.clearing.series import dates_at_hand, described, helping_dates, write_collection
         from unclouded.reading.dates import acquired
-        from unclouded.reading.reader import ReadOptions
 
         check_workers(workers, scheduler)
-        area = area_of(bbox, geometry)
-        reading = ReadOptions(
-            names_of(bands),
-            level.value if level else None,
-            scale,
-            offset,
-            area=area,
-            band_names=names_of(band_names),
-            variant=variant.value if variant else None,
-        )
+        reading = source_options.reading()
         clearings = Clearings(as_json=False, debug=debug)
-        if check_catalog(catalog, inputs or (), area, catalog.dates):
+        if check_catalog(catalog, inputs or (), reading.area, catalog.dates):
             sources = series_of(catalog, reading, output, clearings)
         else:
             sources = [date for source in inputs or () for date in _dates_in(source)]
