@@ -6,8 +6,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from rasters import NEW, pixels, safe, write
+from rasterio.transform import from_origin
+from rasters import CRS, EAST, NEW, NORTH, pixels, safe, write
 
+from unclouded.bands import TEN
 from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.reading.reader import open_scene
 
@@ -183,3 +185,39 @@ def test_one_jpeg_2000_file_by_itself(tmp_path):
     path = write(tmp_path / f"{NEW.format(level='L2A')}_B04.jp2", pixels(1, 60, 60, low=1200))
     with open_scene(path) as scene:
         assert (scene.info.bands, scene.info.level, scene.info.encoding.offsets) == (("B04",), "L2A", (-1000,))
+
+
+def test_a_boa_of_force(tmp_path):
+    names = ["BLUE", "GREEN", "RED", "REDEDGE1", "REDEDGE2", "REDEDGE3", "BROADNIR", "NIR", "SWIR1", "SWIR2"]
+    dn = pixels(10, dtype="int16")
+    dn[:, :5] = -9999
+    path = write(tmp_path / "20230501_LEVEL2_SEN2A_BOA.tif", dn, names=names, nodata=-9999)
+    with open_scene(path) as scene:
+        assert (scene.info.bands, scene.info.level, set(scene.info.encoding.offsets)) == (TEN, "L2A", {0})
+    with open_scene(write(tmp_path / "a.tif", DN, names=["blue", "green", "red", "nir"]), level="L2A") as scene:
+        assert scene.info.bands == FOUR
+
+
+def test_the_mosaic_of_the_tiles_of_an_export_is_one_scene(tmp_path):
+    dn = pixels(4, 96, 36)
+    for row in (0, 48):
+        place = from_origin(EAST, NORTH - 10 * row, 10, 10)
+        write(tmp_path / f"x-{row:010}-0000000000.tif", dn[:, row : row + 48], names=FOUR, transform=place)
+    parts = "".join(
+        f'<SimpleSource><SourceFilename relativeToVRT="1">x-{row:010}-0000000000.tif</SourceFilename><SourceBand>{{0}}'
+        f'</SourceBand><SrcRect xOff="0" yOff="0" xSize="36" ySize="48"/><DstRect xOff="0" yOff="{row}" xSize="36" '
+        'ySize="48"/></SimpleSource>'
+        for row in (0, 48)
+    )
+    bands = "".join(
+        f'<VRTRasterBand dataType="UInt16" band="{n}"><Description>{band}</Description>{parts.format(n)}'
+        "</VRTRasterBand>"
+        for n, band in enumerate(FOUR, start=1)
+    )
+    (tmp_path / "x.vrt").write_text(
+        f'<VRTDataset rasterXSize="36" rasterYSize="96"><SRS>{CRS}</SRS>'
+        f"<GeoTransform>{EAST}, 10, 0, {NORTH}, 0, -10</GeoTransform>{bands}</VRTDataset>"
+    )
+    with open_scene(tmp_path / "x.vrt", level="L2A") as scene:
+        assert scene.info.bands == FOUR
+        assert (scene.read(0, 0, 96, 36) == dn).all()

@@ -9,7 +9,7 @@ from unclouded.bands import ASSUMED_ORDER, NAMES
 from unclouded.errors import InputError
 from unclouded.reading.naming import (
     assumed_bands,
-    band_named,
+    bands_named,
     is_not_a_band,
     nearest_name,
     order_of_bands,
@@ -52,7 +52,7 @@ def name_layers(source: str, texts: Sequence[str | None], wanted: Wanted) -> Nam
         InputError: nothing names the layers and their number has no usual order, a name is unknown or repeated, or
             bands that are asked for are not there.
     """
-    own = [None if unnamed(texts) or not text else band_named(text) for text in texts]
+    own = bands_named([None] * len(texts) if unnamed(texts) else texts)
     option, names = _NAMES, wanted.band_names
     chosen = None if wanted.bands is None else order_of_bands(source, wanted.bands, _BANDS)
     if names is None and chosen is not None and len(chosen) == len(texts) and not _choice(chosen, own):

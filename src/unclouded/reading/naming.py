@@ -23,13 +23,17 @@ COMMON_NAMES: dict[str, str] = {
     "rededge078": "B07",
     "rededge3": "B07",
     "nir": "B08",
+    "broadnir": "B08",
     "nir08": "B8A",
     "nir09": "B09",
     "cirrus": "B10",
     "swir16": "B11",
+    "swir1": "B11",
     "swir22": "B12",
+    "swir2": "B12",
 }
-"""Common names of the STAC electro-optical extension, with the red-edge keys of Earth Search, for Sentinel-2."""
+"""Common names of the STAC electro-optical extension, with the red-edge keys of Earth Search, for Sentinel-2; and those
+of FORCE."""
 
 NOT_BANDS: tuple[str, ...] = (
     "SCL", "AOT", "WVP", "TCI", "CLD", "CLDPRB", "SNW", "SNWPRB", "DDV", "PVI", "CLM", "CLP", "QA10", "QA20", "QA60",
@@ -51,6 +55,7 @@ _TILE_FILE = re.compile(r"T\d{2}[A-Z]{3}_(\d{8})T\d{6}(?![0-9A-Za-z])")
 _TILE = re.compile(r"S2[A-D]_OPER_MSI_(L1C|L2A)_TL_\w{4}_(\d{8})T\d{6}_A\d{6}_T\w{5}(?:_N(\d\d\.\d\d))?")
 _BIGEARTHNET = re.compile(r"S2[A-D]_MSIL2A_\d{8}T\d{5,6}(?:_N9999_R\d{3}_T\w{5})?_\d{1,3}_\d{1,3}(?![0-9A-Za-z])")
 _MAJA = re.compile(r"SENTINEL2[A-D]_(\d{8})-\d{6}-\d{3}_L2A_T\w{5}")
+_FORCE = re.compile(r"(?<![A-Za-z0-9])(\d{8})_LEVEL2_SEN2[A-D]_BOA(?![A-Za-z0-9])")
 _HLS = re.compile(r"(?<![A-Za-z0-9])HLS[._]S30(?![A-Za-z0-9])")
 _EARTH_ENGINE = re.compile(r"(?<![A-Za-z0-9])S2(_SR)?(_HARMONIZED)?(?(1)|(?<=D))(?![A-Za-z0-9])")
 """Collections of Google Earth Engine: S2_SR, S2_SR_HARMONIZED, S2_HARMONIZED."""
@@ -68,7 +73,7 @@ class ProductName:
         date: day of acquisition, YYYYMMDD.
         baseline: processing baseline as a number, 509 for 05.09.
         bigearthnet: whether it is a BigEarthNet patch, whose DN never carry an offset.
-        never_offset: whether it is of another processor, whose DN never carry one (MAJA, HLS).
+        never_offset: whether it is of another processor, whose DN never carry one (MAJA, HLS, FORCE).
     """
 
     level: str | None = None
@@ -86,6 +91,8 @@ def product_name(name: str) -> ProductName:
         level, date, baseline = found.groups()
         return ProductName(level, date, int(baseline) if baseline else None)
     if found := _MAJA.search(name):
+        return ProductName("L2A", found[1], never_offset=True)
+    if found := _FORCE.search(name):
         return ProductName("L2A", found[1], never_offset=True)
     if _HLS.search(name):
         return ProductName("L2A", never_offset=True)
@@ -112,6 +119,13 @@ def band_named(text: str) -> str | None:
         name = "B" + found.pop().zfill(2)
         return name if name in INDEX else None
     return None if found else COMMON_NAMES.get(text.strip().lower())
+
+
+def bands_named(texts: Sequence[str | None]) -> list[str | None]:
+    """Find the band that each text of a stack names, see `band_named`; beside a broad infrared, "nir" is B8A."""
+    words = [(text or "").strip().lower() for text in texts]
+    narrow = "B8A" if "broadnir" in words else "B08"
+    return [narrow if word == "nir" else band_named(word) if word else None for word in words]
 
 
 def is_not_a_band(text: str) -> bool:
