@@ -8,6 +8,7 @@ from pathlib import Path
 import made_pages
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -68,7 +69,8 @@ def test_everything_is_on_one_page_that_loads_nothing(tmp_path: Path) -> None:
     assert all(link["href"][1:] in ids for link in page.of("a"))
     assert not re.search(r"(?:src|href)=\"?https?:|url\(|@import", html)
     assert all(image["src"].startswith("data:image/webp;base64,") and image["alt"] for image in page.of("img"))
-    assert len(page.of("img")) == 5
+    # Before and after in natural colour and near infrared, and three layers.
+    assert len(page.of("img")) == 7
     assert all("aria-label" in entry for entry in page.of("input") if entry["type"] == "range")
     assert html.count("<caption>") == len(page.of("table"))
     assert "prefers-color-scheme: dark" in html
@@ -157,13 +159,36 @@ def test_twenty_scenes_of_noise_stay_under_ten_megabytes(tmp_path: Path) -> None
     assert len(html.encode()) <= 10_000_000
 
 
+def test_bands_can_be_chosen_on_the_page_where_there_is_room_for_them(tmp_path: Path) -> None:
+    pair = made_pages.write_scene(tmp_path)
+    choices = re.compile(r"<option value=\"\d\">([^<]+)</option>")
+    natural, infrared = "natural colour (B04 B03 B02)", "near infrared (B08 B04 B03)"
+    assert choices.findall(written(tmp_path, pair)) == [natural, infrared]
+    (tmp_path / "page.html").unlink()
+    assert choices.findall(written(tmp_path, pair, "--composite", "infrared")) == [infrared, natural]
+    (tmp_path / "page.html").unlink()
+    many = [made_pages.write_scene(tmp_path, f"s{number}", side=16) for number in range(9)]
+    assert choices.findall(written(tmp_path, *many)) == []
+
+
+def test_a_composite_that_the_input_lacks_is_not_offered(tmp_path: Path) -> None:
+    made_pages.write_scene(tmp_path)
+    with rasterio.open(tmp_path / "clear_input.tif") as file:
+        profile, pixels = file.profile, file.read([1, 2, 3])
+    with rasterio.open(tmp_path / "rgb.tif", "w", **(profile | {"count": 3})) as file:
+        file.write(pixels)
+        file.descriptions = made_pages.BANDS[:3]
+    html = written(tmp_path, f"{tmp_path}/rgb.tif={tmp_path}/clear.tif")
+    assert "<option" not in html and len(Elements(html).of("img")) == 5
+
+
 def test_results_of_one_input_stand_side_by_side(tmp_path: Path) -> None:
     pair = made_pages.write_scene(tmp_path)
     for end in (".tif", "_quality.tif"):
         (tmp_path / f"other{end}").write_bytes((tmp_path / f"clear{end}").read_bytes())
     html = written(tmp_path, pair, f"{tmp_path}/clear_input.tif={tmp_path}/other.tif")
     assert 'aria-label="Results of one input, side by side"' in html
-    assert len(Elements(html).of("img")) == 12
+    assert len(Elements(html).of("img")) == 16
 
 
 def test_the_stac_item_says_what_a_scene_was_made_of(tmp_path: Path) -> None:
@@ -213,7 +238,7 @@ def test_scenes_are_read_at_the_size_of_the_preview_alone(tmp_path: Path, monkey
     monkeypatch.setattr(reader.Scene, "read", lambda *window: pytest.fail("a window was read at full size"))
     monkeypatch.setattr(previews, "SIDE", 100)
     html = written(tmp_path, pair)
-    assert shapes == [(100, 100)] * 3
+    assert shapes == [(100, 100)] * 5
     assert {(image["width"], image["height"]) for image in Elements(html).of("img")} == {("100", "100")}
 
 

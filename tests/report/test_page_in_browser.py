@@ -25,6 +25,7 @@ from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -108,6 +109,22 @@ def test_layers_toggle(opened) -> None:
     # Opaque everywhere here: the colour of the layer; green is what it lacks.
     assert seen["opacity"][1] < 60
     assert np.abs(seen["opacity"] - seen["uncertainty"]).mean() > 20
+
+
+def test_bands_are_chosen_for_before_and_after(opened) -> None:
+    choice = Select(opened.find_element(By.CSS_SELECTOR, "[data-looks]"))
+    for key in (Keys.HOME, Keys.END):
+        opened.find_element(By.CSS_SELECTOR, ".swipe").send_keys(key)
+        bare = look(opened)
+        choice.select_by_index(1)
+        other = look(opened)
+        choice.select_by_index(0)
+        assert other.shape == bare.shape
+        height, width, _ = bare.shape
+        # Clear ground, away from the labels.
+        east = (slice(height // 4, height * 2 // 5), slice(width * 5 // 8, width * 7 // 8))
+        assert np.abs(other[east] - bare[east]).mean() > 20
+        assert np.abs(look(opened)[east] - bare[east]).mean() < 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

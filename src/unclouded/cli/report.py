@@ -51,7 +51,8 @@ def report(
     scale: Scale = None,
     offset: Offset = None,
     composite: Annotated[
-        Composite | None, typer.Option(help="Bands that scenes are shown in; natural colour where they have it.")
+        Composite | None,
+        typer.Option(help="Bands that scenes are shown in at first; natural colour where they have it."),
     ] = None,
     stretch: Annotated[
         Stretch,
@@ -67,7 +68,7 @@ def report(
         from unclouded.reading.reader import ReadOptions
         from unclouded.reading.scene_pair import find_pair, is_pair
         from unclouded.reading.series import is_series
-        from unclouded.report.page import render_page, write_page
+        from unclouded.report.page import FEW_SCENES, render_page, write_page
         from unclouded.report.record_sections import Paper
         from unclouded.report.records import is_item, read_record, read_run
         from unclouded.version import __version__
@@ -96,14 +97,14 @@ def report(
             scenes = []
             for done, pair in enumerate(pairs.values()):
                 bar("reading scenes", done, len(pairs))
-                scenes.append(_scene(pair, reading, shown))
+                scenes.append(_scene(pair, reading, shown, others=len(pairs) <= FEW_SCENES))
             bar("reading scenes", len(pairs), len(pairs))
             html = render_page(scenes, records, runs, Paper(PAPER, PAPER_FRECHET), __version__, stretch.value)
         write_page(html, output)
         print(f"{output}: {len(html.encode()) / 1e6:.1f} MB")
 
 
-def _scene(pair: ScenePair, reading: ReadOptions, composite: str | None) -> ReportedScene:
+def _scene(pair: ScenePair, reading: ReadOptions, composite: str | None, *, others: bool) -> ReportedScene:
     from unclouded.files import sha256_of
     from unclouded.reading.preview import read_preview
     from unclouded.report.previews import SIDE
@@ -111,7 +112,7 @@ def _scene(pair: ScenePair, reading: ReadOptions, composite: str | None) -> Repo
 
     source = Path(pair.before or "")
     return ReportedScene(
-        preview=read_preview(pair, SIDE, reading, composite),
+        preview=read_preview(pair, SIDE, reading, composite, others=others),
         sha256=sha256_of(pair.after),
         source_sha256=sha256_of(source) if source.is_file() else "",
     )

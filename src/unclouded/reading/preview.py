@@ -70,6 +70,16 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class OtherBands:
+    """What a scene shows in another composite; `before` and `after` as in `ScenePreview`."""
+
+    composite: str
+    bands: tuple[str, ...]
+    before: NDArray[np.float32] | None
+    after: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class ScenePreview:
     """A scene before and after, made small.
 
@@ -84,6 +94,7 @@ class ScenePreview:
         acquired: when it was taken, if that is known.
         threshold: opacity under which pixels stay as they are, if that is known.
         notes: what had to be assumed.
+        others: what it shows in the other composites, if they were asked for.
     """
 
     pair: ScenePair
@@ -96,6 +107,7 @@ class ScenePreview:
     acquired: datetime | None
     threshold: float | None
     notes: tuple[str, ...]
+    others: tuple[OtherBands, ...] = ()
 
     @property
     def grid(self) -> str:
@@ -111,8 +123,17 @@ class ScenePreview:
         return self.info.transform * Affine.scale(self.info.width / width, self.info.height / height)
 
 
-def read_preview(pair: ScenePair, side: int, reading: ReadOptions, composite: str | None = None) -> ScenePreview:
+def read_preview(
+    pair: ScenePair, side: int, reading: ReadOptions, composite: str | None = None, *, others: bool = False
+) -> ScenePreview:
     """Read a cleared scene and its input at `side` pixels at most, through their overviews.
+
+    Args:
+        pair: where they are.
+        side: pixels of the longer side, at most.
+        reading: how they are to be read, where they do not say it themselves.
+        composite: of `colour.COMPOSITES`; the usual one unless given.
+        others: read the other composites that both have, too.
 
     Raises:
         InputError: they are not of the same grid, or cannot be understood as scenes, or do not have the composite.
@@ -134,20 +155,24 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions, composite: st
         bands = choices[name]
         shrink = max(1.0, max(info.width, info.height) / side)
         height, width = max(1, round(info.height / shrink)), max(1, round(info.width / shrink))
-        cleared = _reflectance(after, bands, height, width)
-    notes, cloudy = info.notes, None
+        wanted = {name: bands} | (choices if others else {})
+        cleared = {key: _reflectance(after, wanted[key], height, width) for key in wanted}
+    notes = info.notes
+    cloudy: dict[str, NDArray[np.float32] | None] = dict.fromkeys(wanted)
     if pair.before is not None:
         with reading.open(pair.before) as before:
             row, column = _place_in(pair, info, before.info, bands)
+            wanted = {key: shown for key, shown in wanted.items() if set(shown) <= set(before.info.bands)}
             if (before.info.height, before.info.width) == (info.height, info.width):
-                cloudy = _reflectance(before, bands, height, width)
+                cloudy = {key: _reflectance(before, shown, height, width) for key, shown in wanted.items()}
             else:
-                cloudy = _part(before, bands, Box(row, column, info.height, info.width), height, width)
+                box = Box(row, column, info.height, info.width)
+                cloudy = {key: _part(before, shown, box, height, width) for key, shown in wanted.items()}
             notes = (*before.info.notes, *notes)
     return ScenePreview(
         pair,
-        cloudy,
-        cleared,
+        cloudy[name],
+        cleared[name],
         read_quality(quality, (info.height, info.width), height, width),
         bands,
         name,
@@ -155,6 +180,7 @@ def read_preview(pair: ScenePair, side: int, reading: ReadOptions, composite: st
         item_time(item) or acquired(info),
         threshold_of(item),
         tuple(dict.fromkeys(notes)),
+        tuple(OtherBands(key, shown, cloudy[key], cleared[key]) for key, shown in wanted.items() if key != name),
     )
 
 

@@ -119,13 +119,24 @@ class Overlay:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A scene before and after in one composite, and what that is called."""
+
+    name: str
+    before: Picture
+    after: Picture
+
+
+@dataclass(frozen=True)
 class Swipe:
-    """A scene before and after, with overlays, facts about it, and a scale bar: its share of the width, its length."""
+    """A scene before and after, with overlays, facts about it, and a scale bar: its share of the width, its length.
+
+    Of several `looks` the first is shown, and the others can be chosen.
+    """
 
     id: str
     title: str
-    before: Picture
-    after: Picture
+    looks: Sequence[Look]
     overlays: Sequence[Overlay]
     facts: Sequence[tuple[str, str]]
     notes: Sequence[str] = ()

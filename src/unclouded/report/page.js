@@ -11,6 +11,9 @@ for (const scene of document.querySelectorAll("[data-scene]")) {
   };
   swipe.addEventListener("input", move);
   move();
+  scene.querySelector("[data-looks]")?.addEventListener("change", ({ target }) => {
+    for (const look of frame.querySelectorAll("[data-look]")) look.hidden = look.dataset.look !== target.value;
+  });
   for (const box of scene.querySelectorAll("[data-shows]")) {
     const overlay = frame.querySelector(`[data-overlay="${box.dataset.shows}"]`);
     const show = () => { overlay.hidden = !box.checked; };

@@ -17,6 +17,9 @@ from unclouded.report.records import Record, Run
 from unclouded.report.run_sections import run_provenance, run_section
 from unclouded.report.scene_sections import ReportedScene, scene_provenance, scene_section
 
+FEW_SCENES = 8
+"""Scenes up to which there is room for the other composites of each."""
+
 _PICTURES = 8_000_000
 """Bytes that all pictures of a page take at most; tables and charts are small beside them."""
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from unclouded.colour import COMPOSITE_WORDS, STRETCH_WORDS, StretchKind
-from unclouded.reading.preview import ScenePreview
+from unclouded.reading.preview import OtherBands, ScenePreview
 from unclouded.report.blocks import (
     NOTHING,
     Block,
     Cell,
     Line,
+    Look,
     Pictures,
     Section,
     Subsection,
@@ -134,10 +135,10 @@ def _date(scene: ReportedScene) -> str:
 def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swipe:
     """Most of the bytes go to the images, of which the cloudy one is smoother, and the rest to the overlays."""
     made, quality = scene.preview, scene.preview.quality
-    assert made.before is not None
-    before, after = in_colour((made.before, made.after), made.bands, made.after, kind)
     height, width = quality.opacity.shape
-    colours = f"{COMPOSITE_WORDS[made.composite]} ({' '.join(made.bands)})"
+    shown = (OtherBands(made.composite, made.bands, made.before, made.after), *made.others)
+    looks = [_look(scene, one, limit * 7 // (10 * len(shown)), kind) for one in shown]
+    colours = looks[0].name if len(looks) == 1 else "in the bands that are chosen"
     facts = [
         ("Date", _date(scene)),
         ("Replaced", f"{percent(quality.replaced)} of the pixels" if np.isfinite(quality.replaced) else "no data"),
@@ -151,8 +152,7 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
     return Swipe(
         id_,
         scene.name,
-        picture(before, limit * 3 // 10, f"Before clearing: {scene.source} with its clouds, {colours}"),
-        picture(after, limit * 4 // 10, f"After clearing: {scene.name}, {colours}"),
+        looks,
         (
             opacity_overlay(quality.opacity, limit * 12 // 100, scene.name, made.threshold),
             uncertainty_overlay(quality.uncertainty, limit * 12 // 100, scene.name),
@@ -162,6 +162,18 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
         tuple(made.notes),
         coarse=max(height, width) < _COARSE,
         bar=_scale_bar(made),
+    )
+
+
+def _look(scene: ReportedScene, shown: OtherBands, limit: int, kind: StretchKind) -> Look:
+    """A scene in one composite; its pictures may take `limit` bytes."""
+    assert shown.before is not None
+    before, after = in_colour((shown.before, shown.after), shown.bands, shown.after, kind)
+    name = f"{COMPOSITE_WORDS[shown.composite].partition(':')[0]} ({' '.join(shown.bands)})"
+    return Look(
+        name,
+        picture(before, limit * 3 // 7, f"Before clearing: {scene.source} with its clouds, {name}"),
+        picture(after, limit * 4 // 7, f"After clearing: {scene.name}, {name}"),
     )
 
 
