@@ -4,7 +4,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unclouded.clearing.ground import DETAIL, clear_cells, clear_share, fill_ground, settle_ground
+from unclouded.bands import INDEX
+from unclouded.clearing.ground import (
+    DETAIL,
+    MISSED,
+    MISSED_BESIDE_MASK,
+    belief_in_fill,
+    clear_cells,
+    clear_share,
+    fill_ground,
+    settle_ground,
+)
 
 PRIOR = torch.full((2,), 0.15)
 
@@ -59,26 +69,52 @@ def test_far_cover_does_not_change_what_is_near() -> None:
     torch.testing.assert_close(around[..., 480:, :], torch.zeros(1, 1, 32, 64))
 
 
-NOTHING_THICK = torch.zeros(1, 1, 8, 8)
+THIRTEEN = ("B02", "B03", "B04", "B11")
 
 
-def test_colour_is_that_of_the_fill_as_long_as_there_is_clear_ground() -> None:
-    ground, fill, around = torch.full((1, 2, 8, 8), 0.3), torch.full((1, 2, 8, 8), 0.1), torch.full((1, 1, 8, 8), 0.1)
-    settled = settle_ground(ground, torch.zeros(1, 2, 8, 8), fill, around, NOTHING_THICK)
-    assert float((settled - fill).abs().max()) < 0.01
+def colours(**reflectance: float) -> torch.Tensor:
+    """An image (1, 13, 8, 8) of even colours, 0 in the other bands."""
+    image = torch.zeros(1, 13, 8, 8)
+    for name, value in reflectance.items():
+        image[:, INDEX[name]] = value
+    return image
 
 
-def test_an_overcast_region_keeps_the_ground_of_the_network() -> None:
+LAND = colours(B02=0.05, B03=0.08, B04=0.08, B11=0.2)
+CLOUD = colours(B02=0.5, B03=0.5, B04=0.5, B11=0.4)
+SNOW = colours(B02=0.8, B03=0.8, B04=0.8, B11=0.1)
+SAND = colours(B02=0.2, B03=0.3, B04=0.4, B11=0.5)
+
+
+def belief(fill: torch.Tensor, around: float, missed: float = MISSED, bands: tuple[str, ...] = THIRTEEN) -> float:
+    return float(belief_in_fill(LAND, fill, torch.full((1, 1, 8, 8), around), missed, bands).mean())
+
+
+def test_the_fill_is_believed_as_far_as_there_is_clear_ground() -> None:
+    assert belief(LAND, 0.0) == 0
+    assert belief(LAND, MISSED) < 0.55 < 0.9 < belief(LAND, 0.2) < belief(LAND, 0.5)
+    assert belief(LAND, 0.001, MISSED_BESIDE_MASK) > 0.9
+
+
+def test_what_looks_like_cloud_among_cloud_is_not_believed_but_sand_is_and_snow_rather() -> None:
+    assert belief(CLOUD, 0.1) < 0.15
+    assert belief(SAND, 0.1) == belief(LAND, 0.1) > 0.8
+    assert belief(CLOUD, 0.5) < 0.55 < 0.7 < belief(SNOW, 0.5)
+    assert belief(CLOUD, 0.1, bands=("B03", "B04", "B11")) == belief(LAND, 0.1)
+    assert belief(CLOUD, 0.99) > 0.9
+
+
+def test_the_network_where_the_fill_is_not_believed_and_the_fill_where_it_is() -> None:
     rng = torch.Generator().manual_seed(2)
-    ground, detail, fill = (torch.rand(1, 2, 8, 8, generator=rng) for _ in range(3))
-    settled = settle_ground(ground, detail, fill, torch.zeros(1, 1, 8, 8), NOTHING_THICK)
-    torch.testing.assert_close(settled, ground)
+    ground, detail, fill = (torch.rand(1, 13, 8, 8, generator=rng) for _ in range(3))
+    none, all_of_it = torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
+    torch.testing.assert_close(settle_ground(ground, detail, fill, none, none), ground)
+    torch.testing.assert_close(settle_ground(ground, detail, fill, all_of_it, all_of_it), fill)
 
 
 def test_detail_is_laid_over_the_fill_where_the_ground_shows_through() -> None:
-    level, fill, around = torch.full((1, 2, 8, 8), 0.3), torch.full((1, 2, 8, 8), 0.1), torch.ones(1, 1, 8, 8)
-    detail = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(2))
+    rng = torch.Generator().manual_seed(2)
+    ground, detail, fill = (torch.rand(1, 13, 8, 8, generator=rng) for _ in range(3))
     for thick in (0.0, 0.5, 1.0):
-        settled = settle_ground(level + detail, detail, fill, around, torch.full((1, 1, 8, 8), thick))
-        kept = settled - settle_ground(level, torch.zeros_like(detail), fill, around, NOTHING_THICK)
-        torch.testing.assert_close(kept, DETAIL * (1 - thick) * detail, atol=1e-3, rtol=1e-3)
+        settled = settle_ground(ground, detail, fill, torch.ones(1, 1, 8, 8), torch.full((1, 1, 8, 8), thick))
+        torch.testing.assert_close(settled - fill, DETAIL * (1 - thick) * detail)

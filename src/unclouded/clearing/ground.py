@@ -7,10 +7,13 @@ whole scene, or pixel by pixel, so that a result does not depend on how the scen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from unclouded.bands import INDEX
 from unclouded.models.blocks import average_over_cells, spread_ground
 
 PERSISTENCE = 0.02
@@ -19,8 +22,14 @@ PERSISTENCE = 0.02
 REGION = 6
 """Halvings of the grid to the region in which clear ground is counted: 64 cells, 5 km."""
 
-SCANT = 0.01
-"""Clear share of a region at which its fill and the network's ground count alike."""
+MISSED, MISSED_BESIDE_MASK = 0.02, 1e-4
+"""Share of the cover that is taken for clear ground, by detection alone and where a mask was given as well."""
+
+_VEIL = 0.04
+"""Standard deviation of how far the fill's blue may exceed the network's beyond what red explains, in reflectance."""
+
+_SALT, _SNOW = 0.02, 0.06
+"""How likely ground is, at least, that looks like cloud, and that looks like snow, as clouds of ice do too."""
 
 DETAIL = 0.5
 """How much of the detail that the network sees through the cover is laid over the fill."""
@@ -73,15 +82,45 @@ def clear_share(share: Tensor, valid: Tensor) -> Tensor:
     return region[:, :1] / region[:, 1:].clamp(min=1e-6)
 
 
-def settle_ground(ground: Tensor, detail: Tensor, fill: Tensor, around: Tensor, thick: Tensor) -> Tensor:
-    """Keep of the network's ground its detail, over the fill; and all of it where there is nothing to fill from.
+def belief_in_fill(ground: Tensor, fill: Tensor, around: Tensor, missed: float, bands: Sequence[str]) -> Tensor:
+    """How probably the fill is of clear ground and not of cover that was missed, (B, 1, H, W), 0 to 1 (Bayes' rule).
+
+    The prior is by areas: what is clear around against what is missed of the cover. The likelihood is by colour:
+    missed cloud and haze make the fill bluer than the network's ground, by blue less half of red (the haze-optimised
+    transform, Zhang et al. 2002); snow, by the normalised difference of green and short-wave infrared, tells less.
+
+    Args:
+        ground: (B, 13, H, W) the network's, in reflectance.
+        fill: (B, 13, H, W) as `fill_ground` gives it, enlarged to pixels.
+        around: (B, 1, H, W) as `clear_share` gives it, enlarged to pixels.
+        missed: share of what covers the scene that may be taken for clear ground.
+        bands: that are there. Without blue and red the colour tells nothing.
+    """
+    likelihood = torch.ones_like(around)
+    if "B02" in bands and "B04" in bands:
+        excess = _blue_excess(fill).sub_(_blue_excess(ground)).clamp_(min=0)
+        least = torch.full_like(around, _SALT)
+        if "B03" in bands and "B11" in bands:
+            green, infrared = (fill[:, INDEX[name], None] for name in ("B03", "B11"))
+            snow = (green - infrared) / (green + infrared).clamp(min=1e-3)
+            least.add_(((snow - 0.4) / 0.2).clamp_(0, 1), alpha=_SNOW - _SALT)
+        likelihood = torch.maximum(excess.div_(_VEIL).square_().mul_(-0.5).exp_(), least)
+    likely = around * likelihood
+    return likely / (likely + missed * (1 - around)).clamp(min=1e-9)
+
+
+def settle_ground(ground: Tensor, detail: Tensor, fill: Tensor, belief: Tensor, thick: Tensor) -> Tensor:
+    """Keep of the network's ground its detail, over the fill; and all of it where the fill is not believed.
 
     Args:
         ground: (B, C, H, W) the network's, in reflectance.
         detail: (B, C, H, W) what of it is detail: its departure from the level of its cells.
         fill: (B, C, H, W) as `fill_ground` gives it, enlarged to pixels.
-        around: (B, 1, H, W) as `clear_share` gives it, enlarged to pixels.
+        belief: (B, 1, H, W) as `belief_in_fill` gives it.
         thick: (B, 1, H, W) how surely nothing shows through, 0 to 1: there the detail is the cloud's own.
     """
-    laid = torch.addcmul(fill, detail, 1 - thick, value=DETAIL)
-    return torch.lerp(laid, ground, SCANT**2 / (SCANT**2 + around.square()))
+    return torch.lerp(ground, torch.addcmul(fill, detail, 1 - thick, value=DETAIL), belief)
+
+
+def _blue_excess(image: Tensor) -> Tensor:
+    return image[:, INDEX["B02"], None] - 0.5 * image[:, INDEX["B04"], None]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import NAMES
-from unclouded.clearing.ground import settle_ground
+from unclouded.clearing.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD, THIN_CLOUD
 from unclouded.detection.opacity import classify, compose_opacity, contrast, enlarge, partial_mean
 from unclouded.models.generator import CELL, Generator, Observation, Translation, compose
@@ -206,6 +206,7 @@ class _Composition:
         if cover.dates is not None:
             self._dates = Transferred(*(part[(..., *around.slices)] for part in cover.dates))
         self._threshold = threshold
+        self._missed = MISSED if self._given is None else MISSED_BESIDE_MASK
         # Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around.
         bright = contrast(self._optical, self._fill * self._present, self._bands)[:, :1]
         cloud = self._found[:, :1] if self._given is None else torch.maximum(self._found[:, :1], self._given)
@@ -213,7 +214,8 @@ class _Composition:
 
     def __call__(self, made: Translation) -> tuple[Translation, Tensor]:
         """Give what the image is composed of, and the class (B, 1, H, W) of each pixel."""
-        ground = settle_ground(made.ground, made.detail, self._fill, self._clear, self._thick) * self._present
+        belief = belief_in_fill(made.ground, self._fill, self._clear, self._missed, self._bands)
+        ground = settle_ground(made.ground, made.detail, self._fill, belief, self._thick) * self._present
         if self._dates is not None:
             ground = torch.lerp(ground, self._dates.ground, self._dates.share)
         departs = contrast(self._optical, ground, self._bands)

@@ -90,6 +90,8 @@ def save_generator(generator: Generator, header: Header, path: Path) -> None:
 def save_translator(translator: Translator, header: Header, path: Path, average: Generator | None = None) -> None:
     """Write all eight networks and one header; the file appears under its name only when it is complete.
 
+    Matrices and kernels are stored in float16, as are a classifier's: what goes on training is the checkpoint.
+
     Args:
         translator: the networks.
         header: that of G_XY.
@@ -103,7 +105,7 @@ def save_translator(translator: Translator, header: Header, path: Path, average:
     tensors = translator.state_dict() | {f"g_xy.{name}": tensor for name, tensor in ground.state_dict().items()}
     sizes = asdict(translator.sizes)
     model = _sizes_of(ground) | {name: sizes[name] for name in _OTHERS}
-    _save(tensors, TRANSLATOR_FORMAT, model, header, path)
+    _save(tensors, TRANSLATOR_FORMAT, model, header, path, kernels=torch.float16)
 
 
 def save_land_cover(classifier: LandCover, header: LandCoverHeader, path: Path) -> None:
