@@ -16,8 +16,8 @@ from unclouded.references.statistics import SceneStatistics
 Float32 = NDArray[np.float32]
 
 _USUAL = 0.995
-_ROOM = 0.05
-"""Reflectance above the brightest usual ground of the scene over which a pixel fades."""
+_ROOM, _FADE = 0.2, 0.05
+"""Reflectance above the brightest usual ground of the scene, and over how much of it a pixel fades."""
 _DARK = 0.05
 """The quantile by which the two dates' levels are compared: ground as long as a twentieth of it is free."""
 
@@ -37,7 +37,7 @@ class BrightnessLimit:
 
     def ground(self, reflectance: Float32) -> Float32:
         """How far pixels (C, ...) of the reference may be ground, (...): 1 up to 0.05 below the limit, 0 beyond it."""
-        share: Float32 = np.clip((np.float32(self.most) - reflectance[self.band]) / np.float32(_ROOM), 0, 1)
+        share: Float32 = np.clip((np.float32(self.most) - reflectance[self.band]) / np.float32(_FADE), 0, 1)
         return share
 
 
