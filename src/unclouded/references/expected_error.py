@@ -30,8 +30,12 @@ class ExpectedError:
 
     @classmethod
     def fit(cls, features: Float32, error: Float32) -> ExpectedError:
-        """Fit to features (D, n) and absolute errors (n,); minimises the mean of log s + |e| / s (Fisher scoring)."""
-        centre, deviation = features.mean(axis=1), features.std(axis=1) + np.float32(1e-6)
+        """Fit to features (D, n) and absolute errors (n,); minimises the mean of log s + |e| / s (Fisher scoring).
+
+        A feature that is NaN somewhere tells nothing there: it counts as its mean.
+        """
+        told = np.where(np.isfinite(features).any(axis=1, keepdims=True), features, np.float32(0))
+        centre, deviation = np.nanmean(told, axis=1), np.nanstd(told, axis=1) + np.float32(1e-6)
         z = _design(features, centre, deviation).T.astype(np.float64)
         e = np.maximum(error.astype(np.float64), _SMALLEST)
         # A gross error tells of its place no more than a large one.
@@ -54,11 +58,11 @@ class ExpectedError:
         """E|e| (n,) for features (D, n)."""
         logarithm = np.full(features.shape[1], self.weights[0])
         for value, centre, spread, weight in zip(features, self.centre, self.spread, self.weights[1:], strict=True):
-            logarithm += np.clip((value - centre) / spread, -4, 4) * weight
+            logarithm += np.nan_to_num(np.clip((value - centre) / spread, -4, 4)) * weight
         expected: Float32 = np.exp(np.clip(logarithm, -9, 1))
         return expected
 
 
 def _design(features: Float32, centre: Float32, deviation: Float32) -> Float32:
-    z = np.clip((features - centre[:, None]) / deviation[:, None], -4, 4)
+    z = np.nan_to_num(np.clip((features - centre[:, None]) / deviation[:, None], -4, 4))
     return np.concatenate([np.ones((1, z.shape[1]), np.float32), z])

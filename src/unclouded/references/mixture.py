@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +112,24 @@ class Spectra:
         return together
 
 
-def clues(logarithm: Float32, share: Float32, filled: Float32, mixed: Float32, spectra: Spectra) -> Float32:
+def disagreement(ground: Float32, seen: Float32) -> Float32:
+    """(n,) log of how far the predictions (M, C, n) that references show, `seen` (M, n), differ; NaN of fewer than two.
+
+    The first is the fill from the scene alone and does not count.
+    """
+    weight = (seen[1:] > 0).astype(np.float32)
+    count = weight.sum(axis=0)
+    total = np.maximum(count, 1)
+    mean = np.einsum("mcn,mn->cn", ground[1:], weight) / total
+    square = np.einsum("mcn,mn->cn", np.square(ground[1:] - mean), weight) / total
+    logarithm = np.log(np.sqrt(square).mean(axis=0) + _FLOOR)
+    logarithm[count < 2] = np.nan
+    return np.asarray(logarithm, np.float32)
+
+
+def clues(
+    logarithm: Float32, share: Float32, filled: Float32, mixed: Float32, spectra: Spectra, more: Sequence[Float32]
+) -> Float32:
     """(2 + D, n) what the error of a mixture is told from: errors to expect, departure from the fill, its spectrum.
 
     Args:
@@ -120,9 +138,12 @@ def clues(logarithm: Float32, share: Float32, filled: Float32, mixed: Float32, s
         filled: (C, n) the fill from the scene alone.
         mixed: (C, n).
         spectra: of the scene.
+        more: (D', n) others; NaN where one is not known, which tells nothing.
     """
     apart = np.log(abs(filled - mixed).mean(axis=0) + _FLOOR)
-    together: Float32 = np.concatenate([(logarithm * share).sum(axis=0)[None], apart[None], spectra.clues(mixed)])
+    together: Float32 = np.concatenate(
+        [(logarithm * share).sum(axis=0)[None], apart[None], spectra.clues(mixed), *more]
+    )
     return together
 
 
@@ -138,6 +159,7 @@ class Judgement:
         mixture: error to expect of the mixture, from `clues`.
         interval: half the width of the 90 % interval of a band, in expected errors.
         spectra: of the scene's clear ground.
+        reference_spectra: of that of the references of the most trusted set; None without one.
     """
 
     alone: list[ExpectedError]
@@ -145,10 +167,17 @@ class Judgement:
     mixture: ExpectedError
     interval: float
     spectra: Spectra
+    reference_spectra: Spectra | None
 
     @classmethod
     def fit(
-        cls, ground: Float32, fields: list[Float32], seen: Float32, truth: Float32, group: NDArray[np.intp]
+        cls,
+        ground: Float32,
+        fields: list[Float32],
+        seen: Float32,
+        truth: Float32,
+        group: NDArray[np.intp],
+        shown: Float32 | None,
     ) -> Judgement:
         """Fit to predictions of ground that is known.
 
@@ -158,6 +187,7 @@ class Judgement:
             seen: (M, n) as of `shares`.
             truth: (C, n).
             group: (n,) as of `clearly_less`.
+            shown: (P, n) what the references of the second prediction show, if there is one.
         """
         error = abs(ground - truth).mean(axis=1)
         alone = [ExpectedError.fit(f[:, s], e[s]) for f, s, e in zip(fields, seen > 0, error, strict=True)]
@@ -170,7 +200,20 @@ class Judgement:
             if clearly_less(errors[other], errors[power], group):
                 power = other
         spectra = Spectra.fit(truth)
-        table = clues(logarithm, shares(logarithm, seen, power), ground[0], made[power], spectra)
+        reference_spectra = None if shown is None else Spectra.fit(shown[:, seen[1] > 0])
+        made_of = cls(alone, power, alone[0], 1.0, spectra, reference_spectra)
+        table = made_of.clues(ground, logarithm, seen, shown)
         mixture = ExpectedError.fit(table, errors[power])
         interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
-        return cls(alone, power, mixture, interval, spectra)
+        return replace(made_of, mixture=mixture, interval=interval)
+
+    def clues(self, ground: Float32, logarithm: Float32, seen: Float32, shown: Float32 | None) -> Float32:
+        """(D, n) of pixels, from arrays as of `fit` and the logs (M, n) of the errors to expect."""
+        share = shares(logarithm, seen, self.power)
+        mixed = weigh(ground, share)
+        more = []
+        if len(ground) > 2:
+            more.append(disagreement(ground, seen)[None])
+        if self.reference_spectra is not None and shown is not None:
+            more.append(np.where(seen[1] > 0, self.reference_spectra.clues(shown), np.float32(np.nan)))
+        return clues(logarithm, share, ground[0], mixed, self.spectra, more)

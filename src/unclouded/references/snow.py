@@ -16,7 +16,7 @@ from unclouded.references.statistics import SceneStatistics
 Float32 = NDArray[np.float32]
 
 _USUAL = 0.995
-_ROOM, _FADE = 0.2, 0.05
+_ROOM, _FADE = 0.12, 0.05
 """Reflectance above the brightest usual ground of the scene, and over how much of it a pixel fades."""
 _DARK = 0.05
 """The quantile by which the two dates' levels are compared: ground as long as a twentieth of it is free."""

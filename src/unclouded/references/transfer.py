@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unclouded.references.expected_error import ExpectedError
 from unclouded.references.local_ridge import predict_square
-from unclouded.references.mixture import Judgement, clues, shares
+from unclouded.references.mixture import Judgement, shares, weigh
 from unclouded.references.model import finest_lattice
 from unclouded.references.snow import BrightnessLimit, brightness_limits, without_bright
 from unclouded.references.statistics import Layout, SceneStatistics
@@ -183,22 +183,20 @@ class Transfer:
         share = shares(logarithm, seen, judgement.power)
         take = wanted[rows, columns]
         lattice = finest_lattice(self.layout.height, self.layout.width)
-        filled = _enlarge(self.models[0].fields[:bands], top, left, cell)
-        filled += self.models[0].coefficients[0, 0, 0][:, None, None]
-        mixed = filled * share[0]
-        for model, weight in zip(self.models[1:], share[1:], strict=True):
-            if weight[inside][take].any():
-                made = predict_square(lattice, top, left, 1, pixels[model.columns], model.coefficients)
+        ground = np.zeros((len(self.models), bands, *square), np.float32)
+        ground[0] = _enlarge(self.models[0].fields[:bands], top, left, cell)
+        ground[0] += self.models[0].coefficients[0, 0, 0][:, None, None]
+        for made, model, shown in zip(ground[1:], self.models[1:], seen[1:], strict=True):
+            if shown[inside][take].any():
+                made += predict_square(lattice, top, left, 1, pixels[model.columns], model.coefficients)
                 made += _enlarge(model.fields[:bands], top, left, cell)
                 np.clip(made, *self.limits[:, :, None, None], out=made)
-                made *= weight
-                mixed += made
-        said = clues(
+        mixed = weigh(ground, share)
+        said = judgement.clues(
+            ground.reshape(len(self.models), bands, -1),
             logarithm.reshape(len(self.models), -1),
-            share.reshape(len(self.models), -1),
-            filled.reshape(bands, -1),
-            mixed.reshape(bands, -1),
-            judgement.spectra,
+            seen.reshape(len(self.models), -1),
+            pixels[self.models[1].columns].reshape(-1, CHUNK**2) if len(self.models) > 1 else None,
         )
         error = judgement.mixture(said).reshape(square)
         owner = np.array([self._owner(model) for model in self.models], np.int16)
@@ -271,6 +269,7 @@ def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
         np.stack([t.seen * n for t, n in zip(chosen, near, strict=True)]),
         trials.truth,
         trials.group,
+        trials.channels[order[0].fit.columns] if order else None,
     )
     distance = fill.fit.distance(None)
     models = [_finish(*each, distance) for each in zip(chosen, judgement.alone, weights, strict=True)]

@@ -42,14 +42,16 @@ class Trials:
     Attributes:
         folds: (h, w) cells of each.
         samples: numbers of the samples in each.
-        truth: (C, n) of all those samples, one fold after the other.
+        channels: (channels, n) of all those samples, one fold after the other.
+        bands: of the scene, the first channels.
         seen: (K, n) which references show them.
         group: (n,) number of the fold and part of the scene of each, as of `clearly_less`.
     """
 
     folds: list[Mask]
     samples: list[NDArray[np.intp]]
-    truth: Float32
+    channels: Float32
+    bands: int
     seen: Mask
     group: NDArray[np.intp]
 
@@ -67,8 +69,15 @@ class Trials:
         part = statistics.position[every] * _NEIGHBOURHOODS // np.array([layout.height, layout.width])
         fold = np.repeat(np.arange(FOLDS), [len(s) for s in samples])
         group = (fold * _NEIGHBOURHOODS + part[:, 0]) * _NEIGHBOURHOODS + part[:, 1]
-        truth = statistics.samples[every][:, : len(layout.bands)].T.copy()
-        return cls(folds, samples, truth, statistics.sample_seen[every].T.copy(), group.astype(np.intp))
+        channels = statistics.samples[every].T.copy()
+        return cls(
+            folds, samples, channels, len(layout.bands), statistics.sample_seen[every].T.copy(), group.astype(np.intp)
+        )
+
+    @property
+    def truth(self) -> Float32:
+        """(C, n) what the scene shows of them."""
+        return self.channels[: self.bands]
 
 
 @dataclass(frozen=True)
