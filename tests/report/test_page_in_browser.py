@@ -65,6 +65,8 @@ def opened(chromium, page) -> Iterator[webdriver.Chrome]:
 
 def look(driver) -> np.ndarray:
     frame = driver.find_element(By.CSS_SELECTOR, ".frame")
+    # All of it, whatever was scrolled to before.
+    driver.execute_script("arguments[0].scrollIntoView({ behavior: 'instant' })", frame)
     try:
         shown = frame.screenshot_as_png
     except (
