@@ -88,7 +88,7 @@ def test_an_array_of_dn_needs_its_offset(weights, tmp_path):
     [
         (np.ones((4, 5), "float32"), {"bands": FOUR}, "three dimensions"),
         (np.ones((3, 4, 5), "float32"), {}, "3 bands without names"),
-        (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03")}, "2 band names for 4 bands"),
+        (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03")}, "--bands names 2 bands, the file holds 4"),
         (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03", "B04", "B99")}, "unknown band 'B99'"),
         (np.ones((4, 4, 5), "complex64"), {"bands": FOUR}, "complex64"),
         (np.full((4, 4, 5), 1500, "float32"), {"bands": FOUR}, "the DN offset cannot be known"),

@@ -129,3 +129,25 @@ def test_descriptions_that_rioxarray_leaves_name_the_bands(tmp_path):
         assert not any("order assumed" in note for note in scene.info.notes)
         with pytest.raises(InputError, match="4 bands without names"):
             ArrayScene(array.assign_attrs(long_name="DN"))
+
+
+def test_coordinates_that_are_not_even_are_refused():
+    with pytest.raises(InputError, match=r"its y are not evenly spaced \(-20 to -10\)"):
+        ArrayScene(cube().isel(y=[*range(5), *range(6, 20)]))
+    fine = cube(("band", "lat", "lon")).assign_coords(
+        lat=(48.2 - 9e-5 * np.arange(20)).astype("float32"), lon=(13 + 9e-5 * np.arange(30)).astype("float32")
+    )
+    assert ArrayScene(fine).info.bands == FOUR
+
+
+def test_bands_that_come_last_are_refused_with_the_way_to_turn_them():
+    with pytest.raises(InputError, match=r"bands last; .*give \.transpose\(2, 0, 1\) of it"):
+        ArrayScene(DN.transpose(1, 2, 0), bands=FOUR)
+
+
+@pytest.mark.parametrize("turned, way", [("y", "sortby.'y', ascending=False"), ("x", "sortby.'x'")])
+def test_no_file_is_written_that_is_not_north_up(tmp_path, turned, way):
+    array = cube().isel({turned: slice(None, None, -1)}).rio.write_crs(32632)
+    with pytest.raises(InputError, match=way):
+        unclouded.clear(array, tmp_path / "a.tif", level="L2A", offset=0)
+    assert not list(tmp_path.iterdir())

@@ -30,7 +30,7 @@ from unclouded.models.generator import Generator
 from unclouded.models.weights import checksum_of
 from unclouded.precision import resolve_precision
 from unclouded.progress import Progress, silent
-from unclouded.reading.info import SceneInfo
+from unclouded.reading.info import SceneInfo, check_north_up
 from unclouded.reflectance import to_reflectance
 from unclouded.version import __version__
 from unclouded.writing.journal import refuse_foreign
@@ -217,12 +217,13 @@ def clear_to_file(
         at_hand: what is known already of the references that the options name.
 
     Raises:
-        InputError: if the scene has no place on the ground, or is nothing for these weights.
+        InputError: if the scene has no place on the ground, is not north up, or is nothing for these weights.
         FileError: if a file cannot be read or written.
         OutputExistsError: if an output is there and `overwrite` is not set.
     """
     if scene.info.crs is None:
         raise InputError(f"{scene.info.source}: has no coordinate reference system; clear it without an output file")
+    check_north_up(scene.info)
     model.check(scene.info)
     with open_inputs(scene, options, at_hand) as inputs:
         return clear_scene(

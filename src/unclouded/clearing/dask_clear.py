@@ -135,7 +135,7 @@ def clear_scenes(
 
 
 class _Total:
-    """Progress of several scenes as that of one: a thousandth of a scene is a step."""
+    """Progress of several scenes as that of one: a hundredth of all is a step."""
 
     def __init__(self, scenes: int, report: Progress | None) -> None:
         self._scenes, self._report = scenes, report
@@ -149,7 +149,7 @@ class _Total:
         with self._lock:
             self._shares[source, stage] = share
             done = sum(self._shares.values()) / len(_STAGES)
-            self._report("scenes", round(1000 * done), 1000 * self._scenes)
+            self._report("per cent of all scenes", round(100 * done / self._scenes), 100)
 
 
 def _summarise(job: SceneJob, block: Tile) -> Summary:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from unclouded.bands import NAMES
 from unclouded.errors import InputError
 from unclouded.reading.band_names import name_layers
 from unclouded.reading.band_order import check_order
@@ -38,6 +39,9 @@ _BRIGHTEST = 100.0
 _OF_DN = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "units", "valid_min", "valid_max")
 _NO_DATA = ("_FillValue", "missing_value", "nodata")
 """Attributes that say how an array's values are to be understood, which is not how those of the result are."""
+
+_UNEVEN = 0.1
+"""How far, in steps, a step between coordinates may be from their mean."""
 
 _LOOKED_AT = 65_536
 """Pixels of an array that are looked at, to see what its values are."""
@@ -93,8 +97,8 @@ class ArrayScene:
             check_order(name, _sample(array))
         kept = [number for number, band in enumerate(named.bands) if band in named.taken]
         names, count = tuple(band for band in named.bands if band in named.taken and band is not None), len(kept)
-        array = array.isel({array.dims[0]: kept})
-        self._array = array
+        # All as it is: dask would read what is picked once, and hold it from the summary until it is cleared.
+        self._array = array = array if count == array.shape[0] else array.isel({array.dims[0]: kept})
         sample = cache(lambda: _sample(array))
         notes += named.notes
         declared = _declared(array, name)
@@ -212,6 +216,11 @@ def as_array(source: Any, name: str | None = None) -> tuple[xr.DataArray, list[s
     if isinstance(source, xr.Dataset):
         return _of_dataset(source, name or "dataset")
     if isinstance(source, np.ndarray):
+        if source.ndim == 3 and source.shape[2] <= len(NAMES) < min(source.shape[:2]):
+            raise InputError(
+                f"array: has the shape {source.shape}, bands last; (band, y, x) is accepted: "
+                "give .transpose(2, 0, 1) of it"
+            )
         if source.ndim != 3:
             raise InputError(f"array: has the shape {source.shape}; three dimensions (band, y, x) are accepted")
         return xr.DataArray(source, dims=("band", "y", "x")), []
@@ -344,6 +353,8 @@ def _georeference(array: xr.DataArray) -> tuple[CRS | None, Affine]:
     import rioxarray  # noqa: F401 (gives arrays their `rio`; here, for files do without it and start the sooner)
     from pyproj.exceptions import CRSError as ProjectionError
 
+    for dim in array.dims[1:]:
+        _check_even(array, dim)
     placed = array.rio.set_spatial_dims(x_dim=array.dims[2], y_dim=array.dims[1])
     try:
         crs, transform = placed.rio.crs, placed.rio.transform(recalc=True)
@@ -353,6 +364,20 @@ def _georeference(array: xr.DataArray) -> tuple[CRS | None, Affine]:
     if crs is None and str(array.dims[1]).lower() in ("lat", "latitude"):
         crs = CRS.from_epsg(4326)
     return crs, transform
+
+
+def _check_even(array: xr.DataArray, dim: Hashable) -> None:
+    """Refuse coordinates that no transform describes, such as those of a grid from which rows are missing."""
+    if dim not in array.coords or array.sizes[dim] < 3:
+        return
+    at = array[dim].values
+    steps = np.diff(at.astype(np.float64))
+    rounding = 4 * np.finfo(at.dtype).eps * float(np.abs(at).max()) if at.dtype.kind == "f" else 0.0
+    if float(np.abs(steps - steps.mean()).max()) > _UNEVEN * abs(float(steps.mean())) + rounding:
+        raise InputError(
+            f"{array.name or 'array'}: its {dim} are not evenly spaced ({steps.min():.6g} to {steps.max():.6g}); "
+            "an even grid is accepted; bring it to one, for example with .interp() or .rio.reproject()"
+        )
 
 
 def _acquired(array: xr.DataArray) -> datetime | None:

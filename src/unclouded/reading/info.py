@@ -9,6 +9,7 @@ import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 
+from unclouded.errors import InputError
 from unclouded.reflectance import Encoding
 from unclouded.tiles import Box
 
@@ -80,3 +81,18 @@ class SceneInfo:
         box = self.part.box
         corner = self.transform @ Affine.translation(box.column, box.row)
         return replace(self, width=box.width, height=box.height, transform=corner, part=None)
+
+
+def check_north_up(info: SceneInfo) -> None:
+    """Refuse an array whose rows run north or whose columns run west, of which no north-up file can be written.
+
+    Raises:
+        InputError: saying how to turn it.
+    """
+    t = info.transform
+    turns = [".sortby('y', ascending=False)"] * (t.e >= 0) + [".sortby('x')"] * (t.a <= 0)
+    if turns:
+        raise InputError(
+            f"{info.source}: its rows run north or its columns west; for a file give it north up: {''.join(turns)}, "
+            "with the names of its own dimensions"
+        )
