@@ -6,8 +6,9 @@ Rows: each site (`date_cases.py` says what they are) with one earlier date and w
 absolute error under the cover of filling with each band's mean, of the smooth fill from the scene alone (`transfer`
 without references), of the plain ridge regression of all bands of all references with its residual spread by Gaussians,
 and of `transfer`; then, of `transfer`, its ratio to the regression, its bias, the rank correlation within an image of
-the error to expect and the error (mean over the bands), and the share of values in the 90 % interval. Constants were
-chosen on `date_cases.CHOOSING`; `date_cases.VERIFYING` were looked at only to check.
+the error to expect and the error (mean over the bands), the share of values in the 90 % interval, and the error to
+expect where the land changed in that of the rest (`changed_land`; N, and in how many it is more). Constants were chosen
+on `date_cases.CHOOSING`; `date_cases.VERIFYING` were looked at only to check.
 
 `--useless` adds what references that do not help do: all cloud but not masked, 3 pixels off, another place (the
 reference turned by half a turn), snow painted on six tenths of it, 1,000 DN off; each beside the smooth fill.
@@ -90,9 +91,24 @@ def measure(site: str, data: Path, count: int) -> tuple[list[dict[str, object]],
                 "bias": float((made - case.truth)[:, case.mask].mean()),
                 "rank": float(spearmanr(error.mean(axis=0), expected)[0]),
                 "within": float((error <= fitted.interval * expected).mean()), "seconds": seconds,
+                "changed": changed_land(case, references[0], expected),
             }  # fmt: skip
             rows.append(row)
     return rows, found
+
+
+def changed_land(case: Case, reference: Array, expected: Array) -> float:
+    """Error to expect where the land under the cover changed, in that of the rest; NaN if next to none did.
+
+    Changed is what departs from the regression of the truth on the nearest reference, fitted to all pixels, by more
+    than three times the usual.
+    """
+    a = np.c_[reference.reshape(len(reference), -1).T, np.ones(case.mask.size)]
+    flat = case.truth.reshape(len(case.truth), -1).T
+    made = a @ np.linalg.lstsq(a, flat, rcond=None)[0]
+    departs = abs(flat - made).mean(axis=1)
+    changed = (departs > 3 * np.median(departs))[case.mask.ravel()]
+    return float(expected[changed].mean() / expected[~changed].mean()) if changed.sum() >= 20 else np.nan
 
 
 def useless(site: str, found: list[Case]) -> None:
@@ -120,10 +136,16 @@ def useless(site: str, found: list[Case]) -> None:
 
 def line(name: str, rows: list[dict[str, object]]) -> str:
     mean = {key: np.mean([float(r[key]) for r in rows]) for key in (*COLUMNS, "bias", "rank", "within", "seconds")}  # type: ignore[arg-type]
+    changed = [float(str(r["changed"])) for r in rows if np.isfinite(float(str(r["changed"])))]
     errors = " ".join(f"{mean[c]:.4f}" for c in COLUMNS)
     return (
         f"{name:34} N={len(rows):3} {errors} ratio {mean['transfer'] / mean['regression']:.3f} bias {mean['bias']:+.4f}"
         f" rank {mean['rank']:.2f} within {mean['within']:.3f} {mean['seconds']:.1f} s"
+        + (
+            f" changed {np.mean(changed):.2f} (N={len(changed)}, {sum(c > 1 for c in changed)} over 1)"
+            if changed
+            else ""
+        )
     )
 
 

@@ -87,7 +87,9 @@ NAMED = {
     "cloudy all over": (lambda folder: save(folder, "overcast_L2A", 0 * land(1) + 0.8), "", False),
     "1,000 DN off, not said": (lambda folder: save(folder, "off_L2A", land(1), offset=1000), "offset -1000", True),
     "1,000 DN off, said wrongly": (
-        lambda folder: save(folder, OLD.format(level="L2A").replace("0510", "0520"), land(1), offset=1000), "", None
+        lambda folder: save(folder, OLD.format(level="L2A").replace("0510", "0520"), land(1), offset=1000),
+        "seem to hold 1,000 that is not said; correct it",
+        None,
     ),
     "without a common band": (
         lambda folder: save(folder, "others_L2A", land(1, 6)[2:4], names=("B8A", "B11")), None, True
@@ -117,3 +119,20 @@ def test_the_same_date_twice_counts_once(weights, scene, mask, tmp_path) -> None
     record = json.loads(done.stdout.splitlines()[-1])
     assert any("copy_L2A.tif: the same image as" in line for line in record["references"])
     assert record["sources"][str(paths[0])] > 0 and record["sources"][str(paths[1])] == 0
+
+
+@pytest.mark.slow
+def test_of_two_hundred_dates_all_are_read_and_few_are_used(weights, scene, mask, tmp_path) -> None:
+    paths = [save(tmp_path, f"date{number}_L2A", land(number)) for number in range(1, 201)]
+    output, done = clear(tmp_path, weights, scene, mask, paths)
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout.splitlines()[-1])
+    used = [path for path in paths if record["sources"].get(str(path), 0) > 0]
+    assert output.exists() and 1 <= len(used) <= 6
+
+
+def test_the_scene_itself_is_named(weights, scene, mask, tmp_path) -> None:
+    _, done = clear(tmp_path, weights, scene, mask, [scene])
+    assert (done.exit_code == 2 and "the scene itself" in done.stderr) or any(
+        "the scene itself" in line for line in json.loads(done.stdout.splitlines()[-1])["references"]
+    )

@@ -152,6 +152,13 @@ def test_faults_are_named(covered, fault):
     assert (fault is None) == (verdict.reason == "")
 
 
+def test_another_season_as_much_brighter_in_the_mean_is_no_offset(covered):
+    scene, truth, mask, _ = covered
+    brighter = (truth * (1 + 0.1 / np.median(truth, axis=(1, 2), keepdims=True))).astype(np.float32)
+    (verdict,) = verdicts(_statistics(scene, mask, [brighter]))
+    assert verdict.usable and verdict.fault is None
+
+
 @pytest.mark.parametrize("seed", [5, 14, 18, 31, 37, 53])
 def test_on_a_small_chip_chance_is_no_reason_to_use_a_date(seed):
     truth = _land(seed, 32, 32)

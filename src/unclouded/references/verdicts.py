@@ -13,6 +13,7 @@ _LEAST_PIXELS = 50
 _SAME = 0.0008
 _OFFSET = 0.1
 _OFFSET_TOLERANCE = 0.03
+_DARK = 0.05
 _RESEMBLES = 0.03
 _COMMON = (0.02, 0.98)
 _STRETCHES = 60
@@ -69,20 +70,33 @@ def _verdict(statistics: SceneStatistics, k: int) -> Verdict:
             k, False, "elsewhere",
             f"{name}: does not resemble the scene where both are clear (explains {max(share, 0):.0%}): another place?",
         )  # fmt: skip
-    if len(common) > 1:
-        shift = np.median(b - a, axis=0)
-        if abs(abs(shift.mean()) - _OFFSET) < _OFFSET_TOLERANCE and shift.std() < _OFFSET_TOLERANCE:
-            return Verdict(
-                k,
-                True,
-                "offset",
-                f"{name}: {shift.mean():+.2f} in every band: its DN seem 1,000 off; taken out by the fit",
-            )
+    if len(common) > 1 and (shift := _even_shift(a, b)):
+        seems = (
+            "their DN seem to hold 1,000 that is not said"
+            if shift > 0
+            else "1,000 that their DN do not hold seems said"
+        )
+        # The fit takes an even shift out; what looks for cloud before does not.
+        reason = f"{name}: {shift:+.2f} in every band: {seems}; correct it, or ground may be taken for cloud or shadow"
+        return Verdict(k, True, "offset", reason)
     return Verdict(k, True)
 
 
 def _apart(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     return float(abs(a - b).mean())
+
+
+def _even_shift(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+    """By how much a reference is brighter in every band alike, if that is 1,000 DN, else 0.
+
+    Another season is brighter, too, but hardly where it is dark: so the darkest pixels must be as far apart.
+    """
+    shift = np.median(theirs - ours, axis=0)
+    dark = np.quantile(theirs, _DARK, axis=0) - np.quantile(ours, _DARK, axis=0)
+    mean = float(shift.mean())
+    far = abs(dark - np.sign(mean) * _OFFSET).max()
+    alike = abs(abs(mean) - _OFFSET) < _OFFSET_TOLERANCE and shift.std() < _OFFSET_TOLERANCE
+    return mean if alike and far < _OFFSET_TOLERANCE else 0.0
 
 
 def _explained(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
