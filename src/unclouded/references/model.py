@@ -11,7 +11,7 @@ from scipy.ndimage import map_coordinates
 from unclouded.references.holdout import distance_to
 from unclouded.references.local_ridge import Lattice, moments, predict, predict_grid, solve_lattice
 from unclouded.references.spread import spread
-from unclouded.references.statistics import SceneStatistics
+from unclouded.references.statistics import Statistics
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Fit:
         references: the set; empty for the fill from the scene alone.
     """
 
-    statistics: SceneStatistics
+    statistics: Statistics
     references: tuple[int, ...]
     lattice: Lattice = field(init=False)
     usable: NDArray[np.intp] = field(init=False)

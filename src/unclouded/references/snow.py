@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.references.statistics import SceneStatistics
+from unclouded.references.statistics import Statistics
 
 Float32 = NDArray[np.float32]
 
@@ -41,7 +41,7 @@ class BrightnessLimit:
         return share
 
 
-def brightness_limits(statistics: SceneStatistics) -> list[BrightnessLimit | None]:
+def brightness_limits(statistics: Statistics) -> list[BrightnessLimit | None]:
     """Of each reference, from what the scene shows clear; None without a band or a pixel that both have."""
     layout = statistics.layout
     limits: list[BrightnessLimit | None] = []
@@ -58,7 +58,7 @@ def brightness_limits(statistics: SceneStatistics) -> list[BrightnessLimit | Non
     return limits
 
 
-def without_bright(statistics: SceneStatistics, limits: list[BrightnessLimit | None]) -> SceneStatistics:
+def without_bright(statistics: Statistics, limits: list[BrightnessLimit | None]) -> Statistics:
     """The statistics, the references' pixels and cells beyond their limits taken for unseen."""
     seen, agree = statistics.sample_seen.copy(), statistics.agree.copy()
     for k, limit in enumerate(limits):

@@ -96,11 +96,12 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class BlockStatistics:
-    """What is kept of a block of the scene.
+class Statistics:
+    """What is kept of a block of the scene, or of all blocks as one, samples in the order of the blocks.
 
     Attributes:
-        row, column: of the block's first cell.
+        layout: of the whole scene.
+        row, column: of the first cell; 0 for the scene.
         clear: (h, w) pixels of each cell that the scene shows clear.
         means: (channels, h, w) over those pixels.
         agree: (K, h, w) whether the reference is clear at all of those pixels.
@@ -112,6 +113,7 @@ class BlockStatistics:
         sample_seen: (n, K) where the reference is clear too.
     """
 
+    layout: Layout
     row: int
     column: int
     clear: Float32
@@ -124,6 +126,14 @@ class BlockStatistics:
     position: NDArray[np.int32]
     sample_seen: Mask
 
+    @property
+    def limits(self) -> Float32:
+        """(2, C) darkest and brightest that ground is believed to be, from what the scene shows clear, and a margin."""
+        seen = self.samples[:, : len(self.layout.bands)]
+        low, high = np.quantile(seen, _USUAL, axis=0)
+        margin = _MARGIN * (high - low)
+        return np.stack([low - margin, high + margin]).astype(np.float32)
+
 
 def block_statistics(
     layout: Layout,
@@ -134,7 +144,7 @@ def block_statistics(
     references: Sequence[Float32],
     references_clear: Sequence[Mask],
     fill: Mask | None = None,
-) -> BlockStatistics:
+) -> Statistics:
     """Take from a block what the fit needs.
 
     Args:
@@ -168,7 +178,8 @@ def block_statistics(
     samples = np.stack([band[rows, columns] for band in everything], axis=1).astype(np.float32, copy=False)
     for k, shown in enumerate(seen):
         samples[~shown[rows, columns], layout.channels(k)] = 0
-    return BlockStatistics(
+    return Statistics(
+        layout,
         row // cell,
         column // cell,
         count,
@@ -212,31 +223,7 @@ def _cell_sums(values: NDArray[np.generic], cell: int, where: Mask | None = None
     return sums
 
 
-@dataclass(frozen=True)
-class SceneStatistics:
-    """`BlockStatistics` of all blocks as one: grids over the whole scene, samples in the order of the blocks."""
-
-    layout: Layout
-    clear: Float32
-    means: Float32
-    agree: Mask
-    peak: Float32
-    seen: Float32
-    covered: Float32
-    samples: Float32
-    position: NDArray[np.int32]
-    sample_seen: Mask
-
-    @property
-    def limits(self) -> Float32:
-        """(2, C) darkest and brightest that ground is believed to be, from what the scene shows clear, and a margin."""
-        seen = self.samples[:, : len(self.layout.bands)]
-        low, high = np.quantile(seen, _USUAL, axis=0)
-        margin = _MARGIN * (high - low)
-        return np.stack([low - margin, high + margin]).astype(np.float32)
-
-
-def merge(layout: Layout, blocks: Iterable[BlockStatistics]) -> SceneStatistics:
+def merge(layout: Layout, blocks: Iterable[Statistics]) -> Statistics:
     """Put the blocks together; they may come in any order, the answer is the same."""
     height, width = layout.cells
     count = len(layout.references)
@@ -246,7 +233,7 @@ def merge(layout: Layout, blocks: Iterable[BlockStatistics]) -> SceneStatistics:
     peak = np.zeros((count, height, width), np.float32)
     seen = np.zeros((count, height, width), np.float32)
     covered = np.zeros((height, width), np.float32)
-    sampled: dict[tuple[int, int], BlockStatistics] = {}
+    sampled: dict[tuple[int, int], Statistics] = {}
     for block in blocks:
         here = np.s_[
             ..., block.row : block.row + block.clear.shape[0], block.column : block.column + block.clear.shape[1]
@@ -255,8 +242,10 @@ def merge(layout: Layout, blocks: Iterable[BlockStatistics]) -> SceneStatistics:
         peak[here], seen[here], covered[here] = block.peak, block.seen, block.covered
         sampled[block.row, block.column] = block
     ordered = [sampled[key] for key in sorted(sampled)]
-    return SceneStatistics(
+    return Statistics(
         layout,
+        0,
+        0,
         clear,
         means,
         agree,

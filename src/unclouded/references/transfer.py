@@ -18,7 +18,7 @@ from unclouded.references.local_ridge import predict_square
 from unclouded.references.mixture import Judgement, shares, weigh
 from unclouded.references.model import finest_lattice
 from unclouded.references.snow import BrightnessLimit, brightness_limits, without_bright
-from unclouded.references.statistics import Layout, SceneStatistics
+from unclouded.references.statistics import Layout, Statistics
 from unclouded.references.trials import (
     LEAST_SAMPLES,
     Trial,
@@ -231,7 +231,7 @@ def _enlarge(fields: Float16, top: int, left: int, cell: int) -> Float32:
     return enlarged
 
 
-def fit(statistics: SceneStatistics, usable: Sequence[int]) -> Transfer:
+def fit(statistics: Statistics, usable: Sequence[int]) -> Transfer:
     """Fit everything; `usable` are the references that `verdicts` accepts.
 
     Raises:

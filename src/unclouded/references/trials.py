@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unclouded.references.holdout import blobs
 from unclouded.references.mixture import clearly_less
 from unclouded.references.model import Fit, at_positions
-from unclouded.references.statistics import SceneStatistics
+from unclouded.references.statistics import Statistics
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -56,7 +56,7 @@ class Trials:
     group: NDArray[np.intp]
 
     @classmethod
-    def draw(cls, statistics: SceneStatistics) -> Trials:
+    def draw(cls, statistics: Statistics) -> Trials:
         """Draw blobs like the clouds that are there."""
         layout = statistics.layout
         folds = list(blobs(statistics.clear > 0, statistics.covered > 0.5, FOLDS))
@@ -101,7 +101,7 @@ class Trial:
     error: Float32
 
 
-def attempt(statistics: SceneStatistics, trials: Trials, references: tuple[int, ...]) -> Trial | None:
+def attempt(statistics: Statistics, trials: Trials, references: tuple[int, ...]) -> Trial | None:
     """Try a set of references: one regression for the scene, or a local one if that is clearly better; None if few.
 
     The plain choice is the default, so that a scene with few clear pixels, whose blobs say little, is left with it.
@@ -209,7 +209,7 @@ def order_of_trust(good: list[Trial], fill: Trial, trials: Trials) -> list[Trial
     return order
 
 
-def preselect(statistics: SceneStatistics, trials: Trials, usable: Sequence[int]) -> list[int]:
+def preselect(statistics: Statistics, trials: Trials, usable: Sequence[int]) -> list[int]:
     """At most `MOST_REFERENCES`: those that show most covered cells, predict best by one plain fit, are nearest."""
     if len(usable) <= MOST_REFERENCES:
         return list(usable)
@@ -223,7 +223,7 @@ def preselect(statistics: SceneStatistics, trials: Trials, usable: Sequence[int]
     return sorted(sorted(usable, key=key)[:MOST_REFERENCES])
 
 
-def _plain_error(statistics: SceneStatistics, trials: Trials, k: int) -> float:
+def _plain_error(statistics: Statistics, trials: Trials, k: int) -> float:
     """Error of a regression in the first blob, in those of the mean, to two digits."""
     fit = Fit(statistics, (k,))
     samples = trials.samples[0][statistics.sample_seen[trials.samples[0], k]]
@@ -235,7 +235,7 @@ def _plain_error(statistics: SceneStatistics, trials: Trials, k: int) -> float:
     return round(float(abs(made - truth).mean() / max(mean, 1e-6)), 2)
 
 
-def sets_together(statistics: SceneStatistics, best: Sequence[int]) -> list[tuple[int, ...]]:
+def sets_together(statistics: Statistics, best: Sequence[int]) -> list[tuple[int, ...]]:
     """Sets of several references, of the first `MOST_TOGETHER`, that together show covered cells: the largest first."""
     covered = statistics.covered > 0
     best = best[:MOST_TOGETHER]

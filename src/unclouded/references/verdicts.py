@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.references.statistics import SceneStatistics
+from unclouded.references.statistics import Statistics
 
 _LEAST_PIXELS = 50
 _SAME = 0.0008
@@ -36,12 +36,12 @@ class Verdict:
     reason: str = ""
 
 
-def verdicts(statistics: SceneStatistics) -> list[Verdict]:
+def verdicts(statistics: Statistics) -> list[Verdict]:
     """Judge every reference of a scene."""
     return [_verdict(statistics, k) for k in range(len(statistics.layout.references))]
 
 
-def _verdict(statistics: SceneStatistics, k: int) -> Verdict:
+def _verdict(statistics: Statistics, k: int) -> Verdict:
     layout = statistics.layout
     name = layout.references[k].name
     if not (statistics.seen[k] > 0).any():
