@@ -17,7 +17,7 @@ from unclouded.catalog.overpasses import Overpass
 from unclouded.catalog.patience import Patience
 from unclouded.catalog.search import home_of
 from unclouded.catalog.windows import canvas_of, write_window
-from unclouded.files import write_json
+from unclouded.files import clear_away, write_json
 from unclouded.progress import Progress, silent
 from unclouded.reading.area import SURROUNDINGS, Area
 from unclouded.reading.offsets import without_cirrus
@@ -91,6 +91,7 @@ def keep(overpass: Overpass, extract: Extract, folder: Path, progress: Progress 
     best = _described(overpass.tiles[0].item, extract)
     bands = _addresses(best, extract.bands)
     absent = [band for band in bands if not _window_of(item, band).is_file()]
+    clear_away(item, *(_window_of(item, band) for band in bands))
     notes: list[str] = []
     if absent:
         item.parent.mkdir(parents=True, exist_ok=True)
