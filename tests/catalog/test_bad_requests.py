@@ -116,6 +116,19 @@ def test_signatures_are_asked_for_when_they_are_needed(catalogue, tmp_path, monk
     assert "signature" not in kept
 
 
+def test_a_signature_that_nobody_gives(refused, catalogue, monkeypatch):
+    planetary_computer = pytest.importorskip("planetary_computer", reason="planetary-computer is not installed")
+    requests = pytest.importorskip("requests")
+
+    def sign(item):
+        raise requests.ConnectionError("nobody there")
+
+    monkeypatch.setattr(planetary_computer, "sign", sign)
+    monkeypatch.setitem(PRESETS, "planetary-computer", Catalogue(catalogue.address, signed=True))
+    line = refused(catalog="planetary-computer")
+    assert f"gives no signature for {catalogue.items[0]['id']} (nobody there)" in line and "0 of 4 dates" in line
+
+
 def test_an_extra_that_is_missing_is_named(refused, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pystac_client", None)
     line = refused()
@@ -143,7 +156,7 @@ def test_what_is_no_stac_api(refused, catalogue):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    assert "does not answer, after 6 tries" in refused(catalog=f"http://127.0.0.1:{port}/")
+    assert "does not answer, after 6 tries (Connection refused)" in refused(catalog=f"http://127.0.0.1:{port}/")
 
 
 def test_days_that_are_none(refused, tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from unclouded.errors import InputError
+from unclouded.errors import InputError, NetworkError
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Catalogue:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def signer(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        """What gives an item its signatures, which are valid for less than an hour.
+        """What gives an item its signatures, which are valid for less than an hour; NetworkError if it gets none.
 
         Raises:
             ModuleNotFoundError: the extra `planetary-computer` is not installed.
@@ -36,7 +36,16 @@ class Catalogue:
             return lambda item: item
         import planetary_computer
 
-        return lambda item: dict(planetary_computer.sign(item))
+        def sign(item: dict[str, Any]) -> dict[str, Any]:
+            try:
+                return dict(planetary_computer.sign(item))
+            except OSError as error:  # those of requests are
+                raise NetworkError(
+                    f"{self.address}: gives no signature for {item['id']} ({' '.join(str(error).split())[:120]}); "
+                    "run the same command again later"
+                ) from error
+
+        return sign
 
     def prepare(self) -> None:
         """Set what GDAL has to know, and check that credentials are there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -162,7 +163,9 @@ def _refusal(address: str, status: int | None, error: Exception) -> InputError |
             f"{address}: does not understand the search (HTTP {status}: {_first_words(error)}); "
             "give the address of a STAC API, and the name of a collection in it"
         )
-    said = f"HTTP {status}" if status else _first_words(error)
+    # Of a chain of errors within each other the system's own words are those to read.
+    system = re.search(r"\[Errno -?\d+\] ([^'\")]+)", str(error))
+    said = f"HTTP {status}" if status else system[1] if system else _first_words(error)
     return NetworkError(
         f"{address}: does not answer, after {_TRIES + 1} tries ({said}); "
         "check the address and the network, then run the same command again"
