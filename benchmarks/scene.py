@@ -1,10 +1,14 @@
 """Peak memory and speed of `unclouded clear` on a scene of the size of a Sentinel-2 tile, made by tiling real patches.
 
     python benchmarks/scene.py [--size 10980] [--model default] [--samples 1] [--json FILE]
+    python benchmarks/scene.py --size 5490 --references 0,1,4
 
 The scene has 12 bands (L2A) of uint16. The command runs as a process of its own, whose peak memory is measured. A
 second run, told by a mask that nothing is covered, does all the reading and writing, and neither detects nor
 translates: what it takes without its own time in the network is the time of input and output alone.
+
+`--references` instead clears the scene with so many other dates (the same ground, darker or brighter), and prints the
+time of the processors, which others at work on the machine change little, and the peak memory of each.
 """
 
 from __future__ import annotations
@@ -38,7 +42,10 @@ def main() -> None:
     parser.add_argument("--model", default="default", help="bundled weights by name, or others by path")
     parser.add_argument("--samples", type=int, default=1, help="latent samples")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--references", help="numbers of references to compare, 0,1,4; nothing else is measured")
     given = parser.parse_args()
+    if given.references:
+        return compare_references(given.size, given.model, [int(n) for n in given.references.split(",")])
     # Few blocks are kept here, because the memory that this process holds hides what is measured: see `measure`.
     with tempfile.TemporaryDirectory() as folder, rasterio.Env(GDAL_CACHEMAX=64 * 2**20):
         scene, output = Path(folder) / "scene.tif", Path(folder) / "clear.tif"
@@ -84,8 +91,23 @@ def real_patches() -> NDArray[np.uint16]:
     return np.stack([bands[band] for band in L2A], axis=1)
 
 
-def write_scene(path: Path, patches: NDArray[np.uint16], size: int) -> None:
-    """Write a scene of `size` x `size` pixels, every 120 of which are a patch drawn at random."""
+def compare_references(size: int, model: str, counts: list[int]) -> None:
+    """Print time and peak memory with so many references."""
+    with tempfile.TemporaryDirectory() as name, rasterio.Env(GDAL_CACHEMAX=64 * 2**20):
+        folder, patches = Path(name), real_patches()
+        write_scene(folder / "scene.tif", patches, size)
+        references = [folder / f"date{number}.tif" for number in range(max(counts))]
+        for number, path in enumerate(references):
+            write_scene(path, patches, size, gain=0.8 + 0.1 * number)
+        for count in counts:
+            more = [word for path in references[:count] for word in ("--reference", str(path))]
+            made = measure(folder / "scene.tif", folder / "clear.tif", model, 1, *more)
+            names = ("cpu_seconds", "seconds", "peak_memory_gib")
+            print(f"{count} references:", ", ".join(f"{name} {made[name]}" for name in names), flush=True)
+
+
+def write_scene(path: Path, patches: NDArray[np.uint16], size: int, gain: float = 1.0) -> None:
+    """Write a scene of `size` x `size` pixels, every 120 of which are a patch drawn at random, times `gain`."""
     random = np.random.default_rng(0)
     profile = {"driver": "GTiff", "count": len(L2A), "dtype": "uint16", "nodata": 0, "interleave": "pixel"}
     profile |= {"tiled": True, "compress": "deflate", "zlevel": 1, "bigtiff": "if_safer"}
@@ -95,6 +117,8 @@ def write_scene(path: Path, patches: NDArray[np.uint16], size: int) -> None:
         for row in range(0, size, _SIDE):
             drawn = random.integers(len(patches), size=-(-size // _SIDE))
             strip = np.concatenate(list(patches[drawn]), axis=2)[:, : size - row, :size]
+            if gain != 1:
+                strip = np.rint(strip * gain).astype(np.uint16)
             file.write(strip, window=Window(0, row, size, strip.shape[1]))
 
 
@@ -130,6 +154,7 @@ def measure(scene: Path, output: Path, model: str, samples: int, *more: str) -> 
     return {
         "peak_memory_gib": round(usage.ru_maxrss * unit / 2**30, 3),
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "network_percent": int(share[1]) if share else 0,
         "cores": len(os.sched_getaffinity(0)),
     }
