@@ -121,16 +121,6 @@ def test_the_same_date_twice_counts_once(weights, scene, mask, tmp_path) -> None
     assert record["sources"][str(paths[0])] > 0 and record["sources"][str(paths[1])] == 0
 
 
-@pytest.mark.slow
-def test_of_two_hundred_dates_all_are_read_and_few_are_used(weights, scene, mask, tmp_path) -> None:
-    paths = [save(tmp_path, f"date{number}_L2A", land(number)) for number in range(1, 201)]
-    output, done = clear(tmp_path, weights, scene, mask, paths)
-    assert done.exit_code == 0, done.output
-    record = json.loads(done.stdout.splitlines()[-1])
-    used = [path for path in paths if record["sources"].get(str(path), 0) > 0]
-    assert output.exists() and 1 <= len(used) <= 6
-
-
 def test_the_scene_itself_is_named(weights, scene, mask, tmp_path) -> None:
     _, done = clear(tmp_path, weights, scene, mask, [scene])
     assert (done.exit_code == 2 and "the scene itself" in done.stderr) or any(
