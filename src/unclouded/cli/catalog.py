@@ -158,8 +158,8 @@ def _at_hand(
     clearings: Clearings,
 ) -> dict[str, Overpass]:
     """Show the plan in a dry run, else keep what is wanted of each date; return the items by time."""
-    from unclouded.catalog.kept import Extract, keep, limit
-    from unclouded.catalog.patience import Patience
+    from unclouded.catalog.cache import Extract, keep, limit
+    from unclouded.catalog.retry import RetryPolicy
     from unclouded.detection.csmask import SIX
 
     assert reading.area is not None
@@ -168,7 +168,7 @@ def _at_hand(
         _show_plan(dates, reading.area, bands)
         raise typer.Exit
     catalogue.prepare()
-    extract = Extract(reading.area, bands, reading.offset is not None, catalogue.signer(), Patience())
+    extract = Extract(reading.area, bands, reading.offset is not None, catalogue.signer(), RetryPolicy())
     folder = beside if options.cache is None else Path(options.cache)
     items: dict[str, Overpass] = {}
     for one in dates:

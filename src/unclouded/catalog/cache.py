@@ -14,7 +14,7 @@ from typing import Any
 
 from unclouded.bands import BANDS, INDEX
 from unclouded.catalog.overpasses import Overpass
-from unclouded.catalog.patience import Patience
+from unclouded.catalog.retry import RetryPolicy
 from unclouded.catalog.search import home_of
 from unclouded.catalog.windows import canvas_of, write_window
 from unclouded.files import clear_away, write_json
@@ -47,14 +47,14 @@ class Extract:
         bands: those of these that it has, and its scene classification; all bands if None.
         offset_given: whether the offset of the DN is known from elsewhere.
         sign: gives an item its signatures.
-        patience: with reads over the network.
+        retry: with reads over the network.
     """
 
     area: Area
     bands: tuple[str, ...] | None
     offset_given: bool
     sign: Callable[[dict[str, Any]], dict[str, Any]]
-    patience: Patience
+    retry: RetryPolicy
 
 
 def kept_item(overpass: Overpass, area: Area, folder: Path) -> Path:
@@ -154,7 +154,7 @@ def _read(
     ]
     finest = min(_common_bands(alike), key=lambda band: (BANDS[INDEX[band]].resolution, INDEX[band]))
     first = [_addresses(tile, None)[finest] for tile in alike]
-    canvas = extract.patience.read(first, lambda: canvas_of(first, extract.area))
+    canvas = extract.retry.read(first, lambda: canvas_of(first, extract.area))
     notes += [
         f"{tile.name}: lies in another grid than {tiles[0].name}: left out"
         for number, tile in enumerate(alike)
@@ -164,7 +164,7 @@ def _read(
 
     def read(band: str) -> None:
         files = [source[band] for source in sources if band in source]
-        extract.patience.read(files, lambda: write_window(files, canvas, _window_of(item, band)))
+        extract.retry.read(files, lambda: write_window(files, canvas, _window_of(item, band)))
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         reads = [threads.submit(read, band) for band in bands]

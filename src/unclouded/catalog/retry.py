@@ -21,7 +21,7 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How often a read is tried, and how long is waited in between.
 
     Attributes:
