@@ -13,7 +13,7 @@ from scenes import active_generator
 from unclouded.bands import L2A
 from unclouded.clearing.clear import ClearedScene
 from unclouded.clearing.plan import bundled_patches, plan
-from unclouded.cli.clearings import Clearings
+from unclouded.cli.clearings import Clearings, summary
 from unclouded.models.weights import Header, bundled, save_generator
 from unclouded.reading.reader import ReadOptions
 
@@ -238,6 +238,26 @@ def test_a_scene_on_which_cover_is_seen_is_never_called_clear(capsys, shares, sa
     out, err = capsys.readouterr()
     assert (said is None and "clear scene" not in err) or f"note: scene.tif: {said}" in err
     assert (": under 0.1% of the pixels changed" in out) == (shares["changed"] == 0.0004)
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        (
+            {"guessed": 0.02, "may.tif": 0.1, "june.tif": 0.0},
+            " (2.0% guessed, 10.0% from may.tif, nothing from june.tif),",
+        ),
+        (
+            {"guessed": 0.0, "a.tif": 0.1, "b.tif": 0.0, "c.tif": 0.0},
+            " (10.0% from a.tif, nothing from 2 other dates),",
+        ),
+    ],
+)
+def test_dates_that_nothing_was_taken_from_are_not_listed_one_by_one(sources, said):
+    cleared = ClearedScene(
+        Path("a.tif"), Path("q.tif"), 100, seconds=1, seconds_network=1, changed=0.1, sources=sources
+    )
+    assert said in summary(cleared)
 
 
 def test_models_lists_every_bundled_card():

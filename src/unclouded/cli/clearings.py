@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,7 +123,7 @@ def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
     """Outputs, share of changed pixels and time of an input, in a line."""
     said = f"{cleared.output}, {cleared.quality}: {percent(cleared.changed)} of the pixels changed"
     if cleared.sources:
-        said += " (" + ", ".join(f"{percent(share)} {_from(name)}" for name, share in cleared.sources.items()) + ")"
+        said += f" ({_shares(cleared.sources)})"
     said += f"{_covers(cleared)}, {cleared.seconds:.1f} s"
     # Of work elsewhere, the client knows its own share alone.
     return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"
@@ -132,6 +132,15 @@ def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
 def _covers(cleared: ClearedScene) -> str:
     snow = "" if cleared.snow is None else f", snow cover {percent(cleared.snow)}"
     return f", cloud cover {percent(cleared.cloud)}{snow}"
+
+
+def _shares(sources: Mapping[str, float]) -> str:
+    """Where the changed pixels come from; several dates that nothing was taken from are counted."""
+    said = [f"{percent(share)} {_from(name)}" for name, share in sources.items() if share > 0]
+    unused = [name for name, share in sources.items() if share == 0 and name != "guessed"]
+    if unused:
+        said.append(f"nothing {_from(unused[0])}" if len(unused) == 1 else f"nothing from {len(unused)} other dates")
+    return ", ".join(said)
 
 
 def _from(name: str) -> str:
