@@ -159,10 +159,12 @@ def test_all_eight_come_back_and_g_xy_alone(translator: Translator, tmp_path) ->
     assert (header.name, header.steps, again.sizes) == ("eight", 7, translator.sizes)
     for name, value in translator.state_dict().items():
         wanted = averaged.state_dict()[name[5:]] if name.startswith("g_xy.") else value
-        assert torch.equal(again.state_dict()[name], wanted), name
+        kept = wanted.half().float() if wanted.ndim > 1 else wanted  # kernels are in float16
+        assert torch.equal(again.state_dict()[name], kept), name
     alone, _ = load_generator(path)
     x, z = images(1, 64, 64), translator.draw_y(images(1, 64, 64), torch.Generator())
-    assert torch.equal(alone(x, z).ground, averaged(x, z).ground)
+    assert torch.equal(alone(x, z).ground, again.g_xy.eval()(x, z).ground)
+    torch.testing.assert_close(alone(x, z).ground, averaged(x, z).ground, atol=1e-3, rtol=0)
     save_generator(averaged, Header(name="one"), tmp_path / "one.safetensors")
     with pytest.raises(WeightsError, match="holds `unclouded-generator-1`, not `unclouded-translator-1`"):
         load_translator(tmp_path / "one.safetensors")
