@@ -3,7 +3,8 @@
     python benchmarks/cases.py [--cases DIR] [--program PATH] [NUMBER ...]
 
 Each case makes its input, runs the command on it and prints what came of it; what is right stands in its docstring, and
-here as a check of what it printed. `--program` is the command to try, the installed one unless given.
+here as a check of what it printed. `--program` is the command to try, the one installed beside
+this Python unless given.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("numbers", nargs="*", help="cases to run; all unless given")
     parser.add_argument("--cases", type=Path, default=ROOT.parent / "shared" / "cases")
-    parser.add_argument("--program", default="unclouded")
+    parser.add_argument("--program", default=str(Path(sys.executable).with_name("unclouded")))
     parser.add_argument("--verbose", action="store_true", help="print all that each case prints")
     arguments = parser.parse_args()
     chosen = [number for number in CHECKS if not arguments.numbers or number in arguments.numbers]

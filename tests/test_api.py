@@ -9,6 +9,7 @@ import rasterio
 import torch
 import xarray as xr
 from affine import Affine
+from command_line import run
 from rasterio.crs import CRS
 from scenes import MemoryScene, active_generator, ground
 
@@ -154,3 +155,21 @@ def test_load_model_gives_the_network(weights):
     assert torch.equal(model.prior, active_generator().prior)
     with pytest.raises(OSError, match="no such weights"):
         unclouded.load_model("nothing")
+
+
+def test_names_of_bands_and_a_reference_may_be_one_text(scene, weights, tmp_path):
+    chosen = unclouded.clear(scene, model=weights, bands="B02,B03,B04,B08")
+    assert list(chosen.band.values) == list(FOUR)
+    with pytest.raises(unclouded.FileError, match=r"may\.tif: no such file"):
+        unclouded.clear(scene, model=weights, references=str(tmp_path / "may.tif"))
+
+
+def test_weights_that_foresee_no_error_are_named(scene, tmp_path, recwarn):
+    generator = active_generator()
+    torch.nn.init.zeros_(generator.error.leave.weight)
+    torch.nn.init.constant_(generator.error.leave.bias, -30.0)
+    save_generator(generator, Header("silent"), tmp_path / "silent.safetensors")
+    unclouded.clear(scene, model=tmp_path / "silent.safetensors")
+    assert any("never learnt which error to expect" in str(one.message) for one in recwarn)
+    done = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", tmp_path / "silent.safetensors")
+    assert done.exit_code == 0 and "never learnt which error to expect" in done.stderr

@@ -46,14 +46,18 @@ def clear(
     output: str | os.PathLike[str] | None = None,
     *,
     model: str | os.PathLike[str] = "default",
-    bands: Sequence[str] | None = None,
-    band_names: Sequence[str] | None = None,
+    bands: str | Sequence[str] | None = None,
+    band_names: str | Sequence[str] | None = None,
     variant: str | None = None,
     level: str | None = None,
     scale: float | None = None,
     offset: float | None = None,
     radar: str | os.PathLike[str] | None = None,
-    references: Sequence[str | os.PathLike[str] | xarray.DataArray | xarray.Dataset | NDArray[Any]] = (),
+    references: str
+    | os.PathLike[str]
+    | xarray.DataArray
+    | xarray.Dataset
+    | Sequence[str | os.PathLike[str] | xarray.DataArray | xarray.Dataset | NDArray[Any]] = (),
     mask: str | os.PathLike[str] | xarray.DataArray | NDArray[Any] = "auto",
     mask_classes: str | None = None,
     mask_only: bool = False,
@@ -74,17 +78,18 @@ def clear(
             band, y and x (or lat and lon), an `xarray.Dataset` with a variable per band, or a NumPy array (band, y, x).
         output: a GeoTIFF to write; its quality goes to `<stem>_quality.tif` beside it.
         model: name of bundled weights, or path of others.
-        bands: those to take, all unless given; where the source names none, also the names of all in their order.
+        bands: those to take, as a list or "B02,B03", all unless given; where the source names none, also the names of
+            all in their order.
         band_names: name of each band of a source without names in its order, "-" for one that is none of the 13.
         variant: "FRE" or "SRE", of a folder that holds both of MAJA's kinds of reflectance; FRE unless given.
         level: "L1C" or "L2A", where the source does not say.
         scale: DN per 1.0 reflectance, if it is not 10000.
         offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
         radar: VV and VH in dB, of the same area.
-        references: other dates of the place, before or after, as paths or arrays, in any form and on any grid that is
-            read; what they show is transferred to where the scene is covered. An array says its date in its coordinate
-            `time` or its attribute `datetime`, and is loaded; one without names of bands or without coordinates has
-            those of the scene.
+        references: other dates of the place, or one of them by itself, before or after, as paths or arrays, in any form
+            and on any grid that is read; what they show is transferred to where the scene is covered. An array says its
+            date in its coordinate `time` or its attribute `datetime`, and is loaded; one without names of bands or
+            without coordinates has those of the scene.
         mask: what is covered and is to be replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a NumPy
             array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud, 2
             thin cloud, 3 shadow), SCL, or QA60. "auto" joins the scene classification (SCL) of a product or STAC item
@@ -117,13 +122,14 @@ def clear(
     from unclouded.clearing.clear import clear_to_file
     from unclouded.clearing.lazy import clear_lazily
     from unclouded.clearing.model import Model
-    from unclouded.clearing.options import ClearOptions
+    from unclouded.clearing.options import UNTOLD_ERROR, ClearOptions
     from unclouded.clearing.plan import check_output_name, cleared_and_mask, cleared_files, refuse_collisions
     from unclouded.reading.array import ArrayScene
     from unclouded.reading.mask import mask_as_file
     from unclouded.reading.reader import ReadOptions
 
     mask_path = os.fspath(mask) if isinstance(mask, str | os.PathLike) else None
+    bands, band_names = _listed(bands), _listed(band_names)
     options = ClearOptions(
         model=os.fspath(model),
         radar=None if radar is None else os.fspath(radar),
@@ -151,7 +157,7 @@ def clear(
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
         lazy = output is None and isinstance(scene, ArrayScene) and scene.chunks is not None
-        if lazy and references:
+        if lazy and (not isinstance(references, Sequence) or references):
             raise InputError(
                 f"{scene.info.source}: is in chunks, which take no references; give `output`, or compute it"
             )
@@ -162,6 +168,8 @@ def clear(
         names, at_hand = references_at_hand(references, scene.info)
         options = replace(options, references=names)
         loaded = Model.load(options)
+        if not loaded.generator.error_learnt:
+            warnings.warn(f"{scene.info.source}: {UNTOLD_ERROR}", stacklevel=2)
         if output is None:
             if isinstance(scene, ArrayScene) and lazy:
                 return clear_lazily(scene, loaded, options, at, attributes)
@@ -179,8 +187,8 @@ def clear_series(
     only_earlier: bool = False,
     most: int = 4,
     model: str | os.PathLike[str] = "default",
-    bands: Sequence[str] | None = None,
-    band_names: Sequence[str] | None = None,
+    bands: str | Sequence[str] | None = None,
+    band_names: str | Sequence[str] | None = None,
     variant: str | None = None,
     level: str | None = None,
     scale: float | None = None,
@@ -232,10 +240,11 @@ def clear_series(
         WeightsError: if the weights are damaged or of another network.
     """
     from unclouded.clearing.model import Model
-    from unclouded.clearing.options import ClearOptions
+    from unclouded.clearing.options import UNTOLD_ERROR, ClearOptions
     from unclouded.clearing.series_arrays import clear_series_to_memory, series_of
     from unclouded.reading.reader import ReadOptions
 
+    bands, band_names = _listed(bands), _listed(band_names)
     options = ClearOptions(
         model=os.fspath(model),
         mask="auto" if mask is None else "mask",
@@ -252,7 +261,14 @@ def clear_series(
     reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
     series = series_of(source, reading, most)
     loaded = Model.load(options)
+    if not loaded.generator.error_learnt:
+        warnings.warn(f"series: {UNTOLD_ERROR}", stacklevel=2)
     return clear_series_to_memory(series, loaded, options, reading, mask, only_earlier=only_earlier, most=most)
+
+
+def _listed(names: str | Sequence[str] | None) -> Sequence[str] | None:
+    """Names of bands, also as the command takes them: "B02,B03"."""
+    return names.split(",") if isinstance(names, str) else names
 
 
 def load_model(name: str | Path = "default") -> nn.Module:

@@ -203,3 +203,12 @@ def test_the_cache_holds_no_more_than_it_may(catalogue, tmp_path):
         assert done.exit_code == 0, done.stderr
     assert [path.name.split("_")[2] for path in kept.iterdir()] == ["20240523"]
     assert "more than --cache-size" in done.stderr
+
+
+def test_an_output_that_is_a_file_is_said_before_the_catalogue_is_asked(tmp_path):
+    there = tmp_path / "summer.tif"
+    there.write_bytes(b"")
+    done = run(
+        "series", "--catalog", "http://127.0.0.1:9/", "--bbox", "5,51,5.1,51.1", "--dates", PERIOD, "--output", there
+    )
+    assert done.exit_code == 2 and "summer.tif: is a file; a series goes into a folder" in done.stderr

@@ -1,6 +1,7 @@
 """What is made of the dates of a series besides: composites, the table of NDVI and the animation."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from rasters import write
 from scenes import active_generator
 
 from unclouded.composites.composite import KINDS, days_path, weighted_median, write_composite
+from unclouded.composites.dates import open_dates
 from unclouded.composites.vegetation import COLUMNS, write_ndvi
 from unclouded.errors import InputError
 from unclouded.models.weights import Header, save_generator
 from unclouded.reading.reader import ReadOptions
+from unclouded.tiles import Box
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +172,17 @@ def _other_bands(results, folder):
         write(other, file.read([1, 2, 3]), names=FOUR[:3], nodata=0)
         write(folder / "S2A_other_quality.tif", q.read(), names=q.descriptions)
     write_ndvi(folder / "ndvi.csv", [results[0], other], ReadOptions(level="L2A", offset=0))
+
+
+def test_a_fill_whose_error_nobody_told_does_not_weigh_as_an_observation(results, tmp_path):
+    quality = results[0].with_name(f"{results[0].stem}_quality.tif")
+    for path in (results[0], quality):
+        shutil.copy(path, tmp_path / path.name)
+    with rasterio.open(tmp_path / quality.name, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
+        made = file.read()
+        made[1] = np.where(np.isfinite(made[1]), 1e-13, np.nan)  # softplus of -30
+        made[2, :8] = np.where(np.isfinite(made[2, :8]), 1, np.nan)
+        file.write(made)
+    with open_dates([tmp_path / results[0].name], ReadOptions()) as dates:
+        shown = dates[0].read(Box(0, 0, 8, made.shape[2]))
+    assert np.isfinite(shown.uncertainty).any() and (shown.uncertainty[np.isfinite(shown.uncertainty)] >= 1).all()

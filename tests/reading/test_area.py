@@ -111,6 +111,11 @@ def test_what_is_no_polygon_is_said(found, said) -> None:
         geometry_area(found, "area.json")
 
 
+def test_a_point_is_geojson_but_no_area():
+    with pytest.raises(InputError, match=r"^area\.json: holds a Point; polygons are accepted"):
+        geometry_area({"type": "Point", "coordinates": [1, 2]}, "area.json")
+
+
 def test_a_file_of_features_is_the_area_of_all(tmp_path: Path) -> None:
     path = tmp_path / "fields.geojson"
     square = polygon((1, 2), (2, 2), (2, 3), (1, 3), (1, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
@@ -92,7 +92,10 @@ def clear_into(
         return told_by(inputs, model.generator, options)
 
 
-def references_at_hand(references: Sequence[Any], scene: SceneInfo) -> tuple[tuple[str, ...], DatesAtHand]:
+def references_at_hand(
+    references: Any,  # noqa: ANN401 (whatever a user hands in)
+    scene: SceneInfo,
+) -> tuple[tuple[str, ...], DatesAtHand]:
     """Names for references that are paths or arrays, and the arrays, open.
 
     Raises:
@@ -100,7 +103,8 @@ def references_at_hand(references: Sequence[Any], scene: SceneInfo) -> tuple[tup
     """
     names: list[str] = []
     images: dict[str, Raster] = {}
-    for number, reference in enumerate(references, start=1):
+    alone = isinstance(references, str | os.PathLike | xr.DataArray | xr.Dataset)
+    for number, reference in enumerate([references] if alone else references, start=1):
         if isinstance(reference, str | os.PathLike):
             names.append(os.fspath(reference))
         else:

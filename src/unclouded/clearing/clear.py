@@ -57,6 +57,7 @@ class ClearedScene:
         cloud: share of the valid pixels under cloud or haze.
         snow: share that the scene's classification calls snow; None without one.
         told_by: what cloud and shadow were told by, in words.
+        error_learnt: whether the weights learnt which error to expect of what they guess.
     """
 
     output: Path
@@ -72,6 +73,7 @@ class ClearedScene:
     cloud: float = 0.0
     snow: float | None = None
     told_by: str = ""
+    error_learnt: bool = True
 
 
 def clear_scene(
@@ -190,6 +192,7 @@ def clear_scene(
         found.cloud,
         found.snow,
         told,
+        generator.error_learnt,
     )
 
 

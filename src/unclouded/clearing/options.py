@@ -20,6 +20,12 @@ DEVICES = ("auto", "cpu", "cuda")
 MASK_AUTO, MASK_NONE = "auto", "none"
 """Instead of the path of a mask: what comes with the scene is joined with what is found; no mask is looked for."""
 
+UNTOLD_ERROR = (
+    "the weights never learnt which error to expect: the uncertainty of what was guessed says nothing; the weights "
+    "default tell it"
+)
+"""Said of results of weights whose `Generator.error_learnt` is false."""
+
 OWN_DETECTION = "our own detection"
 """What cloud and shadow are told by, in words, if no mask has a say."""
 

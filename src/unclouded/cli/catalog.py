@@ -14,7 +14,7 @@ import typer
 from unclouded.clearing.options import option
 from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import FAILED, Bar, say, tell
-from unclouded.errors import InputError, NetworkError, UncloudedError
+from unclouded.errors import FileError, InputError, NetworkError, UncloudedError
 
 if TYPE_CHECKING:
     from unclouded.catalog.overpasses import Overpass
@@ -89,6 +89,8 @@ def series_of(options: CatalogOptions, reading: ReadOptions, output: Path, clear
     if options.dates is None:
         raise typer.BadParameter("needs a period: give --dates, as 2024-05-01/2024-07-31", param_hint="--catalog")
     catalogue, period = catalogue_named(str(options.catalog)), period_of(options.dates)
+    if output.exists() and not output.is_dir():
+        raise FileError(f"{output}: is a file; a series goes into a folder: give another --output")
     found = _found(catalogue, options, reading, period)
     kept = less_cloudy(found, options.max_cloud)
     if len(kept) < len(found):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unclouded.clearing.options import OWN_DETECTION
+from unclouded.clearing.options import OWN_DETECTION, UNTOLD_ERROR
 from unclouded.cli.console import put, report, say, tell
 from unclouded.errors import OutputExistsError
 
@@ -74,6 +74,8 @@ class Clearings:
     def _say_of_result(self, source: str, cleared: ClearedScene) -> None:
         for verdict in cleared.verdicts:
             say(f"note: {verdict}")
+        if not cleared.error_learnt and cleared.changed > 0:
+            say(f"note: {source}: {UNTOLD_ERROR}")
         if cleared.hazy >= _HAZY and cleared.changed < _NOTHING_CLEAR:
             say(
                 f"note: {source}: {cleared.hazy:.0%} of it lies under haze, smoke or cirrus; where that is thin it "

@@ -23,6 +23,10 @@ from unclouded.reading.series import item_time, read_item
 from unclouded.reflectance import to_reflectance
 from unclouded.tiles import Box
 
+_LEAST = 1e-6
+_UNTOLD = 1.0
+"""Error of a filled pixel whose uncertainty is under `_LEAST`: the weights never learnt to tell it."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -65,7 +69,8 @@ class OpenDate:
         valid = valid & np.isfinite(source)
         reflectance[:, ~valid] = np.nan
         observed = valid & (source == 0)
-        error = np.where(valid, np.where(observed, 0, np.nan_to_num(uncertainty)), np.nan)
+        told = np.where(uncertainty > _LEAST, uncertainty, _UNTOLD)
+        error = np.where(valid, np.where(observed, 0, told), np.nan)
         return Shown(reflectance, error.astype(np.float32), observed)
 
 

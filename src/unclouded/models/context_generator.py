@@ -187,6 +187,11 @@ class ContextGenerator(Generator):
             nn.init.normal_(parameter, std=0.01)
         self.error = ErrorHead(a, context + 1, code)
 
+    @property
+    def error_learnt(self) -> bool:
+        """Whether the error head has begun to learn."""
+        return float(self.error.leave.bias) != _SILENT
+
     def spread(self, statistics: Tensor, scene: SceneContext) -> Tensor:
         """Spread the trusted ground over the whole grid: (B, 28 + F, h, w), the context of `translate`.
 

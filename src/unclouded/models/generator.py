@@ -247,6 +247,11 @@ class Generator(nn.Module):
         return self._inference
 
     @property
+    def error_learnt(self) -> bool:
+        """Whether it foresees the error of what it makes, see `Translation.expected_error`."""
+        return True
+
+    @property
     def device(self) -> torch.device:
         """Where the network is."""
         return next(self.parameters()).device

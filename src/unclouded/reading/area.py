@@ -223,6 +223,8 @@ def geometry_area(found: Any, name: str) -> Area:  # noqa: ANN401 (whatever JSON
         )
     try:
         polygons = _frozen(list(_polygons(found, name)))
+    except InputError:
+        raise
     except (TypeError, ValueError, KeyError, RecursionError) as error:
         raise InputError(f"{name}: is not GeoJSON ({error}); give a Polygon, Feature or FeatureCollection") from error
     if not polygons:
