@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 from scenes import MemoryScene, active_generator
 
 from unclouded.bands import L1C
+from unclouded.clearing.clear import _sources
 from unclouded.clearing.inputs import OpenReference, SceneInputs
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
@@ -115,3 +117,10 @@ def test_what_cannot_help_is_named_and_not_used(scene, covered, kind) -> None:
     without, _, _ = clear(scene, covered, [])
     np.testing.assert_array_equal(result, without)
     assert quality[2].max() == 1
+
+
+def test_shares_of_a_reference_that_is_given_twice_are_summed(tmp_path):
+    source = np.array([[0, 1], [2, 2]], np.float32)
+    with rasterio.open(tmp_path / "q.tif", "w", driver="GTiff", width=2, height=2, count=3, dtype="float32") as file:
+        file.write(np.stack([source, source, source]))
+    assert _sources(tmp_path / "q.tif", ["may.tif", "may.tif"]) == {"guessed": 0.25, "may.tif": 0.5}

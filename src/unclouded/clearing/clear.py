@@ -260,7 +260,10 @@ def _sources(quality: Path, references: Sequence[str]) -> dict[str, float]:
             values = values[np.isfinite(values)].astype(np.int64)
             counts += np.bincount(values, minlength=len(counts))[: len(counts)]
     shares = counts / max(counts.sum(), 1)
-    return {name: float(share) for name, share in zip(("guessed", *references), shares[1:], strict=True)}
+    made: dict[str, float] = {}
+    for name, share in zip(("guessed", *references), shares[1:], strict=True):
+        made[name] = made.get(name, 0.0) + float(share)  # one may be given twice
+    return made
 
 
 def _described(info: SceneInfo) -> dict[str, Any]:
