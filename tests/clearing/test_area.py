@@ -51,10 +51,7 @@ GENERATOR = used_as(active_generator(), detector="none")
 
 
 def test_an_area_is_what_it_is_in_the_whole_scene(scene, tmp_path: Path) -> None:
-    """The surroundings reach to the scene's edges here, so the two are the same but for rounding.
-
-    Mostly that is one DN; three were seen once beside other tests, for a reason not found. The bound is 0.001.
-    """
+    """The surroundings reach to the scene's edges here, so the two are the same but for the last bits."""
     clear_area(scene, tmp_path / "whole.tif", None)
     clear_area(scene, tmp_path / "part.tif", box_area(box(560, 560, 130, 140)))
     with rasterio.open(tmp_path / "whole.tif") as whole, rasterio.open(tmp_path / "part.tif") as part:
@@ -62,7 +59,7 @@ def test_an_area_is_what_it_is_in_the_whole_scene(scene, tmp_path: Path) -> None
         window = from_bounds(*part.bounds, whole.transform)
         expected, found = whole.read(window=window), part.read()
         assert part.descriptions == BANDS
-    assert np.abs(expected.astype(int) - found).max() <= 10
+    assert np.abs(expected.astype(int) - found).max() <= 1
     with rasterio.open(quality_path(tmp_path / "part.tif")) as quality:
         assert (quality.read(1) > 0.2).any()
 
