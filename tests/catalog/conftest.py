@@ -6,9 +6,9 @@ from catalogue import listed, serving, write_dates
 DAYS = ["2024-05-03", "2024-05-13", "2024-05-23", "2024-06-12"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module", autouse=True)
 def narrow():
-    """Fewer surroundings than usual, so that small tiles hold them."""
+    """Fewer surroundings than usual, so that small tiles hold them; no longer than a file's tests take."""
     with pytest.MonkeyPatch.context() as patch:
         for module in ("reading.area", "catalog.cache", "catalog.estimate"):
             patch.setattr(f"unclouded.{module}.SURROUNDINGS", 960.0)
@@ -16,7 +16,7 @@ def narrow():
 
 
 @pytest.fixture(scope="package")
-def place(narrow, tmp_path_factory):
+def place(tmp_path_factory):
     """A server of four dates of one tile, and the API that lists them; it counts what is asked for."""
     with serving(tmp_path_factory.mktemp("files")) as front:
         items = write_dates(front, DAYS)
