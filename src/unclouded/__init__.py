@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from unclouded.clearing.clear import ClearedScene
-    from unclouded.reading.reader import Scene
+    from unclouded.reading.scene import Scene
 
 __all__ = [
     "FileError",

@@ -10,7 +10,8 @@ from rasterio.shutil import copy
 from rasters import item, pixels, safe, write
 
 from unclouded.errors import FileError, InputError, UncloudedError
-from unclouded.reading.reader import open_radar, open_scene
+from unclouded.reading.radar import open_radar
+from unclouded.reading.reader import open_scene
 
 
 def read_all(path, **options):

@@ -8,7 +8,8 @@ from rasterio.transform import from_origin
 from rasters import EAST, NORTH, pixels, write
 
 from unclouded.errors import InputError
-from unclouded.reading.reader import open_radar, open_scene
+from unclouded.reading.radar import open_radar
+from unclouded.reading.reader import open_scene
 
 
 def decibels(height=60, width=60, seed=0):

@@ -22,7 +22,8 @@ from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
 from unclouded.reading.offsets import offset_of_sample
 from unclouded.reading.plausibility import data_of
 from unclouded.reading.radar import open_radar
-from unclouded.reading.reader import ReadOptions, Scene, find_source
+from unclouded.reading.reader import ReadOptions, find_source
+from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from unclouded.files import quality_path
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.preview import as_said_by_item
 from unclouded.reading.raster import open_raster, read_window
-from unclouded.reading.reader import ReadOptions, Scene
+from unclouded.reading.reader import ReadOptions
+from unclouded.reading.scene import Scene
 from unclouded.reading.series import item_time, read_item
 from unclouded.reflectance import to_reflectance
 from unclouded.tiles import Box

@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 
 from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
-from unclouded.reading.reader import Radar, Scene, SceneInfo, open_radar, open_scene
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.radar import Radar, open_radar
+from unclouded.reading.reader import open_scene
+from unclouded.reading.scene import Scene
 from unclouded.reflectance import Encoding, to_dn, to_reflectance, valid_pixels
 
 SCALE = 10_000.0

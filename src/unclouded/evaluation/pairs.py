@@ -29,7 +29,8 @@ from unclouded.evaluation.paired import (
 )
 from unclouded.files import sha256_of
 from unclouded.progress import Progress, silent
-from unclouded.reading.reader import ReadOptions, Scene
+from unclouded.reading.reader import ReadOptions
+from unclouded.reading.scene import Scene
 from unclouded.reflectance import to_reflectance
 
 Scores = dict[str, Any]

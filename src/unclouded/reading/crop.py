@@ -10,7 +10,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from unclouded.reading.area import Area
-from unclouded.reading.reader import Scene
+from unclouded.reading.scene import Scene
 
 
 class CroppedScene(Scene):

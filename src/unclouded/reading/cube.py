@@ -15,7 +15,7 @@ from unclouded.errors import FileError, InputError
 from unclouded.reading.array import ArrayScene, as_array, dates_along, dates_of
 from unclouded.reading.folder import no_variants
 from unclouded.reading.raster import is_remote
-from unclouded.reading.reader import Scene
+from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
 
 

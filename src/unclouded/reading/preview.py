@@ -17,7 +17,8 @@ from unclouded.files import QUALITY_BANDS, quality_path
 from unclouded.reading.dates import acquired, day_in
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.raster import open_raster, read_overview
-from unclouded.reading.reader import ReadOptions, Scene
+from unclouded.reading.reader import ReadOptions
+from unclouded.reading.scene import Scene
 from unclouded.reading.scene_pair import ScenePair
 from unclouded.reading.series import item_time, read_item
 from unclouded.reflectance import Encoding, to_reflectance

@@ -1,7 +1,7 @@
 """Windowed reading of Sentinel-2 scenes: GeoTIFF/COG, band folders, BigEarthNet patches, SAFE products, STAC items.
 
-`open_scene` finds out what it was given; the resulting `Scene` hands out windows of all bands on one grid, that of the
-finest band. What is known and what was assumed about the DN is in its `SceneInfo`.
+`open_scene` finds out what it was given and opens it as a `scene.Scene`. What is known and what was assumed about the
+DN is in its `SceneInfo`.
 """
 
 from __future__ import annotations
@@ -11,136 +11,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
-from numpy.typing import NDArray
 from rasterio.io import DatasetReader
-from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.reading.area import Area
 from unclouded.reading.band_order import check_order
+from unclouded.reading.crop import CroppedScene
 from unclouded.reading.dates import parse_time
 from unclouded.reading.encoding import choose_encoding, declared_by
 from unclouded.reading.folder import folder_source, no_variants
-from unclouded.reading.grid import Resampled, check_grids, pixel_note
+from unclouded.reading.grid import check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.missions import refuse_others
 from unclouded.reading.naming import unnamed
 from unclouded.reading.offsets import choose_level, without_cirrus
-from unclouded.reading.pixels import is_masked, read_unmasked, read_unmasked_overview, sample_layers
+from unclouded.reading.pixels import is_masked, sample_layers
 from unclouded.reading.plausibility import darkest, data_of
-from unclouded.reading.radar import Radar, open_radar
 from unclouded.reading.raster import check_georeference, is_remote, open_raster, shown
 from unclouded.reading.safe import is_safe, safe_source
+from unclouded.reading.scene import Scene
 from unclouded.reading.source import Source, Wanted, cube_and_date
 from unclouded.reading.stac import is_item, item_source
 from unclouded.reading.stack import stack_source
 from unclouded.reflectance import Encoding
-
-__all__ = ["Radar", "Scene", "SceneInfo", "find_source", "open_radar", "open_scene"]
-
-
-class Scene:
-    """An open scene; use it as a context manager. `info` describes it, `read` hands out windows."""
-
-    def __init__(
-        self,
-        info: SceneInfo,
-        source: Source,
-        datasets: dict[str, DatasetReader],
-        again: Callable[[Sequence[str], SceneInfo], Scene | None],
-    ) -> None:
-        self.info = info
-        self._datasets = datasets
-        self._again = again
-        self._positions = {
-            path: [n for n, layer in enumerate(source.layers) if layer.path == path] for path in datasets
-        }
-        self._indexes = {
-            path: [source.layers[n].index for n in positions] for path, positions in self._positions.items()
-        }
-        self.bring_to(info)
-
-    def bring_to(self, grid: SceneInfo) -> None:
-        """Hand out windows on the grid of another scene of the same area from now on."""
-        info = self.info = replace(self.info, width=grid.width, height=grid.height, transform=grid.transform)
-        self._resampled = {
-            path: Resampled(dataset, info.transform, _encoding_of(info.encoding, self._positions[path]))
-            for path, dataset in self._datasets.items()
-            if dataset.transform != info.transform or dataset.shape != (info.height, info.width)
-        }
-
-    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.generic]:
-        """Read the window of DN (C, height, width) in the scene's own type; it must lie inside the grid.
-
-        A pixel's value does not depend on the window in which it is read.
-
-        Raises:
-            FileError: a block is missing or damaged.
-            ValueError: the window leaves the grid.
-        """
-        info = self.info
-        if min(row, column) < 0 or min(height, width) < 1 or row + height > info.height or column + width > info.width:
-            raise ValueError(f"window {row=} {column=} {height=} {width=} leaves the {info.height} x {info.width} grid")
-        out = np.empty((len(info.bands), height, width), info.dtype)
-        for path, dataset in self._datasets.items():
-            indexes = self._indexes[path]
-            if path in self._resampled:
-                out[self._positions[path]] = self._resampled[path].read(indexes, row, column, height, width)
-            else:
-                window = Window(column, row, width, height)
-                out[self._positions[path]] = read_unmasked(dataset, indexes, window, info.encoding.nodata)
-        return out
-
-    def overview(self, bands: Sequence[str], height: int, width: int) -> NDArray[np.generic]:
-        """Read bands (C, height, width) of the whole scene at a smaller size, from overviews where there are some.
-
-        Raises:
-            FileError: a block is missing or damaged.
-        """
-        wanted = [self.info.bands.index(band) for band in bands]
-        out = np.empty((len(bands), height, width), self.info.dtype)
-        for path, dataset in self._datasets.items():
-            here = [(n, self._positions[path].index(at)) for n, at in enumerate(wanted) if at in self._positions[path]]
-            if here:
-                indexes = [self._indexes[path][position] for _, position in here]
-                nodata = self.info.encoding.nodata
-                out[[n for n, _ in here]] = read_unmasked_overview(dataset, indexes, height, width, nodata)
-        return out
-
-    def with_bands(self, bands: Sequence[str]) -> Scene | None:
-        """Open the same source for other bands of it, brought to the grid of this scene.
-
-        Returns:
-            The other scene; None if the source does not hold all of the bands, or does not name its bands itself.
-
-        Raises:
-            InputError: as `open_scene`.
-            FileError: as `open_scene`.
-        """
-        return self._again(bands, self.info)
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Paths or addresses, as GDAL knows them, of the files that are read."""
-        return tuple(self._datasets)
-
-    def close(self) -> None:
-        """Close the scene's files."""
-        for dataset in self._datasets.values():
-            dataset.close()
-
-    def __enter__(self) -> Scene:
-        """Return the scene itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the scene's files."""
-        self.close()
 
 
 def open_scene(
@@ -179,7 +74,7 @@ def open_scene(
     if offset is not None and not np.isfinite(offset):
         raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
     if cube_and_date(os.fspath(path)) is not None and not is_remote(os.fspath(path)):
-        from unclouded.reading.cube import open_cube  # which needs xarray, and stands on this
+        from unclouded.reading.cube import open_cube  # which needs xarray
 
         wanted = Wanted(bands, band_names, variant, offset is not None)
         return open_cube(os.fspath(path), wanted, level, scale, offset, level_needed=level_needed)
@@ -270,11 +165,6 @@ def find_source(path: str, wanted: Wanted) -> Source:
     return find(path, wanted)
 
 
-def _encoding_of(encoding: Encoding, positions: Sequence[int]) -> Encoding:
-    """The encoding of some of a scene's bands."""
-    return replace(encoding, offsets=tuple(encoding.offsets[position] for position in positions))
-
-
 def _describe(
     source: Source,
     finest: DatasetReader,
@@ -348,8 +238,6 @@ class ReadOptions:
         )
         if self.area is None:
             return scene
-        from unclouded.reading.crop import CroppedScene  # which stands on this
-
         try:
             return CroppedScene(scene, self.area)
         except BaseException:
