@@ -173,7 +173,9 @@ def test_options_that_do_not_go_together(catalogue, tmp_path):
         (["series", *asked[:2], "--dates", PERIOD], "give --bbox or --geometry"),
         (["series", *asked], "give --dates"),
         (["clear", *asked], "give --date"),
+        (["mask", *asked], "give --dates"),
         (["series", "--dates", PERIOD], "--catalog to look for them"),
+        (["mask"], "--catalog to look for them"),
         (["series", "a.tif", "b.tif", "--dates", PERIOD], "--dates, --date, --cache and --dry-run belong to it"),
     ):
         done = run(*words, "--output", tmp_path / "out")
@@ -181,18 +183,29 @@ def test_options_that_do_not_go_together(catalogue, tmp_path):
     assert catalogue.asked == [] and not (tmp_path / "out").exists()
 
 
-def test_a_file_that_is_not_there_costs_its_date_alone(catalogue, tmp_path):
+@pytest.mark.parametrize(
+    ("command", "asked", "output", "code"),
+    [
+        ("series", ["--dates", PERIOD], "", 1),
+        ("mask", ["--dates", "2024-05-20/2024-06-30"], "", 1),
+        ("mask", ["--dates", "2024-06-12"], "june.tif", 2),
+        ("clear", ["--date", "2024-05-23"], "may.tif", 1),
+        ("clear", ["--date", "2024-06-12"], "june.tif", 2),
+    ],
+)
+def test_a_file_that_is_not_there_costs_its_date_alone(catalogue, tmp_path, command, asked, output, code):
     gone = catalogue.folder / catalogue.items[3]["id"] / "B03.tif"
     gone.rename(gone.with_suffix(".gone"))
     try:
-        words = ["--catalog", catalogue.address, "--bbox", BOX, "--dates", PERIOD, "--output", tmp_path]
-        done = run("series", *words, "--bands", "B02,B03,B04,B08")
+        words = ["--catalog", catalogue.address, "--bbox", BOX, *asked, "--output", tmp_path / output]
+        done = run(command, *words, "--bands", "B02,B03,B04,B08")
     finally:
         gone.with_suffix(".gone").rename(gone)
-    assert done.exit_code == 1
+    assert done.exit_code == code
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
     assert "B03.tif: is not there (HTTP 404), though the catalogue lists it" in line
-    assert len(list(tmp_path.glob("*_L2A.tif"))) == 3
+    made = [path for path in tmp_path.glob("*.tif") if not path.stem.endswith("_quality")]
+    assert len(made) == (0 if code == 2 else 3 if command == "series" else 1)
 
 
 def test_the_cache_holds_no_more_than_it_may(catalogue, tmp_path):
@@ -211,4 +224,10 @@ def test_an_output_that_is_a_file_is_said_before_the_catalogue_is_asked(tmp_path
     done = run(
         "series", "--catalog", "http://127.0.0.1:9/", "--bbox", "5,51,5.1,51.1", "--dates", PERIOD, "--output", there
     )
-    assert done.exit_code == 2 and "summer.tif: is a file; a series goes into a folder" in done.stderr
+    assert done.exit_code == 2 and "summer.tif/: is a file; several results go into a folder" in done.stderr
+
+
+def test_a_file_for_several_dates_is_said_before_they_are_read(refused, catalogue, tmp_path):
+    line = refused(command="mask", output=tmp_path / "out" / "masks.tif")
+    assert "masks.tif: is the name of a file; for 4 inputs give a folder" in line
+    assert catalogue.of_files() == []

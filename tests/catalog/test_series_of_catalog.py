@@ -79,6 +79,19 @@ def test_a_day_is_cleared_with_its_neighbours(catalogue, of_files, weights, tmp_
     assert made_in(tmp_path) == made_in(tmp_path / "files") and len(made_in(tmp_path)) == 2
 
 
+def test_masks_of_a_period_are_those_of_the_files(catalogue, tmp_path):
+    words = ["--dates", "2024-05-01/2024-05-20", "--bands", "B02,B03,B04,B08,B11,B12", "--output"]
+    done = run("mask", *from_catalog(catalogue, *words, f"{tmp_path}/masks/"))
+    assert done.exit_code == 0, done.stderr
+    items = [link["href"] for item in catalogue.items[:2] for link in item["links"]]
+    assert run("mask", *items, "--bbox", BOX, "--output", tmp_path / "files").exit_code == 0
+    made = made_in(tmp_path / "masks")
+    assert made == made_in(tmp_path / "files") and len(made) == 2
+    one = run("mask", *from_catalog(catalogue, "--dates", "2024-05-13", "--output", tmp_path / "may.tif"))
+    assert one.exit_code == 0, one.stderr
+    assert made_in(tmp_path)["may.tif"] == made["S2A_32UPU_20240513_0_L2A.tif"]
+
+
 def test_a_dry_run_says_what_would_be_read_and_reads_nothing(catalogue, tmp_path):
     done = run(
         "series", *from_catalog(catalogue, "--dates", PERIOD, "--max-cloud", 30, "--output", tmp_path, "--dry-run")

@@ -85,13 +85,7 @@ def plan(
         InputError: two inputs would get the same output, or one its own file, or several inputs a single file; or the
             output's name is not that of a GeoTIFF.
     """
-    folder = Path(output) if len(inputs) > 1 or output.endswith(("/", os.sep)) or Path(output).is_dir() else None
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise InputError(f"{output}: is a file; for {len(inputs)} inputs give a folder as --output")
-    if folder is None:
-        check_output_name(Path(output))
-    elif len(inputs) > 1 and not folder.is_dir() and not output.endswith(("/", os.sep)) and _ends_as_file(output):
-        raise InputError(f"{output}: is the name of a file; for {len(inputs)} inputs give a folder: --output {output}/")
+    folder = output_folder(len(inputs), output)
     made, notes = Plan(), {}
     for source in dict.fromkeys(inputs):
         try:
@@ -119,6 +113,24 @@ def plan(
             del made.outputs[source]
     made.notes.extend(note for source in made.outputs for note in notes[source])
     return made
+
+
+def output_folder(count: int, output: str) -> Path | None:
+    """The folder that the results of so many inputs go to; None if `output` is the file of the one input.
+
+    Raises:
+        InputError: it names a file, and there are several inputs; or it is not the name of a GeoTIFF.
+    """
+    path = Path(output)
+    slashed = output.endswith(("/", os.sep))
+    if count < 2 and not slashed and not path.is_dir():
+        check_output_name(path)
+        return None
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{output}: is a file; several results go into a folder: give another --output")
+    if count > 1 and not path.is_dir() and not slashed and _ends_as_file(output):
+        raise InputError(f"{output}: is the name of a file; for {count} inputs give a folder: --output {output}/")
+    return path
 
 
 def check_output_name(output: Path) -> None:

@@ -1,8 +1,7 @@
-"""`--catalog` of `unclouded series` and `clear`: from a place and a period to items that are at hand."""
+"""`--catalog` of `unclouded series`, `mask` and `clear`: from a place and a period to items that are at hand."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +13,7 @@ import typer
 from unclouded.clearing.options import option
 from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import FAILED, Bar, say, tell
-from unclouded.errors import FileError, InputError, NetworkError, UncloudedError
+from unclouded.errors import InputError
 
 if TYPE_CHECKING:
     from unclouded.catalog.overpasses import Overpass
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
 INPUTS = "inputs"
 """Folder beside the results, in which windows that were read are kept unless `--cache` names one."""
 
-OF_A_SERIES = ("date", "days")
+OF_A_PERIOD = ("date", "days")
 OF_ONE_DATE = ("dates",)
-"""Fields of `CatalogOptions` that the other command has no option for."""
+"""Fields of `CatalogOptions` that commands on a period, and those on one date, have no option for."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,16 @@ def check_catalog(options: CatalogOptions, inputs: Sequence[str], area: Area | N
     return True
 
 
-def series_of(options: CatalogOptions, reading: ReadOptions, output: Path, clearings: Clearings) -> list[str]:
-    """Find the dates of a series and have their items at hand; dates that cannot be read are said.
+def dates_of(
+    options: CatalogOptions, reading: ReadOptions, output: str, clearings: Clearings, *, least: int
+) -> list[str]:
+    """Find the dates of a period and have their items at hand; dates that cannot be read are said.
+
+    What is kept goes beside `output`, a file for one date or a folder.
 
     Raises:
-        InputError: nothing was found, or not what was looked for.
+        InputError: nothing was found, or not what was looked for, or fewer than `least` dates; or `output` is no name
+            for so many.
         FileError: nothing can be kept here.
         NetworkError: the catalogue or its files cannot be reached; what was read is kept.
         Exit: after a dry run.
@@ -85,22 +89,23 @@ def series_of(options: CatalogOptions, reading: ReadOptions, output: Path, clear
     from unclouded.catalog.overpasses import less_cloudy
     from unclouded.catalog.period import period_of
     from unclouded.catalog.presets import catalogue_named
+    from unclouded.clearing.plan import output_folder
 
     if options.dates is None:
         raise typer.BadParameter("needs a period: give --dates, as 2024-05-01/2024-07-31", param_hint="--catalog")
     catalogue, period = catalogue_named(str(options.catalog)), period_of(options.dates)
-    if output.exists() and not output.is_dir():
-        raise FileError(f"{output}: is a file; a series goes into a folder: give another --output")
+    output_folder(least, output)  # said before anything is asked
     found = _found(catalogue, options, reading, period)
     kept = less_cloudy(found, options.max_cloud)
     if len(kept) < len(found):
         say(f"note: {len(found) - len(kept)} of {len(found)} dates have over {options.max_cloud:g} % cloud: left out")
-    if len(kept) < 2:
+    if len(kept) < least:
         raise InputError(
             f"{catalogue.address}: has one date alone, {kept[0].time:%Y-%m-%d}; a series has two at least: give longer "
             "--dates or a higher --max-cloud, or take `unclouded clear --date`"
         )
-    return list(_at_hand(catalogue, options, reading, kept, output / INPUTS, clearings))
+    folder = output_folder(len(kept), output) or Path(output).parent
+    return list(_at_hand(catalogue, options, reading, kept, folder / INPUTS, clearings))
 
 
 def day_and_others(
@@ -108,15 +113,17 @@ def day_and_others(
 ) -> tuple[list[str], list[str]]:
     """Find a day and those around it that help, and have their items at hand: its own, and the others, nearest first.
 
-    What is kept goes beside `output`, a file or a folder. Errors as of `series_of`.
+    What is kept goes beside `output`, a file or a folder. Errors as of `dates_of`.
     """
     from unclouded.catalog.period import Period, day_of
     from unclouded.catalog.presets import catalogue_named
     from unclouded.clearing.options import HELPING_DATES
+    from unclouded.clearing.plan import output_folder
 
     if options.date is None:
         raise typer.BadParameter("needs a day: give --date, as 2024-06-12", param_hint="--catalog")
     catalogue, day = catalogue_named(str(options.catalog)), day_of(options.date)
+    folder = output_folder(1, output) or Path(output).parent
     found = _found(catalogue, options, reading, Period(day, day).wider(options.days))
     chosen = _of_day(found, day)
     clear = [one for one in found if one is not chosen and (one.cloud is None or one.cloud <= options.max_cloud)]
@@ -124,8 +131,7 @@ def day_and_others(
     if not nearest:
         say(f"note: {options.days} days around it there is no other date under {options.max_cloud:g} % cloud to help")
     dates = sorted([chosen, *nearest], key=lambda one: one.time)
-    beside = Path(output) if output.endswith(("/", os.sep)) or Path(output).is_dir() else Path(output).parent
-    items = _at_hand(catalogue, options, reading, dates, beside / INPUTS, clearings)
+    items = _at_hand(catalogue, options, reading, dates, folder / INPUTS, clearings)
     of_day = [item for item, one in items.items() if one is chosen]
     if not of_day:
         raise typer.Exit(FAILED)
@@ -143,12 +149,11 @@ def _of_day(found: Sequence[Overpass], day: date) -> Overpass:
 
 
 def _found(catalogue: Catalogue, options: CatalogOptions, reading: ReadOptions, period: Period) -> list[Overpass]:
-    from unclouded.catalog.overpasses import overpasses
-    from unclouded.catalog.search import Request, find_items
+    from unclouded.catalog.dates import find_dates
+    from unclouded.catalog.search import Request
 
     assert reading.area is not None
-    request = Request(catalogue, options.collection, reading.area, period, options.max_items)
-    return overpasses(find_items(request), reading.area)
+    return find_dates(Request(catalogue, options.collection, reading.area, period, options.max_items))
 
 
 def _at_hand(
@@ -160,7 +165,8 @@ def _at_hand(
     clearings: Clearings,
 ) -> dict[str, Overpass]:
     """Show the plan in a dry run, else keep what is wanted of each date; return the items by time."""
-    from unclouded.catalog.cache import Extract, keep, limit
+    from unclouded.catalog.cache import Extract, limit
+    from unclouded.catalog.dates import Report, keep_dates
     from unclouded.catalog.retry import RetryPolicy
     from unclouded.detection.csmask import SIX
 
@@ -172,19 +178,8 @@ def _at_hand(
     catalogue.prepare()
     extract = Extract(reading.area, bands, reading.offset is not None, catalogue.signer(), RetryPolicy())
     folder = beside if options.cache is None else Path(options.cache)
-    items: dict[str, Overpass] = {}
-    for one in dates:
-        try:
-            with Bar(f"{one.time:%Y-%m-%d}") as bar:
-                item, notes = keep(one, extract, folder, bar)
-        except NetworkError as error:
-            raise NetworkError(f"{error}; {len(items)} of {len(dates)} dates are read and kept in {folder}") from error
-        except UncloudedError as error:
-            clearings.refuse(one.name, error)
-            continue
-        for note in (*one.notes, *notes):
-            say(f"note: {one.time:%Y-%m-%d}: {note}")
-        items[str(item)] = one
+    report = Report(lambda one: Bar(f"{one.time:%Y-%m-%d}"), lambda note: say(f"note: {note}"), clearings.refuse)
+    items = keep_dates(dates, extract, folder, report)
     if options.cache is not None and items:
         held = limit(folder, round(options.cache_size * 1e9), [Path(item) for item in items])
         if held > options.cache_size * 1e9:

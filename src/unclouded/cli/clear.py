@@ -13,7 +13,7 @@ from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions, check_catalog, da
 from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, resumable, summary, weights_record
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
-from unclouded.cli.console import FAILED, SOME_FAILED, Bar, detail, faults, say, tell
+from unclouded.cli.console import Bar, detail, faults, say, tell
 from unclouded.cli.options import (
     Debug,
     Overwrite,
@@ -83,7 +83,8 @@ def clear(
         for source, error in todo.failed.items():
             clearings.refuse(source, error)
         if not todo.outputs:
-            raise typer.Exit((SOME_FAILED if todo.skipped else FAILED) if todo.failed else 0)
+            clearings.check(len(todo.skipped))
+            raise typer.Exit
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
         from unclouded.precision import resolve_precision
@@ -101,10 +102,7 @@ def clear(
                     clearings.done(source, cleared)
                 except Exception as error:
                     clearings.refuse(source, error)
-        if clearings.failed:
-            raise typer.Exit(
-                FAILED if clearings.failed == len(todo.outputs | todo.failed | todo.skipped) else SOME_FAILED
-            )
+        clearings.check(len(todo.skipped))
 
 
 def demo(

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from unclouded.clearing.options import OWN_DETECTION, UNTOLD_ERROR
-from unclouded.cli.console import put, report, say, tell
+from unclouded.cli.console import FAILED, SOME_FAILED, put, report, say, tell
 from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
@@ -40,10 +42,20 @@ class Clearings:
     def __init__(self, *, as_json: bool, debug: bool, masks: bool = False) -> None:
         """Say it in JSON or in sentences; of `masks`, not of cleared scenes."""
         self._json, self._debug, self._masks = as_json, debug, masks
-        self.failed = 0
+        self.failed = self._made = 0
+
+    def check(self, staying: int = 0) -> None:
+        """End the command with the exit code of its failures, if there were any; `staying` results were there before.
+
+        Raises:
+            Exit: some inputs failed, or all.
+        """
+        if self.failed:
+            raise typer.Exit(SOME_FAILED if self._made or staying else FAILED)
 
     def done(self, source: str, cleared: ClearedScene, *, elsewhere: bool = False) -> None:
         """Say where the outputs of an input are; `elsewhere` if other processes worked on it."""
+        self._made += 1
         if self._json:
             record = {
                 "input": source,

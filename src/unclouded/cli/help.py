@@ -15,7 +15,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "series": (
         "unclouded series 2024/*.tif --output cleared/",
-        "unclouded series cube.nc --output cleared/ --only-earlier",
+        "unclouded series --catalog earth-search --bbox 5.0,51.1,5.1,51.2 --dates 2024-05-01/2024-08-31 --output out/",
     ),
     "mask": (
         "unclouded mask scene.tif --output mask.tif",

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
+from unclouded.cli.catalog import OF_A_PERIOD, CatalogOptions, check_catalog, dates_of
 from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings
-from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say
+from unclouded.cli.console import Bar, faults, say
 from unclouded.cli.options import (
     Debug,
     Overwrite,
@@ -19,13 +20,18 @@ from unclouded.cli.options import (
 from unclouded.cli.source_options import SourceOptions
 
 
+@takes_options(CatalogOptions, without=OF_A_PERIOD, parameter="catalog")
 @takes_options(SourceOptions, parameter="source_options")
 def mask(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Whatever `unclouded clear` reads.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT", help="Whatever `unclouded clear` reads.", show_default=False),
+    ] = None,
+    *,
     output: Annotated[
         str, typer.Option(metavar="PATH|DIR", help="GeoTIFF to write for one input; a folder for several.")
     ],
-    *,
+    catalog: CatalogOptions,
     source_options: SourceOptions,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Opacity from which a pixel is covered.  [default: the weights']")
@@ -50,20 +56,24 @@ def mask(
         from unclouded.clearing.plan import mask_files, plan
 
         options = ClearOptions(mask=given, mask_classes=mask_classes, threshold=threshold, overwrite=overwrite)
-        if options.mask_file is not None and len(inputs) > 1:
-            raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")
+        sources = list(inputs or ())
         check_skipping(overwrite, skip_existing)
         reading = source_options.reading()
-        todo = plan(inputs, output, reading, overwrite=overwrite, skip_existing=skip_existing, written=mask_files)
+        masks = Clearings(as_json=False, debug=debug, masks=True)
+        if check_catalog(catalog, sources, reading.area, catalog.dates):
+            sources = dates_of(catalog, reading, output, masks, least=1)
+        if options.mask_file is not None and len(sources) > 1:
+            raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")
+        todo = plan(sources, output, reading, overwrite=overwrite, skip_existing=skip_existing, written=mask_files)
         for name in todo.skipped.values():
             say(f"note: {name}: is there and stays")
         for note in todo.notes:
             say(f"note: {note}")
-        masks = Clearings(as_json=False, debug=debug, masks=True)
         for source, error in todo.failed.items():
             masks.refuse(source, error)
         if not todo.outputs:
-            raise typer.Exit((SOME_FAILED if todo.skipped else FAILED) if todo.failed else 0)
+            masks.check(len(todo.skipped))
+            raise typer.Exit
         loaded = Model.load(options)
         for source, name in todo.outputs.items():
             try:
@@ -72,5 +82,4 @@ def mask(
                 masks.done(source, made)
             except Exception as error:
                 masks.refuse(source, error)
-        if masks.failed:
-            raise typer.Exit(FAILED if masks.failed == len(todo.outputs | todo.failed | todo.skipped) else SOME_FAILED)
+        masks.check(len(todo.skipped))

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from unclouded.clearing.options import HELPING_DATES, MASK_AUTO, MASK_NONE, OF_ONE_SCENE, ClearOptions
-from unclouded.cli.catalog import OF_A_SERIES, CatalogOptions, check_catalog, series_of
+from unclouded.cli.catalog import OF_A_PERIOD, CatalogOptions, check_catalog, dates_of
 from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, resumable
 from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
-from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, say, tell
+from unclouded.cli.console import Bar, faults, say, tell
 from unclouded.cli.cubes import CUBE, check_cube, write_cube
 from unclouded.cli.options import (
     Debug,
@@ -32,7 +32,7 @@ class MaskOfEach(StrEnum):
     none = MASK_NONE
 
 
-@takes_options(CatalogOptions, without=OF_A_SERIES, parameter="catalog")
+@takes_options(CatalogOptions, without=OF_A_PERIOD, parameter="catalog")
 @takes_options(SourceOptions, parameter="source_options")
 @takes_options(ClearOptions, without=OF_ONE_SCENE)
 def series(
@@ -84,10 +84,11 @@ def series(
         reading = source_options.reading()
         clearings = Clearings(as_json=False, debug=debug)
         if check_catalog(catalog, inputs or (), reading.area, catalog.dates):
-            sources = series_of(catalog, reading, output, clearings)
+            sources = dates_of(catalog, reading, f"{output}/", clearings, least=2)
         else:
             sources = [date for source in inputs or () for date in _dates_in(source)]
         if len(sources) < 2:
+            clearings.check()  # of dates that were found and cannot be read, it is said why
             raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")
         overwrite = options.overwrite
         todo = plan(sources, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
@@ -146,8 +147,7 @@ def series(
             of_results = replace(reading, area=None)
             further.write(output, sorted(done), of_results)
             try_series_page(output, of_results)
-        if clearings.failed:
-            raise typer.Exit(FAILED if not done else SOME_FAILED)
+        clearings.check(len(todo.skipped))
 
 
 def _dates_in(source: str) -> list[str]:

@@ -1,0 +1,59 @@
+"""The dates of a place and a period, found in a catalogue and kept as items: what commands and Python share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from unclouded.catalog.cache import Extract, keep
+from unclouded.catalog.overpasses import Overpass, overpasses
+from unclouded.catalog.search import Request, find_items
+from unclouded.errors import NetworkError, UncloudedError
+from unclouded.progress import Progress
+
+
+@dataclass(frozen=True)
+class Report:
+    """Who is told what while dates are read.
+
+    Attributes:
+        bar: gives what is told how far a date is.
+        note: is told of what was left out of a date, in a sentence.
+        refuse: is told of a date that cannot be read, and why.
+    """
+
+    bar: Callable[[Overpass], AbstractContextManager[Progress]]
+    note: Callable[[str], None]
+    refuse: Callable[[str, UncloudedError], None]
+
+
+def find_dates(request: Request) -> list[Overpass]:
+    """Find the overpasses of a request, by time; errors as of `find_items` and `overpasses`."""
+    return overpasses(find_items(request), request.area)
+
+
+def keep_dates(dates: Sequence[Overpass], extract: Extract, folder: Path, report: Report) -> dict[str, Overpass]:
+    """Keep what is wanted of some dates in a folder; one that cannot be read is said and left out.
+
+    Returns:
+        The dates by the paths of the items that are kept.
+
+    Raises:
+        NetworkError: the files cannot be reached; what was read is kept.
+    """
+    items: dict[str, Overpass] = {}
+    for one in dates:
+        try:
+            with report.bar(one) as progress:
+                item, notes = keep(one, extract, folder, progress)
+        except NetworkError as error:
+            raise NetworkError(f"{error}; {len(items)} of {len(dates)} dates are read and kept in {folder}") from error
+        except UncloudedError as error:
+            report.refuse(one.name, error)
+            continue
+        for note in (*one.notes, *notes):
+            report.note(f"{one.time:%Y-%m-%d}: {note}")
+        items[str(item)] = one
+    return items
