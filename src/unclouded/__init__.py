@@ -1,7 +1,7 @@
 """Remove clouds and their shadows from Sentinel-2 images, and say of every pixel how far it was replaced.
 
-`clear` clears a scene, `clear_series` all dates of a place, `load_model` gives the network that does it, and
-`frechet_distance` compares two sets of features.
+`clear` clears a scene, `clear_series` all dates of a place, `clear_area` those that a catalogue has; `load_model` gives
+the network that does it, and `frechet_distance` compares two sets of features.
 Importing the package loads neither torch nor GDAL.
 """
 
@@ -13,9 +13,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from unclouded.errors import FileError, InputError, OutputExistsError, SettingsError, UncloudedError, WeightsError
+from unclouded.errors import (
+    FileError,
+    InputError,
+    NetworkError,
+    OutputExistsError,
+    SettingsError,
+    UncloudedError,
+    WeightsError,
+)
 from unclouded.version import __version__
 
 if TYPE_CHECKING:
@@ -29,12 +38,14 @@ if TYPE_CHECKING:
 __all__ = [
     "FileError",
     "InputError",
+    "NetworkError",
     "OutputExistsError",
     "SettingsError",
     "UncloudedError",
     "WeightsError",
     "__version__",
     "clear",
+    "clear_area",
     "clear_series",
     "frechet_distance",
     "load_model",
@@ -264,6 +275,87 @@ def clear_series(
     if not loaded.generator.error_learnt:
         warnings.warn(f"series: {UNTOLD_ERROR}", stacklevel=2)
     return clear_series_to_memory(series, loaded, options, reading, mask, only_earlier=only_earlier, most=most)
+
+
+def clear_area(
+    area: str | os.PathLike[str] | Sequence[float] | Mapping[str, Any],
+    dates: str,
+    *,
+    catalog: str = "earth-search",
+    collection: str = "sentinel-2-l2a",
+    max_cloud: float = 80.0,
+    max_items: int = 1000,
+    cache: str | os.PathLike[str] | None = None,
+    only_earlier: bool = False,
+    most: int = 4,
+    model: str | os.PathLike[str] = "default",
+    bands: str | Sequence[str] | None = None,
+    level: str | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+    samples: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    threshold: float | None = None,
+) -> xarray.Dataset:
+    """Look for all dates of an area in a catalogue, read that part of them, and clear each with the help of the others.
+
+    What was left out or had to be assumed is said as a `UserWarning`.
+
+    Args:
+        area: west, south, east and north in degrees, also as a text "W,S,E,N"; the path of a GeoJSON file; or polygons
+            in longitude and latitude as GeoJSON, or with a `__geo_interface__`, as those of shapely.
+        dates: first and last day, as "2024-05-01/2024-08-31".
+        catalog: earth-search, planetary-computer, cdse, or the address of a STAC API.
+        collection: of the catalogue.
+        max_cloud: percent of cloud up to which the catalogue's dates are taken.
+        max_items: items of the catalogue that are accepted.
+        cache: folder in which what was read is kept for other calls; unless given it goes with the call.
+        only_earlier: as of `clear_series`, like all that follow.
+        most: other dates that help to clear one at most.
+        model: name of bundled weights, or path of others.
+        bands: those to take; they and those by which clouds are told are read.
+        level: "L1C" or "L2A", where the items do not say.
+        scale: DN per 1.0 reflectance.
+        offset: DN to add before dividing.
+        samples: latent samples.
+        seed: of the latent samples.
+        device: "auto", "cpu" or "cuda".
+        precision: "fp32", "bf16" or "auto".
+        threshold: opacity under which pixels stay as they are.
+
+    Returns:
+        As of `clear_series`, in the grid of the tiles, with the coordinate `item` (time): which item each date is.
+
+    Raises:
+        InputError: if the area is none; if nothing is found, or fewer than two dates, or too much; if the catalogue is
+            no STAC API; or as of `clear_series`.
+        FileError: if a file cannot be read or kept.
+        NetworkError: if the catalogue or its files cannot be reached; with a `cache` the same call goes on from there.
+        ModuleNotFoundError: if the extra `catalog` is not installed.
+    """
+    from unclouded.catalog.period import period_of
+    from unclouded.catalog.presets import catalogue_named
+    from unclouded.catalog.search import Request
+    from unclouded.clearing.area_series import clear_area_to_memory
+    from unclouded.clearing.model import Model
+    from unclouded.clearing.options import ClearOptions
+    from unclouded.reading.area import area_of
+    from unclouded.reading.reader import ReadOptions
+
+    wanted = area_of(area)
+    request = Request(catalogue_named(catalog), collection, wanted, period_of(dates), max_items)
+    reading = ReadOptions(_listed(bands), level, scale, offset, area=wanted)
+    options = ClearOptions(
+        model=os.fspath(model), samples=samples, seed=seed, device=device, precision=precision, threshold=threshold
+    )
+    loaded = Model.load(options)
+    with ExitStack() as stack:
+        kept = stack.enter_context(TemporaryDirectory()) if cache is None else cache
+        return clear_area_to_memory(
+            request, max_cloud, Path(kept), reading, loaded, options, only_earlier=only_earlier, most=most
+        )
 
 
 def _listed(names: str | Sequence[str] | None) -> Sequence[str] | None:

@@ -32,6 +32,7 @@ from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import mask_as_file
 from unclouded.reading.reader import ReadOptions
 from unclouded.reflectance import valid_pixels
+from unclouded.tiles import Box
 
 
 @dataclass(frozen=True)
@@ -187,18 +188,19 @@ def clear_series_to_memory(
                 warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
                 continue
             with series.open(name) as scene, ExitStack() as stack:
+                info = scene.info.of_part()
                 if first is None or layers is None:
-                    first = scene.info
+                    first = info
                     at, attributes = coordinates(first), {}
                     if isinstance(scene, ArrayScene):
                         at, attributes = scene.coordinates, scene.attributes
                     layers = _room(len(series.names), first)
-                check_alike(scene.info, first)
-                for note in scene.info.notes:
+                check_alike(info, first)
+                for note in info.notes:
                     if note not in said:
                         warnings.warn(f"{name}: {note}", stacklevel=3)
                     said.add(note)
-                if not valid_pixels(scene.read(0, 0, first.height, first.width), scene.info.encoding).any():
+                if not _holds_data(scene):
                     warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
                     continue
                 others = helping_dates(name, usable, only_earlier=only_earlier, most=most)
@@ -208,13 +210,20 @@ def clear_series_to_memory(
                     own = replace(own, mask=MASK_AUTO, mask_classes=None, mask_only=False)
                 elif mask is not None:
                     there = isinstance(mask, str | os.PathLike)
-                    path = os.fspath(mask) if there else stack.enter_context(mask_as_file(mask, first))
+                    path = os.fspath(mask) if there else stack.enter_context(mask_as_file(mask, info))
                     own = replace(options, references=others, mask=path)
                 helped[number, : len(others)] = [_stamp(usable[other]) for other in others]
                 clear_into(layers[number], scene, model, own, at_hand)
     assert layers is not None and first is not None
     times = [_stamp(time) for time in series.times]
     return _dataset(layers, first, at, attributes, times, helped)
+
+
+def _holds_data(scene: Raster) -> bool:
+    """Whether any pixel of a scene, or of the part of it that is wanted, holds data."""
+    info = scene.info
+    box = Box(0, 0, info.height, info.width) if info.part is None else info.part.box
+    return bool(valid_pixels(scene.read(box.row, box.column, box.height, box.width), info.encoding).any())
 
 
 def _stamp(time: datetime | None) -> np.datetime64:

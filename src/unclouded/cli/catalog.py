@@ -168,10 +168,10 @@ def _at_hand(
     from unclouded.catalog.cache import Extract, limit
     from unclouded.catalog.dates import Report, keep_dates
     from unclouded.catalog.retry import RetryPolicy
-    from unclouded.detection.csmask import SIX
+    from unclouded.detection.csmask import bands_to_read
 
     assert reading.area is not None
-    bands = None if reading.bands is None else tuple(dict.fromkeys((*reading.bands, *SIX)))
+    bands = bands_to_read(reading.bands)
     if options.dry_run:
         _show_plan(dates, reading.area, bands)
         raise typer.Exit

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import resources
@@ -45,6 +45,11 @@ SMALL = 1024
 
 Reader = Callable[[int, int, int, int], NDArray[np.float32]]
 """Gives reflectance (C, height, width) from a row and column on, NaN where there is no data."""
+
+
+def bands_to_read(bands: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The bands that are read where some are asked for: these, and those that clouds are told by; None for all."""
+    return None if bands is None else tuple(dict.fromkeys((*bands, *SIX)))
 
 
 def readable(bands: Collection[str]) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -233,6 +234,22 @@ def geometry_area(found: Any, name: str) -> Area:  # noqa: ANN401 (whatever JSON
         for ring in polygon:
             _check_ring(name, np.array(ring, np.float64))
     return Area(name, polygons, is_box=False)
+
+
+def area_of(given: Any) -> Area:  # noqa: ANN401 (whatever a user hands in)
+    """The area that a user of Python means; errors as of `box_area` and `file_area`.
+
+    Args:
+        given: four numbers or a text W,S,E,N; the path of a GeoJSON file; or GeoJSON as a mapping, or what gives it
+            as `__geo_interface__`, such as the geometries of shapely.
+    """
+    if isinstance(given, str | os.PathLike):
+        text = os.fspath(given)
+        return box_area(text) if text.count(",") == 3 and not Path(text).exists() else file_area(Path(text))
+    given = getattr(given, "__geo_interface__", given)
+    if isinstance(given, dict):
+        return geometry_area(given, "area")
+    return box_area(",".join(map(str, given)) if isinstance(given, Iterable) else str(given))
 
 
 def inside(part: Part, window: Box, grid: Affine) -> NDArray[np.bool_] | None:
