@@ -16,6 +16,15 @@ EAST, NORTH = 600000, 5400000
 OLD = "S2A_MSI{level}_20180510T101031_N0206_R022_T32UNU_20180510T120000"
 NEW = "S2A_MSI{level}_20220510T101031_N0400_R022_T32UNU_20220510T120000"
 
+GRASS = np.array([0.02, 0.03, 0.06, 0.04, 0.1, 0.25, 0.31, 0.33, 0.35, 0.12, 0.002, 0.21, 0.11])
+"""Reflectance of grass, in the order of `bands.NAMES`."""
+
+
+def spectra(bands, dtype="uint16", factor=10000, seed=0):
+    """Grass of changing brightness, (C, 48, 36)."""
+    shade = np.random.default_rng(seed).uniform(0.6, 1.4, (48, 36))
+    return (GRASS[[INDEX[band] for band in bands], None, None] * shade * factor).astype(dtype)
+
 
 def pixels(count, height=48, width=36, dtype="uint16", low=200, seed=0):
     """Random DN (count, height, width), none of them 0."""

@@ -5,11 +5,12 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from unclouded.data.folders import Reading, jobs, load
+from unclouded.data.folders import jobs, load
 from unclouded.errors import FileError, InputError
+from unclouded.reading.reader import ReadOptions
 
 NAMES = ("B02", "B03", "B04", "B08")
-L2A = Reading(level="L2A")
+L2A = ReadOptions(level="L2A")
 
 
 def write(path, dn, *, names=NAMES, east=600_000, **options):
@@ -71,7 +72,7 @@ def test_offsets_scales_and_no_data_are_brought_to_one_encoding(tmp_path):
     wanted = old.copy()
     wanted[:, :4, :4] = 0
     for folder, known in (("old", {"offset": -1000.0}), ("float", {"scale": 1.0})):
-        (job,) = jobs(tmp_path / folder, size=32, reading=Reading(level="L2A", **known))
+        (job,) = jobs(tmp_path / folder, size=32, reading=ReadOptions(level="L2A", **known))
         bands = np.stack(list(load(job).values[job.patch_id].values()))
         assert bands.dtype == np.uint16
         assert np.array_equal(bands, wanted)

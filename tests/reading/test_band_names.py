@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import xarray as xr
-from rasters import item, pixels, safe, write
+from rasters import item, pixels, safe, spectra, write
 
-from unclouded.bands import TEN
+from unclouded.bands import L1C, TEN
 from unclouded.errors import InputError
 from unclouded.reading.array import ArrayScene
 from unclouded.reading.reader import open_scene
@@ -94,3 +94,31 @@ def test_a_stack_with_names_may_be_given_others(tmp_path):
     with open_scene(path, band_names=FOUR[::-1], level="L2A") as scene:
         assert scene.info.bands == FOUR[::-1]
         assert any("bands taken from --band-names" in note for note in scene.info.notes)
+
+
+@pytest.mark.parametrize("kind", ["stack", "named", "folder", "array"])
+def test_b10_tells_the_level_of_bands_that_are_taken_without_it(tmp_path, kind):
+    dn = spectra(L1C)
+    if kind == "folder":
+        for band, pixels_of_band in zip(L1C, dn, strict=True):
+            write(tmp_path / "images" / f"{band}.tif", pixels_of_band[None])
+        source = tmp_path / "images"
+    else:
+        source = write(tmp_path / "a.tif", dn, names=L1C if kind == "named" else None)
+
+    def understand(**options):
+        if kind == "array":
+            return ArrayScene(xr.DataArray(dn, dims=("band", "y", "x")), bands=FOUR, **options)
+        return open_scene(source, bands=FOUR, **options)
+
+    for options in ({}, {"level_needed": False}, {"level": "L1C"}):
+        with understand(**options) as scene:
+            assert scene.info.level == "L1C" and scene.info.bands == FOUR
+    with understand(level="L2A") as scene:  # what a user says wins over B10
+        assert scene.info.level == "L2A" and not any("left out: B10" in note for note in scene.info.notes)
+
+
+def test_b10_is_left_out_of_an_array_that_is_said_to_be_l2a():
+    with as_array(None, spectra(L1C)) as scene:
+        assert scene.info.bands == tuple(band for band in L1C if band != "B10")
+        assert sum("left out: B10" in note for note in scene.info.notes) == 1

@@ -7,9 +7,9 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
-from rasters import pixels, write
+from rasters import pixels, spectra, write
 
-from unclouded.bands import ASSUMED_ORDER, INDEX, L2A
+from unclouded.bands import ASSUMED_ORDER, L2A
 from unclouded.errors import InputError
 from unclouded.reading.band_order import OTHER_ORDERS, check_order
 from unclouded.reading.plausibility import implausible
@@ -19,14 +19,6 @@ from unclouded.reflectance import to_reflectance
 
 FOUR = ["B02", "B03", "B04", "B08"]
 CORNER = np.add.outer(np.arange(48), np.arange(36)) < 20
-# Grass, in the order of `bands.NAMES`, for tests that need spectra.
-GRASS = np.array([0.02, 0.03, 0.06, 0.04, 0.1, 0.25, 0.31, 0.33, 0.35, 0.12, 0.002, 0.21, 0.11])
-
-
-def spectra(bands, dtype="uint16", factor=10000, seed=0):
-    """Grass of changing brightness, (C, 48, 36)."""
-    shade = np.random.default_rng(seed).uniform(0.6, 1.4, (48, 36))
-    return (GRASS[[INDEX[band] for band in bands], None, None] * shade * factor).astype(dtype)
 
 
 def images(bands):

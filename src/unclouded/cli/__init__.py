@@ -18,10 +18,12 @@ from unclouded.cli.mask import mask
 from unclouded.cli.report import report
 from unclouded.cli.series import series
 from unclouded.cli.train import train
+from unclouded.cli.usage import BriefGroup
 from unclouded.cli.view import view
 from unclouded.cli.voice import speak_everywhere
 
 app = typer.Typer(
+    cls=BriefGroup,
     help="Remove clouds and their shadows from Sentinel-2 images, and say of every pixel how far it was replaced.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

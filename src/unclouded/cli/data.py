@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unclouded.cli.clear_options import takes_options
 from unclouded.cli.console import Bar, faults, say
-from unclouded.cli.options import Bands, Debug, Level, LevelGiven, Offset, Overwrite, Scale, Split, names_of
+from unclouded.cli.options import Debug, Level, Overwrite, Split
+from unclouded.cli.source_options import AREA, SourceOptions
 
 if TYPE_CHECKING:
     from unclouded.data.packing import Job, PatchRecord
@@ -69,27 +71,25 @@ def sen12mscr(
 
 
 @pack.command()
+@takes_options(SourceOptions, without=AREA, parameter="source_options")
 def folders(
     source: Annotated[
         Path, typer.Argument(metavar="SOURCE", help="Folder with cloudy/ and clear/ GeoTIFFs, and radar/ if any.")
     ],
+    *,
     output: Output,
     size: Annotated[int, typer.Option(min=16, help="Side of a patch in pixels of 10 m.")] = 120,
     split: Annotated[Split | None, typer.Option(help="Split of all patches.  [default: by image]")] = None,
-    bands: Bands = None,
-    level: LevelGiven = None,
-    scale: Scale = None,
-    offset: Offset = None,
+    source_options: SourceOptions,
     workers: Workers = None,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
     """Cut any cloudy and clear GeoTIFFs into patches and pack them."""
     with faults(debug):
-        from unclouded.data.folders import Reading, jobs, load
+        from unclouded.data.folders import jobs, load
 
-        names = names_of(bands)
-        reading = Reading(tuple(names) if names else None, level.value if level else None, scale, offset)
+        reading = source_options.reading()
         _pack(
             lambda: jobs(
                 source,

@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unclouded.cli.clear_options import takes_options
 from unclouded.cli.console import Bar, faults
 from unclouded.cli.options import (
     ArchivePath,
-    Bands,
     Debug,
     Device,
     Json,
-    LevelGiven,
-    Offset,
     Overwrite,
-    Scale,
     Split,
     Workers,
     chosen_device,
-    names_of,
 )
+from unclouded.cli.source_options import AREA, SourceOptions
 
 if TYPE_CHECKING:
     from unclouded.evaluation.land_cover import Predictions
@@ -34,14 +31,13 @@ evaluate = typer.Typer(help="Measure models and images.", no_args_is_help=True)
 
 
 @evaluate.command()
+@takes_options(SourceOptions, without=AREA, parameter="source_options")
 def pairs(
+    *,
     cloudy: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the cloudy GeoTIFFs.")],
     clear: Annotated[Path, typer.Option(metavar="DIR", help="Folder of clear ones of the same names and grids.")],
     predicted: Annotated[Path, typer.Option(metavar="DIR", help="Folder of what a tool made of the cloudy ones.")],
-    bands: Bands = None,
-    level: LevelGiven = None,
-    scale: Scale = None,
-    offset: Offset = None,
+    source_options: SourceOptions,
     each: Annotated[bool, typer.Option("--each", help="A line for every image, too.")] = False,
     json_file: Json = None,
     overwrite: Overwrite = False,
@@ -51,12 +47,11 @@ def pairs(
     with faults(debug):
         from unclouded.evaluation.pairs import evaluate_folders
         from unclouded.files import refuse_existing, write_json
-        from unclouded.reading.reader import ReadOptions
         from unclouded.report.tables import pairs_table
 
         if json_file is not None and not overwrite:
             refuse_existing(json_file)
-        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        reading = source_options.reading()
         with Bar(predicted.name) as bar:
             scores = evaluate_folders(cloudy, clear, predicted, reading, bar)
         if json_file is not None:

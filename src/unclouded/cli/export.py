@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unclouded.cli.console import faults, say
-from unclouded.cli.options import Bands, Debug, Level, Offset, Overwrite, Scale, names_of
+from unclouded.cli.options import Debug, Level, Offset, Overwrite, Scale, names_of
 from unclouded.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def export(
             metavar="FILE.onnx|FILE.json", help="ONNX network, or STAC item of the model; the suffix says which."
         ),
     ],
-    bands: Bands = None,
+    bands: Annotated[str | None, typer.Option(metavar="B02,B03,...", help="Bands of the network's images.")] = None,
     level: Annotated[Level, typer.Option("--level", help="Processing level of the network's images.")] = Level.L2A,
     size: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Side of the network's images; any, unless given.")

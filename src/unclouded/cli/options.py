@@ -53,16 +53,8 @@ Run = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")]
 
-# What a GeoTIFF does not always say of itself.
-BANDS = "Bands to take; of a stack without names also the names of all its bands."
-LEVEL = "Processing level, where the input does not say."
 SCALE = "DN per 1.0 reflectance, if it is not 10000."
 OFFSET = "DN to add before dividing: -1000 from processing baseline 04.00 on."
-Bands = Annotated[
-    str | None,
-    typer.Option(metavar="B02,B03,...", help=BANDS),
-]
-LevelGiven = Annotated[Level | None, typer.Option("--level", help=LEVEL)]
 Scale = Annotated[float | None, typer.Option(help=SCALE)]
 Offset = Annotated[float | None, typer.Option(help=OFFSET)]
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unclouded.cli.clear_options import takes_options
 from unclouded.cli.console import Bar, faults
-from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Overwrite, Scale, names_of
+from unclouded.cli.options import Debug, Overwrite
 from unclouded.cli.series_page import write_series_page
+from unclouded.cli.source_options import AREA, SourceOptions
 from unclouded.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Stretch(StrEnum):
     fixed = "fixed"
 
 
+@takes_options(SourceOptions, without=AREA, parameter="source_options")
 def report(
     inputs: Annotated[
         list[str],
@@ -45,11 +48,9 @@ def report(
             "or the folder of `unclouded series`, by itself.",
         ),
     ],
+    *,
     output: Annotated[Path, typer.Option(metavar="PAGE.html", help="The page to write.")],
-    bands: Bands = None,
-    level: LevelGiven = None,
-    scale: Scale = None,
-    offset: Offset = None,
+    source_options: SourceOptions,
     composite: Annotated[
         Composite | None,
         typer.Option(help="Bands that scenes are shown in at first; natural colour where they have it."),
@@ -65,7 +66,6 @@ def report(
     with faults(debug):
         from unclouded.evaluation.land_cover_scores import PAPER, PAPER_FRECHET
         from unclouded.files import refuse_existing
-        from unclouded.reading.reader import ReadOptions
         from unclouded.reading.scene_pair import find_pair, is_pair
         from unclouded.reading.series import is_series
         from unclouded.report.page import FEW_SCENES, render_page, write_page
@@ -75,7 +75,7 @@ def report(
 
         if not overwrite:
             refuse_existing(output)
-        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        reading = source_options.reading()
         shown = composite.value if composite else None
         if folders := [argument for argument in inputs if is_series(Path(argument))]:
             if len(inputs) > 1:

@@ -144,7 +144,7 @@ def series(
             if zarr:
                 outputs = {source: name for source, name in (todo.outputs | todo.skipped).items() if name in done}
                 write_cube(output / CUBE, outputs, known, dates)
-            of_results = replace(reading, area=None)
+            of_results = replace(reading, area=None, variant=None)
             further.write(output, sorted(done), of_results)
             try_series_page(output, of_results)
         clearings.check(len(todo.skipped))

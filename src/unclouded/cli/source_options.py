@@ -1,4 +1,4 @@
-"""How the inputs of `unclouded clear`, `mask` and `series` and of `rio unclouded` are read."""
+"""How the images are read that a command is given: the same options in all of them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING
 import typer
 
 from unclouded.clearing.options import option
-from unclouded.cli.options import BANDS, LEVEL, OFFSET, SCALE, names_of
+from unclouded.cli.options import OFFSET, SCALE, names_of
 
 if TYPE_CHECKING:
     from unclouded.reading.area import Area
     from unclouded.reading.reader import ReadOptions
+
+AREA = ("bbox", "geometry")
+"""Options of commands that write a part of a scene."""
 
 
 @dataclass(frozen=True)
 class SourceOptions:
     """What is said of the inputs, where they do not say it themselves, and what of them is wanted."""
 
-    bands: str | None = option(None, BANDS, metavar="B02,B03,...")
+    bands: str | None = option(
+        None, "Bands to take; of a stack without names also the names of all its bands.", metavar="B02,B03,..."
+    )
     band_names: str | None = option(
         None,
         "Name of each band of a stack without names, in the file's order; - for what is none of the 13.",
@@ -29,7 +34,7 @@ class SourceOptions:
     variant: str | None = option(
         None, "Of a folder with both of MAJA's kinds of reflectance; FRE unless given.", choices=("FRE", "SRE")
     )
-    level: str | None = option(None, LEVEL, choices=("L1C", "L2A"))
+    level: str | None = option(None, "Processing level, where the input does not say.", choices=("L1C", "L2A"))
     scale: float | None = option(None, SCALE)
     offset: float | None = option(None, OFFSET)
     bbox: str | None = option(

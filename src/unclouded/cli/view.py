@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
+from unclouded.cli.clear_options import takes_options
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, report, say
-from unclouded.cli.options import Bands, Debug, LevelGiven, Offset, Scale, names_of
+from unclouded.cli.options import Debug
+from unclouded.cli.source_options import AREA, SourceOptions
 from unclouded.errors import UncloudedError
 
 
+@takes_options(SourceOptions, without=AREA, parameter="source_options")
 def view(
     scenes: Annotated[
         list[str],
@@ -22,22 +25,19 @@ def view(
             "or the folder of `unclouded series`.",
         ),
     ],
+    *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser, only say where.")] = False,
-    bands: Bands = None,
-    level: LevelGiven = None,
-    scale: Scale = None,
-    offset: Offset = None,
+    source_options: SourceOptions,
     debug: Debug = False,
 ) -> None:
     """Show cleared scenes on a map, before and after, with their quality and values, until interrupted."""
     with faults(debug):
-        from unclouded.reading.reader import ReadOptions
         from unclouded.reading.series import find_series, is_series
         from unclouded.view.scenes import open_map_scene
         from unclouded.view.server import MapServer
 
-        reading = ReadOptions(names_of(bands), level.value if level else None, scale, offset)
+        reading = source_options.reading()
         wanted = [
             scene
             for given in scenes

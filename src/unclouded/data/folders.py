@@ -21,7 +21,7 @@ from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.radar import Radar, open_radar
-from unclouded.reading.reader import open_scene
+from unclouded.reading.reader import ReadOptions
 from unclouded.reading.scene import Scene
 from unclouded.reflectance import Encoding, to_dn, to_reflectance, valid_pixels
 
@@ -32,24 +32,6 @@ _SPLITS = ("train", "validation", "test")
 _CHANNELS = ("VV", "VH")
 
 
-class Reading(NamedTuple):
-    """What is said about images that do not say it themselves; None leaves it to them, as `reading.reader` does."""
-
-    bands: tuple[str, ...] | None = None
-    level: str | None = None
-    scale: float | None = None
-    offset: float | None = None
-
-    def open(self, path: str) -> Scene:
-        """Open an image.
-
-        Raises:
-            FileError: it is damaged or cut short.
-            InputError: it cannot be understood without doubt.
-        """
-        return open_scene(path, bands=self.bands, level=self.level, scale=self.scale, offset=self.offset)
-
-
 class _Window(NamedTuple):
     """A square of an image, and where its radar is."""
 
@@ -58,14 +40,14 @@ class _Window(NamedTuple):
     row: int
     column: int
     size: int
-    reading: Reading
+    reading: ReadOptions
 
 
 def jobs(
     source: Path,
     *,
     size: int = 120,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     split: str | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> list[Job]:
@@ -90,7 +72,7 @@ def jobs(
         raise InputError(f"{split}: no such split; accepted: {', '.join(_SPLITS)}")
     if not source.is_dir():
         raise FileError(f"{source}: no such folder; give one that holds cloudy/ and clear/ with GeoTIFFs")
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     images = {folder: _images(source / folder) for folder in _DOMAINS}
     if not any(images.values()):
         raise InputError(f"{source}: holds no GeoTIFF in cloudy/ or clear/; put .tif files there")
@@ -134,12 +116,12 @@ def load(job: Job) -> PatchRecord:
 
 # Jobs come image by image, and opening one takes longer than reading a patch: each process keeps the last.
 @lru_cache(maxsize=2)
-def _open(image: str, reading: Reading) -> Scene:
+def _open(image: str, reading: ReadOptions) -> Scene:
     return reading.open(image)
 
 
 @lru_cache(maxsize=2)
-def _open_radar(radar: str, image: str, reading: Reading) -> Radar:
+def _open_radar(radar: str, image: str, reading: ReadOptions) -> Radar:
     return open_radar(radar, _open(image, reading).info)
 
 
@@ -155,7 +137,7 @@ def _images(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _check(info: SceneInfo, size: int, reading: Reading, note: Callable[[str], None]) -> None:
+def _check(info: SceneInfo, size: int, reading: ReadOptions, note: Callable[[str], None]) -> None:
     if min(info.width, info.height) < size:
         raise InputError(
             f"{info.source}: {info.width} x {info.height} pixels, smaller than a patch of {size}; give a smaller --size"

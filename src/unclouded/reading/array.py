@@ -26,7 +26,7 @@ from unclouded.reading.encoding import Declared, choose_encoding, from_gdal
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.missions import refuse_others
 from unclouded.reading.naming import band_named, product_name
-from unclouded.reading.offsets import choose_level
+from unclouded.reading.offsets import NO_CIRRUS, choose_level
 from unclouded.reading.plausibility import FILLED, darkest, data_of
 from unclouded.reading.source import Wanted, stem_of
 from unclouded.reflectance import Encoding
@@ -95,8 +95,13 @@ class ArrayScene:
         refuse_others(name, (str(array.name or ""), *labels))
         if named.order_assumed and array.chunks is None:
             check_order(name, _sample(array))
-        kept = [number for number, band in enumerate(named.bands) if band in named.taken]
-        names, count = tuple(band for band in named.bands if band in named.taken and band is not None), len(kept)
+        known = product_name(Path(name).name).level
+        there = {band for band in named.bands if band is not None}
+        if (level or known) == "L2A" and "B10" in there:
+            there.remove("B10")
+            notes += [NO_CIRRUS] if "B10" in named.taken else []
+        kept = [number for number, band in enumerate(named.bands) if band in named.taken & there]
+        names, count = tuple(band for band in named.bands if band in named.taken & there and band), len(kept)
         # All as it is: dask would read what is picked once, and hold it from the summary until it is cleared.
         self._array = array = array if count == array.shape[0] else array.isel({array.dims[0]: kept})
         sample = cache(lambda: _sample(array))
@@ -110,10 +115,9 @@ class ArrayScene:
             encoding, more = choose_encoding(name, names, array.dtype, declared, sample, scale, offset)
             notes += more
             dark = cache(lambda: darkest(names, data_of(sample(), encoding)))
-        known = product_name(Path(name).name).level
-        unsaid = level is None and known is None and "B10" not in names
+        unsaid = level is None and known is None and "B10" not in there
         level = "L2A" if unsaid and not level_needed else level
-        chosen, more = choose_level(name, known, names, level, dark)
+        chosen, more = choose_level(name, known, there, level, dark)
         crs, transform = _georeference(array)
         self.info = SceneInfo(
             source=name,

@@ -41,7 +41,8 @@ class NamedLayers:
 def name_layers(source: str, texts: Sequence[str | None], wanted: Wanted) -> NamedLayers:
     """Name every layer of a stack, and choose among them.
 
-    `wanted.bands` chooses; where it has a name for each layer, and they are not the stack's own, it names them.
+    `wanted.bands` chooses; where it has a name for each layer, and they are not the stack's own, it names them. Names
+    for another number of layers are those of other stacks, where this one names its layers itself.
 
     Args:
         source: how errors call the stack.
@@ -58,10 +59,15 @@ def name_layers(source: str, texts: Sequence[str | None], wanted: Wanted) -> Nam
     if names is None and chosen is not None and len(chosen) == len(texts) and not _choice(chosen, own):
         option, names, chosen = _BANDS, wanted.bands, None
     notes: list[str] = []
+    if not unnamed(texts) and all(band or is_not_a_band(text or "") for text, band in zip(texts, own, strict=True)):
+        if names is not None and len(names) != len(texts):
+            notes.append(f"its own band names are taken: it has {len(texts)} bands, {option} names {len(names)}")
+            names = None
+        chosen = chosen and tuple(band for band in chosen if band)
     assumed = names is None and unnamed(texts)
     if names is not None:
         found = _given(source, names, option, len(texts), own)
-        if any(own):
+        if any(own) and found != own:
             notes.append(f"bands taken from {option}; the file's own descriptions say {', '.join(map(str, own))}")
     elif chosen is not None and (None in chosen or (assumed and len(texts) not in ASSUMED_ORDER)):
         raise _miscounted(source, _BANDS, len(chosen), len(texts), own)

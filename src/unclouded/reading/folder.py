@@ -70,6 +70,7 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         level=name.level,
         offsets=None if offset is None else (offset,) * len(layers),
         offsets_in_doubt=not name.bigearthnet,
+        others=frozenset(chosen) - {layer.band for layer in layers},
         notes=notes,
         classification=str(min(classes, key=_metres)) if classes else "",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +24,8 @@ more does, but in 552 of 746 images without the offset when it is taken off all 
 _SUSPICIOUS_DARK = 800.0
 """First percentile of the darkest band's DN from which on they may carry +1000: over-corrected shadow is below 1000."""
 
+NO_CIRRUS = "left out: B10, which is no surface reflectance"
+
 _REPROCESSED = 9000
 """Baselines from 90.00 on are of products that somebody made anew; they do not tell whether DN carry an offset."""
 
@@ -33,16 +35,17 @@ def without_cirrus(source: Source, asked: str | None) -> Source:
 
     Products such as HLS S30 carry it along, as it is at the top of the atmosphere.
     """
-    if "B10" not in source.bands or (asked or source.level) != "L2A":
+    if (asked or source.level) != "L2A":
         return source
     kept = source.only([band for band in source.bands if band != "B10"])
-    return replace(kept, notes=[*source.notes, "left out: B10, which is no surface reflectance"])
+    said = [NO_CIRRUS] if "B10" in (source.bands if source.taken is None else source.taken) else []
+    return replace(kept, others=kept.others - {"B10"}, notes=[*source.notes, *said])
 
 
 def choose_level(
     source: str,
     known: str | None,
-    bands: Sequence[str],
+    bands: Collection[str],
     asked: str | None,
     dark: Callable[[], Mapping[str, float]] | None = None,
 ) -> tuple[str, list[str]]:
@@ -51,7 +54,7 @@ def choose_level(
     Args:
         source: how errors call the scene.
         known: what its name or metadata says.
-        bands: of the scene.
+        bands: that are there, taken or not.
         asked: what the user says.
         dark: gives the first percentile of each band's reflectance; None where nobody may look at the pixels yet.
 

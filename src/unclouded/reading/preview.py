@@ -147,7 +147,7 @@ def read_preview(
         )
     reading = as_said_by_item(pair.after, reading)
     item = read_item(pair.after)
-    with reading.open(str(pair.after)) as after:
+    with replace(reading, variant=None).open(str(pair.after)) as after:
         info = after.info
         choices = composites_of(info.bands)
         name = composite or next(iter(choices))

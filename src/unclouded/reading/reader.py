@@ -108,10 +108,11 @@ def open_scene(
             sample.cache_clear()
         declared, dtype = declared_by(source, datasets)
         encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset)
-        unsaid = level is None and source.level is None and "B10" not in source.bands
+        there = source.others.union(source.bands)
+        unsaid = level is None and source.level is None and "B10" not in there
         level = "L2A" if unsaid and not level_needed else level
         chosen, level_notes = choose_level(
-            source.name, source.level, source.bands, level, lambda: darkest(source.bands, data_of(sample(), encoding))
+            source.name, source.level, there, level, lambda: darkest(source.bands, data_of(sample(), encoding))
         )
         if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
             notes.append("pixels that its mask or alpha channel hides are no data")

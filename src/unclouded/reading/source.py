@@ -50,6 +50,7 @@ class Source:
         offsets_in_doubt: whether the offsets come from a name or a catalogue, which may mean other pixels.
         order_assumed: whether the layers have no names, and their usual order was taken.
         taken: of layers without names, the bands that are handed out; the others are there to be looked at.
+        others: bands that are there and are no layers, because they are not wanted.
         own_metadata: whether descriptions, scale, offset and tags of the one file are kept as they are.
         notes: what was left out or assumed.
         acquired: when the image was taken, as a time in ISO 8601.
@@ -65,6 +66,7 @@ class Source:
     offsets_in_doubt: bool = False
     order_assumed: bool = False
     taken: frozenset[str] | None = None
+    others: frozenset[str] = frozenset()
     own_metadata: bool = False
     notes: list[str] = field(default_factory=list)
     acquired: str = ""
@@ -82,6 +84,7 @@ class Source:
             self,
             layers=tuple(self.layers[number] for number in kept),
             offsets=self.offsets and tuple(self.offsets[number] for number in kept),
+            others=self.others | (set(self.bands) - set(bands)),
         )
 
 

@@ -78,6 +78,7 @@ def source_of_item(item: dict[str, Any], path: str, wanted: Wanted) -> Source:
         scale=scale,
         offsets=None if wanted.offset_given else tuple(_offset(name, item, asset) for asset in chosen),
         offsets_in_doubt=True,
+        others=frozenset(assets) - {layer.band for layer in layers},
         notes=notes,
         acquired=str(_properties(item).get("datetime") or ""),
         classification=classification,

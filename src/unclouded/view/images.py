@@ -118,18 +118,19 @@ def bands_of(dataset: DatasetReader, path: str) -> dict[str, tuple[str, int]]:
     return places
 
 
-def bands_before(path: str, after: BandPlaces) -> dict[str, tuple[str, int]]:
-    """The bands of anything that can be cleared.
+def bands_before(path: str, after: BandPlaces, wanted: Wanted) -> dict[str, tuple[str, int]]:
+    """The bands of anything that can be cleared; `wanted` is what the user says of them.
 
     Errors as of `open_raster` and `find_source`.
     """
-    if Path(path).is_file() and Path(path).suffix.lower() not in (".json", ".zip"):
+    said = wanted.bands is not None or wanted.band_names is not None
+    if not said and Path(path).is_file() and Path(path).suffix.lower() not in (".json", ".zip"):
         with open_raster(path) as dataset:
             if dataset.count == len(after) and unnamed(dataset.descriptions):
                 # A result has the bands of its input in their order, and names them.
                 return {name: (path, index) for index, name in enumerate(after, 1)}
             return bands_of(dataset, path)
-    layers = find_source(path, Wanted(offset_given=True)).layers
+    layers = find_source(path, wanted).layers
     return {layer.band: (layer.path, layer.index) for layer in layers}
 
 

@@ -21,6 +21,7 @@ from unclouded.reading.raster import FAULTS, check_georeference, open_raster
 from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.scene_pair import find_cleared, find_input
 from unclouded.reading.series import item_time, read_item
+from unclouded.reading.source import Wanted
 from unclouded.view.images import GLANCE, BandPlaces, MapImages, bands_before, bands_of, composites
 from unclouded.view.quality import MapQuality, open_quality
 from unclouded.view.tiles import MapLayer
@@ -94,9 +95,9 @@ def open_map_scene(argument: str, reading: ReadOptions | None = None) -> MapScen
     info, level, said = _understood(cleared, reading)
     notes += said
     if info is not None:
-        layers = find_source(str(cleared), replace(reading.wanted, offset_given=True)).layers
+        layers = find_source(str(cleared), replace(reading.wanted, variant=None, offset_given=True)).layers
         after = {layer.band: (layer.path, layer.index) for layer in layers if layer.band in info.bands}
-    before, said = _before(named, cleared, after, bounds)
+    before, said = _before(named, cleared, after, bounds, replace(reading.wanted, offset_given=True))
     notes += said
     shown = composites(after, before, named or "the image before")
     images = MapImages(after, before, shown, info.encoding if info else None)
@@ -130,7 +131,7 @@ def _overlap(a: Bounds, b: Bounds) -> float:
 
 def _understood(cleared: Path, reading: ReadOptions) -> tuple[SceneInfo | None, str, list[str]]:
     """Description and level of a cleared image; where nothing says what its DN mean, none, and a note."""
-    reading = as_said_by_item(cleared, reading)
+    reading = replace(as_said_by_item(cleared, reading), variant=None)
     try:
         with replace(reading, level_needed=True).open(str(cleared)) as scene:
             return scene.info, scene.info.level, []
@@ -156,19 +157,21 @@ def _check_place(dataset: DatasetReader, name: str) -> None:
         )
 
 
-def _before(named: str | None, cleared: Path, after: BandPlaces, bounds: Bounds) -> tuple[BandPlaces, list[str]]:
+def _before(
+    named: str | None, cleared: Path, after: BandPlaces, bounds: Bounds, wanted: Wanted
+) -> tuple[BandPlaces, list[str]]:
     """Find the bands of the image before; one that is not named may be missing, which is said."""
     if named is not None:
-        return _checked(named, after, bounds)
+        return _checked(named, after, bounds, wanted)
     try:
-        return _checked(find_input(cleared), after, bounds)
+        return _checked(find_input(cleared), after, bounds, wanted)
     except UncloudedError as error:
         return {}, [f"No image before clearing: {error}"]
 
 
-def _checked(path: str, after: BandPlaces, bounds: Bounds) -> tuple[BandPlaces, list[str]]:
+def _checked(path: str, after: BandPlaces, bounds: Bounds, wanted: Wanted) -> tuple[BandPlaces, list[str]]:
     """Find the bands of an image and check that they lie where the cleared ones do."""
-    bands = bands_before(path, after)
+    bands = bands_before(path, after, wanted)
     composites(after, bands, path)
     notes: list[str] = []
     for file in dict.fromkeys(file for file, _ in bands.values()):

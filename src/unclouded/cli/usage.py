@@ -1,0 +1,46 @@
+"""Wrong usage in one line, as every other error is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from unclouded.cli.console import FAILED, report
+from unclouded.errors import InputError
+
+# Typer may carry a click of its own, of which this class alone is sure to be the same.
+_USAGE: Any = typer.BadParameter.__base__
+
+_POSSIBLE = re.compile(r" \(Possible options: (.*)\)")
+
+
+class BriefGroup(TyperGroup):
+    """The commands, whose usage errors are one line: what is wrong, and where the help is."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> Any:  # noqa: ANN401 (typer's own click)
+        """Read the options that stand before any command."""
+        try:
+            return super().make_context(*arguments, **more)
+        except _USAGE as error:
+            raise _told(error) from None
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (typer's own click)
+        """Run the command that is named."""
+        try:
+            return super().invoke(ctx)
+        except _USAGE as error:
+            raise _told(error) from None
+
+
+def _told(error: Any) -> BaseException:  # noqa: ANN401 (typer's own click)
+    """Say it, and return how the program ends; what shows itself otherwise, such as help, is left to it."""
+    if type(error).show is not _USAGE.show:
+        return error  # type: ignore[no-any-return]
+    where = error.ctx.command_path if error.ctx is not None else "unclouded"
+    said = _POSSIBLE.sub(r"; did you mean \1?", " ".join(error.format_message().split())).rstrip(".")
+    said = said.replace(": Value error,", ":").replace(". Did", "; did")
+    report(InputError(f"{where}: {said[:1].lower()}{said[1:]}; see {where} --help"), debug=False)
+    return typer.Exit(FAILED)

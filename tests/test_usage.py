@@ -1,0 +1,36 @@
+"""Wrong usage: one line that says what is wrong and where the help is, and exit code 2."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import run
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("clear a.tif", "clear: missing option '--output'"),
+        ("clear a.tif --outptu b.tif", "clear: no such option: --outptu; did you mean --output?"),
+        ("claer a.tif", "no such command 'claer'; did you mean 'clear'?"),
+        ("clear a.tif --output b.tif --level L3", "'L3' is not one of 'L1C', 'L2A'"),
+        ("view a.tif --port 99999", "invalid value for '--port'"),
+        ("data pack foldrs", "data pack: no such command 'foldrs'; did you mean 'folders'?"),
+        ("series a.tif --output cleared", "series: invalid value: a series has two dates at least"),
+        ("clear a.tif --output b.tif --overwrite --skip-existing", "is the opposite of --overwrite"),
+        ("clear a.tif --output", "requires an argument"),
+        ("view", "view: missing argument 'SCENE...'"),
+        ("--nope", "no such option: --nope"),
+    ],
+)
+def test_wrong_usage_is_one_line(words, said):
+    done = run(*words.split())
+    assert done.exit_code == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert said in done.stderr and done.stderr.endswith(" --help\n")
+
+
+@pytest.mark.parametrize("words", ["", "data pack"])
+def test_where_nothing_is_asked_for_the_help_is_shown(words):
+    done = run(*words.split())
+    assert done.exit_code == 2
+    assert "Commands:" in done.stderr
