@@ -78,6 +78,8 @@ def clear(
     device: str = "auto",
     precision: str = "auto",
     threshold: float | None = None,
+    crs: str | None = None,
+    resolution: float | None = None,
     overwrite: bool = False,
 ) -> xarray.Dataset | ClearedScene:
     """Clear a Sentinel-2 scene.
@@ -113,6 +115,8 @@ def clear(
         device: "auto", "cpu" or "cuda".
         precision: "fp32", "bf16", or "auto": what the device computes fastest in.
         threshold: opacity under which pixels stay as they are; that of the weights unless given.
+        crs: with `output`, reference system that the finished result is brought to, as "EPSG:3035".
+        resolution: with `output`, size of its pixels in units of that, or of the scene's own.
         overwrite: replace outputs that are already there.
 
     Returns:
@@ -153,6 +157,8 @@ def clear(
         device=device,
         precision=precision,
         threshold=threshold,
+        crs=crs,
+        resolution=resolution,
         overwrite=overwrite,
     )
     with ExitStack() as stack:
@@ -181,6 +187,8 @@ def clear(
         loaded = Model.load(options)
         if not loaded.generator.error_learnt:
             warnings.warn(f"{scene.info.source}: {UNTOLD_ERROR}", stacklevel=2)
+        if output is None and (crs is not None or resolution is not None):
+            raise InputError(f"{scene.info.source}: is cleared on its own grid; give `output`, or .rio.reproject it")
         if output is None:
             if isinstance(scene, ArrayScene) and lazy:
                 return clear_lazily(scene, loaded, options, at, attributes)

@@ -31,6 +31,7 @@ from unclouded.models.weights import checksum_of
 from unclouded.precision import resolve_precision
 from unclouded.progress import Progress, silent
 from unclouded.reading.info import SceneInfo, check_north_up
+from unclouded.reading.output_grid import as_written
 from unclouded.reflectance import to_reflectance
 from unclouded.version import __version__
 from unclouded.writing.journal import refuse_foreign
@@ -91,7 +92,8 @@ def clear_scene(
 
     Both appear only when complete and read back. A run that is interrupted leaves the strips of tiles that it finished
     in a hidden folder beside `output`; the next run with the same arguments goes on from there to the same bytes. Where
-    the opacity is under the threshold the DN are those of the input.
+    the opacity is under the threshold the DN are those of the input, unless the options name another grid, which the
+    finished result is brought to: reflectance bilinear, quality and mask from the nearest pixel.
 
     Args:
         inputs: what to clear, and what helps to.
@@ -116,6 +118,7 @@ def clear_scene(
     if not options.overwrite:
         refuse_foreign(output, *beside, item_path(output))
     info = inputs.scene.info.of_part()
+    grid = as_written(inputs.scene.info, options.crs, options.resolution)
     settings = {
         "weights": checksum_of(generator),
         "calibration": generator.inference.calibration,
@@ -136,6 +139,7 @@ def clear_scene(
         "crop": tiling.crop,
         **_described(info),
         "area": repr(inputs.scene.info.part),
+        "grid of the result": repr((grid.crs, grid.transform, grid.width, grid.height)),
         "version": f"{__version__}, torch {torch.__version__}",
     }
     outputs = {output: _layout(info), quality: _quality_layout(inputs)}
@@ -146,6 +150,7 @@ def clear_scene(
         written, kinds = (*written, "mask"), [*kinds, "mask"]
     if mask_alone:
         outputs, written, kinds = {output: mask_layout(info)}, ("mask",), ["mask"]
+    other = None if grid == info else {name: layout.on(grid) for name, layout in outputs.items()}
     # An interrupted run that wrote other files is another run.
     settings["files"] = kinds
     report = progress or silent
@@ -157,14 +162,16 @@ def clear_scene(
     def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:
         said = {name: settings[name] for name in ("weights", "samples", "seed", "threshold", "precision", "radar")}
         said["detection"] = told
-        item = describe(info, output, files, said, shares(), kinds, mask_classes())
+        if other is not None:
+            said["resampled"] = True
+        item = describe(grid, output, files, said, shares(), kinds, mask_classes())
         return {item_path(output): json.dumps(item, indent=1, allow_nan=False) + "\n"}
 
     with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
         if not options.overwrite:
             refuse_foreign(output, *beside, item_path(output))  # of a run that has just ended
         clearing = Clearing(inputs, generator, options, tiling, executor=executor, folder=folder, progress=progress)
-        with Strips(folder, outputs, settings, report, overwrite=options.overwrite) as strips:
+        with Strips(folder, outputs, settings, report, written=other, overwrite=options.overwrite) as strips:
             finished = strips.resume(clearing.summarise())
             with closing(clearing.tiles(finished)) as tiles, BackgroundWriter() as writer:
                 for cleared in tiles:

@@ -77,6 +77,8 @@ class ClearOptions:
         precision: one of `PRECISIONS`; bfloat16 moves the results by less than 0.0001 of reflectance on average, see
             `benchmarks/runtimes.py`.
         threshold: opacity under which pixels stay as they are; that of the weights unless given.
+        crs: reference system that the finished result is brought to, see `reading.output_grid`.
+        resolution: size of its pixels, in units of that.
         write_mask: write the classes of `detection.classes` to a file of their own beside the result.
         overwrite: replace outputs that are already there, and what an interrupted run with other options left.
 
@@ -110,6 +112,12 @@ class ClearOptions:
     )
     threshold: float | None = option(
         None, "Opacity under which pixels stay as they are, byte for byte.  [default: the weights']", least=0, most=1
+    )
+    crs: str | None = option(
+        None, "Bring the result to this reference system when it is finished.", metavar="EPSG:3035"
+    )
+    resolution: float | None = option(
+        None, "Size of its pixels then, in the units of --crs.  [default: the scene's]", least=0
     )
     write_mask: bool = option(False, "Write the mask of cloud, haze and shadow too, as `unclouded mask` does.")
     overwrite: bool = option(False, "Replace outputs that are already there.")

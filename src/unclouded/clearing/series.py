@@ -15,6 +15,7 @@ from unclouded.clearing.options import HELPING_DATES
 from unclouded.errors import InputError
 from unclouded.files import empty, workplace, write_json
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.output_grid import as_written
 from unclouded.reading.reader import ReadOptions
 from unclouded.version import __version__
 from unclouded.writing.stac_item import item_path
@@ -49,17 +50,19 @@ def helping_dates(
     return tuple([other for _, other in sorted(known)][:most] + unknown)[:most]
 
 
-def described(sources: Sequence[str], reading: ReadOptions) -> dict[str, SceneInfo]:
-    """What each of some dates is, or the part of it that is wanted.
+def described(
+    sources: Sequence[str], reading: ReadOptions, crs: str | None = None, resolution: float | None = None
+) -> dict[str, SceneInfo]:
+    """What each of some dates is as it is written, see `reading.output_grid`.
 
     Raises:
-        InputError: if one is not understood.
+        InputError: if one is not understood, or cannot be brought to that grid.
         FileError: if one cannot be read.
     """
     known = {}
     for source in sources:
         with reading.open(source) as scene:
-            known[source] = scene.info.of_part()
+            known[source] = as_written(scene.info, crs, resolution)
     return known
 
 

@@ -42,6 +42,11 @@ def mask(
     mask_classes: Annotated[
         str | None, typer.Option(help="What the values of --mask mean, if they are others: 0=clear,1=cloud,...")
     ] = None,
+    crs: Annotated[
+        str | None,
+        typer.Option("--crs", metavar="EPSG:3035", help="As of `unclouded clear`: the nearest pixel's class."),
+    ] = None,
+    resolution: Annotated[float | None, typer.Option(min=0, help="As of `unclouded clear`.")] = None,
     overwrite: Overwrite = False,
     skip_existing: SkipExisting = False,
     debug: Debug = False,
@@ -55,7 +60,14 @@ def mask(
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import mask_files, plan
 
-        options = ClearOptions(mask=given, mask_classes=mask_classes, threshold=threshold, overwrite=overwrite)
+        options = ClearOptions(
+            mask=given,
+            mask_classes=mask_classes,
+            threshold=threshold,
+            crs=crs,
+            resolution=resolution,
+            overwrite=overwrite,
+        )
         sources = list(inputs or ())
         check_skipping(overwrite, skip_existing)
         reading = source_options.reading()

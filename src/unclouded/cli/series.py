@@ -99,7 +99,7 @@ def series(
         for source, error in todo.failed.items():
             clearings.refuse(source, error)
         done = list(todo.skipped.values())
-        known = described([*todo.outputs, *todo.skipped], reading)
+        known = described([*todo.outputs, *todo.skipped], reading, options.crs, options.resolution)
         dates = {source: acquired(info) for source, info in known.items()}
         further = Further(composite, ndvi, gif)
         further.check(known)

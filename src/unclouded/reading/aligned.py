@@ -42,6 +42,7 @@ class AlignedImage:
 
     Attributes:
         info: of the image, on its own grid.
+        scene: on whose grid it is read.
     """
 
     def __init__(self, image: Readable, scene: SceneInfo) -> None:
@@ -50,7 +51,7 @@ class AlignedImage:
         Raises:
             InputError: one of the two has no place on the ground, or they have no area in common.
         """
-        self.info, self._image, self._scene = image.info, image, scene
+        self.info, self._image, self.scene = image.info, image, scene
         self._foreign = self.info.crs != scene.crs
         if (self.info.crs is None or scene.crs is None) and not self._same_shape():
             raise InputError(
@@ -104,10 +105,10 @@ class AlignedImage:
         """Rows and columns of the image that the pixels of a window lie at."""
         down = np.arange(row // _NODE, -(-(row + height) // _NODE) + 1) * _NODE
         across = np.arange(column // _NODE, -(-(column + width) // _NODE) + 1) * _NODE
-        x, y = _apply(self._scene.transform, *np.meshgrid(across + 0.5, down + 0.5))
+        x, y = _apply(self.scene.transform, *np.meshgrid(across + 0.5, down + 0.5))
         if self._foreign:
             shape = x.shape
-            xs, ys = transform(self._scene.crs, self.info.crs, x.ravel().tolist(), y.ravel().tolist())
+            xs, ys = transform(self.scene.crs, self.info.crs, x.ravel().tolist(), y.ravel().tolist())
             x, y = np.array(xs).reshape(shape), np.array(ys).reshape(shape)
         own_columns, own_rows = _apply(self._to_own, x, y)
         inner = (
@@ -121,23 +122,23 @@ class AlignedImage:
         if self._placed and self._foreign:
             return None
         across, down = self._to_own * (wanted * (0.5, 0.5))
-        last = self._to_own * (wanted * (self._scene.width - 0.5, self._scene.height - 0.5))
+        last = self._to_own * (wanted * (self.scene.width - 0.5, self.scene.height - 0.5))
         gaps = (
             across - round(across),
             down - round(down),
-            last[0] - across - (self._scene.width - 1),
-            last[1] - down - (self._scene.height - 1),
+            last[0] - across - (self.scene.width - 1),
+            last[1] - down - (self.scene.height - 1),
         )
         return (round(down), round(across)) if max(map(abs, gaps)) < _NEAR_A_PIXEL else None
 
     def _same_shape(self) -> bool:
-        return (self.info.height, self.info.width) == (self._scene.height, self._scene.width)
+        return (self.info.height, self.info.width) == (self.scene.height, self.scene.width)
 
     def _pixels_across(self) -> float:
         """How many of the image's pixels lie along one of the scene's, at the middle of the scene."""
-        t, middle = self._scene.transform, (self._scene.width / 2, self._scene.height / 2)
+        t, middle = self.scene.transform, (self.scene.width / 2, self.scene.height / 2)
         x, y = zip(*(t * place for place in (middle, (middle[0] + 1, middle[1]))), strict=True)
-        xs, ys = transform(self._scene.crs, self.info.crs, list(x), list(y))
+        xs, ys = transform(self.scene.crs, self.info.crs, list(x), list(y))
         return float(np.hypot(xs[1] - xs[0], ys[1] - ys[0]) / self.info.transform.a)
 
 

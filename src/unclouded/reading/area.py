@@ -110,7 +110,7 @@ class Area:
         row, column = seen.row // ALIGNMENT * ALIGNMENT, seen.column // ALIGNMENT * ALIGNMENT
         bottom, right = (-(-end // ALIGNMENT) * ALIGNMENT for end in (seen.bottom, seen.right))
         box = Box(row, column, min(bottom, info.height) - row, min(right, info.width) - column)
-        return box, Part(wanted.within(box), outline)
+        return box, Part(wanted.within(box), self.polygons, outline)
 
     def box(self, info: Grid) -> Box:
         """The pixels of a grid that hold the area; some or all may lie outside of it.
@@ -147,10 +147,7 @@ class Area:
             raise self._outside(info) from error
         if not all(map(math.isfinite, bounds)):
             raise self._outside(info)
-        left, bottom, right, top = bounds
-        (first, up), (last, down) = ~info.transform @ (left, top), ~info.transform @ (right, bottom)
-        row, column = math.floor(up + _NEARLY), math.floor(first + _NEARLY)
-        return Box(row, column, math.ceil(down - _NEARLY) - row, math.ceil(last - _NEARLY) - column), outline
+        return covering(bounds, info.transform), outline
 
     def _outside(self, info: Grid) -> InputError:
         try:
@@ -161,6 +158,14 @@ class Area:
         west, south, east, north = self.bounds
         swapped = max(south, covered[0]) < min(north, covered[2]) and max(west, covered[1]) < min(east, covered[3])
         return InputError(f"{said}; {SWAPPED if swapped else 'give an area in it'}")
+
+
+def covering(bounds: tuple[float, float, float, float], grid: Affine) -> Box:
+    """The pixels of a grid that hold left, bottom, right and top; what reaches hardly into one does not count."""
+    left, bottom, right, top = bounds
+    (first, up), (last, down) = ~grid @ (left, top), ~grid @ (right, bottom)
+    row, column = math.floor(up + _NEARLY), math.floor(first + _NEARLY)
+    return Box(row, column, math.ceil(down - _NEARLY) - row, math.ceil(last - _NEARLY) - column)
 
 
 def box_area(text: str) -> Area:

@@ -23,10 +23,12 @@ class Part:
 
     Attributes:
         box: of the scene's grid.
+        area: it in longitude and latitude.
         outline: in the scene's reference system, outside of which nothing is wanted; None if all of the box is.
     """
 
     box: Box
+    area: Polygons
     outline: Polygons | None = None
 
 

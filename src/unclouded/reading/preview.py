@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -14,6 +14,7 @@ from rasterio.transform import Affine
 from unclouded.colour import composites_of
 from unclouded.errors import FileError, InputError
 from unclouded.files import QUALITY_BANDS, quality_path
+from unclouded.reading.aligned import AlignedImage
 from unclouded.reading.dates import acquired, day_in
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.raster import open_raster, read_overview
@@ -162,9 +163,13 @@ def read_preview(
     cloudy: dict[str, NDArray[np.float32] | None] = dict.fromkeys(wanted)
     if pair.before is not None:
         with reading.open(pair.before) as before:
-            row, column = _place_in(pair, info, before.info, bands)
+            resampled = is_resampled(item)
+            row, column = (0, 0) if resampled else _place_in(pair, info, before.info, bands)
             wanted = {key: shown for key, shown in wanted.items() if set(shown) <= set(before.info.bands)}
-            if (before.info.height, before.info.width) == (info.height, info.width):
+            if resampled:
+                there = AlignedImage(before, info)
+                cloudy = {key: _aligned(there, shown, height, width) for key, shown in wanted.items()}
+            elif (before.info.height, before.info.width) == (info.height, info.width):
                 cloudy = {key: _reflectance(before, shown, height, width) for key, shown in wanted.items()}
             else:
                 box = Box(row, column, info.height, info.width)
@@ -214,6 +219,14 @@ def threshold_of(item: object) -> float | None:
         return None
 
 
+def is_resampled(item: object) -> bool:
+    """Whether the result of an item lies on another grid than its input, as was asked for."""
+    try:
+        return bool(item["properties"]["unclouded:resampled"])  # type: ignore[index]
+    except (KeyError, TypeError):
+        return False
+
+
 def _place_in(pair: ScenePair, info: SceneInfo, before: SceneInfo, bands: Sequence[str]) -> tuple[int, int]:
     """Row and column of a result in the grid of its input, of which it may be a part alone."""
     column, row = (round(axis) for axis in ~before.transform @ (info.transform.c, info.transform.f))
@@ -242,19 +255,38 @@ def _encoding_of(scene: Scene, bands: tuple[str, ...]) -> Encoding:
 
 
 def _part(scene: Scene, bands: tuple[str, ...], box: Box, height: int, width: int) -> NDArray[np.float32]:
-    """Reflectance (C, height, width) of the nearest pixels of a part of a scene, read in strips."""
+    """Reflectance (C, height, width) of the nearest pixels of a part of a scene."""
+    encoding = _encoding_of(scene, bands)
     wanted = [scene.info.bands.index(band) for band in bands]
-    rows = ((np.arange(height) + 0.5) * box.height / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * box.width / width).astype(int)
-    dn = np.empty((len(bands), height, width), scene.info.dtype)
-    for top in range(0, box.height, _STRIP):
+
+    def read(row: int, rows: int) -> NDArray[np.float32]:
+        strip = scene.read(box.row + row, box.column, rows, box.width)
+        reflectance, valid = to_reflectance(strip[wanted], encoding)
+        reflectance[:, ~valid] = np.nan
+        return reflectance
+
+    return _thinned(read, (len(bands), box.height, box.width), height, width)
+
+
+def _aligned(image: AlignedImage, bands: tuple[str, ...], height: int, width: int) -> NDArray[np.float32]:
+    """The same of an image on the grid of another."""
+    wanted = [image.info.bands.index(band) for band in bands]
+    whole = len(bands), image.scene.height, image.scene.width
+    return _thinned(lambda row, rows: image.read(row, 0, rows, whole[2])[wanted], whole, height, width)
+
+
+def _thinned(
+    read: Callable[[int, int], NDArray[np.float32]], whole: tuple[int, int, int], height: int, width: int
+) -> NDArray[np.float32]:
+    """The nearest pixels (C, height, width) of what is read in strips of so many rows from a row on."""
+    rows = ((np.arange(height) + 0.5) * whole[1] / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * whole[2] / width).astype(int)
+    made = np.empty((whole[0], height, width), np.float32)
+    for top in range(0, whole[1], _STRIP):
         here = (rows >= top) & (rows < top + _STRIP)
         if here.any():
-            strip = scene.read(box.row + top, box.column, min(_STRIP, box.height - top), box.width)
-            dn[:, here] = strip[wanted][:, rows[here] - top][..., columns]
-    reflectance, valid = to_reflectance(dn, _encoding_of(scene, bands))
-    reflectance[:, ~valid] = np.nan
-    return reflectance
+            made[:, here] = read(top, min(_STRIP, whole[1] - top))[:, rows[here] - top][..., columns]
+    return made
 
 
 def read_quality(path: Path, shape: tuple[int, int], height: int, width: int) -> Quality:

@@ -6,7 +6,7 @@ lie in the hidden folder beside the output, and take about as much space as the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from unclouded.files import empty, publish
 from unclouded.progress import Progress
 from unclouded.tiles import Box
 from unclouded.writing.journal import JOURNAL, Journal, Row
+from unclouded.writing.resample import resample
 from unclouded.writing.writer import Layout, Strip, StripWriter, write_cog
 
 
@@ -67,6 +68,7 @@ class Strips:
         settings: Mapping[str, Any],
         report: Progress,
         *,
+        written: Mapping[Path, Layout] | None = None,
         overwrite: bool = False,
     ) -> None:
         """Look at what an interrupted run left.
@@ -74,6 +76,7 @@ class Strips:
         Args:
             folder: the locked hidden folder beside the first output.
             outputs: what to write, of one size: for each `ClearedTile.layers` the file and its layout.
+            written: their layouts on another grid, which the finished layers are brought to.
             settings: what decides the result, apart from the input's pixels.
             report: told what is checked and written.
             overwrite: drop what a run with other settings or input left, instead of refusing it.
@@ -83,6 +86,7 @@ class Strips:
         """
         self._folder, self._settings, self._report, self._overwrite = folder, settings, report, overwrite
         self._outputs, self._layouts = list(outputs), list(outputs.values())
+        self._written = self._layouts if written is None else list(written.values())
         self._width = self._layouts[0].width
         self._journal = Journal(folder)
         self._draft: _Draft | None = None
@@ -167,7 +171,7 @@ class Strips:
             FileError: if the disk is full or an output does not read back as written.
         """
         rows = sorted(self._journal.rows.values(), key=lambda row: row.row)
-        pixels = len(self._outputs) * self._width * self._layouts[0].height
+        pixels = len(self._outputs) * self._written[0].width * self._written[0].height
         checked = 0
 
         def check(count: int) -> None:
@@ -180,7 +184,7 @@ class Strips:
         # A scene under its final name is whole: what belongs to it is there before.
         for layer in reversed(range(len(self._outputs))):
             file, output = self._folder / f"whole_{layer}.tif", self._outputs[layer]
-            write_cog(file, self._layouts[layer], [self._strip(row, layer) for row in rows], output.name, check)
+            write_cog(file, self._written[layer], self._on_grid(rows, layer), output.name, check)
             finished[file] = output
         with self._writing():
             texts = describe({name: file for file, name in reversed(finished.items())})
@@ -191,6 +195,17 @@ class Strips:
             self._journal.finish(finished)
         publish(finished)
         self._published = True
+
+    def _on_grid(self, rows: Sequence[Row], layer: int) -> list[Strip]:
+        """The strips of a layer, on the grid that is written; of the layers the last is asked for first."""
+        strips = [self._strip(row, layer) for row in rows]
+        source, target = self._layouts[layer], self._written[layer]
+        if source is target:
+            return strips
+        file, others = self._folder / f"resampled_{layer}.tif", self._folder / f"resampled_{layer + 1}.tif"
+        # Reflectance comes first, and its quality, which knows where there is data, next to it.
+        valid = others if source.overviews == "AVERAGE" else None
+        return [resample(file, source, strips, target, self._outputs[layer].name, valid)]
 
     def _file(self, row: int, layer: int) -> Path:
         return self._folder / f"{row:08}_{layer}.tif"

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,9 @@ from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
 from unclouded.errors import FileError
+from unclouded.reading.info import SceneInfo
 from unclouded.reading.raster import FAULTS
+from unclouded.reflectance import nothing
 from unclouded.tiles import Box
 
 BLOCK = 512
@@ -85,6 +87,12 @@ class Layout:
     colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     overviews: Literal["AVERAGE", "MODE", "NEAREST"] = "AVERAGE"
 
+    def on(self, grid: SceneInfo) -> Layout:
+        """The same on another grid, which may reach beyond this one: so there is always a DN for no data."""
+        empty = nothing(self.dtype, self.nodata)
+        place = {"width": grid.width, "height": grid.height, "crs": grid.crs, "transform": grid.transform}
+        return replace(self, nodata=empty, **place)
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -105,7 +113,7 @@ class Strip:
         try:
             with rasterio.Env(GDAL_CACHEMAX=CACHE), rasterio.open(self.path, driver="GTiff") as file:
                 return all(
-                    checksum(file.read(window=_window(box.within(self.box)))) == expected
+                    checksum(file.read(window=window_of(box.within(self.box)))) == expected
                     for box, expected in self.checksums.items()
                 )
         except FAULTS:
@@ -123,7 +131,7 @@ class StripWriter:
         """
         self._path, self._box, self._output = path, box, output
         self._checksums: dict[Box, int] = {}
-        with _environment(output):
+        with environment(output):
             self._file = rasterio.open(
                 path,
                 "w",
@@ -143,7 +151,7 @@ class StripWriter:
                 zstd_level=1,
                 bigtiff="IF_SAFER",
                 crs=layout.crs,
-                transform=window_transform(_window(box), layout.transform),
+                transform=window_transform(window_of(box), layout.transform),
             )
 
     def write(self, box: Box, pixels: NDArray[Any]) -> None:
@@ -153,8 +161,8 @@ class StripWriter:
             FileError: if the disk does not take them.
         """
         self._checksums[box] = checksum(pixels)
-        with _environment(self._output):
-            self._file.write(pixels, window=_window(box.within(self._box)))
+        with environment(self._output):
+            self._file.write(pixels, window=window_of(box.within(self._box)))
 
     def finish(self) -> Strip:
         """Close the file, have it on the disk and compare it with what was written.
@@ -162,7 +170,7 @@ class StripWriter:
         Raises:
             FileError: if the disk is full or the file does not read back as written.
         """
-        with _environment(self._output):
+        with environment(self._output):
             self._file.close()
             with self._path.open("rb") as file:
                 os.fsync(file.fileno())
@@ -173,7 +181,7 @@ class StripWriter:
 
     def close(self) -> None:
         """Close the file without having finished it."""
-        with _environment(self._output):
+        with environment(self._output):
             self._file.close()
 
 
@@ -197,8 +205,8 @@ def write_cog(
         FileError: if the disk is full or the file does not read back as written.
     """
     mosaic = path.with_suffix(".vrt")
-    with _environment(output), rasterio.Env(GDAL_CACHEMAX=_COG_CACHE):
-        _write_mosaic(mosaic, layout, strips)
+    with environment(output), rasterio.Env(GDAL_CACHEMAX=_COG_CACHE):
+        write_mosaic(mosaic, layout, strips)
         copy(mosaic, path, **(_COG | {"OVERVIEW_RESAMPLING": layout.overviews}))
         mosaic.unlink()
         with path.open("rb") as stream:
@@ -218,11 +226,11 @@ def checksum(pixels: NDArray[Any], start: int = 0) -> int:
 def _same(path: Path, strip: Strip) -> tuple[int, bool]:
     """Count the pixels of a strip, and tell whether a COG holds them as they were written."""
     with rasterio.open(path) as file:
-        same = (checksum(file.read(window=_window(box))) == expected for box, expected in strip.checksums.items())
+        same = (checksum(file.read(window=window_of(box))) == expected for box, expected in strip.checksums.items())
         return strip.box.height * strip.box.width, all(same)
 
 
-def _write_mosaic(path: Path, layout: Layout, strips: Sequence[Strip]) -> None:
+def write_mosaic(path: Path, layout: Layout, strips: Sequence[Strip]) -> None:
     """Show strips as one raster, in GDAL's virtual format: GDAL copies from it without a file of all of them."""
     with rasterio.open(
         path,
@@ -263,7 +271,8 @@ def _not_as_written(output: str) -> FileError:
 
 
 @contextmanager
-def _environment(output: str) -> Iterator[None]:
+def environment(output: str) -> Iterator[None]:
+    """GDAL as files are written with it, whose faults are errors of `output`."""
     try:
         with rasterio.Env(**_ENVIRONMENT):
             yield
@@ -275,5 +284,6 @@ def _environment(output: str) -> Iterator[None]:
         raise FileError(f"{output}: cannot be written ({reason}); check the disk and its free space") from error
 
 
-def _window(box: Box) -> Window:
+def window_of(box: Box) -> Window:
+    """A box as rasterio has it."""
     return Window(box.column, box.row, box.width, box.height)
