@@ -13,7 +13,8 @@ from torch import Tensor
 from unclouded.bands import NAMES
 from unclouded.clearing.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD, THIN_CLOUD
-from unclouded.detection.opacity import classify, compose_opacity, contrast, enlarge, partial_mean
+from unclouded.detection.opacity import brightness, classify, compose_opacity, contrast, enlarge
+from unclouded.detection.windows import partial_mean
 from unclouded.models.generator import CELL, Generator, Observation, Translation, compose
 from unclouded.precision import autocast
 from unclouded.tiles import Box
@@ -208,7 +209,7 @@ class _Composition:
         self._threshold = threshold
         self._missed = MISSED if self._given is None else MISSED_BESIDE_MASK
         # Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around.
-        bright = contrast(self._optical, self._fill * self._present, self._bands)[:, :1]
+        bright = brightness(self._optical, self._fill, self._bands)
         cloud = self._found[:, :1] if self._given is None else torch.maximum(self._found[:, :1], self._given)
         self._thick = cloud * bright
 

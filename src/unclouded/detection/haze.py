@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from unclouded.detection.windows import partial_mean
 
 EXTRA = ("B10", "B11", "B12")
 """Bands that are looked at where they are there, beside those that the detector reads."""
@@ -81,8 +82,7 @@ def _moments(x: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _mean(x: Tensor) -> Tensor:
-    x = F.avg_pool2d(x, (2 * _AREA + 1, 1), 1, (_AREA, 0), count_include_pad=False)
-    return F.avg_pool2d(x, (1, 2 * _AREA + 1), 1, (0, _AREA), count_include_pad=False)
+    return partial_mean(x, _AREA)
 
 
 def _ramp(x: Tensor, low: float, high: float) -> Tensor:

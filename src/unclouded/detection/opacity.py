@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from unclouded.bands import INDEX
 from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THIN_CLOUD
+from unclouded.detection.windows import highest, partial_mean
 
 RIM = 1
 """Pixels of the detector's grid by which what it found is widened, and then smoothed: 40 m each."""
@@ -94,19 +95,6 @@ def widen(x: Tensor, reach: int) -> Tensor:
     return partial_mean(highest(x, reach), reach)
 
 
-def highest(x: Tensor, reach: int) -> Tensor:
-    """Take the highest value of `x` (B, C, h, w) within `reach` pixels along both directions."""
-    # One direction after the other, which is several times as quick.
-    x = F.max_pool2d(x, (2 * reach + 1, 1), 1, (reach, 0))
-    return F.max_pool2d(x, (1, 2 * reach + 1), 1, (0, reach))
-
-
-def partial_mean(x: Tensor, reach: int) -> Tensor:
-    """Take the mean of `x` (B, C, h, w) within `reach` pixels along both directions, of what lies inside the image."""
-    x = F.avg_pool2d(x, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
-    return F.avg_pool2d(x, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
-
-
 def enlarge(coarse: Tensor, factor: int, row: int, column: int, height: int, width: int) -> Tensor:
     """Bring the detector's grid (B, C, h, w) to pixels, bilinearly, and cut a window out: (B, C, height, width).
 
@@ -130,16 +118,24 @@ def contrast(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
         ground: (B, 13, H, W) that would replace it.
         bands: that are there. Without visible or near infrared bands everything departs.
     """
-    departs = optical - ground
-    found = []
-    for names, sign, full in ((_VISIBLE, 1, _DEPARTURE["cloud"]), (_INFRARED, -1, _DEPARTURE["shadow"])):
-        there = [INDEX[name] for name in names if name in bands]
-        if there:
-            found.append(sign * departs[:, there].mean(1, keepdim=True) / full)
-        else:
-            found.append(torch.ones_like(optical[:, :1]))
-    smooth = partial_mean(torch.cat(found, dim=1), _CONTRAST).clamp(0, 1)
-    return torch.cat([highest(smooth[:, :1], _FRINGE), smooth[:, 1:]], dim=1)
+    return torch.cat([brightness(optical, ground, bands), _departure(ground, optical, bands, _INFRARED, "shadow")], 1)
+
+
+def brightness(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
+    """How far pixels, or some beside them, outshine the ground as cloud does: (B, 1, H, W); arguments of `contrast`."""
+    return highest(_departure(optical, ground, bands, _VISIBLE, "cloud"), _FRINGE)
+
+
+def _departure(bright: Tensor, dark: Tensor, bands: Sequence[str], names: Sequence[str], kind: str) -> Tensor:
+    """How far one image outshines another in those of the bands `names` that are there: (B, 1, H, W), 0 to 1."""
+    there = [INDEX[name] for name in names if name in bands]
+    if not there:
+        return torch.ones_like(bright[:, :1])
+    # Band by band, since what is made on the way to one stays in the processor's cache.
+    departs = torch.zeros_like(bright[:, :1])
+    for band in there:
+        departs = departs + (bright[:, band, None] - dark[:, band, None])
+    return partial_mean(departs / (len(there) * _DEPARTURE[kind]), _CONTRAST).clamp(0, 1)
 
 
 def compose_opacity(

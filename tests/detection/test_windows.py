@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from unclouded.detection.windows import highest, partial_mean
+
+IMAGE = torch.randn(2, 3, 37, 23, generator=torch.Generator().manual_seed(0))
+
+
+def by_hand(image, reach, take):
+    """What `take` makes of the window of every pixel, cut at the image's edges."""
+    height, width = image.shape[2:]
+    rows = [
+        torch.stack(
+            [
+                take(image[..., max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1])
+                for column in range(width)
+            ],
+            dim=-1,
+        )
+        for row in range(height)
+    ]
+    return torch.stack(rows, dim=-2)
+
+
+@pytest.mark.parametrize("reach", [0, 1, 2, 3, 4, 12, 16, 24, 60])
+def test_each_pixel_gets_the_highest_and_the_mean_of_its_window(reach):
+    assert torch.equal(highest(IMAGE, reach), by_hand(IMAGE, reach, lambda window: window.amax((2, 3))))
+    mean = by_hand(IMAGE.double(), reach, lambda window: window.mean((2, 3))).float()
+    assert torch.allclose(partial_mean(IMAGE, reach), mean, atol=1e-5)
+
+
+@pytest.mark.parametrize("reach", [1, 3, 4])
+def test_a_crop_that_holds_the_window_gives_the_same_bits(reach):
+    inner = (..., slice(reach, -reach), slice(reach, -reach))
+    crop = (..., slice(8, 30), slice(5, 21))
+    for made in (highest, partial_mean):
+        assert torch.equal(made(IMAGE[crop], reach)[inner], made(IMAGE, reach)[crop][inner])
+
+
+def test_the_mean_of_what_is_one_all_over_is_one():
+    assert torch.equal(partial_mean(torch.ones(1, 1, 20, 30), 7), torch.ones(1, 1, 20, 30))
