@@ -40,7 +40,7 @@ from unclouded.evaluation.inception_score import multi_label_inception_score
 from unclouded.evaluation.neighbours import neighbourhood
 from unclouded.evaluation.paired import INDICES, average, compare, normalised_difference
 from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 from unclouded.models.weights import load_generator, load_land_cover
 from unclouded.settings import TranslatorSettings, load_settings
 from unclouded.training.translator_run import run

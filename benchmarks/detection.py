@@ -39,7 +39,8 @@ from pairs import cloud_masks, load_pairs, place
 from places import Image
 
 from unclouded.bands import L1C
-from unclouded.models.generator import CELL, Generator
+from unclouded.models.generator import Generator
+from unclouded.models.observation import CELL
 from unclouded.models.weights import load_generator
 
 _MARKS = "<!-- begin of the tables -->", "<!-- end of the tables -->"

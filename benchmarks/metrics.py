@@ -37,10 +37,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from unclouded.bands import L2A, NAMES
-from unclouded.evaluation.frechet import Moments, frechet_distance
+from unclouded.evaluation.frechet import FeatureMoments, frechet_distance
 from unclouded.evaluation.neighbours import kernel_distance, neighbourhood
-from unclouded.models.generator import Observation
 from unclouded.models.land_cover import SIDE, ClassifierSettings, LandCover
+from unclouded.models.observation import Observation
 
 Float = NDArray[np.float64]
 K = 5
@@ -101,7 +101,7 @@ def frechet(width: int, repeats: int) -> dict[str, Any]:
 
     count = width * 5 // 2
     a, b = features_of(count, width, 1), features_of(count, width, 2, shift=0.5)
-    moments = Moments.of(a), Moments.of(b)
+    moments = FeatureMoments.of(a), FeatureMoments.of(b)
     means, covariances = (a.mean(0), b.mean(0)), (np.cov(a.T), np.cov(b.T))
     plain = (means[0], covariances[0], means[1], covariances[1])
     tensors = [torch.from_numpy(array) for array in plain]

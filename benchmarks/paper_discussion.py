@@ -43,7 +43,8 @@ from unclouded.evaluation.sets import draw
 from unclouded.evaluation.suite import translate
 from unclouded.files import write_json
 from unclouded.guides import GUIDES
-from unclouded.models.generator import Generator, Observation
+from unclouded.models.generator import Generator
+from unclouded.models.observation import Observation
 from unclouded.models.weights import TRANSLATOR_FORMAT, format_of, load_generator, load_land_cover, load_translator
 
 SWIR = ("B10", "B11", "B12")

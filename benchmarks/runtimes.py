@@ -28,7 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from unclouded.allocator import keep_freed_memory
 from unclouded.bands import INDEX, L2A
 from unclouded.clearing.plan import bundled_patches
-from unclouded.models.generator import CELL, Generator, Observation
+from unclouded.models.generator import Generator
+from unclouded.models.observation import CELL, Observation
 from unclouded.models.weights import load_generator
 from unclouded.reading.reader import open_scene
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from unclouded.allocator import keep_freed_memory
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 from unclouded.models.translator import Translator
 from unclouded.settings import TranslatorSettings, load_settings
 from unclouded.training import translator as loop
@@ -58,11 +58,11 @@ class Plain:
         networks = self.training.translator.to(memory_format=torch.contiguous_format)
         rate = settings.training.learning_rate
         self.generators = torch.optim.Adam(
-            networks.parts(Translator.GENERATORS_AND_ENCODERS), rate, (0.5, 0.999), foreach=False
+            networks.parameters_of(Translator.GENERATORS_AND_ENCODERS), rate, (0.5, 0.999), foreach=False
         )
         slow = settings.unpaired.discriminator_rate
         self.discriminator_optimiser = torch.optim.Adam(
-            networks.parts(Translator.DISCRIMINATORS), slow, (0.5, 0.999), foreach=False
+            networks.parameters_of(Translator.DISCRIMINATORS), slow, (0.5, 0.999), foreach=False
         )
 
     def step(self, batches: Same) -> None:

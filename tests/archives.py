@@ -47,11 +47,19 @@ def row(patch_id, **known):
     } | known
 
 
-def write(path, rows, names=L2A):
-    """Write an archive of `rows`, with radar where a row names it, and return its path."""
+def write(path, rows, names=L2A, half_radar=()):
+    """Write an archive of `rows`, with radar where a row names it, and return its path.
+
+    The radar of the patches in `half_radar` ends at half width.
+    """
     with ArchiveWriter(path) as writer:
         values = {known["patch_id"]: encode(pixels(known["patch_id"], names)) for known in rows}
-        values |= {known["s1_name"]: encode(decibels(known["patch_id"])) for known in rows if known["s1_name"]}
+        for known in rows:
+            if known["s1_name"]:
+                radar = decibels(known["patch_id"])
+                for channel in radar.values():
+                    channel[:, SIDE // 2 :] = np.nan if known["patch_id"] in half_radar else channel[:, SIDE // 2 :]
+                values[known["s1_name"]] = encode(radar)
         writer.put(values, rows)
         writer.finish()
     return path

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from unclouded.data.samplers import whole
-from unclouded.models.generator import Observation
+from unclouded.guides import RADAR
+from unclouded.models.observation import Observation
 from unclouded.training.land_cover import Data
 
 CLASSES = ("bright", "green", "dry", "wet")
@@ -33,6 +34,8 @@ class Stub:
         self.optical = 0.1 + 0.02 * torch.rand(size, 13, 8, 8, generator=rng)
         self.optical[:, [1, 3, 7, 11]] += 0.3 * self.labels[:, :, None, None]
         self.present = torch.ones(size, 13)
+        self.radar = torch.full((size, 2, 8, 8), torch.nan)
+        self.radar[0, :, :, :4] = -15.0  # ends within the image
         self.batch, self.position, self.share = batch, 0, whole
 
     def __len__(self) -> int:
@@ -67,7 +70,8 @@ class Stub:
     def _images(self, index: Tensor) -> Images:
         present = self.present[index]
         optical = self.optical[index] * present[:, :, None, None]
-        observation = Observation.of(optical, present, torch.ones(len(index)))
+        guides = {RADAR.name: self.radar[index]}
+        observation = Observation.of(optical, present, torch.ones(len(index)), guides=guides)
         return Images(observation, self.labels[index], [f"image {number}" for number in index.tolist()])
 
 

@@ -19,7 +19,8 @@ from unclouded.clearing.passes import Clearing
 from unclouded.clearing.patch import clear_patch
 from unclouded.errors import InputError, OutputExistsError
 from unclouded.files import QUALITY_BANDS
-from unclouded.models.generator import Observation, compose, pad_to_cells
+from unclouded.models.generator import compose
+from unclouded.models.observation import Observation, pad_to_cells
 from unclouded.reflectance import Encoding
 
 FOUR = ("B02", "B03", "B04", "B08")

@@ -53,7 +53,7 @@ def test_resumed_at_any_step_the_rest_is_what_it_would_have_been(steps):
 def test_every_patch_of_a_batch_has_a_seed_of_its_own_and_a_part_keeps_it():
     for draw in sampler(8).pairs():
         assert len(set(draw.seeds.tolist())) == 8
-        part = draw.part(slice(2, 5))
+        part = draw.take(slice(2, 5))
         assert part.x.tolist() == draw.x.tolist()[2:5]
         assert part.seeds.tolist() == draw.seeds.tolist()[2:5]
 

@@ -10,7 +10,7 @@ from scipy import linalg
 
 import unclouded
 from unclouded.errors import InputError
-from unclouded.evaluation.frechet import Moments, bootstrap, by_label, extrapolate, floor, frechet_distance
+from unclouded.evaluation.frechet import FeatureMoments, bootstrap, by_label, extrapolate, floor, frechet_distance
 
 RNG = np.random.default_rng(0)
 
@@ -59,7 +59,7 @@ def test_order_makes_no_difference_and_moments_stand_for_their_features():
     a, b = RNG.normal(size=(300, 24)), RNG.normal(size=(260, 24)) * 2 + 1
     whole = frechet_distance(a, b)
     assert frechet_distance(a[::-1], RNG.permutation(b)) == pytest.approx(whole, rel=1e-8)
-    assert frechet_distance(Moments.of(a), b) == whole
+    assert frechet_distance(FeatureMoments.of(a), b) == whole
 
 
 def test_features_far_from_zero_lose_nothing():

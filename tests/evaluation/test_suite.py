@@ -24,8 +24,9 @@ from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork
 from unclouded.evaluation.twins import Twins
 from unclouded.models import land_cover as networks
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
-from unclouded.models.generator import Observation, Translation
+from unclouded.models.generator import Translation
 from unclouded.models.land_cover import ClassifierSettings, LandCover
+from unclouded.models.observation import Observation
 from unclouded.models.weights import Header, LandCoverHeader, save_generator, save_land_cover
 from unclouded.report.tables import translator_table
 

@@ -14,7 +14,7 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.patch import clear_patch
 from unclouded.cli import app
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 from unclouded.models.weights import Header, load_generator, load_land_cover, save_generator
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime, which runs the networks, is not installed")

@@ -7,8 +7,8 @@ import torch
 
 from unclouded.bands import INDEX, L2A, TEN
 from unclouded.errors import InputError
-from unclouded.models.generator import Observation
 from unclouded.models.land_cover import SIDE, ClassifierSettings, LandCover, ResNet18
+from unclouded.models.observation import Observation
 
 CLASSES = ("forest", "pasture", "water")
 
@@ -61,7 +61,7 @@ def test_the_sigmoid_judges_each_class_for_itself(resnet: LandCover) -> None:
 
 def test_an_image_alone_has_the_features_it_has_in_a_batch(resnet: LandCover) -> None:
     x = images(3)
-    alone = Observation(*(part[1:2] for part in x))
+    alone = x.images(slice(1, 2))
     assert torch.allclose(resnet.features(alone), resnet.features(x)[1:2], atol=1e-4)
 
 

@@ -9,7 +9,7 @@ from unclouded.bands import NAMES
 from unclouded.errors import WeightsError
 from unclouded.models.cloud_generator import CloudSettings
 from unclouded.models.context_generator import GeneratorSettings
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 from unclouded.models.published import PublishedGenerator, PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
 from unclouded.models.weights import Header, load_generator, load_translator, save_generator, save_translator

@@ -5,7 +5,8 @@ import torch
 
 from unclouded import bands
 from unclouded.models.context_generator import ContextGenerator
-from unclouded.models.generator import CELL, STATISTICS, VALID_SHARE, Generator, Observation, SceneContext, compose
+from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, SceneContext, compose
+from unclouded.models.observation import CELL, Observation
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_absent_bands_stay_absent(generator: Generator, names: tuple[str, ...]) 
 def test_batch_does_not_mix(generator: Generator) -> None:
     x = observe(64, 64, batch=3)
     together = generator(x, torch.zeros(3, 16)).ground
-    alone = generator(Observation(*(part[1:2] for part in x)), torch.zeros(1, 16)).ground
+    alone = generator(x.images(slice(1, 2)), torch.zeros(1, 16)).ground
     torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=1e-4)
 
 

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from unclouded.errors import WeightsError
 from unclouded.guides import CHANNELS, GUIDES, RADAR, Guide
-from unclouded.models.generator import CELL, Generator, Observation, compose, pad_to_cells
+from unclouded.models.generator import Generator, compose
+from unclouded.models.observation import CELL, Observation, pad_to_cells
 from unclouded.models.weights import bundled, load_generator, start_from
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "convert_weights.py"
@@ -155,7 +156,7 @@ script, old, new = sys.argv[1:]
 sys.argv = [script, old, new]
 runpy.run_path(script, run_name="__main__")
 import torch
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 from unclouded.models.weights import load_generator
 made, _ = load_generator(new)
 radar = torch.full((1, 2, 64, 96), -12.0)

@@ -6,7 +6,7 @@ from scenes import active_generator
 
 from unclouded.bands import INDEX, L1C, L2A
 from unclouded.errors import InputError
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,23 @@ def test_clear_patches_alone_can_teach_and_keep_the_bands_that_cloudy_ones_lack(
         run(changed(settings, loss={"cycle": 1.0}), clear, tmp_path / "other")
 
 
+@pytest.mark.parametrize("crop", [None, 16])
+def test_radar_that_ends_within_a_patch_is_valid_pixel_by_pixel(crop: int | None, tmp_path: Path) -> None:
+    rows = [archives.row(f"{d}{n}", domain=d, s1_name=f"{d}{n}_S1" if n % 2 else None) for d in "XY" for n in range(4)]
+    halved = ("X1", "Y1")
+    with Archive(archives.write(tmp_path / "archive", rows, half_radar=halved)) as opened:
+        source = ArchiveSource(opened, simulated=Sampling(4), unpaired=Sampling(4), crop=crop)
+        drawn = [source.simulated(4).observation, *source.unpaired(4)] * 2
+        drawn += [seen for _ in range(3) for seen in source.unpaired(4)]
+    shares = set()
+    for x in drawn:
+        there = x.guide_valid.expand(-1, -1, *x.guides.shape[2:])
+        assert x.guides.shape[2:] == x.optical.shape[2:] and x.guides.isfinite().all()
+        assert not (x.guides * (1 - there)).any() and (x.guides.abs().sum(1, keepdim=True) > 0).equal(there > 0)
+        shares |= set(there.mean((1, 2, 3)).tolist())
+    assert {0.0, 1.0} < shares
+
+
 def test_patches_are_cropped_at_random(archive: Path) -> None:
     with Archive(archive) as opened:
         source = ArchiveSource(opened, simulated=Sampling(4), unpaired=Sampling(3), crop=16)

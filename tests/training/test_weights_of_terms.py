@@ -6,7 +6,7 @@ from tiny_run import UNPAIRED, changed
 
 from unclouded.data.collection import load_collection
 from unclouded.errors import SettingsError
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 from unclouded.settings import TranslatorSettings, load_settings
 from unclouded.training import objectives
 from unclouded.training.collection_source import CollectionSource

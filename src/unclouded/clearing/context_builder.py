@@ -19,16 +19,8 @@ from unclouded.bands import NAMES
 from unclouded.clearing.cover import Cover
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.ground import clear_share, fill_ground
-from unclouded.models.generator import (
-    CELL,
-    STATISTICS,
-    VALID_SHARE,
-    Generator,
-    conditioning_of,
-    expand,
-    guide_share_of,
-    reduce_uniform,
-)
+from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, expand, guide_share_of
+from unclouded.models.observation import CELL, conditioning_of, reduce_uniform
 from unclouded.tiles import Box, cut
 
 CELL_ALIGNMENT = 4

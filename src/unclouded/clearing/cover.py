@@ -25,7 +25,8 @@ from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
 from unclouded.detection.opacity import REACH, evidence
 from unclouded.detection.scl import JOIN_REACH, join
 from unclouded.errors import InputError
-from unclouded.models.generator import CELL, Generator
+from unclouded.models.generator import Generator
+from unclouded.models.observation import CELL
 from unclouded.progress import Progress
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.raster import shown

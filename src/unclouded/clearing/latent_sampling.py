@@ -15,7 +15,8 @@ from unclouded.clearing.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD, THIN_CLOUD
 from unclouded.detection.opacity import brightness, classify, compose_opacity, contrast, enlarge
 from unclouded.detection.windows import partial_mean
-from unclouded.models.generator import CELL, Generator, Observation, Translation, compose
+from unclouded.models.generator import Generator, Translation, compose
+from unclouded.models.observation import CELL, Observation
 from unclouded.precision import autocast
 from unclouded.tiles import Box
 

@@ -41,7 +41,8 @@ from unclouded.clearing.tile_pass import TileTask
 from unclouded.detection.classes import covered
 from unclouded.detection.opacity import may_be_covered, trusted
 from unclouded.errors import InputError
-from unclouded.models.generator import CELL, Generator
+from unclouded.models.generator import Generator
+from unclouded.models.observation import CELL
 from unclouded.progress import Progress, silent
 from unclouded.references.verdicts import Verdict
 from unclouded.tiles import Box, Tile, cut

@@ -15,7 +15,7 @@ from unclouded.clearing.inputs import SceneInputs, detector_factor
 from unclouded.detection.classes import covered
 from unclouded.detection.opacity import MASK_RIM, cover
 from unclouded.guides import RADAR
-from unclouded.models.generator import Observation, join_guides, pad_to_cells
+from unclouded.models.observation import Observation, join_guides, pad_to_cells
 from unclouded.reflectance import to_reflectance, valid_pixels
 from unclouded.tiles import Box
 

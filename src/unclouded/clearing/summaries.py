@@ -18,7 +18,8 @@ from unclouded.clearing.ground import clear_cells
 from unclouded.clearing.scene_reader import SceneReader
 from unclouded.detection.classes import covered
 from unclouded.detection.scl import count_snow, shares
-from unclouded.models.generator import CELL, Generator, Observation
+from unclouded.models.generator import Generator
+from unclouded.models.observation import CELL, Observation
 from unclouded.reading.area import inside
 from unclouded.reading.info import SceneInfo
 from unclouded.tiles import Box, Tile, cut

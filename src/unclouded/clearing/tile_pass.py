@@ -26,7 +26,8 @@ from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.other_dates import TransferredGround
 from unclouded.clearing.scene_reader import SceneReader, Window
 from unclouded.detection.opacity import may_be_covered
-from unclouded.models.generator import CELL, Generator, Observation
+from unclouded.models.generator import Generator
+from unclouded.models.observation import CELL, Observation
 from unclouded.tiles import Box, Tile, narrow
 from unclouded.writing.strips import ClearedTile
 
@@ -191,7 +192,7 @@ class TilePass:
             started = time.perf_counter()
             crop = next(iter(inputs.values())).crop
             device = self._generator.device
-            x = Observation(*(torch.cat(held) for held in zip(*(seen.x for seen in inputs.values()), strict=True)))
+            x = Observation.cat(seen.x for seen in inputs.values())
             context = torch.cat([seen.context for seen in inputs.values()]).to(device)
             cover = _together([seen.cover for seen in inputs.values()], device)
             inner = crop.inner.within(crop.padded)

@@ -17,7 +17,7 @@ from unclouded.progress import Progress, silent
 
 
 @dataclass
-class Moments:
+class BandStatistics:
     """Mean and spread of all values added so far.
 
     Parts are joined by their means and squared deviations, never by sums of squares, which cancel out (Chan, Golub
@@ -46,22 +46,22 @@ class Moments:
         return math.sqrt(self.squares / self.count) if self.count else math.nan
 
 
-def band_statistics(archive: Archive, rows: Rows, progress: Progress = silent) -> dict[str, Moments]:
+def band_statistics(archive: Archive, rows: Rows, progress: Progress = silent) -> dict[str, BandStatistics]:
     """Measure the bands (DN) and radar channels (dB) of the patches in `rows`, at their native sizes.
 
     No-data is left out: DN 0, and what is not finite. Bands that no patch has are not in the result.
     """
     table = archive.table
     ids, radar = table["patch_id"].combine_chunks(), table["s1_name"].combine_chunks()
-    moments: dict[str, Moments] = {}
+    moments: dict[str, BandStatistics] = {}
     for done, row in enumerate(rows.tolist(), start=1):
         tensors = dict(archive.read(ids[row].as_py()))
         if radar[row].is_valid:
             tensors |= archive.read(radar[row].as_py())
         for name, values in tensors.items():
             if name in NAMES:
-                moments.setdefault(name, Moments()).add(values[values > 0])
+                moments.setdefault(name, BandStatistics()).add(values[values > 0])
             elif name in CHANNELS:
-                moments.setdefault(name, Moments()).add(values[np.isfinite(values)])
+                moments.setdefault(name, BandStatistics()).add(values[np.isfinite(values)])
         progress("band statistics", done, len(rows))
     return {name: moments[name] for name in (*NAMES, *CHANNELS) if name in moments}

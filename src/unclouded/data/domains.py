@@ -7,10 +7,10 @@ for batch in loader:                                  # one epoch: every cloudy 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow
@@ -20,11 +20,10 @@ from torch import Tensor
 
 from unclouded.data.archive import Archive
 from unclouded.data.batch import Batch, PatchReader
-from unclouded.data.loading import ReadAhead, varied
+from unclouded.data.loading import EpochLoader, ReadAhead, SeededBatch, read_seeded, varied
 from unclouded.data.observations import Augmentation, share_bands
 from unclouded.data.samplers import (
     ClearPool,
-    Draw,
     EpochSampler,
     Rows,
     Seeds,
@@ -34,9 +33,7 @@ from unclouded.data.samplers import (
     whole,
 )
 from unclouded.errors import InputError
-from unclouded.models.generator import Observation
-
-D = TypeVar("D", Draw, UnpairedDraw)
+from unclouded.models.observation import Observation
 
 _DOMAINS = {"X": "cloudy", "Y": "clear"}
 
@@ -54,13 +51,6 @@ class Sampling:
     batch: int = 32
     seed: int = 0
     matched: bool = False
-
-
-class SeededBatch(NamedTuple):
-    """Patches of one domain, and the seeds (B,) of all that is random in them."""
-
-    patches: Batch
-    seeds: Seeds
 
 
 class DomainBatch(NamedTuple):
@@ -88,7 +78,7 @@ def select(table: pyarrow.Table, domain: str, split: str) -> Rows:
     domains, splits = _strings(table, "domain"), _strings(table, "split")
     rows = np.flatnonzero((domains == domain) & (splits == split)).astype(np.int64)
     if not rows.size:
-        known = [f"{name} {part}" for name in _DOMAINS for part in ("train", "validation", "test")]
+        known = [f"{name} {kind}" for name in _DOMAINS for kind in ("train", "validation", "test")]
         counts = {name: int(((domains == name[0]) & (splits == name[2:])).sum()) for name in known}
         found = ", ".join(f"{count:,} in {name}" for name, count in counts.items() if count) or "none in any"
         raise InputError(
@@ -105,8 +95,8 @@ def acquisition_codes(table: pyarrow.Table) -> NDArray[np.int64]:
     return codes
 
 
-class UnpairedLoader:
-    """Iterate to train on one epoch over the cloudy patches, or on what is left of it; iterate again for the next."""
+class UnpairedLoader(EpochLoader[DomainBatch]):
+    """An epoch over the cloudy patches, each with a clear one drawn at random beside it."""
 
     def __init__(
         self,
@@ -134,24 +124,12 @@ class UnpairedLoader:
         acquisitions = acquisition_codes(archive.table)
         pool = ClearPool(y, acquisitions[y])
         batch, seed = sampling.batch, sampling.seed
-        self.sampler = UnpairedSampler(x, acquisitions[x], pool, batch, seed=seed, matched=sampling.matched)
-        draws = _Shared(self.sampler.pairs, share, batch)
-        self._batches = ReadAhead(partial(_read_pairs, PatchReader(archive)), draws, workers)
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        return len(self.sampler)
-
-    def __iter__(self) -> Iterator[DomainBatch]:
-        """Hand out the rest of the epoch; a state taken while a batch is in use goes on with the next."""
-        for batch in self._batches:
-            # Workers read ahead, so the position counts what was handed out, not what was drawn.
-            self.sampler.advance()
-            yield batch
+        sampler = UnpairedSampler(x, acquisitions[x], pool, batch, seed=seed, matched=sampling.matched)
+        super().__init__(sampler, sampler.pairs, partial(_read_pairs, PatchReader(archive)), share, workers)
 
 
-class ClearLoader:
-    """Iterate to train on one epoch over the clear patches, or on what is left of it; iterate again for the next."""
+class ClearLoader(EpochLoader[SeededBatch]):
+    """An epoch over the clear patches."""
 
     def __init__(
         self,
@@ -164,19 +142,8 @@ class ClearLoader:
     ) -> None:
         """Load a split of `archive`; arguments and errors as of `UnpairedLoader`."""
         sampling = sampling or Sampling()
-        self.sampler = EpochSampler(select(archive.table, "Y", split), sampling.batch, seed=sampling.seed)
-        draws = _Shared(self.sampler.__iter__, share, sampling.batch)
-        self._batches = ReadAhead(partial(_read_patches, PatchReader(archive)), draws, workers)
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        return len(self.sampler)
-
-    def __iter__(self) -> Iterator[SeededBatch]:
-        """Hand out the rest of the epoch; a state taken while a batch is in use goes on with the next."""
-        for batch in self._batches:
-            self.sampler.advance()
-            yield batch
+        sampler = EpochSampler(select(archive.table, "Y", split), sampling.batch, seed=sampling.seed)
+        super().__init__(sampler, sampler.__iter__, partial(read_seeded, PatchReader(archive)), share, workers)
 
 
 def validation_pairs(
@@ -232,7 +199,7 @@ class ValidationLoader:
             x, y, paired = x[some], y[some], paired[some]
         whole_split = UnpairedDraw(x, y, paired, np.random.default_rng(sampling.seed).integers(2**32, size=len(x)))
         starts = range(0, len(x), sampling.batch)
-        draws = [whole_split.part(slice(start, start + sampling.batch)) for start in starts]
+        draws = [whole_split.take(slice(start, start + sampling.batch)) for start in starts]
         self._batches = ReadAhead(partial(_read_pairs, PatchReader(archive)), draws, workers)
         self._count = len(draws)
 
@@ -259,28 +226,12 @@ def to_observations(
     Raises:
         InputError: the patches are smaller than the crop.
     """
-    x, y = (varied(part, batch.seeds, device, augmentation, crop)[0] for part in (batch.x, batch.y))
+    x, y = (varied(side, batch.seeds, device, augmentation, crop)[0] for side in (batch.x, batch.y))
     return share_bands(x, y)
-
-
-class _Shared(Generic[D]):
-    """This process's share of what is drawn, drawn anew in each epoch."""
-
-    def __init__(self, draws: Callable[[], Iterator[D]], share: Share, batch: int) -> None:
-        self._draws: Callable[[], Iterator[D]] = draws
-        self._share, self._batch = share, batch
-
-    def __iter__(self) -> Iterator[D]:
-        for draw in self._draws():
-            yield draw.part(self._share(self._batch))
 
 
 def _read_pairs(reader: PatchReader, draw: UnpairedDraw) -> DomainBatch:
     return DomainBatch(reader.read(draw.x), reader.read(draw.y), torch.from_numpy(draw.paired), draw.seeds)
-
-
-def _read_patches(reader: PatchReader, draw: Draw) -> SeededBatch:
-    return SeededBatch(reader.read(draw.rows), draw.seeds)
 
 
 def _strings(table: pyarrow.Table, column: str) -> NDArray[np.object_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +17,11 @@ from unclouded.data.archive import Archive
 from unclouded.data.band_statistics import band_statistics
 from unclouded.data.batch import CLASSES, Batch, PatchReader
 from unclouded.data.domains import select
-from unclouded.data.loading import ReadAhead, varied
+from unclouded.data.loading import EpochLoader, ReadAhead, read_seeded, varied
 from unclouded.data.observations import SCALE, Augmentation, to_observation
-from unclouded.data.samplers import Draw, EpochSampler, Rows, Seeds, Share, whole
+from unclouded.data.samplers import EpochSampler, Rows, Share, whole
 from unclouded.errors import InputError
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 
 _STATISTICS = 2000
 """Patches whose bands are measured to standardise by."""
@@ -126,21 +127,18 @@ class LabelledPatches:
 
         What is handed out is this process's share of each batch; see `samplers.EpochSampler` for an epoch's end.
         """
+        read = partial(read_seeded, self._reader)
+        loader = EpochLoader(self._sampler, self._sampler.__iter__, read, self._share, self._workers)
         while True:
-            draws = [draw.part(self._share(self._sampler.batch)) for draw in self._sampler]
-            for batch, seeds in ReadAhead(self._read, draws, self._workers):
-                # Workers read ahead, so the position counts what was handed out, not what was drawn.
-                self._sampler.advance()
-                yield _labelled(batch, varied(batch, seeds, self._device, self._augmentation)[0])
+            for patches, seeds in loader:
+                yield _labelled(patches, varied(patches, seeds, self._device, self._augmentation)[0])
 
     def in_order(self) -> Iterator[Labelled]:
         """Go through the patches once, as they are; the last batch may be smaller."""
         size = self._sampler.batch
-        draws = [
-            Draw(rows, np.zeros(len(rows), np.int64)) for rows in np.split(self.rows, range(size, len(self), size))
-        ]
-        for batch, _ in ReadAhead(self._read, draws, self._workers):
-            yield _labelled(batch, to_observation(batch, self._device))
+        chunks = np.split(self.rows, range(size, len(self), size))
+        for patches in ReadAhead(self._reader.read, chunks, self._workers):
+            yield _labelled(patches, to_observation(patches, self._device))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, and what it is a position in."""
@@ -153,9 +151,6 @@ class LabelledPatches:
             InputError: the position is one in other data, or in other batches.
         """
         self._sampler.load_state_dict(state)
-
-    def _read(self, draw: Draw) -> tuple[Batch, Seeds]:
-        return self._reader.read(draw.rows), draw.seeds
 
 
 def checksum(archive: Path) -> str:

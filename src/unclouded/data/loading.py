@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from unclouded.data.batch import Batch
+from unclouded.data.batch import Batch, PatchReader
 from unclouded.data.observations import Augmentation, to_observation
-from unclouded.data.samplers import Seeds
+from unclouded.data.samplers import Draw, Drawn, EpochSampler, Seeds, Share
 from unclouded.errors import InputError, UncloudedError
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 
 D = TypeVar("D")
 T = TypeVar("T")
+DrawnT = TypeVar("DrawnT", bound=Drawn)
+
+
+class SeededBatch(NamedTuple):
+    """Patches of one domain, and the seeds (B,) of all that is random in them."""
+
+    patches: Batch
+    seeds: Seeds
+
+
+def read_seeded(reader: PatchReader, draw: Draw) -> SeededBatch:
+    """Read what was drawn of one domain."""
+    return SeededBatch(reader.read(draw.rows), draw.seeds)
 
 
 class ReadAhead(Generic[D, T]):
@@ -39,6 +52,37 @@ class ReadAhead(Generic[D, T]):
             if isinstance(read, UncloudedError):
                 raise read
             yield read
+
+
+class EpochLoader(Generic[T]):
+    """Iterate to train on one epoch, or on what is left of it; iterate again for the next.
+
+    Attributes:
+        sampler: where it is: the position in the epoch.
+    """
+
+    def __init__(
+        self,
+        sampler: EpochSampler,
+        draws: Callable[[], Iterator[DrawnT]],
+        read: Callable[[DrawnT], T],
+        share: Share,
+        workers: int,
+    ) -> None:
+        """Read by `read` the `share` of what `draws` gives of the rest of the sampler's epoch."""
+        self.sampler = sampler
+        self._batches: ReadAhead[DrawnT, T] = ReadAhead(read, _Shared(draws, share, sampler.batch), workers)
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[T]:
+        """Hand out the rest of the epoch; a state taken while a batch is in use goes on with the next."""
+        for batch in self._batches:
+            # Workers read ahead, so the position counts what was handed out, not what was drawn.
+            self.sampler.advance()
+            yield batch
 
 
 def varied(
@@ -66,11 +110,11 @@ def varied(
     generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
     if augmentation is None and crop is None:
         return to_observation(batch, device), generators
-    parts = []
+    patches = []
     for place, rng in enumerate(generators):
         patch = to_observation(Batch._make(field[place : place + 1] for field in batch), device, augmentation, rng)
-        parts.append(patch if crop is None else _cropped(patch, crop, rng, batch.ids[place]))
-    return Observation(*(torch.cat(fields) for fields in zip(*parts, strict=True))), generators
+        patches.append(patch if crop is None else _cropped(patch, crop, rng, batch.ids[place]))
+    return Observation.cat(patches), generators
 
 
 def _cropped(x: Observation, side: int, rng: torch.Generator, name: str) -> Observation:
@@ -78,8 +122,19 @@ def _cropped(x: Observation, side: int, rng: torch.Generator, name: str) -> Obse
     if min(height, width) < side:
         raise InputError(f"{name}: is {height}x{width} pixels, and training.crop is {side}; give {min(height, width)}")
     row, column = (int(torch.randint(length - side + 1, (), generator=rng)) for length in (height, width))
-    window = (..., slice(row, row + side), slice(column, column + side))
-    return x._replace(optical=x.optical[window], valid=x.valid[window], guides=x.guides[window])
+    return x.crop(slice(row, row + side), slice(column, column + side))
+
+
+class _Shared(Generic[DrawnT]):
+    """This process's share of what is drawn, drawn anew in each epoch."""
+
+    def __init__(self, draws: Callable[[], Iterator[DrawnT]], share: Share, batch: int) -> None:
+        self._draws: Callable[[], Iterator[DrawnT]] = draws
+        self._share, self._batch = share, batch
+
+    def __iter__(self) -> Iterator[DrawnT]:
+        for draw in self._draws():
+            yield draw.take(self._share(self._batch))
 
 
 class _Reading(Dataset[Any]):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from unclouded.bands import INDEX, NAMES, TEN
 from unclouded.data.batch import GROUPS, Batch
 from unclouded.guides import GUIDES, RADAR
-from unclouded.models.generator import Observation, join_guides
+from unclouded.models.observation import Observation, join_guides
 
 SCALE = 10_000.0
 """DN per 1.0 reflectance in an archive; it holds no offsets."""

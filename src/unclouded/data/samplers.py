@@ -7,7 +7,7 @@ that a run that goes on from a checkpoint draws to the very sample what the undi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,13 @@ def whole(size: int) -> slice:
     return slice(0, size)
 
 
+class Drawn(Protocol):
+    """What a batch is made of, of which processes may take a share each."""
+
+    def take(self, share: slice) -> Self:
+        """Some of the patches."""
+
+
 class Draw(NamedTuple):
     """What a batch of one domain is made of.
 
@@ -40,7 +47,7 @@ class Draw(NamedTuple):
     rows: Rows
     seeds: Seeds
 
-    def part(self, share: slice) -> Draw:
+    def take(self, share: slice) -> Draw:
         """Some of the patches."""
         return Draw(self.rows[share], self.seeds[share])
 
@@ -60,7 +67,7 @@ class UnpairedDraw(NamedTuple):
     paired: NDArray[np.bool_]
     seeds: Seeds
 
-    def part(self, share: slice) -> UnpairedDraw:
+    def take(self, share: slice) -> UnpairedDraw:
         """Some of the patches."""
         return UnpairedDraw(self.x[share], self.y[share], self.paired[share], self.seeds[share])
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 from unclouded.models.translator import Translator
 
 

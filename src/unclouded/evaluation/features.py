@@ -25,8 +25,8 @@ from unclouded.data.observations import to_observation
 from unclouded.data.samplers import Rows
 from unclouded.errors import FileError
 from unclouded.evaluation.land_cover import predict
-from unclouded.models.generator import Observation
 from unclouded.models.land_cover import LandCover
+from unclouded.models.observation import Observation
 from unclouded.progress import Progress, silent
 
 Tensors = dict[str, NDArray[Any]]

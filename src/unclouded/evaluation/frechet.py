@@ -20,7 +20,7 @@ Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Moments:
+class FeatureMoments:
     """Mean and scatter of a set of features, in float64.
 
     Attributes:
@@ -34,7 +34,7 @@ class Moments:
     scatter: Float
 
     @classmethod
-    def of(cls, features: ArrayLike) -> Moments:
+    def of(cls, features: ArrayLike) -> FeatureMoments:
         """Measure features (N, d), N >= 1.
 
         Raises:
@@ -65,7 +65,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def frechet_distance(a: ArrayLike | Moments, b: ArrayLike | Moments) -> float:
+def frechet_distance(a: ArrayLike | FeatureMoments, b: ArrayLike | FeatureMoments) -> float:
     """Fréchet distance between two sets of features, as Gaussians; squared, as it is usually reported.
 
     It is biased upwards by small sets: compare at equal N only, and give `floor` beside it.
@@ -80,7 +80,7 @@ def frechet_distance(a: ArrayLike | Moments, b: ArrayLike | Moments) -> float:
     Raises:
         InputError: the features are not finite, of different width, or fewer than two.
     """
-    one, other = (x if isinstance(x, Moments) else Moments.of(x) for x in (a, b))
+    one, other = (x if isinstance(x, FeatureMoments) else FeatureMoments.of(x) for x in (a, b))
     check_widths(len(one.mean), len(other.mean))
     first, second = one.covariance, other.covariance
     for moments, covariance in ((one, first), (other, second)):

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
 from unclouded.errors import InputError
-from unclouded.models.generator import Observation
 from unclouded.models.land_cover import ClassifierSettings, LandCover
+from unclouded.models.observation import Observation
 from unclouded.precision import autocast
 from unclouded.progress import Progress, silent
 

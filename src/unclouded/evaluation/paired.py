@@ -81,6 +81,26 @@ def average(errors: Sequence[PairedErrors]) -> PairedErrors:
         return PairedErrors(**{name: float(np.nanmean([column[name] for column in columns])) for name in columns[0]})
 
 
+def whole_scores(
+    x: NDArray[np.float64], y: NDArray[np.float64], bands: Sequence[str], valid: NDArray[np.bool_]
+) -> dict[str, float]:
+    """What an image (C, h, w) is measured by as a whole against the truth (C, h, w), over the `valid` pixels (h, w).
+
+    Returns:
+        `angle` (degrees, NaN where all is black); `ssim`, if the image is as large as its window; and of `INDICES` the
+        mean absolute error of those whose `bands` are there.
+    """
+    scores = {"angle": spectral_angle(x[:, valid][:, None], y[:, valid][:, None])}
+    if min(valid.shape) >= SSIM_SIDE:
+        scores["ssim"] = structural_similarity(x, y, valid)
+    for name, pair in INDICES.items():
+        if all(band in bands for band in pair):
+            i, j = (bands.index(band) for band in pair)
+            made, true = (normalised_difference(image[i, valid], image[j, valid]) for image in (x, y))
+            scores[name] = float(np.abs(made - true).mean())
+    return scores
+
+
 def peak_signal_to_noise(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """PSNR in dB of (C, h, w) images in [0, 1], with the squared error averaged over all bands and pixels."""
     mean_square = float(np.square(x - y).mean())

@@ -18,15 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.errors import FileError, InputError
-from unclouded.evaluation.paired import (
-    INDICES,
-    REGIONS,
-    SSIM_SIDE,
-    finite_signal_to_noise,
-    normalised_difference,
-    spectral_angle,
-    structural_similarity,
-)
+from unclouded.evaluation.paired import INDICES, REGIONS, finite_signal_to_noise, whole_scores
 from unclouded.files import sha256_of
 from unclouded.progress import Progress, silent
 from unclouded.reading.reader import ReadOptions
@@ -137,15 +129,7 @@ class _Tally:
             self.square[region] += np.square(error).sum(axis=1)
         valid = regions["all"]
         held = int(valid.sum())
-        values = {"angle": spectral_angle(z[:, valid][:, None], y[:, valid][:, None])}
-        if min(valid.shape) >= SSIM_SIDE:
-            values["ssim"] = structural_similarity(z, y, valid)
-        for name, (one, other) in INDICES.items():
-            if one in self.bands and other in self.bands:
-                i, j = self.bands.index(one), self.bands.index(other)
-                made, true = (normalised_difference(image[i, valid], image[j, valid]) for image in (z, y))
-                values[name] = float(np.abs(made - true).mean())
-        for name, value in values.items():
+        for name, value in whole_scores(z, y, self.bands, valid).items():
             if math.isfinite(value):
                 self.weighted[name][0] += value * held
                 self.weighted[name][1] += held

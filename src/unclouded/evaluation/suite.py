@@ -29,8 +29,9 @@ from unclouded.evaluation.land_cover_scores import score
 from unclouded.evaluation.neighbours import kernel_distance, neighbourhood
 from unclouded.evaluation.sets import Sets, draw
 from unclouded.evaluation.twins import LEAST_FRACTION, Twins, nested
-from unclouded.models.generator import Generator, Observation, compose
+from unclouded.models.generator import Generator, compose
 from unclouded.models.land_cover import LandCover
+from unclouded.models.observation import Observation
 from unclouded.models.weights import Header
 from unclouded.progress import Progress, silent
 

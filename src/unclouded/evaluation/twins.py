@@ -16,16 +16,8 @@ from unclouded.data.observations import to_observation
 from unclouded.data.samplers import Rows
 from unclouded.errors import InputError
 from unclouded.evaluation.frechet import Float
-from unclouded.evaluation.paired import (
-    INDICES,
-    REGIONS,
-    SSIM_SIDE,
-    finite_signal_to_noise,
-    normalised_difference,
-    spectral_angle,
-    structural_similarity,
-)
-from unclouded.models.generator import Observation
+from unclouded.evaluation.paired import INDICES, REGIONS, finite_signal_to_noise, whole_scores
+from unclouded.models.observation import Observation
 
 LEAST_FRACTION = 0.1
 """Opacity, or share of the sunlight taken away, from which a pixel counts as cloud or as shadow."""
@@ -109,18 +101,7 @@ def compare(
     x, y = (np.clip(image.astype(np.float64), 0, 1) for image in (made, truth))
     error = x - y
     mean_square = float(np.square(error[:, valid]).mean())
-    whole = {
-        "psnr": finite_signal_to_noise(mean_square),
-        "angle": spectral_angle(x[:, valid][:, None], y[:, valid][:, None]),
-    }
-    if min(valid.shape) >= SSIM_SIDE:
-        whole["ssim"] = structural_similarity(x, y, valid)
-    for name, pair in INDICES.items():
-        if all(band in bands for band in pair):
-            one, other = (bands.index(band) for band in pair)
-            made_index, true_index = (normalised_difference(image[one], image[other]) for image in (x, y))
-            whole[name] = float(np.abs(made_index - true_index)[valid].mean())
-    for name, value in whole.items():
+    for name, value in ({"psnr": finite_signal_to_noise(mean_square)} | whole_scores(x, y, bands, valid)).items():
         scores[_PLACE[(name,)]] = value
     for region, inside in ({"all": valid} | regions).items():
         counted = inside & valid

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from unclouded.bands import INDEX, NAMES
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
-from unclouded.models.generator import CELL, Generator, Observation, SceneContext, compose
+from unclouded.models.generator import Generator, SceneContext, compose
 from unclouded.models.land_cover import LandCover
+from unclouded.models.observation import CELL, Observation
 
 SMALLEST, LARGEST = 64, 2048
 """Sides of the images that a graph of any size takes."""

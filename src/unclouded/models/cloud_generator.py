@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from unclouded.bands import NAMES
 from unclouded.models.blocks import ModulatedBlock, soften
-from unclouded.models.generator import CELL, CONDITIONING, Observation, compress
+from unclouded.models.generator import compress
+from unclouded.models.observation import CELL, CONDITIONING, Observation
 
 _BANDS = len(NAMES)
 

@@ -14,20 +14,16 @@ from unclouded.guides import CHANNELS, GUIDES
 from unclouded.inference import InferenceConfig
 from unclouded.models.blocks import ModulatedBlock, average_over_cells, soften, spread_ground, to_grid
 from unclouded.models.generator import (
-    CELL,
-    CONDITIONING,
     STATISTICS,
     VALID_SHARE,
     Generator,
-    Observation,
     ReadChannel,
     SceneContext,
     Translation,
     compress,
     expand,
-    standardised_guides,
-    with_validity,
 )
+from unclouded.models.observation import CELL, CONDITIONING, Observation, standardised_guides, with_validity
 
 _BANDS = len(NAMES)
 STARTS = (0, 3)

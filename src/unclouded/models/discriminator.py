@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from unclouded.bands import NAMES
-from unclouded.models.generator import Observation, compress
+from unclouded.models.generator import compress
+from unclouded.models.observation import Observation
 
 
 class ImageDiscriminator(nn.Module):

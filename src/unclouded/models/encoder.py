@@ -9,7 +9,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from unclouded.bands import NAMES
 from unclouded.models.blocks import ChannelNorm
-from unclouded.models.generator import CELL, Observation, compress
+from unclouded.models.generator import compress
+from unclouded.models.observation import CELL, Observation
 
 
 class Encoder(nn.Module):

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import accumulate, islice
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS, GUIDES
 from unclouded.inference import InferenceConfig
 from unclouded.models.blocks import average_over_cells
 from unclouded.models.images import Images
-
-CELL = 8
-"""Side in pixels of one cell of the scene's context grid; tile origins are multiples of it."""
-
-CONDITIONING = len(NAMES) + len(CHANNELS) + 1
-"""Numbers that condition the networks at a cell, see `conditioning_of`."""
+from unclouded.models.observation import (
+    CELL,
+    GUIDE_CHANNELS,
+    Observation,
+    pad_to_cells,
+    standardised_guides,
+    with_validity,
+)
 
 VARIATION, VALID_SHARE = len(NAMES), len(NAMES) + 1
 """Where the statistics of a cell hold the variation of brightness, and the share of its pixels that are valid."""
@@ -28,123 +29,8 @@ VARIATION, VALID_SHARE = len(NAMES), len(NAMES) + 1
 STATISTICS = len(NAMES) + 2 + len(CHANNELS) + len(GUIDES)
 """Numbers that a cell of the context grid is reduced to."""
 
-_CONSTANTS = tuple(
-    (number, centre, spread)
-    for number, guide in enumerate(GUIDES)
-    for centre, spread in zip(guide.centre, guide.spread, strict=True)
-)
-"""Of each channel of the guides: the number of its guide, its centre and its spread."""
-
 _SHARES = [VALID_SHARE + count for count in accumulate(len(guide.channels) + 1 for guide in GUIDES)]
 """Where the statistics of a cell hold the share of each guide."""
-
-
-class Observation(NamedTuple):
-    """A batch of images and what is known about them. Absent bands, guides and invalid pixels are zero.
-
-    Attributes:
-        optical: (B, 13, H, W) reflectance, 1.0 = 100 %, in the order of `bands.NAMES`.
-        valid: (B, 1, H, W) 1 where the image holds data, else 0.
-        guides: (B, G, H, W) the channels of all guides in the order of `guides.CHANNELS`, in their units.
-        guide_valid: (B, N, H, W) 1 where that guide of `guides.GUIDES` holds data, else 0; (B, N, 1, 1) if each image
-            has it everywhere or nowhere, which the networks then need not look at pixel by pixel.
-        present: (B, 13) 1 for each band that is there.
-        level: (B,) 0 for L1C, 1 for L2A.
-    """
-
-    optical: Tensor
-    valid: Tensor
-    guides: Tensor
-    guide_valid: Tensor
-    present: Tensor
-    level: Tensor
-
-    @classmethod
-    def of(
-        cls,
-        optical: Tensor,
-        present: Tensor,
-        level: Tensor,
-        valid: Tensor | None = None,
-        guides: Mapping[str, Tensor] | None = None,
-    ) -> Observation:
-        """Complete an observation: everything is valid, and there are no guides, unless given.
-
-        `guides` are by name, (B, C, H, W) each, not finite where they are absent: see `join_guides`.
-        """
-        batch, _, height, width = optical.shape
-        if guides:
-            values, guide_valid = join_guides(guides)
-        else:
-            values = optical.new_zeros(batch, len(CHANNELS), height, width)
-            guide_valid = optical.new_zeros(batch, len(GUIDES), 1, 1)
-        return cls(
-            optical,
-            optical.new_ones(batch, 1, height, width) if valid is None else valid,
-            values,
-            guide_valid,
-            present,
-            level,
-        )
-
-    @property
-    def bands_and_level(self) -> Tensor:
-        """(B, 14): 1 for each band that is there, and the processing level."""
-        return torch.cat([self.present, self.level[:, None]], dim=1)
-
-    @property
-    def guide_share(self) -> Tensor:
-        """Share of each cell's pixels where each guide is valid: (B, N, H / 8, W / 8), or (B, N, 1, 1)."""
-        return self.guide_valid if _single(self.guide_valid) else average_over_cells(self.guide_valid, CELL)
-
-    @property
-    def conditioning(self) -> Tensor:
-        """The conditioning of the networks, see `conditioning_of`. H and W are multiples of `CELL`."""
-        return conditioning_of(self.bands_and_level, self.guide_share)
-
-
-def join_guides(given: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Join guides, (B, C, H, W) each by name, that are not finite where they are absent; one that is not given is so.
-
-    A guide is valid where all its channels are finite.
-
-    Returns:
-        `Observation.guides` and `Observation.guide_valid`.
-    """
-    like = next(iter(given.values()))
-    values, valid = [], []
-    for guide in GUIDES:
-        absent = like.new_full((1,), torch.nan).expand(len(like), len(guide.channels), *like.shape[2:])
-        channels = given.get(guide.name, absent)
-        valid.append(torch.isfinite(channels).all(1, keepdim=True))
-        values.append(torch.where(valid[-1], channels, 0.0))
-    return torch.cat(values, dim=1), reduce_uniform(torch.cat(valid, dim=1).to(like.dtype))
-
-
-def reduce_uniform(maps: Tensor) -> Tensor:
-    """Reduce maps (B, N, H, W) to (B, N, 1, 1) if each of them holds a single value."""
-    first = maps[..., :1, :1]
-    return first if bool((maps == first).all()) else maps
-
-
-def conditioning_of(bands_and_level: Tensor, guide_share: Tensor) -> Tensor:
-    """Join what conditions the networks, channels last: (B, h, w, 16), or (B, 1, 1, 16) if nothing changes in an image.
-
-    That is 1 for each band that is there, for each channel of the guides its share of the cell's pixels, and the level.
-
-    Args:
-        bands_and_level: (B, 14), see `Observation`.
-        guide_share: (B, N, h, w) of the cells, or (B, N, 1, 1).
-    """
-    share = torch.cat([guide_share[:, number, None] for number, _, _ in _CONSTANTS], dim=1).permute(0, 2, 3, 1)
-    image = bands_and_level[:, None, None].expand(-1, share.shape[1], share.shape[2], -1)
-    return torch.cat([image[..., :-1], share, image[..., -1:]], dim=3)
-
-
-def guide_share_of(statistics: Tensor) -> Tensor:
-    """The share of each guide (B, N, h, w) in the cells' `statistics` (B, S, h, w), see `Generator.summarise`."""
-    return statistics[:, _SHARES]
-
 
 ReadChannel = Callable[[int], Tensor]
 """Gives the channel of that number."""
@@ -342,37 +228,9 @@ def compose(optical: Tensor, translation: Translation) -> Tensor:
     return torch.lerp(optical, translation.ground, translation.opacity)
 
 
-def pad_to_cells(x: Observation) -> Observation:
-    """Extend an observation with invalid pixels to multiples of `CELL`; guides and their validity by repeating edges.
-
-    A guide that is valid all over the image stays so: what conditions its last cells is what conditions the others.
-    """
-    height, width = x.optical.shape[-2:]
-    margins = (0, -width % CELL, 0, -height % CELL)
-    if not any(margins):
-        return x
-    return x._replace(
-        optical=F.pad(x.optical, margins),
-        valid=F.pad(x.valid, margins),
-        guides=F.pad(x.guides, margins, mode="replicate"),
-        guide_valid=x.guide_valid if _single(x.guide_valid) else F.pad(x.guide_valid, margins, mode="replicate"),
-    )
-
-
-def standardised_guides(x: Observation) -> list[Tensor]:
-    """The channels of the guides, (B, 1, H, W) each, at about zero mean and unit spread; zero where they are absent."""
-    return [
-        (channel - centre) / spread * x.guide_valid[:, number, None]
-        for channel, (number, centre, spread) in zip(torch.split(x.guides, 1, dim=1), _CONSTANTS, strict=True)
-    ]
-
-
-def with_validity(channels: Sequence[Tensor], validity: Tensor) -> list[Tensor]:
-    """Put the validity (B, N, H, W) of each guide behind its `channels` (B, 1, H, W each)."""
-    rest, together = iter(channels), []
-    for number, guide in enumerate(GUIDES):
-        together += [*islice(rest, len(guide.channels)), validity[:, number, None]]
-    return together
+def guide_share_of(statistics: Tensor) -> Tensor:
+    """The share of each guide (B, N, h, w) in the cells' `statistics` (B, S, h, w), see `Generator.summarise`."""
+    return statistics[:, _SHARES]
 
 
 def _guide_statistics(x: Observation) -> list[Tensor]:
@@ -381,11 +239,6 @@ def _guide_statistics(x: Observation) -> list[Tensor]:
     share = average_over_cells(both, CELL).clamp(min=1e-3)
     means = [
         average_over_cells(channel * x.valid, CELL) / share[:, number, None]
-        for channel, (number, _, _) in zip(standardised_guides(x), _CONSTANTS, strict=True)
+        for channel, (number, _, _) in zip(standardised_guides(x), GUIDE_CHANNELS, strict=True)
     ]
     return with_validity(means, x.guide_share.expand(-1, -1, *share.shape[2:]))
-
-
-def _single(maps: Tensor) -> bool:
-    """Tell whether maps are of a single value each, (B, N, 1, 1)."""
-    return maps.shape[2:] == (1, 1)

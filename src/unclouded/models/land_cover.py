@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from unclouded.bands import INDEX, L2A, NAMES
 from unclouded.errors import InputError
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 
 SIDE = 120
 """Side in pixels of the images that the classifiers are trained on. ResNet-18 takes any, S-CNN-All only this."""

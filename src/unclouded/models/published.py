@@ -17,16 +17,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS
 from unclouded.inference import InferenceConfig
-from unclouded.models.generator import (
-    CELL,
-    Generator,
-    Observation,
-    ReadChannel,
-    SceneContext,
-    Translation,
-    compress,
-    standardised_guides,
-)
+from unclouded.models.generator import Generator, ReadChannel, SceneContext, Translation, compress
+from unclouded.models.observation import CELL, Observation, standardised_guides
 
 _BANDS = len(NAMES)
 _RANGE = 1.75

@@ -13,7 +13,8 @@ from unclouded.models.cloud_generator import CloudGenerator, CloudSettings
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
 from unclouded.models.discriminator import ImageDiscriminator, LatentDiscriminator
 from unclouded.models.encoder import Encoder, latent_shape
-from unclouded.models.generator import Generator, Observation, Translation, compose
+from unclouded.models.generator import Generator, Translation, compose
+from unclouded.models.observation import Observation
 from unclouded.models.published import PublishedGenerator, PublishedNetwork, PublishedSettings
 
 
@@ -106,6 +107,6 @@ class Translator(nn.Module):
         shape = latent_shape(self._z_x, self.spatial, *y.optical.shape[-2:])
         return torch.randn(len(y.level), *shape, generator=rng).to(y.optical.device)
 
-    def parts(self, names: tuple[str, ...]) -> list[Any]:
+    def parameters_of(self, names: tuple[str, ...]) -> list[Any]:
         """Parameters of some of the networks."""
         return [parameter for name in names for parameter in getattr(self, name).parameters()]

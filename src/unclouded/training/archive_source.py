@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from unclouded.bands import INDEX
 from unclouded.data.archive import Archive
-from unclouded.data.domains import ClearLoader, DomainBatch, Sampling, SeededBatch, UnpairedLoader, to_observations
-from unclouded.data.loading import varied
+from unclouded.data.domains import ClearLoader, DomainBatch, Sampling, UnpairedLoader, to_observations
+from unclouded.data.loading import EpochLoader, SeededBatch, varied
 from unclouded.data.observations import Augmentation
-from unclouded.data.samplers import EpochSampler, Share, whole
-from unclouded.models.generator import Observation
+from unclouded.data.samplers import Share, whole
+from unclouded.models.observation import Observation
 from unclouded.training.simulated_clouds import Simulated, simulate_clouds
 
 T = TypeVar("T")
-Made_co = TypeVar("Made_co", covariant=True)
 
 
 class ArchiveSource:
@@ -72,8 +71,7 @@ class ArchiveSource:
         present[:, INDEX["B10"]] = 1
         y = y._replace(present=present)
         return Simulated.cat(
-            simulate_clouds(Observation(*(part[place : place + 1] for part in y)), rng)
-            for place, rng in enumerate(generators)
+            simulate_clouds(y.images(slice(place, place + 1)), rng) for place, rng in enumerate(generators)
         )
 
     def unpaired(self, size: int) -> tuple[Observation, Observation]:
@@ -101,21 +99,10 @@ class ArchiveSource:
         return {name: stream for name, stream in streams.items() if stream is not None}
 
 
-class _Loader(Protocol[Made_co]):
-    """`ClearLoader` or `UnpairedLoader`."""
-
-    @property
-    def sampler(self) -> EpochSampler:
-        """Where it is."""
-
-    def __iter__(self) -> Iterator[Made_co]:
-        """Hand out the rest of the epoch."""
-
-
 class _Endless(Generic[T]):
     """The batches of a loader, epoch after epoch."""
 
-    def __init__(self, loader: _Loader[T]) -> None:
+    def __init__(self, loader: EpochLoader[T]) -> None:
         self.loader = loader
         self._batches: Iterator[T] = iter(())
         self._share: slice | None = None

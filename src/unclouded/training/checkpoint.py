@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,22 @@ def check_settings(output: Path, state: dict[str, Any], settings: BaseModel) -> 
     ]
     if differing:
         raise InputError(f"{output}: {'; '.join(differing)}: resume with the settings of the run, or start a new one")
+
+
+@contextmanager
+def restoring() -> Iterator[None]:
+    """Say in one line what a checkpoint does not fit, while its values are given to a run.
+
+    Raises:
+        InputError: it is of other networks, classes or data.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        what = " ".join(str(error).split())[:200]
+        raise InputError(f"the checkpoint does not fit these settings and data ({what}); start a new run") from error
 
 
 def _flat(settings: dict[str, Any], parent: str = "") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from unclouded.data.samplers import Share, whole
 from unclouded.data.seasons import change_level, path_reflectance, take_spectrum
 from unclouded.errors import InputError
 from unclouded.guides import RADAR
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 from unclouded.training.simulated_clouds import Simulated, drop_bands, simulate_clouds
 
 SIDE = 192
@@ -84,9 +84,7 @@ class CollectionSource:
         if not self.cloudy:
             raise InputError("The collection holds no cloudy image; name at least one under `cloudy`.")
         pairs = [self._pair(rng) for rng in self._generators(size)]
-        x, y = (
-            Observation(*(torch.cat(fields) for fields in zip(*side, strict=True))) for side in zip(*pairs, strict=True)
-        )
+        x, y = (Observation.cat(side) for side in zip(*pairs, strict=True))
         return x, y
 
     def state_dict(self) -> dict[str, Any]:
@@ -106,7 +104,7 @@ class CollectionSource:
         x, y = self._stack([cloudy]), self._stack([clear])
         present = drop_bands(cloudy.level == "L2A", rng) * x.present * y.present
         y = y._replace(optical=change_level(y.optical, y.level, x.level, rng), level=x.level)
-        x, y = (part._replace(present=present, optical=part.optical * present[:, :, None, None]) for part in (x, y))
+        x, y = (side._replace(present=present, optical=side.optical * present[:, :, None, None]) for side in (x, y))
         return x, y
 
     def _draw(self, level: str, rng: torch.Generator) -> Patch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from unclouded.models.generator import compose
 from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import ErrorSettings
 from unclouded.training import objectives
+from unclouded.training.schedule import cosine
 from unclouded.training.simulated_clouds import Simulated
 
 _AT_ONCE = 1024
@@ -64,21 +64,21 @@ def teach_error_head(
     Returns:
         The mean of `objectives.laplace_nll` over all pixels afterwards.
     """
-    parts = []
+    sampled = []
     batches = -(-settings.images // batch)
     for number in range(batches):
-        parts.append(_sample_pixels(generator, draw(batch), settings.pixels, precision, rng))
+        sampled.append(_sample_pixels(generator, draw(batch), settings.pixels, precision, rng))
         progress("errors", number + 1, batches, {})
-    pixels = Pixels(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    pixels = Pixels(*(torch.cat(field) for field in zip(*sampled, strict=True)))
     head = generator.error.requires_grad_(True)
     head.begin(rng)
     optimiser = torch.optim.AdamW(head.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     weight = torch.ones((), device=pixels.error.device)
     for step in range(settings.steps):
         for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+            group["lr"] = settings.learning_rate * cosine(step, settings.steps)
         some = torch.randint(len(pixels.error), (_AT_ONCE,), generator=rng).to(pixels.error.device)
-        seen, context, code, error = (part[some] for part in pixels)
+        seen, context, code, error = (field[some] for field in pixels)
         loss = objectives.laplace_nll(head.of_pixels(seen, context, code), error, weight)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -119,4 +119,4 @@ def _sample_pixels(
         features, ground = seen[index][:, row, column].T, context[index][:, row, column].T
         described = code[index, row, column]
         taken.append(Pixels(features.float(), ground.float(), described.float(), error[index][row, column]))
-    return Pixels(*(torch.cat(part) for part in zip(*taken, strict=True)))
+    return Pixels(*(torch.cat(field) for field in zip(*taken, strict=True)))

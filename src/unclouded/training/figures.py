@@ -17,7 +17,8 @@ from unclouded.data.observations import to_observation
 from unclouded.evaluation.cycles import cycle_through
 from unclouded.evaluation.sets import draw
 from unclouded.evaluation.suite import EvaluationConfig, translate
-from unclouded.models.generator import Generator, Observation, pad_to_cells
+from unclouded.models.generator import Generator
+from unclouded.models.observation import Observation, pad_to_cells
 from unclouded.models.translator import Translator
 from unclouded.models.weights import TRANSLATOR_FORMAT, format_of, load_generator, load_translator
 from unclouded.report.contact_sheet import contact_sheet
@@ -58,12 +59,13 @@ def draw_figures(
         generator = generator.to(device)
     rows = draw(archive, config.split, limit=config.limit, seed=config.seed).cloudy[:_IMAGES]
     reader = PatchReader(archive)
-    parts = [to_observation(reader.read(rows[first : first + config.batch]), device) for first in _starts(rows, config)]
+    chunks = np.split(rows, range(config.batch, len(rows), config.batch))
+    batches = [to_observation(reader.read(chunk), device) for chunk in chunks]
     with torch.inference_mode():
-        after = torch.cat([translate(generator, part, header.threshold).optical for part in parts])
-    x = Observation(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+        after = torch.cat([translate(generator, batch, header.threshold).optical for batch in batches])
+    x = Observation.cat(batches)
     folder.mkdir(parents=True, exist_ok=True)
-    shown = Observation(*(part[:_CYCLES] for part in x))
+    shown = x.images(slice(_CYCLES))
     said = {"figure_1a.png": _draw_cycles(translator, shown, after[:_CYCLES], folder, config.seed)}
     if measured := history(Path(weights).parent) if Path(weights).is_file() else []:
         draw_distances(measured, folder / "figure_1b.png")
@@ -74,10 +76,6 @@ def draw_figures(
         contact_sheet({f"{title}: {what}": [images[place] for images in pairs]}, folder / name, wide=_WIDE)
         said[name] = f"{title.lower()}, {what}"
     return said
-
-
-def _starts(rows: NDArray[np.int64], config: EvaluationConfig) -> range:
-    return range(0, len(rows), config.batch)
 
 
 def _draw_cycles(translator: Translator | None, x: Observation, after: Tensor, folder: Path, seed: int) -> str:

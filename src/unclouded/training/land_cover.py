@@ -20,13 +20,14 @@ from unclouded.models.weights import LandCoverHeader, save_land_cover
 from unclouded.precision import autocast
 from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import LandCoverSettings
-from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, write_checkpoint
+from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, restoring, write_checkpoint
 from unclouded.training.label_objectives import distribution_loss, presence_loss, reduce_labels
 from unclouded.training.ranks import Ranks
 from unclouded.training.run_log import RunLog
+from unclouded.training.schedule import cosine, update_average, warm_up
 
 
-class Patches(Protocol):
+class LabelledSplit(Protocol):
     """Labelled patches of one split, such as `data.labelled.LabelledPatches`."""
 
     def __len__(self) -> int:
@@ -62,15 +63,15 @@ class Patches(Protocol):
 class Data(NamedTuple):
     """What a run learns from: two splits of an archive, and the archive's checksum."""
 
-    train: Patches
-    validation: Patches
+    train: LabelledSplit
+    validation: LabelledSplit
     sha256: str = ""
 
 
 class LandCoverTraining:
     """Everything a run needs to go on: network, optimiser, moving average, randomness, and the best so far."""
 
-    _PARTS = ("classifier", "average", "optimiser", "patches")
+    _STATEFUL = ("classifier", "average", "optimiser", "patches")
 
     def __init__(self, settings: LandCoverSettings, data: Data, ranks: Ranks) -> None:
         torch.manual_seed(settings.training.seed)
@@ -96,7 +97,7 @@ class LandCoverTraining:
 
     def state(self) -> dict[str, Any]:
         """What `restore` takes."""
-        return {name: getattr(self, name).state_dict() for name in self._PARTS} | {
+        return {name: getattr(self, name).state_dict() for name in self._STATEFUL} | {
             "rng": self.rng.get_state(),
             "step": self.step,
             "best": self.best,
@@ -110,18 +111,11 @@ class LandCoverTraining:
         Raises:
             InputError: it is of another network, class list or data.
         """
-        try:
-            for name in self._PARTS:
+        with restoring():
+            for name in self._STATEFUL:
                 getattr(self, name).load_state_dict(state[name])
-        except InputError:
-            raise
-        except (RuntimeError, ValueError, KeyError) as error:
-            what = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"the checkpoint does not fit these settings and data ({what}); start a new run"
-            ) from error
-        self.rng.set_state(state["rng"])
-        self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
+            self.rng.set_state(state["rng"])
+            self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
 
     @property
     def finished(self) -> bool:
@@ -203,7 +197,8 @@ def _step(training: LandCoverTraining, batch: LabelledImages) -> float:
     """One update of the classifier and of its moving average; returns the loss, NaN if a gradient is not finite."""
     settings, config = training.settings, training.settings.training
     for group in training.optimiser.param_groups:
-        group["lr"] = config.learning_rate * _schedule(training.step, settings)
+        factor = min(warm_up(training.step, config.warmup), cosine(training.step, config.steps))
+        group["lr"] = config.learning_rate * factor
     labels = reduce_labels(batch.labels, settings.label_reduction, training.rng).to(training.ranks.device)
     training.classifier.train()
     with autocast(training.ranks.device, config.precision):
@@ -217,15 +212,7 @@ def _step(training: LandCoverTraining, batch: LabelledImages) -> float:
     if not math.isfinite(norm):
         return math.nan
     training.optimiser.step()
-    # Early on the average follows closely, so that it forgets the random beginning.
-    share = 1 - min(config.average, (1 + training.step) / (10 + training.step))
-    with torch.no_grad():
-        own, theirs = training.average.state_dict(), training.classifier.state_dict()
-        for name, tensor in own.items():
-            if tensor.is_floating_point():
-                tensor.lerp_(theirs[name], share)
-            else:
-                tensor.copy_(theirs[name])
+    update_average(training.average, training.classifier, config.average, training.step)
     return float(loss.detach())
 
 
@@ -250,9 +237,3 @@ def _validate(training: LandCoverTraining, data: Data, output: Path) -> dict[str
         )
         save_land_cover(training.average, header, output / "weights.safetensors")
     return metrics | {"threshold": threshold}
-
-
-def _schedule(step: int, settings: LandCoverSettings) -> float:
-    """Linear warm-up, then cosine to zero."""
-    warmup, steps = settings.training.warmup, settings.training.steps
-    return min((step + 1) / max(warmup, 1), 0.5 * (1 + math.cos(math.pi * step / steps)))

@@ -131,7 +131,7 @@ def cycle_of_distributions(back: Tensor, image: Tensor, weight: Tensor) -> Tenso
         weight: broadcast to them, 0 or 1.
     """
     there = weight.expand_as(image)
-    ranked = [(compress(part) * there).flatten(2).sort(dim=2).values for part in (back, image)]
+    ranked = [(compress(one) * there).flatten(2).sort(dim=2).values for one in (back, image)]
     return (ranked[0] - ranked[1]).abs().sum() / there.sum().clamp(min=1)
 
 

@@ -1,4 +1,4 @@
-"""Training by several processes, such as `torchrun` starts: one batch, of which each works on its part.
+"""Training by several processes, such as `torchrun` starts: one batch, of which each works on its share.
 
 Every process reads its share of a batch, draws the same latents as the others, and is told the images and the results
 of all of it; reading and the networks' work are divided. So a run on several GPUs is, to rounding, the run on one at
@@ -52,7 +52,7 @@ class Ranks:
         """
         if size < self.count:
             raise InputError(
-                f"{setting} is {size}, and {self.count} processes train together, each on its part of a batch: "
+                f"{setting} is {size}, and {self.count} processes train together, each on its share of a batch: "
                 f"give {setting}={self.count} or more, or start {size}"
             )
 
@@ -65,11 +65,19 @@ class Ranks:
         return slice(start, start + sizes[self.number])
 
     def gathered(self, values: T, size: int) -> T:
-        """Put together what the processes read, each its share of a batch of `size`: tensors in nested tuples."""
+        """Put together what the processes read, each its share of a batch of `size`: tensors in nested tuples.
+
+        What is one number for a whole image in the share of one process may be a map in that of another.
+        """
         if self._apart:
             return values
         sizes = self._sizes(size)
-        return _each(values, lambda part: _gathered(part.to(self.device), sizes).to(part.device))
+        shapes: list[list[torch.Size]] = [[] for _ in range(self.count)]
+        distributed.all_gather_object(shapes, [share.shape[1:] for share in _tensors(values)])
+        largest = iter([[max(sides) for sides in zip(*each, strict=True)] for each in zip(*shapes, strict=True)])
+        return _each(
+            values, lambda share: _gathered(share.expand(-1, *next(largest)).to(self.device), sizes).to(share.device)
+        )
 
     def divide(self, network: nn.Module, *methods: str) -> None:
         """Divide calls of some methods of a network; batches come first in all tensors that they take and give.
@@ -85,7 +93,7 @@ class Ranks:
                 module.forward = partial(self._normalised, module)  # type: ignore[method-assign]
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Add up the gradients that the processes found, each from its part."""
+        """Add up the gradients that the processes found, each from its share."""
         if self.count == 1:
             return
         found = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -117,7 +125,7 @@ class Ranks:
         return [size // self.count + (rank < size % self.count) for rank in range(self.count)]
 
     def _normalised(self, norm: nn.BatchNorm2d, h: Tensor) -> Tensor:
-        """Batch normalisation (Ioffe and Szegedy 2015, algorithm 1) over the parts of all processes."""
+        """Batch normalisation (Ioffe and Szegedy 2015, algorithm 1) over the shares of all processes."""
         if self._apart or not norm.training:
             return nn.BatchNorm2d.forward(norm, h)
         with torch.autocast(h.device.type, enabled=False):
@@ -168,7 +176,7 @@ class _Division(Protocol):
 
 
 class _Take(torch.autograd.Function):
-    """This process's part of a tensor that all have; the parts' gradients are put together again."""
+    """This process's share of a tensor that all have; the shares' gradients are put together again."""
 
     @staticmethod
     def forward(ctx: _Division, whole: Tensor, sizes: list[int], rank: int) -> Tensor:
@@ -181,12 +189,12 @@ class _Take(torch.autograd.Function):
 
 
 class _Gather(torch.autograd.Function):
-    """The whole of a tensor of which each process has a part; each keeps the gradient of its own."""
+    """The whole of a tensor of which each process has a share; each keeps the gradient of its own."""
 
     @staticmethod
-    def forward(ctx: _Division, part: Tensor, sizes: list[int], rank: int) -> Tensor:
+    def forward(ctx: _Division, share: Tensor, sizes: list[int], rank: int) -> Tensor:
         ctx.sizes, ctx.rank = sizes, rank
-        return _gathered(part, sizes)
+        return _gathered(share, sizes)
 
     @staticmethod
     def backward(ctx: _Division, *gradients: Tensor) -> tuple[Tensor, None, None]:
@@ -197,8 +205,8 @@ class _Sum(torch.autograd.Function):
     """The sum over the processes of what each has; so is its gradient."""
 
     @staticmethod
-    def forward(ctx: _Division, part: Tensor) -> Tensor:
-        total = part.clone()
+    def forward(ctx: _Division, share: Tensor) -> Tensor:
+        total = share.clone()
         distributed.all_reduce(total)
         return total
 
@@ -209,14 +217,14 @@ class _Sum(torch.autograd.Function):
         return total
 
 
-def _gathered(part: Tensor, sizes: list[int]) -> Tensor:
-    """Put the parts of all processes together; they are sent at the size of the largest."""
+def _gathered(share: Tensor, sizes: list[int]) -> Tensor:
+    """Put the shares of all processes together; they are sent at the size of the largest."""
     longest = max(sizes)
-    sent = part.new_zeros(longest, *part.shape[1:])
-    sent[: len(part)] = part
-    parts = [torch.empty_like(sent) for _ in sizes]
-    distributed.all_gather(parts, sent)
-    return torch.cat([found[:size] for found, size in zip(parts, sizes, strict=True)])
+    sent = share.new_zeros(longest, *share.shape[1:])
+    sent[: len(share)] = share
+    shares = [torch.empty_like(sent) for _ in sizes]
+    distributed.all_gather(shares, sent)
+    return torch.cat([found[:size] for found, size in zip(shares, sizes, strict=True)])
 
 
 def _apply(function: type[torch.autograd.Function], tensor: Tensor, *how: object) -> Tensor:

@@ -14,7 +14,7 @@ from unclouded.data.cutouts import CutOut
 from unclouded.data.observations import drop_guides
 from unclouded.data.seasons import change_level, change_season, path_reflectance
 from unclouded.guides import GUIDES
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 
 _FOUR = ("B02", "B03", "B04", "B08")
 
@@ -27,11 +27,14 @@ class Simulated(NamedTuple):
     cloud_shadow_fraction: Tensor
 
     @classmethod
-    def cat(cls, parts: Iterable[Simulated]) -> Simulated:
+    def cat(cls, batches: Iterable[Simulated]) -> Simulated:
         """Put batches together."""
-        observations, truths, fractions = zip(*parts, strict=True)
-        observation = Observation(*(torch.cat(fields) for fields in zip(*observations, strict=True)))
-        return cls(observation, torch.cat(truths), torch.cat(fractions))
+        observations, truths, fractions = zip(*batches, strict=True)
+        return cls(Observation.cat(observations), torch.cat(truths), torch.cat(fractions))
+
+    def to(self, device: torch.device | str) -> Simulated:
+        """The same on a device."""
+        return Simulated(self.observation.to(device), self.truth.to(device), self.cloud_shadow_fraction.to(device))
 
 
 def simulate_clouds(

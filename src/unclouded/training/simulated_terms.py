@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unclouded.models.generator import CELL, Generator, Observation, compose
+from unclouded.models.generator import Generator, compose
+from unclouded.models.observation import CELL, Observation
 from unclouded.training import objectives
 from unclouded.training.simulated_clouds import Simulated
 
@@ -36,7 +37,7 @@ def simulated_terms(
         The terms that are wanted, each brought to about 1.
     """
     half = len(batch.truth) // 2
-    x = Observation(*(torch.cat([part, part[half:]]) for part in batch.observation))
+    x = Observation.cat([batch.observation, batch.observation.images(slice(half, None))])
     z = torch.randn(len(x.optical), generator.settings.latent, generator=rng).to(x.optical.device)
     z[:half] = 0
     with precision:
@@ -46,8 +47,7 @@ def simulated_terms(
         made = generator.translate(x, torch.cat([context, context[half:]]), z)
     result, truth, fraction = compose(x.optical, made), batch.truth, batch.cloud_shadow_fraction
     typical, first, second = (slice(0, half), slice(half, len(truth)), slice(len(truth), None))
-    valid = batch.observation.valid
-    seen = valid * batch.observation.present[:, :, None, None]
+    valid, seen = batch.observation.valid, batch.observation.seen
 
     def score(image: Tensor, weight: Tensor) -> Tensor:
         error = objectives.reconstruction(image[typical], truth[typical], weight[typical])

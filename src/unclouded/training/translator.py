@@ -14,22 +14,24 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from unclouded.errors import InputError, UncloudedError
+from unclouded.errors import UncloudedError
 from unclouded.inference import InferenceConfig
 from unclouded.models.cloud_generator import CloudSettings
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
-from unclouded.models.generator import Generator, Observation
+from unclouded.models.generator import Generator
+from unclouded.models.observation import Observation
 from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
 from unclouded.models.weights import Header, load_generator, save_generator, save_translator, start_from
 from unclouded.precision import autocast
 from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import TranslatorSettings
-from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, write_checkpoint
+from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, restoring, write_checkpoint
 from unclouded.training.error_head import teach_error_head
 from unclouded.training.image_pool import ImagePool
 from unclouded.training.ranks import Ranks
 from unclouded.training.run_log import RunLog
+from unclouded.training.schedule import cosine, update_average, warm_up
 from unclouded.training.simulated_clouds import Simulated
 from unclouded.training.simulated_terms import simulated_terms
 from unclouded.training.unpaired_terms import discriminator_terms, frozen, generator_terms
@@ -63,7 +65,7 @@ Validate = Callable[["TranslatorTraining"], dict[str, float]]
 class TranslatorTraining:
     """Everything a run needs to go on: networks, optimisers, moving average, pools, randomness and the step."""
 
-    _PARTS = ("translator", "average", "optimiser", "discriminator_optimiser")
+    _STATEFUL = ("translator", "average", "optimiser", "discriminator_optimiser")
 
     def __init__(self, settings: TranslatorSettings, ranks: Ranks | None = None) -> None:
         torch.manual_seed(settings.training.seed)
@@ -85,14 +87,14 @@ class TranslatorTraining:
             ranks.divide(getattr(self.translator, name), "forward")
         config = settings.training
         self.optimiser = torch.optim.AdamW(
-            self.translator.parts(Translator.GENERATORS_AND_ENCODERS if settings.loss.unpaired else ("g_xy",)),
+            self.translator.parameters_of(Translator.GENERATORS_AND_ENCODERS if settings.loss.unpaired else ("g_xy",)),
             config.learning_rate,
             config.betas,
             weight_decay=config.weight_decay,
             fused=True,
         )
         self.discriminator_optimiser = torch.optim.Adam(
-            self.translator.parts(Translator.DISCRIMINATORS), settings.unpaired.discriminator_rate, (0.5, 0.999)
+            self.translator.parameters_of(Translator.DISCRIMINATORS), settings.unpaired.discriminator_rate, (0.5, 0.999)
         )
         self.rng = torch.Generator().manual_seed(config.seed)
         self.pools = {name: ImagePool(settings.unpaired.pool, self.rng) for name in ("y", "x")}
@@ -106,7 +108,7 @@ class TranslatorTraining:
 
     def state(self) -> dict[str, Any]:
         """What `restore` takes."""
-        return {name: getattr(self, name).state_dict() for name in self._PARTS} | {
+        return {name: getattr(self, name).state_dict() for name in self._STATEFUL} | {
             "pools": {name: pool.state_dict() for name, pool in self.pools.items()},
             "rng": self.rng.get_state(),
             "step": self.step,
@@ -120,16 +122,13 @@ class TranslatorTraining:
         Raises:
             InputError: it is of other networks.
         """
-        try:
-            for name in self._PARTS:
+        with restoring():
+            for name in self._STATEFUL:
                 getattr(self, name).load_state_dict(state[name])
             for name, pool in self.pools.items():
                 pool.load_state_dict(state["pools"][name])
             self.rng.set_state(state["rng"])
             self.step, self.best = state["step"], state["best"]
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            what = " ".join(str(error).split())[:200]
-            raise InputError(f"the checkpoint does not fit these settings ({what}); start a new run") from error
 
 
 def sizes_of(settings: TranslatorSettings) -> TranslatorSizes:
@@ -224,7 +223,7 @@ def _learn_errors(training: TranslatorTraining, batches: BatchSource, output: Pa
         networks[best] = (network.to(device), replace(header, data=settings.data))
 
     def draw(size: int) -> Simulated:
-        return _to(device, batches.simulated(size))
+        return batches.simulated(size).to(device)
 
     for path, (network, header) in networks.items():
         if isinstance(network, ContextGenerator):
@@ -242,14 +241,13 @@ def _step(training: TranslatorTraining, batches: BatchSource) -> dict[str, float
     made = None
     if settings.loss.simulated:
         size = settings.training.batch
-        simulated = training.ranks.gathered(_to(training.device, batches.simulated(size)), size)
+        simulated = training.ranks.gathered(batches.simulated(size).to(training.device), size)
         terms |= simulated_terms(
             translator.g_xy, simulated, training.rng, _precision(training), settings.loss.simulated
         )
     if settings.loss.unpaired and training.step >= settings.unpaired.start:
         size = settings.unpaired.batch
-        sides = (Observation(*(part.to(training.device) for part in side)) for side in batches.unpaired(size))
-        x, y = (training.ranks.gathered(side, size) for side in sides)
+        x, y = (training.ranks.gathered(side.to(training.device), size) for side in batches.unpaired(size))
         with _precision(training), frozen(*(getattr(translator, name) for name in Translator.DISCRIMINATORS)):
             found, made = generator_terms(translator, x, y, settings.unpaired, training.rng, settings.loss.unpaired)
         terms |= found
@@ -269,22 +267,11 @@ def _step(training: TranslatorTraining, batches: BatchSource) -> dict[str, float
             found = discriminator_terms(translator, made, training.pools, training.rng)
         training.discriminator_optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(found.values())).sum())
-        training.ranks.sum_gradients(translator.parts(Translator.DISCRIMINATORS))
+        training.ranks.sum_gradients(translator.parameters_of(Translator.DISCRIMINATORS))
         training.discriminator_optimiser.step()
         terms |= found
-    with torch.no_grad():
-        share = 1 - min(settings.training.average, (1 + training.step) / (10 + training.step))
-        own, theirs = training.average.state_dict(), translator.g_xy.state_dict()
-        torch._foreach_lerp_(list(own.values()), [theirs[name] for name in own], share)
+    update_average(training.average, translator.g_xy, settings.training.average, training.step)
     return {name: float(term.detach()) for name, term in terms.items()}
-
-
-def _to(device: torch.device, batch: Simulated) -> Simulated:
-    return Simulated(
-        Observation(*(part.to(device) for part in batch.observation)),
-        batch.truth.to(device),
-        batch.cloud_shadow_fraction.to(device),
-    )
 
 
 def _precision(training: TranslatorTraining) -> torch.autocast:
@@ -294,11 +281,10 @@ def _precision(training: TranslatorTraining) -> torch.autocast:
 def _schedule(step: int, settings: TranslatorSettings) -> float:
     """Linear warm-up, then cosine to zero; or constant for half of the steps, then linear to zero."""
     config = settings.training
-    warm = min((step + 1) / max(config.warmup, 1), 1.0)
-    done = step / config.steps
+    warm = warm_up(step, config.warmup)
     if config.schedule == "linear":
-        return warm * min(1.0, 2 * (1 - done))
-    return min(warm, 0.5 * (1 + math.cos(math.pi * done)))
+        return warm * min(1.0, 2 * (1 - step / config.steps))
+    return min(warm, cosine(step, config.steps))
 
 
 def _save(training: TranslatorTraining, batches: BatchSource, output: Path) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unclouded.models.generator import Observation
+from unclouded.models.observation import Observation
 from unclouded.models.translator import Translator
 from unclouded.settings import UnpairedSettings
 from unclouded.training import objectives
@@ -73,7 +73,7 @@ def generator_terms(
             back_x = translator.cloud(x._replace(optical=_noisy(cleared, config, rng)), found_x)
             back_y, _ = translator.clear(y._replace(optical=_noisy(clouded, config, rng)), found_y)
             # Where a cloud lies may change on the way x -> y -> x; the ground of y -> x -> y may not.
-            terms["cycle"] = compare(back_x, x.optical, _seen(x)) + objectives.cycle(back_y, y.optical, _seen(y))
+            terms["cycle"] = compare(back_x, x.optical, x.seen) + objectives.cycle(back_y, y.optical, y.seen)
         if "adversarial" in wanted:
             terms["adversarial"] = objectives.least_squares(translator.d_y(cleared, x), real=True) + (
                 objectives.least_squares(translator.d_x(clouded, y), real=True)
@@ -94,7 +94,7 @@ def generator_terms(
     if "identity" in wanted:
         # What is clear already has nothing to be taken off, whichever ground the latent speaks of.
         kept, _ = translator.clear(y, translator.draw_y(y, rng))
-        terms["identity"] = objectives.cycle(kept, y.optical, _seen(y))
+        terms["identity"] = objectives.cycle(kept, y.optical, y.seen)
     if "change" in wanted:
         terms["change"] = objectives.change(translation.opacity, x.valid)
     if "mode_seeking" in wanted:
@@ -148,10 +148,6 @@ def frozen(*networks: nn.Module) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def _seen(x: Observation) -> Tensor:
-    return x.valid * x.present[:, :, None, None]
 
 
 def _noisy(image: Tensor, config: UnpairedSettings, rng: torch.Generator) -> Tensor:

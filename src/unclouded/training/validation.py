@@ -16,8 +16,9 @@ from unclouded.data.archive import Archive
 from unclouded.data.domains import Sampling, ValidationLoader, select, to_observations
 from unclouded.evaluation.cycles import cycle_through
 from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
-from unclouded.models.generator import Generator, Observation, compose
+from unclouded.models.generator import Generator, compose
 from unclouded.models.land_cover import LandCover
+from unclouded.models.observation import Observation
 from unclouded.models.weights import save_generator
 from unclouded.report.training_figures import draw_cycles, draw_distances
 from unclouded.training import objectives
@@ -62,13 +63,12 @@ class Validation:
             found["epoch"] = max(0, training.step - config.start) / epoch
         if self._land_cover is not None:
             found |= self._distances(training, self._land_cover)
-        x, y = (Observation(*(part.to(training.device) for part in side)) for side in self._pairs)
+        x, y = (side.to(training.device) for side in self._pairs)
         found |= latent_measures(training.average, x, y, seed=self._config.seed)
         if training.settings.loss.unpaired:
             made = cycle_through(training.translator, x)
-            seen = x.valid * x.present[:, :, None, None]
-            found["cycle_error"] = float(objectives.cycle(made.back, x.optical, seen))
-            found["cycle_error_noisy"] = float(objectives.cycle(made.noisy, x.optical, seen))
+            found["cycle_error"] = float(objectives.cycle(made.back, x.optical, x.seen))
+            found["cycle_error_noisy"] = float(objectives.cycle(made.noisy, x.optical, x.seen))
             draw_cycles(titled(x.optical, made.cleared, made.back), self._output / f"cycle_{training.step:06d}.png")
         if self._land_cover is not None:
             found["alarm"] = float(collapsed(found))
@@ -164,7 +164,7 @@ def latent_measures(generator: Generator, x: Observation, y: Observation, *, see
         results.append(compose(x.optical, made))
         opacities.append(made.opacity)
     drawn = torch.stack(results)
-    redrawn = (torch.stack(opacities).mean(0) >= 0.5) * x.valid * x.present[:, :, None, None]
+    redrawn = (torch.stack(opacities).mean(0) >= 0.5) * x.seen
     deviation = drawn.std(0)
     spread = float((deviation * redrawn).sum() / redrawn.sum().clamp(min=1))
     return {"spread": spread, "colour_variety": _variety(drawn[0], x) / max(_variety(y.optical, y), 1e-9)}
@@ -172,6 +172,6 @@ def latent_measures(generator: Generator, x: Observation, y: Observation, *, see
 
 def _variety(images: Tensor, like: Observation) -> float:
     """Standard deviation of the images' mean spectra (reflectance), over the bands together."""
-    seen = like.valid * like.present[:, :, None, None]
+    seen = like.seen
     means = (images * seen).sum((2, 3)) / seen.sum((2, 3)).clamp(min=1)
     return float(means.std(0).square().sum().sqrt())
