@@ -1,4 +1,4 @@
-"""What the tests share: where the real images lie, and a generator that changes nothing."""
+"""What the tests share: where the real images lie, networks that do something or nothing, and the dates of a place."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
-from scenes import SMALL
+from scenes import SMALL, save_active
 
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import Generator
@@ -28,6 +28,26 @@ def shared_data() -> Path:
     if not _SHARED.is_dir():
         pytest.skip("the real images (../shared/data, not part of this repository) are not here")
     return _SHARED
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> Path:
+    """Weights of `scenes.active_generator`, without a detector."""
+    return save_active(tmp_path_factory.mktemp("weights") / "active.safetensors")
+
+
+@pytest.fixture(scope="session")
+def detecting_weights(tmp_path_factory) -> Path:
+    """The same, for use with the detector."""
+    return save_active(tmp_path_factory.mktemp("weights") / "active.safetensors", detector="csmask", threshold=0.2)
+
+
+@pytest.fixture(scope="session")
+def dates(tmp_path_factory) -> list[Path]:
+    """Three dates of a place, to be read only; see `dates.CLOUDS`."""
+    from dates import write_dates  # which needs xarray
+
+    return write_dates(tmp_path_factory.mktemp("dates"))
 
 
 @pytest.fixture(scope="session")

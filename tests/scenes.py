@@ -14,6 +14,7 @@ from unclouded.clearing import clear
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.weights import Header, save_generator
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import Encoding
 
@@ -83,6 +84,12 @@ def active_generator(seed=0):
             torch.nn.init.normal_(parameter, std=0.15)
     generator.error.begin(torch.Generator().manual_seed(seed))
     return generator
+
+
+def save_active(path, seed=0, **use):
+    """Write `active_generator` as weights that say this of their use; return the path."""
+    save_generator(active_generator(seed), Header("active", **use), path)
+    return path
 
 
 def ground(count, height, width, seed=0):

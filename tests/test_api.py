@@ -23,13 +23,6 @@ from unclouded.reading.array import ArrayScene
 FOUR = ("B02", "B03", "B04", "B08")
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active"), path)
-    return path
-
-
 @pytest.fixture
 def scene(tmp_path):
     memory = MemoryScene(ground(4, 60, 70), FOUR)

@@ -10,7 +10,7 @@ import click
 import pytest
 import typer
 from click.testing import CliRunner
-from scenes import active_generator
+from scenes import save_active
 from test_cli import write
 from typer.testing import CliRunner as TyperRunner
 
@@ -18,7 +18,6 @@ import unclouded
 from unclouded.clearing.options import ClearOptions, option, option_name
 from unclouded.cli import app, rio
 from unclouded.cli.clear_options import click_options, takes_options
-from unclouded.models.weights import Header, save_generator
 from unclouded.reading.reader import ReadOptions, open_scene
 
 CLEAR = typer.main.get_command(app).commands["clear"]
@@ -73,7 +72,7 @@ def test_what_is_not_accepted_is_refused_by_its_option(wrong, said):
 
 def test_rio_speaks_json_quietly_in_the_precision_asked_for(tmp_path):
     weights, scene = tmp_path / "active.safetensors", write(tmp_path / "scene.tif")
-    save_generator(active_generator(), Header("active"), weights)
+    save_active(weights)
     given = ["--model", weights, "--level", "L2A", "--offset", 0, "--precision", "bf16", "--json", "--quiet"]
     group = click.Group("rio", commands=[rio.unclouded])
     done = CliRunner().invoke(group, ["unclouded", *map(str, [scene, tmp_path / "out.tif", *given])])

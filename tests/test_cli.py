@@ -18,13 +18,6 @@ from unclouded.models.weights import Header, bundled, save_generator
 from unclouded.reading.reader import ReadOptions
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active"), path)
-    return path
-
-
 @pytest.fixture
 def scene(tmp_path):
     return write(tmp_path / "S2A_MSIL2A_20180503T100031_N0207_R122_T32TQM_20180503T120000.tif")

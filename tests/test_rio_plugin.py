@@ -7,20 +7,10 @@ from importlib import import_module
 from pathlib import Path
 
 import click
-import pytest
 from click.testing import CliRunner
 from command_line import run, write
-from scenes import active_generator
 
 from unclouded.cli.rio import unclouded
-from unclouded.models.weights import Header, save_generator
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active"), path)
-    return path
 
 
 def rio(*arguments):

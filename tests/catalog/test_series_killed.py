@@ -11,9 +11,7 @@ import pytest
 import rasterio
 from catalogue import bbox_of
 from command_line import command
-from scenes import active_generator
-
-from unclouded.models.weights import Header, save_generator
+from scenes import save_active
 
 KILLS = 4
 
@@ -29,7 +27,7 @@ def pixels(folder):
 @pytest.mark.slow
 def test_killed_at_random_and_run_again_it_gives_the_same_files(catalogue, tmp_path):
     weights = tmp_path / "active.safetensors"
-    save_generator(active_generator(), Header("active", detector="none", threshold=0.2), weights)
+    save_active(weights, detector="none", threshold=0.2)
 
     def words(name):
         asked = [

@@ -6,9 +6,7 @@ import pytest
 import rasterio
 from catalogue import bbox_of, dn_of, listed, write_tile
 from command_line import run
-from scenes import active_generator
-
-from unclouded.models.weights import Header, save_generator
+from scenes import save_active
 
 PERIOD = "2024-05-01/2024-06-30"
 BOX = bbox_of(300, 280, 60, 70)
@@ -16,9 +14,7 @@ BOX = bbox_of(300, 280, 60, 70)
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active", detector="none", threshold=0.2), path)
-    return path
+    return save_active(tmp_path_factory.mktemp("weights") / "active.safetensors", detector="none", threshold=0.2)
 
 
 def from_catalog(catalogue, *arguments, box=BOX):

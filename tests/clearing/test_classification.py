@@ -9,21 +9,17 @@ import pytest
 import rasterio
 from command_line import run
 from rasters import item, write
-from scenes import CLOUDS, active_generator, fields, used_as
+from scenes import CLOUDS, fields
 
 import unclouded
-from unclouded.models.weights import Header, save_generator
 
 SIZE = 300, 560
 SHORT = ("B02", "B03", "B04", "B08", "B11", "B12")
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    generator = used_as(active_generator(), detector="csmask", threshold=0.2)
-    save_generator(generator, Header("active", detector="csmask", threshold=0.2), path)
-    return path
+def weights(detecting_weights):
+    return detecting_weights
 
 
 def classes():

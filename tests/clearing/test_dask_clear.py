@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from dates import write_dates
 from rasters import write
-from scenes import active_generator, ground
+from scenes import ground, save_active
 from typer.testing import CliRunner
 
 from unclouded.clearing import dask_clear, dask_pool
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.cli import app
-from unclouded.models.weights import Header, save_generator
 from unclouded.reading.reader import ReadOptions
 
 distributed = pytest.importorskip("distributed")
@@ -44,13 +43,6 @@ class Deadly(distributed.WorkerPlugin):
             return clear(job, task)
 
         dask_clear._clear = _clear
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active"), path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +154,7 @@ def test_no_more_tasks_run_than_there_are_threads_and_results_keep_their_order(p
 
 def test_workers_refuse_other_weights_of_the_same_name(pool, scenes, weights, tmp_path):
     other = tmp_path / "active.safetensors"
-    save_generator(active_generator(seed=1), Header("active"), other)
+    save_active(other, seed=1)
     outputs = {str(scenes[1]): tmp_path / "out.tif"}
     loaded = Model.load(ClearOptions(model=str(weights)))
     work = dask_clear.clear_scenes(outputs, ReadOptions(), loaded, ClearOptions(model=str(other)), pool)
@@ -182,7 +174,7 @@ def test_workers_are_those_that_are_asked_for(scenes, local, weights, pool, tmp_
 
 def test_a_series_on_a_cluster_is_that_of_one_machine(pool, tmp_path):
     path = tmp_path / "detecting.safetensors"
-    save_generator(active_generator(), Header("active", detector="csmask", threshold=0.2), path)
+    save_active(path, detector="csmask", threshold=0.2)
     inputs = write_dates(tmp_path / "dates")
     given = ["series", *inputs, "--model", path, "--output"]
     for folder, more in (("one", []), ("many", ["--scheduler", pool.client.scheduler.address])):

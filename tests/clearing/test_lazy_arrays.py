@@ -5,21 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from scenes import active_generator, ground
+from scenes import ground
 
 import unclouded
-from unclouded.models.weights import Header, save_generator
 
 da = pytest.importorskip("dask.array")
 
 FOUR = ("B02", "B03", "B04", "B08")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active"), path)
-    return path
 
 
 @pytest.fixture

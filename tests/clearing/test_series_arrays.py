@@ -7,28 +7,19 @@ import pytest
 import rasterio
 import xarray as xr
 from command_line import run
-from dates import FOUR, HEIGHT, WIDTH, cube_of_dates, dn_of, write_dates
-from scenes import active_generator
+from dates import FOUR, HEIGHT, WIDTH, cube_of_dates, dn_of
 
 import unclouded
 from unclouded.clearing import series_arrays
 from unclouded.detection.csmask import CloudShadowNetwork
 from unclouded.files import QUALITY_BANDS
-from unclouded.models.weights import Header, save_generator
 
 QUALITY = list(QUALITY_BANDS)
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active", detector="csmask", threshold=0.2), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def dates(tmp_path_factory):
-    return write_dates(tmp_path_factory.mktemp("dates"))
+def weights(detecting_weights):
+    return detecting_weights
 
 
 @pytest.fixture(scope="module")

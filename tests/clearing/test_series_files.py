@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import rasterio
 from command_line import run
-from dates import CLOUDS, HEIGHT, WIDTH, write_dates
+from dates import CLOUDS, HEIGHT, WIDTH
 from rasterio.warp import transform_bounds
 from rasters import write
-from scenes import active_generator
 
 from unclouded.clearing import other_dates
 from unclouded.clearing.cover import CoverDetector
@@ -22,20 +21,12 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import CloudShadowNetwork
 from unclouded.errors import FileError
 from unclouded.files import workplace
-from unclouded.models.weights import Header, save_generator
 from unclouded.reading.reader import open_scene
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active", detector="csmask", threshold=0.2), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def dates(tmp_path_factory):
-    return write_dates(tmp_path_factory.mktemp("dates"))
+def weights(detecting_weights):
+    return detecting_weights
 
 
 @pytest.fixture(scope="module")

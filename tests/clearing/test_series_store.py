@@ -7,12 +7,10 @@ import pytest
 import rasterio
 import xarray as xr
 from command_line import run
-from dates import CLOUDS, FOUR, write_dates
+from dates import CLOUDS, FOUR
 from rasters import pixels, write
-from scenes import active_generator
 
 from unclouded.files import QUALITY_BANDS
-from unclouded.models.weights import Header, save_generator
 from unclouded.reading.reader import open_scene
 
 zarr = pytest.importorskip("zarr")
@@ -20,15 +18,8 @@ time_cube = pytest.importorskip("unclouded.writing.time_cube")
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active", detector="csmask", threshold=0.2), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def dates(tmp_path_factory):
-    return write_dates(tmp_path_factory.mktemp("dates"))
+def weights(detecting_weights):
+    return detecting_weights
 
 
 def test_the_store_holds_what_the_files_do(dates, weights, tmp_path, monkeypatch):

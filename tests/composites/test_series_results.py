@@ -13,22 +13,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 from rasters import write
-from scenes import active_generator
 
 from unclouded.composites.composite import KINDS, days_path, weighted_median, write_composite
 from unclouded.composites.dates import open_dates
 from unclouded.composites.vegetation import COLUMNS, write_ndvi
 from unclouded.errors import InputError
-from unclouded.models.weights import Header, save_generator
 from unclouded.reading.reader import ReadOptions
 from unclouded.tiles import Box
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active", detector="csmask", threshold=0.2), path)
-    return path
+def weights(detecting_weights):
+    return detecting_weights
 
 
 @pytest.fixture(scope="module")

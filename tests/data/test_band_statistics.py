@@ -5,7 +5,7 @@ import pytest
 from archives import made, pixels
 
 from unclouded.data.archive import Archive
-from unclouded.data.band_statistics import Moments, band_statistics
+from unclouded.data.band_statistics import BandStatistics, band_statistics
 
 
 @pytest.mark.parametrize("sizes", [[5], [1, 1], [0, 3, 0, 40], [30, 1, 7]])
@@ -13,7 +13,7 @@ from unclouded.data.band_statistics import Moments, band_statistics
 def test_parts_together_are_the_whole(sizes, offset):
     rng = np.random.default_rng(0)
     parts = [rng.normal(offset, 1.0, size) for size in sizes]
-    moments = Moments()
+    moments = BandStatistics()
     for part in parts:
         moments.add(part)
     whole = np.concatenate(parts)

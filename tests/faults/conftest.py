@@ -10,16 +10,7 @@ import pytest
 import rasterio
 from command_line import FOUR
 from rasters import OLD
-from scenes import MemoryScene, active_generator, ground
-
-from unclouded.models.weights import Header, save_generator
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "active.safetensors"
-    save_generator(active_generator(), Header("active"), path)
-    return path
+from scenes import MemoryScene, ground
 
 
 @pytest.fixture(scope="session")

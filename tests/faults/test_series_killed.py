@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from command_line import run
 from dates import write_dates
-from scenes import active_generator
+from scenes import save_active
 
 from unclouded.files import workplace_of
-from unclouded.models.weights import Header, save_generator
 
 FORKS = multiprocessing.get_context("forkserver")
 # Every fork would import them again.
@@ -26,7 +25,7 @@ pytest.importorskip("zarr")
 @pytest.fixture(scope="module")
 def words(tmp_path_factory) -> list[object]:
     folder = tmp_path_factory.mktemp("given")
-    save_generator(active_generator(), Header("active", detector="csmask", threshold=0.2), folder / "a.safetensors")
+    save_active(folder / "a.safetensors", detector="csmask", threshold=0.2)
     return ["series", *write_dates(folder / "dates"), "--model", folder / "a.safetensors", "--zarr", "--output"]
 
 
