@@ -142,6 +142,7 @@ def clear(
     from unclouded.reading.array import ArrayScene
     from unclouded.reading.mask import mask_as_file
     from unclouded.reading.reader import ReadOptions
+    from unclouded.reading.results import refuse_result
 
     mask_path = os.fspath(mask) if isinstance(mask, str | os.PathLike) else None
     bands, band_names = _listed(bands), _listed(band_names)
@@ -171,6 +172,7 @@ def clear(
         else:
             scene = ArrayScene(source, bands, level, scale, offset, band_names=band_names)
             at, attributes = scene.coordinates, scene.attributes
+        refuse_result(scene.info)
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
         lazy = output is None and isinstance(scene, ArrayScene) and scene.chunks is not None

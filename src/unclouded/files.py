@@ -18,6 +18,9 @@ from unclouded.errors import FileError, OutputExistsError
 QUALITY_BANDS = ("opacity", "uncertainty", "source")
 """Bands of the file at `quality_path`."""
 
+MASK_BANDS = ("class",)
+"""Of a mask."""
+
 
 @contextmanager
 def aside(output: Path) -> Iterator[Path]:

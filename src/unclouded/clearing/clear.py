@@ -25,13 +25,14 @@ from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import CLASS_COLOURS, CLASS_NAMES, NO_DATA
 from unclouded.errors import InputError
-from unclouded.files import QUALITY_BANDS, mask_path, quality_path, workplace
+from unclouded.files import MASK_BANDS, QUALITY_BANDS, mask_path, quality_path, workplace
 from unclouded.models.generator import Generator
 from unclouded.models.weights import checksum_of
 from unclouded.precision import resolve_precision
 from unclouded.progress import Progress, silent
 from unclouded.reading.info import SceneInfo, check_north_up
 from unclouded.reading.output_grid import as_written
+from unclouded.reading.results import marked
 from unclouded.reflectance import to_reflectance
 from unclouded.version import __version__
 from unclouded.writing.journal import refuse_foreign
@@ -300,7 +301,7 @@ def _layout(info: SceneInfo) -> Layout:
         info.descriptions,
         info.scales,
         info.gdal_offsets,
-        info.tags,
+        marked(info),
     )
 
 
@@ -314,7 +315,7 @@ def mask_layout(info: SceneInfo) -> Layout:
         info.transform,
         np.dtype(np.uint8),
         float(NO_DATA),
-        ("class",),
+        MASK_BANDS,
         tags=names,
         colours={value: (r, g, b) for value, (r, g, b, _) in CLASS_COLOURS.items()},
         overviews="MODE",

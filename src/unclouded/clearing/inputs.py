@@ -23,6 +23,7 @@ from unclouded.reading.offsets import offset_of_sample
 from unclouded.reading.plausibility import data_of
 from unclouded.reading.radar import open_radar
 from unclouded.reading.reader import ReadOptions, find_source
+from unclouded.reading.results import refuse_result
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted
 
@@ -201,6 +202,7 @@ class DatesAtHand:
             yield self.images[name]
             return
         with open_alike(name, self.reading, scene) as opened:
+            refuse_result(opened.info)
             yield opened
 
 

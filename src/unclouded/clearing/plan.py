@@ -14,6 +14,7 @@ from unclouded.errors import FileError, InputError, OutputExistsError, Unclouded
 from unclouded.files import clear_away, mask_path, quality_path
 from unclouded.reading.raster import is_remote
 from unclouded.reading.reader import ReadOptions
+from unclouded.reading.results import refuse_result
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import item_path
 
@@ -87,10 +88,14 @@ def plan(
     """
     folder = output_folder(len(inputs), output)
     made, notes = Plan(), {}
-    for source in dict.fromkeys(inputs):
+    inputs, made_notes = each_once(inputs)
+    made.notes.extend(made_notes)
+    for source in inputs:
         try:
             with options.open(source) as scene:
                 info = scene.info
+            if written is not mask_files:
+                refuse_result(info)
             made.outputs[source] = Path(output) if folder is None else folder / f"{info.stem}.tif"
             notes[source] = [f"{info.source}: {note}" for note in dict.fromkeys(info.notes)]
         except Exception as error:  # whatever it is, it is this input's alone
@@ -131,6 +136,18 @@ def output_folder(count: int, output: str) -> Path | None:
     if count > 1 and not path.is_dir() and not slashed and _ends_as_file(output):
         raise InputError(f"{output}: is the name of a file; for {count} inputs give a folder: --output {output}/")
     return path
+
+
+def each_once(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the inputs without those that name a file again, and what to say of these."""
+    found: dict[str | Path, str] = {}
+    notes = []
+    for source in inputs:
+        file = source if is_remote(source) else Path(source).resolve()
+        if file in found:
+            notes.append(f"{source}: is given more than once, and taken once")
+        found.setdefault(file, source)
+    return list(found.values()), list(dict.fromkeys(notes))
 
 
 def check_output_name(output: Path) -> None:

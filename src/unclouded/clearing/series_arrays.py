@@ -31,6 +31,7 @@ from unclouded.reading.dates import acquired, parse_time
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import mask_as_file
 from unclouded.reading.reader import ReadOptions
+from unclouded.reading.results import refuse_result
 from unclouded.reflectance import valid_pixels
 from unclouded.tiles import Box
 
@@ -86,6 +87,7 @@ def series_of_files(paths: Sequence[str | os.PathLike[str]], reading: ReadOption
     times = []
     for name in dict.fromkeys(names):
         with reading.open(name) as scene:
+            refuse_result(scene.info)
             times.append(acquired(scene.info))
     return Series(tuple(dict.fromkeys(names)), tuple(times), reading.open, {})
 

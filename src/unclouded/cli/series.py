@@ -76,7 +76,7 @@ def series(
     with faults(debug):
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
-        from unclouded.clearing.plan import plan
+        from unclouded.clearing.plan import each_once, plan
         from unclouded.clearing.series import dates_at_hand, described, helping_dates, write_collection
         from unclouded.reading.dates import acquired
 
@@ -87,6 +87,9 @@ def series(
             sources = dates_of(catalog, reading, f"{output}/", clearings, least=2)
         else:
             sources = [date for source in inputs or () for date in _dates_in(source)]
+        sources, repeated = each_once(sources)
+        for note in repeated:
+            say(f"note: {note}")
         if len(sources) < 2:
             clearings.check()  # of dates that were found and cannot be read, it is said why
             raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")

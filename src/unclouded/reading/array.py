@@ -28,6 +28,7 @@ from unclouded.reading.missions import refuse_others
 from unclouded.reading.naming import band_named, product_name
 from unclouded.reading.offsets import NO_CIRRUS, choose_level
 from unclouded.reading.plausibility import FILLED, darkest, data_of
+from unclouded.reading.results import TAG, refuse_cleared
 from unclouded.reading.source import Wanted, stem_of
 from unclouded.reflectance import Encoding
 
@@ -133,7 +134,7 @@ class ArrayScene:
             descriptions=names,
             scales=(1.0,) * count,
             gdal_offsets=(0.0,) * count,
-            tags={},
+            tags={TAG: str(array.attrs[TAG])} if TAG in array.attrs else {},
             notes=(*notes, *more),
             acquired=_acquired(array),
         )
@@ -236,6 +237,7 @@ def as_array(source: Any, name: str | None = None) -> tuple[xr.DataArray, list[s
 
 def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]:
     """Take the variables that are named after bands, else the one variable with a dimension of bands."""
+    refuse_cleared(name, {str(variable): True for variable in source.data_vars})
     found = {variable: band for variable in source.data_vars if (band := band_named(str(variable))) is not None}
     if found:
         refuse_others(name, map(str, source.data_vars))

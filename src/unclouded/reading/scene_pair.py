@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.raster import is_remote
+from unclouded.reading.results import is_mask
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ def find_cleared(argument: str) -> tuple[str | None, Path]:
         cleared = cleared.with_stem(cleared.stem.removesuffix("_quality"))
     if not cleared.is_file():
         raise FileError(f"{cleared}: no such file; give a result of `unclouded clear`")
+    if is_mask(cleared):
+        raise InputError(
+            f"{cleared}: is a mask by `unclouded mask`; give a cleared scene, which shows what was replaced, or look "
+            "at the mask over its scene in QGIS: its classes have names and colours"
+        )
     return before, cleared
 
 
