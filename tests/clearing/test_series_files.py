@@ -15,7 +15,7 @@ from rasterio.warp import transform_bounds
 from rasters import write
 
 from unclouded.clearing import other_dates
-from unclouded.clearing.cover import CoverDetector
+from unclouded.clearing.cover_detector import CoverDetector
 from unclouded.clearing.detections import Detected, Detections, Subject
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import CloudShadowNetwork

@@ -16,7 +16,7 @@ from unclouded.bands import BANDS, INDEX
 from unclouded.catalog.overpasses import Overpass
 from unclouded.catalog.retry import RetryPolicy
 from unclouded.catalog.search import home_of
-from unclouded.catalog.windows import canvas_of, write_window
+from unclouded.catalog.windows import overpass_window, write_window
 from unclouded.files import clear_away, write_json
 from unclouded.progress import Progress, silent
 from unclouded.reading.area import SURROUNDINGS, Area
@@ -154,17 +154,17 @@ def _read(
     ]
     finest = min(_common_bands(alike), key=lambda band: (BANDS[INDEX[band]].resolution, INDEX[band]))
     first = [_addresses(tile, None)[finest] for tile in alike]
-    canvas = extract.retry.read(first, lambda: canvas_of(first, extract.area))
+    place = extract.retry.read(first, lambda: overpass_window(first, extract.area))
     notes += [
         f"{tile.name}: lies in another grid than {tiles[0].name}: left out"
         for number, tile in enumerate(alike)
-        if number not in canvas.tiles
+        if number not in place.tiles
     ]
-    sources = [_addresses(alike[number], None) for number in canvas.tiles]
+    sources = [_addresses(alike[number], None) for number in place.tiles]
 
     def read(band: str) -> None:
         files = [source[band] for source in sources if band in source]
-        extract.retry.read(files, lambda: write_window(files, canvas, _window_of(item, band)))
+        extract.retry.read(files, lambda: write_window(files, place, _window_of(item, band)))
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         reads = [threads.submit(read, band) for band in bands]

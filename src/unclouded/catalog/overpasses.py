@@ -41,7 +41,7 @@ _NEWEST = ("s2:processing_baseline", "processing:version", "s2:generation_time",
 
 
 @dataclass(frozen=True)
-class Tile:
+class Granule:
     """An item, and what it says of itself.
 
     Attributes:
@@ -74,7 +74,7 @@ class Overpass:
         notes: what was left out, one sentence each.
     """
 
-    tiles: tuple[Tile, ...]
+    tiles: tuple[Granule, ...]
     seen: float
     notes: tuple[str, ...] = ()
 
@@ -133,7 +133,7 @@ def less_cloudy(dates: Sequence[Overpass], most_cloud: float) -> list[Overpass]:
     return kept
 
 
-def _tile(item: dict[str, Any], area: Area, wanted: NDArray[np.bool_]) -> Tile:
+def _tile(item: dict[str, Any], area: Area, wanted: NDArray[np.bool_]) -> Granule:
     properties = item["properties"]
     time = parse_time(time_of(item))
     assert time is not None  # which the search has seen to
@@ -142,7 +142,7 @@ def _tile(item: dict[str, Any], area: Area, wanted: NDArray[np.bool_]) -> Tile:
     outline = item.get("geometry")
     holds = wanted & _cells(area, [outline], touched=False) if isinstance(outline, dict) else wanted
     crs = str(code) if code else f"EPSG:{number}" if number else ""
-    return Tile(item, time, crs, float(cloud) if isinstance(cloud, int | float) else None, holds)
+    return Granule(item, time, crs, float(cloud) if isinstance(cloud, int | float) else None, holds)
 
 
 def _cells(area: Area, outlines: list[Any], *, touched: bool) -> NDArray[np.bool_]:
@@ -154,8 +154,8 @@ def _cells(area: Area, outlines: list[Any], *, touched: bool) -> NDArray[np.bool
     return held
 
 
-def _grouped(tiles: Sequence[Tile]) -> list[list[Tile]]:
-    groups: list[list[Tile]] = []
+def _grouped(tiles: Sequence[Granule]) -> list[list[Granule]]:
+    groups: list[list[Granule]] = []
     for tile in sorted(tiles, key=lambda tile: (_platform(tile), tile.time, tile.name)):
         last = groups[-1] if groups else []
         if last and _platform(last[0]) == _platform(tile) and tile.time - last[0].time <= _ONE_PASS:
@@ -165,14 +165,14 @@ def _grouped(tiles: Sequence[Tile]) -> list[list[Tile]]:
     return sorted(groups, key=lambda group: group[0].time)
 
 
-def _platform(tile: Tile) -> str:
+def _platform(tile: Granule) -> str:
     return str(tile.item["properties"].get("platform", "")).lower()
 
 
-def _taken(group: Sequence[Tile], cells: int, main: str) -> Overpass:
+def _taken(group: Sequence[Granule], cells: int, main: str) -> Overpass:
     """The tile that holds most, then those that add to it: of what holds alike, that in `main`, then the newest."""
 
-    def rank(tile: Tile) -> tuple[float, bool, list[str]]:
+    def rank(tile: Granule) -> tuple[float, bool, list[str]]:
         newest = [str(tile.item["properties"].get(key, "")) for key in _NEWEST]
         return round(tile.holds.sum() / cells / _LEVEL), tile.crs == main, [*newest, tile.name]
 

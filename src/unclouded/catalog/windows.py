@@ -41,7 +41,7 @@ _FAR_AWAY = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/:/vsis3/:/vsigs/"}
 
 
 @dataclass(frozen=True)
-class Grid:
+class PixelGrid:
     """A grid of pixels, as `reading.area.Grid`."""
 
     source: str
@@ -55,12 +55,12 @@ class Grid:
         """Left, top, right, bottom."""
         return (*(self.transform @ (0, 0)), *(self.transform @ (self.width, self.height)))
 
-    def part(self, box: Box) -> Grid:
+    def crop(self, box: Box) -> PixelGrid:
         """The grid of a box of it, which may reach beyond."""
         corner = self.transform @ Affine.translation(box.column, box.row)
-        return Grid(self.source, box.width, box.height, self.crs, corner)
+        return PixelGrid(self.source, box.width, box.height, self.crs, corner)
 
-    def place_of(self, other: Grid) -> Box:
+    def place_of(self, other: PixelGrid) -> Box:
         """The pixels that lie nearest to the bounds of another grid of the same reference system."""
         left, top, right, bottom = other.bounds
         (column, row), (last, end) = ~self.transform @ (left, top), ~self.transform @ (right, bottom)
@@ -68,7 +68,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Canvas:
+class OverpassWindow:
     """What is to be read of an overpass.
 
     Attributes:
@@ -77,12 +77,12 @@ class Canvas:
         tiles: numbers of the tiles that lie on that grid.
     """
 
-    window: Grid
-    whole: Grid
+    window: PixelGrid
+    whole: PixelGrid
     tiles: tuple[int, ...]
 
 
-def canvas_of(addresses: Sequence[str], area: Area) -> Canvas:
+def overpass_window(addresses: Sequence[str], area: Area) -> OverpassWindow:
     """Find what is to be read, from the finest band of each tile of an overpass, the best tile first.
 
     Raises:
@@ -97,24 +97,24 @@ def canvas_of(addresses: Sequence[str], area: Area) -> Canvas:
                 grids.append(_grid(file))
     first = grids[0]
     fitting = tuple(number for number, grid in enumerate(grids) if _is_aligned(grid, first))
-    whole = first.part(reduce(Box.joined, (first.place_of(grids[number]) for number in fitting)))
+    whole = first.crop(reduce(Box.joined, (first.place_of(grids[number]) for number in fitting)))
     window, _ = area.crop(whole)  # which refuses an area outside
     found = area.box(whole)
     # A date that lacks a part of the area has the grid of the others all the same, with no data there. What is read
     # begins at whole cells of the best tile, where its crop would.
     row, column = (start // ALIGNMENT * ALIGNMENT for start in (min(found.row, 0), min(found.column, 0)))
     height, width = max(found.bottom, whole.height) - row, max(found.right, whole.width) - column
-    whole = whole.part(Box(row, column, height, width))
+    whole = whole.crop(Box(row, column, height, width))
     window, _ = area.crop(whole)
-    return Canvas(whole.part(window), whole, fitting)
+    return OverpassWindow(whole.crop(window), whole, fitting)
 
 
-def write_window(addresses: Sequence[str], canvas: Canvas, path: Path) -> None:
+def write_window(addresses: Sequence[str], place: OverpassWindow, path: Path) -> None:
     """Write the window of a band; where the first of its files has no data, what the next ones have.
 
     Args:
-        addresses: of the band in each of the canvas's tiles, the best first.
-        canvas: which part of it.
+        addresses: of the band in each of the overpass's tiles, the best first.
+        place: which part of it.
         path: the GeoTIFF, which appears when it is complete.
 
     Raises:
@@ -126,11 +126,11 @@ def write_window(addresses: Sequence[str], canvas: Canvas, path: Path) -> None:
         files = [stack.enter_context(open_raster(address)) for address in addresses]
         best = files[0]
         grid = _grid(best)
-        window, whole = grid.place_of(canvas.window), grid.place_of(canvas.whole)
-        if grid.transform.a > canvas.window.transform.a * 1.01:
+        window, whole = grid.place_of(place.window), grid.place_of(place.whole)
+        if grid.transform.a > place.window.transform.a * 1.01:
             window = window.grown(1, whole)
         folder = stack.enter_context(aside(path))
-        target = grid.part(window)
+        target = grid.crop(window)
         profile = {
             "driver": "GTiff",
             "width": target.width,
@@ -158,11 +158,11 @@ def write_window(addresses: Sequence[str], canvas: Canvas, path: Path) -> None:
         publish({part: path})
 
 
-def _grid(file: DatasetReader) -> Grid:
-    return Grid(shown(file.name), file.width, file.height, file.crs, file.transform)
+def _grid(file: DatasetReader) -> PixelGrid:
+    return PixelGrid(shown(file.name), file.width, file.height, file.crs, file.transform)
 
 
-def _is_aligned(grid: Grid, first: Grid) -> bool:
+def _is_aligned(grid: PixelGrid, first: PixelGrid) -> bool:
     if grid.crs != first.crs or abs(grid.transform.a - first.transform.a) > _NEARLY * first.transform.a:
         return False
     column, row = ~first.transform @ (grid.transform.c, grid.transform.f)
@@ -177,7 +177,7 @@ def _strips(window: Box, block: int) -> Iterator[Box]:
         yield Box(top, window.column, bottom - top, window.width)
 
 
-def _mosaic(files: Sequence[DatasetReader], grid: Grid, strip: Box) -> NDArray[np.generic]:
+def _mosaic(files: Sequence[DatasetReader], grid: PixelGrid, strip: Box) -> NDArray[np.generic]:
     """Read a strip (h, w) of the grid of the first file, whose holes the next ones fill."""
     kind, nodata = np.dtype(files[0].dtypes[0]), files[0].nodata
     empty = nothing(kind, nodata)

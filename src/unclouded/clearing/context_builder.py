@@ -70,7 +70,7 @@ class ContextBuilder:
         bands_and_level: Tensor,
         size: int,
         offset: tuple[int, int],
-        judge: Callable[[Tensor], Tensor] = lambda trust: trust,
+        adjust: Callable[[Tensor], Tensor] = lambda trust: trust,
     ) -> GridFile:
         """Encode the cells and spread the clear ground over the scene: the context of its tiles, (K, h, w).
 
@@ -78,7 +78,7 @@ class ContextBuilder:
             bands_and_level: (1, 14) of the scene, see `Observation`.
             size: cells along the tiles that the context network takes.
             offset: rows and columns of cells by which the tiles start before the scene's corner.
-            judge: what becomes of the network's trust (1, 1, h, w) in the cells.
+            adjust: what becomes of the network's trust (1, 1, h, w) in the cells.
 
         Raises:
             FileError: if the disk does not take it.
@@ -107,7 +107,7 @@ class ContextBuilder:
 
         context = GridFile(cells.height, cells.width, self._folder)
         for made in self._generator.context_channels(
-            lambda number: channel(cells, number), judge(trust).to(device), lambda number: channel(features, number)
+            lambda number: channel(cells, number), adjust(trust).to(device), lambda number: channel(features, number)
         ):
             context.add(made[0, 0].cpu().numpy())
         features.close()

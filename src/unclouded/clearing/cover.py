@@ -1,13 +1,8 @@
-"""What hides the ground of a scene: the detector's answer over all of it, and how a tile is told of it.
-
-The detector sees the scene in pixels of about 40 m with wide surroundings, so it runs once over the whole scene,
-between the pass that reads it and the one that clears its tiles. What it works on and what it gives stay on the disk.
-"""
+"""What hides the ground of a scene: evidence by the detector's answer and its masks, and how a tile is told of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,28 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from unclouded.clearing.cover_detector import CoverDetector, detector_factor
 from unclouded.clearing.grid_file import GridFile
-from unclouded.clearing.inputs import SceneInputs, detector_factor
+from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import OWN_DETECTION, ClearOptions
-from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, readable
-from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
+from unclouded.detection.csmask import readable
 from unclouded.detection.opacity import REACH, evidence
 from unclouded.detection.scl import JOIN_REACH, join
-from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
-from unclouded.progress import Progress
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.raster import shown
 
 EVIDENCE = 4
 """Channels of `detection.opacity.evidence`."""
-
-FOUND = 3
-"""Channels of what `CoverDetector.detect` finds."""
-
-_THREADS = 2
-"""Windows that the detector works on at once; more are not faster where the cores are few."""
 
 _NOWHERE = -100.0
 """How far something was found around, where whatever the network sees must not count: no threshold is so low."""
@@ -58,88 +45,6 @@ class Cover(NamedTuple):
 
     evidence: NDArray[np.float32]
     fill: NDArray[np.float32]
-
-
-class CoverDetector:
-    """The detector for one scene.
-
-    Attributes:
-        bands: that it sees: those of its network, then those by which haze is told.
-        factor: pixels of the scene along one of the detector's; a divisor of `CELL`.
-        step: pixels along those that `reduce` gives.
-    """
-
-    def __init__(self, info: SceneInfo, bands: Collection[str], level: str | None = None) -> None:
-        """Choose the network for a scene.
-
-        Args:
-            info: of the scene.
-            bands: that are at hand.
-            level: of the image, if it is another than the scene's.
-
-        Raises:
-            InputError: if nothing can be detected with the bands at hand.
-        """
-        if not readable(bands):
-            raise InputError(
-                f"{info.source}: clouds cannot be told from ground by {', '.join(bands)}; give --mask, "
-                f"or add {', '.join(missing(bands))}"
-            )
-        self._level = level or info.level
-        self._network = _network(readable(bands), self._level)
-        self.bands = self._network.bands + tuple(
-            name for name in EXTRA if name in bands and name not in self._network.bands
-        )
-        self.factor = detector_factor(info)
-        self._size = info.height, info.width
-        self._small = max(self._size) <= SMALL
-        self.step = max(1, self.factor // 2) if self._small else self.factor
-
-    def reduce(self, reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Average a block of the scene, (C, h, w) of `bands`, to pixels of `step`; NaN where none of it holds data."""
-        return coarsen(np.where(valid, reflectance, np.float32(np.nan)), self.step)
-
-    def grid(self, folder: Path | None) -> GridFile:
-        """A file for what `reduce` gives of the whole scene."""
-        height, width = (-(-side // self.step) for side in self._size)
-        return GridFile(height, width, folder, len(self.bands))
-
-    def called(self, folder: Path | None) -> GridFile:
-        """A file for what a scene classification calls the detector's pixels, see `detection.scl.shares`."""
-        return GridFile(*self._grid, folder, 2)
-
-    @property
-    def _grid(self) -> tuple[int, int]:
-        height, width = self._size
-        return -(-height // self.factor), -(-width // self.factor)
-
-    def detect(self, reduced: GridFile, folder: Path | None, report: Progress) -> GridFile:
-        """Find cloud, shadow and haze: (3, h, w) on the detector's grid, see `detection.opacity.evidence`.
-
-        Raises:
-            FileError: if the disk does not take them.
-        """
-        found = GridFile(*self._grid, folder, FOUND)
-        own = len(self._network.bands)
-        if self._small:
-            scene = reduced.rows(0, reduced.height)
-            small = self._network.detect_small(scene[:own], self.factor // self.step)
-            found.write_rows(0, np.concatenate([small, self._haze(coarsen(scene, self.factor // self.step))]))
-            return found
-
-        rows = _Rows(reduced)
-        height, width = found.height, found.width
-        pixels = self._size[0] * self._size[1]
-        for row, strip in self._network.detect(lambda *window: rows.window(*window)[:own], height, width):
-            first, last = max(0, row - HAZE_REACH), min(height, row + strip.shape[1] + HAZE_REACH)
-            hazy = self._haze(reduced.rows(first, last))[:, row - first : row - first + strip.shape[1]]
-            found.write_rows(row, np.concatenate([strip, hazy]))
-            report("detecting", (row + strip.shape[1]) * pixels // height, pixels)
-        return found
-
-    def _haze(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How hazy a part of the scene is, (1, h, w), of (C, h, w) on the detector's grid."""
-        return np.asarray(haze(torch.from_numpy(reflectance)[None], self.bands, self._level)[0].numpy())
 
 
 def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOptions) -> CoverDetector | None:
@@ -254,26 +159,3 @@ def in_rows(grid: GridFile) -> Iterator[NDArray[np.float32]]:
 def whole(grid: GridFile) -> Tensor:
     """All of a grid in memory, (1, C, h, w)."""
     return torch.from_numpy(grid.rows(0, grid.height))[None]
-
-
-@lru_cache(maxsize=4)
-def _network(bands: tuple[str, ...], level: str) -> CloudShadowNetwork:
-    """Load a network once for all scenes and dates."""
-    return CloudShadowNetwork(bands, level, _THREADS)
-
-
-class _Rows:
-    """Windows of a grid, of which the rows that were last asked for stay in memory."""
-
-    def __init__(self, grid: GridFile) -> None:
-        self._grid = grid
-        self._first, self._held = 0, grid.rows(0, 0)
-
-    def window(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
-        """Read a window (C, height, width)."""
-        # The detector's threads ask for windows of the same rows at once: what they see is taken before it may change.
-        first, held = self._first, self._held
-        if not first <= row <= row + height <= first + held.shape[1]:
-            first, held = row, self._grid.rows(row, row + height)
-            self._first, self._held = first, held
-        return held[:, row - first : row - first + height, column : column + width]

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.clearing.detections import Detections
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Scheme, guess_scheme, parse_mapping, read_classes
-from unclouded.detection.csmask import FOUR, SIX, pixels_along, readable
+from unclouded.detection.csmask import FOUR, SIX, readable
 from unclouded.errors import InputError, UncloudedError
 from unclouded.reading.aligned import AlignedImage
 from unclouded.reading.dates import acquired
-from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
 from unclouded.reading.offsets import offset_of_sample
@@ -26,10 +26,6 @@ from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.results import refuse_result
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted
-
-if TYPE_CHECKING:
-    from unclouded.clearing.detections import Detections
-
 
 _TAKEN_FOR = "taken for"
 _ASSUMED = (_TAKEN_FOR, "level assumed")
@@ -204,11 +200,6 @@ class DatesAtHand:
         with open_alike(name, self.reading, scene) as opened:
             refuse_result(opened.info)
             yield opened
-
-
-def detector_factor(info: SceneInfo) -> int:
-    """Pixels of a scene along one of the detector's: a divisor of the side of its cells."""
-    return pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
 
 
 def files_of(image: Raster) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.context_builder import GridRows
-from unclouded.clearing.cover import CoverDetector, evidence_of
+from unclouded.clearing.cover import evidence_of
+from unclouded.clearing.cover_detector import CoverDetector
 from unclouded.clearing.detections import Detected, Subject
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import OpenReference, SceneInputs

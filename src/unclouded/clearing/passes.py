@@ -29,10 +29,11 @@ from unclouded.clearing.cover import (
     joined,
     whole,
 )
+from unclouded.clearing.cover_detector import detector_factor
 from unclouded.clearing.detections import Detected, Subject
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
-from unclouded.clearing.inputs import SceneInputs, detector_factor
+from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.latent_sampling import margin_of
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.other_dates import OtherDates, cells_around
@@ -281,15 +282,15 @@ class Clearing:
         builder, bands_and_level = summarised.builder, summarised.bands_and_level
         probabilities, evidence = summarised.probabilities, summarised.evidence
         self._summarised = None
-        fill, factor, judge = None, detector_factor(self.info), lambda trust: trust
+        fill, factor, adjust = None, detector_factor(self.info), lambda trust: trust
         if probabilities is not None:
-            judge = partial(trusted, probabilities=whole(probabilities))
+            adjust = partial(trusted, probabilities=whole(probabilities))
             probabilities.close()
         started = time.perf_counter()
         if evidence is not None:
             fill = builder.fill(cell_cover(evidence, factor))
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
-        context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset, judge)
+        context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset, adjust)
         builder.close()
         self._seconds_context += time.perf_counter() - started
         return SceneGrids(context, evidence, fill, factor)

@@ -56,10 +56,10 @@ def clear_patch(
     if valid is not None:
         image[:, ~valid] = np.nan
     inputs = SceneInputs(
-        _Patch(image, _described(image, tuple(bands), level)),
-        None if radar is None else _Windows(radar),
-        None if mask is None else _Layer(mask, "mask"),
-        classification=None if classification is None else _Layer(classification, "SCL"),
+        _PatchRaster(image, _described(image, tuple(bands), level)),
+        None if radar is None else _RadarRaster(radar),
+        None if mask is None else _ClassRaster(mask, "mask"),
+        classification=None if classification is None else _ClassRaster(classification, "SCL"),
     )
     opacity, uncertainty = (np.empty(image.shape[1:], np.float32) for _ in range(2))
     for tile in Clearing(inputs, generator, options).tiles():
@@ -69,7 +69,7 @@ def clear_patch(
 
 
 @dataclass(frozen=True)
-class _Patch:
+class _PatchRaster:
     """A patch, read as a scene."""
 
     image: NDArray[np.float32]
@@ -80,7 +80,7 @@ class _Patch:
 
 
 @dataclass(frozen=True)
-class _Windows:
+class _RadarRaster:
     """Radar, read window by window."""
 
     values: NDArray[np.float32]
@@ -90,7 +90,7 @@ class _Windows:
 
 
 @dataclass(frozen=True)
-class _Layer(Generic[T]):
+class _ClassRaster(Generic[T]):
     """A mask or a classification, read window by window."""
 
     values: NDArray[T]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
-from unclouded.clearing.inputs import SceneInputs, detector_factor
+from unclouded.clearing.cover_detector import detector_factor
+from unclouded.clearing.inputs import SceneInputs
 from unclouded.detection.classes import covered
 from unclouded.detection.opacity import MASK_RIM, cover
 from unclouded.guides import RADAR

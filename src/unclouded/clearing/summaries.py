@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unclouded.bands import INDEX
 from unclouded.clearing.background import prefetch
-from unclouded.clearing.cover import CoverDetector
+from unclouded.clearing.cover_detector import CoverDetector
 from unclouded.clearing.ground import clear_cells
 from unclouded.clearing.scene_reader import SceneReader
 from unclouded.detection.classes import covered

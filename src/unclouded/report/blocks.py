@@ -53,7 +53,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Series:
+class Curve:
     """A line of a chart: points (x, y); a `level` one is a value to compare with, and has no beginning and end."""
 
     name: str
@@ -69,7 +69,7 @@ class Chart:
     title: str
     says: str
     svg: Markup
-    legend: Sequence[Series]
+    legend: Sequence[Curve]
 
 
 @dataclass(frozen=True)

@@ -9,28 +9,28 @@ from itertools import pairwise
 from markupsafe import Markup, escape
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from unclouded.report.blocks import Chart, Series
+from unclouded.report.blocks import Chart, Curve
 
 _LOGARITHMIC = 30
 """Ratio of the largest to the smallest value from which on the axis is logarithmic."""
 
 
 def line_chart(
-    title: str, series: Sequence[Series], x_title: str, *, small: bool = False, from_zero: bool = False
+    title: str, curves: Sequence[Curve], x_title: str, *, small: bool = False, from_zero: bool = False
 ) -> Chart:
-    """Draw series over a common x axis; points that are not finite break the line.
+    """Draw curves over a common x axis; points that are not finite break the line.
 
     Args:
         title: of the chart.
-        series: the lines; a level one is drawn all across, at its last value.
+        curves: the lines; a level one is drawn all across, at its last value.
         x_title: of the axis.
         small: whether it is one of many.
         from_zero: let the y axis begin at 0 whatever the values are.
     """
     width, height = (320, 170) if small else (760, 300)
     left, right, top, bottom = (52, 10, 10, 34) if small else (64, 14, 12, 44)
-    xs = [x for one in series for x, _ in one.points]
-    ys = [y for one in series for _, y in one.points if math.isfinite(y)] or [0.0]
+    xs = [x for one in curves for x, _ in one.points]
+    ys = [y for one in curves for _, y in one.points if math.isfinite(y)] or [0.0]
     logarithmic = not from_zero and min(ys) > 0 and max(ys) / min(ys) > _LOGARITHMIC
     x_ticks = [x for x in MaxNLocator(4 if small else 8, integer=True).tick_values(0, max(xs)) if 0 <= x <= max(xs)]
     low, high, y_ticks = _y_axis([0.0, *ys] if from_zero else ys, logarithmic, 3 if small else 5)
@@ -56,7 +56,7 @@ def line_chart(
         shapes.append(
             f'<text class="title" x="{centre}" y="{height - 6}" text-anchor="middle">{escape(x_title)}</text>'
         )
-    for position, one in enumerate(series):
+    for position, one in enumerate(curves):
         places = [(across(x), down(y)) if math.isfinite(y) else None for x, y in one.points]
         style = f"series s{position % 4}" + (" dashed" if one.dashed else "")
         if one.level:
@@ -69,13 +69,13 @@ def line_chart(
                     tip = escape(f"{one.name}, {x_title} {_short(x)}: {y:.4g}")
                     dot = f'cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{2 if small else 3}"'
                     shapes.append(f'<circle class="dot s{position % 4}" {dot}><title>{tip}</title></circle>')
-    says = _says(title, series, x_title, logarithmic)
+    says = _says(title, curves, x_title, logarithmic)
     svg = (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(says)}" '
         f'preserveAspectRatio="xMidYMid meet">{"".join(shapes)}</svg>'
     )
     # All texts above are escaped; what is left are numbers and names of style classes.
-    return Chart(title + (", logarithmic" if logarithmic else ""), says, Markup(svg), tuple(series))
+    return Chart(title + (", logarithmic" if logarithmic else ""), says, Markup(svg), tuple(curves))
 
 
 def _y_axis(values: Sequence[float], logarithmic: bool, count: int) -> tuple[float, float, list[float]]:
@@ -99,10 +99,10 @@ def _path(places: Sequence[tuple[float, float] | None]) -> str:
     return "".join(steps)
 
 
-def _says(title: str, series: Sequence[Series], x_title: str, logarithmic: bool) -> str:
+def _says(title: str, curves: Sequence[Curve], x_title: str, logarithmic: bool) -> str:
     """Put a chart into words, for those who do not see it."""
     lines = []
-    for one in series:
+    for one in curves:
         there = [(x, y) for x, y in one.points if math.isfinite(y)]
         if there:
             (start, first), (end, last) = there[0], there[-1]

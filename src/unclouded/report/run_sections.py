@@ -12,10 +12,10 @@ from unclouded.report.blocks import (
     Cell,
     Chart,
     Charts,
+    Curve,
     Line,
     Pictures,
     Section,
-    Series,
     Subsection,
     Table,
     checksum,
@@ -164,10 +164,10 @@ def run_provenance(runs: Sequence[Run]) -> list[Line]:
     return lines
 
 
-def _series(entries: Sequence[Mapping[str, float]], names: Mapping[str, str], axis: str) -> list[Series]:
-    """Series by name; all but the first are values to compare with."""
+def _series(entries: Sequence[Mapping[str, float]], names: Mapping[str, str], axis: str) -> list[Curve]:
+    """Curves by name; all but the first are values to compare with."""
     return [
-        Series(title, [(e[axis], e[name]) for e in entries if name in e], dashed=position > 0, level=position > 0)
+        Curve(title, [(e[axis], e[name]) for e in entries if name in e], dashed=position > 0, level=position > 0)
         for position, (name, title) in enumerate(names.items())
         if any(math.isfinite(entry.get(name, math.nan)) for entry in entries)
     ]
