@@ -20,10 +20,8 @@ from unclouded.training.unpaired_terms import discriminator_terms, frozen, gener
 OURS = TranslatorSizes(
     GeneratorSettings(widths=(8, 8, 8), context_widths=(8, 8, 8), features=2, latent=4, code=8),
     CloudSettings(widths=(8, 8), latent=2, code=8),
-    encoder_width=4,
-    discriminator_width=4,
 )
-PUBLISHED = TranslatorSizes(PublishedSettings(width=4, blocks=1, latent=3), encoder_width=4, discriminator_width=4)
+PUBLISHED = TranslatorSizes(PublishedSettings(width=4, blocks=1, latent=3))
 
 
 @pytest.fixture(params=[OURS, PUBLISHED], ids=["ours", "published"])

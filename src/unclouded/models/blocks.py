@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
 
 
 class ChannelNorm(nn.Module):
@@ -31,6 +32,14 @@ class ChannelNorm(nn.Module):
         else:
             normal = F.layer_norm(last, (self.channels,)) * gain + bias
         return normal.permute(0, 3, 1, 2)
+
+
+def convolutions_to_cells(channels: tuple[int, int, int, int]) -> nn.ModuleList:
+    """Three spectrally normalised convolutions (Miyato et al. 2018) of these channels, from 2 x 2 pixels to cells."""
+    return nn.ModuleList(
+        spectral_norm(nn.Conv2d(a, b, 4 if stride == 2 else 3, stride, 1))
+        for a, b, stride in zip(channels[:-1], channels[1:], (1, 2, 2), strict=True)
+    )
 
 
 class ModulatedBlock(nn.Module):

@@ -8,8 +8,15 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from unclouded.bands import NAMES
+from unclouded.models.blocks import convolutions_to_cells
 from unclouded.models.generator import compress
-from unclouded.models.observation import Observation
+from unclouded.models.observation import Observation, in_blocks
+
+_CHANNELS = (48, 96, 96)
+"""Of the layers that look at images."""
+
+_WIDTH = 64
+"""Channels of those that look at latents."""
 
 
 class ImageDiscriminator(nn.Module):
@@ -18,25 +25,19 @@ class ImageDiscriminator(nn.Module):
     Knows which bands are there and the processing level, so that an absent band gives nothing away.
     """
 
-    def __init__(self, width: int = 48, scales: int = 1) -> None:
+    def __init__(self, scales: int = 1) -> None:
         """Judge at `scales` sizes: the image, then its halves, each by convolutions of its own (Wang et al. 2018)."""
         super().__init__()
-        sizes = (4 * len(NAMES) + len(NAMES) + 1, width, 2 * width, 2 * width)
-        self.layers = nn.ModuleList(
-            spectral_norm(nn.Conv2d(a, b, 4 if stride == 2 else 3, stride, 1))
-            for a, b, stride in zip(sizes, sizes[1:], (1, 2, 2), strict=False)
-        )
-        self.score = spectral_norm(nn.Conv2d(sizes[-1], 1, 3, padding=1))
-        self.coarse = ImageDiscriminator(width, scales - 1) if scales > 1 else None
+        self.layers = convolutions_to_cells((4 * len(NAMES) + len(NAMES) + 1, *_CHANNELS))
+        self.score = spectral_norm(nn.Conv2d(_CHANNELS[-1], 1, 3, padding=1))
+        self.coarse = ImageDiscriminator(scales - 1) if scales > 1 else None
 
     def forward(self, image: Tensor, like: Observation) -> Tensor:
         """Score `image` (B, 13, H, W; multiples of 8) with the bands and level of `like`: (B, S, H / 8, W / 8).
 
         A channel for each of the S scales, so that all weigh alike: a coarse score stands in each cell that it covers.
         """
-        fine = F.pixel_unshuffle(compress(image) * like.present[:, :, None, None], 2)
-        conditioning = like.bands_and_level[:, :, None, None]
-        h = torch.cat([fine, conditioning.expand(-1, -1, *fine.shape[-2:])], dim=1)
+        h = in_blocks(compress(image) * like.present[:, :, None, None], like)
         for layer in self.layers:
             h = F.leaky_relu(layer(h), 0.2)
         out: Tensor = self.score(h).float()
@@ -53,15 +54,15 @@ class LatentDiscriminator(nn.Module):
     independent too. Without batch norm, which breaks at a batch of one.
     """
 
-    def __init__(self, latent: int, *, spatial: bool, width: int = 64) -> None:
+    def __init__(self, latent: int, *, spatial: bool) -> None:
         """Judge latents of `latent` numbers, one vector or, if `spatial`, one per cell."""
         super().__init__()
         self.spatial = spatial
         side, padding = (3, 1) if spatial else (1, 0)
         self.layers = nn.ModuleList(
-            spectral_norm(nn.Conv2d(a, b, side, padding=padding)) for a, b in ((latent, width), (width, width))
+            spectral_norm(nn.Conv2d(a, b, side, padding=padding)) for a, b in ((latent, _WIDTH), (_WIDTH, _WIDTH))
         )
-        self.score = spectral_norm(nn.Conv2d(width, 1, 1))
+        self.score = spectral_norm(nn.Conv2d(_WIDTH, 1, 1))
 
     def forward(self, z: Tensor) -> Tensor:
         """Score latents (B, Z) or (B, Z, h, w): (B, 1, 1, 1) or (B, 1, h, w)."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
 from unclouded.bands import NAMES
-from unclouded.models.blocks import ChannelNorm
+from unclouded.models.blocks import ChannelNorm, convolutions_to_cells
 from unclouded.models.generator import compress
-from unclouded.models.observation import CELL, Observation
+from unclouded.models.observation import CELL, Observation, in_blocks
+
+_CHANNELS = (64, 64, 128)
+"""Of the layers."""
 
 
 class Encoder(nn.Module):
@@ -20,17 +22,14 @@ class Encoder(nn.Module):
     published batch norm breaks at a batch of one. A spatial latent keeps its place: one vector per cell of 80 m.
     """
 
-    def __init__(self, latent: int, *, spatial: bool, width: int = 32) -> None:
+    def __init__(self, latent: int, *, spatial: bool) -> None:
         """Encode into `latent` numbers, of the whole image or, if `spatial`, of each of its cells."""
         super().__init__()
         self.spatial = spatial
-        sizes = (4 * 2 * len(NAMES) + len(NAMES) + 1, 2 * width, 2 * width, 4 * width)
-        self.layers = nn.ModuleList(
-            spectral_norm(nn.Conv2d(a, b, 4 if stride == 2 else 3, stride, 1))
-            for a, b, stride in zip(sizes, sizes[1:], (1, 2, 2), strict=False)
-        )
-        self.norms = nn.ModuleList(ChannelNorm(size) for size in sizes[1:])
-        self.leave = nn.Conv2d(sizes[-1], latent, 1)
+        channels = (4 * 2 * len(NAMES) + len(NAMES) + 1, *_CHANNELS)
+        self.layers = convolutions_to_cells(channels)
+        self.norms = nn.ModuleList(ChannelNorm(count) for count in _CHANNELS)
+        self.leave = nn.Conv2d(_CHANNELS[-1], latent, 1)
 
     def forward(self, cloudy: Tensor, clear: Tensor, like: Observation) -> Tensor:
         """Encode images (B, 13, H, W; multiples of 8), with the bands and level of `like`.
@@ -39,9 +38,7 @@ class Encoder(nn.Module):
             (B, Z), or (B, Z, H / 8, W / 8) if the latent is spatial.
         """
         pair = torch.cat([compress(cloudy), compress(clear)], dim=1) * like.present.repeat(1, 2)[:, :, None, None]
-        fine = F.pixel_unshuffle(pair, 2)
-        conditioning = like.bands_and_level[:, :, None, None]
-        h = torch.cat([fine, conditioning.expand(-1, -1, *fine.shape[-2:])], dim=1)
+        h = in_blocks(pair, like)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             h = F.leaky_relu(norm(layer(h)), 0.2)
         code: Tensor = self.leave(h if self.spatial else h.mean(dim=(2, 3), keepdim=True))

@@ -182,6 +182,17 @@ def pad_to_cells(x: Observation) -> Observation:
     )
 
 
+def in_blocks(images: Tensor, like: Observation) -> Tensor:
+    """Bring images (B, C, H, W) to blocks of 2 x 2 pixels, with the bands and level of `like`.
+
+    Returns:
+        (B, 4 C + 14, H / 2, W / 2).
+    """
+    blocks = F.pixel_unshuffle(images, 2)
+    conditioning = like.bands_and_level[:, :, None, None]
+    return torch.cat([blocks, conditioning.expand(-1, -1, *blocks.shape[-2:])], dim=1)
+
+
 def standardised_guides(x: Observation) -> list[Tensor]:
     """The channels of the guides, (B, 1, H, W) each, at about zero mean and unit spread; zero where they are absent."""
     return [

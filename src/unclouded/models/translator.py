@@ -25,15 +25,11 @@ class TranslatorSizes:
     Attributes:
         ground: of G_XY; its class decides between our networks and the published ones.
         cloud: of our G_YX; the published one is of the size of its G_XY.
-        encoder_width: channels of the encoders' first layer, halved.
-        discriminator_width: channels of the image discriminators' first layer.
         discriminator_scales: at which they look, see `discriminator.ImageDiscriminator`.
     """
 
     ground: GeneratorSettings | PublishedSettings = field(default_factory=GeneratorSettings)
     cloud: CloudSettings = field(default_factory=CloudSettings)
-    encoder_width: int = 32
-    discriminator_width: int = 48
     discriminator_scales: int = 1
 
 
@@ -80,10 +76,10 @@ class Translator(nn.Module):
         self.g_yx: CloudGenerator | PublishedNetwork = CloudGenerator(sizes.cloud)
         if isinstance(sizes.ground, PublishedSettings):
             self.g_yx = PublishedNetwork(sizes.ground)
-        self.e_y = Encoder(z_y, spatial=False, width=sizes.encoder_width)
-        self.e_x = Encoder(z_x, spatial=self.spatial, width=sizes.encoder_width)
-        self.d_y = ImageDiscriminator(sizes.discriminator_width, sizes.discriminator_scales)
-        self.d_x = ImageDiscriminator(sizes.discriminator_width, sizes.discriminator_scales)
+        self.e_y = Encoder(z_y, spatial=False)
+        self.e_x = Encoder(z_x, spatial=self.spatial)
+        self.d_y = ImageDiscriminator(sizes.discriminator_scales)
+        self.d_x = ImageDiscriminator(sizes.discriminator_scales)
         self.d_zy = LatentDiscriminator(z_y, spatial=False)
         self.d_zx = LatentDiscriminator(z_x, spatial=self.spatial)
         self._z_y, self._z_x = z_y, z_x

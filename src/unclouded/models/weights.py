@@ -34,8 +34,10 @@ _NETWORKS: dict[str, type[GeneratorSettings] | type[PublishedSettings]] = {
     "context": GeneratorSettings,
     "published": PublishedSettings,
 }
-_OTHERS = ("cloud", "encoder_width", "discriminator_width", "discriminator_scales")
+_OTHERS = ("cloud", "discriminator_scales")
 """What a translator's header holds of its sizes beyond those of its G_XY."""
+_FORMER = ("encoder_width", "discriminator_width")
+"""What it held besides when these could be others."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ def load_translator(name: str | Path) -> tuple[Translator, Header]:
     _check_guides(model, path)
     try:
         others = {key: model.pop(key) for key in _OTHERS}
+        for key in _FORMER:
+            model.pop(key, None)
         others["cloud"] = CloudSettings(**_tuples(others["cloud"]))
         header = Header(**record)
         translator = Translator(TranslatorSizes(_ground_of(model), **others), header)
@@ -280,7 +284,7 @@ def _read_generator(name: str | Path) -> tuple[Path, dict[str, Any], dict[str, T
     path, record, tensors = _read(name, TRANSLATOR_FORMAT if whole else FORMAT)
     _check_guides(record["model"], path)
     if whole:
-        record["model"] = {key: value for key, value in record["model"].items() if key not in _OTHERS}
+        record["model"] = {key: value for key, value in record["model"].items() if key not in (*_OTHERS, *_FORMER)}
         tensors = {key[5:]: tensor for key, tensor in tensors.items() if key.startswith("g_xy.")}
     return path, record, tensors
 

@@ -13,9 +13,6 @@ from unclouded.report.tables import AVERAGES, SETS
 SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1", "f2": "F2"}
 _ERRORS = {"psnr": ("PSNR, dB", 2), "ssim": ("SSIM", 3), "angle": ("Angle, °", 2)}
 
-_BY_CLASS = ("Class", "N cloudy", "N clear", "Cloudy", "Cleared")
-_WON_BACK = ("F1 of the classifier", "Clear", "Cloudy", "Cleared", "Won back")
-
 _SHOWN = 5
 """Worst and best images that are listed."""
 
