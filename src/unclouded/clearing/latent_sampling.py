@@ -198,10 +198,11 @@ class _Composition:
     def __init__(self, x: Observation, cover: KnownCover, around: Box, threshold: float) -> None:
         place = around.row, around.column, around.height, around.width
         self._optical, self._valid = x.optical[(..., *around.slices)], x.valid[(..., *around.slices)]
-        self._present = x.present[:, :, None, None]
         self._bands = [name for name, there in zip(NAMES, x.present[0].tolist(), strict=True) if there]
         self._found = enlarge(cover.evidence, cover.factor, *place)
-        self._fill, self._clear = torch.split(enlarge(cover.fill, CELL, *place), [len(NAMES), 1], dim=1)
+        fill, clear = torch.split(cover.fill, [len(NAMES), 1], dim=1)
+        self._fill = enlarge(fill * x.present[:, :, None, None], CELL, *place)
+        self._clear = enlarge(clear, CELL, *place)
         self._given = None if cover.given is None else cover.given[(..., *around.slices)]
         self._kinds = None if cover.kinds is None else cover.kinds[(..., *around.slices)]
         self._dates = None
@@ -217,7 +218,7 @@ class _Composition:
     def __call__(self, made: Translation) -> tuple[Translation, Tensor]:
         """Give what the image is composed of, and the class (B, 1, H, W) of each pixel."""
         belief = belief_in_fill(made.ground, self._fill, self._clear, self._missed, self._bands)
-        ground = settle_ground(made.ground, made.detail, self._fill, belief, self._thick) * self._present
+        ground = settle_ground(made.ground, made.detail, self._fill, belief, self._thick)
         if self._dates is not None:
             ground = torch.lerp(ground, self._dates.ground, self._dates.share)
         departs = contrast(self._optical, ground, self._bands)

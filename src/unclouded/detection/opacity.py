@@ -106,8 +106,13 @@ def enlarge(coarse: Tensor, factor: int, row: int, column: int, height: int, wid
         height: rows of the window.
         width: columns of the window.
     """
-    fine = F.interpolate(coarse, scale_factor=factor, mode="bilinear", align_corners=False)
-    return fine[..., row : row + height, column : column + width]
+    rows, columns = (
+        slice(max(start // factor - 1, 0), -(-(start + length) // factor) + 1)
+        for start, length in ((row, height), (column, width))
+    )
+    fine = F.interpolate(coarse[..., rows, columns], scale_factor=factor, mode="bilinear", align_corners=False)
+    top, left = row - rows.start * factor, column - columns.start * factor
+    return fine[..., top : top + height, left : left + width]
 
 
 def contrast(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:

@@ -239,17 +239,16 @@ class ContextGenerator(Generator):
         seen = self.encode(x, context[:, :-1], code, crop)
         drawn = F.pixel_shuffle(self.leave(seen), 2)
         gain, smooth = torch.split(drawn, [_BANDS, _BANDS + 2], dim=1)
-        offset, blend, logit = torch.split(soften(smooth), [_BANDS, 1, 1], dim=1)
+        gain, smooth = _planes(gain), _planes(soften(smooth))
+        offset, blend, logit = torch.split(smooth, [_BANDS, 1, 1], dim=1)
         near, wide = _enlarge(_cut(context, crop, 1)[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
-        base = torch.lerp(wide, near, torch.sigmoid(blend).float())
+        base = torch.lerp(wide, near, torch.sigmoid(blend))
         # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
         optical = _cut(x.optical, crop, CELL)
-        detail = optical - _enlarge(average_over_cells(optical, CELL), CELL)
-        ground = torch.addcmul(base, gain, detail) + 0.1 * offset
-        opacity = torch.sigmoid(logit.float())
+        detail = gain * (optical - _enlarge(average_over_cells(optical, CELL), CELL))
+        ground = (base + detail).add_(offset, alpha=0.1).mul_(x.present[:, :, None, None])
         error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop, CELL // 2))
-        present = x.present[:, :, None, None]
-        return Translation((ground * present).float(), opacity, error, (gain * detail * present).float())
+        return Translation(ground, torch.sigmoid(logit), error, detail)
 
     def encode_conditioning(self, x: Observation, z: Tensor) -> Tensor:
         """Encode what is known of a tile and its latent z (B, Z) into the code of the blocks.
@@ -313,6 +312,12 @@ def _condition_errors(context: Tensor) -> Tensor:
 
 def _enlarge(x: Tensor, factor: int) -> Tensor:
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def _planes(x: Tensor) -> Tensor:
+    """Lay `x` (B, C, H, W), of which the network holds the channels of a pixel together, as images are: in float32."""
+    # Arithmetic between the two layouts takes several times as long.
+    return x.to(torch.float32, memory_format=torch.contiguous_format)
 
 
 def _grow(cells: slice, size: int) -> slice:
