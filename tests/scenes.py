@@ -13,10 +13,11 @@ from unclouded.bands import L1C
 from unclouded.clearing import clear
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions, TileOptions
-from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.weights import Header, save_generator
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import Encoding
+from unclouded.sizes import GeneratorSettings
 
 SMALL = GeneratorSettings(widths=(8, 12, 16), context_widths=(8, 12, 16), features=4, code=16)
 """Of a network that has every layer and takes little time."""

@@ -20,6 +20,9 @@ def test_default_is_valid_and_overridden() -> None:
     [
         ("training.stepz=7", "did you mean 'steps'"),
         ("modle.latent=7", "did you mean 'model'"),
+        ("model.latnet=7", "model.latnet: unknown key; did you mean 'latent'"),
+        ("model.widths=[8, 0, 8]", "model: .* a size of 0; 1 or more is accepted"),
+        ("published.side=4", "a size of 4; 8 or more is accepted"),
         ("training.steps=-1", "greater than or equal to 0"),
         ("training.steps=many", "valid integer"),
         ("training.precision=fp8", "bf16"),

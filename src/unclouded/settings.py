@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from unclouded.bands import L2A, NAMES
 from unclouded.errors import FileError, SettingsError
 from unclouded.inference import Detector, InferenceConfig
+from unclouded.sizes import CloudSettings, GeneratorSettings, PublishedSettings
 
 _DEFAULT = InferenceConfig()
 
@@ -21,33 +23,6 @@ AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelSettings(_Strict):
-    """Sizes of our G_XY, see `models.context_generator.GeneratorSettings`."""
-
-    widths: tuple[int, int, int] = (48, 72, 96)
-    context_widths: tuple[int, int, int] = (48, 64, 96)
-    features: int = Field(default=16, ge=1)
-    latent: int = Field(default=16, ge=1)
-    code: int = Field(default=64, ge=1)
-
-
-class CloudModelSettings(_Strict):
-    """Sizes of our G_YX, see `models.cloud_generator.CloudSettings`."""
-
-    widths: tuple[int, int] = (32, 64)
-    latent: int = Field(default=8, ge=1)
-    code: int = Field(default=32, ge=1)
-
-
-class PublishedModelSettings(_Strict):
-    """Sizes of both published generators, and of the images they take: see `models.published.PublishedSettings`."""
-
-    width: int = Field(default=32, ge=1)
-    blocks: int = Field(default=3, ge=0)
-    latent: int = Field(default=16, ge=1)
-    side: int = Field(default=120, ge=8)
 
 
 class LossSettings(_Strict):
@@ -191,9 +166,9 @@ class TranslatorSettings(_Strict):
     calibration: float = Field(default=_DEFAULT.calibration, gt=0)
     detector: Detector = _DEFAULT.detector
     networks: Literal["context", "published"] = "context"
-    model: ModelSettings = ModelSettings()
-    cloud: CloudModelSettings = CloudModelSettings()
-    published: PublishedModelSettings = PublishedModelSettings()
+    model: GeneratorSettings = GeneratorSettings()
+    cloud: CloudSettings = CloudSettings()
+    published: PublishedSettings = PublishedSettings()
     loss: LossSettings = LossSettings()
     unpaired: UnpairedSettings = UnpairedSettings()
     error: ErrorSettings = ErrorSettings()
@@ -325,15 +300,15 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(map(str, first["loc"]))
     if not where:  # of the settings as a whole
         return f"{first['msg']}."
-    if first["type"] != "extra_forbidden":
+    if first["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{where}: {first['msg']} (found {first['input']!r})."
-    model: Any = kind
-    for part in first["loc"][:-1]:
-        model = model.model_fields[part].annotation
-    known = list(model.model_fields)
+    section: Any = kind
+    for name in first["loc"][:-1]:
+        section = section.model_fields[name].annotation
+    known = [field.name for field in fields(section)] if is_dataclass(section) else list(section.model_fields)
     near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
     return f"{where}: unknown key; {hint}"

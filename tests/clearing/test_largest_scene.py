@@ -8,8 +8,9 @@ from rasterio.transform import from_origin
 from typer.testing import CliRunner
 
 from unclouded.cli import app
-from unclouded.models.published import PublishedGenerator, PublishedSettings
+from unclouded.models.published import PublishedGenerator
 from unclouded.models.weights import Header, save_generator
+from unclouded.sizes import PublishedSettings
 
 GRID = from_origin(600000, 5400000, 10, 10)
 

@@ -23,12 +23,13 @@ from unclouded.evaluation.sets import draw
 from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork
 from unclouded.evaluation.twins import Twins
 from unclouded.models import land_cover as networks
-from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import Translation
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.observation import Observation
 from unclouded.models.weights import Header, LandCoverHeader, save_generator, save_land_cover
 from unclouded.report.tables import translator_table
+from unclouded.sizes import GeneratorSettings
 
 SMALL = GeneratorSettings(widths=(4, 4, 4), context_widths=(4, 4, 4), features=2, latent=2, code=4)
 FEW = EvaluationConfig(repeats=5, least=3, batch=4)

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.patch import clear_patch
 from unclouded.cli import app
-from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.observation import Observation
 from unclouded.models.weights import Header, load_generator, load_land_cover, save_generator
+from unclouded.sizes import GeneratorSettings
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime, which runs the networks, is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript, of the extra `export`, is not installed")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unclouded.bands import TEN
 from unclouded.errors import WeightsError
 from unclouded.models import land_cover as networks
-from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.weights import (
     FORMAT,
@@ -24,6 +24,7 @@ from unclouded.models.weights import (
     save_generator,
     save_land_cover,
 )
+from unclouded.sizes import GeneratorSettings
 
 CLASSES = ("forest", "pasture", "water")
 

@@ -7,13 +7,12 @@ import torch
 
 from unclouded.bands import NAMES
 from unclouded.errors import WeightsError
-from unclouded.models.cloud_generator import CloudSettings
-from unclouded.models.context_generator import GeneratorSettings
 from unclouded.models.observation import Observation
-from unclouded.models.published import PublishedGenerator, PublishedSettings
+from unclouded.models.published import PublishedGenerator
 from unclouded.models.translator import Translator, TranslatorSizes
 from unclouded.models.weights import Header, load_generator, load_translator, save_generator, save_translator
 from unclouded.settings import UnpairedSettings
+from unclouded.sizes import CloudSettings, GeneratorSettings, PublishedSettings
 from unclouded.training.image_pool import ImagePool
 from unclouded.training.unpaired_terms import discriminator_terms, frozen, generator_terms
 

@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 
 from unclouded.errors import FileError, UncloudedError, WeightsError
 from unclouded.inference import InferenceConfig
-from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.weights import FORMAT, Header, bundled, load_generator, save_generator
+from unclouded.sizes import GeneratorSettings
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from tiny_run import at_draw, changed, interrupt
 
 from unclouded.data.collection import load_collection
 from unclouded.errors import InputError, UncloudedError, WeightsError
-from unclouded.models.published import PublishedGenerator, PublishedSettings
+from unclouded.models.published import PublishedGenerator
 from unclouded.models.weights import Header, load_generator, save_generator
 from unclouded.settings import ErrorSettings, TranslatorSettings
+from unclouded.sizes import PublishedSettings
 from unclouded.training import translator
 from unclouded.training.collection_source import CollectionSource
 from unclouded.training.error_head import teach_error_head

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unclouded.bands import INDEX, NAMES
-from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import Generator, SceneContext, compose
 from unclouded.models.land_cover import LandCover
 from unclouded.models.observation import CELL, Observation
+from unclouded.sizes import GeneratorSettings
 
 SMALLEST, LARGEST = 64, 2048
 """Sides of the images that a graph of any size takes."""

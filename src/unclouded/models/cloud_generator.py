@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,17 +10,9 @@ from unclouded.bands import NAMES
 from unclouded.models.blocks import ModulatedBlock, soften
 from unclouded.models.generator import compress
 from unclouded.models.observation import CELL, CONDITIONING, Observation
+from unclouded.sizes import CloudSettings
 
 _BANDS = len(NAMES)
-
-
-@dataclass(frozen=True)
-class CloudSettings:
-    """Sizes of the network that puts clouds on."""
-
-    widths: tuple[int, int] = (32, 64)
-    latent: int = 8
-    code: int = 32
 
 
 class CloudGenerator(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +23,7 @@ from unclouded.models.generator import (
     expand,
 )
 from unclouded.models.observation import CELL, CONDITIONING, Observation, standardised_guides, with_validity
+from unclouded.sizes import GeneratorSettings
 
 _BANDS = len(NAMES)
 STARTS = (0, 3)
@@ -34,17 +34,6 @@ _HIDDEN = 32
 
 _SILENT = -30.0
 """What its last layer holds while it foresees nothing."""
-
-
-@dataclass(frozen=True)
-class GeneratorSettings:
-    """Sizes of our generator; stored in the header of its weights."""
-
-    widths: tuple[int, int, int] = (48, 72, 96)
-    context_widths: tuple[int, int, int] = (48, 64, 96)
-    features: int = 16
-    latent: int = 16
-    code: int = 64
 
 
 class ContextNetwork(nn.Module):

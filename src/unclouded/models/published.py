@@ -7,7 +7,6 @@ Every convolution is spectrally normalised (Miyato et al. 2018), as the cloud-re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -19,32 +18,11 @@ from unclouded.guides import CHANNELS
 from unclouded.inference import InferenceConfig
 from unclouded.models.generator import Generator, ReadChannel, SceneContext, Translation, compress
 from unclouded.models.observation import CELL, Observation, standardised_guides
+from unclouded.sizes import PublishedSettings
 
 _BANDS = len(NAMES)
 _RANGE = 1.75
 """Half of the range of compressed reflectance that tanh covers: 0 to 1.65."""
-
-
-@dataclass(frozen=True)
-class PublishedSettings:
-    """Sizes of a published generator; stored in the header of its weights.
-
-    Attributes:
-        width: channels of the first layer.
-        blocks: residual blocks.
-        latent: length of z.
-        side: of the largest image in pixels that it is made to take, whole.
-    """
-
-    width: int = 32
-    blocks: int = 3
-    latent: int = 16
-    side: int = 120
-
-    @property
-    def features(self) -> int:
-        """Channels of `SceneContext.features`: there are none."""
-        return 0
 
 
 class ConditionalInstanceNorm(nn.Module):

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from unclouded.inference import InferenceConfig
-from unclouded.models.cloud_generator import CloudGenerator, CloudSettings
-from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.cloud_generator import CloudGenerator
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.discriminator import ImageDiscriminator, LatentDiscriminator
 from unclouded.models.encoder import Encoder, latent_shape
 from unclouded.models.generator import Generator, Translation, compose
 from unclouded.models.observation import Observation
-from unclouded.models.published import PublishedGenerator, PublishedNetwork, PublishedSettings
+from unclouded.models.published import PublishedGenerator, PublishedNetwork
+from unclouded.sizes import CloudSettings, GeneratorSettings, PublishedSettings
 
 
 @dataclass(frozen=True)

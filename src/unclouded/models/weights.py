@@ -19,12 +19,10 @@ from unclouded.errors import FileError, WeightsError
 from unclouded.files import write_bytes
 from unclouded.guides import GUIDES
 from unclouded.inference import InferenceConfig
-from unclouded.models.cloud_generator import CloudSettings
-from unclouded.models.context_generator import GeneratorSettings
 from unclouded.models.generator import Generator
 from unclouded.models.land_cover import ClassifierSettings, LandCover
-from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes, build_generator
+from unclouded.sizes import CloudSettings, GeneratorSettings, PublishedSettings
 
 FORMAT = "unclouded-generator-1"
 TRANSLATOR_FORMAT = "unclouded-translator-1"

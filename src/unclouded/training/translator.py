@@ -16,11 +16,9 @@ from torch import Tensor
 
 from unclouded.errors import UncloudedError
 from unclouded.inference import InferenceConfig
-from unclouded.models.cloud_generator import CloudSettings
-from unclouded.models.context_generator import ContextGenerator, GeneratorSettings
+from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import Generator
 from unclouded.models.observation import Observation
-from unclouded.models.published import PublishedSettings
 from unclouded.models.translator import Translator, TranslatorSizes
 from unclouded.models.weights import Header, load_generator, save_generator, save_translator, start_from
 from unclouded.precision import autocast
@@ -133,11 +131,8 @@ class TranslatorTraining:
 
 def sizes_of(settings: TranslatorSettings) -> TranslatorSizes:
     """Sizes of the networks that settings ask for."""
-    ground: GeneratorSettings | PublishedSettings = GeneratorSettings(**settings.model.model_dump())
-    if settings.networks == "published":
-        ground = PublishedSettings(**settings.published.model_dump())
-    cloud = CloudSettings(**settings.cloud.model_dump())
-    return TranslatorSizes(ground, cloud, discriminator_scales=settings.unpaired.scales)
+    ground = settings.published if settings.networks == "published" else settings.model
+    return TranslatorSizes(ground, settings.cloud, discriminator_scales=settings.unpaired.scales)
 
 
 def train(
