@@ -12,6 +12,7 @@ from rasters import CRS, EAST, NEW, NORTH, OLD, item, native, pixels, safe, writ
 
 from unclouded.bands import L1C
 from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.reading.array import ArrayScene
 from unclouded.reading.reader import open_scene
 
 FOUR = ["B02", "B03", "B04", "B08"]
@@ -207,3 +208,14 @@ def test_a_band_that_lacks_the_no_data_tag_of_the_others(tmp_path):
         write(tmp_path / f"T32_L2A_{band}.tif", pixels(1, 60, 60), nodata=nodata)
     with open_scene(tmp_path) as scene:
         assert scene.info.encoding.nodata == 0
+
+
+def test_groups_of_a_store_are_named_and_one_of_them_opens(tmp_path):
+    bands = {name: (("y", "x"), pixels(1)[0]) for name in ("b02", "b03", "b04", "b08")}
+    store = tmp_path / "S2A_MSIL2A_20240601T101031_N0510_R022_T32UNU_20240601T120000.zarr"
+    group = "measurements/reflectance/r10m"
+    xr.DataTree.from_dict({"/": xr.Dataset(), f"/{group}": xr.Dataset(bands)}).to_zarr(store)
+    with pytest.raises(InputError, match=rf"its bands lie in groups \({group}\).*group='{group}'"):
+        open_scene(store)
+    with ArrayScene(xr.open_dataset(store, group=group), level="L2A", offset=0) as scene:
+        assert scene.info.bands == ("B02", "B03", "B04", "B08")

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
 
 from unclouded.bands import NAMES
 from unclouded.errors import InputError
+from unclouded.reading.array_grid import georeference
 from unclouded.reading.band_names import name_layers
 from unclouded.reading.band_order import check_order
 from unclouded.reading.dates import parse_time
@@ -40,9 +38,6 @@ _BRIGHTEST = 100.0
 _OF_DN = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "units", "valid_min", "valid_max")
 _NO_DATA = ("_FillValue", "missing_value", "nodata")
 """Attributes that say how an array's values are to be understood, which is not how those of the result are."""
-
-_UNEVEN = 0.1
-"""How far, in steps, a step between coordinates may be from their mean."""
 
 _LOOKED_AT = 65_536
 """Pixels of an array that are looked at, to see what its values are."""
@@ -119,7 +114,7 @@ class ArrayScene:
         unsaid = level is None and known is None and "B10" not in there
         level = "L2A" if unsaid and not level_needed else level
         chosen, more = choose_level(name, known, there, level, dark)
-        crs, transform = _georeference(array)
+        crs, transform, placed = georeference(array)
         self.info = SceneInfo(
             source=name,
             stem=stem_of(name),
@@ -135,7 +130,7 @@ class ArrayScene:
             scales=(1.0,) * count,
             gdal_offsets=(0.0,) * count,
             tags={TAG: str(array.attrs[TAG])} if TAG in array.attrs else {},
-            notes=(*notes, *more),
+            notes=(*notes, *more, *placed),
             acquired=_acquired(array),
         )
 
@@ -352,38 +347,6 @@ def _unseen_encoding(
     offsets = (float(offset),) * count if offset is not None else declared.offsets or (0.0,) * count
     nodata = 0.0 if declared.nodata is None and integer else declared.nodata
     return Encoding(chosen, offsets, nodata)
-
-
-def _georeference(array: xr.DataArray) -> tuple[CRS | None, Affine]:
-    """Coordinate reference system and transform, as rioxarray finds them: of the coordinates, or of what GDAL left."""
-    import rioxarray  # noqa: F401 (gives arrays their `rio`; here, for files do without it and start the sooner)
-    from pyproj.exceptions import CRSError as ProjectionError
-
-    for dim in array.dims[1:]:
-        _check_even(array, dim)
-    placed = array.rio.set_spatial_dims(x_dim=array.dims[2], y_dim=array.dims[1])
-    try:
-        crs, transform = placed.rio.crs, placed.rio.transform(recalc=True)
-    except (CRSError, ProjectionError) as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"{array.name or 'array'}: its crs_wkt cannot be read ({said}); correct or drop it") from error
-    if crs is None and str(array.dims[1]).lower() in ("lat", "latitude"):
-        crs = CRS.from_epsg(4326)
-    return crs, transform
-
-
-def _check_even(array: xr.DataArray, dim: Hashable) -> None:
-    """Refuse coordinates that no transform describes, such as those of a grid from which rows are missing."""
-    if dim not in array.coords or array.sizes[dim] < 3:
-        return
-    at = array[dim].values
-    steps = np.diff(at.astype(np.float64))
-    rounding = 4 * np.finfo(at.dtype).eps * float(np.abs(at).max()) if at.dtype.kind == "f" else 0.0
-    if float(np.abs(steps - steps.mean()).max()) > _UNEVEN * abs(float(steps.mean())) + rounding:
-        raise InputError(
-            f"{array.name or 'array'}: its {dim} are not evenly spaced ({steps.min():.6g} to {steps.max():.6g}); "
-            "an even grid is accepted; bring it to one, for example with .interp() or .rio.reproject()"
-        )
 
 
 def _acquired(array: xr.DataArray) -> datetime | None:

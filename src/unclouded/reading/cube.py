@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unclouded.errors import FileError, InputError
 from unclouded.reading.array import ArrayScene, as_array, dates_along, dates_of
 from unclouded.reading.folder import no_variants
+from unclouded.reading.naming import band_named
 from unclouded.reading.raster import is_remote
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
@@ -73,6 +74,7 @@ def open_cube(
     file, date = cube_and_date(path) or (path, None)
     opened = _opened(file)
     try:
+        _refuse_groups(opened, path)
         array, notes = as_array(opened if date is None else _at(opened, date, file), path)
         down = next((dim for dim in array.dims if str(dim).lower() in ("y", "lat", "latitude")), None)
         if down is not None and down in array.coords and array.sizes[down] > 1 and array[down][0] < array[down][-1]:
@@ -132,6 +134,24 @@ def _at(opened: xr.Dataset, date: str, file: str) -> xr.Dataset:
     picked.set_close(opened.close)
     # Where the date is looked for.
     return picked if dim == "time" or dim not in picked.coords else picked.rename({dim: "time"})
+
+
+def _refuse_groups(opened: xr.Dataset, path: str) -> None:
+    """Say how to get at the groups of a store whose variables lie in some, as in ESA's products of the format EOPF.
+
+    Raises:
+        InputError: there are such.
+    """
+    if opened.data_vars or not Path(path).is_dir():
+        return
+    bands = {folder.parent for folder in Path(path).rglob("*") if folder.is_dir() and band_named(folder.name)}
+    if bands:
+        groups = sorted(folder.relative_to(path).as_posix() for folder in bands)
+        raise InputError(
+            f"{path}: its bands lie in groups ({', '.join(groups[:3])}), as in ESA's EOPF products, and one group "
+            f"without others is accepted; in Python: "
+            f"unclouded.clear(xarray.open_dataset({path!r}, group={groups[0]!r}))"
+        )
 
 
 def _opened(path: str) -> xr.Dataset:

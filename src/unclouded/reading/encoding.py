@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
+from unclouded.reading.odd_pixels import refuse_empty, refuse_wrapped, without_largest
 from unclouded.reading.offsets import check_offset, negative_note, offset_of_sample
 from unclouded.reading.plausibility import Sample, ask_for_scale, data_of, implausible
 from unclouded.reading.source import Source
@@ -109,12 +110,18 @@ def choose_encoding(
         return Encoding(chosen, given or declared.offsets or (0.0,) * count, _nodata(declared.nodata, dtype)), notes
     values = sample()
     nodata = _nodata(declared.nodata, dtype)
+    refuse_wrapped(name, dtype, values, nodata)
+    values, filled = without_largest(dtype, values, nodata)
+    if filled:
+        notes.append(f"pixels that are {np.iinfo(dtype).max} in all bands are taken for no data")
     if scale is None:
         offsets = given or declared.offsets or (0.0,) * count
-        chosen, notes = _choose_scale(name, bands, dtype, replace(declared, offsets=offsets, nodata=nodata), values)
+        chosen, said = _choose_scale(name, bands, dtype, replace(declared, offsets=offsets, nodata=nodata), values)
+        notes += said
     else:
         chosen = float(scale)
     encoding = Encoding(chosen, (0.0,) * count, nodata)
+    refuse_empty(name, bands, data_of(values, encoding))
     if given is not None:
         offsets = given
     elif dtype.kind == "f" and chosen <= _OF_REFLECTANCE:

@@ -20,8 +20,11 @@ _OTHERS: dict[str, re.Pattern[str]] = {
 }
 """Names of the products of others."""
 
-_EARTH_ENGINE = re.compile(r"(?:SR|ST)_B\d{1,2}")
-"""How Google Earth Engine calls the bands of Landsat collection 2 (those of Sentinel-2 are B1, B2, …)."""
+_BANDS: dict[str, re.Pattern[str]] = {
+    "Landsat": re.compile(r"(?:SR|ST)_B\d{1,2}"),
+    "MODIS": re.compile(r"sur_refl_b\d\d(?:_\d)?|(?:Nadir_)?Reflectance_Band\d"),
+}
+"""How Google Earth Engine and the files themselves call bands of others (those of Sentinel-2 are B1, B2, …)."""
 
 
 def refuse_others(source: str, names: Iterable[str], tags: Mapping[str, str] | None = None) -> None:
@@ -36,10 +39,13 @@ def refuse_others(source: str, names: Iterable[str], tags: Mapping[str, str] | N
         InputError: saying by what it was known.
     """
     for name in names:
-        if _LANDSAT.search(name) or _EARTH_ENGINE.fullmatch(name):
+        if _LANDSAT.search(name):
             raise _refusal(source, "Landsat", name)
         for mission, pattern in _OTHERS.items():
             if pattern.search(name):
+                raise _refusal(source, mission, name)
+        for mission, pattern in _BANDS.items():
+            if pattern.fullmatch(name):
                 raise _refusal(source, mission, name)
     for key, value in (tags or {}).items():
         if key.upper().startswith("LANDSAT_") or (key.upper() in _SATELLITE_TAGS and _LANDSAT.search(value)):

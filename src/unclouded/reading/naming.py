@@ -38,7 +38,7 @@ of FORCE."""
 NOT_BANDS: tuple[str, ...] = (
     "SCL", "AOT", "WVP", "TCI", "CLD", "CLDPRB", "SNW", "SNWPRB", "DDV", "PVI", "CLM", "CLP", "QA10", "QA20", "QA60",
     "MSK", "MASK", "DATAMASK", "FMASK", "VISUAL", "THUMBNAIL", "PREVIEW", "ALPHA", "QUALITY", "CLOUD", "SNOW",
-    "NDVI", "VV", "VH",
+    "CS", "PROBABILITY", "NDVI", "VV", "VH",
 )  # fmt: skip
 """Layers that often travel with the bands and are not bands."""
 
