@@ -82,3 +82,11 @@ def test_float_dn_avoid_the_no_data_value_too():
     dn = to_dn(np.zeros((1, 1, 1)), Encoding(1.0, (0.0,), 0.0), np.float32)
     assert dn[0, 0, 0] != 0
     assert dn[0, 0, 0] == pytest.approx(0, abs=1e-30)
+
+
+def test_who_knows_which_pixels_are_valid_need_not_have_them_looked_for():
+    dn = np.full((2, 1, 3), 2000, np.uint16)
+    known = np.array([[True, False, True]])
+    reflectance, valid = to_reflectance(dn, Encoding(10000.0, (0.0, 0.0), None), known)
+    assert valid.tolist() == known.tolist()
+    assert reflectance[:, 0].tolist() == [pytest.approx([0.2, 0, 0.2])] * 2

@@ -81,7 +81,8 @@ def to_reflectance(
 
     A pixel is valid when every band holds data, unless `valid` (h, w) tells; the others are 0 in every band.
     """
-    valid, reflectance = valid_pixels(dn, encoding), scaled(dn, encoding)
+    valid = valid_pixels(dn, encoding) if valid is None else valid
+    reflectance = scaled(dn, encoding)
     if not valid.all():
         reflectance[:, ~valid] = 0
     return reflectance, valid

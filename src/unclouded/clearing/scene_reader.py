@@ -120,7 +120,7 @@ class SceneReader:
         observed = observed or box
         dn, valid = self.read_dn(box)
         slices = observed.within(box).slices
-        reflectance, _ = to_reflectance(dn[(slice(None), *slices)], self.info.encoding)
+        reflectance, _ = to_reflectance(dn[(slice(None), *slices)], self.info.encoding, valid[slices])
         window = (observed.row, observed.column, observed.height, observed.width)
         guides = {} if self.radar is None else {RADAR.name: self.radar.read(*window)}
         x = observe(reflectance, valid[slices], self.info.bands, self.info.level, guides, self._device)
@@ -149,8 +149,9 @@ def observe(
     """
     height, width = valid.shape
     present = [INDEX[band] for band in bands]
-    optical = np.zeros((1, len(NAMES), height, width), np.float32)
-    optical[0, present] = reflectance
+    optical = np.empty((1, len(NAMES), height, width), np.float32)
+    for channel, name in zip(optical[0], NAMES, strict=True):
+        channel[:] = reflectance[bands.index(name)] if name in bands else 0
     if not valid.all():
         optical[0][:, ~valid] = 0
     there = torch.zeros(1, len(NAMES), device=device)

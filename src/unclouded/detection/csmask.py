@@ -72,15 +72,25 @@ def pixels_along(pixel_metres: float) -> int:
 
 def coarsen(reflectance: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Average (C, h, w) over `factor` x `factor` pixels, of those that are not NaN; the last may be cut."""
-    channels, height, width = reflectance.shape
-    whole = np.pad(reflectance, ((0, 0), (0, -height % factor), (0, -width % factor)), constant_values=np.nan)
-    blocks = whole.reshape(channels, whole.shape[1] // factor, factor, whole.shape[2] // factor, factor)
-    held = np.isfinite(blocks)
-    count = held.sum(axis=(2, 4))
-    total = np.where(held, blocks, 0).sum(axis=(2, 4), dtype=np.float32)
-    means = np.full(total.shape, np.nan, np.float32)
-    np.divide(total, count, out=means, where=count > 0)
+    height, width = reflectance.shape[1:]
+    margins = ((0, 0), (0, -height % factor), (0, -width % factor))
+    whole = np.pad(reflectance, margins, constant_values=np.nan) if np.any(margins) else reflectance
+    held = np.isfinite(whole)
+    if held.all():
+        return _sums(whole, factor) / np.float32(factor**2)
+    count = _sums(held, factor)
+    means = np.full(count.shape, np.nan, np.float32)
+    np.divide(_sums(np.where(held, whole, np.float32(0)), factor), count, out=means, where=count > 0)
     return means
+
+
+def _sums(image: NDArray[Any], factor: int) -> NDArray[np.float32]:
+    """Add up (C, h, w) over `factor` x `factor` pixels, of which it holds whole ones."""
+    channels, height, width = image.shape
+    # Along the columns first, where neighbours lie far apart: what is left to add up along the rows is a part.
+    rows = image.reshape(channels, height // factor, factor, width).sum(axis=2, dtype=np.float32)
+    sums: NDArray[np.float32] = rows.reshape(channels, height // factor, width // factor, factor).sum(axis=3)
+    return sums
 
 
 class CloudShadowNetwork:
