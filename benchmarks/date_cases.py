@@ -165,8 +165,8 @@ def masks(data: Path, shape: tuple[int, int], rng: np.random.Generator) -> Itera
             yield mask
 
 
-def _composites(data: Path, site: str, count: int, rng: np.random.Generator) -> Iterator[Case]:
-    """Cases of sites of clear composites."""
+def composites(data: Path, site: str) -> list[tuple[str, tuple[str, ...], Array, list[int]]]:
+    """The clear images of a site: place, bands, reflectance (T, C, H, W), ordinals."""
     stacks: list[tuple[str, tuple[str, ...], Array, list[int]]] = []
     if site == "monthly":
         with np.load(data / "places" / "worldcereal_monthly.npz") as z:
@@ -193,6 +193,12 @@ def _composites(data: Path, site: str, count: int, rng: np.random.Generator) -> 
                 pair = [z[f"{name}__{when}"].astype("f4") / np.float32(1e4) for when in ("pre", "post")]
                 if pair[0].shape == pair[1].shape and ("AB"[number % 2] == site[-1]):
                     stacks.append((f"fire {name}", ("B02", "B03", "B04", "B08", "B12"), np.stack(pair), [0, 60]))
+    return stacks
+
+
+def _composites(data: Path, site: str, count: int, rng: np.random.Generator) -> Iterator[Case]:
+    """Cases of sites of clear composites."""
+    stacks = composites(data, site)
     for number in range(count):
         place, bands, x, days = stacks[number % len(stacks)]
         if np.isnan(x).any() or (x.max(1) <= 0).mean() > 0.001:
@@ -214,11 +220,16 @@ def cases(data: Path, site: str, count: int = 16, seed: int = 0) -> list[Case]:
     rng = np.random.default_rng(seed)
     if site in ("monthly", "bark beetle", "mol", "antwerp") or site.startswith("california"):
         return list(_composites(data, site, count, rng))
-    series = {
+    return list(_from_series(site, series_of(data, site), count, rng))
+
+
+def series_of(data: Path, site: str) -> Series:
+    """The series of a site that has one."""
+    made = {
         "roi146": lambda: _roi146(data),
         "wright": lambda: _wright(data),
         "worldcereal": lambda: _worldcereal(data),
         "tanzania": lambda: _with_scl(data, "tanzania_"),
         "belgium": lambda: _with_scl(data, "belgium_F08E_"),
-    }[site]()
-    return list(_from_series(site, series, count, rng))
+    }[site]
+    return made()

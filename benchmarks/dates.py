@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
+from unclouded.references.squares import Ground
 from unclouded.references.statistics import Layout, Reference, block_statistics, merge
-from unclouded.references.transfer import Ground, Transfer, fit
+from unclouded.references.transfer import Transfer, fit
 from unclouded.references.verdicts import verdicts
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

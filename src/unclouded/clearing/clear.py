@@ -185,7 +185,7 @@ def clear_scene(
     if inputs.references and not mask_alone:
         sources = _sources(quality, [reference.name for reference in inputs.references])
     assumed = [f"{reference.name}: {note}" for reference in inputs.references for note in reference.assumed]
-    faults = (*assumed, *(verdict.reason for verdict in clearing.verdicts if verdict.reason))
+    faults = (*assumed, *filter(None, (*(verdict.reason for verdict in clearing.verdicts), clearing.note)))
     return ClearedScene(
         output,
         quality,

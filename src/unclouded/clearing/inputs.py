@@ -119,6 +119,7 @@ class OpenReference:
         acquired: when it was taken, in UTC; None where nothing says it.
         files: that hold its pixels; empty if that is not known.
         assumed: what it was taken for where it does not say it, a sentence each.
+        unsure: those of them that its pixels do not bear out either.
     """
 
     def __init__(self, image: Raster, scene: SceneInfo) -> None:
@@ -132,6 +133,7 @@ class OpenReference:
         self.name, self.bands, self.level = image.info.source, image.info.bands, image.info.level
         self.acquired = acquired(image.info)
         self.assumed = tuple(note for note in image.info.notes if note.startswith(_ASSUMED))
+        self.unsure = tuple(note for note in self.assumed if note.startswith(_TAKEN_FOR))
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
         """Read a window (C, height, width) of the scene's grid: reflectance, NaN where nothing is shown.

@@ -56,18 +56,25 @@ class Transferred(NamedTuple):
         error: (B, 1, H, W) the mean absolute error over the bands that is to be expected.
         share: (B, 1, H, W) how much of the ground comes from other dates, 0 to 1.
         source: (B, 1, H, W) 2 for the first reference, 3 for the second, ...
+        told: (B, 13, 1, 1) 1 for bands that other dates tell of, 0 for those that are left to the network.
     """
 
     ground: Tensor
     error: Tensor
     share: Tensor
     source: Tensor
+    told: Tensor
 
     @classmethod
     def nothing(cls, height: int, width: int) -> Transferred:
         """Of a crop of which no other date says anything."""
         empty = torch.zeros(1, 1, height, width)
-        return cls(torch.zeros(1, len(NAMES), height, width), empty, empty, empty)
+        told = torch.ones(1, len(NAMES), 1, 1)
+        return cls(torch.zeros(1, len(NAMES), height, width), empty, empty, empty, told)
+
+    def within(self, box: Box) -> Transferred:
+        """The part of it in a box."""
+        return self._replace(**{name: getattr(self, name)[(..., *box.slices)] for name in self._fields[:-1]})
 
 
 class KnownCover(NamedTuple):
@@ -179,12 +186,11 @@ def sample(
     replaced = classes != CLEAR
     source = replaced * torch.full_like(uncertainty, GUESSED)
     if cover is not None and cover.dates is not None:
-        share, error, number = (
-            part[(..., *inner.slices)] for part in (cover.dates.share, cover.dates.error, cover.dates.source)
-        )
+        dates, present = cover.dates.within(inner), x.present[:, :, None, None]
+        told = (dates.told * present).sum(1, keepdim=True) / present.sum(1, keepdim=True)
         # Of thin cover a part of the pixel is seen still.
-        uncertainty = torch.lerp(uncertainty, error * opacity.clamp(min=_LEAST_OPACITY), share)
-        source = torch.where(replaced & (share >= 0.5), number, source)
+        uncertainty = torch.lerp(uncertainty, dates.error * opacity.clamp(min=_LEAST_OPACITY), dates.share * told)
+        source = torch.where(replaced & (dates.share >= 0.5), dates.source, source)
     uncertainty = uncertainty * replaced
     return [
         Sampled(mean[i].cpu().numpy(), *(part[i, 0].cpu().numpy() for part in (opacity, uncertainty, classes, source)))
@@ -205,9 +211,7 @@ class _Composition:
         self._clear = enlarge(clear, CELL, *place)
         self._given = None if cover.given is None else cover.given[(..., *around.slices)]
         self._kinds = None if cover.kinds is None else cover.kinds[(..., *around.slices)]
-        self._dates = None
-        if cover.dates is not None:
-            self._dates = Transferred(*(part[(..., *around.slices)] for part in cover.dates))
+        self._dates = None if cover.dates is None else cover.dates.within(around)
         self._threshold = threshold
         self._missed = MISSED if self._given is None else MISSED_BESIDE_MASK
         # Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around.
@@ -220,7 +224,7 @@ class _Composition:
         belief = belief_in_fill(made.ground, self._fill, self._clear, self._missed, self._bands)
         ground = settle_ground(made.ground, made.detail, self._fill, belief, self._thick)
         if self._dates is not None:
-            ground = torch.lerp(ground, self._dates.ground, self._dates.share)
+            ground = torch.lerp(ground, self._dates.ground, self._dates.share * self._dates.told)
         departs = contrast(self._optical, ground, self._bands)
         opacity = compose_opacity(made.opacity, self._found, departs, self._threshold, self._given)
         classes = classify(opacity, made.opacity, self._found, departs, self._valid)

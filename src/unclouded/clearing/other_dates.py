@@ -30,9 +30,10 @@ from unclouded.detection.csmask import readable
 from unclouded.detection.opacity import enlarge, may_be_covered
 from unclouded.progress import Progress
 from unclouded.reading.dates import acquired
+from unclouded.references.carry import Carried, carry, scarce
 from unclouded.references.statistics import Layout, Reference, block_statistics, merge
 from unclouded.references.transfer import Transfer, fit
-from unclouded.references.verdicts import Verdict, verdicts
+from unclouded.references.verdicts import Verdict, verdicts, verdicts_by_each_other
 from unclouded.reflectance import to_reflectance
 from unclouded.tiles import Box
 from unclouded.writing.writer import checksum
@@ -53,6 +54,7 @@ class TransferredGround(NamedTuple):
         error: (h, w) the mean absolute error over the bands that is to be expected.
         share: (h, w) how much of the ground comes from references, 0 to 1.
         source: (h, w) the number of the reference that counts most, from 0 on; -1 where `share` is 0.
+        told: (C,) bands that they tell of; the others are 0.
     """
 
     box: Box
@@ -60,6 +62,7 @@ class TransferredGround(NamedTuple):
     error: NDArray[np.float32]
     share: NDArray[np.float32]
     source: NDArray[np.int16]
+    told: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class OtherDates:
     Attributes:
         checksum: of what the detector saw of all of them.
         verdicts: what was found of each, once it is fitted.
+        note: what is to be said of all of them, for people; empty if nothing is.
     """
 
     def __init__(self, inputs: SceneInputs, folder: Path | None, report: Progress) -> None:
@@ -96,10 +100,11 @@ class OtherDates:
         self._inputs, self._folder, self._report = inputs, folder, report
         self.checksum = 0
         self.verdicts: list[Verdict] = []
+        self.note = ""
         self._factor = self._own_factor = 1
         self._grids: list[GridFile] = []
         self._shown = [self._look_at(image) for image in inputs.references]
-        self._transfer: Transfer | None = None
+        self._transfer: Transfer | Carried | None = None
 
     def _look_at(self, image: OpenReference) -> _Shown:
         info = self._inputs.scene.info
@@ -179,10 +184,34 @@ class OtherDates:
                 done += box.height * box.width
                 self._report("comparing dates", done, info.height * info.width)
         statistics = merge(layout, pieces)
+        among = verdicts_by_each_other(statistics, self._incomparable()) if scarce(statistics) else []
+        carried = carry(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
+        if carried is not None:
+            self._transfer, self.verdicts, self.note = carried, among, self._note(carried)
+            return among
         self.verdicts = verdicts(statistics)
         usable = [verdict.reference for verdict in self.verdicts if verdict.usable]
         self._transfer = fit(statistics, usable) if usable else None
+        if among and not usable:
+            self.verdicts = among  # which say why their ground is not taken as it is
         return self.verdicts
+
+    def _note(self, carried: Carried) -> str:
+        """Say that the ground of references is taken as it is."""
+        names = ", ".join(_dated(self._shown[number].image) for number in carried.needed)
+        little = "nothing" if carried.correction.known < 1 else "too little"
+        return f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} as it is"
+
+    def _incomparable(self) -> dict[int, str]:
+        """References whose reflectance may mean something else than the scene's, and why."""
+        scene = self._inputs.scene.info
+        made = {}
+        for number, image in enumerate(shown.image for shown in self._shown):
+            if image.level != scene.level:
+                made[number] = f"its level is {image.level}, the scene's {scene.level}"
+            elif image.unsure:
+                made[number] = "; ".join(image.unsure)
+        return made
 
     def ground(self, box: Box, evidence: NDArray[np.float32], threshold: float) -> TransferredGround | None:
         """What the references say of the pixels of a box that may be covered; None if that is nothing.
@@ -206,7 +235,7 @@ class OtherDates:
         for number in self._transfer.needed:
             images[number], clear[number] = self._shown[number].read(box, self._factor)
         made = self._transfer.predict(box.row, box.column, images, clear, wanted)
-        return TransferredGround(box, made.reflectance, made.error, made.transferred, made.source)
+        return TransferredGround(box, made.reflectance, made.error, made.transferred, made.source, made.told)
 
     def _given(self, box: Box) -> NDArray[np.bool_]:
         """Where the mask that was given covers a box."""
@@ -226,6 +255,10 @@ def cells_around(box: Box, scene: Sequence[int], cell: int) -> Box:
     grown = box.grown(cell, Box(0, 0, scene[0], scene[1]))
     row, column = grown.row // cell * cell, grown.column // cell * cell
     return Box(row, column, grown.bottom - row, grown.right - column)
+
+
+def _dated(image: OpenReference) -> str:
+    return image.name if image.acquired is None else f"{image.name} ({image.acquired:%Y-%m-%d})"
 
 
 def _probability(evidence: GridFile) -> float:

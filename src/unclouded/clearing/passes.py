@@ -275,6 +275,11 @@ class Clearing:
         """What was found of each reference, once tiles are cleared."""
         return [] if self._dates is None else self._dates.verdicts
 
+    @property
+    def note(self) -> str:
+        """What is to be said of the references together, once tiles are cleared; empty if nothing is."""
+        return "" if self._dates is None else self._dates.note
+
     @torch.inference_mode()
     def _grids(self) -> SceneGrids:
         """What the tiles have to know of the whole summarised scene."""

@@ -181,7 +181,9 @@ class TilePass:
             ground[(0, bands, *here)] = torch.from_numpy(found.reflectance[(slice(None), *there)])
             for layer, values in zip(rest, (found.error, found.share, found.source + 2.0), strict=True):
                 layer[(0, 0, *here)] = torch.from_numpy(values[there].astype(np.float32))
-        return Transferred(ground, rest[0], rest[1], rest[2])
+        told = torch.zeros(1, len(NAMES), 1, 1)
+        told[0, bands, 0, 0] = torch.from_numpy(found.told.astype(np.float32))
+        return Transferred(ground, rest[0], rest[1], rest[2], told)
 
     @torch.inference_mode()
     def _translate(self, batch: Sequence[LoadedTile]) -> list[ClearedTile]:

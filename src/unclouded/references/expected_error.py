@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,19 @@ class ExpectedError:
                 break
         w[0] += np.log((error / np.exp(np.clip(z @ w, -12, 3))).mean())
         return cls(centre, deviation, w.astype(np.float32))
+
+    @classmethod
+    def constant(cls, features: int, error: float) -> ExpectedError:
+        """The same error whatever the features, of which there are so many."""
+        weights = np.zeros(1 + features, np.float32)
+        weights[0] = np.log(error)
+        return cls(np.zeros(features, np.float32), np.ones(features, np.float32), weights)
+
+    def scaled(self, factor: float) -> ExpectedError:
+        """The same, times a factor."""
+        weights = self.weights.copy()
+        weights[0] += np.float32(np.log(factor))
+        return replace(self, weights=weights)
 
     def __call__(self, features: Float32) -> Float32:
         """E|e| (n,) for features (D, n)."""

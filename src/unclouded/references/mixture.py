@@ -103,6 +103,11 @@ class Spectra:
         axes = (axes / np.sqrt(np.maximum(variance, 0) + _NOISE))[:, ::-1]
         return cls(usual.mean(axis=1).astype(np.float32), np.ascontiguousarray(axes.T, np.float32))
 
+    @property
+    def count(self) -> int:
+        """How many clues there are."""
+        return 2 * min(_AXES, len(self.centre)) + 1
+
     def clues(self, ground: Float32) -> Float32:
         """(D, n) of spectra (C, n): along the widest axes, the squares of it, and how unlike the clear ground."""
         standard = self.axes @ (ground - self.centre[:, None])

@@ -22,6 +22,7 @@ BLOCK = 1024
 _CELLS = ((512, 2), (2048, 4), (6144, 8))
 _LARGEST_CELL = 16
 _SAMPLE = 50_000
+_HIDDEN_SAMPLE = 6_000
 _USUAL = (0.001, 0.999)
 _MARGIN = 0.25
 
@@ -70,7 +71,15 @@ class Layout:
     @property
     def stride(self) -> int:
         """Pixels between neighbours in the sample."""
-        return max(1, int(np.ceil((self.height * self.width / _SAMPLE) ** 0.5)))
+        return self._stride(_SAMPLE)
+
+    @property
+    def hidden_stride(self) -> int:
+        """Pixels between neighbours in the sample of what the scene does not show."""
+        return self._stride(_HIDDEN_SAMPLE)
+
+    def _stride(self, most: int) -> int:
+        return max(1, int(np.ceil((self.height * self.width / most) ** 0.5)))
 
     def channels(self, reference: int) -> slice:
         """Where the bands of a reference lie among all channels: the scene's first, then those of each reference."""
@@ -111,6 +120,8 @@ class Statistics:
         samples: (n, channels) clear pixels of the scene.
         position: (n, 2) row and column of the samples.
         sample_seen: (n, K) where the reference is clear too.
+        hidden: (m, channels) pixels that will be asked for, of which the references alone tell: the scene's are 0.
+        hidden_seen: (m, K) where the reference is clear.
     """
 
     layout: Layout
@@ -125,6 +136,8 @@ class Statistics:
     samples: Float32
     position: NDArray[np.int32]
     sample_seen: Mask
+    hidden: Float32
+    hidden_seen: Mask
 
     @property
     def limits(self) -> Float32:
@@ -157,7 +170,7 @@ def block_statistics(
         references_clear: (h, w) of each, likewise; false outside the reference.
         fill: (h, w) pixels that will be asked for; those that are not clear, if None.
     """
-    cell = layout.cell
+    cell, fill = layout.cell, ~clear if fill is None else fill
     seen = np.zeros((len(references), *clear.shape), np.bool_)
     for shown, image, where in zip(seen, references, references_clear, strict=True):
         np.copyto(shown, where)
@@ -172,12 +185,15 @@ def block_statistics(
     means = np.stack([_cell_sums(b, cell, weights[k]) for b, k in zip(everything, owners, strict=True)])
     means /= np.maximum(count, 1)
 
-    first = -row % layout.stride, -column % layout.stride
-    rows, columns = np.nonzero(clear[first[0] :: layout.stride, first[1] :: layout.stride])
-    rows, columns = first[0] + layout.stride * rows, first[1] + layout.stride * columns
-    samples = np.stack([band[rows, columns] for band in everything], axis=1).astype(np.float32, copy=False)
+    rows, columns, samples = _sample(clear, row, column, layout.stride, everything)
     for k, shown in enumerate(seen):
         samples[~shown[rows, columns], layout.channels(k)] = 0
+    position = np.stack([rows + row, columns + column], axis=1).astype(np.int32)
+    sample_seen = seen[:, rows, columns].T.copy()
+    rows, columns, hidden = _sample(fill & ~clear, row, column, layout.hidden_stride, everything)
+    hidden[:, : len(scene)] = 0
+    for k, shown in enumerate(seen):
+        hidden[~shown[rows, columns], layout.channels(k)] = 0
     return Statistics(
         layout,
         row // cell,
@@ -187,11 +203,23 @@ def block_statistics(
         _each_cell_sums([clear & shown for shown in seen], count, cell) == count,
         _peaks(layout, references, weights[1:], count),
         _each_cell_sums(seen, count, cell) / pixels,
-        _cell_sums(~clear if fill is None else fill, cell) / pixels,
+        _cell_sums(fill, cell) / pixels,
         samples,
-        np.stack([rows + row, columns + column], axis=1).astype(np.int32),
+        position,
+        sample_seen,
+        hidden,
         seen[:, rows, columns].T.copy(),
     )
+
+
+def _sample(
+    of: Mask, row: int, column: int, stride: int, bands: Sequence[Float32]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Float32]:
+    """Rows and columns in a block of every so many pixels of a mask (h, w), and what the bands (h, w) hold there."""
+    first = -row % stride, -column % stride
+    rows, columns = np.nonzero(of[first[0] :: stride, first[1] :: stride])
+    rows, columns = first[0] + stride * rows, first[1] + stride * columns
+    return rows, columns, np.stack([b[rows, columns] for b in bands], axis=1).astype(np.float32, copy=False)
 
 
 def _each_cell_sums(values: Iterable[Mask], like: Float32, cell: int) -> Float32:
@@ -255,4 +283,6 @@ def merge(layout: Layout, blocks: Iterable[Statistics]) -> Statistics:
         np.concatenate([b.samples for b in ordered]),
         np.concatenate([b.position for b in ordered]),
         np.concatenate([b.sample_seen for b in ordered]),
+        np.concatenate([b.hidden for b in ordered]),
+        np.concatenate([b.hidden_seen for b in ordered]),
     )

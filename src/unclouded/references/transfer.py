@@ -18,6 +18,7 @@ from unclouded.references.local_ridge import predict_square
 from unclouded.references.mixture import Judgement, shares, weigh
 from unclouded.references.model import finest_lattice
 from unclouded.references.snow import BrightnessLimit, brightness_limits, without_bright
+from unclouded.references.squares import SIDE, Ground, Square, fading, squares
 from unclouded.references.statistics import Layout, Statistics
 from unclouded.references.trials import (
     LEAST_SAMPLES,
@@ -37,8 +38,6 @@ Float16 = NDArray[np.float16]
 Mask = NDArray[np.bool_]
 
 MOST_MODELS = 10
-CHUNK = 64
-"""Pixels on a side of the squares in which pixels are predicted; they lie on the scene's grid, not the window's."""
 
 
 @dataclass(frozen=True)
@@ -60,23 +59,6 @@ class Model:
     fields: Float16
     seen: Float16
     trust: Float16
-
-
-@dataclass(frozen=True)
-class Ground:
-    """Predicted ground of a window.
-
-    Attributes:
-        reflectance: (C, h, w); 0 where none was asked for.
-        error: (h, w) the mean absolute error over the bands that is to be expected.
-        source: (h, w) -1 where none was asked for or the fill from the scene alone weighs most, else the reference.
-        transferred: (h, w) the share that references have in it, 0 to 1.
-    """
-
-    reflectance: Float32
-    error: Float32
-    source: NDArray[np.int16]
-    transferred: Float32
 
 
 @dataclass(frozen=True)
@@ -124,89 +106,54 @@ class Transfer:
             references_clear: (h, w) of each.
             wanted: (h, w) pixels to predict.
         """
-        bands, (height, width) = len(self.layout.bands), wanted.shape
-        out = Ground(
-            np.zeros((bands, height, width), np.float32),
-            np.zeros((height, width), np.float32),
-            np.full((height, width), -1, np.int16),
-            np.zeros((height, width), np.float32),
-        )
-        for top in range(row - row % CHUNK, row + height, CHUNK):
-            for left in range(column - column % CHUNK, column + width, CHUNK):
-                rows = slice(max(top - row, 0), min(top + CHUNK - row, height))
-                columns = slice(max(left - column, 0), min(left + CHUNK - column, width))
-                if wanted[rows, columns].any():
-                    self._predict_chunk(
-                        top, left, row, column, (rows, columns), references, references_clear, wanted, out
-                    )
+        out = Ground.empty(len(self.layout.bands), *wanted.shape)
+        for square, take in squares(row, column, wanted):
+            out.put(square, take, *self._predict_square(square, references, references_clear, take))
         return out
 
-    def _predict_chunk(
+    def _predict_square(
         self,
-        top: int,
-        left: int,
-        row: int,
-        column: int,
-        part: tuple[slice, slice],
+        square: Square,
         references: Sequence[Float32 | None],
         references_clear: Sequence[Mask | None],
-        wanted: Mask,
-        out: Ground,
-    ) -> None:
-        """One square of `CHUNK` pixels, always computed whole and with the same shapes, so that sums round alike."""
-        rows, columns = part
-        inside = np.s_[
-            rows.start + row - top : rows.stop + row - top, columns.start + column - left : columns.stop + column - left
-        ]
-        square, cell, bands = (CHUNK, CHUNK), self.layout.cell, len(self.layout.bands)
-        pixels = np.zeros((self.layout.channel_count, *square), np.float32)
-        visible = np.zeros((len(references), *square), np.float32)
+        take: Mask,
+    ) -> tuple[Float32, Float32, NDArray[np.int16], Float32]:
+        """Reflectance, error, source and share that references have, as of `Ground`."""
+        shape, cell, bands = (SIDE, SIDE), self.layout.cell, len(self.layout.bands)
+        pixels, visible = square.shown(self.layout, self.needed, references, references_clear)
         for k in self.needed:
-            image, shown = references[k], references_clear[k]
-            if image is None or shown is None:
-                raise ValueError(f"reference {k} is among those needed, {self.needed}, and was not given")
-            there = shown[rows, columns] & np.isfinite(image[:, rows, columns]).all(axis=0)
-            pixels[(self.layout.channels(k), *inside)] = np.where(there, image[:, rows, columns], np.float32(0))
             limit = self.brightest[k]
-            visible[(k, *inside)] = there if limit is None else there * limit.ground(image[:, rows, columns])
-        seen = np.ones((len(self.models), *square), np.float32)
+            if limit is not None:
+                visible[k] *= limit.ground(pixels[self.layout.channels(k)])
+        seen = np.ones((len(self.models), *shape), np.float32)
         logarithm = np.empty_like(seen)
         for m, model in enumerate(self.models):
             both = np.stack([model.fields[-1], model.seen, model.trust]) if model.references else model.fields[-1:]
-            maps = _enlarge(both, top, left, cell)
+            maps = square.enlarge(both, cell)
             logarithm[m] = maps[0]
             if model.references:
-                # The share fades towards the rim of what references show, so that no border of theirs is seen.
-                fade = np.clip(2 * maps[1] - 1, np.float32(0.02), 1)
-                seen[m] = fade * visible[list(model.references)].min(axis=0) * maps[2]
+                seen[m] = fading(maps[1]) * visible[list(model.references)].min(axis=0) * maps[2]
         judgement = self.judgement
         share = shares(logarithm, seen, judgement.power)
-        take = wanted[rows, columns]
         lattice = finest_lattice(self.layout.height, self.layout.width)
-        ground = np.zeros((len(self.models), bands, *square), np.float32)
-        ground[0] = _enlarge(self.models[0].fields[:bands], top, left, cell)
+        ground = np.zeros((len(self.models), bands, *shape), np.float32)
+        ground[0] = square.enlarge(self.models[0].fields[:bands], cell)
         ground[0] += self.models[0].coefficients[0, 0, 0][:, None, None]
         for made, model, shown in zip(ground[1:], self.models[1:], seen[1:], strict=True):
-            if shown[inside][take].any():
-                made += predict_square(lattice, top, left, 1, pixels[model.columns], model.coefficients)
-                made += _enlarge(model.fields[:bands], top, left, cell)
+            if shown[square.inside][take].any():
+                made += predict_square(lattice, square.top, square.left, 1, pixels[model.columns], model.coefficients)
+                made += square.enlarge(model.fields[:bands], cell)
                 np.clip(made, *self.limits[:, :, None, None], out=made)
         mixed = weigh(ground, share)
         said = judgement.clues(
             ground.reshape(len(self.models), bands, -1),
             logarithm.reshape(len(self.models), -1),
             seen.reshape(len(self.models), -1),
-            pixels[self.models[1].columns].reshape(-1, CHUNK**2) if len(self.models) > 1 else None,
+            pixels[self.models[1].columns].reshape(-1, SIDE**2) if len(self.models) > 1 else None,
         )
-        error = judgement.mixture(said).reshape(square)
+        error = judgement.mixture(said).reshape(shape)
         owner = np.array([self._owner(model) for model in self.models], np.int16)
-        for target, values in (
-            (out.reflectance, mixed),
-            (out.error, error),
-            (out.source, owner[share.argmax(axis=0)]),
-            (out.transferred, 1 - share[0]),
-        ):
-            target[..., rows, columns] = np.where(take, values[(..., *inside)], target[..., rows, columns])
+        return mixed, error, owner[share.argmax(axis=0)], 1 - share[0]
 
     def _owner(self, model: Model) -> int:
         """The reference that a model's ground is said to be from: of several the one nearest in time."""
@@ -216,19 +163,6 @@ class Transfer:
         return min(
             zip(model.references, days, strict=True), key=lambda p: (abs(p[1]) if p[1] is not None else 1e9, p[0])
         )[0]
-
-
-def _enlarge(fields: Float16, top: int, left: int, cell: int) -> Float32:
-    """Fields (F, h, w) on the grid of cells at the pixels (F, CHUNK, CHUNK) of a square, bilinear."""
-    size = CHUNK // cell + 2
-    near: list[NDArray[np.intp]] = []
-    for axis, start in ((1, top), (2, left)):
-        near.append(np.clip(np.arange(size) + start // cell - 1, 0, fields.shape[axis] - 1))
-    answer = fields[:, near[0][:, None], near[1]].astype(np.float32)
-    where = (np.arange(CHUNK) + 0.5) / cell + 0.5
-    hat: Float32 = np.maximum(0, 1 - abs(where[:, None] - np.arange(size))).astype(np.float32)
-    enlarged: Float32 = np.asarray(hat @ answer @ hat.T, np.float32)
-    return enlarged
 
 
 def fit(statistics: Statistics, usable: Sequence[int]) -> Transfer:

@@ -107,7 +107,7 @@ def attempt(statistics: Statistics, trials: Trials, references: tuple[int, ...])
     The plain choice is the default, so that a scene with few clear pixels, whose blobs say little, is left with it.
     """
     fit = Fit(statistics, references)
-    if len(fit.usable) < LEAST_SAMPLES + 2 * fit.x.shape[1]:
+    if len(fit.usable) < LEAST_SAMPLES + 2 * len(fit.columns):
         return None
     plain = _try(fit, trials, local=False)
     if references and max(fit.lattice.shape) > 2:
@@ -227,7 +227,7 @@ def _plain_error(statistics: Statistics, trials: Trials, k: int) -> float:
     """Error of a regression in the first blob, in those of the mean, to two digits."""
     fit = Fit(statistics, (k,))
     samples = trials.samples[0][statistics.sample_seen[trials.samples[0], k]]
-    if len(fit.usable) < LEAST_SAMPLES + 2 * fit.x.shape[1] or not len(samples):
+    if len(fit.usable) < LEAST_SAMPLES + 2 * len(fit.columns) or not len(samples):
         return np.inf
     truth = statistics.samples[samples][:, : len(statistics.layout.bands)]
     made = fit.at(samples, fit.coefficients(trials.folds[0], local=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,8 @@ class Verdict:
     Attributes:
         reference: its number.
         usable: whether `transfer.fit` is to be given it.
-        fault: None, or "identical", "duplicate", "cloudy", "not common", "elsewhere" (not usable), "offset" (usable).
+        fault: None, or "identical", "duplicate", "cloudy", "not common", "elsewhere", "not comparable" (not usable),
+            "offset" (usable if a fit takes it out).
         reason: one line for people; empty without a fault.
     """
 
@@ -41,11 +43,54 @@ def verdicts(statistics: Statistics) -> list[Verdict]:
     return [_verdict(statistics, k) for k in range(len(statistics.layout.references))]
 
 
+def verdicts_by_each_other(statistics: Statistics, incomparable: Mapping[int, str]) -> list[Verdict]:
+    """Judge the references of a scene that shows too little to hold them against, for `carry.carry`.
+
+    Args:
+        statistics: of the scene and its references.
+        incomparable: those whose reflectance may mean something else than the scene's, and why.
+    """
+    made: list[Verdict] = []
+    for k in range(len(statistics.layout.references)):
+        made.append(_by_others(statistics, k, incomparable, [v.reference for v in made if v.usable]))
+    return made
+
+
+def _by_others(statistics: Statistics, k: int, incomparable: Mapping[int, str], before: Sequence[int]) -> Verdict:
+    layout = statistics.layout
+    name, bands = layout.references[k].name, layout.references[k].bands
+    if not (statistics.seen[k] > 0).any():
+        return _shows_nothing(name, k)
+    why = incomparable.get(k, "" if set(bands) & set(layout.bands) else "it has no band of the scene")
+    if why:
+        return Verdict(k, False, "not comparable", f"{name}: {why}, and the scene shows too little to fit it to")
+    hidden, seen = statistics.hidden, statistics.hidden_seen
+    for other in before:
+        both = seen[:, other] & seen[:, k]
+        if layout.references[other].bands == bands and both.any():
+            theirs, mine = (hidden[both][:, layout.channels(i)] for i in (other, k))
+            if _apart(theirs, mine) < _SAME:
+                return Verdict(k, False, "duplicate", f"{name}: the same image as {layout.references[other].name}")
+    alike = [i for i, r in enumerate(layout.references) if i != k and i not in incomparable and r.bands == bands]
+    both = seen[:, k] & seen[:, alike].all(axis=1)
+    if len(alike) > 1 and len(bands) > 1 and both.sum() >= _LEAST_PIXELS:
+        others = np.median([hidden[both][:, layout.channels(i)] for i in alike], axis=0).astype(np.float64)
+        if shift := _even_shift(others, hidden[both][:, layout.channels(k)].astype(np.float64)):
+            return Verdict(
+                k, False, "offset", f"{name}: {shift:+.2f} in every band against the other dates; correct it"
+            )
+    return Verdict(k, True)
+
+
+def _shows_nothing(name: str, k: int) -> Verdict:
+    return Verdict(k, False, "cloudy", f"{name}: shows no ground within the scene: cloud, no data, or outside it")
+
+
 def _verdict(statistics: Statistics, k: int) -> Verdict:
     layout = statistics.layout
     name = layout.references[k].name
     if not (statistics.seen[k] > 0).any():
-        return Verdict(k, False, "cloudy", f"{name}: shows no ground within the scene: cloud, no data, or outside it")
+        return _shows_nothing(name, k)
     both = statistics.sample_seen[:, k]
     if both.sum() < _LEAST_PIXELS:
         return Verdict(

@@ -1,0 +1,245 @@
+"""Ground of other dates as it is, for a scene that shows too little of its own to fit a relation to.
+
+The dates are put together by the days between, see `kriging`. What little ground the scene does show draws the whole
+towards it: a ridge regression whose prior is the ground as it is, so that few pixels change little. The error to expect
+is learnt from the dates themselves, each told from the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.references.correction import Correction
+from unclouded.references.expected_error import ExpectedError
+from unclouded.references.kriging import Kriging, Together
+from unclouded.references.mixture import Spectra
+from unclouded.references.relation import Relation, relations
+from unclouded.references.squares import SIDE, Float16, Ground, fading, squares
+from unclouded.references.statistics import Layout, Statistics
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+LEAST_KNOWN = 150
+"""Samples of ground that the scene shows from which on a relation is fitted instead."""
+_SCARCE = 0.1
+"""Share of the pixels under which what is taken for clear ground may be cloud, and is held against the dates."""
+_MOST, _ENOUGH = 6, 3
+"""Dates that are put together, and how many of them are to show a pixel."""
+_TYPICAL = 0.035
+"""Error, by `Kriging.variance` of 1, of dates that nothing is known of: the median of the places at hand."""
+_SHARED = 1.15
+"""By how much the error is larger than dates tell of each other: the median of the places at hand."""
+_BRIGHTER, _FADE = 0.08, 0.04
+"""Reflectance above the median of three dates or more from which on a date is not believed, and over how much."""
+_ALONE = 0.98
+_FLOOR = np.float32(1e-4)
+_TRIALS = 6_000
+_INTERVAL, _INSIDE = 2.3, 0.9
+"""Half the 90 % interval in mean absolute errors if they are Laplace's, and what share it is to hold."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What pass 2 needs beside the references' own pixels.
+
+    Attributes:
+        layout: of the scene.
+        needed: the references that are taken.
+        relations: of each, to the scene's bands.
+        kriging: of their dates.
+        seen: (K, h, w) share of each cell that they show.
+        shortest: the band in which cloud and snow are told, among the scene's.
+        spectra: of what they show together.
+        error: to expect, in that of `Together.growth`, from `_clues`.
+        correction: towards what the scene shows.
+        interval: see `transfer.Transfer`.
+    """
+
+    layout: Layout
+    needed: list[int]
+    relations: list[Relation]
+    kriging: Kriging
+    seen: Float16
+    shortest: int
+    spectra: Spectra
+    error: ExpectedError
+    correction: Correction
+    interval: float
+
+    @property
+    def told(self) -> Mask:
+        """(C,) bands of the scene that any of the references tells of."""
+        told: Mask = np.logical_or.reduce([relation.told for relation in self.relations])
+        return told
+
+    def predict(
+        self,
+        row: int,
+        column: int,
+        references: Sequence[Float32 | None],
+        references_clear: Sequence[Mask | None],
+        wanted: Mask,
+    ) -> Ground:
+        """Predict the pixels of a window that are wanted, see `transfer.Transfer.predict`."""
+        out = Ground.empty(len(self.layout.bands), *wanted.shape)
+        out.told[:] = self.told
+        numbers = np.array(self.needed, np.int16)
+        for square, take in squares(row, column, wanted):
+            pixels, visible = square.shown(self.layout, self.needed, references, references_clear)
+            fade = fading(square.enlarge(self.seen, self.layout.cell)) * visible[self.needed]
+            flat = pixels.reshape(len(pixels), -1)
+            together = self._together(flat, fade.reshape(len(fade), -1))
+            error = self.error(_clues(together, self.spectra)) * together.growth
+            derived = np.array([relation.error for relation in self.relations], np.float32) @ together.weight
+            shape = (SIDE, SIDE)
+            source = np.where(together.known > 0, numbers[together.weight.argmax(axis=0)], np.int16(-1))
+            out.put(
+                square,
+                take,
+                self.correction(together.ground).reshape(-1, *shape) * self.told[:, None, None],
+                np.hypot(error, derived).reshape(shape),
+                source.reshape(shape),
+                together.known.reshape(shape),
+            )
+        return out
+
+    def _together(self, channels: Float32, seen: Float32) -> Together:
+        return _together(self.relations, self.kriging, channels, seen, self.shortest)
+
+
+def scarce(statistics: Statistics) -> bool:
+    """Whether a scene shows little enough ground that it may be too little to fit a relation to."""
+    pixels = statistics.layout.height * statistics.layout.width
+    return len(statistics.samples) < LEAST_KNOWN or float(statistics.clear.sum()) < _SCARCE * pixels
+
+
+def carry(statistics: Statistics, comparable: Sequence[int]) -> Carried | None:
+    """Carry the ground of dates over to a scene that shows too little to fit a relation to; None if it shows enough.
+
+    Args:
+        statistics: of the scene and its references.
+        comparable: those whose reflectance means the same as the scene's.
+    """
+    if not scarce(statistics):
+        return None
+    found = relations(statistics, _chosen(statistics, comparable))
+    if not found:
+        return None
+    carried = _fit(statistics, list(found), list(found.values()))
+    return carried if carried.correction.known < LEAST_KNOWN else None
+
+
+def _fit(statistics: Statistics, taken: list[int], found: list[Relation]) -> Carried:
+    layout = statistics.layout
+    days = [layout.references[k].days for k in taken]
+    kriging = Kriging.of(days)
+    told = np.logical_or.reduce([relation.told for relation in found])
+    shortest = min(np.flatnonzero(told).tolist(), key=lambda b: (layout.bands[b] == "B01", b))
+    channels = np.concatenate([statistics.hidden, statistics.samples]).T
+    seen = np.concatenate([statistics.hidden_seen, statistics.sample_seen])[:, taken].T.astype(np.float32)
+    together = _together(found, kriging, channels, seen, shortest)
+    somewhere = together.known > 0
+    spectra = Spectra.fit(together.ground[:, somewhere])
+    error, interval = _learn(found, days, channels, seen, shortest, spectra)
+    ours = _part(together, slice(len(statistics.hidden), None))
+    expected = error(_clues(ours, spectra)) * ours.growth
+    truth = statistics.samples[:, : len(layout.bands)].T
+    correction = Correction.fit(ours.ground, truth, ours.known, expected, told, together.ground[:, somewhere])
+    cells = statistics.seen[taken].astype(np.float16)
+    error = error.scaled(correction.factor)
+    return Carried(layout, taken, found, kriging, cells, shortest, spectra, error, correction, interval)
+
+
+def _chosen(statistics: Statistics, comparable: Sequence[int]) -> list[int]:
+    """The nearest dates, as far as they show covered cells that not enough nearer ones do."""
+    covered = statistics.covered > 0
+    if not covered.any():
+        return []
+
+    def key(k: int) -> tuple[float, int]:
+        days = statistics.layout.references[k].days
+        return abs(days) if days is not None else np.inf, k
+
+    taken: list[int] = []
+    count = np.zeros(int(covered.sum()), np.float32)
+    for k in sorted(comparable, key=key):
+        seen = statistics.seen[k][covered]
+        if len(taken) < _MOST and (seen * (count < _ENOUGH)).mean() > 0.005:
+            taken.append(k)
+            count += seen
+    return taken
+
+
+def _together(found: Sequence[Relation], kriging: Kriging, channels: Float32, seen: Float32, shortest: int) -> Together:
+    """What references show of pixels (channels, n), as far as `seen` (K, n) says."""
+    values = np.stack([relation(channels) for relation in found])
+    return kriging(values, seen * _believed(values[:, shortest], seen > 0))
+
+
+def _believed(values: Float32, visible: Mask) -> Float32:
+    """How far dates (K, n) are believed, by a band in which what hides the ground is bright; where three show it."""
+    if len(values) < 3:
+        return np.ones_like(values)
+    ordered = np.sort(np.where(visible, values, np.float32(np.inf)), axis=0)
+    count = visible.sum(axis=0)
+    median = np.take_along_axis(ordered, np.maximum(count - 1, 0)[None] // 2, axis=0)[0]
+    median[count < 3] = np.inf
+    believed: Float32 = np.clip(1 - (values - median - np.float32(_BRIGHTER)) / np.float32(_FADE), 0, 1)
+    return believed
+
+
+def _clues(together: Together, spectra: Spectra) -> Float32:
+    """(D, n) what the error is told from: how far the dates differ, and the spectrum."""
+    differ = np.log(together.spread + _FLOOR)
+    differ[together.weight.max(axis=0) > _ALONE] = np.nan
+    return np.concatenate([differ[None], spectra.clues(together.ground)])
+
+
+def _learn(
+    found: Sequence[Relation],
+    days: Sequence[float | None],
+    channels: Float32,
+    seen: Float32,
+    shortest: int,
+    spectra: Spectra,
+) -> tuple[ExpectedError, float]:
+    """The error to expect, from each date told by the others, and half the width of the 90 % interval.
+
+    Few dates say little: the size is drawn towards the typical, as if that were one date more.
+    """
+    count = len(found)
+    step = max(1, -(-channels.shape[1] * count // _TRIALS))
+    channels, seen = channels[:, ::step], seen[:, ::step]
+    clues, errors, ratios = [], [], []
+    for k, relation in enumerate(found):
+        others = [i for i in range(count) if i != k]
+        both = (seen[k] > 0) & (seen[others] > 0).any(axis=0)
+        if not both.any():
+            continue
+        moved = [None if days[i] is None or days[k] is None else days[i] - days[k] for i in others]  # type: ignore[operator]
+        kept = channels[:, both]
+        told = _together([found[i] for i in others], Kriging.of(moved), kept, seen[others][:, both], shortest)
+        apart = abs(told.ground - relation(kept))[relation.own]
+        clues.append(_clues(told, spectra))
+        growth = np.maximum(told.growth, _FLOOR)
+        errors.append(apart.mean(axis=0) / growth)
+        ratios.append(apart / growth)
+    if not clues:
+        return ExpectedError.constant(1 + spectra.count, _TYPICAL), _INTERVAL
+    table, error = np.concatenate(clues, axis=1), np.concatenate(errors)
+    learnt = ExpectedError.fit(table, error)
+    expected = np.split(learnt(table), np.cumsum([r.shape[1] for r in ratios])[:-1])
+    within = np.concatenate([(r / e).ravel() for r, e in zip(ratios, expected, strict=True)])
+    mean = max(float(error.mean()), 1e-4)
+    size = np.exp(((count - 1) * np.log(mean) + np.log(_TYPICAL)) / count)
+    return learnt.scaled(_SHARED * float(size / mean)), float(np.quantile(within, _INSIDE))
+
+
+def _part(together: Together, part: slice) -> Together:
+    return Together(*(getattr(together, f.name)[..., part] for f in fields(together)))

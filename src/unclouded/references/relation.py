@@ -1,0 +1,95 @@
+"""The scene's bands of a reference: its own, and those that it lacks, told by a date that has both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.references.statistics import Statistics
+
+Float32 = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+_RIDGE = 1e-2
+_LEAST = 50
+"""Samples of a date that has both, to tell a band from others by."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How the scene's bands come from a reference's.
+
+    Attributes:
+        columns: the reference's bands among all channels.
+        coefficients: (1 + P, C), the intercept first; 0 where nothing tells of a band.
+        told: (C,) bands that are told.
+        own: (C,) those that the reference has itself.
+        error: mean absolute error to expect of the bands that others tell, over all that are told.
+    """
+
+    columns: list[int]
+    coefficients: Float32
+    told: Mask
+    own: Mask
+    error: float
+
+    def __call__(self, channels: Float32) -> Float32:
+        """Reflectance (C, n) of pixels (channels, n)."""
+        made: Float32 = self.coefficients[1:].T @ channels[self.columns] + self.coefficients[0][:, None]
+        return made
+
+
+def relations(statistics: Statistics, taken: Sequence[int]) -> dict[int, Relation]:
+    """Of references, those that share a band with the scene; what one lacks is learnt from the others."""
+    layout = statistics.layout
+    shared = {k: [b for b in layout.bands if b in layout.references[k].bands] for k in taken}
+    return {k: _relation(statistics, k, list(taken)) for k in taken if shared[k]}
+
+
+def _relation(statistics: Statistics, k: int, taken: list[int]) -> Relation:
+    layout = statistics.layout
+    bands = layout.references[k].bands
+    first = layout.channels(k).start
+    coefficients = np.zeros((1 + len(bands), len(layout.bands)), np.float32)
+    own = np.array([band in bands for band in layout.bands])
+    told, errors = own.copy(), np.zeros(len(layout.bands))
+    for c, band in enumerate(layout.bands):
+        if own[c]:
+            coefficients[1 + bands.index(band), c] = 1
+            continue
+        learnt = _from_others(statistics, band, bands, [m for m in taken if m != k])
+        if learnt is not None:
+            told[c] = True
+            coefficients[:, c], errors[c] = learnt
+    return Relation(
+        list(range(first, first + len(bands))), coefficients, told, own, float(errors.sum() / max(told.sum(), 1))
+    )
+
+
+def _from_others(
+    statistics: Statistics, band: str, bands: Sequence[str], others: Sequence[int]
+) -> tuple[Float32, float] | None:
+    """Coefficients (1 + P,) of a band on those of a reference, and their mean error; the first date that has both."""
+    layout = statistics.layout
+    for m in others:
+        theirs = layout.references[m].bands
+        common = [b for b in bands if b in theirs]
+        if band not in theirs or not common:
+            continue
+        rows = np.concatenate(
+            [statistics.hidden[statistics.hidden_seen[:, m]], statistics.samples[statistics.sample_seen[:, m]]]
+        )[:, layout.channels(m)].astype(np.float64)
+        if len(rows) < _LEAST:
+            continue
+        x, y = rows[:, [theirs.index(b) for b in common]], rows[:, theirs.index(band)]
+        centre, deviation = x.mean(axis=0), x.std(axis=0) + 1e-4
+        z = (x - centre) / deviation
+        w = np.linalg.solve(z.T @ z + _RIDGE * len(z) * np.eye(len(common)), z.T @ (y - y.mean())) / deviation
+        made = np.zeros(1 + len(bands), np.float32)
+        made[0] = y.mean() - centre @ w
+        made[[1 + list(bands).index(b) for b in common]] = w
+        return made, float(abs(y - y.mean() - (x - centre) @ w).mean())
+    return None
