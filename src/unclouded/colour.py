@@ -42,6 +42,9 @@ STRETCH_WORDS: dict[StretchKind, str] = {
     "fixed": "0 to 0.3 reflectance: the same for every scene",
 }
 
+GLANCE = 900
+"""Pixels of the longer side, at most, at which a scene is looked at to choose its stretch, on the map and on pages."""
+
 _DARKEST, _BRIGHTEST = 1.0, 99.5
 """Percentiles of a scene that become nearly black and white."""
 

@@ -18,6 +18,9 @@ from unclouded.reading.reader import ReadOptions
 pytest.importorskip("rio_tiler", reason="the extra `view` is not installed")
 
 from unclouded.clearing.plan import bundled_patches
+from unclouded.reading.preview import read_preview
+from unclouded.reading.scene_pair import ScenePair
+from unclouded.report.previews import SIDE as SIDE_OF_PAGES
 from unclouded.view.scenes import open_map_scene, places
 
 
@@ -248,3 +251,14 @@ def test_a_large_image_without_overviews_is_said_to_be_slow(tmp_path):
     ) as file:
         file.write(np.full((3, 20, 5000), 1000, np.uint16))
     assert any("has no overviews" in note for note in open_map_scene(f"{tmp_path}/clear.tif").notes)
+
+
+def test_a_scene_has_one_stretch_on_the_map_and_on_pages(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 400, (4, 1800, 1200))
+    write(tmp_path / "clear.tif", (2000 + noise).clip(1, 9000).astype(np.uint16))
+    layer = open_map_scene(str(tmp_path / "clear.tif"), DN).layer("after-natural-scene")
+    write(tmp_path / "clear_quality.tif", np.zeros((3, 1800, 1200), np.float32), QUALITY_BANDS, nodata=float("nan"))
+    shown = read_preview(ScenePair(None, tmp_path / "clear.tif"), SIDE_OF_PAGES, DN).after
+    stretch = fit_stretch(shown)
+    assert np.array(layer.stretch.black) / 10000 == pytest.approx(np.array(stretch.black), rel=1e-3)
+    assert np.array(layer.stretch.white) / 10000 == pytest.approx(np.array(stretch.white), rel=1e-3)

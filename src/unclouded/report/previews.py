@@ -13,12 +13,12 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from unclouded.colour import OPACITY_COLOUR, QUALITY_WORDS, StretchKind, coloured, source_colour
+from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_WORDS, StretchKind, coloured, source_colour
 from unclouded.errors import FileError
 from unclouded.reading.preview import Quality
 from unclouded.report.blocks import Overlay, Picture, percent
 
-SIDE = 900
+SIDE = GLANCE
 """Pixels of a preview's longer side, at most."""
 
 _QUALITIES = (88, 78, 66, 52)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from unclouded.bands import ASSUMED_ORDER
-from unclouded.colour import COMPOSITE_WORDS, STRETCH_WORDS, Stretch, StretchKind, composites_of, fit_stretch
+from unclouded.colour import COMPOSITE_WORDS, GLANCE, STRETCH_WORDS, Stretch, StretchKind, composites_of, fit_stretch
 from unclouded.errors import InputError
 from unclouded.reading.naming import band_named, unnamed
-from unclouded.reading.raster import FAULTS, open_raster
+from unclouded.reading.raster import open_raster, read_overview
 from unclouded.reading.reader import find_source
 from unclouded.reading.source import Wanted
 from unclouded.reflectance import Encoding, to_reflectance
@@ -25,9 +25,6 @@ from unclouded.view.tiles import MapLayer, nodata_of
 
 BandPlaces = Mapping[str, tuple[str, int]]
 """File and 1-based index of each band, by its name."""
-
-GLANCE = 1024
-"""Pixels of the longer side at which an image is looked at as a whole."""
 
 _FIRST = "first"
 _FIRST_WORDS = "the first three bands"
@@ -135,17 +132,13 @@ def bands_before(path: str, after: BandPlaces, wanted: Wanted) -> dict[str, tupl
 
 
 def glance(dataset: DatasetReader, indexes: tuple[int, ...], encoding: Encoding | None) -> NDArray[np.float32]:
-    """Read bands (C, h, w) at low resolution, from the overviews where there are some; NaN where there is no data.
+    """Read bands (C, h, w) at low resolution, averaged as for pictures and pages; NaN where there is no data.
 
     Raises:
-        InputError: the file is damaged.
+        FileError: the file is damaged.
     """
     shrink = max(1, max(dataset.shape) / GLANCE)
-    shape = (len(indexes), *(max(1, round(side / shrink)) for side in dataset.shape))
-    try:
-        dn = dataset.read(list(indexes), out_shape=shape)
-    except FAULTS as error:
-        raise InputError(f"{dataset.name}: cannot be read: cut short or damaged; copy or download it again") from error
+    dn = read_overview(dataset, indexes, *(max(1, round(side / shrink)) for side in dataset.shape))
     if encoding is not None:
         values, valid = to_reflectance(dn, encoding)
     else:

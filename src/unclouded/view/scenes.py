@@ -13,6 +13,7 @@ from rasterio.warp import transform_bounds
 from rio_tiler.constants import WGS84_CRS
 from rio_tiler.io import Reader
 
+from unclouded.colour import GLANCE
 from unclouded.errors import InputError, UncloudedError
 from unclouded.reading.dates import acquired
 from unclouded.reading.info import SceneInfo
@@ -22,7 +23,7 @@ from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.scene_pair import find_cleared, find_input
 from unclouded.reading.series import item_time, read_item
 from unclouded.reading.source import Wanted
-from unclouded.view.images import GLANCE, BandPlaces, MapImages, bands_before, bands_of, composites
+from unclouded.view.images import BandPlaces, MapImages, bands_before, bands_of, composites
 from unclouded.view.quality import MapQuality, open_quality
 from unclouded.view.tiles import MapLayer
 
