@@ -11,6 +11,7 @@ from unclouded.detection.opacity import (
     compose_opacity,
     contrast,
     cover,
+    doubt_ground,
     enlarge,
     evidence,
     may_be_covered,
@@ -88,7 +89,7 @@ def test_tiles_that_can_hold_no_cover_are_known_beforehand():
 
 def test_evidence_is_local():
     rng = torch.Generator().manual_seed(0)
-    probabilities = torch.rand(1, 3, 2 * REACH + 41, 30, generator=rng) ** 8
+    probabilities = torch.rand(1, 4, 2 * REACH + 41, 30, generator=rng) ** 8
     changed = probabilities.clone()
     changed[:, :, 0] = 0.5
     same = (evidence(probabilities) == evidence(changed)).all(dim=1)[0].all(dim=1)
@@ -99,7 +100,7 @@ def test_evidence_is_local():
 
 
 def test_a_shadow_counts_only_with_a_cloud_around():
-    probabilities = torch.zeros(1, 3, 20, 200)
+    probabilities = torch.zeros(1, 4, 20, 200)
     probabilities[:, 1] = 1
     probabilities[:, 0, :, :10] = 1
     found = evidence(probabilities)
@@ -108,10 +109,29 @@ def test_a_shadow_counts_only_with_a_cloud_around():
     assert found[0, 2].min() == 1
 
 
+def test_a_shadow_counts_without_a_cloud_as_surely_as_land_is_too_dark():
+    probabilities = torch.zeros(1, 4, 20, 60)
+    probabilities[:, 1] = 0.9
+    probabilities[:, 3, :, :20] = 1
+    found = evidence(probabilities)
+    assert torch.allclose(found[0, 1, :, :18], torch.tensor(0.9))
+    assert not found[0, 1, :, 24:].any()
+    probabilities[:, 1] = 0
+    assert not evidence(probabilities).any()  # dark land alone is nothing
+
+
+def test_a_shadow_need_not_be_darker_than_ground_that_nothing_shows():
+    departs = layers(0.3, 0.1)
+    assert torch.equal(doubt_ground(departs, EVERY)[:, :1], departs[:, :1])
+    dark = doubt_ground(departs, EVERY)[0, 1, 0]
+    assert dark[0] == 1 and dark[-1] == departs[0, 1, 0, 0]
+    assert (dark.diff() <= 0).all()
+
+
 def test_the_more_is_covered_around_the_more_something_is_found_there():
     found = []
     for side in (1, 4, 12, 33):
-        probabilities = torch.zeros(1, 3, 81, 81)
+        probabilities = torch.zeros(1, 4, 81, 81)
         corner = 40 - side // 2
         probabilities[:, 0, corner : corner + side, corner : corner + side] = 1
         found.append(float(evidence(probabilities)[0, 2, 40, 40 + 17]))
@@ -158,7 +178,7 @@ def test_brightness_is_widened_to_the_fringes_of_a_cloud_and_no_farther():
 
 def test_trust_falls_under_cover_on_any_grid():
     for along in (1, 2, 4):
-        probabilities = torch.zeros(1, 3, 10 * along - along // 2, 12 * along)
+        probabilities = torch.zeros(1, 4, 10 * along - along // 2, 12 * along)
         probabilities[:, 0, :, : 4 * along] = 1
         trust = torch.full((1, 1, 10, 12), 0.8)
         left = trusted(trust, probabilities)

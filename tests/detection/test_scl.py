@@ -6,8 +6,8 @@ import torch
 from unclouded.detection.scl import JOIN_REACH, count_snow, join, shares
 
 
-def answers(cloud=0.0, shadow=0.0, side=24):
-    return torch.tensor([cloud, shadow])[None, :, None, None] * torch.ones(1, 2, side, side)
+def answers(cloud=0.0, shadow=0.0, dark=0.0, side=24):
+    return torch.tensor([cloud, shadow, 0, dark])[None, :, None, None] * torch.ones(1, 4, side, side)
 
 
 def test_shares_of_cloud_and_shadow_over_a_detectors_pixel():
@@ -22,6 +22,12 @@ def test_where_the_detector_finds_nothing_it_says_nothing():
     everything = torch.ones(1, 2, 24, 24)
     assert not join(answers(), everything).any()
     assert join(answers(0.002), everything).max() < 0.01  # snow and roofs, as the detector sees them
+
+
+def test_its_shadow_is_believed_where_land_is_dark_and_its_cloud_is_not():
+    joined = join(answers(dark=0.9), torch.ones(1, 2, 24, 24))
+    assert not joined[:, 0].any()
+    assert torch.allclose(joined[:, 1], torch.tensor(0.9))
 
 
 def test_it_completes_what_the_detector_finds_nearby_and_takes_nothing_away():

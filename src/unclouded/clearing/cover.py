@@ -77,7 +77,7 @@ def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
 
 
 def joined(probabilities: GridFile, called: GridFile, folder: Path | None) -> GridFile:
-    """Join the detector's answer (3, h, w) for a scene with what its classification says, see `detection.scl.join`.
+    """Join the detector's answer (4, h, w) for a scene with what its classification says, see `detection.scl.join`.
 
     Raises:
         FileError: if the disk does not take it.

@@ -1,4 +1,4 @@
-"""The detector over a whole scene: cloud, shadow and haze in pixels of about 40 m.
+"""The detector over a whole scene: cloud, shadow, haze and dark land in pixels of about 40 m.
 
 It sees the scene with wide surroundings, so it runs once over all of it, between the pass that reads the scene and the
 one that clears its tiles. What it works on and what it gives stay on the disk.
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
 from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
+from unclouded.detection.shadow import too_dark
 from unclouded.errors import InputError
 from unclouded.progress import Progress
 from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 
-FOUND = 3
+FOUND = 4
 """Channels of what `CoverDetector.detect` finds."""
 
 _THREADS = 2
@@ -88,7 +89,7 @@ class CoverDetector:
         return -(-height // self.factor), -(-width // self.factor)
 
     def detect(self, reduced: GridFile, folder: Path | None, report: Progress) -> GridFile:
-        """Find cloud, shadow and haze: (3, h, w) on the detector's grid, see `detection.opacity.evidence`.
+        """Find cloud, shadow, haze and land too dark to be sunlit: (4, h, w), see `detection.opacity.evidence`.
 
         Raises:
             FileError: if the disk does not take them.
@@ -98,7 +99,8 @@ class CoverDetector:
         if self._small:
             scene = reduced.rows(0, reduced.height)
             small = self._network.detect_small(scene[:own], self.factor // self.step)
-            found.write_rows(0, np.concatenate([small, self._haze(coarsen(scene, self.factor // self.step))]))
+            signs = self._signs(coarsen(scene, self.factor // self.step))
+            found.write_rows(0, np.concatenate([small, signs]))
             return found
 
         rows = _Rows(reduced)
@@ -106,14 +108,16 @@ class CoverDetector:
         pixels = self._size[0] * self._size[1]
         for row, strip in self._network.detect(lambda *window: rows.window(*window)[:own], height, width):
             first, last = max(0, row - HAZE_REACH), min(height, row + strip.shape[1] + HAZE_REACH)
-            hazy = self._haze(reduced.rows(first, last))[:, row - first : row - first + strip.shape[1]]
-            found.write_rows(row, np.concatenate([strip, hazy]))
+            signs = self._signs(reduced.rows(first, last))[:, row - first : row - first + strip.shape[1]]
+            found.write_rows(row, np.concatenate([strip, signs]))
             report("detecting", (row + strip.shape[1]) * pixels // height, pixels)
         return found
 
-    def _haze(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How hazy a part of the scene is, (1, h, w), of (C, h, w) on the detector's grid."""
-        return np.asarray(haze(torch.from_numpy(reflectance)[None], self.bands, self._level)[0].numpy())
+    def _signs(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How hazy a part of the scene is, and how surely too dark: (2, h, w), of (C, h, w) on the detector's grid."""
+        seen = torch.from_numpy(reflectance)[None]
+        signs = torch.cat([sign(seen, self.bands, self._level) for sign in (haze, too_dark)], dim=1)
+        return np.asarray(signs[0].numpy())
 
 
 @lru_cache(maxsize=4)

@@ -35,7 +35,7 @@ class Detected(NamedTuple):
     """What the detector found in an image.
 
     Attributes:
-        probabilities: (3, h, w) of cloud, shadow and haze, see `CoverDetector.detect`.
+        probabilities: (4, h, w) of cloud, shadow, haze and dark land, see `CoverDetector.detect`.
         seen: checksum of what it saw.
     """
 

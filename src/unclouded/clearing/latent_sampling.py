@@ -13,7 +13,7 @@ from torch import Tensor
 from unclouded.bands import NAMES
 from unclouded.clearing.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD, THIN_CLOUD
-from unclouded.detection.opacity import brightness, classify, compose_opacity, contrast, enlarge
+from unclouded.detection.opacity import brightness, classify, compose_opacity, contrast, doubt_ground, enlarge
 from unclouded.detection.windows import partial_mean
 from unclouded.models.generator import Generator, Translation, compose
 from unclouded.models.observation import CELL, Observation
@@ -212,6 +212,7 @@ class _Composition:
         self._given = None if cover.given is None else cover.given[(..., *around.slices)]
         self._kinds = None if cover.kinds is None else cover.kinds[(..., *around.slices)]
         self._dates = None if cover.dates is None else cover.dates.within(around)
+        self._known = self._clear if self._dates is None else torch.maximum(self._clear, self._dates.share)
         self._threshold = threshold
         self._missed = MISSED if self._given is None else MISSED_BESIDE_MASK
         # Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around.
@@ -225,7 +226,7 @@ class _Composition:
         ground = settle_ground(made.ground, made.detail, self._fill, belief, self._thick)
         if self._dates is not None:
             ground = torch.lerp(ground, self._dates.ground, self._dates.share * self._dates.told)
-        departs = contrast(self._optical, ground, self._bands)
+        departs = doubt_ground(contrast(self._optical, ground, self._bands), self._known)
         opacity = compose_opacity(made.opacity, self._found, departs, self._threshold, self._given)
         classes = classify(opacity, made.opacity, self._found, departs, self._valid)
         if self._kinds is not None:

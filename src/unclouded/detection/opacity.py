@@ -6,12 +6,13 @@ those, and says only whether there is cover. Their evidence adds up as log odds:
     logit(opacity) = logit(m) + w (cloud bright + shadow dark) - v (1 - max(near, haze))
 
 with m the network's opacity, held between two limits; `cloud` and `shadow` the detector's probabilities, widened to
-take rims and halos along, a shadow counting only with a cloud around; `near` how far anything was found here or within
-640 m, and how much of that is covered: the more, the more the network is believed; `haze` how hazy the area is, see
-`detection.haze`, in which the network alone says how much each pixel is covered; `bright` and `dark` how far the
-pixel, or a bright one beside it, departs from the ground that would replace it, as cloud or shadow does: of thin cover
-that leaves the pixel much as the ground is, what it shows is kept. Where nothing was found around, no m reaches the
-usual threshold.
+take rims and halos along, a shadow counting only with a cloud around, or where land is too
+dark to be sunlit, see `detection.shadow`; `near` how far anything was found here or within 640 m, and how much of that
+is covered: the more, the more the network is believed; `haze` how hazy the area is, see `detection.haze`, in which the
+network alone says how much each pixel is covered; `bright` and `dark` how far the pixel, or a bright one beside it,
+departs from the ground that would replace it, as cloud or shadow does: of thin cover that leaves the pixel much as the
+ground is, what it shows is kept; shadow counts without that where little of the ground around is clear, since that
+ground may lie in shadow itself. Where nothing was found around, no m reaches the usual threshold.
 
 All that lies on the detector's grid is local: nothing farther than `REACH` of its pixels matters.
 """
@@ -78,15 +79,17 @@ def evidence(probabilities: Tensor) -> Tensor:
     """Make of the detector's answer what the opacity is composed with.
 
     Args:
-        probabilities: (B, 3, h, w) of cloud and of shadow on the detector's grid, and how hazy it is.
+        probabilities: (B, 4, h, w) of cloud and of shadow on the detector's grid, how hazy it is, and how surely it is
+            land too dark to be sunlit, see `detection.shadow`.
 
     Returns:
         (B, 4, h, w) on the same grid: cloud, shadow, how far anything was found around, and how hazy it is; 0 to 1.
     """
-    cloud, shadow, haze = torch.split(probabilities, 1, dim=1)
+    cloud, shadow, haze, dark = torch.split(probabilities, 1, dim=1)
     either = (cloud + shadow).clamp(max=1)
     around = (1 - _SHARE) * widen(either, AROUND) + _SHARE * (_MOST * partial_mean(either, AROUND)).clamp(max=1)
-    cloud, shadow = widen(cloud, RIM), widen(shadow, RIM) * widen(cloud, CASTING)
+    cast, alone = widen(shadow, RIM) * widen(cloud, CASTING), widen(shadow * dark, RIM)
+    cloud, shadow = widen(cloud, RIM), torch.maximum(cast, alone)
     return torch.cat([cloud, shadow, torch.maximum(around, (cloud + shadow).clamp(max=1)), haze], dim=1)
 
 
@@ -143,6 +146,18 @@ def _departure(bright: Tensor, dark: Tensor, bands: Sequence[str], names: Sequen
     return partial_mean(departs / (len(there) * _DEPARTURE[kind]), _CONTRAST).clamp(0, 1)
 
 
+def doubt_ground(departs: Tensor, known: Tensor) -> Tensor:
+    """Let shadow count without being darker than the ground, as far as the ground is not known: (B, 2, H, W).
+
+    Where little is clear around, what would replace a pixel is made of ground in shadow as well.
+
+    Args:
+        departs: (B, 2, H, W) `contrast`.
+        known: (B, 1, H, W) how much of the ground around is seen, 0 to 1.
+    """
+    return torch.cat([departs[:, :1], torch.maximum(departs[:, 1:], (1 - known).square())], dim=1)
+
+
 def compose_opacity(
     network: Tensor, found: Tensor, departs: Tensor, threshold: float = THRESHOLD, given: Tensor | None = None
 ) -> Tensor:
@@ -153,7 +168,7 @@ def compose_opacity(
     Args:
         network: (B, 1, H, W) opacity as the network sees it.
         found: (B, 4, H, W) `evidence`, enlarged to the pixels.
-        departs: (B, 2, H, W) `contrast`.
+        departs: (B, 2, H, W) `contrast`, after `doubt_ground`.
         threshold: opacity under which a pixel is kept.
         given: (B, 1, H, W) `cover` of the mask that a user gave: where it is 1 the pixel is replaced wholly.
     """
@@ -181,10 +196,9 @@ def trusted(trust: Tensor, probabilities: Tensor) -> Tensor:
 
     Args:
         trust: (B, 1, h, w) of the network, one number a cell.
-        probabilities: (B, 3, h', w') of cloud, shadow and haze on the detector's grid, of which 1, 4, 16 or 64 make a
-            cell.
+        probabilities: (B, 4, h', w') as `evidence` takes them, of which 1, 4, 16 or 64 make a cell.
     """
-    hidden = widen(probabilities.sum(1, keepdim=True).clamp(max=1), _TAINTED)
+    hidden = widen(probabilities[:, :3].sum(1, keepdim=True).clamp(max=1), _TAINTED)
     along = -(-hidden.shape[-1] // trust.shape[-1])
     hidden = F.avg_pool2d(hidden, along, ceil_mode=True, count_include_pad=False)[
         ..., : trust.shape[2], : trust.shape[3]

@@ -2,7 +2,8 @@
 
 SCL sees cloud and shadow that the detector misses, and calls bright roofs, bare ground and snow cloud, and clear days
 thin cirrus. So it is believed where the detector finds something itself within 80 m, be it faint, and only where it
-says cloud (8, 9) or cloud shadow (3): `benchmarks/scl.py` shows what that is worth, and what believing all of it costs.
+says cloud (8, 9) or cloud shadow (3); its shadow also where land is too dark to be sunlit, since what casts it may
+stand outside. `benchmarks/scl.py` shows what that is worth, and what believing all of it costs.
 """
 
 from __future__ import annotations
@@ -49,13 +50,15 @@ def join(probabilities: Tensor, called: Tensor) -> Tensor:
     """Join the detector's answer with SCL.
 
     Args:
-        probabilities: (B, C, h, w) of cloud, of shadow, and what else there is.
+        probabilities: (B, 4, h, w) of cloud, of shadow, haze, and land too dark to be sunlit, see `detection.shadow`.
         called: (B, 2, h, w) of `shares`.
 
     Returns:
-        (B, C, h, w) the same, of cloud and shadow nowhere less, and no more where nothing was found around.
+        (B, 4, h, w) the same, of cloud and shadow nowhere less, and no more where nothing was found around, of shadow
+        unless the land is dark.
     """
     found = probabilities[:, :2]
     around = widen(found.sum(1, keepdim=True).clamp(max=1), _NEAR)
-    found = torch.maximum(found, called * (around / _ENOUGH).clamp(max=1))
+    near = (around / _ENOUGH).clamp(max=1)
+    found = torch.maximum(found, called * torch.cat([near, torch.maximum(near, probabilities[:, 3:])], dim=1))
     return torch.cat([found, probabilities[:, 2:]], dim=1)

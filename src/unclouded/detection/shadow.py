@@ -1,0 +1,36 @@
+"""Land too dark to be sunlit: what makes shadow believable where nothing is seen that casts it.
+
+The cloud that casts a shadow may stand outside of the image, and over dark land detectors see shadow that is none. In
+the near infrared what is left without the sun is little, since the sky is dark there, and sunlit land is bright, spruce
+forest too (0.15 to 0.2): clouds' shadows are looked for in this band (Zhu and Woodcock 2012, section 3.2). Water is as
+dark, and told by its green, which exceeds the near infrared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+_DARK = {"L1C": (0.09, 0.13), "L2A": (0.08, 0.12)}
+"""Reflectance in the near infrared up to which land is surely too dark to be sunlit, and from which on it need not."""
+
+_LAND = {"L1C": (0.7, 0.9), "L2A": (0.9, 1.1)}
+"""Near infrared, in greens, up to which it is surely water, and from which on it is surely land: what is seen from
+above the atmosphere has the light that the air scatters besides, most of it in the green."""
+
+
+def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
+    """How surely each pixel is of land that the sun does not reach, (B, 1, h, w), 0 to 1; 0 where there is no data.
+
+    Args:
+        reflectance: (B, C, h, w) on the detector's grid, NaN where there is no data.
+        bands: the name of each channel; B03 and B08 among them.
+        level: "L1C" or "L2A".
+    """
+    green, infrared = (reflectance[:, bands.index(name), None] for name in ("B03", "B08"))
+    surely, hardly = _DARK[level]
+    water, other = _LAND[level]
+    dark = (hardly - infrared) / (hardly - surely)
+    land = (infrared - water * green) / ((other - water) * green).clamp(min=1e-3)
+    return (dark.clamp(0, 1) * land.clamp(0, 1)).nan_to_num(0.0)

@@ -1,0 +1,41 @@
+"""Land too dark to be sunlit: shadow, and not woods, water or what holds no data."""
+
+import pytest
+import torch
+
+from unclouded.detection.shadow import too_dark
+
+BANDS = ("B02", "B03", "B04", "B08")
+SHADED = {"L1C": (0.09, 0.07, 0.05, 0.075), "L2A": (0.014, 0.014, 0.011, 0.041)}
+SUNLIT = {
+    "spruce": ((0.08, 0.06, 0.035, 0.17), (0.02, 0.03, 0.02, 0.16)),
+    "fields": ((0.10, 0.09, 0.07, 0.30), (0.04, 0.07, 0.06, 0.30)),
+    "lake": ((0.13, 0.11, 0.08, 0.07), (0.05, 0.06, 0.05, 0.03)),
+    "sea": ((0.11, 0.08, 0.05, 0.035), (0.03, 0.02, 0.01, 0.01)),
+    "cloud": ((0.5, 0.5, 0.5, 0.5), (0.5, 0.5, 0.5, 0.5)),
+}
+
+
+def image(spectrum: tuple[float, ...]) -> torch.Tensor:
+    return torch.tensor(spectrum).view(1, 4, 1, 1).expand(1, 4, 5, 6).clone()
+
+
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+def test_land_in_shadow_is_too_dark(level: str) -> None:
+    assert (too_dark(image(SHADED[level]), BANDS, level) == 1).all()
+
+
+@pytest.mark.parametrize("name", SUNLIT)
+def test_sunlit_land_water_and_cloud_are_not(name: str) -> None:
+    for level, spectrum in zip(("L1C", "L2A"), SUNLIT[name], strict=True):
+        assert (too_dark(image(spectrum), BANDS, level) == 0).all()
+
+
+def test_it_falls_smoothly_as_the_near_infrared_rises_and_is_nothing_without_data() -> None:
+    scene = image(SHADED["L2A"])[..., :1, :1].expand(1, 4, 1, 200).clone()
+    scene[0, 3, 0] = torch.linspace(0.03, 0.2, 200)
+    found = too_dark(scene, BANDS, "L2A")[0, 0, 0]
+    assert found[0] == 1 and found[-1] == 0
+    assert (found.diff() <= 0).all() and found.diff().abs().max() < 0.05
+    scene[..., :50] = torch.nan
+    assert (too_dark(scene, BANDS, "L2A")[..., :50] == 0).all()
