@@ -11,8 +11,8 @@ dark to be sunlit, see `detection.shadow`; `near` how far anything was found her
 is covered: the more, the more the network is believed; `haze` how hazy the area is, see `detection.haze`, in which the
 network alone says how much each pixel is covered; `bright` and `dark` how far the pixel, or a bright one beside it,
 departs from the ground that would replace it, as cloud or shadow does: of thin cover that leaves the pixel much as the
-ground is, what it shows is kept; shadow counts without that where little of the ground around is clear, since that
-ground may lie in shadow itself. Where nothing was found around, no m reaches the usual threshold.
+ground is, what it shows is kept; shadow counts in part without that where little of the ground around is clear, since
+that ground may lie in shadow itself. Where nothing was found around, no m reaches the usual threshold.
 
 All that lies on the detector's grid is local: nothing farther than `REACH` of its pixels matters.
 """
@@ -56,6 +56,9 @@ _FOUND, _VETO = 6.0, 6.0
 
 _DEPARTURE = {"cloud": 0.04, "shadow": 0.06}
 """Reflectance by which cloud outshines ground in the visible, or shadow darkens the near infrared, to count fully."""
+
+_UNKNOWN = 0.3
+"""How far shadow is held to depart at least from ground of which nothing is known."""
 
 _FRINGE = 4
 """Pixels around a bright one that count as it does: the coloured fringes and the halo of a cloud's edge."""
@@ -147,15 +150,16 @@ def _departure(bright: Tensor, dark: Tensor, bands: Sequence[str], names: Sequen
 
 
 def doubt_ground(departs: Tensor, known: Tensor) -> Tensor:
-    """Let shadow count without being darker than the ground, as far as the ground is not known: (B, 2, H, W).
+    """Let shadow count in part without being darker than the ground, as far as that is not known: (B, 2, H, W).
 
-    Where little is clear around, what would replace a pixel is made of ground in shadow as well.
+    Where little is clear around, what would replace a pixel is made of ground in shadow as well. In part, since such
+    ground shows less than the pixel does.
 
     Args:
         departs: (B, 2, H, W) `contrast`.
         known: (B, 1, H, W) how much of the ground around is seen, 0 to 1.
     """
-    return torch.cat([departs[:, :1], torch.maximum(departs[:, 1:], (1 - known).square())], dim=1)
+    return torch.cat([departs[:, :1], torch.maximum(departs[:, 1:], _UNKNOWN * (1 - known))], dim=1)
 
 
 def compose_opacity(
