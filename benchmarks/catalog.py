@@ -1,9 +1,10 @@
 """An area in a catalogue on this machine: time, bytes read, memory; beside the whole scene; killed again and again.
 
     python benchmarks/catalog.py FOLDER [--side 10980] [--dates 12] [--kilometres 10] [--block 512] [--whole]
-        [--kills N]
+        [--kills N] [--data ../shared/data]
 
-Makes dates of one tile with fields, noise and clouds as COGs in FOLDER (those of an earlier run stay), serves them with
+Makes dates of one tile with fields, noise and clouds as COGs in FOLDER (those of an earlier run stay), or with --data
+dates of a whole tile of real pixels in 12 bands, of which three are made and used in turn; serves them with
 ranges on the loopback, lists them in a STAC API (`rustac`), and runs `unclouded series --catalog` of a square in the
 middle. Printed are the seconds, the bytes that were asked for beside those of the files, and the largest memory of the
 process. With --whole the same dates are cleared whole, too, and the results compared where both are; with --kills the
@@ -31,13 +32,23 @@ from rasterio.windows import from_bounds
 # The catalogue is that of the tests.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 import catalogue
+import whole_tiles
 from scenes import fields
 
 PERIOD = "2024-05-01/2024-12-31"
 
 
-def tiles(front: catalogue.Front, side: int, count: int, block: int) -> list[dict]:
-    """Dates of a tile of `side` pixels, whose fields, clouds and noise repeat."""
+def whole_tiles_of(front: catalogue.Front, data: Path, count: int, block: int) -> tuple[list[dict], int]:
+    """Dates of a whole tile of real pixels, and the bytes of their files."""
+    made = [whole_tiles.made_tile(front.folder, data, number, block) for number in range(min(3, count))]
+    tiles = [made[number % len(made)] for number in range(count)]
+    days = [str(date(2024, 5, 3) + timedelta(5 * number)) for number in range(count)]
+    items = [whole_tiles.item_of(front, tile, day) for tile, day in zip(tiles, days, strict=True)]
+    return items, sum(path.stat().st_size for tile in tiles for path in tile.glob("*.tif"))
+
+
+def tiles(front: catalogue.Front, side: int, count: int, block: int) -> tuple[list[dict], int]:
+    """Dates of a tile of `side` pixels, whose fields, clouds and noise repeat, and the bytes of their files."""
     small, items = 1098, []
     for number in range(count):
         day = date(2024, 5, 3) + timedelta(5 * number)
@@ -58,7 +69,7 @@ def tiles(front: catalogue.Front, side: int, count: int, block: int) -> list[dic
         outline = catalogue.outline_of(left, top, left + 10 * side, top - 10 * side)
         assets = catalogue.assets_of(front, files)
         items.append(catalogue.item(front.address, name, f"{day}T10:10:31Z", assets, outline))
-    return items
+    return items, sum(path.stat().st_size for path in (front.folder / f"{side}_{block}").rglob("B*.tif"))
 
 
 def measured(words: list[str]) -> tuple[float, float]:
@@ -121,17 +132,18 @@ def main() -> None:
     parser.add_argument("--kilometres", type=float, default=10.0)
     parser.add_argument("--block", type=int, default=512)
     parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--make", action="store_true", help="make the files and nothing else")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     with catalogue.serving(given.folder) as front:
-        items = tiles(front, given.side, given.dates, given.block)
+        if given.data is None:
+            items, whole_bytes = tiles(front, given.side, given.dates, given.block)
+        else:
+            items, whole_bytes = whole_tiles_of(front, given.data, given.dates, given.block)
         if given.make:
             return
-        whole_bytes = sum(
-            path.stat().st_size for path in (given.folder / f"{given.side}_{given.block}").rglob("B*.tif")
-        )
         pixels = round(given.kilometres * 100)
         corner = (given.side - pixels) // 2
         area = ["--bbox", catalogue.bbox_of(corner, corner, pixels, pixels)]

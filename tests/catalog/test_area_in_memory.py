@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from catalogue import bbox_of
 from command_line import run
+from rasterio.crs import CRS
 from scenes import active_generator
 
 import unclouded
@@ -34,7 +35,7 @@ def test_it_is_the_series_of_the_command_in_memory(catalogue, weights, tmp_path)
     assert made.reflectance.dims == ("time", "band", "y", "x") and list(made.band.values) == list(BANDS)
     assert list(made.item.values) == [item["id"] for item in catalogue.items[:2]]
     assert [str(time)[:10] for time in made.time.values] == ["2024-05-03", "2024-05-13"]
-    assert made.rio.crs == "EPSG:32632"
+    assert CRS.from_wkt(made.spatial_ref.attrs["crs_wkt"]) == "EPSG:32632"
     catalogue.asked.clear()
     words = ["--catalog", catalogue.address, "--dates", "2024-05-01/2024-05-20", "--bbox", BOX, "--cache", kept]
     further = ["--bands", ",".join(BANDS), "--model", weights, "--precision", "fp32", "--output", tmp_path / "out"]

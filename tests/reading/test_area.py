@@ -1,6 +1,7 @@
 """The area that is wanted of scenes: boxes and polygons in longitude and latitude, on any grid, and what is none."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,24 @@ def test_an_area_is_snapped_outwards_and_its_surroundings_start_at_whole_cells_a
     assert placed.row <= wanted.row and placed.column <= wanted.column
     assert placed.bottom >= wanted.bottom and placed.right >= wanted.right
     assert placed.height * placed.width < 1.2 * wanted.height * wanted.width
-    assert part.box.row >= 512 and crop.bottom - placed.bottom >= 512
+
+
+@pytest.mark.parametrize("row", [4000, 4047, 4048, 4049, 4080])
+@pytest.mark.parametrize(("side", "around"), [(60, 482), (500, 262), (1000, 256)])
+def test_what_is_read_holds_10_km_and_more_on_each_side_and_is_found_again_in_a_part(row, side, around) -> None:
+    tile = replace(SCENE, width=10_980, height=10_980)
+    area = box_area(box_of(Box(row, 4000, side, side)))
+    crop, part = area.crop(tile)
+    for before, after in (
+        (part.box.row, crop.height - part.box.bottom),
+        (part.box.column, crop.width - part.box.right),
+    ):
+        # To the nearest whole cell; a box along meridians is a little turned on the grid.
+        assert around - 48 - side // 20 <= min(before, after) and max(before, after) <= around + 48
+    # What is kept of a tile is a grid of its own, of which just as much is looked at.
+    corner = tile.transform @ Affine.translation(crop.column, crop.row)
+    kept = replace(tile, width=crop.width, height=crop.height, transform=corner)
+    assert area.crop(kept) == (Box(0, 0, crop.height, crop.width), part)
 
 
 def test_at_the_scene_s_edge_there_is_what_there_is() -> None:

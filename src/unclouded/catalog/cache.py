@@ -19,7 +19,7 @@ from unclouded.catalog.search import home_of
 from unclouded.catalog.windows import overpass_window, write_window
 from unclouded.files import clear_away, write_json
 from unclouded.progress import Progress, silent
-from unclouded.reading.area import SURROUNDINGS, Area
+from unclouded.reading.area import EXTENT, SURROUNDINGS, Area
 from unclouded.reading.offsets import without_cirrus
 from unclouded.reading.raster import shown
 from unclouded.reading.source import Source, Wanted, safe_stem
@@ -65,7 +65,7 @@ def kept_item(overpass: Overpass, area: Area, folder: Path) -> Path:
     files = [
         [tile.name, *sorted(shown(asset["href"]) for asset in tile.item["assets"].values())] for tile in overpass.tiles
     ]
-    said = json.dumps([_FORMAT, files, area.polygons, area.is_box, SURROUNDINGS])
+    said = json.dumps([_FORMAT, files, area.polygons, area.is_box, SURROUNDINGS, EXTENT])
     stem = safe_stem(overpass.name)
     return folder / f"{stem}-{hashlib.sha256(said.encode()).hexdigest()[:12]}" / f"{stem}.json"
 

@@ -10,7 +10,7 @@ from typing import Any
 from unclouded.bands import BANDS, INDEX
 from unclouded.catalog.overpasses import Overpass
 from unclouded.catalog.search import home_of
-from unclouded.reading.area import SURROUNDINGS, Area
+from unclouded.reading.area import Area, surroundings
 from unclouded.reading.source import Wanted
 from unclouded.reading.stac import source_of_item
 
@@ -56,7 +56,7 @@ def estimate(overpass: Overpass, area: Area, bands: Collection[str] | None) -> E
                 continue
             metres = BANDS[INDEX[layer.band]].resolution
             size = _size(tile.item, layer.path) or _BYTES_PER_PIXEL * (_TILE / metres) ** 2
-            parts = [min(1.0, (side + 2 * SURROUNDINGS + _BLOCK * metres) / _TILE) for side in sides]
+            parts = [min(1.0, (side + 2 * surroundings(side) + _BLOCK * metres) / _TILE) for side in sides]
             share += size * parts[0] * parts[1] / len(overpass.tiles)
             whole += size
     return Estimate(round(share), round(whole))

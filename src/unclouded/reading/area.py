@@ -23,18 +23,19 @@ from unclouded.errors import FileError, InputError
 from unclouded.reading.grid import pixel_metres
 from unclouded.reading.info import Part, Polygons
 from unclouded.reading.raster import FAULTS
+from unclouded.reading.rings import SWAPPED, check_degrees, check_ring
 from unclouded.tiles import Box
 
 LONLAT = "EPSG:4326"
 
-SURROUNDINGS = 5120.0
-"""Metres around an area that are read and looked at too: of them detection, context and other dates need to know."""
+SURROUNDINGS = 2560.0
+"""Metres around an area that are read and looked at too, about: what the networks see of a pixel of it lies nearer."""
+
+EXTENT = 10_240.0
+"""Metres along what is read, at least: of less ground detection, context and other dates would know too little."""
 
 ALIGNMENT = 96
 """Pixels of the scene that a crop starts at multiples of: whole pixels of its coarser bands, and whole cells."""
-
-SWAPPED = "longitude and latitude seem to be swapped: longitude, from west to east, comes first"
-"""What errors say of an area that would lie elsewhere with the two exchanged."""
 
 _NEARLY = 1e-3
 """Share of a pixel by which an area may reach into the next one and not take it along."""
@@ -105,11 +106,18 @@ class Area:
         if height < 1 or width < 1:
             raise self._outside(info)
         wanted = Box(row, column, height, width)
-        metres = pixel_metres(info.crs, info.transform, info.height, info.width)
-        seen = wanted.grown(math.ceil(SURROUNDINGS / metres), whole)
-        row, column = seen.row // ALIGNMENT * ALIGNMENT, seen.column // ALIGNMENT * ALIGNMENT
-        bottom, right = (-(-end // ALIGNMENT) * ALIGNMENT for end in (seen.bottom, seen.right))
-        box = Box(row, column, min(bottom, info.height) - row, min(right, info.width) - column)
+        # Rounded, so that it is the same for a tile and for a part of it, where the projection stretches otherwise.
+        metres = max(0.1, round(pixel_metres(info.crs, info.transform, info.height, info.width), 1))
+        around = [surroundings(side * metres) / metres for side in (height, width)]
+        # To the nearest whole cell: outwards alone would read more blocks of the files than are of use.
+        first, last = (wanted.row, wanted.column), (wanted.bottom, wanted.right)
+        row, column = (
+            min(_aligned(at - most), at // ALIGNMENT * ALIGNMENT) for at, most in zip(first, around, strict=True)
+        )
+        bottom, right = (
+            max(_aligned(at + most), -(-at // ALIGNMENT) * ALIGNMENT) for at, most in zip(last, around, strict=True)
+        )
+        box = Box(row, column, bottom - row, right - column).shared(whole)
         return box, Part(wanted.within(box), self.polygons, outline)
 
     def box(self, info: Grid) -> Box:
@@ -160,6 +168,15 @@ class Area:
         return InputError(f"{said}; {SWAPPED if swapped else 'give an area in it'}")
 
 
+def surroundings(extent: float) -> float:
+    """Metres on either side of an area that are read too, by the metres along it."""
+    return max(SURROUNDINGS, (EXTENT - extent) / 2)
+
+
+def _aligned(place: float) -> int:
+    return math.floor(place / ALIGNMENT + 0.5) * ALIGNMENT
+
+
 def covering(bounds: tuple[float, float, float, float], grid: Affine) -> Box:
     """The pixels of a grid that hold left, bottom, right and top; what reaches hardly into one does not count."""
     left, bottom, right, top = bounds
@@ -183,7 +200,7 @@ def box_area(text: str) -> Area:
         ) from error
     if not all(map(math.isfinite, numbers)):
         raise InputError(f"{name}: holds what is no number; give W,S,E,N in degrees")
-    _check_degrees(name, np.array([(west, south), (east, north)]))
+    check_degrees(name, np.array([(west, south), (east, north)]))
     if south >= north:
         raise InputError(f"{name}: south is not below north; give W,S,E,N")
     if west > east:
@@ -237,7 +254,7 @@ def geometry_area(found: Any, name: str) -> Area:  # noqa: ANN401 (whatever JSON
         raise InputError(f"{name}: holds no polygon; give one with a Polygon or MultiPolygon")
     for polygon in polygons:
         for ring in polygon:
-            _check_ring(name, np.array(ring, np.float64))
+            check_ring(name, np.array(ring, np.float64))
     return Area(name, polygons, is_box=False)
 
 
@@ -290,66 +307,6 @@ def _polygons(found: dict[str, Any], name: str) -> Iterator[list[Any]]:
         yield from found["coordinates"]
     else:
         raise InputError(f"{name}: holds a {kind}; polygons are accepted; draw one around it")
-
-
-def _check_ring(name: str, ring: NDArray[np.float64]) -> None:
-    if ring.ndim != 2 or len(ring) < 4 or not np.isfinite(ring).all():
-        raise InputError(f"{name}: a ring of it has fewer than four corners, or one that is no number; draw it anew")
-    if (ring[0] != ring[-1]).any():
-        raise InputError(f"{name}: a ring of it is not closed; its last corner has to be its first")
-    _check_degrees(name, ring)
-    if (np.abs(np.diff(ring[:, 0])) > 180).any():
-        raise InputError(f"{name}: crosses 180 degrees; give the part on either side by itself")
-    if (place := _crossing(ring)) is not None:
-        raise InputError(f"{name}: crosses itself near {place[0]:.5f}, {place[1]:.5f}; draw it without, or mend it")
-
-
-def _check_degrees(name: str, corners: NDArray[np.float64]) -> None:
-    longitude, latitude = np.abs(corners).max(axis=0)
-    if latitude > 90:
-        advice = SWAPPED if longitude <= 90 and latitude <= 180 else "GeoJSON and boxes are in degrees, not metres"
-        raise InputError(f"{name}: has a latitude beyond 90 degrees; {advice}")
-    if longitude > 180:
-        advice = (
-            "it crosses 180 degrees; give the part on either side by itself" if longitude <= 360 else "give degrees"
-        )
-        raise InputError(f"{name}: has a longitude beyond 180 degrees; {advice}")
-
-
-def _crossing(ring: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Where two edges of a closed ring meet, apart from the corners that neighbours share; None if nowhere."""
-    kept = np.r_[True, (np.diff(ring, axis=0) != 0).any(axis=1)]
-    ring = ring[kept]
-    start, end = ring[:-1], ring[1:]
-    count = len(start)
-    order = np.argsort(np.minimum(start[:, 0], end[:, 0]), kind="stable")
-    west = np.minimum(start[:, 0], end[:, 0])[order]
-    for position, edge in enumerate(order):
-        # Of all others, those that begin before this one ends; the rest was looked at with them.
-        stop = int(np.searchsorted(west, max(start[edge, 0], end[edge, 0]), "right"))
-        others = order[position + 1 : stop]
-        near = (others - edge) % count
-        others = others[(near != 1) & (near != count - 1)]
-        meets = _meet(start[edge], end[edge], start[others], end[others])
-        if meets.any():
-            x, y = start[others[meets][0]]
-            return float(x), float(y)
-    return None
-
-
-def _meet(
-    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], d: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Which of the edges `c` to `d`, (n, 2) each, the edge `a` to `b` meets."""
-
-    def side(p: NDArray[np.float64], q: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
-        across = (q[..., 0] - p[..., 0]) * (r[..., 1] - p[..., 1]) - (q[..., 1] - p[..., 1]) * (r[..., 0] - p[..., 0])
-        return np.asarray(np.sign(across))
-
-    apart = (np.maximum(c[:, 1], d[:, 1]) < min(a[1], b[1])) | (np.minimum(c[:, 1], d[:, 1]) > max(a[1], b[1]))
-    apart |= (np.maximum(c[:, 0], d[:, 0]) < min(a[0], b[0])) | (np.minimum(c[:, 0], d[:, 0]) > max(a[0], b[0]))
-    meets: NDArray[np.bool_] = ~apart & (side(a, b, c) * side(a, b, d) <= 0) & (side(c, d, a) * side(c, d, b) <= 0)
-    return meets
 
 
 def _bent(polygons: Polygons) -> Polygons:
