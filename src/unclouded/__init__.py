@@ -167,12 +167,12 @@ def clear(
         attributes: Mapping[str, Any]
         if isinstance(source, str | os.PathLike):
             reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
+            refuse_result(os.fspath(source))
             scene = stack.enter_context(reading.open(os.fspath(source)))
             at, attributes = coordinates(scene.info), {}
         else:
             scene = ArrayScene(source, bands, level, scale, offset, band_names=band_names)
             at, attributes = scene.coordinates, scene.attributes
-        refuse_result(scene.info)
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
         lazy = output is None and isinstance(scene, ArrayScene) and scene.chunks is not None

@@ -199,8 +199,8 @@ class DatesAtHand:
         if name in self.images:
             yield self.images[name]
             return
+        refuse_result(name)
         with open_alike(name, self.reading, scene) as opened:
-            refuse_result(opened.info)
             yield opened
 
 

@@ -92,10 +92,10 @@ def plan(
     made.notes.extend(made_notes)
     for source in inputs:
         try:
+            if written is not mask_files:
+                refuse_result(source)
             with options.open(source) as scene:
                 info = scene.info
-            if written is not mask_files:
-                refuse_result(info)
             made.outputs[source] = Path(output) if folder is None else folder / f"{info.stem}.tif"
             notes[source] = [f"{info.source}: {note}" for note in dict.fromkeys(info.notes)]
         except Exception as error:  # whatever it is, it is this input's alone

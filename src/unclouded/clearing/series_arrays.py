@@ -86,8 +86,8 @@ def series_of_files(paths: Sequence[str | os.PathLike[str]], reading: ReadOption
     names = [date for path in paths for date in dates_in(os.fspath(path))]
     times = []
     for name in dict.fromkeys(names):
+        refuse_result(name)
         with reading.open(name) as scene:
-            refuse_result(scene.info)
             times.append(acquired(scene.info))
     return Series(tuple(dict.fromkeys(names)), tuple(times), reading.open, {})
 

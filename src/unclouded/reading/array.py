@@ -26,7 +26,7 @@ from unclouded.reading.missions import refuse_others
 from unclouded.reading.naming import band_named, product_name
 from unclouded.reading.offsets import NO_CIRRUS, choose_level
 from unclouded.reading.plausibility import FILLED, darkest, data_of
-from unclouded.reading.results import TAG, refuse_cleared
+from unclouded.reading.results import refuse_cleared
 from unclouded.reading.source import Wanted, stem_of
 from unclouded.reflectance import Encoding
 
@@ -129,7 +129,7 @@ class ArrayScene:
             descriptions=names,
             scales=(1.0,) * count,
             gdal_offsets=(0.0,) * count,
-            tags={TAG: str(array.attrs[TAG])} if TAG in array.attrs else {},
+            tags={},
             notes=(*notes, *more, *placed),
             acquired=_acquired(array),
         )
@@ -212,6 +212,7 @@ def as_array(source: Any, name: str | None = None) -> tuple[xr.DataArray, list[s
         InputError: it is nothing that holds an image.
     """
     if isinstance(source, xr.DataArray):
+        refuse_cleared(name or str(source.name or "array"), (), source.attrs)
         return source, []
     if isinstance(source, xr.Dataset):
         return _of_dataset(source, name or "dataset")
@@ -232,7 +233,7 @@ def as_array(source: Any, name: str | None = None) -> tuple[xr.DataArray, list[s
 
 def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]:
     """Take the variables that are named after bands, else the one variable with a dimension of bands."""
-    refuse_cleared(name, {str(variable): True for variable in source.data_vars})
+    refuse_cleared(name, source.data_vars, {})
     found = {variable: band for variable in source.data_vars if (band := band_named(str(variable))) is not None}
     if found:
         refuse_others(name, map(str, source.data_vars))

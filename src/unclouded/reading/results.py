@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -22,36 +22,47 @@ def marked(info: SceneInfo) -> dict[str, str]:
     return {**info.tags, TAG: f"cleared from {PurePosixPath(path).name}"}
 
 
-def refuse_result(info: SceneInfo) -> None:
-    """Refuse a scene that was cleared before, as its tag or the quality beside it says.
+def refuse_result(source: str) -> None:
+    """Refuse the path of an image that was cleared before, as its tag or the quality beside it says.
+
+    It need not be understood otherwise, so that nobody is asked about a file that is not wanted.
 
     Raises:
         InputError: saying what to give instead.
     """
-    if said := info.tags.get(TAG):
-        _refuse(info.source, said)
-    beside = quality_path(Path(info.source))
-    if beside.is_file() and _bands_of(beside)[:2] == QUALITY_BANDS[:2]:
-        _refuse(info.source, f"{beside.name} is beside it")
+    path = Path(source)
+    if not path.is_file():
+        return
+    _refuse_marked(source, _described(path)[1])
+    beside = quality_path(path)
+    if beside.is_file() and _described(beside)[0][:2] == QUALITY_BANDS[:2]:
+        _refuse(source, f"{beside.name} is beside it")
 
 
-def refuse_cleared(name: str, variables: Mapping[str, object]) -> None:
-    """Refuse an array that was cleared before, as its variables say; InputError likewise."""
+def refuse_cleared(name: str, variables: Iterable[Hashable], attributes: Mapping[str, object]) -> None:
+    """Refuse an array that was cleared before, as its variables or attributes say; InputError likewise."""
     if set(QUALITY_BANDS[:2]) <= set(variables):
         _refuse(name, f"it holds {' and '.join(QUALITY_BANDS[:2])}")
+    _refuse_marked(name, attributes)
 
 
 def is_mask(path: Path) -> bool:
     """Tell whether a file that is there is one of `unclouded mask`."""
-    return _bands_of(path) == MASK_BANDS
+    return _described(path)[0] == MASK_BANDS
 
 
-def _bands_of(path: Path) -> tuple[str | None, ...]:
+def _described(path: Path) -> tuple[tuple[str | None, ...], Mapping[str, str]]:
+    """Descriptions of the bands of a file, and its tags; none of what is no image."""
     try:
         with open_raster(str(path)) as dataset:
-            return tuple(dataset.descriptions)
+            return tuple(dataset.descriptions), dataset.tags()
     except UncloudedError:
-        return ()
+        return (), {}
+
+
+def _refuse_marked(name: str, tags: Mapping[str, object]) -> None:
+    if said := tags.get(TAG):
+        _refuse(name, str(said))
 
 
 def _refuse(name: str, why: str) -> NoReturn:
