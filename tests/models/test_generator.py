@@ -60,12 +60,17 @@ def test_batch_does_not_mix(generator: Generator) -> None:
     torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=1e-4)
 
 
+def context_like(generator: Generator, x: Observation) -> torch.Tensor:
+    """Some context, of the shape of the one that the generator makes of an image."""
+    statistics = generator.summarise(x)
+    return torch.rand_like(generator.spread(statistics, generator.context(statistics, x.conditioning)))
+
+
 def test_margin_bounds_the_fine_network(generator: Generator) -> None:
     """A change `margin` pixels away changes nothing, a nearer one does: tiles need no more overlap than that."""
     side, centre = 2 * generator.margin + CELL, generator.margin
     x = observe(side, side)
-    context = torch.rand(1, 28 + generator.settings.features, side // CELL, side // CELL)
-    z = torch.zeros(1, 16)
+    context, z = context_like(generator, x), torch.zeros(1, 16)
     base = generator.translate(x, context, z)
 
     def changed(rows: slice) -> float:
@@ -124,8 +129,9 @@ def test_latent_and_radar_matter(generator: Generator) -> None:
 def test_the_error_head_says_the_same_of_images_and_of_their_pixels(generator: Generator) -> None:
     rng = torch.Generator().manual_seed(0)
     head = generator.error
-    seen, context = torch.randn(2, 48, 24, 32, generator=rng), torch.randn(2, 44, 6, 8, generator=rng)
-    code = torch.randn(2, 1, 1, 64, generator=rng)
+    seen = torch.randn(2, head.see.in_features, 24, 32, generator=rng)
+    context = torch.randn(2, head.place.in_features, 6, 8, generator=rng)
+    code = torch.randn(2, 1, 1, head.describe.in_features, generator=rng)
     image = head(seen, context, code)
     by_pixel = [
         head.of_pixels(
@@ -171,15 +177,15 @@ def test_ground_is_spread_alike_with_and_without_gradients(generator: Generator)
         assert torch.allclose(generator.spread(statistics, scene), at_once, rtol=1e-6, atol=1e-7)
 
 
-def test_a_part_is_that_part_of_the_whole(generator: Generator) -> None:
+def test_a_crop_is_that_crop_of_the_whole(generator: Generator) -> None:
     """But for its outermost cells, unless they lie at the edge of the tile."""
     torch.manual_seed(5)
     for parameter in generator.leave.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     x = Observation.of(torch.rand(1, 13, 96, 80), torch.ones(1, 13), torch.zeros(1))
-    context, z = torch.rand(1, 44, 12, 10), torch.zeros(1, 16)
+    context, z = context_like(generator, x), torch.zeros(1, 16)
     whole = generator.translate(x, context, z)
-    part = generator.translate(x, context, z, (slice(2, 8), slice(0, 6)))
-    for one, other in zip(part, whole, strict=True):
+    crop = generator.translate(x, context, z, (slice(2, 8), slice(0, 6)))
+    for one, other in zip(crop, whole, strict=True):
         assert one.shape[2:] == (48, 48)
         assert torch.allclose(one[:, :, 8:-8, :-8], other[:, :, 24:56, :40], atol=1e-5)

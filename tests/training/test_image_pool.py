@@ -40,9 +40,8 @@ def test_goes_on_from_its_state() -> None:
         pool.exchange(image, level)
     state, position = copy.deepcopy(pool.state_dict()), rng.get_state()
     undisturbed = [pool.exchange(*batch)[1] for batch in rest[10:]]
-    again = ImagePool(3, torch.Generator())
+    again = ImagePool(3, torch.Generator().set_state(position))
     again.load_state_dict(state)
-    again._rng.set_state(position)
     for batch, expected in zip(rest[10:], undisturbed, strict=True):
         assert torch.equal(again.exchange(*batch)[1], expected)
 

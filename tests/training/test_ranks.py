@@ -94,7 +94,20 @@ def test_all_eight_networks(trained: tuple[Path, Path]) -> None:
     _same(*(folder / "translator" for folder in trained))
 
 
-def test_fewer_images_than_processes_is_refused_with_the_number_to_give(tiny: TranslatorSettings) -> None:
-    ranks = Ranks(number=1, count=2)
-    with pytest.raises(InputError, match=r"unpaired\.batch is 1, and 2 processes .* give unpaired\.batch=2 or more"):
-        TranslatorTraining(tiny, ranks)
+@pytest.mark.parametrize(("section", "size"), [("training", 2), ("unpaired", 1)])
+def test_fewer_images_than_processes_is_refused_with_the_number_to_give(
+    section: str, size: int, tiny: TranslatorSettings
+) -> None:
+    settings = changed(tiny, training={"batch": 8}, unpaired={"batch": 8})
+    ranks = Ranks(number=1, count=8)
+    TranslatorTraining(settings, Ranks())
+    said = rf"{section}\.batch is {size}, and 8 processes .* give {section}\.batch=8 or more"
+    with pytest.raises(InputError, match=said):
+        TranslatorTraining(changed(settings, **{section: {"batch": size}}), ranks)
+
+
+def test_a_classifier_with_fewer_patches_than_processes_is_refused_likewise(tmp_path: Path) -> None:
+    settings = LandCoverSettings(training={"steps": 1, "batch": 4})
+    with pytest.raises(InputError, match=r"training\.batch is 4, and 8 processes .* give training\.batch=8 or more"):
+        land_cover.train(settings, labelled_stub.data(), tmp_path / "run", ranks=Ranks(number=0, count=8))
+    assert not (tmp_path / "run").exists()

@@ -7,10 +7,12 @@ from tiny_run import UNPAIRED, changed
 from unclouded.data.collection import load_collection
 from unclouded.errors import SettingsError
 from unclouded.models.observation import Observation
+from unclouded.models.translator import Translator
 from unclouded.settings import TranslatorSettings, load_settings
 from unclouded.training import objectives
 from unclouded.training.collection_source import CollectionSource
-from unclouded.training.translator import train
+from unclouded.training.translator import sizes_of, train
+from unclouded.training.unpaired_terms import generator_terms
 
 FUNCTIONS = {
     "reconstruction": (),  # the ground is measured by the same function
@@ -52,6 +54,19 @@ def test_what_weighs_0_is_not_computed(term: str, tiny: TranslatorSettings, sour
     if term in ("adversarial", "latent_adversarial"):
         whose = ("discriminator_zx", "discriminator_zy") if "latent" in term else ("discriminator_x", "discriminator_y")
         assert not any(f'"{name}"' in logged for name in whose)
+
+
+@pytest.mark.parametrize(("term", "passes"), [("identity", ["y"]), ("change", ["x"]), ("mode_seeking", ["x", "x"])])
+def test_a_generator_runs_only_for_what_teaches(term: str, passes: list[str], tiny: TranslatorSettings, source) -> None:
+    only = changed(tiny, loss=dict.fromkeys((*SIMULATED, *UNPAIRED), 0) | {term: 1}, unpaired={"start": 0})
+    networks = Translator(sizes_of(only))
+    x, y = source(torch.Generator().manual_seed(0)).unpaired(1)
+    cleared: list[str] = []
+    networks.g_xy.register_forward_hook(lambda _, given, made: cleared.append("x" if given[0] is x else "y"))
+    networks.g_yx.register_forward_hook(lambda *_: pytest.fail("no term asks for clouds"))
+    terms, made = generator_terms(networks, x, y, only.unpaired, torch.Generator(), only.loss.unpaired)
+    assert list(terms) == [term] and cleared == passes
+    assert (made.cleared, made.clouded, made.z_x, made.z_y) == (None,) * 4
 
 
 class Spoilt(CollectionSource):

@@ -22,7 +22,7 @@ def reduce_labels(labels: Tensor, share: float, rng: torch.Generator) -> Tensor:
 
 
 def distribution_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Softmax cross-entropy against the uniform distribution over each patch's labels, mean over the patches.
+    """Softmax cross-entropy (nats) against the uniform distribution over each patch's labels, mean over the patches.
 
     Args:
         logits: (B, K).
@@ -33,5 +33,5 @@ def distribution_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def presence_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy of each class for itself, mean over patches and classes. Shapes as `distribution_loss`."""
+    """Binary cross-entropy of each class for itself, in nats, mean over patches and classes; shapes as there."""
     return F.binary_cross_entropy_with_logits(logits, labels)

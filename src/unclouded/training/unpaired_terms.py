@@ -15,6 +15,9 @@ from unclouded.settings import UnpairedSettings
 from unclouded.training import objectives
 from unclouded.training.image_pool import ImagePool
 
+_OF_BOTH_WAYS = frozenset({"adversarial", "latent_adversarial", "cycle", "latent_cycle"})
+"""Terms that ask for what both generators make."""
+
 
 class Made(NamedTuple):
     """What generators and encoders made in one step, for the discriminators to look at.
@@ -59,38 +62,14 @@ def generator_terms(
         The terms, and what the discriminators of the adversarial ones are to look at.
     """
     wanted = frozenset(wanted)
-    terms: dict[str, Tensor] = {}
     z_y, z_x = translator.draw_y(x, rng), translator.draw_x(y, rng)
-    cleared, translation = translator.clear(x, z_y)
+    terms: dict[str, Tensor] = {}
     made = Made(x, y)
-    if wanted & {"adversarial", "latent_adversarial", "cycle", "latent_cycle"}:
-        clouded = translator.cloud(y, z_x)
-        if wanted & {"cycle", "latent_adversarial"}:
-            found_x = translator.e_x(x.optical, cleared, x)
-            found_y = translator.e_y(clouded, y.optical, y)
-        if "cycle" in wanted:
-            compare = objectives.cycle if config.cycle_by == "pixels" else objectives.cycle_of_distributions
-            back_x = translator.cloud(x._replace(optical=_noisy(cleared, config, rng)), found_x)
-            back_y, _ = translator.clear(y._replace(optical=_noisy(clouded, config, rng)), found_y)
-            # Where a cloud lies may change on the way x -> y -> x; the ground of y -> x -> y may not.
-            terms["cycle"] = compare(back_x, x.optical, x.seen) + objectives.cycle(back_y, y.optical, y.seen)
-        if "adversarial" in wanted:
-            terms["adversarial"] = objectives.least_squares(translator.d_y(cleared, x), real=True) + (
-                objectives.least_squares(translator.d_x(clouded, y), real=True)
-            )
-            made = made._replace(cleared=cleared, clouded=clouded)
-        if "latent_adversarial" in wanted:
-            terms["latent_adversarial"] = objectives.least_squares(translator.d_zx(found_x), real=True) + (
-                objectives.least_squares(translator.d_zy(found_y), real=True)
-            )
-            made = made._replace(z_x=found_x, z_y=found_y)
-        if "latent_cycle" in wanted:
-            # The latent's way back teaches the generator alone: an encoder that learnt from it too could agree with
-            # the generator on a code that nobody sees.
-            with frozen(translator.e_y, translator.e_x):
-                again_y = translator.e_y(x.optical, cleared, x)
-                again_x = translator.e_x(clouded, y.optical, y)
-            terms["latent_cycle"] = objectives.latent_cycle(again_y, z_y) + objectives.latent_cycle(again_x, z_x)
+    if wanted - {"identity"}:
+        cleared, translation = translator.clear(x, z_y)
+    if wanted & _OF_BOTH_WAYS:
+        there = _There(cleared, translator.cloud(y, z_x), z_y, z_x)
+        terms, made = _terms_of_both_ways(translator, x, y, there, config, rng, wanted)
     if "identity" in wanted:
         # What is clear already has nothing to be taken off, whichever ground the latent speaks of.
         kept, _ = translator.clear(y, translator.draw_y(y, rng))
@@ -100,6 +79,59 @@ def generator_terms(
     if "mode_seeking" in wanted:
         other = translator.draw_y(x, rng)
         terms["mode_seeking"] = objectives.mode_seeking(cleared, translator.clear(x, other)[0], (z_y, other))
+    return terms, made
+
+
+class _There(NamedTuple):
+    """What both generators made of the images: the first half of either cycle."""
+
+    cleared: Tensor
+    clouded: Tensor
+    z_y: Tensor
+    z_x: Tensor
+
+
+def _terms_of_both_ways(
+    translator: Translator,
+    x: Observation,
+    y: Observation,
+    there: _There,
+    config: UnpairedSettings,
+    rng: torch.Generator,
+    wanted: Collection[str],
+) -> tuple[dict[str, Tensor], Made]:
+    """The terms of `_OF_BOTH_WAYS` that are wanted, and what the discriminators are to look at."""
+    terms: dict[str, Tensor] = {}
+    made = Made(x, y)
+    cleared, clouded = there.cleared, there.clouded
+    if not {"cycle", "latent_adversarial"}.isdisjoint(wanted):
+        found_x = translator.e_x(x.optical, cleared, x)
+        found_y = translator.e_y(clouded, y.optical, y)
+    if "cycle" in wanted:
+        compare = objectives.cycle if config.cycle_by == "pixels" else objectives.cycle_of_distributions
+        back_x = translator.cloud(x._replace(optical=_noisy(cleared, config, rng)), found_x)
+        back_y, _ = translator.clear(y._replace(optical=_noisy(clouded, config, rng)), found_y)
+        # Where a cloud lies may change on the way x -> y -> x; the ground of y -> x -> y may not.
+        terms["cycle"] = compare(back_x, x.optical, x.seen) + objectives.cycle(back_y, y.optical, y.seen)
+    if "adversarial" in wanted:
+        terms["adversarial"] = objectives.least_squares(translator.d_y(cleared, x), real=True) + (
+            objectives.least_squares(translator.d_x(clouded, y), real=True)
+        )
+        made = made._replace(cleared=cleared, clouded=clouded)
+    if "latent_adversarial" in wanted:
+        terms["latent_adversarial"] = objectives.least_squares(translator.d_zx(found_x), real=True) + (
+            objectives.least_squares(translator.d_zy(found_y), real=True)
+        )
+        made = made._replace(z_x=found_x, z_y=found_y)
+    if "latent_cycle" in wanted:
+        # The latent's way back teaches the generator alone: an encoder that learnt from it too could agree with
+        # the generator on a code that nobody sees.
+        with frozen(translator.e_y, translator.e_x):
+            again_y = translator.e_y(x.optical, cleared, x)
+            again_x = translator.e_x(clouded, y.optical, y)
+        terms["latent_cycle"] = objectives.latent_cycle(again_y, there.z_y) + objectives.latent_cycle(
+            again_x, there.z_x
+        )
     return terms, made
 
 
