@@ -1,6 +1,7 @@
 """Fields on several dates in memory, and a scene of them cleared under a mask with the others at hand."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import torch
@@ -27,6 +28,28 @@ def scene_of(reflectance: np.ndarray, name: str) -> MemoryScene:
     made = MemoryScene(np.rint(reflectance * 1e4).clip(1, 65535).astype(np.uint16), L1C)
     made.info = replace(made.info, source=name)
     return made
+
+
+PLAIN_BANDS = ("B05", "B06", "B07", "B8A", "B11", "B12")
+"""By which the detector tells nothing, so that all of a date is ground."""
+
+
+def plain_scene(reflectance: np.ndarray, name: str, bands=PLAIN_BANDS) -> MemoryScene:
+    made = MemoryScene(np.rint(reflectance * 1e4).clip(0, 65535).astype(np.uint16), bands)
+    made.info = replace(made.info, source=name)
+    return made
+
+
+def plain_fields() -> np.ndarray:
+    """Fields of several kinds of ground: reflectance (6, h, w)."""
+    kinds = np.random.default_rng(4).uniform(0.1, 0.4, (9, 6))
+    plots = np.random.default_rng(6).integers(0, 9, (HEIGHT // 10, WIDTH // 10)).repeat(10, 0).repeat(10, 1)
+    return kinds[plots].transpose(2, 0, 1)
+
+
+def dated(scene: MemoryScene, day: str, **changes) -> MemoryScene:
+    scene.info = replace(scene.info, acquired=datetime.fromisoformat(day), **changes)
+    return scene
 
 
 class Mask:

@@ -4,7 +4,7 @@ import dated_scenes
 import numpy as np
 import pytest
 import rasterio
-from dated_scenes import HEIGHT, WIDTH, land, scene_of
+from dated_scenes import HEIGHT, WIDTH, land, plain_fields, plain_scene, scene_of
 from scenes import MemoryScene
 
 from unclouded.clearing.clear import _sources
@@ -86,3 +86,29 @@ def test_shares_of_a_reference_that_is_given_twice_are_summed(tmp_path):
     with rasterio.open(tmp_path / "q.tif", "w", driver="GTiff", width=2, height=2, count=3, dtype="float32") as file:
         file.write(np.stack([source, source, source]))
     assert _sources(tmp_path / "q.tif", ["may.tif", "may.tif"]) == {"guessed": 0.25, "may.tif": 0.5}
+
+
+@pytest.fixture(scope="module")
+def plain(covered):
+    """What is there, a scene of it under cloud, and another date, in bands by which the detector tells nothing."""
+    truth = plain_fields()
+    noise = np.random.default_rng(3).normal(0, 0.004, truth.shape)
+    return truth, plain_scene(np.where(covered, 0.8, truth), "scene.tif"), 0.7 * truth + 0.03 + noise
+
+
+def test_the_same_date_twice_is_said_and_changes_nothing(plain, covered) -> None:
+    _, scene, other = plain
+    once, quality, _ = clear(scene, covered, [plain_scene(other, "may.tif")])
+    twice, same, faults = clear(scene, covered, [plain_scene(other, name) for name in ("may.tif", "again.tif")])
+    assert faults == [None, "duplicate"]
+    np.testing.assert_array_equal(twice, once)
+    np.testing.assert_array_equal(same, quality)
+
+
+def test_a_date_1000_dn_off_is_said_and_its_ground_is_used(plain, covered) -> None:
+    truth, scene, _ = plain
+    near = truth + np.random.default_rng(2).normal(0, 0.004, truth.shape)
+    result, quality, faults = clear(scene, covered, [plain_scene(near + 0.1, "off.tif")])
+    assert faults == ["offset"]
+    assert (quality[2][covered] == 2).all()
+    assert np.abs(result - truth)[:, covered].mean() < 0.01

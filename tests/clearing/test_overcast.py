@@ -1,20 +1,11 @@
 """A scene all under cloud, with other dates of the place: their ground as it is, said, and with its error."""
 
-from dataclasses import replace
-from datetime import datetime
-
 import dated_scenes
 import numpy as np
 import pytest
-from dated_scenes import HEIGHT, WIDTH
-from scenes import MemoryScene
+from dated_scenes import HEIGHT, PLAIN_BANDS, WIDTH, dated, plain_fields, plain_scene
 
 from unclouded.clearing.options import TileOptions
-
-
-def dated(scene: MemoryScene, day: str, **changes) -> MemoryScene:
-    scene.info = replace(scene.info, acquired=datetime.fromisoformat(day), **changes)
-    return scene
 
 
 def clear(scene, references, covered=None, tiling=None):
@@ -22,36 +13,23 @@ def clear(scene, references, covered=None, tiling=None):
     return dated_scenes.clear(scene, np.ones((HEIGHT, WIDTH), bool) if covered is None else covered, references, tiling)
 
 
-BANDS = ("B05", "B06", "B07", "B8A", "B11", "B12")
-"""By which the detector tells nothing, so that all of a date is ground."""
-
-
-def scene_of(reflectance: np.ndarray, name: str, bands=BANDS) -> MemoryScene:
-    made = MemoryScene(np.rint(reflectance * 1e4).clip(0, 65535).astype(np.uint16), bands)
-    made.info = replace(made.info, source=name)
-    return made
-
-
 @pytest.fixture(scope="module")
 def truth() -> np.ndarray:
-    """Fields of several kinds of ground: reflectance (6, h, w)."""
-    kinds = np.random.default_rng(4).uniform(0.1, 0.4, (9, 6))
-    plots = np.random.default_rng(6).integers(0, 9, (HEIGHT // 10, WIDTH // 10)).repeat(10, 0).repeat(10, 1)
-    return kinds[plots].transpose(2, 0, 1)
+    return plain_fields()
 
 
 @pytest.fixture(scope="module")
-def overcast(truth) -> MemoryScene:
-    return dated(scene_of(np.full_like(truth, 0.8), "scene.tif"), "2024-06-10T10:00:00Z")
+def overcast(truth):
+    return dated(plain_scene(np.full_like(truth, 0.8), "scene.tif"), "2024-06-10T10:00:00Z")
 
 
 @pytest.fixture(scope="module")
-def others(truth) -> list[MemoryScene]:
+def others(truth):
     """The same fields ten days before and after, each a little otherwise."""
     noise = np.random.default_rng(5).normal(0, 0.005, (2, *truth.shape))
     days = ("2024-05-31T10:00:00Z", "2024-06-20T10:00:00Z")
     return [
-        dated(scene_of((truth + n).clip(0.001), f"{day[5:10]}.tif"), day) for n, day in zip(noise, days, strict=True)
+        dated(plain_scene((truth + n).clip(0.001), f"{day[5:10]}.tif"), day) for n, day in zip(noise, days, strict=True)
     ]
 
 
@@ -76,7 +54,7 @@ def test_tiles_agree_wherever_the_grid_starts(overcast, others) -> None:
 
 
 def test_where_no_date_shows_the_ground_it_is_guessed(overcast, others) -> None:
-    half = scene_of(others[0].dn / 1e4, "half.tif")
+    half = plain_scene(others[0].dn / 1e4, "half.tif")
     half.dn[:, :, 80:] = 0
     _, quality, _ = clear(overcast, [half])
     assert (quality[2][:, 100:] == 1).all()
@@ -84,7 +62,7 @@ def test_where_no_date_shows_the_ground_it_is_guessed(overcast, others) -> None:
 
 
 def test_another_level_is_not_taken_and_said(overcast, others) -> None:
-    other = dated(scene_of(others[0].dn / 1e4, "l2a.tif"), "2024-06-09T10:00:00Z", level="L2A")
+    other = dated(plain_scene(others[0].dn / 1e4, "l2a.tif"), "2024-06-09T10:00:00Z", level="L2A")
     without, _, _ = clear(overcast, [])
     result, quality, clearing = clear(overcast, [other])
     np.testing.assert_array_equal(result, without)
@@ -94,7 +72,9 @@ def test_another_level_is_not_taken_and_said(overcast, others) -> None:
 
 def test_a_date_that_is_only_taken_for_one_like_the_scene_is_not_taken_as_it_is(overcast, others) -> None:
     unsure = dated(
-        scene_of(others[0].dn / 1e4, "unsure.tif"), "2024-06-09T10:00:00Z", notes=("taken for L1C, as the scene is",)
+        plain_scene(others[0].dn / 1e4, "unsure.tif"),
+        "2024-06-09T10:00:00Z",
+        notes=("taken for scale 10000, offset 0, as the scene is",),
     )
     _, quality, clearing = clear(overcast, [unsure])
     assert quality[2].max() == 1
@@ -102,7 +82,7 @@ def test_a_date_that_is_only_taken_for_one_like_the_scene_is_not_taken_as_it_is(
 
 
 def test_a_band_that_no_date_has_is_guessed(overcast, others) -> None:
-    lacking = dated(scene_of(others[0].dn[:5] / 1e4, "few.tif", BANDS[:5]), "2024-06-09T10:00:00Z")
+    lacking = dated(plain_scene(others[0].dn[:5] / 1e4, "few.tif", PLAIN_BANDS[:5]), "2024-06-09T10:00:00Z")
     guessed, _, _ = clear(overcast, [])
     result, quality, _ = clear(overcast, [lacking])
     shown = quality[2] == 2
@@ -114,7 +94,7 @@ def test_a_band_that_no_date_has_is_guessed(overcast, others) -> None:
 def test_a_little_clear_ground_draws_the_rest_towards_it(truth, others) -> None:
     covered = np.ones((HEIGHT, WIDTH), bool)
     covered[40:50, 60:70] = False
-    scene = dated(scene_of(np.where(covered, 0.8, 0.85 * truth), "scene.tif"), "2024-06-10T10:00:00Z")
+    scene = dated(plain_scene(np.where(covered, 0.8, 0.85 * truth), "scene.tif"), "2024-06-10T10:00:00Z")
     result, quality, clearing = clear(scene, others, covered)
     shown = covered & (quality[2] >= 2)
     assert "too little clear to fit to" in clearing.note

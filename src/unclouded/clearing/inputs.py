@@ -28,6 +28,7 @@ from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted
 
 _TAKEN_FOR = "taken for"
+_NUMBERS = "scale"
 _ASSUMED = (_TAKEN_FOR, "level assumed")
 """How notes begin that say what a reference was taken for."""
 
@@ -119,7 +120,7 @@ class OpenReference:
         acquired: when it was taken, in UTC; None where nothing says it.
         files: that hold its pixels; empty if that is not known.
         assumed: what it was taken for where it does not say it, a sentence each.
-        unsure: those of them that its pixels do not bear out either.
+        unsure: those of them that say what its numbers mean.
     """
 
     def __init__(self, image: Raster, scene: SceneInfo) -> None:
@@ -133,7 +134,7 @@ class OpenReference:
         self.name, self.bands, self.level = image.info.source, image.info.bands, image.info.level
         self.acquired = acquired(image.info)
         self.assumed = tuple(note for note in image.info.notes if note.startswith(_ASSUMED))
-        self.unsure = tuple(note for note in self.assumed if note.startswith(_TAKEN_FOR))
+        self.unsure = tuple(note for note in self.assumed if note.startswith(f"{_TAKEN_FOR} {_NUMBERS}"))
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
         """Read a window (C, height, width) of the scene's grid: reflectance, NaN where nothing is shown.
@@ -287,9 +288,9 @@ def open_alike(path: str, reading: ReadOptions, scene: SceneInfo) -> Scene:
         opened.close()
         return _taken_for(
             _open_first(path, *(replace(r, offset=_OFFSET) for r in (alike, replace(alike, level=level)))),
-            f"scale {alike.scale:g}, offset {_OFFSET:g}, as its darkest pixels are as bright as that makes them",
+            f"{_NUMBERS} {alike.scale:g}, offset {_OFFSET:g}, as its darkest pixels are as bright as that makes them",
         )
-    return _taken_for(opened, f"scale {alike.scale:g}, offset {alike.offset:g}, as the scene is")
+    return _taken_for(opened, f"{_NUMBERS} {alike.scale:g}, offset {alike.offset:g}, as the scene is")
 
 
 def _open_first(path: str, reading: ReadOptions, other: ReadOptions) -> Scene:
