@@ -32,7 +32,7 @@ BOTH = pytest.mark.parametrize("understand", [as_file, as_array])
 def test_65535_in_all_bands_is_no_data_and_does_not_make_the_scale_doubtful(tmp_path, understand):
     dn = np.where(HOLE, 65535, pixels(4)).astype(np.uint16)
     with understand(tmp_path / "a.tif", dn) as scene:
-        assert scene.info.encoding.scale == 10000
+        assert scene.info.encoding.scale == 10000 and scene.info.encoding.nodata == 65535
         assert (valid_pixels(scene.read(0, 0, 48, 36), scene.info.encoding) == ~HOLE).all()
         assert sum("65535 in all bands are taken for no data" in note for note in scene.info.notes) == 1
 

@@ -137,6 +137,8 @@ def choose_encoding(
         check_offset(name, bands, data_of(values, encoding), offsets)
     if given is not None:
         notes += negative_note(bands, data_of(values, encoding), given[0])
+    if filled and declared.nodata is None:
+        encoding = replace(encoding, nodata=float(np.iinfo(dtype).max))
     encoding, said = _undeclared_nodata(encoding, dtype, values, declared.nodata)
     return encoding, notes + said
 
