@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,8 @@ from unclouded.detection.classes import covered
 from unclouded.detection.opacity import MASK_RIM, cover
 from unclouded.guides import RADAR
 from unclouded.models.observation import Observation, join_guides, pad_to_cells
-from unclouded.reflectance import to_reflectance, valid_pixels
+from unclouded.reading.info import SceneInfo
+from unclouded.reflectance import scaled, to_reflectance, valid_pixels
 from unclouded.tiles import Box
 
 _LEVELS = {"L1C": 0.0, "L2A": 1.0}
@@ -120,38 +122,38 @@ class SceneReader:
         observed = observed or box
         dn, valid = self.read_dn(box)
         slices = observed.within(box).slices
-        reflectance, _ = to_reflectance(dn[(slice(None), *slices)], self.info.encoding, valid[slices])
         window = (observed.row, observed.column, observed.height, observed.width)
         guides = {} if self.radar is None else {RADAR.name: self.radar.read(*window)}
-        x = observe(reflectance, valid[slices], self.info.bands, self.info.level, guides, self._device)
+        x = observe(dn[(slice(None), *slices)], valid[slices], self.info, guides, self._device)
         mask = None if self.mask is None else self.mask.read(*window)
         return Window(dn, valid, pad_to_cells(x), mask)
 
 
 def observe(
-    reflectance: NDArray[np.float32],
+    dn: NDArray[Any],
     valid: NDArray[np.bool_],
-    bands: Sequence[str],
-    level: str,
+    info: SceneInfo,
     guides: Mapping[str, NDArray[np.float32]],
     device: torch.device,
 ) -> Observation:
     """Make a batch of one observation.
 
     Args:
-        reflectance: (C, h, w), 1.0 = 100 %.
+        dn: (C, h, w) of a window of a scene.
         valid: (h, w), where it holds data.
-        bands: the name of each of the C bands.
-        level: "L1C" or "L2A".
+        info: of the scene.
         guides: those of `guides.GUIDES` that there are by name, (C, h, w) each in their units; a pixel where one of a
             guide's channels is not finite is without that guide.
         device: where the observation goes.
     """
     height, width = valid.shape
-    present = [INDEX[band] for band in bands]
+    present = [INDEX[band] for band in info.bands]
     optical = np.empty((1, len(NAMES), height, width), np.float32)
-    for channel, name in zip(optical[0], NAMES, strict=True):
-        channel[:] = reflectance[bands.index(name)] if name in bands else 0
+    optical[0, [number for number in range(len(NAMES)) if number not in present]] = 0
+    # Band by band, so that the image is in memory once.
+    for number, position in enumerate(present):
+        encoding = replace(info.encoding, offsets=info.encoding.offsets[number : number + 1])
+        optical[0, position] = scaled(dn[number, None], encoding)[0]
     if not valid.all():
         optical[0][:, ~valid] = 0
     there = torch.zeros(1, len(NAMES), device=device)
@@ -159,7 +161,7 @@ def observe(
     x = Observation.of(
         _sent(optical, device),
         there,
-        torch.tensor([_LEVELS[level]], device=device),
+        torch.tensor([_LEVELS[info.level]], device=device),
         _sent(valid[None, None].astype(np.float32), device),
     )
     if not guides:

@@ -88,7 +88,7 @@ class TilePass:
         Raises:
             FileError: if the scene cannot be read.
         """
-        row = 0
+        row = None  # what was freed before the first row is of other sizes still
         with closing(prefetch(self._batches(tasks))) as batches:
             for batch in batches:
                 if batch[0].box.row != row:
