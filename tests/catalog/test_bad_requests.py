@@ -61,6 +61,15 @@ def test_boxes_that_are_none(refused, catalogue, box, why):
     assert catalogue.asked == []
 
 
+@pytest.mark.parametrize("command", ["series", "mask", "clear"])
+def test_a_grid_that_is_none_is_said_before_anything_is_asked(refused, catalogue, tmp_path, command):
+    asked = {"date": "2024-05-13", "dates": None} if command == "clear" else {}
+    asked |= {"command": command, "output": f"{tmp_path / 'out'}/"}
+    assert "needs --resolution, in degrees" in refused(crs="EPSG:4326", **asked)
+    assert "is no coordinate reference system" in refused(crs="EPSG:99999", **asked)
+    assert catalogue.asked == []
+
+
 def test_a_polygon_that_crosses_itself(refused, tmp_path):
     bow = {"type": "Polygon", "coordinates": [[[10, 48], [10.2, 48.2], [10.2, 48], [10, 48.2], [10, 48]]]}
     (tmp_path / "bow.geojson").write_text(json.dumps(bow))

@@ -55,6 +55,7 @@ def clear(
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
     with faults(debug):
         from unclouded.clearing.plan import cleared_and_mask, cleared_files, plan
+        from unclouded.reading.output_grid import check_of_tiles
 
         reading = source_options.reading()
         searched = check_catalog(catalog, inputs or (), reading.area, catalog.date)
@@ -66,6 +67,7 @@ def clear(
         check_workers(workers, scheduler)
         clearings = Clearings(as_json=as_json, debug=debug)
         if searched:
+            check_of_tiles(options.crs, options.resolution)
             sources, references = day_and_others(catalog, reading, output, clearings)
             options = replace(options, references=(*options.references, *references))
         todo = plan(

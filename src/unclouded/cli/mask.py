@@ -59,6 +59,7 @@ def mask(
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import mask_files, plan
+        from unclouded.reading.output_grid import check_of_tiles
 
         options = ClearOptions(
             mask=given,
@@ -73,6 +74,7 @@ def mask(
         reading = source_options.reading()
         masks = Clearings(as_json=False, debug=debug, masks=True)
         if check_catalog(catalog, sources, reading.area, catalog.dates):
+            check_of_tiles(options.crs, options.resolution)
             sources = dates_of(catalog, reading, output, masks, least=1)
         if options.mask_file is not None and len(sources) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")

@@ -79,11 +79,13 @@ def series(
         from unclouded.clearing.plan import each_once, plan
         from unclouded.clearing.series import dates_at_hand, described, helping_dates, write_collection
         from unclouded.reading.dates import acquired
+        from unclouded.reading.output_grid import check_of_tiles
 
         check_workers(workers, scheduler)
         reading = source_options.reading()
         clearings = Clearings(as_json=False, debug=debug)
         if check_catalog(catalog, inputs or (), reading.area, catalog.dates):
+            check_of_tiles(options.crs, options.resolution)
             sources = dates_of(catalog, reading, f"{output}/", clearings, least=2)
         else:
             sources = [date for source in inputs or () for date in _dates_in(source)]

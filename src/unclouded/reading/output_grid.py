@@ -77,6 +77,16 @@ def as_written(info: SceneInfo, crs: str | None = None, resolution: float | None
     return replace(own, crs=system, transform=_corner(grid.transform, found), width=found.width, height=found.height)
 
 
+def check_of_tiles(crs: str | None, resolution: float | None) -> None:
+    """Check before anything is read that tiles, whose pixels are in metres, can be brought to a grid.
+
+    Raises:
+        InputError: the reference system is none, or its units need a pixel size that is not given.
+    """
+    if crs is not None and resolution is None and _unit(_system(crs)) not in ("metre", "meter"):
+        raise InputError(f"--crs {crs}: needs --resolution, in {_unit(_system(crs))}, its units; tiles are in metres")
+
+
 def _system(text: str) -> CRS:
     try:
         return CRS.from_user_input(text)
