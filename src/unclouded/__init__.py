@@ -1,8 +1,7 @@
 """Remove clouds and their shadows from Sentinel-2 images, and say of every pixel how far it was replaced.
 
 `clear` clears a scene, `clear_series` all dates of a place, `clear_area` those that a catalogue has; `load_model` gives
-the network that does it, and `frechet_distance` compares two sets of features.
-Importing the package loads neither torch nor GDAL.
+the network that does it, and `frechet_distance` compares two sets of features. Importing loads neither torch nor GDAL.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -361,8 +360,7 @@ def clear_area(
         model=os.fspath(model), samples=samples, seed=seed, device=device, precision=precision, threshold=threshold
     )
     loaded = Model.load(options)
-    with ExitStack() as stack:
-        kept = stack.enter_context(TemporaryDirectory()) if cache is None else cache
+    with TemporaryDirectory() if cache is None else nullcontext(cache) as kept:
         return clear_area_to_memory(
             request, max_cloud, Path(kept), reading, loaded, options, only_earlier=only_earlier, most=most
         )
