@@ -42,7 +42,7 @@ _CHECKERS = 2
 # Overviews are first made in a file of their own: compressing that took a third of the time of making a COG.
 _ENVIRONMENT = {"GDAL_CACHEMAX": CACHE, "GDAL_PAM_ENABLED": False, "COG_TMP_COMPRESSION": "NONE"}
 
-_COG: dict[str, Any] = {
+COG: dict[str, Any] = {
     "driver": "COG",
     "BLOCKSIZE": BLOCK,
     "COMPRESS": "DEFLATE",
@@ -53,6 +53,7 @@ _COG: dict[str, Any] = {
     "BIGTIFF": "IF_SAFER",
     "NUM_THREADS": "ALL_CPUS",
 }
+"""How COGs are made: GDAL's options."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def write_cog(
     mosaic = path.with_suffix(".vrt")
     with environment(output), rasterio.Env(GDAL_CACHEMAX=_COG_CACHE):
         write_mosaic(mosaic, layout, strips)
-        copy(mosaic, path, **(_COG | {"OVERVIEW_RESAMPLING": layout.overviews}))
+        copy(mosaic, path, **(COG | {"OVERVIEW_RESAMPLING": layout.overviews}))
         mosaic.unlink()
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
