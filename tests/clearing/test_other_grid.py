@@ -25,11 +25,13 @@ LEFT, TOP, SIDE = 600000, 5400000, 320
 EUROPE = ["--crs", "EPSG:3035", "--resolution", 10]
 
 
-def write_scene(path, left=LEFT, top=TOP, crs="EPSG:32632", shift=0):
+def write_scene(path, left=LEFT, top=TOP, crs="EPSG:32632", shift=0, nodata=0, dtype="uint16"):
     dn = fields(BANDS, SIDE, SIDE, [(150 + shift, 150, 30), (60, 260, 20)], field=32)
     dn[:, :40, :40] = 0
-    profile = {"driver": "GTiff", "height": SIDE, "width": SIDE, "count": 4, "dtype": "uint16", "tiled": True}
-    with rasterio.open(path, "w", crs=crs, transform=from_origin(left, top, 10, 10), nodata=0, **profile) as file:
+    profile = {"driver": "GTiff", "height": SIDE, "width": SIDE, "count": 4, "dtype": dtype, "tiled": True}
+    if dtype == "float32":
+        dn = np.where(dn == 0, np.float32(np.nan), dn / np.float32(10_000))
+    with rasterio.open(path, "w", crs=crs, transform=from_origin(left, top, 10, 10), nodata=nodata, **profile) as file:
         file.write(dn)
         file.descriptions = BANDS
     return path
@@ -146,6 +148,24 @@ def test_reflectance_is_interpolated_and_quality_and_classes_are_the_nearest(sce
     assert "unclouded:resampled" not in own["properties"]
     assert said["unclouded:changed"] == own["properties"]["unclouded:changed"]
     np.testing.assert_allclose(item["bbox"], own["bbox"], atol=0.001)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_what_holds_no_data_and_does_not_say_so_leaves_no_fringe(scene, weights, tmp_path, dtype):
+    path = write_scene(tmp_path / scene.name, nodata=None, dtype=dtype)
+    for name, asked in (("own", []), ("europe", EUROPE)):
+        done = run("clear", path, "--model", weights, *asked, "--output", tmp_path / f"{name}.tif")
+        assert done.exit_code == 0, done.stderr
+    read = {}
+    for name in ("own", "own_quality", "europe", "europe_quality"):
+        with rasterio.open(tmp_path / f"{name}.tif") as file:
+            read[name] = file.read(1)
+    held, known = np.isfinite(read["own_quality"]), np.isfinite(read["europe_quality"])
+    assert held.sum() == SIDE**2 - 40**2 and 0.9 < known.mean() < 0.99
+    after = read["europe"]
+    np.testing.assert_array_equal(np.isfinite(after) if dtype == "float32" else after > 0, known)
+    # What is interpolated lies between its neighbours.
+    assert after[known].min() >= read["own"][held].min() - 1e-6
 
 
 def test_a_grid_that_is_the_scene_s_own_changes_nothing(scene, weights, tmp_path):

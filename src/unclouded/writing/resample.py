@@ -54,7 +54,7 @@ def resample(
                 reproject(
                     rasterio.band(file, list(file.indexes)),
                     pixels,
-                    src_nodata=source.nodata,
+                    src_nodata=empty,
                     dst_transform=window_transform(window_of(box), target.transform),
                     dst_crs=target.crs,
                     resampling=how,
