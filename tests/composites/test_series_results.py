@@ -62,6 +62,11 @@ def test_all_of_it_is_there_and_said(made):
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
+def test_a_composite_is_no_image_to_clear(made, weights, tmp_path):
+    done = run("clear", made[0] / "composite_ndvi-max.tif", "--output", tmp_path / "a.tif", "--model", weights)
+    assert done.exit_code == 2 and "(composite NDVI-max of 3 dates)" in done.stderr
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_composite_is_of_its_dates(results, tmp_path, kind):
     path = write_composite(tmp_path, results, kind, ReadOptions())

@@ -14,6 +14,7 @@ from unclouded.composites.vegetation import ndvi_of
 from unclouded.files import aside, publish
 from unclouded.progress import Progress, silent
 from unclouded.reading.reader import ReadOptions
+from unclouded.reading.results import TAG
 from unclouded.reflectance import Encoding, nothing
 from unclouded.tiles import Box
 from unclouded.writing.writer import BLOCK, Layout, StripWriter, write_cog
@@ -79,6 +80,7 @@ def write_composite(
             descriptions=info.descriptions,
             scales=info.scales,
             offsets=info.gdal_offsets,
+            tags={TAG: f"composite {kind} of {len(dates)} dates"},
         )
         days = Layout(info.width, info.height, info.crs, info.transform, np.dtype(np.uint16), None, DAYS)
         images = StripWriter(place / "image.tif", layout, whole, str(path))

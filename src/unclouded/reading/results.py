@@ -13,7 +13,7 @@ from unclouded.reading.info import SceneInfo
 from unclouded.reading.raster import open_raster
 
 TAG = "UNCLOUDED"
-"""Tag of a cleared image, which travels with its pixels; it says what they were made of."""
+"""Tag of a cleared image or a composite, which travels with its pixels; it says what they were made of."""
 
 
 def marked(info: SceneInfo) -> dict[str, str]:
