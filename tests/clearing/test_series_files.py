@@ -15,7 +15,7 @@ from rasterio.warp import transform_bounds
 from rasters import write
 
 from unclouded.clearing import other_dates
-from unclouded.clearing.cover_detector import CoverDetector
+from unclouded.clearing.cover_detector import FOUND, CoverDetector
 from unclouded.clearing.detections import Detected, Detections, Subject
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import CloudShadowNetwork
@@ -140,7 +140,7 @@ def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(d
     def make():
         calls.append(1)
         grid = GridFile(33, 38, tmp_path)
-        for channel in np.random.default_rng(0).random((3, 33, 38), np.float32):
+        for channel in np.random.default_rng(0).random((FOUND, 33, 38), np.float32):
             grid.add(channel)
         return Detected(grid, 7)
 
