@@ -47,3 +47,13 @@ def test_a_larger_scene_is_refused_with_the_reason(tmp_path, weights) -> None:
     assert "is 56 x 40 pixels; the weights published take up to 48 x 48" in done.stderr
     assert "neighbouring tiles differ" in done.stderr
     assert not (tmp_path / "clear.tif").exists()
+
+
+def test_the_bundled_weights_as_published_take_a_patch_of_bigearthnet_and_nothing_larger(tmp_path) -> None:
+    done = clear(tmp_path, "paper", 120, 120)
+    assert done.exit_code == 0, done.output
+    with rasterio.open(tmp_path / "clear.tif") as file:
+        assert (file.read() != 1500).mean() > 0.9
+    done = clear(tmp_path, "paper", 40, 128)
+    assert done.exit_code != 0
+    assert "is 128 x 40 pixels; the weights paper take up to 120 x 120" in done.stderr
