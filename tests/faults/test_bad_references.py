@@ -126,3 +126,10 @@ def test_the_scene_itself_is_named(weights, scene, mask, tmp_path) -> None:
     assert (done.exit_code == 2 and "the scene itself" in done.stderr) or any(
         "the scene itself" in line for line in json.loads(done.stdout.splitlines()[-1])["references"]
     )
+
+
+def test_what_is_assumed_of_many_is_said_once(weights, scene, mask, tmp_path) -> None:
+    paths = [save(tmp_path, f"nameless_{number}", land(1 + number)) for number in range(3)]
+    _, done = clear(tmp_path, weights, scene, mask, paths)
+    said = [line for line in json.loads(done.stdout.splitlines()[-1])["references"] if "level assumed" in line]
+    assert len(said) == 1 and said[0].startswith(f"{paths[0]} and 2 other references: ")

@@ -68,14 +68,14 @@ def _by_others(statistics: Statistics, k: int, incomparable: Mapping[int, str], 
     for other in before:
         both = seen[:, other] & seen[:, k]
         if layout.references[other].bands == bands and both.any():
-            theirs, mine = (hidden[both][:, layout.channels(i)] for i in (other, k))
+            theirs, mine = (hidden[:, layout.channels(i)][both] for i in (other, k))
             if _apart(theirs, mine) < _SAME:
                 return Verdict(k, False, "duplicate", f"{name}: the same image as {layout.references[other].name}")
     alike = [i for i, r in enumerate(layout.references) if i != k and i not in incomparable and r.bands == bands]
     both = seen[:, k] & seen[:, alike].all(axis=1)
     if len(alike) > 1 and len(bands) > 1 and both.sum() >= _LEAST_PIXELS:
-        others = np.median([hidden[both][:, layout.channels(i)] for i in alike], axis=0).astype(np.float64)
-        if shift := _even_shift(others, hidden[both][:, layout.channels(k)].astype(np.float64)):
+        others = np.median([hidden[:, layout.channels(i)][both] for i in alike], axis=0).astype(np.float64)
+        if shift := _even_shift(others, hidden[:, layout.channels(k)][both].astype(np.float64)):
             return Verdict(
                 k, False, "offset", f"{name}: {shift:+.2f} in every band against the other dates; correct it"
             )
@@ -96,13 +96,14 @@ def _verdict(statistics: Statistics, k: int) -> Verdict:
         return Verdict(
             k, False, "not common", f"{name}: {int(both.sum())} sampled pixels are clear in it and the scene"
         )
-    theirs = statistics.samples[both][:, layout.channels(k)].astype(np.float64)
-    ours = statistics.samples[both][:, : len(layout.bands)].astype(np.float64)
+    # Of many references a sample has more than a thousand values: those that are asked for first, then the samples.
+    theirs = statistics.samples[:, layout.channels(k)][both].astype(np.float64)
+    ours = statistics.samples[:, : len(layout.bands)][both].astype(np.float64)
     for other in range(k):
         if layout.references[other].bands == layout.references[k].bands:
             pair = statistics.sample_seen[:, other] & both
-            rows = statistics.samples[pair]
-            if pair.any() and _apart(rows[:, layout.channels(other)], rows[:, layout.channels(k)]) < _SAME:
+            one, another = (statistics.samples[:, layout.channels(i)][pair] for i in (other, k))
+            if pair.any() and _apart(one, another) < _SAME:
                 return Verdict(k, False, "duplicate", f"{name}: the same image as {layout.references[other].name}")
     common = [b for b in layout.bands if b in layout.references[k].bands]
     if common:
