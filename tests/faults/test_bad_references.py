@@ -129,7 +129,7 @@ def test_the_scene_itself_is_named(weights, scene, mask, tmp_path) -> None:
 
 
 def test_what_is_assumed_of_many_is_said_once(weights, scene, mask, tmp_path) -> None:
-    paths = [save(tmp_path, f"nameless_{number}", land(1 + number)) for number in range(3)]
+    paths = [save(tmp_path, f"nameless_{number}", land(1 + number) + 0.1) for number in range(3)]
     _, done = clear(tmp_path, weights, scene, mask, paths)
-    said = [line for line in json.loads(done.stdout.splitlines()[-1])["references"] if "level assumed" in line]
+    said = [line for line in json.loads(done.stdout.splitlines()[-1])["references"] if "taken for scale" in line]
     assert len(said) == 1 and said[0].startswith(f"{paths[0]} and 2 other references: ")
