@@ -87,7 +87,8 @@ def test_images_are_packed_by_the_names_that_are_given(folder):
 
 
 def test_the_bands_of_another_stack_are_no_names_for_one_that_has_its_own(folder):
-    done = run("clear", folder / "clear.tif", "--output", folder / "a.tif", "--mask", "none", *NAMES)
+    write(folder / "named.tif", ground())
+    done = run("clear", folder / "named.tif", "--output", folder / "a.tif", "--mask", "none", *NAMES)
     assert done.exit_code == 0, done.stderr
     assert "its own band names are taken: it has 4 bands, --band-names names 5" in done.stderr
     with rasterio.open(folder / "a.tif") as file:
