@@ -133,3 +133,13 @@ def test_what_is_assumed_of_many_is_said_once(weights, scene, mask, tmp_path) ->
     _, done = clear(tmp_path, weights, scene, mask, paths)
     said = [line for line in json.loads(done.stdout.splitlines()[-1])["references"] if "taken for scale" in line]
     assert len(said) == 1 and said[0].startswith(f"{paths[0]} and 2 other references: ")
+
+
+@pytest.mark.slow
+def test_of_two_hundred_dates_all_are_read_and_few_are_used(weights, scene, mask, tmp_path) -> None:
+    paths = [save(tmp_path, f"date{number}_L2A", land(number)) for number in range(1, 201)]
+    output, done = clear(tmp_path, weights, scene, mask, paths)
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout.splitlines()[-1])
+    used = [path for path in paths if record["sources"].get(str(path), 0) > 0]
+    assert output.exists() and 1 <= len(used) <= 6
