@@ -83,7 +83,7 @@ def clear(
 ) -> xarray.Dataset | ClearedScene:
     """Clear a Sentinel-2 scene.
 
-    What had to be assumed about the scene is said as a `UserWarning`.
+    What had to be assumed about the scene is a `UserWarning`; so are notes on references, without `output`.
 
     Args:
         source: a path or address of a scene, or integer DN or reflectance as an `xarray.DataArray` with the dimensions
@@ -120,10 +120,10 @@ def clear(
 
     Returns:
         Without `output` a Dataset of float32: `reflectance` (band, y, x), 1.0 = 100 %, `opacity` (y, x), 0 to 1,
-        `uncertainty` (y, x) in reflectance, and `source` (y, x): 0 observed, 1 guessed, 2 the first reference, 3 the
-        second; NaN where there is no data. Its attribute `detection` says what cloud and shadow were told by. Of an
-        array in dask chunks it is one too, and nothing is read or cleared before it is computed. With `output` what
-        was written.
+        `uncertainty` (y, x) in reflectance, and `source` (y, x): 0 observed, 1 guessed, or a band of it, 2 the first
+        reference, 3 the second; NaN where there is no data. Its attribute `detection` says what cloud and shadow were
+        told by. Of an array in dask chunks it is one too, and nothing is read or cleared before it is computed. With
+        `output` what was written.
 
     Raises:
         InputError: if the source is not a scene that can be understood, or does not fit the weights or the memory; if
@@ -224,8 +224,8 @@ def clear_series(
 ) -> xarray.Dataset:
     """Clear all dates of a place, each with the help of the nearest others, before and after.
 
-    What had to be assumed about the dates is said as a `UserWarning`, as are dates without any data, which stay so. An
-    array in dask chunks is loaded date by date.
+    What had to be assumed or was found of the dates is a `UserWarning`, as are dates without any data, which stay so.
+    An array in dask chunks is loaded date by date.
 
     Args:
         source: an `xarray.DataArray` with the dimensions time, band, y and x, an `xarray.Dataset` with a variable

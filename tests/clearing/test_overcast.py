@@ -40,8 +40,8 @@ def test_the_ground_of_other_dates_is_taken_as_it_is_and_said(overcast, truth, o
     error = np.abs(result - truth)[:, shown]
     assert error.mean() < np.abs(others[0].dn / 1e4 - truth).mean()
     assert 0.5 * error.mean() < quality[1][shown].mean() < 4 * error.mean()
-    assert clearing.note == (
-        "scene.tif: nothing clear to fit to: ground of 05-31.tif (2024-05-31), 06-20.tif (2024-06-20) as it is"
+    assert clearing.notes == (
+        "scene.tif: nothing clear to fit to: ground of 05-31.tif (2024-05-31), 06-20.tif (2024-06-20) as it is",
     )
     assert [verdict.fault for verdict in clearing.verdicts] == [None, None]
 
@@ -66,8 +66,9 @@ def test_another_level_is_not_taken_and_said(overcast, others) -> None:
     without, _, _ = clear(overcast, [])
     result, quality, clearing = clear(overcast, [other])
     np.testing.assert_array_equal(result, without)
-    assert quality[2].max() == 1 and clearing.note == ""
-    assert "L2A" in clearing.verdicts[0].reason and clearing.verdicts[0].fault == "not comparable"
+    assert quality[2].max() == 1
+    assert len(clearing.notes) == 1 and "L2A" in clearing.notes[0]
+    assert clearing.verdicts[0].fault == "not comparable"
 
 
 def test_a_date_that_is_only_taken_for_one_like_the_scene_is_not_taken_as_it_is(overcast, others) -> None:
@@ -81,14 +82,21 @@ def test_a_date_that_is_only_taken_for_one_like_the_scene_is_not_taken_as_it_is(
     assert clearing.verdicts[0].fault == "not comparable"
 
 
-def test_a_band_that_no_date_has_is_guessed(overcast, others) -> None:
+def test_a_band_that_no_date_has_is_guessed_and_so_is_the_source(overcast, others) -> None:
     lacking = dated(plain_scene(others[0].dn[:5] / 1e4, "few.tif", PLAIN_BANDS[:5]), "2024-06-09T10:00:00Z")
     guessed, _, _ = clear(overcast, [])
-    result, quality, _ = clear(overcast, [lacking])
-    shown = quality[2] == 2
-    assert shown.mean() > 0.99
+    result, quality, clearing = clear(overcast, [lacking])
+    assert (quality[2] == 1).all()
+    assert clearing.notes[0].endswith("as it is; no date has B12: guessed, and so is the source")
     np.testing.assert_array_equal(result[5], guessed[5])
-    assert np.abs(result[0] - lacking.dn[0] / 1e4)[shown].mean() < 1e-3
+    assert np.abs(result[0] - lacking.dn[0] / 1e4).mean() < 2e-3
+
+
+def test_a_band_that_another_date_has_is_from_dates(overcast, others) -> None:
+    lacking = dated(plain_scene(others[0].dn[:5] / 1e4, "few.tif", PLAIN_BANDS[:5]), "2024-06-09T10:00:00Z")
+    _, quality, clearing = clear(overcast, [lacking, others[1]])
+    assert (quality[2] >= 2).mean() > 0.99
+    assert clearing.notes[0].endswith("as it is")
 
 
 def test_a_little_clear_ground_draws_the_rest_towards_it(truth, others) -> None:
@@ -97,7 +105,7 @@ def test_a_little_clear_ground_draws_the_rest_towards_it(truth, others) -> None:
     scene = dated(plain_scene(np.where(covered, 0.8, 0.85 * truth), "scene.tif"), "2024-06-10T10:00:00Z")
     result, quality, clearing = clear(scene, others, covered)
     shown = covered & (quality[2] >= 2)
-    assert "too little clear to fit to" in clearing.note
+    assert "too little clear to fit to" in clearing.notes[0]
     assert np.abs(result - 0.85 * truth)[:, shown].mean() < 0.7 * np.abs(truth - 0.85 * truth).mean()
     kept = ~covered & (quality[0] == 0)
     np.testing.assert_array_equal(result[:, kept], scene.dn[:, kept] / 1e4)

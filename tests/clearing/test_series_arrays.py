@@ -79,6 +79,17 @@ def test_dn_are_no_reference_of_reflectance_unless_they_say_how(cube, weights):
         unclouded.clear(cube[0], references=[dn + np.uint16(1000)], level="L2A", model=weights)
 
 
+def test_notes_on_references_are_warnings_once_each(cube, weights):
+    with pytest.warns(UserWarning, match="reference 1: the scene itself; give another date"):
+        unclouded.clear(cube[0], references=[cube[0]], level="L2A", model=weights)
+    twice = xr.concat([cube, cube[1:2].assign_coords(time=cube.time[1:2] + np.timedelta64(1, "h"))], "time")
+    with pytest.warns(UserWarning) as said:
+        unclouded.clear_series(twice, level="L2A", model=weights, precision="fp32")
+    notes = [str(one.message) for one in said if one.category is UserWarning]
+    assert any("the same image as" in note for note in notes)
+    assert len(set(notes)) == len(notes)
+
+
 def test_a_chunked_scene_takes_no_references(cube, weights):
     pytest.importorskip("dask.array")
     with pytest.raises(unclouded.InputError, match="is in chunks, which take no references"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -70,7 +71,9 @@ def clear_to_memory(
             f"{LARGEST // 2**30} GiB of memory; give `output` to write files instead"
         )
     layers = np.empty((shape[0] + len(QUALITY_BANDS), *shape[1:]), np.float32)
-    told = clear_into(layers, scene, model, options, at_hand)
+    told, notes = clear_into(layers, scene, model, options, at_hand)
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
     return dataset(layers, info, at, {**attributes, "detection": told})
 
 
@@ -80,16 +83,18 @@ def clear_into(
     model: Model,
     options: ClearOptions,
     at_hand: DatesAtHand | None = None,
-) -> str:
-    """Clear a scene into an array (C + 3, H, W), see `layers_of`, and say what cloud and shadow were told by.
+) -> tuple[str, tuple[str, ...]]:
+    """Clear a scene into an array (C + 3, H, W), see `layers_of`; errors as of `clear_to_memory`.
 
-    Errors as of `clear_to_memory`.
+    Returns:
+        What cloud and shadow were told by, and the notes on the references.
     """
     model.check(scene.info)
     with open_inputs(scene, options, at_hand) as inputs:
-        for tile in Clearing(inputs, model.generator, options).tiles():
+        clearing = Clearing(inputs, model.generator, options)
+        for tile in clearing.tiles():
             layers[(slice(None), *tile.box.slices)] = layers_of(tile, scene.info)
-        return told_by(inputs, model.generator, options)
+        return told_by(inputs, model.generator, options), clearing.notes
 
 
 def references_at_hand(

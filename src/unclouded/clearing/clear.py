@@ -19,7 +19,7 @@ from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.background import BackgroundWriter
 from unclouded.clearing.cover import told_by
 from unclouded.clearing.executor import Executor
-from unclouded.clearing.inputs import DatesAtHand, OpenReference, Raster, SceneInputs, open_inputs
+from unclouded.clearing.inputs import DatesAtHand, Raster, SceneInputs, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
@@ -184,10 +184,6 @@ def clear_scene(
     sources = {}
     if inputs.references and not mask_alone:
         sources = _sources(quality, [reference.name for reference in inputs.references])
-    faults = (
-        *_assumptions(inputs.references),
-        *filter(None, (*(verdict.reason for verdict in clearing.verdicts), clearing.note)),
-    )
     return ClearedScene(
         output,
         quality,
@@ -196,7 +192,7 @@ def clear_scene(
         seconds,
         clearing.seconds_network,
         sources,
-        faults,
+        clearing.notes,
         clearing.hazy,
         clearing.seen,
         found.cloud,
@@ -204,18 +200,6 @@ def clear_scene(
         told,
         generator.error_learnt,
     )
-
-
-def _assumptions(references: Sequence[OpenReference]) -> list[str]:
-    """What references were taken for where they do not say it: a sentence for all of whom the same was assumed."""
-    names: dict[str, list[str]] = {}
-    for reference in references:
-        for note in reference.assumed:
-            names.setdefault(note, []).append(reference.name)
-    return [
-        f"{first}: {note}" if not others else f"{first} and {len(others)} other references: {note}"
-        for note, (first, *others) in names.items()
-    ]
 
 
 def clear_to_file(

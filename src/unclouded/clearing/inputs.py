@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -143,6 +143,18 @@ class OpenReference:
             FileError: if it cannot be read.
         """
         return self._aligned.read(row, column, height, width)
+
+
+def assumptions(references: Sequence[OpenReference]) -> list[str]:
+    """What references were taken for where they do not say it: a sentence for all of whom the same was assumed."""
+    names: dict[str, list[str]] = {}
+    for reference in references:
+        for note in reference.assumed:
+            names.setdefault(note, []).append(reference.name)
+    return [
+        f"{first}: {note}" if not others else f"{first} and {len(others)} other references: {note}"
+        for note, (first, *others) in names.items()
+    ]
 
 
 @dataclass(frozen=True)

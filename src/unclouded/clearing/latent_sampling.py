@@ -188,9 +188,11 @@ def sample(
     if cover is not None and cover.dates is not None:
         dates, present = cover.dates.within(inner), x.present[:, :, None, None]
         told = (dates.told * present).sum(1, keepdim=True) / present.sum(1, keepdim=True)
+        # A pixel of which a band is guessed is from no date.
+        shown = (dates.share >= 0.5) & (told == 1)
         # Of thin cover a part of the pixel is seen still.
         uncertainty = torch.lerp(uncertainty, dates.error * opacity.clamp(min=_LEAST_OPACITY), dates.share * told)
-        source = torch.where(replaced & (dates.share >= 0.5), dates.source, source)
+        source = torch.where(replaced & shown, dates.source, source)
     uncertainty = uncertainty * replaced
     return [
         Sampled(mean[i].cpu().numpy(), *(part[i, 0].cpu().numpy() for part in (opacity, uncertainty, classes, source)))

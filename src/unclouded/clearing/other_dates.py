@@ -200,7 +200,9 @@ class OtherDates:
         """Say that the ground of references is taken as it is."""
         names = ", ".join(_dated(self._shown[number].image) for number in carried.needed)
         little = "nothing" if carried.correction.known < 1 else "too little"
-        return f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} as it is"
+        said = f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} as it is"
+        lacking = [band for band, told in zip(carried.layout.bands, carried.told, strict=True) if not told]
+        return f"{said}; no date has {', '.join(lacking)}: guessed, and so is the source" if lacking else said
 
     def _incomparable(self) -> dict[int, str]:
         """References whose reflectance may mean something else than the scene's, and why."""

@@ -33,7 +33,7 @@ from unclouded.clearing.cover_detector import detector_factor
 from unclouded.clearing.detections import Detected, Subject
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
-from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.inputs import SceneInputs, assumptions
 from unclouded.clearing.latent_sampling import margin_of
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.other_dates import OtherDates, cells_around
@@ -276,9 +276,10 @@ class Clearing:
         return [] if self._dates is None else self._dates.verdicts
 
     @property
-    def note(self) -> str:
-        """What is to be said of the references together, once tiles are cleared; empty if nothing is."""
-        return "" if self._dates is None else self._dates.note
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed and found of the references, once tiles are cleared: a line each."""
+        found = (*(verdict.reason for verdict in self.verdicts), "" if self._dates is None else self._dates.note)
+        return (*assumptions(self._inputs.references), *filter(None, found))
 
     @torch.inference_mode()
     def _grids(self) -> SceneGrids:

@@ -215,7 +215,11 @@ def clear_series_to_memory(
                     path = os.fspath(mask) if there else stack.enter_context(mask_as_file(mask, info))
                     own = replace(options, references=others, mask=path)
                 helped[number, : len(others)] = [_stamp(usable[other]) for other in others]
-                clear_into(layers[number], scene, model, own, at_hand)
+                _, notes = clear_into(layers[number], scene, model, own, at_hand)
+                for note in notes:
+                    if note not in said:
+                        warnings.warn(note, stacklevel=3)
+                    said.add(note)
     assert layers is not None and first is not None
     times = [_stamp(time) for time in series.times]
     return _dataset(layers, first, at, attributes, times, helped)
