@@ -34,7 +34,7 @@ from unclouded.clearing.plan import bundled_patches
 from unclouded.files import QUALITY_BANDS, quality_path
 from unclouded.reading.reader import open_scene
 from unclouded.tiles import Box
-from unclouded.writing.writer import BLOCK, Layout, StripWriter, write_cog
+from unclouded.writing.writer import BLOCK, Profile, StripWriter, write_cog
 
 _SIDE = 120
 _FLAGS = (
@@ -89,7 +89,7 @@ def write_scenes(before: Path, after: Path, size: int) -> None:
     for path, patches in found.items():
         quality = path == quality_path(after)
         names = QUALITY_BANDS if quality else bands
-        layout = Layout(
+        profile = Profile(
             width=size,
             height=size,
             crs=rasterio.CRS.from_epsg(32633),
@@ -102,11 +102,11 @@ def write_scenes(before: Path, after: Path, size: int) -> None:
             strips = []
             for row in tqdm(range(0, size, BLOCK), desc=path.name):
                 box = Box(row, 0, min(BLOCK, size - row), size)
-                writer = StripWriter(Path(temporary) / f"{row}.tif", layout, box, str(path))
+                writer = StripWriter(Path(temporary) / f"{row}.tif", profile, box, str(path))
                 writer.write(box, rows(patches, row, box.height, size))
                 strips.append(writer.finish())
             part = Path(temporary) / "cog.tif"
-            write_cog(part, layout, strips, str(path))
+            write_cog(part, profile, strips, str(path))
             part.replace(path)
 
 

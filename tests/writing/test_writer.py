@@ -11,13 +11,13 @@ from rio_cogeo.cogeo import cog_validate
 from unclouded.errors import FileError
 from unclouded.tiles import Box, cut
 from unclouded.writing import writer
-from unclouded.writing.writer import Layout, Strip, StripWriter, write_cog
+from unclouded.writing.writer import Profile, Strip, StripWriter, write_cog
 
 
-def layout(height, width, dtype="uint16", **changes):
+def profile(height, width, dtype="uint16", **changes):
     transform = Affine(10, 0, 600000, 0, -10, 5400000)
     common = {"nodata": 0.0, "descriptions": ("B02", "B8A"), "tags": {"AREA_OR_POINT": "Area"}}
-    return Layout(width, height, CRS.from_epsg(32632), transform, dtype=np.dtype(dtype), **(common | changes))
+    return Profile(width, height, CRS.from_epsg(32632), transform, dtype=np.dtype(dtype), **(common | changes))
 
 
 def strips(folder, pixels, wanted, size=256, offset=(0, 0)) -> list[Strip]:
@@ -46,7 +46,7 @@ def write(path, pixels, wanted, size=256, offset=(0, 0)):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "float32", "float64"])
 def test_pixels_come_back_as_written_for_every_type(tmp_path, dtype):
     pixels = np.random.default_rng(0).integers(0, 120, (2, 70, 530)).astype(dtype)
-    path = write(tmp_path / "out.tif", pixels, layout(70, 530, dtype), size=64, offset=(16, 48))
+    path = write(tmp_path / "out.tif", pixels, profile(70, 530, dtype), size=64, offset=(16, 48))
     with rasterio.open(path) as file:
         assert file.dtypes == (dtype, dtype)
         np.testing.assert_array_equal(file.read(), pixels)
@@ -56,7 +56,7 @@ def test_pixels_come_back_as_written_for_every_type(tmp_path, dtype):
 def test_it_is_a_valid_cog_with_overviews_and_all_metadata(tmp_path, kind):
     pixels = np.random.default_rng(0).integers(1, 9000, (2, 600, 1100)).astype("uint16")
     tags = {"AREA_OR_POINT": kind, "acquired": "2018-05-03"}
-    wanted = layout(600, 1100, scales=(1e-4, 1e-4), offsets=(-0.1, -0.1), tags=tags)
+    wanted = profile(600, 1100, scales=(1e-4, 1e-4), offsets=(-0.1, -0.1), tags=tags)
     path = write(tmp_path / "out.tif", pixels, wanted)
     valid, errors, warnings = cog_validate(path)
     assert valid and not errors and not warnings
@@ -70,7 +70,7 @@ def test_it_is_a_valid_cog_with_overviews_and_all_metadata(tmp_path, kind):
 
 
 def test_a_file_without_nodata_stays_without(tmp_path):
-    path = write(tmp_path / "out.tif", np.zeros((2, 5, 7), "uint16"), layout(5, 7, nodata=None))
+    path = write(tmp_path / "out.tif", np.zeros((2, 5, 7), "uint16"), profile(5, 7, nodata=None))
     with rasterio.open(path) as file:
         assert file.nodata is None
 
@@ -85,19 +85,19 @@ def test_what_does_not_read_back_as_written_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr(writer, "copy", lossy_copy)
     with pytest.raises(FileError, match=r"out\.tif: does not read back as written"):
-        write(tmp_path / "out.tif", np.ones((2, 64, 64), "uint16"), layout(64, 64))
+        write(tmp_path / "out.tif", np.ones((2, 64, 64), "uint16"), profile(64, 64))
 
 
 def test_a_strip_that_is_taken_away_is_an_error_with_the_name_of_the_output(tmp_path):
-    made = strips(tmp_path, np.ones((2, 128, 64), np.uint16), layout(128, 64), size=64)
+    made = strips(tmp_path, np.ones((2, 128, 64), np.uint16), profile(128, 64), size=64)
     made[1].path.unlink()
     with pytest.raises(FileError, match=r"out\.tif: cannot be written"):
-        write_cog(tmp_path / "out.tif", layout(128, 64), made, "out.tif")
+        write_cog(tmp_path / "out.tif", profile(128, 64), made, "out.tif")
 
 
 def test_a_damaged_strip_is_not_intact(tmp_path):
     pixels = np.random.default_rng(0).integers(1, 9000, (2, 64, 700)).astype("uint16")
-    (strip,) = strips(tmp_path, pixels, layout(64, 700), size=64)
+    (strip,) = strips(tmp_path, pixels, profile(64, 700), size=64)
     assert strip.intact()
     # Within a block: a file whose blocks grew while it was written has bytes that belong to none.
     with rasterio.open(strip.path) as file:
@@ -113,14 +113,14 @@ def test_a_damaged_strip_is_not_intact(tmp_path):
 
 
 def test_four_bands_of_bytes_are_not_taken_for_colours_and_transparency(tmp_path):
-    wanted = layout(64, 64, "uint8", descriptions=("B02", "B03", "B04", "B08"))
+    wanted = profile(64, 64, "uint8", descriptions=("B02", "B03", "B04", "B08"))
     with rasterio.open(write(tmp_path / "out.tif", np.ones((4, 64, 64), "uint8"), wanted)) as file:
         assert ColorInterp.alpha not in file.colorinterp
 
 
 def test_classes_keep_their_colours_and_are_never_averaged(tmp_path):
     colours = {0: (240, 240, 240), 3: (40, 40, 90)}
-    wanted = layout(1100, 1100, "uint8", nodata=255, descriptions=("class",), colours=colours)
+    wanted = profile(1100, 1100, "uint8", nodata=255, descriptions=("class",), colours=colours)
     values = (np.indices((1100, 1100)).sum(0) % 3 == 0).astype(np.uint8)[None] * 3
     write_cog(tmp_path / "out.tif", wanted, strips(tmp_path, values, wanted), "out.tif")
     with rasterio.open(tmp_path / "out.tif") as file:

@@ -38,7 +38,7 @@ from unclouded.version import __version__
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import Shares, describe, item_path
 from unclouded.writing.strips import Strips
-from unclouded.writing.writer import CACHE, Layout
+from unclouded.writing.writer import CACHE, Profile
 
 
 @dataclass(frozen=True)
@@ -143,15 +143,15 @@ def clear_scene(
         "grid of the result": repr((grid.crs, grid.transform, grid.width, grid.height)),
         "version": f"{__version__}, torch {torch.__version__}",
     }
-    outputs = {output: _layout(info), quality: _quality_layout(inputs)}
+    outputs = {output: _profile(info), quality: _quality_profile(inputs)}
     written: tuple[str, ...] = ("dn", "quality")
     kinds = ["cleared", "quality"]
     if options.write_mask:
-        outputs[mask_path(output)] = mask_layout(info)
+        outputs[mask_path(output)] = mask_profile(info)
         written, kinds = (*written, "mask"), [*kinds, "mask"]
     if mask_alone:
-        outputs, written, kinds = {output: mask_layout(info)}, ("mask",), ["mask"]
-    other = None if grid == info else {name: layout.on(grid) for name, layout in outputs.items()}
+        outputs, written, kinds = {output: mask_profile(info)}, ("mask",), ["mask"]
+    other = None if grid == info else {name: profile.on(grid) for name, profile in outputs.items()}
     # An interrupted run that wrote other files is another run.
     settings["files"] = kinds
     report = progress or silent
@@ -288,8 +288,8 @@ def _described(info: SceneInfo) -> dict[str, Any]:
     }
 
 
-def _layout(info: SceneInfo) -> Layout:
-    return Layout(
+def _profile(info: SceneInfo) -> Profile:
+    return Profile(
         info.width,
         info.height,
         info.crs,
@@ -303,10 +303,10 @@ def _layout(info: SceneInfo) -> Layout:
     )
 
 
-def mask_layout(info: SceneInfo) -> Layout:
+def mask_profile(info: SceneInfo) -> Profile:
     """How the mask of a scene is written: its classes with their names and colours."""
     names = {f"CLASS_{value}": name for value, name in CLASS_NAMES.items()}
-    return Layout(
+    return Profile(
         info.width,
         info.height,
         info.crs,
@@ -334,11 +334,11 @@ def mask_classes() -> list[dict[str, Any]]:
     ]
 
 
-def _quality_layout(inputs: SceneInputs) -> Layout:
+def _quality_profile(inputs: SceneInputs) -> Profile:
     info = inputs.scene.info.of_part()
     said = {f"SOURCE_{number}": reference.name for number, reference in enumerate(inputs.references, start=2)}
     tags = {"SOURCE_0": "observed", "SOURCE_1": "guessed", **said} if said else {}
-    return Layout(
+    return Profile(
         info.width,
         info.height,
         info.crs,

@@ -17,7 +17,7 @@ from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import TAG
 from unclouded.reflectance import Encoding, nothing
 from unclouded.tiles import Box
-from unclouded.writing.writer import BLOCK, Layout, StripWriter, write_cog
+from unclouded.writing.writer import BLOCK, Profile, StripWriter, write_cog
 
 Kind = Literal["median", "best", "NDVI-max"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -70,7 +70,7 @@ def write_composite(
     with open_dates(outputs, reading) as dates, aside(path) as place:
         info = dates[0].info
         bands, whole = info.bands, Box(0, 0, info.height, info.width)
-        layout = Layout(
+        profile = Profile(
             width=info.width,
             height=info.height,
             crs=info.crs,
@@ -82,8 +82,8 @@ def write_composite(
             offsets=info.gdal_offsets,
             tags={TAG: f"composite {kind} of {len(dates)} dates"},
         )
-        days = Layout(info.width, info.height, info.crs, info.transform, np.dtype(np.uint16), None, DAYS)
-        images = StripWriter(place / "image.tif", layout, whole, str(path))
+        days = Profile(info.width, info.height, info.crs, info.transform, np.dtype(np.uint16), None, DAYS)
+        images = StripWriter(place / "image.tif", profile, whole, str(path))
         counts = StripWriter(place / "counts.tif", days, whole, str(path))
         try:
             for box in _boxes(info.height, info.width, len(dates) * len(bands)):
@@ -92,7 +92,7 @@ def write_composite(
                 counts.write(box, _counts(shown))
                 progress(path.stem, box.bottom * info.width, info.height * info.width)
             finished = {
-                place / path.name: (layout, images.finish(), path),
+                place / path.name: (profile, images.finish(), path),
                 place / days_path(path).name: (days, counts.finish(), days_path(path)),
             }
         finally:

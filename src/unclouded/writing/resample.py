@@ -13,14 +13,14 @@ from rasterio.windows import transform as window_transform
 
 from unclouded.reflectance import nothing
 from unclouded.tiles import Box
-from unclouded.writing.writer import BLOCK, Layout, Strip, StripWriter, environment, window_of, write_mosaic
+from unclouded.writing.writer import BLOCK, Profile, Strip, StripWriter, environment, window_of, write_mosaic
 
 _ROWS = 2 * BLOCK
 """Rows of the other grid that are in memory at once."""
 
 
 def resample(
-    path: Path, source: Layout, strips: Sequence[Strip], target: Layout, output: str, valid: Path | None = None
+    path: Path, source: Profile, strips: Sequence[Strip], target: Profile, output: str, valid: Path | None = None
 ) -> Strip:
     """Bring a layer to another grid.
 

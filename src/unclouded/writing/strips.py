@@ -22,7 +22,7 @@ from unclouded.progress import Progress
 from unclouded.tiles import Box
 from unclouded.writing.journal import JOURNAL, Journal, Row
 from unclouded.writing.resample import resample
-from unclouded.writing.writer import Layout, Strip, StripWriter, write_cog
+from unclouded.writing.writer import Profile, Strip, StripWriter, write_cog
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,19 @@ class Strips:
     def __init__(
         self,
         folder: Path,
-        outputs: Mapping[Path, Layout],
+        outputs: Mapping[Path, Profile],
         settings: Mapping[str, Any],
         report: Progress,
         *,
-        written: Mapping[Path, Layout] | None = None,
+        written: Mapping[Path, Profile] | None = None,
         overwrite: bool = False,
     ) -> None:
         """Look at what an interrupted run left.
 
         Args:
             folder: the locked hidden folder beside the first output.
-            outputs: what to write, of one size: for each `ClearedTile.layers` the file and its layout.
-            written: their layouts on another grid, which the finished layers are brought to.
+            outputs: what to write, of one size: for each `ClearedTile.layers` the file and its profile.
+            written: their profiles on another grid, which the finished layers are brought to.
             settings: what decides the result, apart from the input's pixels.
             report: told what is checked and written.
             overwrite: drop what a run with other settings or input left, instead of refusing it.
@@ -242,12 +242,12 @@ class Strips:
 class _Draft:
     """A strip in the making: a file for each layer of the tiles."""
 
-    def __init__(self, box: Box, files: list[Path], layouts: list[Layout], output: str) -> None:
+    def __init__(self, box: Box, files: list[Path], profiles: list[Profile], output: str) -> None:
         self._box = box
         self._writers: list[StripWriter] = []
         self._valid = self._changed = self._cloud = 0
-        for file, layout in zip(files, layouts, strict=True):
-            self._writers.append(StripWriter(file, layout, box, output))
+        for file, profile in zip(files, profiles, strict=True):
+            self._writers.append(StripWriter(file, profile, box, output))
 
     def write(self, tile: ClearedTile) -> None:
         for writer, pixels in zip(self._writers, tile.layers, strict=True):

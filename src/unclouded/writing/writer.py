@@ -57,7 +57,7 @@ COG: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class Profile:
     """What a file to be written holds, apart from its pixels.
 
     Attributes:
@@ -88,7 +88,7 @@ class Layout:
     colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     overviews: Literal["AVERAGE", "MODE", "NEAREST"] = "AVERAGE"
 
-    def on(self, grid: SceneInfo) -> Layout:
+    def on(self, grid: SceneInfo) -> Profile:
         """The same on another grid, which may reach beyond this one: so there is always a DN for no data."""
         empty = nothing(self.dtype, self.nodata)
         place = {"width": grid.width, "height": grid.height, "crs": grid.crs, "transform": grid.transform}
@@ -124,8 +124,8 @@ class Strip:
 class StripWriter:
     """Takes the windows of one strip. A checksum of each is kept: a full disk can lose blocks without an error."""
 
-    def __init__(self, path: Path, layout: Layout, box: Box, output: str) -> None:
-        """Start the file `path` for the strip `box` of a scene with `layout`; errors name the `output`.
+    def __init__(self, path: Path, profile: Profile, box: Box, output: str) -> None:
+        """Start the file `path` for the strip `box` of a scene with `profile`; errors name the `output`.
 
         Raises:
             FileError: if the file cannot be made.
@@ -139,8 +139,8 @@ class StripWriter:
                 driver="GTiff",
                 width=box.width,
                 height=box.height,
-                count=len(layout.descriptions),
-                dtype=layout.dtype,
+                count=len(profile.descriptions),
+                dtype=profile.dtype,
                 tiled=True,
                 blockxsize=BLOCK,
                 blockysize=BLOCK,
@@ -151,8 +151,8 @@ class StripWriter:
                 compress="zstd",
                 zstd_level=1,
                 bigtiff="IF_SAFER",
-                crs=layout.crs,
-                transform=window_transform(window_of(box), layout.transform),
+                crs=profile.crs,
+                transform=window_transform(window_of(box), profile.transform),
             )
 
     def write(self, box: Box, pixels: NDArray[Any]) -> None:
@@ -188,7 +188,7 @@ class StripWriter:
 
 def write_cog(
     path: Path,
-    layout: Layout,
+    profile: Profile,
     strips: Sequence[Strip],
     output: str,
     checked: Callable[[int], None] = lambda pixels: None,
@@ -197,7 +197,7 @@ def write_cog(
 
     Args:
         path: of the COG.
-        layout: of the scene.
+        profile: of the scene.
         strips: cover the scene once.
         output: how errors call it.
         checked: called with the number of pixels of each window compared.
@@ -207,8 +207,8 @@ def write_cog(
     """
     mosaic = path.with_suffix(".vrt")
     with environment(output), rasterio.Env(GDAL_CACHEMAX=_COG_CACHE):
-        write_mosaic(mosaic, layout, strips)
-        copy(mosaic, path, **(COG | {"OVERVIEW_RESAMPLING": layout.overviews}))
+        write_mosaic(mosaic, profile, strips)
+        copy(mosaic, path, **(COG | {"OVERVIEW_RESAMPLING": profile.overviews}))
         mosaic.unlink()
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -231,28 +231,28 @@ def _same(path: Path, strip: Strip) -> tuple[int, bool]:
         return strip.box.height * strip.box.width, all(same)
 
 
-def write_mosaic(path: Path, layout: Layout, strips: Sequence[Strip]) -> None:
+def write_mosaic(path: Path, profile: Profile, strips: Sequence[Strip]) -> None:
     """Show strips as one raster, in GDAL's virtual format: GDAL copies from it without a file of all of them."""
     with rasterio.open(
         path,
         "w",
         driver="VRT",
-        width=layout.width,
-        height=layout.height,
-        count=len(layout.descriptions),
-        dtype=layout.dtype,
-        crs=layout.crs,
-        transform=layout.transform,
-        nodata=layout.nodata,
+        width=profile.width,
+        height=profile.height,
+        count=len(profile.descriptions),
+        dtype=profile.dtype,
+        crs=profile.crs,
+        transform=profile.transform,
+        nodata=profile.nodata,
     ) as file:
-        file.descriptions = layout.descriptions
-        if layout.scales:
-            file.scales = layout.scales
-        if layout.offsets:
-            file.offsets = layout.offsets
-        file.update_tags(**layout.tags)
-        if layout.colours:
-            file.write_colormap(1, layout.colours)
+        file.descriptions = profile.descriptions
+        if profile.scales:
+            file.scales = profile.scales
+        if profile.offsets:
+            file.offsets = profile.offsets
+        file.update_tags(**profile.tags)
+        if profile.colours:
+            file.write_colormap(1, profile.colours)
         for band in file.indexes:
             sources = {f"source_{number}": _source(strip, band) for number, strip in enumerate(strips)}
             file.update_tags(band, ns="new_vrt_sources", **sources)
