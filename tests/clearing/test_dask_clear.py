@@ -140,7 +140,7 @@ def test_no_more_tasks_run_than_there_are_threads_and_results_keep_their_order(p
 
     def counted(*arguments, **options):
         nonlocal most
-        most = max(most, pool._running)
+        most = max(most, pool.running)
         return submit(*arguments, **options)
 
     pool.client.submit = counted

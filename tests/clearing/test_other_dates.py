@@ -7,7 +7,7 @@ import rasterio
 from dated_scenes import HEIGHT, WIDTH, land, plain_fields, plain_scene, scene_of
 from scenes import MemoryScene
 
-from unclouded.clearing.clear import _sources
+from unclouded.clearing.clear import shares_of_sources
 from unclouded.clearing.options import TileOptions
 
 
@@ -85,7 +85,7 @@ def test_shares_of_a_reference_that_is_given_twice_are_summed(tmp_path):
     source = np.array([[0, 1], [2, 2]], np.float32)
     with rasterio.open(tmp_path / "q.tif", "w", driver="GTiff", width=2, height=2, count=3, dtype="float32") as file:
         file.write(np.stack([source, source, source]))
-    assert _sources(tmp_path / "q.tif", ["may.tif", "may.tif"]) == {"guessed": 0.25, "may.tif": 0.5}
+    assert shares_of_sources(tmp_path / "q.tif", ["may.tif", "may.tif"]) == {"guessed": 0.25, "may.tif": 0.5}
 
 
 @pytest.fixture(scope="module")

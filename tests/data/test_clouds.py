@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unclouded.bands import INDEX
-from unclouded.data.clouds import BORDER, Sky, _cast_shadow, _geometry, fractal_noise, simulate
+from unclouded.data.clouds import BORDER, Sky, cast_shadow, fractal_noise, simulate, sun_geometry
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_noise_fades_below_its_smallest_length() -> None:
 
 def _shadow(depth: torch.Tensor, sun: tuple[float, float], seed: int) -> torch.Tensor:
     rng = torch.Generator().manual_seed(seed)
-    return _cast_shadow(depth, _geometry(1, rng, sun), rng)[0, 0]
+    return cast_shadow(depth, sun_geometry(1, rng, sun), rng)[0, 0]
 
 
 def _centre(field: torch.Tensor) -> torch.Tensor:

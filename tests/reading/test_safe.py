@@ -10,7 +10,6 @@ from rasters import NEW, OLD, metadata, native, pixels, safe, write
 from unclouded.bands import INDEX, L1C, L2A
 from unclouded.errors import FileError, InputError
 from unclouded.reading.reader import open_scene
-from unclouded.reading.safe import _offsets, _open_folder, _parse
 
 
 def zipped(root, target, *, inside=None):
@@ -82,10 +81,12 @@ def test_without_offsets_in_the_xml_the_baseline_tells(tmp_path):
         assert set(scene.info.encoding.offsets) == {0}
 
 
-def test_the_real_metadata(shared_data):
+def test_the_real_metadata(shared_data, tmp_path):
     (root,) = (shared_data / "safe_metadata").glob("*.SAFE")
-    product = _open_folder(str(root), root)
-    assert _offsets(str(root), product, _parse("MTD", product.metadata), list(L2A)) == (-1000.0,) * 12
+    product = safe(tmp_path, name=root.stem)
+    shutil.copy(root / "MTD_MSIL2A.xml", product)
+    with open_scene(product) as scene:
+        assert (scene.info.bands, scene.info.encoding.offsets) == (L2A, (-1000.0,) * 12)
     with pytest.raises(InputError, match=r"without its 10 m bands B02, B03, B04, B08 .found no band files."):
         open_scene(root)
 

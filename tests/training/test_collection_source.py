@@ -12,7 +12,7 @@ from unclouded.data.collection import Collection, load_collection
 from unclouded.data.patch import Patch
 from unclouded.errors import FileError, SettingsError
 from unclouded.training import collection_source
-from unclouded.training.collection_source import SIDE, CollectionSource, _recolour
+from unclouded.training.collection_source import SIDE, CollectionSource, recolour
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_small_images_lend_their_spectrum_and_not_their_texture() -> None:
     field = _patch("field", SIDE, 0.1)
     source = CollectionSource(Collection([field, bare], [field], [], []), torch.Generator())
     assert max(_brightness_of_clear(source, 20)) < 0.2
-    recoloured = _recolour(_patch("field", SIDE, 0.2), bare, torch.Generator())
+    recoloured = recolour(_patch("field", SIDE, 0.2), bare, torch.Generator())
     present = [INDEX[name] for name in L2A]
     np.testing.assert_allclose(recoloured.optical[present], 0.4, rtol=1e-4)
     assert not recoloured.optical[INDEX["B10"]].any()

@@ -183,7 +183,7 @@ def clear_scene(
     seconds = time.perf_counter() - start
     sources = {}
     if inputs.references and not mask_alone:
-        sources = _sources(quality, [reference.name for reference in inputs.references])
+        sources = shares_of_sources(quality, [reference.name for reference in inputs.references])
     return ClearedScene(
         output,
         quality,
@@ -256,7 +256,7 @@ def read_result(
     return before, after, opacity, uncertainty
 
 
-def _sources(quality: Path, references: Sequence[str]) -> dict[str, float]:
+def shares_of_sources(quality: Path, references: Sequence[str]) -> dict[str, float]:
     """Shares of the valid pixels that were guessed, or taken from each of the references."""
     counts = np.zeros(len(references) + 2, np.int64)
     with rasterio.open(quality) as file:

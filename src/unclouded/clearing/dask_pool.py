@@ -71,7 +71,7 @@ class DaskPool:
             self.client = stack.enter_context(_connected(address or local))
             self._opened = stack.pop_all()
         self._changed = threading.Condition()
-        self._running = 0
+        self.running = 0
         self._claims: set[tuple[int, int]] = set()
         self._stopped = self._reserved = False
         self._suspects = threading.Lock()
@@ -140,7 +140,7 @@ class DaskPool:
             return first is not None and first.done()
 
         def free() -> bool:
-            return rank is not None and not self._reserved and self._running < threads and rank == min(self._claims)
+            return rank is not None and not self._reserved and self.running < threads and rank == min(self._claims)
 
         with self._changed:
             if rank is not None:
@@ -151,7 +151,7 @@ class DaskPool:
                         raise ClusterError(f"{name}: no worker is left; see their logs, and start others")
                 self.check()
                 submit = free()
-                self._running += submit
+                self.running += submit
             finally:
                 if rank is not None:
                     self._claims.discard(rank)
@@ -164,7 +164,7 @@ class DaskPool:
             try:
                 with self._changed:
                     self._reserved = True
-                    self._changed.wait_for(lambda: self._stopped or not self._running)
+                    self._changed.wait_for(lambda: self._stopped or not self.running)
                     self.check()
                 while True:
                     try:
@@ -183,7 +183,7 @@ class DaskPool:
 
     def _ended(self, future: Future[Any]) -> None:
         with self._changed:
-            self._running -= 1
+            self.running -= 1
             self._changed.notify_all()
 
     def _threads(self, name: str) -> int:

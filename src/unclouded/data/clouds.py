@@ -139,7 +139,7 @@ def simulate(
     lent = {index: draw(cutouts, size, rng) for index in _some(batch, 1 / 3, rng)} if cutouts else {}
     for index in lent:
         depth[index] = 0
-    geometry = _geometry(batch, rng, sun)
+    geometry = sun_geometry(batch, rng, sun)
 
     spectrum = _cloud_spectrum(batch, rng)
     brightness = _uniform(batch, 0.45, 1.0, rng)
@@ -153,7 +153,7 @@ def simulate(
     shading = depth
     for index, cut in lent.items():
         shading[index] = -torch.log1p(-cut.opacity.clamp(max=0.9999))
-    shadow = _cast_shadow(shading, geometry, rng, list(lent))
+    shadow = cast_shadow(shading, geometry, rng, list(lent))
     lit = 1 - shadow * torch.tensor(_DIRECT)[None, :, None, None]
     dark = path[:, :, None, None] + (ground - path[:, :, None, None]) * lit
 
@@ -173,7 +173,7 @@ def simulate(
     return Sky(cloudy, cloud, shadow * (1 - cloud))
 
 
-class _Geometry(NamedTuple):
+class SunGeometry(NamedTuple):
     """Of each sky (batch,): where its shadows fall per metre of height, in pixels along rows and columns (batch, 2).
 
     The track's direction is (batch, 2) likewise, of unit length; heights are those of cloud bases, in metres.
@@ -184,7 +184,7 @@ class _Geometry(NamedTuple):
     track: Tensor
 
 
-def _geometry(batch: int, rng: torch.Generator, sun: tuple[float, float] | None) -> _Geometry:
+def sun_geometry(batch: int, rng: torch.Generator, sun: tuple[float, float] | None) -> SunGeometry:
     """Draw height and sun; the image lies in any direction unless the sun is given, for then north is up."""
     height = torch.exp(math.log(800) + 0.55 * torch.randn(batch, generator=rng)).clamp(200, 3_500)
     turn = 2 * math.pi * torch.rand(batch, generator=rng)
@@ -200,7 +200,7 @@ def _geometry(batch: int, rng: torch.Generator, sun: tuple[float, float] | None)
     away = torch.stack([torch.sin(angle), torch.cos(angle)], dim=1) / (10 * torch.tan(elevation))[:, None]
     # Neighbouring detectors look forward and back in turn.
     track = turn + math.radians(12) + math.pi * (torch.rand(batch, generator=rng) < 0.5)
-    return _Geometry(height, away, torch.stack([torch.cos(track), torch.sin(track)], dim=1))
+    return SunGeometry(height, away, torch.stack([torch.cos(track), torch.sin(track)], dim=1))
 
 
 def _some(batch: int, share: float, rng: torch.Generator) -> list[int]:
@@ -258,7 +258,7 @@ def _cloud_spectrum(batch: int, rng: torch.Generator) -> Tensor:
     return (low + (high - low) * share)[:, :, None, None]
 
 
-def _slope(depth: Tensor, geometry: _Geometry) -> Tensor:
+def _slope(depth: Tensor, geometry: SunGeometry) -> Tensor:
     """How far the cloud's top slopes towards the sun, -1 to 1: its bright and its shaded sides."""
     top = _blur(torch.log1p(depth), 5)
     dy, dx = torch.gradient(top, dim=(2, 3))
@@ -279,7 +279,7 @@ def _borrow(texture: Tensor, overcast: Tensor, rng: torch.Generator) -> Tensor:
     return texture
 
 
-def _cast_shadow(depth: Tensor, geometry: _Geometry, rng: torch.Generator, bounded: Sequence[int] = ()) -> Tensor:
+def cast_shadow(depth: Tensor, geometry: SunGeometry, rng: torch.Generator, bounded: Sequence[int] = ()) -> Tensor:
     """Share of the direct light that clouds of `depth` take away from the ground, (B, 1, H, W).
 
     Each level of a cloud throws its own shadow, the higher the farther: together the cloud's shape, drawn out.

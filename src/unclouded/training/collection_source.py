@@ -71,7 +71,7 @@ class CollectionSource:
         for rng in self._generators(size):
             patch = self._draw("L1C" if torch.rand((), generator=rng) < 0.5 else "L2A", rng)
             if self.spectra and torch.rand((), generator=rng) < _LENT:
-                patch = _recolour(patch, _draw_place(self.spectra, rng), rng)
+                patch = recolour(patch, _draw_place(self.spectra, rng), rng)
             made.append(simulate_clouds(self._stack([patch]), rng, self.overcast, self.cutouts))
         return Simulated.cat(made)
 
@@ -136,7 +136,7 @@ def _draw_place(places: _ByPlace, rng: torch.Generator) -> Patch:
     return patches[int(torch.randint(len(patches), (), generator=rng))]
 
 
-def _recolour(patch: Patch, like: Patch, rng: torch.Generator) -> Patch:
+def recolour(patch: Patch, like: Patch, rng: torch.Generator) -> Patch:
     """Give an image the spectrum of another, brought to its level."""
     level, target = (torch.tensor([float(one.level == "L2A")]) for one in (like, patch))
     mean = torch.from_numpy(like.optical).mean(dim=(1, 2), keepdim=True)[None]
