@@ -5,6 +5,9 @@ fewer guides, become weights that take all of today's: what is new has zero weig
 whose guides of old are valid everywhere, give what they gave.
 
     python scripts/convert_weights.py OLD.safetensors NEW.safetensors [--detector csmask] [--threshold 0.2]
+        [--unfit L1C]
+
+Of all eight networks, and of the published ones, the header alone is written anew.
 """
 
 from __future__ import annotations
@@ -66,6 +69,8 @@ def convert(record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         ValueError: they are for guides that this version does not have, or are no weights of our own generator.
     """
     model, today = record["model"], [guide.name for guide in GUIDES]
+    if model.get("guides") == today:
+        return
     if model.get("network", "context") != "context":
         raise ValueError("weights of the published networks; train them again")
     if "guides" not in model:
@@ -85,6 +90,7 @@ def main() -> None:
     parser.add_argument("new", type=Path)
     parser.add_argument("--detector", choices=DETECTORS, help="what finds cloud and shadow beside the network")
     parser.add_argument("--threshold", type=float, help="opacity under which the input is kept")
+    parser.add_argument("--unfit", nargs="+", help="levels on whose images the results are of no use")
     given = parser.parse_args()
     with safe_open(given.old, framework="pt") as file:
         record = json.loads((file.metadata() or {})["unclouded"])
@@ -94,7 +100,7 @@ def main() -> None:
     except ValueError as error:
         parser.error(f"{given.old}: {error}")
     record.pop("doubt", None)  # before there were detectors
-    record |= {key: value for key in ("detector", "threshold") if (value := getattr(given, key)) is not None}
+    record |= {key: value for key in ("detector", "threshold", "unfit") if (value := getattr(given, key)) is not None}
     kept = {name: tensor.contiguous() for name, tensor in tensors.items()}
     save_file(kept, given.new, metadata={"unclouded": json.dumps(record)})
 

@@ -11,13 +11,13 @@ import xarray as xr
 from affine import Affine
 from command_line import run
 from rasterio.crs import CRS
-from scenes import MemoryScene, active_generator, ground
+from scenes import MemoryScene, active_generator, ground, save_active
 
 import unclouded
 from unclouded.clearing import arrays
 from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import Generator
-from unclouded.models.weights import Header, save_generator
+from unclouded.models.weights import Header, load_generator, save_generator
 from unclouded.reading.array import ArrayScene
 
 FOUR = ("B02", "B03", "B04", "B08")
@@ -166,3 +166,21 @@ def test_weights_that_foresee_no_error_are_named(scene, tmp_path, recwarn):
     assert any("never learnt which error to expect" in str(one.message) for one in recwarn)
     done = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", tmp_path / "silent.safetensors")
     assert done.exit_code == 0 and "never learnt which error to expect" in done.stderr
+
+
+@pytest.mark.parametrize(("level", "count"), [("L2A", 1), ("L1C", 0)])
+def test_weights_of_no_use_on_images_of_a_level_say_so_of_that_level_alone(scene, tmp_path, recwarn, level, count):
+    weights = save_active(tmp_path / "unfit.safetensors", unfit=(level,))
+    said = "is L2A, and of images of that level these weights make nothing of use"
+    unclouded.clear(scene, model=weights)
+    cube = xr.open_dataset(scene, engine="rasterio", mask_and_scale=False).band_data
+    dates = xr.concat([cube, cube], "time").assign_coords(time=np.array(["2024-05-01", "2024-05-06"], "M8[ns]"))
+    unclouded.clear_series(dates, model=weights, level="L2A", offset=0)
+    assert sum(said in str(one.message) for one in recwarn) == 2 * count
+    done = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", weights)
+    assert done.exit_code == 0 and done.stderr.count(said) == count
+
+
+def test_bundled_weights_that_show_a_method_name_the_levels_they_are_of_no_use_on():
+    unfit = {name: load_generator(name)[1].unfit for name in ("default", "paper", "unpaired")}
+    assert unfit == {"default": (), "paper": ("L1C", "L2A"), "unpaired": ("L1C",)}

@@ -135,8 +135,8 @@ def clear(
     from unclouded.clearing.arrays import clear_to_memory, coordinates, references_at_hand
     from unclouded.clearing.clear import clear_to_file
     from unclouded.clearing.lazy import clear_lazily
-    from unclouded.clearing.model import Model
-    from unclouded.clearing.options import UNTOLD_ERROR, ClearOptions
+    from unclouded.clearing.model import Model, doubts
+    from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.plan import check_output_name, cleared_and_mask, cleared_files, refuse_collisions
     from unclouded.reading.array import ArrayScene
     from unclouded.reading.mask import mask_as_file
@@ -186,8 +186,8 @@ def clear(
         names, at_hand = references_at_hand(references, scene.info)
         options = replace(options, references=names)
         loaded = Model.load(options)
-        if not loaded.generator.error_learnt:
-            warnings.warn(f"{scene.info.source}: {UNTOLD_ERROR}", stacklevel=2)
+        for doubt in doubts(loaded.generator, scene.info.level):
+            warnings.warn(f"{scene.info.source}: {doubt}", stacklevel=2)
         if output is None and (crs is not None or resolution is not None):
             raise InputError(f"{scene.info.source}: is cleared on its own grid; give `output`, or .rio.reproject it")
         if output is None:
@@ -260,7 +260,7 @@ def clear_series(
         WeightsError: if the weights are damaged or of another network.
     """
     from unclouded.clearing.model import Model
-    from unclouded.clearing.options import UNTOLD_ERROR, ClearOptions
+    from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.series_arrays import clear_series_to_memory, series_of
     from unclouded.reading.reader import ReadOptions
 
@@ -281,8 +281,6 @@ def clear_series(
     reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
     series = series_of(source, reading, most)
     loaded = Model.load(options)
-    if not loaded.generator.error_learnt:
-        warnings.warn(f"series: {UNTOLD_ERROR}", stacklevel=2)
     return clear_series_to_memory(series, loaded, options, reading, mask, only_earlier=only_earlier, most=most)
 
 

@@ -20,6 +20,7 @@ class InferenceConfig:
     Attributes:
         bands: optical bands in the order of the network's channels.
         levels: processing levels it was trained on.
+        unfit: of these, those on whose images its results were found to be of no use.
         threshold: opacity under which the input is kept, unless the user says otherwise; of a classifier: the
             probability from which a class is predicted.
         calibration: what expected errors and the spread over latent samples are multiplied by to be as large as the
@@ -29,6 +30,7 @@ class InferenceConfig:
 
     bands: tuple[str, ...] = NAMES
     levels: tuple[str, ...] = ("L1C", "L2A")
+    unfit: tuple[str, ...] = ()
     threshold: float = 0.1
     calibration: float = 1.0
     detector: Detector = "none"

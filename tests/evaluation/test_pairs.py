@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from command_line import run
 
 from unclouded.errors import FileError, InputError
 from unclouded.evaluation.paired import compare
@@ -162,3 +163,19 @@ def test_the_record_names_its_files(folders):
     assert record["sha256"].keys() == {"a"}
     for part, folder in zip(("cloudy", "clear", "predicted"), folders, strict=True):
         assert record["sha256"]["a"][part] == hashlib.sha256((folder / "a.tif").read_bytes()).hexdigest()
+
+
+def test_what_lies_beside_a_cleared_image_is_none(folders):
+    for name in ("a_quality", "a_mask"):
+        write(folders[2], name, np.ones((1, 60, 80), np.uint16), ("opacity",))
+    assert evaluate_folders(*folders, READING)["images"].keys() == {"a"}
+
+
+def test_of_a_series_the_dates_are_compared(dates, weights, tmp_path):
+    made = run("series", *dates, "--composite", "median", "--output", tmp_path / "cleared", "--model", weights)
+    assert made.exit_code == 0, made.stderr
+    given = ("--cloudy", dates[0].parent, "--clear", dates[0].parent, "--predicted", tmp_path / "cleared")
+    done = run("evaluate", "pairs", *given, "--each")
+    assert done.exit_code == 0, done.stderr
+    assert "N = 3 images" in done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("S2A")] == [d.stem for d in dates]

@@ -20,7 +20,7 @@ from unclouded.clearing.background import BackgroundWriter
 from unclouded.clearing.cover import told_by
 from unclouded.clearing.executor import Executor
 from unclouded.clearing.inputs import DatesAtHand, Raster, SceneInputs, open_inputs
-from unclouded.clearing.model import Model
+from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import CLASS_COLOURS, CLASS_NAMES, NO_DATA
@@ -59,7 +59,7 @@ class ClearedScene:
         cloud: share of the valid pixels under cloud or haze.
         snow: share that the scene's classification calls snow; None without one.
         told_by: what cloud and shadow were told by, in words.
-        error_learnt: whether the weights learnt which error to expect of what they guess.
+        doubts: what is to be known of the weights, a sentence each, see `clearing.model.doubts`.
     """
 
     output: Path
@@ -75,7 +75,7 @@ class ClearedScene:
     cloud: float = 0.0
     snow: float | None = None
     told_by: str = ""
-    error_learnt: bool = True
+    doubts: tuple[str, ...] = ()
 
 
 def clear_scene(
@@ -198,7 +198,7 @@ def clear_scene(
         found.cloud,
         found.snow,
         told,
-        generator.error_learnt,
+        doubts(generator, info.level),
     )
 
 

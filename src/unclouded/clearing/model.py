@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.options import UNFIT, UNTOLD_ERROR, ClearOptions
 from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.models.weights import Header, load_generator
@@ -69,3 +69,9 @@ class Model:
                 f"{largest}, since their instance normalisation makes neighbouring tiles differ; cut the scene to that "
                 "size, or give other weights with --model"
             )
+
+
+def doubts(generator: Generator, level: str) -> tuple[str, ...]:
+    """What is to be known of all that a network makes of scenes of a level, "L1C" or "L2A", a sentence each."""
+    unfit = (UNFIT.format(level=level),) if level in generator.inference.unfit else ()
+    return unfit if generator.error_learnt else (*unfit, UNTOLD_ERROR)

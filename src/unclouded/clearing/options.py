@@ -26,6 +26,12 @@ UNTOLD_ERROR = (
 )
 """Said of results of weights whose `Generator.error_learnt` is false."""
 
+UNFIT = (
+    "is {level}, and of images of that level these weights make nothing of use, as their card says; the weights "
+    "default are made for it"
+)
+"""Said of results of weights that are `InferenceConfig.unfit` for their level."""
+
 OWN_DETECTION = "our own detection"
 """What cloud and shadow are told by, in words, if no mask has a say."""
 

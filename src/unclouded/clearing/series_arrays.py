@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from unclouded.clearing.arrays import LARGEST, clear_into, coordinates, dataset
 from unclouded.clearing.detections import Detections
 from unclouded.clearing.inputs import DatesAtHand, Raster
-from unclouded.clearing.model import Model
+from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.clearing.series import check_alike, helping_dates
 from unclouded.errors import InputError
@@ -198,7 +198,7 @@ def clear_series_to_memory(
                         at, attributes = scene.coordinates, scene.attributes
                     layers = _room(len(series.names), first)
                 check_alike(info, first)
-                for note in info.notes:
+                for note in (*info.notes, *doubts(model.generator, info.level)):
                     if note not in said:
                         warnings.warn(f"{name}: {note}", stacklevel=3)
                     said.add(note)

@@ -159,3 +159,5 @@ def models(as_json: JsonLines = False, debug: Debug = False) -> None:
             print(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
             if header.data:
                 print(f"  learnt from: {header.data}")
+            if header.unfit:
+                print(f"  of no use on images of {', '.join(header.unfit)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from unclouded.clearing.options import OWN_DETECTION, UNTOLD_ERROR
+from unclouded.clearing.options import OWN_DETECTION
 from unclouded.cli.console import FAILED, SOME_FAILED, put, report, say, tell
 from unclouded.errors import OutputExistsError
 
@@ -86,8 +86,8 @@ class Clearings:
     def _say_of_result(self, source: str, cleared: ClearedScene) -> None:
         for verdict in cleared.verdicts:
             say(f"note: {verdict}")
-        if not cleared.error_learnt and cleared.changed > 0:
-            say(f"note: {source}: {UNTOLD_ERROR}")
+        for doubt in cleared.doubts if cleared.changed > 0 else ():
+            say(f"note: {source}: {doubt}")
         if cleared.hazy >= _HAZY and cleared.changed < _NOTHING_CLEAR:
             say(
                 f"note: {source}: {cleared.hazy:.0%} of it lies under haze, smoke or cirrus; where that is thin it "
@@ -170,6 +170,7 @@ def weights_record(name: str, path: Path, purpose: str, header: Header) -> dict[
         "purpose": purpose,
         "bands": list(header.bands),
         "levels": list(header.levels),
+        "unfit": list(header.unfit),
         "steps": header.steps,
         "threshold": header.threshold,
         "bytes": path.stat().st_size,

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from unclouded.errors import FileError, InputError
 from unclouded.evaluation.paired import INDICES, REGIONS, finite_signal_to_noise, whole_scores
-from unclouded.files import sha256_of
+from unclouded.files import mask_path, quality_path, sha256_of
 from unclouded.progress import Progress, silent
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.scene import Scene
+from unclouded.reading.series import find_series, is_series
 from unclouded.reflectance import to_reflectance
 
 Scores = dict[str, Any]
@@ -41,6 +42,8 @@ def evaluate_folders(
     progress: Progress = silent,
 ) -> Scores:
     """Compare every GeoTIFF of `predicted` with those of its name in the other two folders.
+
+    Where `predicted` holds a series by `unclouded series`, its dates are compared.
 
     Returns:
         `n`, `bands`, the `mean` of every score over the images, `sha256` of each image's three files, and `images`:
@@ -167,14 +170,20 @@ def average(images: list[Scores]) -> Scores:
 
 
 def _stems(folder: Path) -> dict[str, Path]:
+    """The images of a folder by their names; of what `unclouded series` wrote, the dates."""
     if not folder.is_dir():
         raise FileError(f"{folder}: no such folder; check the path")
+    if is_series(folder):
+        return {pair.after.stem: pair.after for pair in find_series(folder)}
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".tif", ".tiff"))
+    beside = {companion for path in files for companion in (quality_path(path), mask_path(path))}
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in (".tif", ".tiff") and not path.stem.endswith("_quality"):
-            if path.stem in found:
-                raise InputError(f"{path}: {found[path.stem].name} beside it has the same name; keep one of the two")
-            found[path.stem] = path
+    for path in files:
+        if path in beside:
+            continue
+        if path.stem in found:
+            raise InputError(f"{path}: {found[path.stem].name} beside it has the same name; keep one of the two")
+        found[path.stem] = path
     return found
 
 

@@ -73,6 +73,7 @@ def describe_model(network: Generator | LandCover, header: Header, weights: Path
                 "steps": header.steps,
                 "threshold": header.threshold,
                 "levels": list(header.levels),
+                "unfit": list(header.unfit),
             },
         },
         "links": [],
