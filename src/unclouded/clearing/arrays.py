@@ -62,7 +62,7 @@ def clear_to_memory(
             data.
         FileError: if a file cannot be read.
     """
-    info = scene.info.of_part()
+    info = scene.info.of_region()
     model.check(scene.info)
     shape = len(info.bands), info.height, info.width
     if 4 * np.prod(shape, dtype=np.int64) > LARGEST:

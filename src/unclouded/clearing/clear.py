@@ -118,7 +118,7 @@ def clear_scene(
     beside = () if mask_alone else (quality, mask_path(output)) if options.write_mask else (quality,)
     if not options.overwrite:
         refuse_foreign(output, *beside, item_path(output))
-    info = inputs.scene.info.of_part()
+    info = inputs.scene.info.of_region()
     grid = as_written(inputs.scene.info, options.crs, options.resolution)
     settings = {
         "weights": checksum_of(generator),
@@ -139,7 +139,7 @@ def clear_scene(
         "tile offset": tiling.offset,
         "crop": tiling.crop,
         **_described(info),
-        "area": repr(inputs.scene.info.part),
+        "area": repr(inputs.scene.info.region),
         "grid of the result": repr((grid.crs, grid.transform, grid.width, grid.height)),
         "version": f"{__version__}, torch {torch.__version__}",
     }
@@ -335,7 +335,7 @@ def mask_classes() -> list[dict[str, Any]]:
 
 
 def _quality_profile(inputs: SceneInputs) -> Profile:
-    info = inputs.scene.info.of_part()
+    info = inputs.scene.info.of_region()
     said = {f"SOURCE_{number}": reference.name for number, reference in enumerate(inputs.references, start=2)}
     tags = {"SOURCE_0": "observed", "SOURCE_1": "guessed", **said} if said else {}
     return Profile(

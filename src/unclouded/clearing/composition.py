@@ -52,19 +52,19 @@ def compose_tile(
     return ClearedTile(box, dn, quality, classes[None], int(valid.sum()), int(changed.sum()), int(cloud.sum()))
 
 
-def of_part(tile: ClearedTile, info: SceneInfo) -> ClearedTile:
-    """Cut a tile to the part of its scene that is wanted, counted from that part's corner; it holds some of it.
+def of_region(tile: ClearedTile, info: SceneInfo) -> ClearedTile:
+    """Cut a tile to the region of interest, counted from that region's corner; it holds some of it.
 
-    Pixels outside the part's outline become no data.
+    Pixels outside the region's outline become no data.
     """
-    if info.part is None:
+    if info.region is None:
         return tile
-    wanted = info.part.box
+    wanted = info.region.box
     box = tile.box.shared(wanted)
     crop = (slice(None), *box.within(tile.box).slices)
     box = box.within(wanted)
     dn, quality, mask = tile.dn[crop], tile.quality[crop], tile.mask[crop]
-    if (hit := inside(info.part, box, info.of_part().transform)) is not None:
+    if (hit := inside(info.region, box, info.of_region().transform)) is not None:
         dn = np.where(hit, dn, np.asarray(nothing(info.dtype, info.encoding.nodata), info.dtype))
         quality = np.where(hit, quality, np.float32(np.nan))
         mask = np.where(hit, mask, np.uint8(NO_DATA))

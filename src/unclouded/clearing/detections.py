@@ -109,15 +109,15 @@ class Detections:
         return None
 
     def _write(self, path: Path, made: Detected) -> None:
-        part = path.with_suffix(f".{threading.get_ident()}")
+        temporary = path.with_suffix(f".{threading.get_ident()}")
         try:
-            with part.open("wb") as stream:
+            with temporary.open("wb") as stream:
                 found = made.probabilities.copy_to(stream)
                 stream.write(_CHECKS.pack(made.seen, found))
-            part.replace(path)
+            temporary.replace(path)
         except OSError as error:
             with suppress(OSError):
-                part.unlink()
+                temporary.unlink()
             raise FileError(
                 f"{self._folder}: cannot be written to ({error.strerror}); check the disk and its free space"
             ) from error
@@ -145,8 +145,8 @@ def _stamp(path: str) -> Sequence[Any] | None:
     try:
         if not os.path.isdir(path):
             return [os.path.abspath(path), *_size_and_time(path)]
-        parts = [os.path.join(at, name) for at, _, names in os.walk(path) for name in names]
-        return [os.path.abspath(path), [[part, *_size_and_time(part)] for part in sorted(parts)]]
+        files = [os.path.join(at, name) for at, _, names in os.walk(path) for name in names]
+        return [os.path.abspath(path), [[file, *_size_and_time(file)] for file in sorted(files)]]
     except OSError:
         return None
 

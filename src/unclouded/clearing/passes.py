@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unclouded.clearing.composition import of_part
+from unclouded.clearing.composition import of_region
 from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids, cells_of
 from unclouded.clearing.cover import (
     Cover,
@@ -207,8 +207,8 @@ class Clearing:
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
-        part = self.info.part
-        if part is not None and not builder.holds_data(part.box):
+        region = self.info.region
+        if region is not None and not builder.holds_data(region.box):
             raise InputError(f"{self.info.source}: holds no data in the area that is wanted; give another area or date")
         self.snow = snow / told if told else None
         seen_grid, called_grid = (None if buffer is None else buffer.grid for buffer in (reduced, called))
@@ -243,8 +243,8 @@ class Clearing:
         """
         if self._summarised is None:
             self.summarise()
-        part = self.info.part
-        top = 0 if part is None else part.box.row
+        region = self.info.region
+        top = 0 if region is None else region.box.row
         wanted = [tile for tile in self.cuts() if max(tile.inner.row - top, 0) not in finished]
         if not wanted:
             return
@@ -257,7 +257,7 @@ class Clearing:
             tasks = (self._task(tile, *window(tile.padded)) for tile in wanted)
             with closing(self._executor.clear(tasks)) as tiles:
                 for cleared in tiles:
-                    yield of_part(cleared, self.info)
+                    yield of_region(cleared, self.info)
                     done += cleared.dn[0].size
                     self._report("clearing", done, pixels)
 
@@ -309,9 +309,9 @@ class Clearing:
         """Cut the scene into the tiles that are cleared: of those that hold nothing that is wanted, none."""
         height, width, margin = self.info.height, self.info.width, margin_of(self._generator)
         tiles = cut(height, width, size=self._tiling.size, margin=margin, step=CELL, offset=self._tiling.offset)
-        if self.info.part is None:
+        if self.info.region is None:
             return tiles
-        wanted, whole = self.info.part.box, Box(0, 0, height, width)
+        wanted, whole = self.info.region.box, Box(0, 0, height, width)
         row, column = wanted.row // CELL * CELL, wanted.column // CELL * CELL
         bottom, right = (-(-end // CELL) * CELL for end in (wanted.bottom, wanted.right))
         cells = Box(row, column, bottom - row, right - column).shared(whole)

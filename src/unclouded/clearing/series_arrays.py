@@ -190,7 +190,7 @@ def clear_series_to_memory(
                 warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
                 continue
             with series.open(name) as scene, ExitStack() as stack:
-                info = scene.info.of_part()
+                info = scene.info.of_region()
                 if first is None or layers is None:
                     first = info
                     at, attributes = coordinates(first), {}
@@ -228,7 +228,7 @@ def clear_series_to_memory(
 def _holds_data(scene: Raster) -> bool:
     """Whether any pixel of a scene, or of the part of it that is wanted, holds data."""
     info = scene.info
-    box = Box(0, 0, info.height, info.width) if info.part is None else info.part.box
+    box = Box(0, 0, info.height, info.width) if info.region is None else info.region.box
     return bool(valid_pixels(scene.read(box.row, box.column, box.height, box.width), info.encoding).any())
 
 

@@ -100,14 +100,14 @@ def summarise(
 
 
 def _wanted(box: Box, info: SceneInfo) -> NDArray[np.bool_]:
-    """Which pixels (h, w) of a box of the scene lie in the part that is wanted."""
+    """Which pixels (h, w) of a box of the scene lie in the region of interest."""
     wanted = np.ones((box.height, box.width), np.bool_)
-    if info.part is None:
+    if info.region is None:
         return wanted
     wanted[:] = False
-    if box.meets(info.part.box):
-        shared = box.shared(info.part.box)
-        hit = inside(info.part, shared.within(info.part.box), info.of_part().transform)
+    if box.meets(info.region.box):
+        shared = box.shared(info.region.box)
+        hit = inside(info.region, shared.within(info.region.box), info.of_region().transform)
         wanted[shared.within(box).slices] = True if hit is None else hit
     return wanted
 

@@ -112,11 +112,11 @@ class Extractor:
 
         def batches() -> Iterator[Labelled]:
             for start in range(0, len(rows), self._batch):
-                part = rows[start : start + self._batch]
-                batch = self.reader.read(part)
+                batch_rows = rows[start : start + self._batch]
+                batch = self.reader.read(batch_rows)
                 x = to_observation(batch, self._device)
                 if change is not None:
-                    x, more = change(x, part)
+                    x, more = change(x, batch_rows)
                     kept.append(more)
                 yield Labelled(x, batch.labels, batch.ids)
 
@@ -159,12 +159,14 @@ def cached(folder: Path | None, key: Mapping[str, Any], make: Callable[[], Tenso
     if found is None:
         found = make()
         # Two runs that make the same do not meet: the last one's file stays.
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            save_file({name: np.ascontiguousarray(array) for name, array in found.items()}, part, {"unclouded": words})
-            part.replace(path)
+            save_file(
+                {name: np.ascontiguousarray(array) for name, array in found.items()}, temporary, {"unclouded": words}
+            )
+            temporary.replace(path)
         except (OSError, SafetensorError) as error:
-            part.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise FileError(f"{path}: cannot be written ({error}); check the disk, or give another --cache") from error
     return found
 

@@ -21,7 +21,7 @@ from rasterio.warp import transform_bounds, transform_geom
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.grid import pixel_metres
-from unclouded.reading.info import Part, Polygons
+from unclouded.reading.info import Polygons, RegionOfInterest
 from unclouded.reading.raster import FAULTS
 from unclouded.reading.rings import SWAPPED, check_degrees, check_ring
 from unclouded.tiles import Box
@@ -90,7 +90,7 @@ class Area:
         """West, south, east, north in degrees."""
         return _bounds(self.polygons)
 
-    def crop(self, info: Grid) -> tuple[Box, Part]:
+    def crop(self, info: Grid) -> tuple[Box, RegionOfInterest]:
         """Find the area and its surroundings in a scene.
 
         Returns:
@@ -118,7 +118,7 @@ class Area:
             max(_aligned(at + most), -(-at // ALIGNMENT) * ALIGNMENT) for at, most in zip(last, around, strict=True)
         )
         box = Box(row, column, bottom - row, right - column).shared(whole)
-        return box, Part(wanted.within(box), self.polygons, outline)
+        return box, RegionOfInterest(wanted.within(box), self.polygons, outline)
 
     def box(self, info: Grid) -> Box:
         """The pixels of a grid that hold the area; some or all may lie outside of it.
@@ -274,19 +274,19 @@ def area_of(given: Any) -> Area:  # noqa: ANN401 (whatever a user hands in)
     return box_area(",".join(map(str, given)) if isinstance(given, Iterable) else str(given))
 
 
-def inside(part: Part, window: Box, grid: Affine) -> NDArray[np.bool_] | None:
-    """Which pixels (h, w) of a window of a part the outline touches; None if it is all of them.
+def inside(region: RegionOfInterest, window: Box, grid: Affine) -> NDArray[np.bool_] | None:
+    """Which pixels (h, w) of a window of a region of interest its outline touches; None if it is all of them.
 
     Args:
-        part: of the scene.
-        window: counted from the corner of the part's box.
-        grid: the transform of the part's box.
+        region: of the scene.
+        window: counted from the corner of the region's box.
+        grid: the transform of the region's box.
     """
-    if part.outline is None:
+    if region.outline is None:
         return None
     at = grid @ Affine.translation(window.column, window.row)
     hit: NDArray[np.bool_] = geometry_mask(
-        [_geojson(part.outline)], (window.height, window.width), at, all_touched=True, invert=True
+        [_geojson(region.outline)], (window.height, window.width), at, all_touched=True, invert=True
     )
     return hit
 

@@ -26,7 +26,7 @@ class CroppedScene(Scene):
             InputError: the area lies outside the scene.
         """
         self._scene, self._area = scene, area
-        self._box, part = area.crop(scene.info)
+        self._box, region = area.crop(scene.info)
         notes = scene.info.notes
         if area.reaches_beyond(scene.info):
             notes = (*notes, f"{area.name} reaches beyond it; what lies in it is taken")
@@ -35,7 +35,7 @@ class CroppedScene(Scene):
             width=self._box.width,
             height=self._box.height,
             transform=scene.info.transform @ Affine.translation(self._box.column, self._box.row),
-            part=part,
+            region=region,
             notes=notes,
         )
 

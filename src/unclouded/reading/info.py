@@ -18,8 +18,8 @@ Polygons = tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
 
 
 @dataclass(frozen=True)
-class Part:
-    """The part of a scene that is wanted; the rest of it is there for what it tells of that part.
+class RegionOfInterest:
+    """The region of a scene that is wanted; the rest is there for what it tells of that region.
 
     Attributes:
         box: of the scene's grid.
@@ -53,7 +53,7 @@ class SceneInfo:
         tags: metadata of the source's file.
         notes: what was assumed or left out, one sentence each, to be said to the user.
         acquired: when the image was taken, where it says so beside its name and tags; see `reading.dates`.
-        part: what of the scene is wanted; None if it is all.
+        region: what of the scene is wanted; None if it is all.
         classification: path or address of the scene classification (SCL) that comes with it; empty without one.
     """
 
@@ -73,16 +73,16 @@ class SceneInfo:
     tags: dict[str, str]
     notes: tuple[str, ...]
     acquired: datetime | None = None
-    part: Part | None = None
+    region: RegionOfInterest | None = None
     classification: str = ""
 
-    def of_part(self) -> SceneInfo:
-        """The description of the part that is wanted, as a scene of its own."""
-        if self.part is None:
+    def of_region(self) -> SceneInfo:
+        """The description of the region of interest, as a scene of its own."""
+        if self.region is None:
             return self
-        box = self.part.box
+        box = self.region.box
         corner = self.transform @ Affine.translation(box.column, box.row)
-        return replace(self, width=box.width, height=box.height, transform=corner, part=None)
+        return replace(self, width=box.width, height=box.height, transform=corner, region=None)
 
 
 def check_north_up(info: SceneInfo) -> None:

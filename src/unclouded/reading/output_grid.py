@@ -46,7 +46,7 @@ def as_written(info: SceneInfo, crs: str | None = None, resolution: float | None
         InputError: the reference system is none, or not one of the place; or the size is not given where the units
             differ, or is in other units.
     """
-    own = info.of_part()
+    own = info.of_region()
     if crs is None and resolution is None:
         return own
     if own.crs is None:
@@ -70,10 +70,10 @@ def as_written(info: SceneInfo, crs: str | None = None, resolution: float | None
             f"{usual.a:.3g} there"
         )
     grid = _Anchored(own.source, system, Affine(step, 0, 0, 0, -step, 0))
-    if info.part is None:
+    if info.region is None:
         found = covering(transform_bounds(own.crs, system, *bounds), grid.transform)
     else:
-        found = Area("the area", info.part.area, info.part.outline is None).box(grid)
+        found = Area("the area", info.region.area, info.region.outline is None).box(grid)
     return replace(own, crs=system, transform=_corner(grid.transform, found), width=found.width, height=found.height)
 
 

@@ -49,13 +49,13 @@ class Recipe:
         acquisition: that the patch belongs to.
         seed: of its ground and sky.
         level: "L1C" or "L2A".
-        part: "Y" clear, "X" cloudy, "clear" the clear twin of a cloudy one.
+        image: "Y" clear, "X" cloudy, "clear" the clear twin of a cloudy one.
     """
 
     acquisition: Acquisition
     seed: tuple[int, int]
     level: Level
-    part: Literal["Y", "X", "clear"]
+    image: Literal["Y", "X", "clear"]
 
 
 def simulate_archive(
@@ -155,14 +155,14 @@ def load(job: Job) -> PatchRecord:
     path = path_reflectance(surface, torch.Generator().manual_seed(sky_seed))
     values = {}
     tensors: dict[str, NDArray[Any]] = {}
-    if recipe.part == "X":
+    if recipe.image == "X":
         sky = _sky(image, path, recipe.acquisition.sun, torch.Generator().manual_seed(sky_seed + 1))
         image = sky.cloudy
         for name, truth in (("opacity", sky.cloud), ("shadow", sky.shadow)):
             tensors[name] = (truth[0, 0] * 255).round().to(torch.uint8).numpy()
     tensors.update(_bands(image[0].numpy(), L2A if recipe.level == "L2A" else L1C))
     values[job.patch_id] = tensors
-    if recipe.part != "clear":
+    if recipe.image != "clear":
         values[str(job.row["s1_name"])] = {"VV": ground.radar[0], "VH": ground.radar[1]}
     return PatchRecord(values, job.row | {"labels": list(ground.labels)})
 
