@@ -22,7 +22,7 @@ import numpy as np
 from unclouded.catalog.cache import Extract, keep
 from unclouded.catalog.overpasses import overpasses
 from unclouded.catalog.retry import RetryPolicy
-from unclouded.reading.area import box_area
+from unclouded.reading.grids.area import box_area
 
 # The catalogue is that of the tests.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))

@@ -18,7 +18,7 @@ from unclouded.clearing import arrays
 from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import Generator
 from unclouded.models.weights import Header, load_generator, save_generator
-from unclouded.reading.array import ArrayScene
+from unclouded.reading.products.array import ArrayScene
 
 FOUR = ("B02", "B03", "B04", "B08")
 

@@ -138,8 +138,8 @@ def clear(
     from unclouded.clearing.model import Model, doubts
     from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.plan import check_output_name, cleared_and_mask, cleared_files, refuse_collisions
-    from unclouded.reading.array import ArrayScene
     from unclouded.reading.mask import mask_as_file
+    from unclouded.reading.products.array import ArrayScene
     from unclouded.reading.reader import ReadOptions
     from unclouded.reading.results import refuse_result
 
@@ -348,7 +348,7 @@ def clear_area(
     from unclouded.clearing.area_series import clear_area_to_memory
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions
-    from unclouded.reading.area import area_of
+    from unclouded.reading.grids.area import area_of
     from unclouded.reading.reader import ReadOptions
 
     wanted = area_of(area)

@@ -10,7 +10,7 @@ DAYS = ["2024-05-03", "2024-05-13", "2024-05-23", "2024-06-12"]
 def narrow():
     """Fewer surroundings than usual, so that small tiles hold them; no longer than a file's tests take."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("reading.area", "catalog.cache"):
+        for module in ("reading.grids.area", "catalog.cache"):
             patch.setattr(f"unclouded.{module}.SURROUNDINGS", 960.0)
             patch.setattr(f"unclouded.{module}.EXTENT", 0.0)
         yield

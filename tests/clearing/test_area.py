@@ -14,7 +14,7 @@ from unclouded.clearing import clear
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.errors import InputError
 from unclouded.files import mask_path, quality_path
-from unclouded.reading.area import box_area, geometry_area
+from unclouded.reading.grids.area import box_area, geometry_area
 from unclouded.reading.reader import ReadOptions
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -52,7 +52,7 @@ GENERATOR = used_as(active_generator(), detector="none")
 
 def test_an_area_is_what_it_is_in_the_whole_scene(scene, tmp_path: Path, monkeypatch) -> None:
     """With surroundings that reach to the scene's edges the two are the same but for the last bits."""
-    monkeypatch.setattr("unclouded.reading.area.EXTENT", 20_480.0)
+    monkeypatch.setattr("unclouded.reading.grids.area.EXTENT", 20_480.0)
     clear_area(scene, tmp_path / "whole.tif", None)
     clear_area(scene, tmp_path / "part.tif", box_area(box(560, 560, 130, 140)))
     with rasterio.open(tmp_path / "whole.tif") as whole, rasterio.open(tmp_path / "part.tif") as part:

@@ -10,7 +10,7 @@ from rasterio.warp import transform
 from scenes import MemoryScene
 
 from unclouded.errors import InputError
-from unclouded.reading.aligned import AlignedImage
+from unclouded.reading.grids.aligned import AlignedImage
 
 BANDS = ("B02", "B08")
 UTM, NEXT_ZONE, DEGREES = CRS.from_epsg(32632), CRS.from_epsg(32633), CRS.from_epsg(4326)

@@ -11,7 +11,7 @@ from rasterio.warp import transform, transform_bounds
 from scenes import MemoryScene
 
 from unclouded.errors import FileError, InputError
-from unclouded.reading.area import ALIGNMENT, box_area, file_area, geometry_area, inside
+from unclouded.reading.grids.area import ALIGNMENT, box_area, file_area, geometry_area, inside
 from unclouded.tiles import Box
 
 SCENE = MemoryScene(np.ones((2, 3000, 2800), np.uint16), ("B02", "B03")).info

@@ -9,7 +9,7 @@ from rasters import pixels, write
 
 import unclouded
 from unclouded.errors import InputError
-from unclouded.reading.array import ArrayScene
+from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.reader import open_scene
 
 FOUR = ("B02", "B03", "B04", "B08")

@@ -8,7 +8,7 @@ import xarray as xr
 from affine import Affine
 from rasters import EAST, NORTH, pixels
 
-from unclouded.reading.array import ArrayScene
+from unclouded.reading.products.array import ArrayScene
 
 GRID = Affine(10, 0, EAST, 0, -10, NORTH)
 FOUR = ["B02", "B03", "B04", "B08"]

@@ -8,7 +8,7 @@ from rasters import item, pixels, safe, spectra, write
 
 from unclouded.bands import L1C, TEN
 from unclouded.errors import InputError
-from unclouded.reading.array import ArrayScene
+from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.reader import open_scene
 
 FOUR = ("B02", "B03", "B04", "B08")

@@ -12,7 +12,7 @@ from rasters import CRS, EAST, NEW, NORTH, OLD, item, native, pixels, safe, writ
 
 from unclouded.bands import L1C
 from unclouded.errors import FileError, InputError, UncloudedError
-from unclouded.reading.array import ArrayScene
+from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.reader import open_scene
 
 FOUR = ["B02", "B03", "B04", "B08"]

@@ -8,7 +8,7 @@ import xarray as xr
 from rasters import pixels, write
 
 from unclouded.errors import InputError
-from unclouded.reading.array import ArrayScene
+from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.reader import open_scene
 from unclouded.reflectance import valid_pixels
 

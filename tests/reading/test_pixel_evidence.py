@@ -11,10 +11,10 @@ from rasters import pixels, spectra, write
 
 from unclouded.bands import ASSUMED_ORDER, L2A
 from unclouded.errors import InputError
-from unclouded.reading.band_order import OTHER_ORDERS, check_order
-from unclouded.reading.plausibility import implausible
+from unclouded.reading.products.safe import TEN_METRES
+from unclouded.reading.radiometry.band_order import OTHER_ORDERS, check_order
+from unclouded.reading.radiometry.plausibility import implausible
 from unclouded.reading.reader import open_scene
-from unclouded.reading.safe import TEN_METRES
 from unclouded.reflectance import to_reflectance
 
 FOUR = ["B02", "B03", "B04", "B08"]

@@ -3,7 +3,7 @@
 import numpy as np
 from rasterio.env import get_gdal_config
 
-from unclouded.reading.raster import read_overview
+from unclouded.reading.files.raster import read_overview
 
 
 class SpiedDataset:

@@ -9,7 +9,7 @@ from rasters import NEW, OLD, pixels, write
 
 from unclouded.bands import L1C, L2A, NAMES, TEN
 from unclouded.errors import InputError
-from unclouded.reading.naming import band_named, product_name
+from unclouded.reading.names.naming import band_named, product_name
 from unclouded.reading.reader import open_scene
 
 

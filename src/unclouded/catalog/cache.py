@@ -19,11 +19,11 @@ from unclouded.catalog.search import home_of
 from unclouded.catalog.windows import overpass_window, write_window
 from unclouded.files import clear_away, write_json
 from unclouded.progress import Progress, silent
-from unclouded.reading.area import EXTENT, SURROUNDINGS, Area
-from unclouded.reading.offsets import without_cirrus
-from unclouded.reading.raster import shown
+from unclouded.reading.files.raster import shown
+from unclouded.reading.grids.area import EXTENT, SURROUNDINGS, Area
+from unclouded.reading.products.stac import source_of_item
+from unclouded.reading.radiometry.offsets import without_cirrus
 from unclouded.reading.source import Source, Wanted, safe_stem
-from unclouded.reading.stac import source_of_item
 
 _CLASSES = "SCL"
 """What the scene classification is called among the bands."""

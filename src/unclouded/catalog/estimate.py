@@ -10,9 +10,9 @@ from typing import Any
 from unclouded.bands import BANDS, INDEX
 from unclouded.catalog.overpasses import Overpass
 from unclouded.catalog.search import home_of
-from unclouded.reading.area import Area, surroundings
+from unclouded.reading.grids.area import Area, surroundings
+from unclouded.reading.products.stac import source_of_item
 from unclouded.reading.source import Wanted
-from unclouded.reading.stac import source_of_item
 
 _TILE = 109_800.0
 """Metres along a tile."""

@@ -19,8 +19,8 @@ from rasterio.transform import from_bounds
 
 from unclouded.catalog.search import time_of
 from unclouded.errors import InputError
-from unclouded.reading.area import Area
-from unclouded.reading.dates import parse_time
+from unclouded.reading.grids.area import Area
+from unclouded.reading.names.dates import parse_time
 
 SEEN_AT_LEAST = 0.01
 """Share of the area under which an overpass is not worth a date of its own."""

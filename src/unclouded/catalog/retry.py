@@ -11,7 +11,7 @@ from http.client import HTTPException
 from typing import TypeVar
 
 from unclouded.errors import FileError, NetworkError
-from unclouded.reading.raster import shown
+from unclouded.reading.files.raster import shown
 
 _SECONDS = 30
 _GONE = (404, 410)

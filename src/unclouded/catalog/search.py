@@ -13,9 +13,9 @@ from urllib.parse import urljoin
 from unclouded.catalog.period import Period
 from unclouded.catalog.presets import Catalogue
 from unclouded.errors import InputError, NetworkError
-from unclouded.reading.area import Area
-from unclouded.reading.dates import parse_time
-from unclouded.reading.rings import SWAPPED
+from unclouded.reading.grids.area import Area
+from unclouded.reading.grids.rings import SWAPPED
+from unclouded.reading.names.dates import parse_time
 
 if TYPE_CHECKING:
     from pystac_client import Client

@@ -1,8 +1,8 @@
 """The window that an area needs of the bands of an overpass, read far away and written as a file here.
 
-It holds the area and its surroundings, see `reading.area`, at the pixel size of each band, with the DN of the band.
-Coarser bands reach a pixel further, which is what bringing them to the finest grid looks at: so the crop of what is
-kept is that of the whole scene, byte for byte.
+It holds the area and its surroundings, see `reading.grids.area`, at the pixel size of each band, with the DN of the
+band. Coarser bands reach a pixel further, which is what bringing them to the finest grid looks at: so the crop of what
+is kept is that of the whole scene, byte for byte.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError
 from unclouded.files import aside, publish
-from unclouded.reading.area import ALIGNMENT, Area
-from unclouded.reading.pixels import read_unmasked
-from unclouded.reading.raster import FAULTS, check_georeference, open_raster, shown
+from unclouded.reading.files.pixels import read_unmasked
+from unclouded.reading.files.raster import FAULTS, check_georeference, open_raster, shown
+from unclouded.reading.grids.area import ALIGNMENT, Area
 from unclouded.reflectance import nothing
 from unclouded.tiles import Box
 
@@ -42,7 +42,7 @@ _FAR_AWAY = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/:/vsis3/:/vsigs/"}
 
 @dataclass(frozen=True)
 class PixelGrid:
-    """A grid of pixels, as `reading.area.Grid`."""
+    """A grid of pixels, as `reading.grids.area.Grid`."""
 
     source: str
     width: int

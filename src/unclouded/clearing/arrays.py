@@ -21,8 +21,8 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
-from unclouded.reading.array import ArrayScene, as_array
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.products.array import ArrayScene, as_array
 from unclouded.reflectance import scaled
 from unclouded.writing.strips import ClearedTile
 

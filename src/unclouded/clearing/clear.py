@@ -30,8 +30,8 @@ from unclouded.models.generator import Generator
 from unclouded.models.weights import checksum_of
 from unclouded.precision import resolve_precision
 from unclouded.progress import Progress, silent
+from unclouded.reading.grids.output_grid import as_written
 from unclouded.reading.info import SceneInfo, check_north_up
-from unclouded.reading.output_grid import as_written
 from unclouded.reading.results import marked
 from unclouded.reflectance import to_reflectance
 from unclouded.version import __version__

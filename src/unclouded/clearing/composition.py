@@ -11,7 +11,7 @@ from unclouded.bands import INDEX
 from unclouded.clearing.latent_sampling import Sampled
 from unclouded.detection.classes import CLEAR, CLOUDS, NO_DATA
 from unclouded.files import QUALITY_BANDS
-from unclouded.reading.area import inside
+from unclouded.reading.grids.area import inside
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import nothing, to_dn
 from unclouded.tiles import Box

@@ -21,8 +21,8 @@ from unclouded.detection.opacity import REACH, evidence
 from unclouded.detection.scl import JOIN_REACH, join
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
+from unclouded.reading.files.raster import shown
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import shown
 
 EVIDENCE = 4
 """Channels of `detection.opacity.evidence`."""

@@ -20,7 +20,7 @@ from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
 from unclouded.detection.shadow import too_dark
 from unclouded.errors import InputError
 from unclouded.progress import Progress
-from unclouded.reading.grid import pixel_metres
+from unclouded.reading.grids.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 
 FOUND = 4

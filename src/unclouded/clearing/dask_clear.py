@@ -33,7 +33,7 @@ from unclouded.errors import WeightsError
 from unclouded.models.weights import bundled
 from unclouded.precision import resolve_precision
 from unclouded.progress import Progress
-from unclouded.reading.raster import is_remote
+from unclouded.reading.files.raster import is_remote
 from unclouded.reading.reader import ReadOptions
 from unclouded.tiles import Tile
 from unclouded.writing.strips import ClearedTile

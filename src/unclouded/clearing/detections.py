@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from unclouded.clearing.cover_detector import FOUND, CoverDetector
 from unclouded.clearing.grid_file import GridFile
 from unclouded.errors import FileError
+from unclouded.reading.files.raster import is_remote
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import is_remote
 from unclouded.version import __version__
 
 _CHECKS = struct.Struct("<2I")

@@ -15,13 +15,13 @@ from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Scheme, guess_scheme, parse_mapping, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
 from unclouded.errors import InputError, UncloudedError
-from unclouded.reading.aligned import AlignedImage
-from unclouded.reading.dates import acquired
+from unclouded.reading.grids.aligned import AlignedImage
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
-from unclouded.reading.offsets import offset_of_sample
-from unclouded.reading.plausibility import data_of
+from unclouded.reading.names.dates import acquired
 from unclouded.reading.radar import open_radar
+from unclouded.reading.radiometry.offsets import offset_of_sample
+from unclouded.reading.radiometry.plausibility import data_of
 from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.results import refuse_result
 from unclouded.reading.scene import Scene

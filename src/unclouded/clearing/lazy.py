@@ -23,8 +23,8 @@ from unclouded.clearing.passes import Clearing
 from unclouded.clearing.summaries import Summary
 from unclouded.clearing.tile_pass import TileTask
 from unclouded.files import QUALITY_BANDS
-from unclouded.reading.array import ArrayScene, refuse_dn
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.products.array import ArrayScene, refuse_dn
 from unclouded.tiles import Box, Tile
 
 

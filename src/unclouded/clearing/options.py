@@ -83,7 +83,7 @@ class ClearOptions:
         precision: one of `PRECISIONS`; bfloat16 moves the results by less than 0.0001 of reflectance on average, see
             `benchmarks/runtimes.py`.
         threshold: opacity under which pixels stay as they are; that of the weights unless given.
-        crs: reference system that the finished result is brought to, see `reading.output_grid`.
+        crs: reference system that the finished result is brought to, see `reading.grids.output_grid`.
         resolution: size of its pixels, in units of that.
         write_mask: write the classes of `detection.classes` to a file of their own beside the result.
         overwrite: replace outputs that are already there, and what an interrupted run with other options left.

@@ -29,7 +29,7 @@ from unclouded.detection.classes import covered
 from unclouded.detection.csmask import readable
 from unclouded.detection.opacity import enlarge, may_be_covered
 from unclouded.progress import Progress
-from unclouded.reading.dates import acquired
+from unclouded.reading.names.dates import acquired
 from unclouded.references.carry import Carried, carry, scarce
 from unclouded.references.statistics import Layout, Reference, block_statistics, merge
 from unclouded.references.transfer import Transfer, fit

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unclouded.errors import FileError, InputError, OutputExistsError, UncloudedError
 from unclouded.files import clear_away, mask_path, quality_path
-from unclouded.reading.raster import is_remote
+from unclouded.reading.files.raster import is_remote
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.writing.journal import refuse_foreign

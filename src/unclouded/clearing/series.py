@@ -14,8 +14,8 @@ from unclouded.clearing.inputs import DatesAtHand
 from unclouded.clearing.options import HELPING_DATES
 from unclouded.errors import InputError
 from unclouded.files import empty, workplace, write_json
+from unclouded.reading.grids.output_grid import as_written
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.output_grid import as_written
 from unclouded.reading.reader import ReadOptions
 from unclouded.version import __version__
 from unclouded.writing.stac_item import item_path
@@ -53,7 +53,7 @@ def helping_dates(
 def described(
     sources: Sequence[str], reading: ReadOptions, crs: str | None = None, resolution: float | None = None
 ) -> dict[str, SceneInfo]:
-    """What each of some dates is as it is written, see `reading.output_grid`.
+    """What each of some dates is as it is written, see `reading.grids.output_grid`.
 
     Raises:
         InputError: if one is not understood, or cannot be brought to that grid.

@@ -25,11 +25,11 @@ from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.clearing.series import check_alike, helping_dates
 from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS
-from unclouded.reading.array import ArrayScene, dates_along, dates_of
-from unclouded.reading.cube import dates_in
-from unclouded.reading.dates import acquired, parse_time
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import mask_as_file
+from unclouded.reading.names.dates import acquired, parse_time
+from unclouded.reading.products.array import ArrayScene, dates_along, dates_of
+from unclouded.reading.products.cube import dates_in
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.reflectance import valid_pixels

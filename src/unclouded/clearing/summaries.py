@@ -20,7 +20,7 @@ from unclouded.detection.classes import covered
 from unclouded.detection.scl import count_snow, shares
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL, Observation
-from unclouded.reading.area import inside
+from unclouded.reading.grids.area import inside
 from unclouded.reading.info import SceneInfo
 from unclouded.tiles import Box, Tile, cut
 from unclouded.writing.writer import checksum

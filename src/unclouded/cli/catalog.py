@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unclouded.catalog.overpasses import Overpass
     from unclouded.catalog.period import Period
     from unclouded.catalog.presets import Catalogue
-    from unclouded.reading.area import Area
+    from unclouded.reading.grids.area import Area
     from unclouded.reading.reader import ReadOptions
 
 INPUTS = "inputs"

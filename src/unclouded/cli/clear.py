@@ -55,7 +55,7 @@ def clear(
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
     with faults(debug):
         from unclouded.clearing.plan import cleared_and_mask, cleared_files, plan
-        from unclouded.reading.output_grid import check_of_tiles
+        from unclouded.reading.grids.output_grid import check_of_tiles
 
         reading = source_options.reading()
         searched = check_catalog(catalog, inputs or (), reading.area, catalog.date)

@@ -59,7 +59,7 @@ def mask(
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import mask_files, plan
-        from unclouded.reading.output_grid import check_of_tiles
+        from unclouded.reading.grids.output_grid import check_of_tiles
 
         options = ClearOptions(
             mask=given,

@@ -78,8 +78,8 @@ def series(
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import each_once, plan
         from unclouded.clearing.series import dates_at_hand, described, helping_dates, write_collection
-        from unclouded.reading.dates import acquired
-        from unclouded.reading.output_grid import check_of_tiles
+        from unclouded.reading.grids.output_grid import check_of_tiles
+        from unclouded.reading.names.dates import acquired
 
         check_workers(workers, scheduler)
         reading = source_options.reading()
@@ -160,7 +160,7 @@ def _dates_in(source: str) -> list[str]:
 
     if cube_and_date(source) is None:
         return [source]
-    from unclouded.reading.cube import dates_in
+    from unclouded.reading.products.cube import dates_in
 
     try:
         return dates_in(source)

@@ -12,7 +12,7 @@ from unclouded.clearing.options import option
 from unclouded.cli.options import OFFSET, SCALE, names_of
 
 if TYPE_CHECKING:
-    from unclouded.reading.area import Area
+    from unclouded.reading.grids.area import Area
     from unclouded.reading.reader import ReadOptions
 
 AREA = ("bbox", "geometry")
@@ -64,7 +64,7 @@ class SourceOptions:
         )
 
     def _area(self) -> Area | None:
-        from unclouded.reading.area import box_area, file_area
+        from unclouded.reading.grids.area import box_area, file_area
 
         if self.bbox is not None and self.geometry is not None:
             raise typer.BadParameter("is the area too; give one of them", param_hint="--geometry")

@@ -15,9 +15,9 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.files import quality_path
+from unclouded.reading.files.raster import open_raster, read_window
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.preview import as_said_by_item
-from unclouded.reading.raster import open_raster, read_window
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.scene import Scene
 from unclouded.reading.series import item_time, read_item

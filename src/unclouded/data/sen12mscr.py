@@ -21,7 +21,7 @@ from rasterio.windows import Window
 from unclouded.bands import L1C
 from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
-from unclouded.reading.raster import open_raster, read_window
+from unclouded.reading.files.raster import open_raster, read_window
 
 SIDE = 256
 """Side of a patch in pixels of 10 m."""

@@ -9,7 +9,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from unclouded.reading.area import Area
+from unclouded.reading.grids.area import Area
 from unclouded.reading.scene import Scene
 
 

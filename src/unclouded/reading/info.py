@@ -52,7 +52,7 @@ class SceneInfo:
         gdal_offsets: GDAL offset of each band for the output, in units of reflectance where the scale is too.
         tags: metadata of the source's file.
         notes: what was assumed or left out, one sentence each, to be said to the user.
-        acquired: when the image was taken, where it says so beside its name and tags; see `reading.dates`.
+        acquired: when the image was taken, where it says so beside its name and tags; see `reading.names.dates`.
         region: what of the scene is wanted; None if it is all.
         classification: path or address of the scene classification (SCL) that comes with it; empty without one.
     """

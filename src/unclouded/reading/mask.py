@@ -19,10 +19,10 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
-from unclouded.reading.dimensions import dimension
+from unclouded.reading.files.raster import FAULTS, check_georeference, environment, open_raster, read_window, shown
+from unclouded.reading.grids.overlap import check_overlap
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.overlap import check_overlap
-from unclouded.reading.raster import FAULTS, check_georeference, environment, open_raster, read_window, shown
+from unclouded.reading.names.dimensions import dimension
 from unclouded.tiles import cut
 
 NO_VALUE = -1

@@ -14,10 +14,10 @@ from rasterio.transform import Affine
 from unclouded.colour import composites_of
 from unclouded.errors import FileError, InputError
 from unclouded.files import QUALITY_BANDS, quality_path
-from unclouded.reading.aligned import AlignedImage
-from unclouded.reading.dates import acquired, day_in
+from unclouded.reading.files.raster import open_raster, read_overview
+from unclouded.reading.grids.aligned import AlignedImage
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import open_raster, read_overview
+from unclouded.reading.names.dates import acquired, day_in
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.scene import Scene
 from unclouded.reading.scene_pair import ScenePair

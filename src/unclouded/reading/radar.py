@@ -16,10 +16,10 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.guides import RADAR
+from unclouded.reading.files.pixels import sample
+from unclouded.reading.files.raster import FAULTS, check_georeference, environment, is_remote, open_raster, shown
+from unclouded.reading.grids.overlap import check_overlap
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.overlap import check_overlap
-from unclouded.reading.pixels import sample
-from unclouded.reading.raster import FAULTS, check_georeference, environment, is_remote, open_raster, shown
 
 CHANNELS = RADAR.channels
 

@@ -16,25 +16,25 @@ import numpy as np
 from rasterio.io import DatasetReader
 
 from unclouded.errors import FileError, InputError, UncloudedError
-from unclouded.reading.area import Area
-from unclouded.reading.band_order import check_order
 from unclouded.reading.crop import CroppedScene
-from unclouded.reading.dates import parse_time
-from unclouded.reading.encoding import choose_encoding, declared_by
-from unclouded.reading.folder import folder_source, no_variants
-from unclouded.reading.grid import check_grids, pixel_note
+from unclouded.reading.files.pixels import is_masked, sample_layers
+from unclouded.reading.files.raster import check_georeference, is_remote, open_raster, shown
+from unclouded.reading.grids.area import Area
+from unclouded.reading.grids.grid import check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.missions import refuse_others
-from unclouded.reading.naming import unnamed
-from unclouded.reading.offsets import choose_level, without_cirrus
-from unclouded.reading.pixels import is_masked, sample_layers
-from unclouded.reading.plausibility import darkest, data_of
-from unclouded.reading.raster import check_georeference, is_remote, open_raster, shown
-from unclouded.reading.safe import is_safe, safe_source
+from unclouded.reading.names.dates import parse_time
+from unclouded.reading.names.missions import refuse_others
+from unclouded.reading.names.naming import unnamed
+from unclouded.reading.products.folder import folder_source, no_variants
+from unclouded.reading.products.safe import is_safe, safe_source
+from unclouded.reading.products.stac import is_item, item_source
+from unclouded.reading.products.stack import stack_source
+from unclouded.reading.radiometry.band_order import check_order
+from unclouded.reading.radiometry.encoding import choose_encoding, declared_by
+from unclouded.reading.radiometry.offsets import choose_level, without_cirrus
+from unclouded.reading.radiometry.plausibility import darkest, data_of
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Source, Wanted, cube_and_date
-from unclouded.reading.stac import is_item, item_source
-from unclouded.reading.stack import stack_source
 from unclouded.reflectance import Encoding
 
 
@@ -74,7 +74,7 @@ def open_scene(
     if offset is not None and not np.isfinite(offset):
         raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
     if cube_and_date(os.fspath(path)) is not None and not is_remote(os.fspath(path)):
-        from unclouded.reading.cube import open_cube  # which needs xarray
+        from unclouded.reading.products.cube import open_cube  # which needs xarray
 
         wanted = Wanted(bands, band_names, variant, offset is not None)
         return open_cube(os.fspath(path), wanted, level, scale, offset, level_needed=level_needed)

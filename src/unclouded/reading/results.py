@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from unclouded.errors import InputError, UncloudedError
 from unclouded.files import MASK_BANDS, QUALITY_BANDS, quality_path
+from unclouded.reading.files.raster import open_raster
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import open_raster
 
 TAG = "UNCLOUDED"
 """Tag of a cleared image or a composite, which travels with its pixels; it says what they were made of."""

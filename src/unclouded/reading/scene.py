@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from unclouded.reading.grid import Resampled
+from unclouded.reading.files.pixels import read_unmasked, read_unmasked_overview
+from unclouded.reading.grids.grid import Resampled
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.pixels import read_unmasked, read_unmasked_overview
 from unclouded.reading.source import Source
 from unclouded.reflectance import Encoding
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from unclouded.errors import FileError, InputError
-from unclouded.reading.raster import is_remote
+from unclouded.reading.files.raster import is_remote
 from unclouded.reading.results import is_mask
 
 

@@ -16,9 +16,9 @@ from rasterio.warp import transform as transform_points
 
 from unclouded.errors import InputError, UncloudedError
 from unclouded.files import quality_path
-from unclouded.reading.dates import parse_time
-from unclouded.reading.points import read_points
-from unclouded.reading.raster import open_raster
+from unclouded.reading.files.points import read_points
+from unclouded.reading.files.raster import open_raster
+from unclouded.reading.names.dates import parse_time
 from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.scene_pair import ScenePair, find_input
 from unclouded.reading.source import Wanted

@@ -16,8 +16,8 @@ from rasterio.io import DatasetReader
 from unclouded.bands import ASSUMED_ORDER
 from unclouded.colour import COMPOSITE_WORDS, GLANCE, STRETCH_WORDS, Stretch, StretchKind, composites_of, fit_stretch
 from unclouded.errors import InputError
-from unclouded.reading.naming import band_named, unnamed
-from unclouded.reading.raster import open_raster, read_overview
+from unclouded.reading.files.raster import open_raster, read_overview
+from unclouded.reading.names.naming import band_named, unnamed
 from unclouded.reading.reader import find_source
 from unclouded.reading.source import Wanted
 from unclouded.reflectance import Encoding, to_reflectance

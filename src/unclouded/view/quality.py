@@ -12,8 +12,8 @@ import numpy as np
 from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_WORDS, Stretch, source_colour
 from unclouded.errors import UncloudedError
 from unclouded.files import quality_path
+from unclouded.reading.files.raster import check_georeference, open_raster
 from unclouded.reading.preview import Quality, read_quality, threshold_of
-from unclouded.reading.raster import check_georeference, open_raster
 from unclouded.reading.series import read_item
 from unclouded.view.tiles import Colours, MapLayer, faded, ramp
 

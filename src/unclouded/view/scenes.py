@@ -15,10 +15,10 @@ from rio_tiler.io import Reader
 
 from unclouded.colour import GLANCE
 from unclouded.errors import InputError, UncloudedError
-from unclouded.reading.dates import acquired
+from unclouded.reading.files.raster import FAULTS, check_georeference, open_raster
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.names.dates import acquired
 from unclouded.reading.preview import as_said_by_item
-from unclouded.reading.raster import FAULTS, check_georeference, open_raster
 from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.scene_pair import find_cleared, find_input
 from unclouded.reading.series import item_time, read_item

@@ -17,7 +17,7 @@ from rio_tiler.utils import render
 
 from unclouded.colour import Stretch
 from unclouded.errors import FileError
-from unclouded.reading.raster import FAULTS, open_raster, shown
+from unclouded.reading.files.raster import FAULTS, open_raster, shown
 
 SIDE = 512
 """Pixels of a tile's side."""

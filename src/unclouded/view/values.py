@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from rasterio.warp import transform
 
-from unclouded.reading.points import read_points
-from unclouded.reading.raster import FAULTS, open_raster
+from unclouded.reading.files.points import read_points
+from unclouded.reading.files.raster import FAULTS, open_raster
 from unclouded.view.images import BandPlaces
 from unclouded.view.scenes import MapScene
 from unclouded.view.tiles import nodata_of

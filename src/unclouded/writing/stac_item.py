@@ -14,9 +14,9 @@ from rasterio.warp import transform
 
 from unclouded.bands import BANDS
 from unclouded.files import QUALITY_BANDS, sha256_of
-from unclouded.reading.dates import acquired
+from unclouded.reading.files.raster import FAULTS, is_remote
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import FAULTS, is_remote
+from unclouded.reading.names.dates import acquired
 from unclouded.version import __version__
 
 EXTENSIONS = {

@@ -18,8 +18,8 @@ from rasterio.windows import Window
 from unclouded.errors import FileError, OutputExistsError
 from unclouded.files import QUALITY_BANDS, aside, publish_folder, quality_path
 from unclouded.progress import Progress
+from unclouded.reading.files.raster import FAULTS, read_window
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import FAULTS, read_window
 from unclouded.reflectance import scaled
 from unclouded.tiles import cut
 from unclouded.writing.stac_item import item_path

@@ -22,8 +22,8 @@ from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
 from unclouded.errors import FileError
+from unclouded.reading.files.raster import FAULTS
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import FAULTS
 from unclouded.reflectance import nothing
 from unclouded.tiles import Box
 

@@ -10,10 +10,10 @@ from rasterio.errors import CRSError
 from rasterio.warp import calculate_default_transform, transform_bounds
 
 from unclouded.errors import InputError
-from unclouded.reading.area import Area, covering
+from unclouded.reading.files.raster import FAULTS
+from unclouded.reading.grids.area import Area, covering
+from unclouded.reading.grids.overlap import bounds_of
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.overlap import bounds_of
-from unclouded.reading.raster import FAULTS
 from unclouded.tiles import Box
 
 _MOST = 100
@@ -22,7 +22,7 @@ _MOST = 100
 
 @dataclass(frozen=True)
 class _Anchored:
-    """An endless grid, as `reading.area.Grid`, with a pixel's corner at the origin of its reference system."""
+    """An endless grid, as `reading.grids.area.Grid`, with a pixel's corner at the origin of its reference system."""
 
     source: str
     crs: CRS

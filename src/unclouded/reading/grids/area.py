@@ -20,10 +20,10 @@ from rasterio.features import geometry_mask
 from rasterio.warp import transform_bounds, transform_geom
 
 from unclouded.errors import FileError, InputError
-from unclouded.reading.grid import pixel_metres
+from unclouded.reading.files.raster import FAULTS
+from unclouded.reading.grids.grid import pixel_metres
+from unclouded.reading.grids.rings import SWAPPED, check_degrees, check_ring
 from unclouded.reading.info import Polygons, RegionOfInterest
-from unclouded.reading.raster import FAULTS
-from unclouded.reading.rings import SWAPPED, check_degrees, check_ring
 from unclouded.tiles import Box
 
 LONLAT = "EPSG:4326"

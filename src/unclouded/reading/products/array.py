@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 from unclouded.bands import NAMES
 from unclouded.errors import InputError
-from unclouded.reading.array_grid import georeference
-from unclouded.reading.band_names import name_layers
-from unclouded.reading.band_order import check_order
-from unclouded.reading.dates import parse_time
-from unclouded.reading.dimensions import dimension
-from unclouded.reading.encoding import Declared, choose_encoding, from_gdal
+from unclouded.reading.grids.array_grid import georeference
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.missions import refuse_others
-from unclouded.reading.naming import band_named, product_name
-from unclouded.reading.offsets import NO_CIRRUS, choose_level
-from unclouded.reading.plausibility import FILLED, darkest, data_of
+from unclouded.reading.names.band_names import name_layers
+from unclouded.reading.names.dates import parse_time
+from unclouded.reading.names.dimensions import dimension
+from unclouded.reading.names.missions import refuse_others
+from unclouded.reading.names.naming import band_named, product_name
+from unclouded.reading.radiometry.band_order import check_order
+from unclouded.reading.radiometry.encoding import Declared, choose_encoding, from_gdal
+from unclouded.reading.radiometry.offsets import NO_CIRRUS, choose_level
+from unclouded.reading.radiometry.plausibility import FILLED, darkest, data_of
 from unclouded.reading.results import refuse_cleared
 from unclouded.reading.source import Wanted, stem_of
 from unclouded.reflectance import Encoding

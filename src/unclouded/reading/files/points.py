@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from unclouded.reading.raster import read_window
+from unclouded.reading.files.raster import read_window
 
 
 def read_points(

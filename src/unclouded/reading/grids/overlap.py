@@ -7,8 +7,8 @@ from rasterio.errors import CRSError
 from rasterio.warp import transform_bounds
 
 from unclouded.errors import InputError
+from unclouded.reading.files.raster import FAULTS
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.raster import FAULTS
 
 Bounds = tuple[float, float, float, float]
 """West, south, east and north, in units of a coordinate reference system."""

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
-from unclouded.reading.odd_pixels import refuse_empty, refuse_wrapped, without_largest
-from unclouded.reading.offsets import check_offset, negative_note, offset_of_sample
-from unclouded.reading.plausibility import Sample, ask_for_scale, data_of, implausible
+from unclouded.reading.radiometry.odd_pixels import refuse_empty, refuse_wrapped, without_largest
+from unclouded.reading.radiometry.offsets import check_offset, negative_note, offset_of_sample
+from unclouded.reading.radiometry.plausibility import Sample, ask_for_scale, data_of, implausible
 from unclouded.reading.source import Source
 from unclouded.reflectance import LOWEST, Encoding
 

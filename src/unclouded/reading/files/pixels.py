@@ -12,7 +12,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError
-from unclouded.reading.raster import FAULTS, is_remote, read_overview, read_window, shown
+from unclouded.reading.files.raster import FAULTS, is_remote, read_overview, read_window, shown
 from unclouded.reading.source import Layer
 from unclouded.reflectance import nothing
 

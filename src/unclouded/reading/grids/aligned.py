@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rasterio.warp import transform
 
 from unclouded.errors import InputError
+from unclouded.reading.grids.overlap import bounds_of, check_overlap
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.overlap import bounds_of, check_overlap
 from unclouded.reflectance import to_reflectance
 
 _NODE = 32

@@ -8,15 +8,15 @@ from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
-from unclouded.reading.band_names import name_layers
-from unclouded.reading.encoding import PICTURE
-from unclouded.reading.export_tiles import tile_note
-from unclouded.reading.missions import refuse_others
-from unclouded.reading.naming import ProductName, band_named, product_name, unnamed
-from unclouded.reading.offsets import offset_of_name
-from unclouded.reading.raster import VRT, open_raster, shown
+from unclouded.reading.files.export_tiles import tile_note
+from unclouded.reading.files.raster import VRT, open_raster, shown
+from unclouded.reading.files.vrt import vrt_sources
+from unclouded.reading.names.band_names import name_layers
+from unclouded.reading.names.missions import refuse_others
+from unclouded.reading.names.naming import ProductName, band_named, product_name, unnamed
+from unclouded.reading.radiometry.encoding import PICTURE
+from unclouded.reading.radiometry.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, Wanted, stem_of
-from unclouded.reading.vrt import vrt_sources
 
 
 def stack_source(path: str, wanted: Wanted) -> Source:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unclouded.bands import ASSUMED_ORDER, NAMES
 from unclouded.errors import InputError
-from unclouded.reading.naming import (
+from unclouded.reading.names.naming import (
     assumed_bands,
     bands_named,
     is_not_a_band,

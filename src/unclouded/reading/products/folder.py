@@ -8,10 +8,10 @@ from pathlib import Path
 
 from unclouded.bands import INDEX
 from unclouded.errors import InputError
-from unclouded.reading.missions import refuse_others
-from unclouded.reading.naming import ProductName, band_named, check_bands, product_name, tile_name
-from unclouded.reading.offsets import offset_of_name
-from unclouded.reading.other_files import other_folder
+from unclouded.reading.files.other_files import other_folder
+from unclouded.reading.names.missions import refuse_others
+from unclouded.reading.names.naming import ProductName, band_named, check_bands, product_name, tile_name
+from unclouded.reading.radiometry.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, Wanted, safe_stem
 
 ENDINGS: tuple[str, ...] = (".tif", ".tiff", ".jp2")

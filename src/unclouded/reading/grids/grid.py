@@ -15,8 +15,8 @@ from rasterio.warp import transform
 from rasterio.windows import Window
 
 from unclouded.errors import InputError
-from unclouded.reading.pixels import read_unmasked
-from unclouded.reading.raster import FAULTS, shown
+from unclouded.reading.files.pixels import read_unmasked
+from unclouded.reading.files.raster import FAULTS, shown
 from unclouded.reflectance import Encoding, holds_data
 
 TRAINED_PIXEL = 10.0

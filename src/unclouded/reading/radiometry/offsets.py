@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.errors import InputError
-from unclouded.reading.naming import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
-from unclouded.reading.plausibility import AIR
+from unclouded.reading.names.naming import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
+from unclouded.reading.radiometry.plausibility import AIR
 from unclouded.reading.source import Source
 
 LEVELS: tuple[str, ...] = ("L1C", "L2A")

@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import unquote, urljoin
 
 from unclouded.errors import FileError, InputError
-from unclouded.reading.encoding import USUAL_SCALE
-from unclouded.reading.folder import ENDINGS, pick_layers
-from unclouded.reading.naming import band_named, check_bands, product_name
-from unclouded.reading.offsets import offset_of_baseline, unknown_offset
-from unclouded.reading.raster import is_remote, shown, split_address
+from unclouded.reading.files.raster import is_remote, shown, split_address
+from unclouded.reading.names.naming import band_named, check_bands, product_name
+from unclouded.reading.products.folder import ENDINGS, pick_layers
+from unclouded.reading.radiometry.encoding import USUAL_SCALE
+from unclouded.reading.radiometry.offsets import offset_of_baseline, unknown_offset
 from unclouded.reading.source import Source, Wanted, safe_stem
 
 _LARGEST_ITEM = 16 * 2**20

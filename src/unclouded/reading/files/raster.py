@@ -19,8 +19,8 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
-from unclouded.reading.other_files import LONGEST_START, other_kind
-from unclouded.reading.vrt import vrt_sources
+from unclouded.reading.files.other_files import LONGEST_START, other_kind
+from unclouded.reading.files.vrt import vrt_sources
 
 FAULTS = (RasterioError, CPLE_BaseError)
 """What rasterio raises when GDAL cannot read something: its own errors, and from some methods GDAL's."""

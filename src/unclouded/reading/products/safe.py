@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 
 from unclouded.bands import BANDS, INDEX, NAMES
 from unclouded.errors import FileError, InputError
-from unclouded.reading.encoding import USUAL_SCALE
-from unclouded.reading.folder import pick_layers
-from unclouded.reading.naming import check_bands, product_name
-from unclouded.reading.offsets import offset_of_baseline, unknown_offset
-from unclouded.reading.other_files import other_zip
+from unclouded.reading.files.other_files import other_zip
+from unclouded.reading.names.naming import check_bands, product_name
+from unclouded.reading.products.folder import pick_layers
+from unclouded.reading.radiometry.encoding import USUAL_SCALE
+from unclouded.reading.radiometry.offsets import offset_of_baseline, unknown_offset
 from unclouded.reading.source import Source, Wanted, safe_stem
 
 TEN_METRES: tuple[str, ...] = tuple(band.name for band in BANDS if band.resolution == 10)

@@ -12,10 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from unclouded.errors import FileError, InputError
-from unclouded.reading.array import ArrayScene, as_array, dates_along, dates_of
-from unclouded.reading.folder import no_variants
-from unclouded.reading.naming import band_named
-from unclouded.reading.raster import is_remote
+from unclouded.reading.files.raster import is_remote
+from unclouded.reading.names.naming import band_named
+from unclouded.reading.products.array import ArrayScene, as_array, dates_along, dates_of
+from unclouded.reading.products.folder import no_variants
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
 

@@ -1,0 +1,1 @@
+"""Grids, areas and reference systems: where a scene lies, and what else lies there."""

@@ -1,0 +1,1 @@
+"""What names say: bands, products, satellites, dates and dimensions."""
