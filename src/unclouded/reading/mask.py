@@ -21,6 +21,7 @@ from rasterio.windows import Window
 from unclouded.errors import FileError, InputError
 from unclouded.reading.files.raster import FAULTS, check_georeference, environment, open_raster, read_window, shown
 from unclouded.reading.grids.overlap import check_overlap
+from unclouded.reading.grids.warped import on_grid
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dimensions import dimension
 from unclouded.tiles import cut
@@ -44,10 +45,14 @@ class MaskRaster:
         self.name = name
         self.label = f"{os.path.basename(name)} {dataset.descriptions[0] or ''}"
         self._dataset, self._info = dataset, info
-        self._placed = dataset.crs is not None
-        grid = info.crs, info.transform, (info.height, info.width)
-        same = (dataset.crs, dataset.transform, dataset.shape) == grid
-        self._view: Any = dataset if same or not self._placed else _on_grid(dataset, info)
+        # Beyond its edge stands what means no data, where zero would mean clear.
+        nodata = float(NO_VALUE) if dataset.nodata is None else dataset.nodata
+        dtype = "float64" if dataset.dtypes[0].startswith("float") else "int32"
+        self._view: Any = dataset
+        if dataset.crs is not None:
+            self._view = on_grid(
+                dataset, info, Resampling.nearest, source_nodata=dataset.nodata, nodata=nodata, dtype=dtype
+            )
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.int32]:
         """Read the window (height, width) of class values, `NO_VALUE` where there are none.
@@ -187,21 +192,4 @@ def _by_names(mask: Any) -> Any:  # noqa: ANN401 (xarray's, which need not be lo
     raise InputError(
         f"mask: has the dimensions {dict(mask.sizes)}; two dimensions (y, x), or lat and lon, latitude and "
         "longitude, are accepted; rename them with .rename()"
-    )
-
-
-def _on_grid(dataset: DatasetReader, info: SceneInfo) -> WarpedVRT:
-    return WarpedVRT(
-        dataset,
-        crs=info.crs,
-        transform=info.transform,
-        width=info.width,
-        height=info.height,
-        resampling=Resampling.nearest,
-        # Next to exact: a looser approximation of the transformation would depend on the window (0 is not accepted).
-        tolerance=1e-6,
-        src_nodata=dataset.nodata,
-        # Beyond its edge, where zero would mean clear.
-        nodata=float(NO_VALUE) if dataset.nodata is None else dataset.nodata,
-        dtype="float64" if dataset.dtypes[0].startswith("float") else "int32",
     )

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
@@ -19,6 +18,7 @@ from unclouded.guides import RADAR
 from unclouded.reading.files.pixels import sample
 from unclouded.reading.files.raster import FAULTS, check_georeference, environment, is_remote, open_raster, shown
 from unclouded.reading.grids.overlap import check_overlap
+from unclouded.reading.grids.warped import on_grid
 from unclouded.reading.info import SceneInfo
 
 CHANNELS = RADAR.channels
@@ -141,20 +141,6 @@ def _check_decibels(layers: list[tuple[DatasetReader, int]], name: str) -> None:
         )
 
 
-def _on_grid(dataset: DatasetReader, info: SceneInfo) -> Any:  # noqa: ANN401 - DatasetReader and WarpedVRT share no base
-    shape = info.height, info.width
-    if dataset.crs == info.crs and dataset.transform == info.transform and dataset.shape == shape:
-        return dataset
-    return WarpedVRT(
-        dataset,
-        crs=info.crs,
-        transform=info.transform,
-        width=info.width,
-        height=info.height,
-        resampling=Resampling.bilinear,
-        # Next to exact: a looser approximation of the transformation would depend on the window (0 is not accepted).
-        tolerance=1e-6,
-        src_nodata=np.nan if dataset.nodata is None else dataset.nodata,
-        nodata=np.nan,
-        dtype="float32",
-    )
+def _on_grid(dataset: DatasetReader, info: SceneInfo) -> Any:  # noqa: ANN401 (as of `on_grid`)
+    nodata = np.nan if dataset.nodata is None else dataset.nodata
+    return on_grid(dataset, info, Resampling.bilinear, source_nodata=nodata, nodata=np.nan, dtype="float32")
