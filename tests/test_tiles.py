@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unclouded.tiles import Box, Tile, cut, narrow
+from unclouded.tiles import Box, Tile, cut, divide, narrow
 
 steps = st.sampled_from([1, 4, 8])
 
@@ -70,3 +70,35 @@ def test_the_whole_core_is_kept_where_all_is_wanted():
 
 def test_a_joined_box_is_the_smallest_that_holds_both():
     assert Box(2, 9, 3, 4).joined(Box(0, 10, 3, 9)) == Box(0, 9, 5, 10)
+
+
+def padded_pixels(part):
+    return 300 + part.padded.height * part.padded.width
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 3), st.sampled_from([8, 16]), st.data())
+def test_a_divided_tile_holds_the_wanted_cells_once_and_costs_no_more_than_undivided(height, width, margin, step, data):
+    tile = data.draw(st.sampled_from(list(cut(height, width, size=32, margin=8 * margin, step=8))))
+    shape = (-(-tile.inner.height // 8), -(-tile.inner.width // 8))
+    wanted = np.array(data.draw(st.lists(st.booleans(), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])))
+    wanted = wanted.reshape(shape)
+    parts = divide(tile, wanted, 8, 8 * margin, step, padded_pixels)
+    held = np.zeros(wanted.shape, int)
+    for part in parts:
+        assert part.inner.grown(0, tile.inner) == part.inner
+        assert part.padded == part.inner.grown(8 * margin, Box(0, 0, height, width))
+        held[part.inner.within(tile.inner).cells(8)] += 1
+    assert (held <= 1).all()
+    assert (held[wanted] == 1).all()
+    if wanted.any():
+        assert sum(map(padded_pixels, parts)) <= padded_pixels(narrow(tile, wanted, 8, 8 * margin, step))
+    else:
+        assert not parts
+
+
+def test_what_is_wanted_in_corners_is_not_looked_for_between_them():
+    tile = Tile(Box(0, 0, 512, 512), Box(0, 0, 512, 512))
+    wanted = np.zeros((64, 64), bool)
+    wanted[:4, :4] = wanted[-4:, -4:] = True
+    corners = [Tile(Box(0, 0, 32, 32), Box(0, 0, 48, 48)), Tile(Box(480, 480, 32, 32), Box(464, 464, 48, 48))]
+    assert divide(tile, wanted, 8, 16, 32, padded_pixels) == corners

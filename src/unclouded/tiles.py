@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,10 @@ class Box:
     def slices(self) -> tuple[slice, slice]:
         """Row and column slices of the box."""
         return slice(self.row, self.bottom), slice(self.column, self.right)
+
+    def cells(self, side: int) -> tuple[slice, slice]:
+        """Row and column slices of the cells, `side` pixels long, that the box touches."""
+        return slice(self.row // side, -(-self.bottom // side)), slice(self.column // side, -(-self.right // side))
 
     def within(self, frame: Box) -> Box:
         """The same rectangle counted from the corner of `frame`."""
@@ -87,6 +91,51 @@ def narrow(tile: Tile, wanted: NDArray[np.bool_], cell: int, margin: int, step: 
     height, width = (-(-(last + 1) * cell // step) * step - first for first, last in ((row, bottom), (column, right)))
     inner = Box(tile.inner.row + row, tile.inner.column + column, height, width).grown(0, tile.inner)
     return Tile(inner, inner.grown(margin, tile.padded))
+
+
+def divide(
+    tile: Tile, wanted: NDArray[np.bool_], cell: int, margin: int, step: int, cost: Callable[[Tile], float]
+) -> list[Tile]:
+    """Reduce a tile to rectangles of its inner box that together hold all wanted cells, each once: see `narrow`.
+
+    A rectangle is cut in two, and each half narrowed, where that costs least, as long as it costs less than before.
+
+    Args:
+        tile: as of `narrow`.
+        wanted: likewise; with none there is no rectangle.
+        cell: likewise.
+        margin: likewise.
+        step: likewise, a multiple of `cell`; cuts lie at multiples of it.
+        cost: of a rectangle.
+    """
+    if not wanted.any():
+        return []
+    whole = narrow(tile, wanted, cell, margin, step)
+    least, best = cost(whole), [(whole, wanted[whole.inner.within(tile.inner).cells(cell)])]
+    for halves in _halves(*best[0], cell, step):
+        narrowed = [(narrow(half, part, cell, margin, step), part, half) for half, part in halves if part.any()]
+        together = sum(cost(piece) for piece, _, _ in narrowed)
+        if together < least:
+            least = together
+            best = [(piece, part[piece.inner.within(half.inner).cells(cell)]) for piece, part, half in narrowed]
+    if len(best) == 1:
+        return [best[0][0]]
+    return [piece for half, part in best for piece in divide(half, part, cell, margin, step, cost)]
+
+
+def _halves(
+    tile: Tile, wanted: NDArray[np.bool_], cell: int, step: int
+) -> Iterator[tuple[tuple[Tile, NDArray[np.bool_]], tuple[Tile, NDArray[np.bool_]]]]:
+    """The ways to cut a tile in two across rows or columns, and which cells of either half are wanted."""
+    inner, along = tile.inner, step // cell
+    for at in range(along, len(wanted), along):
+        upper = Box(inner.row, inner.column, at * cell, inner.width)
+        lower = Box(upper.bottom, inner.column, inner.bottom - upper.bottom, inner.width)
+        yield (Tile(upper, tile.padded), wanted[:at]), (Tile(lower, tile.padded), wanted[at:])
+    for at in range(along, wanted.shape[1], along):
+        left = Box(inner.row, inner.column, inner.height, at * cell)
+        right = Box(inner.row, left.right, inner.height, inner.right - left.right)
+        yield (Tile(left, tile.padded), wanted[:, :at]), (Tile(right, tile.padded), wanted[:, at:])
 
 
 def cut(

@@ -114,6 +114,20 @@ def test_the_tiles_decide_nothing_and_one_where_nothing_is_found_is_not_looked_a
     np.testing.assert_array_equal(dn[:, kept], scene.dn[:, kept])
 
 
+def test_clouds_far_apart_in_a_tile_are_looked_at_one_by_one_to_the_same_result(active, monkeypatch):
+    scene = MemoryScene(fields(L1C, 160, 1000, clouds=((80, 80, 24), (80, 920, 24))), L1C)
+    looked_at, translate = [], active.translate
+    monkeypatch.setattr(active, "translate", lambda x, *more: looked_at.append(x) or translate(x, *more))
+    dn, quality = in_memory(scene, active, tile=1024, crop=32)
+    assert len(looked_at) == 2
+    whole, whole_quality = in_memory(scene, active, tile=1024, crop=1024)
+    assert len(looked_at) == 3
+    np.testing.assert_allclose(dn, whole.astype(float), atol=1)
+    np.testing.assert_allclose(quality, whole_quality, atol=1e-5)
+    for column in (80, 920):
+        assert (quality[0][distance(80, column, 160, 1000) < 12] > 0.5).all()
+
+
 def test_the_uncertainty_is_0_where_nothing_is_replaced_and_shows_no_blocks(scene, active):
     dn, quality = in_memory(scene, active, samples=2)
     replaced = (dn != scene.dn).any(axis=0)

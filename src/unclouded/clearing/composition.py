@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def compose_tile(
     box: Box,
     dn: NDArray[Any],
     valid: NDArray[np.bool_],
-    drawn: tuple[Box, Sampled] | None,
+    drawn: Sequence[tuple[Box, Sampled]],
     info: SceneInfo,
 ) -> ClearedTile:
     """Put a tile together.
@@ -31,23 +32,23 @@ def compose_tile(
         box: the tile.
         dn: (C, h, w) its DN, which are changed in place.
         valid: (h, w) which of them hold data.
-        drawn: the box in the tile that the network was asked for, and what it gave; None if it was not asked.
+        drawn: the boxes in the tile that the network was asked for, which do not meet, and what it gave.
         info: of the scene.
     """
     quality = np.full((len(QUALITY_BANDS), *valid.shape), np.nan, np.float32)
     quality[:, valid] = 0
     changed = np.zeros_like(valid)
     classes = np.where(valid, CLEAR, NO_DATA).astype(np.uint8)
-    if drawn is not None:
-        looked_at, sampled = drawn
+    present = [INDEX[band] for band in info.bands]
+    for looked_at, sampled in drawn:
         crop = looked_at.within(box).slices
-        changed[crop] = valid[crop] & (sampled.classes != CLEAR)
-        classes[crop] = np.where(valid[crop], sampled.classes, NO_DATA)
-        if changed.any():
-            present = [INDEX[band] for band in info.bands]
-            pixels = sampled.reflectance[present][:, None, changed[crop]]
-            dn[:, changed] = to_dn(pixels, info.encoding, dn.dtype)[:, 0]
-        quality[:, *crop] = np.where(valid[crop], (sampled.opacity, sampled.uncertainty, sampled.source), np.nan)
+        there = valid[crop]
+        replaced = there & (sampled.classes != CLEAR)
+        changed[crop], classes[crop] = replaced, np.where(there, sampled.classes, NO_DATA)
+        if replaced.any():
+            pixels = sampled.reflectance[present][:, None, replaced]
+            dn[(slice(None), *crop)][:, replaced] = to_dn(pixels, info.encoding, dn.dtype)[:, 0]
+        quality[:, *crop] = np.where(there, (sampled.opacity, sampled.uncertainty, sampled.source), np.nan)
     cloud = np.isin(classes, CLOUDS)
     return ClearedTile(box, dn, quality, classes[None], int(valid.sum()), int(changed.sum()), int(cloud.sum()))
 

@@ -140,7 +140,7 @@ class ContextBuilder:
 
     def holds_data(self, box: Box) -> bool:
         """Tell whether any cell that a box touches holds data, once all blocks are taken."""
-        return bool(self._statistics.grid.channel(VALID_SHARE)[cells_of(box)].any())
+        return bool(self._statistics.grid.channel(VALID_SHARE)[box.cells(CELL)].any())
 
     def close(self) -> None:
         """Give the disk back."""
@@ -197,10 +197,10 @@ class SceneArrays(NamedTuple):
 
     def crop(self, box: Box) -> tuple[NDArray[np.float32], Cover | None]:
         """The context and the cover of a tile, by its box."""
-        cells = self.context[(..., *cells_of(box))]
+        cells = self.context[(..., *box.cells(CELL))]
         if self.evidence is None or self.fill is None:
             return cells, None
-        return cells, Cover(self.evidence[(..., *cells_of(box, self.factor))], self.fill[(..., *cells_of(box))])
+        return cells, Cover(self.evidence[(..., *box.cells(self.factor))], self.fill[(..., *box.cells(CELL))])
 
 
 class GridRows:
@@ -214,14 +214,9 @@ class GridRows:
 
     def __call__(self, box: Box) -> NDArray[np.float32]:
         """Read the cells (1, C, h, w) that a box of the scene touches."""
-        rows, columns = cells_of(box, self._side)
+        rows, columns = box.cells(self._side)
         span = rows.start, min(rows.stop, self._grid.height)
         if span != self._span:
             self._span = span
             self._rows = self._grid.rows(*span)
         return self._rows[None, ..., columns]
-
-
-def cells_of(box: Box, side: int = CELL) -> tuple[slice, slice]:
-    """Rows and columns of the cells, `side` pixels long, that a box of pixels touches."""
-    return slice(box.row // side, -(-box.bottom // side)), slice(box.column // side, -(-box.right // side))

@@ -162,11 +162,11 @@ class TileOptions:
         size: side of the tiles in pixels, a multiple of 32.
         batch: tiles that the network takes at once.
         offset: rows and columns by which the tiles start before the scene's corner, multiples of 32.
-        crop: the network sees no more of a tile than has to be looked at, in sides that are multiples of so many
-            pixels: in few sizes, each of which costs memory.
+        crop: the network sees no more of a tile than has to be looked at, in rectangles whose sides are multiples of so
+            many pixels.
     """
 
     size: int = 512
     batch: int = 1
     offset: tuple[int, int] = (0, 0)
-    crop: int = 128
+    crop: int = 32

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.clearing.composition import of_region
-from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids, cells_of
+from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids
 from unclouded.clearing.cover import (
     Cover,
     cell_cover,
@@ -267,7 +267,7 @@ class Clearing:
             return TileTask(tile, context, cover)
         box = cells_around(tile.inner, (self.info.height, self.info.width), CELL)
         factor = detector_factor(self.info)
-        evidence = cover.evidence[(..., *cells_of(box.within(tile.padded), factor))]
+        evidence = cover.evidence[(..., *box.within(tile.padded).cells(factor))]
         return TileTask(tile, context, cover, self._dates.ground(box, evidence, self._threshold))
 
     @property

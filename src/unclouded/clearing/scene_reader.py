@@ -31,7 +31,7 @@ class Window(NamedTuple):
     Attributes:
         dn: (C, h, w) as read.
         valid: (h, w) which of them hold data.
-        observation: (1, ...) of the window or of a box in it, its sides multiples of `CELL`.
+        observation: (1, ...) of the window, its sides multiples of `CELL`.
         mask: (h, w) classes of the mask that was given, over what is observed; None without one.
     """
 
@@ -113,20 +113,26 @@ class SceneReader:
         dn = self._scene.read(box.row, box.column, box.height, box.width)
         return dn, valid_pixels(dn, self.info.encoding)
 
-    def read(self, box: Box, observed: Box | None = None) -> Window:
-        """Read a box, with the observation of `observed`, a box in it, or of all.
+    def read(self, box: Box) -> Window:
+        """Read a box, with its observation.
 
         Raises:
             FileError: if the scene cannot be read.
         """
-        observed = observed or box
         dn, valid = self.read_dn(box)
+        mask = None if self.mask is None else self.mask.read(box.row, box.column, box.height, box.width)
+        return Window(dn, valid, self.observe(dn, valid, box, box), mask)
+
+    def observe(self, dn: NDArray[Any], valid: NDArray[np.bool_], box: Box, observed: Box) -> Observation:
+        """Make the observation, its sides multiples of `CELL`, of a box that lies in another, which `read_dn` gave.
+
+        Raises:
+            FileError: if what helps to clear it cannot be read.
+        """
         slices = observed.within(box).slices
         window = (observed.row, observed.column, observed.height, observed.width)
         guides = {} if self.radar is None else {RADAR.name: self.radar.read(*window)}
-        x = observe(dn[(slice(None), *slices)], valid[slices], self.info, guides, self._device)
-        mask = None if self.mask is None else self.mask.read(*window)
-        return Window(dn, valid, pad_to_cells(x), mask)
+        return pad_to_cells(observe(dn[(slice(None), *slices)], valid[slices], self.info, guides, self._device))
 
 
 def observe(

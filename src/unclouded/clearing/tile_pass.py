@@ -7,6 +7,7 @@ from collections import abc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,17 +20,19 @@ from unclouded.allocator import give_back_freed_memory
 from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.composition import compose_tile
-from unclouded.clearing.context_builder import cells_of
 from unclouded.clearing.cover import Cover
 from unclouded.clearing.latent_sampling import KnownCover, Sampled, Transferred, latents, margin_of, sample
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.other_dates import TransferredGround
-from unclouded.clearing.scene_reader import SceneReader, Window
+from unclouded.clearing.scene_reader import SceneReader
 from unclouded.detection.opacity import may_be_covered
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL, Observation
-from unclouded.tiles import Box, Tile, narrow
+from unclouded.tiles import Box, Tile, divide
 from unclouded.writing.strips import ClearedTile
+
+_EACH = 2**16
+"""What any crop costs, however small: its layers are prepared anew."""
 
 
 class TileTask(NamedTuple):
@@ -59,12 +62,12 @@ class NetworkInput(NamedTuple):
 
 @dataclass(frozen=True)
 class LoadedTile:
-    """A tile as read: its DN, which of them hold data, and what the network is to see; None if it need not look."""
+    """A tile as read: its DN, which of them hold data, and what the network is to see of it, if it must look at all."""
 
     box: Box
     dn: NDArray[Any]
     valid: NDArray[np.bool_]
-    seen: NetworkInput | None
+    seen: tuple[NetworkInput, ...]
 
 
 class TilePass:
@@ -108,30 +111,29 @@ class TilePass:
             yield waiting
 
     def read_tile(self, task: TileTask) -> LoadedTile:
-        """Read a tile, and around the crop of it that may be covered all that the network must see."""
-        tile = task.tile
-        suspected = self._suspected(task)
-        if not suspected.any():
-            return LoadedTile(tile.inner, *self._reader.read_dn(tile.inner), None)
-        crop = narrow(tile, suspected, CELL, margin_of(self._generator), self._crop)
-        box = tile.inner.joined(crop.padded)
-        window = self._reader.read(box, crop.padded)
+        """Read a tile, and around the crops of it that may be covered all that the network must see."""
+        tile, margin = task.tile, margin_of(self._generator)
+        crops = divide(tile, self._suspected(task), CELL, margin, self._crop, _cost)
+        box = reduce(Box.joined, (crop.padded for crop in crops), tile.inner)
+        dn, valid = self._reader.read_dn(box)
+        seen = tuple(
+            self._seen(task, crop, box, dn, valid) for crop in crops if valid[crop.inner.within(box).slices].any()
+        )
         inner = tile.inner.within(box).slices
-        seen = None
-        if window.valid[crop.inner.within(box).slices].any():
-            cells = cells_of(crop.padded.within(tile.padded))
-            seen = NetworkInput(
-                crop,
-                window.observation,
-                torch.tensor(task.context)[(..., *cells)],
-                self._cover(task, crop, window),
-            )
-        return LoadedTile(tile.inner, window.dn[(slice(None), *inner)].copy(), window.valid[inner], seen)
+        if crops:
+            dn = dn[(slice(None), *inner)].copy()
+        return LoadedTile(tile.inner, dn, valid[inner], seen)
+
+    def _seen(self, task: TileTask, crop: Tile, box: Box, dn: NDArray[Any], valid: NDArray[np.bool_]) -> NetworkInput:
+        """What the network is to see of a crop, of a box as read."""
+        x = self._reader.observe(dn, valid, box, crop.padded)
+        cells = crop.padded.within(task.tile.padded).cells(CELL)
+        return NetworkInput(crop, x, torch.tensor(task.context[(..., *cells)]), self._cover(task, crop, x))
 
     def _suspected(self, task: TileTask) -> NDArray[np.bool_]:
         """Tell which cells (h, w) of the inner tile may hold a pixel that is replaced."""
         tile, cover = task.tile, task.cover
-        rows, columns = cells_of(tile.inner.within(tile.padded))
+        rows, columns = tile.inner.within(tile.padded).cells(CELL)
         size = rows.stop - rows.start, columns.stop - columns.start
         if cover is None:
             return np.ones(size, np.bool_)
@@ -151,17 +153,17 @@ class TilePass:
             near |= F.max_pool2d(padded, CELL)[0, 0] > 0
         return np.asarray(near.numpy())
 
-    def _cover(self, task: TileTask, crop: Tile, window: Window) -> KnownCover | None:
+    def _cover(self, task: TileTask, crop: Tile, x: Observation) -> KnownCover | None:
         """What is known of the cover of a crop."""
         if task.cover is None:
             return None
         factor, place = self._reader.factor, crop.padded.within(task.tile.padded)
-        height, width = window.observation.optical.shape[2:]
+        height, width = x.optical.shape[2:]
         given = self._reader.read_given(crop.padded)
         grown = (0, width - crop.padded.width, 0, height - crop.padded.height)
         return KnownCover(
-            _continued(torch.tensor(task.cover.evidence[(..., *cells_of(place, factor))]), height, width, factor),
-            torch.tensor(task.cover.fill[(..., *cells_of(place))]),
+            _continued(torch.tensor(task.cover.evidence[(..., *place.cells(factor))]), height, width, factor),
+            torch.tensor(task.cover.fill[(..., *place.cells(CELL))]),
             None if given is None else F.pad(given.cover, grown),
             None if given is None else F.pad(given.kinds, grown),
             None if task.transferred is None else self._laid(task.transferred, crop, height, width),
@@ -188,30 +190,29 @@ class TilePass:
     @torch.inference_mode()
     def _translate(self, batch: Sequence[LoadedTile]) -> list[ClearedTile]:
         """Clear tiles whose crops are alike; none reaches the network where it is clear or without data."""
-        drawn: dict[int, Sampled] = {}
-        inputs = {number: loaded.seen for number, loaded in enumerate(batch) if loaded.seen is not None}
-        if inputs:
-            started = time.perf_counter()
-            crop = next(iter(inputs.values())).crop
-            device = self._generator.device
-            x = Observation.cat(seen.x for seen in inputs.values())
-            context = torch.cat([seen.context for seen in inputs.values()]).to(device)
-            cover = _together([seen.cover for seen in inputs.values()], device)
-            inner = crop.inner.within(crop.padded)
-            sampled = sample(self._generator, x, context, cover, self._latents, inner, self._threshold, self._precision)
-            drawn = dict(zip(inputs, sampled, strict=True))
-            self.seconds_network += time.perf_counter() - started
-        return [self._compose(loaded, drawn.get(number)) for number, loaded in enumerate(batch)]
+        started = time.perf_counter()
+        drawn = [self._sample(crops) for crops in zip(*(loaded.seen for loaded in batch), strict=True)]
+        self.seconds_network += time.perf_counter() - started
+        return [
+            compose_tile(loaded.box, loaded.dn, loaded.valid, [crops[number] for crops in drawn], self._reader.info)
+            for number, loaded in enumerate(batch)
+        ]
 
-    def _compose(self, loaded: LoadedTile, sampled: Sampled | None) -> ClearedTile:
-        drawn = None if loaded.seen is None or sampled is None else (loaded.seen.crop.inner, sampled)
-        return compose_tile(loaded.box, loaded.dn, loaded.valid, drawn, self._reader.info)
+    def _sample(self, crops: Sequence[NetworkInput]) -> list[tuple[Box, Sampled]]:
+        """What the network says of crops that are alike, and which box it says it of."""
+        device, crop = self._generator.device, crops[0].crop
+        x = Observation.cat(seen.x for seen in crops)
+        context = torch.cat([seen.context for seen in crops]).to(device)
+        cover = _together([seen.cover for seen in crops], device)
+        inner = crop.inner.within(crop.padded)
+        sampled = sample(self._generator, x, context, cover, self._latents, inner, self._threshold, self._precision)
+        return [(seen.crop.inner, made) for seen, made in zip(crops, sampled, strict=True)]
 
 
 def _alike(one: LoadedTile, other: LoadedTile) -> bool:
-    """Tell whether two tiles can share a batch: in one row, and what the network sees, if anything, of one shape."""
+    """Tell whether two tiles can share a batch: in one row, and what the network sees, if anything, of equal shapes."""
     # Of one row, so that rows left out do not change the batches, and with them the last bits, of the others.
-    return one.box.row == other.box.row and _shape(one.seen) == _shape(other.seen)
+    return one.box.row == other.box.row and _shapes(one) == _shapes(other)
 
 
 def _together(covers: Sequence[KnownCover | None], device: torch.device) -> KnownCover | None:
@@ -240,5 +241,14 @@ def _continued(evidence: Tensor, height: int, width: int, factor: int) -> Tensor
     return F.pad(evidence, (0, right, 0, down), mode="replicate")
 
 
-def _shape(seen: NetworkInput | None) -> tuple[Box, torch.Size, torch.Size] | None:
-    return seen and (seen.crop.inner.within(seen.crop.padded), seen.x.optical.shape, seen.x.guide_valid.shape)
+def _shapes(loaded: LoadedTile) -> list[tuple[Box, torch.Size, torch.Size]]:
+    return [
+        (seen.crop.inner.within(seen.crop.padded), seen.x.optical.shape, seen.x.guide_valid.shape)
+        for seen in loaded.seen
+    ]
+
+
+def _cost(crop: Tile) -> int:
+    """What a crop costs, in pixels of the network's first layers: its last ones and the composition take twice that."""
+    inner, padded = crop.inner, crop.padded
+    return _EACH + padded.height * padded.width + 2 * inner.height * inner.width

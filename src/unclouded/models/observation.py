@@ -84,6 +84,8 @@ class Observation(NamedTuple):
     def cat(cls, batches: Iterable[Observation]) -> Observation:
         """Put batches together, of images of one size."""
         batches = list(batches)
+        if len(batches) == 1:
+            return batches[0]  # a copy of which would take as long as a layer of the network
         if len({batch.guide_valid.shape[2:] for batch in batches}) > 1:
             # A guide ends within an image of one of them.
             batches = [
