@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import rasterio
@@ -88,3 +90,19 @@ def test_a_mask_that_is_written_too_is_asked_after_too(inputs, tmp_path):
     with pytest.raises(InputError, match=r"b_mask\.tif would be written over"):
         (tmp_path / "b_mask.tif").write_bytes((tmp_path / "b.tif").read_bytes())
         plan([str(tmp_path / "b_mask.tif")], str(tmp_path / "b.tif"), OPTIONS, overwrite=True, written=cleared_and_mask)
+
+
+@pytest.mark.parametrize(("count", "named"), [(2, "a.tif, {0}/b.tif: "), (4, "a.tif and 3 other inputs: ")])
+def test_what_is_assumed_of_several_inputs_is_said_once(inputs, tmp_path, count, named):
+    more = [shutil.copy(inputs[0], str(tmp_path / f"{name}.tif")) for name in "cd"]
+    (note,) = plan([*inputs, *more][:count], f"{tmp_path / 'out'}/", OPTIONS, overwrite=False).notes
+    assert note.startswith(f"{tmp_path}/{named.format(tmp_path)}offset assumed: 0")
+
+
+def test_an_option_that_a_command_lacks_is_not_advised(inputs, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.tif").touch()
+    folder = f"{tmp_path / 'out'}/"
+    for skip_existing, advised in ((False, True), (None, False)):
+        found = plan(inputs, folder, OPTIONS, overwrite=False, skip_existing=skip_existing).failed
+        assert ("--skip-existing" in str(found[inputs[0]])) == advised

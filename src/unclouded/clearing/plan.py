@@ -13,12 +13,16 @@ from pathlib import Path
 from unclouded.errors import FileError, InputError, OutputExistsError, UncloudedError
 from unclouded.files import clear_away, mask_path, quality_path
 from unclouded.reading.files.raster import is_remote
+from unclouded.reading.info import SceneInfo
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import item_path
 
 _GEOTIFF = (".tif", ".tiff")
+_NAMED = 3
+"""So many inputs of which the same is said are named; of more the first, and how many."""
+
 _ends_as_file = re.compile(r"\.(?:tiff?|png|jpe?g|jp2|nc|vrt|zip|json|zarr)$", re.IGNORECASE).search
 
 
@@ -69,7 +73,7 @@ def plan(
     options: ReadOptions,
     *,
     overwrite: bool,
-    skip_existing: bool = False,
+    skip_existing: bool | None = False,
     written: Written = cleared_files,
 ) -> Plan:
     """Open every input, name its output and check that it may be written, before any work is done.
@@ -79,7 +83,7 @@ def plan(
         output: a file for one input; a folder for several, or where one is there, or where it ends with a slash.
         options: how to read the inputs.
         overwrite: whether outputs may be there already.
-        skip_existing: whether inputs whose outputs are all there are left out.
+        skip_existing: whether inputs whose outputs are all there are left out; None where that is no option.
         written: what is written for an output.
 
     Raises:
@@ -87,7 +91,7 @@ def plan(
             output's name is not that of a GeoTIFF.
     """
     folder = output_folder(len(inputs), output)
-    made, notes = Plan(), {}
+    made, infos = Plan(), dict[str, SceneInfo]()
     inputs, made_notes = each_once(inputs)
     made.notes.extend(made_notes)
     for source in inputs:
@@ -97,7 +101,7 @@ def plan(
             with options.open(source) as scene:
                 info = scene.info
             made.outputs[source] = Path(output) if folder is None else folder / f"{info.stem}.tif"
-            notes[source] = [f"{info.source}: {note}" for note in dict.fromkeys(info.notes)]
+            infos[source] = info
         except Exception as error:  # whatever it is, it is this input's alone
             made.failed[source] = error
     refuse_collisions(made.outputs, written)
@@ -108,7 +112,7 @@ def plan(
                 made.skipped[source] = made.outputs.pop(source)
                 continue
             if not overwrite:
-                _refuse_existing(written(name), several=len(inputs) > 1)
+                _refuse_existing(written(name), skippable=skip_existing is not None and len(inputs) > 1)
             _make_folder(name.parent, wanted=folder is not None)
         except UncloudedError as error:
             made.failed[source] = error
@@ -116,8 +120,20 @@ def plan(
         except OSError as error:  # such as a folder that may not be looked into
             made.failed[source] = FileError(f"{name}: {error.strerror or error}; give another --output")
             del made.outputs[source]
-    made.notes.extend(note for source in made.outputs for note in notes[source])
+    made.notes.extend(_noted([infos[source] for source in made.outputs]))
     return made
+
+
+def _noted(infos: Sequence[SceneInfo]) -> list[str]:
+    """What was assumed of inputs; once, where the same was assumed of several."""
+    names: dict[str, list[str]] = {}
+    for info in infos:
+        for note in dict.fromkeys(info.notes):
+            names.setdefault(note, []).append(info.source)
+    return [
+        f"{', '.join(of)}: {note}" if len(of) <= _NAMED else f"{of[0]} and {len(of) - 1} other inputs: {note}"
+        for note, of in names.items()
+    ]
 
 
 def output_folder(count: int, output: str) -> Path | None:
@@ -163,11 +179,11 @@ def check_output_name(output: Path) -> None:
         )
 
 
-def _refuse_existing(files: tuple[Path, ...], *, several: bool) -> None:
+def _refuse_existing(files: tuple[Path, ...], *, skippable: bool) -> None:
     try:
         refuse_foreign(*files)
     except OutputExistsError as error:
-        if not several:
+        if not skippable:
             raise
         raise OutputExistsError(f"{error}, or --skip-existing to go on with what is missing") from error
 

@@ -121,7 +121,7 @@ def demo(
         from unclouded.report.before_after import before_after
 
         patches = [str(patch) for patch in bundled_patches()]
-        todo = plan(patches, f"{output}/", ReadOptions(), overwrite=overwrite)
+        todo = plan(patches, f"{output}/", ReadOptions(), overwrite=overwrite, skip_existing=None)
         for error in todo.failed.values():
             raise error
         options = ClearOptions(overwrite=overwrite)
