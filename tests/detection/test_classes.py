@@ -82,6 +82,32 @@ def test_values_of_no_scheme_are_refused():
         guess_scheme(np.array([0, 200]), "m.tif")
 
 
+@pytest.mark.parametrize(
+    ("label", "values", "said"),
+    [
+        ("place_cs.tif ", [0, 1], "high where the ground is seen, and masks are true where it is covered"),
+        ("a.tif dataMask", [0, 1], "high where the ground is seen"),
+        ("HLS.S30.T32UNU.2024164T101031.v2.0.Fmask.tif ", [0, 2, 8], r"other bits or classes \(Fmask\)"),
+        ("SENTINEL2A_20180615-104022-457_L2A_T31TCJ_C_V2-2_CLM_R1.tif ", [0, 2, 3], r"other bits or classes \(CLM\)"),
+    ],
+)
+def test_a_mask_whose_name_says_something_else_is_asked_about(label, values, said):
+    with pytest.raises(InputError, match=rf"m\.tif: .*{said}.*--mask-classes"):
+        guess_scheme(np.array(values), "m.tif", label)
+
+
+@pytest.mark.parametrize(
+    ("label", "values", "scheme"),
+    [
+        ("T32UNU_20240612T101031_SCL_20m.jp2 ", [2, 3], "scl"),
+        ("browser_CLM.tif ", [0, 1], "boolean"),
+        ("clear_mask.tif cloud_mask", [0, 1, 3], "omnicloudmask"),
+    ],
+)
+def test_a_mask_whose_name_says_what_it_is_is_that(label, values, scheme):
+    assert guess_scheme(np.array(values), "m.tif", label) == scheme
+
+
 def test_a_mapping_is_read_from_text():
     scheme = parse_mapping("0=clear, 2=Cloud,4=shadow,255=nodata")
     assert scheme == {0: CLEAR, 2: THICK_CLOUD, 4: SHADOW, 255: NO_DATA}

@@ -210,11 +210,13 @@ def test_a_band_that_lacks_the_no_data_tag_of_the_others(tmp_path):
         assert scene.info.encoding.nodata == 0
 
 
-def test_groups_of_a_store_are_named_and_one_of_them_opens(tmp_path):
+@pytest.mark.parametrize("ending", ["zarr", "nc"])
+def test_groups_of_a_store_are_named_and_one_of_them_opens(tmp_path, ending):
     bands = {name: (("y", "x"), pixels(1)[0]) for name in ("b02", "b03", "b04", "b08")}
-    store = tmp_path / "S2A_MSIL2A_20240601T101031_N0510_R022_T32UNU_20240601T120000.zarr"
+    store = tmp_path / f"S2A_MSIL2A_20240601T101031_N0510_R022_T32UNU_20240601T120000.{ending}"
     group = "measurements/reflectance/r10m"
-    xr.DataTree.from_dict({"/": xr.Dataset(), f"/{group}": xr.Dataset(bands)}).to_zarr(store)
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(), f"/{group}": xr.Dataset(bands)})
+    tree.to_zarr(store) if ending == "zarr" else tree.to_netcdf(store, engine="h5netcdf")
     with pytest.raises(InputError, match=rf"its bands lie in groups \({group}\).*group='{group}'"):
         open_scene(store)
     with ArrayScene(xr.open_dataset(store, group=group), level="L2A", offset=0) as scene:

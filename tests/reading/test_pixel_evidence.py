@@ -53,7 +53,7 @@ def test_zeros_in_all_bands_are_no_data_whatever_the_tag(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
-@pytest.mark.parametrize("kind", ["mask", "alpha"])
+@pytest.mark.parametrize("kind", ["mask", "alpha", "dataMask"])
 def test_what_a_mask_or_an_alpha_channel_hides_is_no_data(tmp_path, dtype, kind):
     dn = pixels(4, dtype=dtype)
     if kind == "alpha":
@@ -61,6 +61,9 @@ def test_what_a_mask_or_an_alpha_channel_hides_is_no_data(tmp_path, dtype, kind)
         path = write(tmp_path / "a.tif", np.concatenate([dn, alpha]), names=[*FOUR, None])
         with rasterio.open(path, "r+") as file:
             file.colorinterp = [ColorInterp.gray, *[ColorInterp.undefined] * 3, ColorInterp.alpha]
+    elif kind == "dataMask":  # of Sentinel Hub, among the bands
+        mask = np.where(CORNER, 0, 1).astype(dtype)[None]
+        path = write(tmp_path / "a.tif", np.concatenate([dn[:2], mask, dn[2:]]), names=[*FOUR[:2], kind, *FOUR[2:]])
     else:
         path = write(tmp_path / "a.tif", dn, names=FOUR)
         with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:

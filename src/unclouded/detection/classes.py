@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,6 +60,17 @@ BOOLEAN: Scheme = {0: CLEAR, 1: THICK_CLOUD}
 SCHEMES: dict[str, Scheme | None] = {"boolean": BOOLEAN, "scl": SCL, "qa60": None, "omnicloudmask": OMNICLOUDMASK}
 """Schemes by name; QA60 has bits instead of values."""
 
+_NAMED = {"SCL": "scl", "QA60": "qa60"}
+"""Words in the name of a mask, in capitals, that tell its scheme, whichever of its values occur."""
+
+_OF_OTHERS = {"FMASK": "Fmask", "CLM": "CLM", "QAI": "QAI"}
+"""Words in the names of masks of other programs, whose bits or classes may pass for those of a scheme."""
+
+_OF_CLEARNESS = ("CS", "DATAMASK", "VALID")
+"""Words in the names of what is high where the ground is seen, such as Cloud Score+."""
+
+_WORD = re.compile(r"[A-Za-z]+\d*")
+
 _QA60_OPAQUE, _QA60_CIRRUS = 1 << 10, 1 << 11
 
 _WORDS = {"clear": CLEAR, "cloud": THICK_CLOUD, "thick": THICK_CLOUD, "thin": THIN_CLOUD, "haze": THIN_CLOUD}
@@ -90,19 +102,34 @@ def parse_mapping(text: str) -> Scheme:
     return scheme
 
 
-def guess_scheme(values: NDArray[Any], source: str) -> str:
-    """Name the scheme of a mask without a description by its data type and values.
+def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
+    """Name the scheme of a mask by its name, data type and values.
 
     Args:
         values: of the whole mask, or all that occur in it.
         source: what the error names.
+        label: what it and its band are called.
 
     Raises:
-        InputError: if more than one scheme would fit, or none does.
+        InputError: if no scheme fits, or the name says that the values may mean something else.
     """
+    words = {word.upper() for word in _WORD.findall(label)}
+    two = values.dtype == np.bool_ or set(np.unique(values[np.isfinite(values)])) <= set(BOOLEAN)
+    if two and (word := next((word for word in _OF_CLEARNESS if word in words), None)):
+        raise InputError(
+            f"{source}: its name ({word}) is that of what is high where the ground is seen, and masks are true where "
+            "it is covered; say what its values mean, for example --mask-classes 0=cloud,1=clear"
+        )
+    if not two and (word := next((word for word in _OF_OTHERS if word in words), None)):
+        raise InputError(
+            f"{source}: its name says that it is a mask of other bits or classes ({_OF_OTHERS[word]}); say what its "
+            "values mean, for example --mask-classes 0=clear,2=cloud,8=shadow,255=nodata"
+        )
     if values.dtype == np.bool_:
         return "boolean"
     found = _whole_numbers(values, source)
+    if not two and (word := next((word for word in _NAMED if word in words), None)):
+        return _NAMED[word]
     if set(found) <= set(BOOLEAN):
         return "boolean"
     if set(found) <= set(OMNICLOUDMASK):

@@ -23,9 +23,15 @@ _WHOLE = 256
 """Files up to so many pixels a side are looked at whole; of others with overviews far away, one of this size is."""
 
 
+def alpha_of(dataset: DatasetReader) -> int | None:
+    """The index of the layer that is 0 where a file holds no data: an alpha channel, or Sentinel Hub's dataMask."""
+    layers = zip(dataset.indexes, dataset.colorinterp, dataset.descriptions, strict=True)
+    return next((n for n, use, text in layers if use == ColorInterp.alpha or (text or "").lower() == "datamask"), None)
+
+
 def is_masked(dataset: DatasetReader, index: int) -> bool:
-    """Tell whether a band has a mask beside its pixels: an internal one, a .msk file or an alpha channel."""
-    return MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1] or ColorInterp.alpha in dataset.colorinterp
+    """Tell whether a band has a mask beside its pixels: an internal one, a .msk file or a layer (see `alpha_of`)."""
+    return MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1] or alpha_of(dataset) is not None
 
 
 def read_unmasked(
@@ -58,7 +64,7 @@ def _hide(
     nodata: float | None,
     **where: Any,  # noqa: ANN401 (what rasterio is told of the window)
 ) -> NDArray[np.generic]:
-    alpha = next((n for n, use in enumerate(dataset.colorinterp, start=1) if use == ColorInterp.alpha), None)
+    alpha = alpha_of(dataset)
     for position, index in enumerate(indexes):
         if not is_masked(dataset, index):
             continue

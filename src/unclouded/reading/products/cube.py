@@ -137,21 +137,36 @@ def _at(opened: xr.Dataset, date: str, file: str) -> xr.Dataset:
 
 
 def _refuse_groups(opened: xr.Dataset, path: str) -> None:
-    """Say how to get at the groups of a store whose variables lie in some, as in ESA's products of the format EOPF.
+    """Say how to get at the groups of a file or store whose variables lie in some, as in ESA's products of EOPF.
 
     Raises:
         InputError: there are such.
     """
-    if opened.data_vars or not Path(path).is_dir():
+    if opened.data_vars:
         return
-    bands = {folder.parent for folder in Path(path).rglob("*") if folder.is_dir() and band_named(folder.name)}
-    if bands:
-        groups = sorted(folder.relative_to(path).as_posix() for folder in bands)
+    groups = sorted(_groups_of_store(Path(path)) if Path(path).is_dir() else _groups_of_file(path))
+    if groups:
         raise InputError(
             f"{path}: its bands lie in groups ({', '.join(groups[:3])}), as in ESA's EOPF products, and one group "
             f"without others is accepted; in Python: "
             f"unclouded.clear(xarray.open_dataset({path!r}, group={groups[0]!r}))"
         )
+
+
+def _groups_of_store(path: Path) -> set[str]:
+    bands = {folder.parent for folder in path.rglob("*") if folder.is_dir() and band_named(folder.name)}
+    return {folder.relative_to(path).as_posix() for folder in bands}
+
+
+def _groups_of_file(path: str) -> set[str]:
+    import h5py  # which opens NetCDF files of today, and them alone
+
+    names: list[str] = []
+    if h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            file.visit(names.append)
+    parts = (name.rpartition("/") for name in names)
+    return {group for group, _, name in parts if group and band_named(name)}
 
 
 def _opened(path: str) -> xr.Dataset:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
 from unclouded.reading.files.export_tiles import tile_note
+from unclouded.reading.files.pixels import alpha_of
 from unclouded.reading.files.raster import VRT, open_raster, shown
 from unclouded.reading.files.vrt import vrt_sources
 from unclouded.reading.names.band_names import name_layers
@@ -56,8 +56,11 @@ def stack_source(path: str, wanted: Wanted) -> Source:
 
 
 def _without_alpha(dataset: DatasetReader) -> tuple[list[int], list[str]]:
-    kept = [i for i, use in zip(dataset.indexes, dataset.colorinterp, strict=True) if use != ColorInterp.alpha]
-    return kept, ["the alpha channel is left out"] if len(kept) < dataset.count else []
+    alpha = alpha_of(dataset)
+    if alpha is None:
+        return list(dataset.indexes), []
+    name = dataset.descriptions[alpha - 1]
+    return [index for index in dataset.indexes if index != alpha], [f"{name or 'the alpha channel'} is left out"]
 
 
 def _sources(dataset: DatasetReader) -> list[str | None]:
