@@ -32,12 +32,13 @@ FOUR = ("B02", "B03", "B04", "B08")
 EAST, NORTH, CRS = 500_000, 5_600_000, "EPSG:32631"
 
 
-def image(values: Array, bands: Sequence[str], day: int) -> xr.DataArray:
-    """Reflectance (C, h, w) of a day as `unclouded.clear` takes it."""
+def image(values: Array, bands: Sequence[str], day: int | None) -> xr.DataArray:
+    """Reflectance (C, h, w) of a day, if it is known, as `unclouded.clear` takes it."""
     height, width = values.shape[1:]
     rows, columns = NORTH - 5 - 10 * np.arange(height), EAST + 5 + 10 * np.arange(width)
     made = xr.DataArray(values, dims=("band", "y", "x"), coords={"band": list(bands), "y": rows, "x": columns})
-    made.attrs["datetime"] = dt.date.fromordinal(day).isoformat()
+    if day is not None:
+        made.attrs["datetime"] = dt.date.fromordinal(day).isoformat()
     return made.rio.write_crs(CRS)
 
 

@@ -41,20 +41,22 @@ SITES = ("roi146", "wright", "worldcereal", "tanzania", "belgium", "monthly", "m
 HELPING, GAPS = 4, 0.01
 COLUMNS = ("mean", "nearest", "ours", "expected", "rank", "within")
 EPOCH = dt.date(2016, 1, 1).toordinal()
-"""The day that the days of a series without dates are counted from."""
+"""The day that the days of a series of no year are counted from."""
+UNDATED = ("wright",)
+"""Sites whose days are not known: which date is nearest is by their order, and none is nearer to `references.carry`."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A clear date, the cover on it, and the dates that help: reflectance (C, H, W) and days."""
+    """A clear date, the cover on it, and the dates that help: reflectance (C, H, W) and days, None if not known."""
 
     bands: tuple[str, ...]
     level: str
     truth: Array
-    day: int
+    day: int | None
     cover: Array
     mask: NDArray[np.bool_]
-    helping: list[tuple[Array, int]]
+    helping: list[tuple[Array, int | None]]
 
 
 def cases(data: Path, site: str, count: int, gaps: float) -> Iterator[Case]:
@@ -72,8 +74,9 @@ def cases(data: Path, site: str, count: int, gaps: float) -> Iterator[Case]:
                 mask = noise < np.quantile(noise, 1 - gaps)
             cloud = series.x[overcast[number % len(overcast)]] if overcast else np.full_like(truth, 0.6)
             level = "L1C" if site in ("roi146", "wright") else "L2A"
-            helping = [(series.x[c], day(series, c)) for c in near[:HELPING]]
-            yield Case(series.bands, level, truth, day(series, t), np.where(mask, cloud, truth), mask, helping)
+            when = {c: None if site in UNDATED else day(series, c) for c in (t, *near)}
+            helping = [(series.x[c], when[c]) for c in near[:HELPING]]
+            yield Case(series.bands, level, truth, when[t], np.where(mask, cloud, truth), mask, helping)
 
 
 def all_series(data: Path, site: str) -> list[Series]:
@@ -93,7 +96,8 @@ def day(series: Series, number: int) -> int:
 
 def measure(case: Case) -> dict[str, float] | None:
     """The columns of a case; None if it shows enough to fit a relation to."""
-    names = tuple(Reference(str(n), case.bands, when - case.day) for n, (_, when) in enumerate(case.helping))
+    apart = [None if when is None or case.day is None else when - case.day for _, when in case.helping]
+    names = tuple(Reference(str(n), case.bands, days) for n, days in enumerate(apart))
     layout = Layout(*case.mask.shape, case.bands, names)
     references = [x for x, _ in case.helping]
     clear = [np.ones(case.mask.shape, bool)] * len(references)

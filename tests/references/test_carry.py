@@ -78,6 +78,27 @@ def test_the_error_is_larger_where_the_dates_differ(place, nothing_clear):
     assert error[half].mean() > 1.5 * error[~half].mean()
 
 
+def test_a_hazy_date_does_not_hide_where_the_others_differ(place, nothing_clear):
+    """All of it is far off, where they differ and where they agree: that says nothing of where errors lie."""
+    truth, dates, days = place
+    noise = np.random.default_rng(1).normal(0, 0.03, (3, *truth.shape)).astype(np.float32)
+    half = np.indices(truth.shape[1:])[1] < WIDTH // 2
+    dates = [np.where(half, d + n, d) for d, n in zip(dates, noise, strict=True)]
+    dates[0] = dates[0] + np.float32(0.2)
+    carried = carry(statistics(truth, nothing_clear, dates, days), [0, 1, 2])
+    error = predicted(carried, dates, ~nothing_clear).error
+    assert error[half].mean() > 1.1 * error[~half].mean()
+
+
+def test_one_date_tells_that_the_error_is_larger_where_it_is_bright(place, nothing_clear):
+    truth, dates, days = place
+    half = np.indices(truth.shape[1:])[1] < WIDTH // 2
+    dates = [np.where(half, d + np.float32(0.2), d) for d in dates[:1]]
+    carried = carry(statistics(truth, nothing_clear, dates, days[:1]), [0])
+    error = predicted(carried, dates, ~nothing_clear).error
+    assert error[half].mean() > 1.2 * error[~half].mean()
+
+
 def test_windows_give_the_same_bytes_however_they_are_cut(place, nothing_clear):
     truth, dates, days = place
     seen = [np.ones((HEIGHT, WIDTH), bool) for _ in dates]

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from unclouded.references.correction import Correction
 from unclouded.references.expected_error import ExpectedError
 from unclouded.references.kriging import Kriging, Together
-from unclouded.references.mixture import Spectra
 from unclouded.references.relation import Relation, relations
 from unclouded.references.squares import SIDE, Float16, Ground, fading, squares
 from unclouded.references.statistics import Layout, Statistics
@@ -33,13 +32,16 @@ _MOST, _ENOUGH = 6, 3
 """Dates that are put together, and how many of them are to show a pixel."""
 _TYPICAL = 0.035
 """Error, by `Kriging.variance` of 1, of dates that nothing is known of: the median of the places at hand."""
-_SHARED = 1.15
+_SHARED = 1.05
 """By how much the error is larger than dates tell of each other: the median of the places at hand."""
 _BRIGHTER, _FADE = 0.08, 0.04
 """Reflectance above the median of three dates or more from which on a date is not believed, and over how much."""
 _ALONE = 0.98
 _FLOOR = np.float32(1e-4)
 _TRIALS = 6_000
+_SLOPES = (0.5, 0.5)
+"""Of the log error against those of how far the dates differ and of the brightness, if nothing else is known."""
+_DARKEST, _SMALLEST = np.float32(1e-2), 1e-4
 _INTERVAL, _INSIDE = 2.3, 0.9
 """Half the 90 % interval in mean absolute errors if they are Laplace's, and what share it is to hold."""
 
@@ -55,7 +57,6 @@ class Carried:
         kriging: of their dates.
         seen: (K, h, w) share of each cell that they show.
         shortest: the band in which cloud and snow are told, among the scene's.
-        spectra: of what they show together.
         error: to expect, in that of `Together.growth`, from `_clues`.
         correction: towards what the scene shows.
         interval: see `transfer.Transfer`.
@@ -67,7 +68,6 @@ class Carried:
     kriging: Kriging
     seen: Float16
     shortest: int
-    spectra: Spectra
     error: ExpectedError
     correction: Correction
     interval: float
@@ -95,7 +95,7 @@ class Carried:
             fade = fading(square.enlarge(self.seen, self.layout.cell)) * visible[self.needed]
             flat = pixels.reshape(len(pixels), -1)
             together = self._together(flat, fade.reshape(len(fade), -1))
-            error = self.error(_clues(together, self.spectra)) * together.growth
+            error = self.error(_clues(together)) * together.growth
             derived = np.array([relation.error for relation in self.relations], np.float32) @ together.weight
             shape = (SIDE, SIDE)
             source = np.where(together.known > 0, numbers[together.weight.argmax(axis=0)], np.int16(-1))
@@ -145,15 +145,14 @@ def _fit(statistics: Statistics, taken: list[int], found: list[Relation]) -> Car
     seen = np.concatenate([statistics.hidden_seen, statistics.sample_seen])[:, taken].T.astype(np.float32)
     together = _together(found, kriging, channels, seen, shortest)
     somewhere = together.known > 0
-    spectra = Spectra.fit(together.ground[:, somewhere])
-    error, interval = _learn(found, days, channels, seen, shortest, spectra)
+    error, interval = _learn(found, days, channels, seen, shortest, _clues(together)[:, somewhere])
     ours = _part(together, slice(len(statistics.hidden), None))
-    expected = error(_clues(ours, spectra)) * ours.growth
+    expected = error(_clues(ours)) * ours.growth
     truth = statistics.samples[:, : len(layout.bands)].T
     correction = Correction.fit(ours.ground, truth, ours.known, expected, told, together.ground[:, somewhere])
     cells = statistics.seen[taken].astype(np.float16)
     error = error.scaled(correction.factor)
-    return Carried(layout, taken, found, kriging, cells, shortest, spectra, error, correction, interval)
+    return Carried(layout, taken, found, kriging, cells, shortest, error, correction, interval)
 
 
 def _chosen(statistics: Statistics, comparable: Sequence[int]) -> list[int]:
@@ -194,11 +193,11 @@ def _believed(values: Float32, visible: Mask) -> Float32:
     return believed
 
 
-def _clues(together: Together, spectra: Spectra) -> Float32:
-    """(D, n) what the error is told from: how far the dates differ, and the spectrum."""
+def _clues(together: Together) -> Float32:
+    """(2, n) what the error is told from: logs of how far the dates differ, and of the brightness."""
     differ = np.log(together.spread + _FLOOR)
     differ[together.weight.max(axis=0) > _ALONE] = np.nan
-    return np.concatenate([differ[None], spectra.clues(together.ground)])
+    return np.stack([differ, np.log(np.maximum(together.ground.mean(axis=0), _DARKEST))])
 
 
 def _learn(
@@ -207,16 +206,17 @@ def _learn(
     channels: Float32,
     seen: Float32,
     shortest: int,
-    spectra: Spectra,
+    asked: Float32,
 ) -> tuple[ExpectedError, float]:
     """The error to expect, from each date told by the others, and half the width of the 90 % interval.
 
-    Few dates say little: the size is drawn towards the typical, as if that were one date more.
+    Few dates say little: the size is drawn towards the typical, as if that were one date more. Where in an image it is
+    large is learnt within each date, as some dates are hazy or far off all over.
     """
     count = len(found)
     step = max(1, -(-channels.shape[1] * count // _TRIALS))
     channels, seen = channels[:, ::step], seen[:, ::step]
-    clues, errors, ratios = [], [], []
+    groups, ratios = [], []
     for k, relation in enumerate(found):
         others = [i for i in range(count) if i != k]
         both = (seen[k] > 0) & (seen[others] > 0).any(axis=0)
@@ -225,20 +225,17 @@ def _learn(
         moved = [None if days[i] is None or days[k] is None else days[i] - days[k] for i in others]  # type: ignore[operator]
         kept = channels[:, both]
         told = _together([found[i] for i in others], Kriging.of(moved), kept, seen[others][:, both], shortest)
-        apart = abs(told.ground - relation(kept))[relation.own]
-        clues.append(_clues(told, spectra))
-        growth = np.maximum(told.growth, _FLOOR)
-        errors.append(apart.mean(axis=0) / growth)
-        ratios.append(apart / growth)
-    if not clues:
-        return ExpectedError.constant(1 + spectra.count, _TYPICAL), _INTERVAL
-    table, error = np.concatenate(clues, axis=1), np.concatenate(errors)
-    learnt = ExpectedError.fit(table, error)
-    expected = np.split(learnt(table), np.cumsum([r.shape[1] for r in ratios])[:-1])
-    within = np.concatenate([(r / e).ravel() for r, e in zip(ratios, expected, strict=True)])
-    mean = max(float(error.mean()), 1e-4)
+        ratio = abs(told.ground - relation(kept))[relation.own] / np.maximum(told.growth, _FLOOR)
+        groups.append((_clues(told), ratio.mean(axis=0)))
+        ratios.append(ratio)
+    learnt = ExpectedError.fit_within(groups, _SLOPES, asked)
+    if not groups:
+        return learnt.scaled(_TYPICAL), _INTERVAL
+    mean = max(float(np.concatenate([error for _, error in groups]).mean()), _SMALLEST)
     size = np.exp(((count - 1) * np.log(mean) + np.log(_TYPICAL)) / count)
-    return learnt.scaled(_SHARED * float(size / mean)), float(np.quantile(within, _INSIDE))
+    typical = learnt.scaled(mean)
+    within = [(r / typical.within(clues)).ravel() for r, (clues, _) in zip(ratios, groups, strict=True)]
+    return learnt.scaled(_SHARED * float(size)), float(np.quantile(np.concatenate(within), _INSIDE))
 
 
 def _part(together: Together, part: slice) -> Together:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 _STEPS = 25
-_RIDGE = 1e-1
+_RIDGE, _RIDGE_WITHIN = 1e-1, 3e-1
 _SMALLEST = 1e-4
 
 
@@ -34,38 +35,64 @@ class ExpectedError:
 
         A feature that is NaN somewhere tells nothing there: it counts as its mean.
         """
-        told = np.where(np.isfinite(features).any(axis=1, keepdims=True), features, np.float32(0))
-        centre, deviation = np.nanmean(told, axis=1), np.nanstd(told, axis=1) + np.float32(1e-6)
+        centre, deviation = _moments(features)
+        return cls._fit(features, error, centre, deviation, np.zeros(len(features)), _RIDGE)
+
+    @classmethod
+    def fit_within(
+        cls, groups: Sequence[tuple[Float32, Float32]], slopes: Sequence[float], asked: Float32
+    ) -> ExpectedError:
+        """Fit to what differs within groups, each of features (D, n) and absolute errors (n,); in mean errors of each.
+
+        How large the errors of a group are as a whole, and what its features are in the mean, say nothing of where in
+        it they are large: the within estimator of fixed effects (Wooldridge 2010, section 10.5).
+
+        Args:
+            groups: to fit to; there may be none.
+            slopes: (D,) of log E|e| against the features, which the fit is drawn towards.
+            asked: (D, m) features that the error is asked for; they give the centre and the scale.
+        """
+        centre, deviation = _moments(asked)
+        apart = [np.zeros((len(asked), 1), np.float32)]
+        errors = [np.ones(1, np.float32)]
+        for features, error in groups:
+            apart.append(features - _moments(features)[0][:, None])
+            errors.append(error / max(float(error.mean()), _SMALLEST))
+        moved = np.concatenate(apart, axis=1) + centre[:, None]
+        return cls._fit(moved, np.concatenate(errors), centre, deviation, np.array(slopes) * deviation, _RIDGE_WITHIN)
+
+    @classmethod
+    def _fit(
+        cls, features: Float32, error: Float32, centre: Float32, deviation: Float32, prior: Float64, ridge: float
+    ) -> ExpectedError:
         z = _design(features, centre, deviation).T.astype(np.float64)
         e = np.maximum(error.astype(np.float64), _SMALLEST)
         # A gross error tells of its place no more than a large one.
         e = np.minimum(e, 20 * np.median(e))
-        w = np.zeros(z.shape[1])
-        w[0] = np.log(e.mean())
-        penalty = _RIDGE * len(z) * np.eye(len(w))
+        drawn = np.append(0, prior)
+        w = drawn.copy()
+        w[0] = np.log((e * np.exp(-z[:, 1:] @ prior)).mean())
+        penalty = ridge * len(z) * np.eye(len(w))
         penalty[0, 0] = 0
         hessian = z.T @ z + penalty
         for _ in range(_STEPS):
             ratio = np.minimum(e * np.exp(-np.clip(z @ w, -12, 3)), 20)
-            step = np.linalg.solve(hessian, z.T @ (ratio - 1) - penalty @ w)
+            step = np.linalg.solve(hessian, z.T @ (ratio - 1) - penalty @ (w - drawn))
             w = w + step / max(1.0, float(np.abs(step).max()))
             if np.abs(step).max() < 1e-4:
                 break
         w[0] += np.log((error / np.exp(np.clip(z @ w, -12, 3))).mean())
         return cls(centre, deviation, w.astype(np.float32))
 
-    @classmethod
-    def constant(cls, features: int, error: float) -> ExpectedError:
-        """The same error whatever the features, of which there are so many."""
-        weights = np.zeros(1 + features, np.float32)
-        weights[0] = np.log(error)
-        return cls(np.zeros(features, np.float32), np.ones(features, np.float32), weights)
-
     def scaled(self, factor: float) -> ExpectedError:
         """The same, times a factor."""
         weights = self.weights.copy()
         weights[0] += np.float32(np.log(factor))
         return replace(self, weights=weights)
+
+    def within(self, features: Float32) -> Float32:
+        """E|e| (n,) for features (D, n) of another group, in its own mean."""
+        return replace(self, centre=_moments(features)[0])(features)
 
     def __call__(self, features: Float32) -> Float32:
         """E|e| (n,) for features (D, n)."""
@@ -74,6 +101,12 @@ class ExpectedError:
             logarithm += np.nan_to_num(np.clip((value - centre) / spread, -4, 4)) * weight
         expected: Float32 = np.exp(np.clip(logarithm, -9, 1))
         return expected
+
+
+def _moments(features: Float32) -> tuple[Float32, Float32]:
+    """Mean and deviation (D,) of features (D, n), of those that are known; 0 and next to none if none are."""
+    told = np.where(np.isfinite(features).any(axis=1, keepdims=True), features, np.float32(0))
+    return np.nanmean(told, axis=1), np.nanstd(told, axis=1) + np.float32(1e-6)
 
 
 def _design(features: Float32, centre: Float32, deviation: Float32) -> Float32:
