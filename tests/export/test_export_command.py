@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from command_line import run
 from typer.testing import CliRunner
 
 from unclouded.cli import app
@@ -36,3 +37,10 @@ def test_it_does_not_write_over_a_file(tmp_path) -> None:
     again = ["export", "default", "--output", str(tmp_path / "item.json"), "--overwrite"]
     assert CliRunner().invoke(app, again).exit_code == 0
     assert (tmp_path / "item.json").read_text().startswith("{")
+
+
+@pytest.mark.parametrize(("level", "count"), [("L1C", 1), ("L2A", 0)])
+def test_a_level_that_weights_are_of_no_use_on_is_named(level, count, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("unclouded.export.onnx_file.write_onnx", lambda graph, bands, size, notes, path: path.touch())
+    done = run("export", "unpaired", "--output", tmp_path / "a.onnx", "--level", level)
+    assert done.exit_code == 0 and done.stderr.count("these weights make nothing of use") == count

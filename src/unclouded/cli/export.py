@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unclouded.clearing.options import UNFIT
 from unclouded.cli.console import faults, say
 from unclouded.cli.options import Debug, Level, Offset, Overwrite, Scale, names_of
 from unclouded.errors import InputError
@@ -90,6 +91,8 @@ def _write_network(
     else:
         graph = ClearingGraph(network, names, level, header.threshold)
         notes |= plugin_notes([*names, "opacity"], size, network.margin, scale, offset)
+    if level in header.unfit:
+        say(f"note: {output}: {UNFIT.format(level=level)}")
     say("note: the network is traced, which takes half a minute")
     write_onnx(graph, len(names), size, notes, output)
 
