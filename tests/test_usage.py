@@ -20,6 +20,7 @@ from command_line import run
         ("clear a.tif --output", "requires an argument"),
         ("view", "view: missing argument 'SCENE...'"),
         ("--nope", "no such option: --nope"),
+        ("mask a.tif --output b.tif --model x", "no such option: --model; see "),
     ],
 )
 def test_wrong_usage_is_one_line(words, said):

@@ -30,8 +30,9 @@ class TrainingBar(Bar):
         if VOICE.quiet or now - self._start < PATIENCE:
             return
         means = ", ".join(f"{name} {value / self._count:.3f}" for name, value in self._sums.items())
-        pace = (now - began) / max(done - 1 - first, 1)
-        left = f"{pace:.2f} s a step, {duration(pace * (total - done))} left"
+        timed = done - 1 - first
+        pace = (now - began) / max(timed, 1)
+        left = f"{pace:.2f} s a step, {duration(pace * (total - done))} left" if timed else ""
         if on_terminal():
             self._draw(stage, done, total)
         elif now >= self._next_line:

@@ -14,6 +14,9 @@ from unclouded.errors import InputError
 # Typer may carry a click of its own, of which this class alone is sure to be the same.
 _USAGE: Any = typer.BadParameter.__base__
 
+_HELP = re.compile(r" \(Possible options: --help\)| Did you mean --help\?")
+"""A suggestion that is no option of the kind that was meant."""
+
 _POSSIBLE = re.compile(r" \(Possible options: (.*)\)")
 
 
@@ -40,7 +43,7 @@ def _told(error: Any) -> BaseException:  # noqa: ANN401 (typer's own click)
     if type(error).show is not _USAGE.show:
         return error  # type: ignore[no-any-return]
     where = error.ctx.command_path if error.ctx is not None else "unclouded"
-    said = _POSSIBLE.sub(r"; did you mean \1?", " ".join(error.format_message().split())).rstrip(".")
+    said = _POSSIBLE.sub(r"; did you mean \1?", _HELP.sub("", " ".join(error.format_message().split()))).rstrip(".")
     said = said.replace(": Value error,", ":").replace(". Did", "; did")
     report(InputError(f"{where}: {said[:1].lower()}{said[1:]}; see {where} --help"), debug=False)
     return typer.Exit(FAILED)
