@@ -88,6 +88,17 @@ def test_nothing_is_shown_beyond_the_edge_or_in_holes():
     np.testing.assert_array_equal(np.isfinite(found).any(0), shown)
 
 
+@pytest.mark.parametrize("pixel", [10, 15])
+def test_some_bands_are_those_of_all_and_lack_what_another_lacks(pixel):
+    part = image(UTM, Affine(pixel, 0, 600000, 0, -pixel, 5400000), 90, 110)
+    part.dn[0, 50:60, 10:20] = 0
+    other = AlignedImage(part, TARGET)
+    whole = other.read(0, 0, 90, 110)
+    assert np.isnan(whole[1]).any()
+    for bands in ((1,), (1, 0)):
+        np.testing.assert_array_equal(other.read(0, 0, 90, 110, bands), whole[list(bands)])
+
+
 def test_another_place_is_refused_by_name():
     far = image(UTM, Affine(10, 0, 700000, 0, -10, 5400000), 20, 20)
     far.info = replace(far.info, source="far.tif")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from unclouded.references.statistics import BLOCK, Layout, Reference, block_statistics, merge
+from unclouded.references.statistics import BLOCK, ROWS, Layout, Reference, block_statistics, blocks, merge
 from unclouded.references.transfer import fit
 from unclouded.references.verdicts import verdicts
 
@@ -113,20 +113,25 @@ def test_where_no_reference_sees_the_pixel_the_fill_from_the_scene_stands(covere
     assert (ground.error[mask] > 0).all() and np.isfinite(ground.reflectance).all()
 
 
-def test_blocks_in_any_order_make_the_same_statistics():
+def test_blocks_in_any_order_and_halves_of_them_make_the_same_statistics():
     size = BLOCK + 40
     image = _land(3, size, 48)
     mask = np.zeros(image.shape[1:], bool)
+    mask[::3] = True
     layout = Layout(size, 48, BANDS, (Reference("date", BANDS),))
-    blocks = [
-        block_statistics(layout, r, 0, image[:, r : r + BLOCK], ~mask[r : r + BLOCK], [image[:, r : r + BLOCK]],
-                         [~mask[r : r + BLOCK]])
-        for r in (0, BLOCK)
-    ]  # fmt: skip
-    first, second = merge(layout, blocks), merge(layout, blocks[::-1])
-    assert first.means.tobytes() == second.means.tobytes()
-    assert first.samples.tobytes() == second.samples.tobytes()
-    assert first.clear.sum() == size * 48
+
+    def of(row, stop):
+        return block_statistics(layout, row, 0, image[:, row:stop], ~mask[row:stop], [image[:, row:stop]],
+                                [~mask[row:stop]])  # fmt: skip
+
+    whole = [of(row, row + BLOCK) for row in (0, BLOCK)]
+    halves = [of(box.row, box.bottom) for box in blocks(size, 48)]
+    assert [piece.clear.shape[0] * layout.cell for piece in halves] == [ROWS, ROWS, 40]
+    first = merge(layout, whole)
+    for other in (merge(layout, whole[::-1]), merge(layout, halves), merge(layout, halves[::-1])):
+        for name in ("clear", "means", "samples", "position", "sample_seen", "hidden", "hidden_seen"):
+            assert getattr(first, name).tobytes() == getattr(other, name).tobytes()
+    assert first.clear.sum() == (~mask).sum()
 
 
 @pytest.mark.parametrize("fault", ["identical", "duplicate", "cloudy", "not common", "elsewhere", "offset", None])

@@ -204,19 +204,17 @@ class SceneArrays(NamedTuple):
 
 
 class GridRows:
-    """Windows of a grid, of which the rows that were last asked for stay in memory."""
+    """Windows of a grid, of which the rows that were last read stay in memory."""
 
     def __init__(self, grid: GridFile, side: int) -> None:
         """Read from `grid`, whose cells are `side` pixels long."""
         self._grid, self._side = grid, side
-        self._span = (0, 0)
-        self._rows = grid.rows(0, 0)
+        self._first, self._held = 0, grid.rows(0, 0)
 
     def __call__(self, box: Box) -> NDArray[np.float32]:
         """Read the cells (1, C, h, w) that a box of the scene touches."""
         rows, columns = box.cells(self._side)
-        span = rows.start, min(rows.stop, self._grid.height)
-        if span != self._span:
-            self._span = span
-            self._rows = self._grid.rows(*span)
-        return self._rows[None, ..., columns]
+        start, stop = rows.start, min(rows.stop, self._grid.height)
+        if not self._first <= start <= stop <= self._first + self._held.shape[1]:
+            self._first, self._held = start, self._grid.rows(start, stop)
+        return self._held[None, :, start - self._first : stop - self._first, columns]

@@ -26,6 +26,7 @@ from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.results import refuse_result
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted
+from unclouded.tiles import Box
 
 _TAKEN_FOR = "taken for"
 _NUMBERS = "scale"
@@ -136,13 +137,17 @@ class OpenReference:
         self.assumed = tuple(note for note in image.info.notes if note.startswith(_ASSUMED))
         self.unsure = tuple(note for note in self.assumed if note.startswith(f"{_TAKEN_FOR} {_NUMBERS}"))
 
-    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
-        """Read a window (C, height, width) of the scene's grid: reflectance, NaN where nothing is shown.
+    def read(self, box: Box, bands: Sequence[int] | None = None) -> NDArray[np.float32]:
+        """Read a box of the scene's grid, (C, h, w): reflectance, NaN where nothing is shown.
+
+        Args:
+            box: that is wanted.
+            bands: numbers of those that are wanted, all unless given; see `AlignedImage.read`.
 
         Raises:
             FileError: if it cannot be read.
         """
-        return self._aligned.read(row, column, height, width)
+        return self._aligned.read(box.row, box.column, box.height, box.width, bands)
 
 
 def assumptions(references: Sequence[OpenReference]) -> list[str]:

@@ -7,7 +7,7 @@ where the outputs are written, so that whoever works on the tiles needs none of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +28,15 @@ from unclouded.clearing.summaries import blocks_of
 from unclouded.detection.classes import covered
 from unclouded.detection.csmask import readable
 from unclouded.detection.opacity import enlarge, may_be_covered
+from unclouded.models.observation import CELL
 from unclouded.progress import Progress
 from unclouded.reading.names.dates import acquired
 from unclouded.references.carry import Carried, carry, scarce
-from unclouded.references.statistics import Layout, Reference, block_statistics, merge
+from unclouded.references.statistics import Layout, Reference, Statistics, block_statistics, blocks, merge
 from unclouded.references.transfer import Transfer, fit
 from unclouded.references.verdicts import Verdict, verdicts, verdicts_by_each_other
 from unclouded.reflectance import to_reflectance
-from unclouded.tiles import Box
+from unclouded.tiles import Box, Tile, narrow
 from unclouded.writing.writer import checksum
 
 _HIDDEN = (0.3, 0.6, 0.9)
@@ -75,7 +76,7 @@ class _Shown:
 
     def read(self, box: Box, factor: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Reflectance (C, h, w) of a box of the scene, and where it shows the ground (h, w)."""
-        values = self.image.read(box.row, box.column, box.height, box.width)
+        values = self.image.read(box)
         clear = np.asarray(np.isfinite(values).all(axis=0))
         if self.evidence is not None:
             clear &= ~_hidden(self.evidence, box, factor, self.hidden)
@@ -128,11 +129,11 @@ class OtherDates:
         info = self._inputs.scene.info
         bands = [image.bands.index(band) for band in detector.bands]
         reduced = RowBuffer(detector.grid(self._folder))
-        blocks = [tile.inner for tile in blocks_of(info.height, info.width)]
+        boxes = [tile.inner for tile in blocks_of(info.height, info.width)]
         seen = done = 0
-        windows = prefetch(image.read(b.row, b.column, b.height, b.width)[bands] for b in blocks)
+        windows = prefetch(image.read(box, bands) for box in boxes)
         with closing(windows) as read:
-            for block, window in zip(blocks, read, strict=True):
+            for block, window in zip(boxes, read, strict=True):
                 valid = np.asarray(np.isfinite(window).all(axis=0))
                 made = detector.reduce(window, valid)
                 seen = checksum(made, seen)
@@ -166,7 +167,7 @@ class OtherDates:
             for shown in self._shown
         ]
         layout = Layout(info.height, info.width, info.bands, tuple(known))
-        blocks = [tile.inner for tile in blocks_of(info.height, info.width)]
+        boxes = list(blocks(info.height, info.width))
 
         def read(box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], list[object]]:
             dn = self._inputs.scene.read(box.row, box.column, box.height, box.width)
@@ -176,14 +177,16 @@ class OtherDates:
             hidden = self._given(box) if masked else _hidden(own, box, factor, probability)
             return reflectance, valid & ~hidden, hidden, [shown.read(box, self._factor) for shown in self._shown]
 
-        pieces, done = [], 0
-        with closing(prefetch(read(box) for box in blocks)) as windows:
-            for box, (scene, clear, hidden, others) in zip(blocks, windows, strict=True):
-                images, theirs = zip(*others, strict=True)
-                pieces.append(block_statistics(layout, box.row, box.column, scene, clear, images, theirs, hidden))
-                done += box.height * box.width
-                self._report("comparing dates", done, info.height * info.width)
-        statistics = merge(layout, pieces)
+        def pieces() -> Iterator[Statistics]:
+            done = 0
+            with closing(prefetch(read(box) for box in boxes)) as windows:
+                for box, (scene, clear, hidden, others) in zip(boxes, windows, strict=True):
+                    images, theirs = zip(*others, strict=True)
+                    yield block_statistics(layout, box.row, box.column, scene, clear, images, theirs, hidden)
+                    done += box.height * box.width
+                    self._report("comparing dates", done, info.height * info.width)
+
+        statistics = merge(layout, pieces())
         among = verdicts_by_each_other(statistics, self._incomparable()) if scarce(statistics) else []
         carried = carry(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
         if carried is not None:
@@ -232,12 +235,14 @@ class OtherDates:
         wanted = np.asarray(may_be_covered(found, threshold)[0].numpy()) | self._given(box)
         if not wanted.any():
             return None
+        # No more of the references is read; a cell around it, as what hides them is not known up to the edge.
+        part = narrow(Tile(box, box), _in_cells(wanted), CELL, CELL, CELL).padded
         images: list[NDArray[np.float32] | None] = [None] * len(self._shown)
         clear: list[NDArray[np.bool_] | None] = [None] * len(self._shown)
         for number in self._transfer.needed:
-            images[number], clear[number] = self._shown[number].read(box, self._factor)
-        made = self._transfer.predict(box.row, box.column, images, clear, wanted)
-        return TransferredGround(box, made.reflectance, made.error, made.transferred, made.source, made.told)
+            images[number], clear[number] = self._shown[number].read(part, self._factor)
+        made = self._transfer.predict(part.row, part.column, images, clear, wanted[part.within(box).slices])
+        return TransferredGround(part, made.reflectance, made.error, made.transferred, made.source, made.told)
 
     def _given(self, box: Box) -> NDArray[np.bool_]:
         """Where the mask that was given covers a box."""
@@ -257,6 +262,13 @@ def cells_around(box: Box, scene: Sequence[int], cell: int) -> Box:
     grown = box.grown(cell, Box(0, 0, scene[0], scene[1]))
     row, column = grown.row // cell * cell, grown.column // cell * cell
     return Box(row, column, grown.bottom - row, grown.right - column)
+
+
+def _in_cells(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which cells hold any of the pixels (h, w) that are true."""
+    rows, columns = (np.arange(0, side, CELL) for side in pixels.shape)
+    cells: NDArray[np.bool_] = np.logical_or.reduceat(np.logical_or.reduceat(pixels, rows, axis=0), columns, axis=1)
+    return cells
 
 
 def _dated(image: OpenReference) -> str:

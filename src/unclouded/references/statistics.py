@@ -6,19 +6,21 @@ blocks can be read anywhere and in any order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.bands import INDEX
+from unclouded.tiles import Box, cut
 
 Float32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-BLOCK = 1024
-"""Pixels on a side of the blocks of the first pass; every size of cell divides it."""
+BLOCK, ROWS = 1024, 512
+"""Pixels along the blocks of the first pass, and rows of them that are in memory at once; cells divide both."""
 _CELLS = ((512, 2), (2048, 4), (6144, 8))
 _LARGEST_CELL = 16
 _SAMPLE = 50_000
@@ -148,6 +150,14 @@ class Statistics:
         return np.stack([low - margin, high + margin]).astype(np.float32)
 
 
+def blocks(height: int, width: int) -> Iterator[Box]:
+    """Cut a scene into what is read at once for `block_statistics`: blocks, of which the upper rows come first."""
+    for tile in cut(height, width, size=BLOCK):
+        block = tile.inner
+        for row in range(block.row, block.bottom, ROWS):
+            yield Box(row, block.column, min(ROWS, block.bottom - row), block.width)
+
+
 def block_statistics(
     layout: Layout,
     row: int,
@@ -162,7 +172,7 @@ def block_statistics(
 
     Args:
         layout: of the whole scene.
-        row: of the block's first pixel, a multiple of `BLOCK`.
+        row: of the block's first pixel, a multiple of `ROWS`.
         column: of the block's first pixel, a multiple of `BLOCK`.
         scene: (C, h, w) reflectance.
         clear: (h, w) where the scene shows the ground: neither cloud nor shadow nor without data.
@@ -251,8 +261,8 @@ def _cell_sums(values: NDArray[np.generic], cell: int, where: Mask | None = None
     return sums
 
 
-def merge(layout: Layout, blocks: Iterable[Statistics]) -> Statistics:
-    """Put the blocks together; they may come in any order, the answer is the same."""
+def merge(layout: Layout, pieces: Iterable[Statistics]) -> Statistics:
+    """Put the pieces together; they may come in any order, the answer is the same."""
     height, width = layout.cells
     count = len(layout.references)
     clear = np.zeros((height, width), np.float32)
@@ -261,28 +271,21 @@ def merge(layout: Layout, blocks: Iterable[Statistics]) -> Statistics:
     peak = np.zeros((count, height, width), np.float32)
     seen = np.zeros((count, height, width), np.float32)
     covered = np.zeros((height, width), np.float32)
-    sampled: dict[tuple[int, int], Statistics] = {}
-    for block in blocks:
+    sampled: dict[tuple[int, int], tuple[NDArray[Any], ...]] = {}
+    for block in pieces:
         here = np.s_[
             ..., block.row : block.row + block.clear.shape[0], block.column : block.column + block.clear.shape[1]
         ]
         clear[here], means[here], agree[here] = block.clear, block.means, block.agree
         peak[here], seen[here], covered[here] = block.peak, block.seen, block.covered
-        sampled[block.row, block.column] = block
-    ordered = [sampled[key] for key in sorted(sampled)]
-    return Statistics(
-        layout,
-        0,
-        0,
-        clear,
-        means,
-        agree,
-        peak,
-        seen,
-        covered,
-        np.concatenate([b.samples for b in ordered]),
-        np.concatenate([b.position for b in ordered]),
-        np.concatenate([b.sample_seen for b in ordered]),
-        np.concatenate([b.hidden for b in ordered]),
-        np.concatenate([b.hidden_seen for b in ordered]),
-    )
+        sampled[block.row, block.column] = (
+            block.samples,
+            block.position,
+            block.sample_seen,
+            block.hidden,
+            block.hidden_seen,
+        )
+    # As whole blocks would be, for the order decides the last bits of what is fitted.
+    order = sorted(sampled, key=lambda at: (at[0] * layout.cell // BLOCK, at[1], at[0]))
+    samples = (np.concatenate(parts) for parts in zip(*(sampled[key] for key in order), strict=True))
+    return Statistics(layout, 0, 0, clear, means, agree, peak, seen, covered, *samples)

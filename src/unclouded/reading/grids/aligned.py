@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,7 +14,7 @@ from rasterio.warp import transform
 from unclouded.errors import InputError
 from unclouded.reading.grids.overlap import bounds_of, check_overlap
 from unclouded.reading.info import SceneInfo
-from unclouded.reflectance import to_reflectance
+from unclouded.reflectance import scaled, valid_pixels
 
 _NODE = 32
 """Pixels between the places whose coordinates are transformed exactly; between them they are interpolated."""
@@ -70,34 +72,50 @@ class AlignedImage:
         self._to_own = Affine.translation(-0.5, -0.5) * Affine.scale(1 / self._shrink) * ~own
         self._shift = self._whole_shift(own, wanted)
 
-    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+    def read(
+        self, row: int, column: int, height: int, width: int, bands: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
         """Read the window (C, height, width) of the scene's grid, reflectance 1.0 = 100 %, NaN where nothing is shown.
+
+        Args:
+            row: first row.
+            column: first column.
+            height: rows.
+            width: columns.
+            bands: numbers of those that are wanted, all unless given; what one of the others lacks, they lack too.
 
         Raises:
             FileError: the image cannot be read.
         """
         if self._shift is not None:
             down, across = self._shift
-            return self._own(row + down, column + across, height, width)
+            return self._own(row + down, column + across, height, width, bands)
         place = self._places(row, column, height, width)
         rows, columns = _taps(place.rows), _taps(place.columns)
-        window = self._own(rows.first, columns.first, rows.size, columns.size)
+        window = self._own(rows.first, columns.first, rows.size, columns.size, bands)
         return _bilinear(window, rows, columns)
 
-    def _own(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+    def _own(self, row: int, column: int, height: int, width: int, wanted: Sequence[int] | None) -> NDArray[np.float32]:
         """Read a window of the image's own, shrunk, grid; NaN beyond its edges."""
         side, info = self._shrink, self.info
-        made = np.full((len(info.bands), height, width), np.nan, np.float32)
+        bands = list(range(len(info.bands)) if wanted is None else wanted)
         top, left = max(row, 0), max(column, 0)
         bottom, right = min(row + height, info.height // side), min(column + width, info.width // side)
         if top >= bottom or left >= right:
-            return made
+            return np.full((len(bands), height, width), np.nan, np.float32)
         box = (top * side, left * side, (bottom - top) * side, (right - left) * side)
-        reflectance, valid = to_reflectance(self._image.read(*box), info.encoding)
-        reflectance[:, ~valid] = np.nan
+        dn = self._image.read(*box)
+        invalid = ~valid_pixels(dn, info.encoding)
+        offsets = tuple(info.encoding.offsets[band] for band in bands)
+        reflectance = scaled(dn if wanted is None else dn[bands], replace(info.encoding, offsets=offsets))
+        if invalid.any():
+            reflectance[:, invalid] = np.nan
         if side > 1:
-            shape = len(info.bands), bottom - top, side, right - left, side
+            shape = len(bands), bottom - top, side, right - left, side
             reflectance = reflectance.reshape(shape).mean((2, 4), dtype=np.float32)
+        if (bottom - top, right - left) == (height, width):
+            return reflectance
+        made = np.full((len(bands), height, width), np.nan, np.float32)
         made[:, top - row : bottom - row, left - column : right - column] = reflectance
         return made
 
