@@ -106,6 +106,13 @@ def test_a_leftover_scale_attribute_is_asked_about():
     assert ArrayScene(array, scale=1).info.encoding.scale == 1
 
 
+def test_a_scale_attribute_alone_says_nothing_of_an_offset():
+    array = cube(values=DN + 1000, attrs={"scale_factor": 1e-4, "add_offset": 0.0})
+    with pytest.raises(InputError, match="the DN offset cannot be known"):
+        ArrayScene(array, level="L2A")
+    assert ArrayScene(array, level="L2A", offset=-1000).info.encoding.offsets == (-1000,) * len(array)
+
+
 def test_chunks_are_not_looked_at():
     da = pytest.importorskip("dask.array")
 

@@ -227,7 +227,9 @@ def test_offset_of_a_stack(tmp_path, stem, options, offset):
     ],
 )
 def test_a_files_own_scale_and_offset_are_used_and_handed_on(tmp_path, scales, offsets, scale, offset):
-    path = write(tmp_path / "a.tif", pixels(2, low=2000), names=["B02", "B03"], scales=scales, offsets=offsets)
+    # Without an offset dark enough for a tag of 0 to be believed, which is what a file has whose scale alone was set.
+    dn = pixels(2, low=2000 if offset else 200)
+    path = write(tmp_path / "a.tif", dn, names=["B02", "B03"], scales=scales, offsets=offsets)
     with open_scene(path, level="L2A") as scene:
         assert scene.info.encoding.scale == pytest.approx(scale)
         assert scene.info.encoding.offsets == pytest.approx((offset, offset))
@@ -251,6 +253,26 @@ def test_an_offset_that_cannot_be_known_is_asked_for(tmp_path, stem, low, found)
         open_scene(path)
     with open_scene(path, offset=0, level="L2A") as scene:
         assert scene.info.encoding.offsets == (0, 0)
+
+
+@pytest.mark.parametrize(("scale", "advice"), [(1e-4, "--offset -1000"), (1 / 65535, "--offset -6553.5")])
+def test_a_scale_alone_says_nothing_of_an_offset(tmp_path, scale, advice):
+    """GDAL shows an offset of 0 where none was ever set, such as beside a scale that somebody added."""
+    dn = (pixels(2, low=1100) * (1e-4 / scale)).astype("uint16")
+    path = write(tmp_path / "a.tif", dn, names=["B02", "B03"], scales=(scale,) * 2, offsets=(0,) * 2)
+    with pytest.raises(InputError, match=f"the DN offset cannot be known: nothing in it says so.*give {advice} "):
+        open_scene(path, level="L2A")
+    with open_scene(path, level="L2A", offset=0) as scene:
+        assert scene.info.encoding.offsets == (0, 0)
+
+
+@pytest.mark.parametrize(("scale", "advice"), [(1, "--offset -0.1"), (100, "--offset -10")])
+def test_reflectance_in_which_an_offset_may_have_been_left_is_noted(tmp_path, scale, advice):
+    for low, count in ((1100, 1), (200, 0)):
+        dn = (pixels(2, low=low) / 10_000 * scale).astype("float32")
+        with open_scene(write(tmp_path / f"{low}.tif", dn, names=["B02", "B03"]), level="L2A", scale=scale) as scene:
+            assert sum(f"give {advice} if it was" in note for note in scene.info.notes) == count
+            assert scene.info.encoding.offsets == (0, 0)
 
 
 def test_an_offset_that_the_pixels_contradict_is_asked_for(tmp_path):

@@ -13,16 +13,13 @@ from pathlib import Path
 from unclouded.errors import FileError, InputError, OutputExistsError, UncloudedError
 from unclouded.files import clear_away, mask_path, quality_path
 from unclouded.reading.files.raster import is_remote
-from unclouded.reading.info import SceneInfo
+from unclouded.reading.info import SceneInfo, noted
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import item_path
 
 _GEOTIFF = (".tif", ".tiff")
-_NAMED = 3
-"""So many inputs of which the same is said are named; of more the first, and how many."""
-
 _ends_as_file = re.compile(r"\.(?:tiff?|png|jpe?g|jp2|nc|vrt|zip|json|zarr)$", re.IGNORECASE).search
 
 
@@ -120,20 +117,8 @@ def plan(
         except OSError as error:  # such as a folder that may not be looked into
             made.failed[source] = FileError(f"{name}: {error.strerror or error}; give another --output")
             del made.outputs[source]
-    made.notes.extend(_noted([infos[source] for source in made.outputs]))
+    made.notes.extend(noted([infos[source] for source in made.outputs]))
     return made
-
-
-def _noted(infos: Sequence[SceneInfo]) -> list[str]:
-    """What was assumed of inputs; once, where the same was assumed of several."""
-    names: dict[str, list[str]] = {}
-    for info in infos:
-        for note in dict.fromkeys(info.notes):
-            names.setdefault(note, []).append(info.source)
-    return [
-        f"{', '.join(of)}: {note}" if len(of) <= _NAMED else f"{of[0]} and {len(of) - 1} other inputs: {note}"
-        for note, of in names.items()
-    ]
 
 
 def output_folder(count: int, output: str) -> Path | None:

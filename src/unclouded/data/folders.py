@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
-from unclouded.reading.info import SceneInfo
+from unclouded.reading.info import SceneInfo, noted
 from unclouded.reading.radar import Radar, open_radar
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.scene import Scene
@@ -62,7 +62,7 @@ def jobs(
         size: side of a patch in pixels.
         reading: what is known about images that do not say it.
         split: one split for all.
-        note: told what was assumed about an image.
+        note: told what was assumed of images.
 
     Raises:
         FileError: no such folder, or an image that is damaged.
@@ -79,10 +79,12 @@ def jobs(
     splits = _splits(*(set(found) for found in images.values()))
     grids: dict[tuple[str, str], object] = {}
     found: list[Job] = []
+    infos: list[SceneInfo] = []
     for folder in ("clear", "cloudy"):
         for stem, path in images[folder].items():
             with reading.open(str(path)) as scene:
-                _check(scene.info, size, reading, note)
+                _check(scene.info, size, reading)
+                infos.append(scene.info)
                 grids[folder, stem] = (scene.info.crs, scene.info.transform, scene.info.width, scene.info.height)
                 paired = folder == "cloudy" and grids.get(("clear", stem)) == grids[folder, stem]
                 radar = _radar_of(source, stem)
@@ -90,6 +92,8 @@ def jobs(
                     window = _Window(str(path), radar, row, column, size, reading)
                     known = {"split": split or splits[stem], "level": scene.info.level}
                     found.append(_job(folder, stem, window, paired, known))
+    for text in noted(infos):
+        note(text)
     return found
 
 
@@ -137,7 +141,7 @@ def _images(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _check(info: SceneInfo, size: int, reading: ReadOptions, note: Callable[[str], None]) -> None:
+def _check(info: SceneInfo, size: int, reading: ReadOptions) -> None:
     if min(info.width, info.height) < size:
         raise InputError(
             f"{info.source}: {info.width} x {info.height} pixels, smaller than a patch of {size}; give a smaller --size"
@@ -145,8 +149,6 @@ def _check(info: SceneInfo, size: int, reading: ReadOptions, note: Callable[[str
     if any(text.startswith("level assumed") for text in info.notes) and reading.level is None:
         # L1C and L2A differ by much in the blue; a guess would mix them silently.
         raise InputError(f"{info.source}: nothing says whether it is L1C or L2A; give --level")
-    for text in info.notes:
-        note(f"{info.source}: {text}")
 
 
 def _squares(scene: Scene, size: int) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +16,9 @@ from unclouded.tiles import Box
 
 Polygons = tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
 """Corners (x, y) of the closed rings of polygons, the outer ring of each first."""
+
+_NAMED = 3
+"""So many inputs of which the same is said are named; of more the first, and how many."""
 
 
 @dataclass(frozen=True)
@@ -98,3 +102,15 @@ def check_north_up(info: SceneInfo) -> None:
             f"{info.source}: its rows run north or its columns west; for a file give it north up: {''.join(turns)}, "
             "with the names of its own dimensions"
         )
+
+
+def noted(infos: Sequence[SceneInfo]) -> list[str]:
+    """What was assumed of inputs; once, where the same was assumed of several."""
+    names: dict[str, list[str]] = {}
+    for info in infos:
+        for note in dict.fromkeys(info.notes):
+            names.setdefault(note, []).append(info.source)
+    return [
+        f"{', '.join(of)}: {note}" if len(of) <= _NAMED else f"{of[0]} and {len(of) - 1} other inputs: {note}"
+        for note, of in names.items()
+    ]

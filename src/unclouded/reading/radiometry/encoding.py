@@ -15,7 +15,7 @@ from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
 from unclouded.reading.radiometry.odd_pixels import refuse_empty, refuse_wrapped, without_largest
-from unclouded.reading.radiometry.offsets import check_offset, negative_note, offset_of_sample
+from unclouded.reading.radiometry.offsets import check_offset, lifted_note, negative_note, offset_of_sample
 from unclouded.reading.radiometry.plausibility import Sample, ask_for_scale, data_of, implausible
 from unclouded.reading.source import Source
 from unclouded.reflectance import LOWEST, Encoding
@@ -69,8 +69,7 @@ def declared_by(source: Source, datasets: dict[str, DatasetReader]) -> tuple[Dec
         raise InputError(f"{source.name}: is {kind}; {advice}")
     nodata = _same_nodata(source, [file.nodatavals[n] for file, n in layers])
     certain = not source.offsets_in_doubt and source.offsets is not None
-    # A tag's offset of 0 says nothing where the product's name says that there is one.
-    offsets = own[1] if own and (any(own[1]) or source.offsets is None) else source.offsets
+    offsets = own[1] if own and own[1] else source.offsets
     if source.scale is not None:
         return Declared(source.scale, offsets, nodata, "its metadata", certain), np.dtype(kind)
     return Declared(own[0] if own else None, offsets, nodata, "its tag", certain), np.dtype(kind)
@@ -126,6 +125,7 @@ def choose_encoding(
         offsets = given
     elif dtype.kind == "f" and chosen <= _OF_REFLECTANCE:
         offsets = declared.offsets if declared.scale == chosen and declared.offsets else (0.0,) * count
+        notes += lifted_note(data_of(values, encoding), chosen) if not any(offsets) else []
     elif declared.offsets is not None:
         offsets = declared.offsets
     else:
@@ -227,15 +227,19 @@ def _same_nodata(source: Source, values: Sequence[float | None]) -> float | None
     return _same(source, values, "no-data value")
 
 
-def _gdal_metadata(source: Source, datasets: dict[str, DatasetReader]) -> tuple[float, tuple[float, ...]] | None:
+def _gdal_metadata(source: Source, datasets: dict[str, DatasetReader]) -> tuple[float, tuple[float, ...] | None] | None:
     """Return scale and offsets in this package's terms from GDAL's (value = DN * scale + offset), None where unset."""
     scales = [float(datasets[layer.path].scales[layer.index - 1]) for layer in source.layers]
     offsets = [float(datasets[layer.path].offsets[layer.index - 1]) for layer in source.layers]
     return from_gdal(source.name, scales, offsets)
 
 
-def from_gdal(name: str, scales: Sequence[float], offsets: Sequence[float]) -> tuple[float, tuple[float, ...]] | None:
+def from_gdal(
+    name: str, scales: Sequence[float], offsets: Sequence[float]
+) -> tuple[float, tuple[float, ...] | None] | None:
     """Return scale and offsets in this package's terms from those of value = DN * scale + offset, None where unset.
+
+    An offset of 0 in all bands says nothing: it is what a file has whose scale alone was set.
 
     Raises:
         InputError: the bands' scales differ, or are none.
@@ -246,4 +250,5 @@ def from_gdal(name: str, scales: Sequence[float], offsets: Sequence[float]) -> t
         raise InputError(f"{name}: GDAL scales {sorted(set(scales))}; one positive scale for all bands is accepted")
     step = scales[0]
     # With no scale, or beyond any reflectance, an offset can only be meant in DN.
-    return (USUAL_SCALE if step == 1 else 1 / step), tuple(o if step == 1 or abs(o) > 10 else o / step for o in offsets)
+    in_dn = tuple(o if step == 1 or abs(o) > 10 else o / step for o in offsets)
+    return (USUAL_SCALE if step == 1 else 1 / step), in_dn if any(in_dn) else None

@@ -21,8 +21,9 @@ _NEGATIVE, _NEGATIVE_SHARE = -0.01, 0.01
 """Reflectance below which not more than this share of any band lies: in 1 of 645 real images of baselines from 04.00 on
 more does, but in 552 of 746 images without the offset when it is taken off all the same."""
 
-_SUSPICIOUS_DARK = 800.0
-"""First percentile of the darkest band's DN from which on they may carry +1000: over-corrected shadow is below 1000."""
+_SUSPICIOUS_DARK = 0.08
+"""First percentile of the darkest band's reflectance from which on DN may carry +1000, which is 0.1: over-corrected
+shadow is below that."""
 
 NO_CIRRUS = "left out: B10, which is no surface reflectance"
 
@@ -117,7 +118,7 @@ def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], sc
     Args:
         source: how errors call the scene.
         reflectance: some of each band, no offset added.
-        scale: DN per 1.0 reflectance.
+        scale: DN per 1.0 reflectance; where it is not 10000, the +1000 of products became a tenth of it.
 
     Returns:
         0 and a note.
@@ -125,10 +126,41 @@ def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], sc
     Raises:
         InputError: all bands are so bright that their DN may carry +1000.
     """
-    lows = [float(np.percentile(band, 1)) * scale for band in reflectance if band.size]
-    if lows and min(lows) >= _SUSPICIOUS_DARK:
-        raise unknown_offset(source, f"nothing in it says so, and its darkest DN are near {min(lows):.0f}")
-    return 0.0, ["offset assumed: 0 (nothing in the file says that DN carry +1000); give --offset -1000 if they do"]
+    darkest_of_all, offset = _darkest(reflectance), _offset_at(scale)
+    if darkest_of_all >= _SUSPICIOUS_DARK:
+        raise unknown_offset(
+            source, f"nothing in it says so, and its darkest DN are near {darkest_of_all * scale:.0f}", scale
+        )
+    return 0.0, [
+        f"offset assumed: 0 (nothing in the file says that DN carry +{-offset:g}); give --offset {offset:g} if they do"
+    ]
+
+
+def _darkest(reflectance: Sequence[NDArray[np.float64]]) -> float:
+    """First percentile of the darkest band; 0 where there is no data."""
+    return min((float(np.percentile(band, 1)) for band in reflectance if band.size), default=0.0)
+
+
+def _offset_at(scale: float) -> float:
+    """What takes the +1000 of products off DN that were made anew with another scale."""
+    return NEW_OFFSET / 10_000 * scale
+
+
+def lifted_note(reflectance: Sequence[NDArray[np.float64]], scale: float) -> list[str]:
+    """Return a note where reflectance is so bright in all bands as DN become that carry +1000; else nothing.
+
+    Cloud and desert are, too, so that nobody is asked.
+
+    Args:
+        reflectance: some of each band, as it is.
+        scale: what 1.0 of it is in the file.
+    """
+    if _darkest(reflectance) < _SUSPICIOUS_DARK:
+        return []
+    return [
+        "all of its bands are so bright as where +1000 was left in DN that were divided by 10000; "
+        f"give --offset {_offset_at(scale):g} if it was"
+    ]
 
 
 def check_offset(
@@ -178,9 +210,9 @@ def _negative(reflectance: NDArray[np.float64]) -> float:
     return float(np.mean(reflectance < _NEGATIVE)) if reflectance.size else 0.0
 
 
-def unknown_offset(source: str, found: str) -> InputError:
+def unknown_offset(source: str, found: str, scale: float = 10_000) -> InputError:
     """Make the error for an offset that cannot be known."""
     return InputError(
-        f"{source}: the DN offset cannot be known: {found}; "
-        "give --offset -1000 (processing baseline 04.00 or later) or --offset 0 (earlier, or already removed)"
+        f"{source}: the DN offset cannot be known: {found}; give --offset {_offset_at(scale):g} "
+        "(processing baseline 04.00 or later) or --offset 0 (earlier, or already removed)"
     )
