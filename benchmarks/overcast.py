@@ -10,8 +10,8 @@ within 2.3 errors to expect, which 90 % of Laplace's errors are. With gaps some 
 to; those are left out, and N says how many are left.
 
 `--clear N` has `unclouded.clear` itself clear N dates of each series, the pixels of an overcast date of the place laid
-over them (0.6 where it has none), the mask given: guessed (no reference) and ours, and the share of pixels taken from a
-reference; `--figure` draws the first of each site.
+over them (0.6 where it has none), the mask given: guessed (no reference) and ours, the share of pixels taken from a
+reference, and the share of values that the mean +- 1.645 uncertainties hold; `--figure` draws the first of each site.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from unclouded.references.statistics import Layout, Reference, block_statistics,
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SITES = ("roi146", "wright", "worldcereal", "tanzania", "belgium", "monthly", "mol", "antwerp")
-HELPING, GAPS = 4, 0.01
+HELPING, GAPS, SIGMAS = 4, 0.01, 1.645
 COLUMNS = ("mean", "nearest", "ours", "expected", "rank", "within")
 EPOCH = dt.date(2016, 1, 1).toordinal()
 """The day that the days of a series of no year are counted from."""
@@ -136,7 +136,9 @@ def cleared(case: Case) -> tuple[dict[str, float], Array]:
         name: float(abs(made.reflectance.values - case.truth)[:, case.mask].mean())
         for name, made in (("guessed", guessed), ("ours", ours))
     }
-    return errors | {"taken": float((ours.source.values[case.mask] > 1).mean())}, ours.reflectance.values
+    apart, uncertainty = abs(ours.reflectance.values - case.truth)[:, case.mask], ours.uncertainty.values[case.mask]
+    errors["taken"] = float((ours.source.values[case.mask] > 1).mean())
+    return errors | {"within": float((apart <= SIGMAS * uncertainty).mean())}, ours.reflectance.values
 
 
 def draw(shown: list[tuple[str, Case, Array]], path: Path) -> None:
@@ -172,7 +174,7 @@ def main() -> None:
             figures = " ".join(f"{v:.4f}" if n < 4 else f"{v:.2f}" for n, v in enumerate(means[-1].values()))
             print(f"{site:12} N={len(rows):2} {figures}", flush=True)
             found = [(case, *cleared(case)) for case in cases(given.data, site, given.clear, gaps)]
-            for name in ("guessed", "ours", "taken") if found else ():
+            for name in ("guessed", "ours", "taken", "within") if found else ():
                 print(f"    unclouded.clear, N={len(found)}, {name} {np.mean([row[name] for _, row, _ in found]):.4f}")
             shown += [(f"{site}, {1 - gaps:.0%}", case, made) for case, _, made in found[:1]]
         for other in ("mean", "nearest"):

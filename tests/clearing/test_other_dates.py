@@ -55,6 +55,16 @@ def test_what_another_date_saw_takes_the_place_of_what_is_guessed(scene, truth, 
     assert (quality[:, far] == 0).all()
 
 
+def test_the_result_and_1645_uncertainties_hold_nine_tenths_of_the_truth(covered) -> None:
+    """As many as those of what the network guesses are to hold: one band, one meaning."""
+    fields, rng = plain_fields(), np.random.default_rng(5)
+    truth, *others = (fields + rng.laplace(0, 0.01, (4, *fields.shape))).clip(0.001)
+    scene = plain_scene(np.where(covered, 0.8, truth), "scene.tif")
+    result, quality, _ = clear(scene, covered, [plain_scene(other, f"{i}.tif") for i, other in enumerate(others)])
+    shown = covered & (quality[2] >= 2)
+    assert 0.87 < (np.abs(result - truth)[:, shown] <= 1.645 * quality[1][shown]).mean() < 0.95
+
+
 def test_tiles_agree_wherever_the_grid_starts(scene, covered, earlier) -> None:
     one, quality, _ = clear(scene, covered, [earlier], TileOptions(size=64))
     other, shifted, _ = clear(scene, covered, [earlier], TileOptions(size=96, offset=(32, 64)))

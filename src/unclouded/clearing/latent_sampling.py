@@ -53,14 +53,14 @@ class Transferred(NamedTuple):
 
     Attributes:
         ground: (B, 13, H, W) reflectance.
-        error: (B, 1, H, W) the mean absolute error over the bands that is to be expected.
+        uncertainty: (B, 1, H, W) of the ground, as `sample` gives it.
         share: (B, 1, H, W) how much of the ground comes from other dates, 0 to 1.
         source: (B, 1, H, W) 2 for the first reference, 3 for the second, ...
         told: (B, 13, 1, 1) 1 for bands that other dates tell of, 0 for those that are left to the network.
     """
 
     ground: Tensor
-    error: Tensor
+    uncertainty: Tensor
     share: Tensor
     source: Tensor
     told: Tensor
@@ -191,7 +191,7 @@ def sample(
         # A pixel of which a band is guessed is from no date.
         shown = (dates.share >= 0.5) & (told == 1)
         # Of thin cover a part of the pixel is seen still.
-        uncertainty = torch.lerp(uncertainty, dates.error * opacity.clamp(min=_LEAST_OPACITY), dates.share * told)
+        uncertainty = torch.lerp(uncertainty, dates.uncertainty * opacity.clamp(min=_LEAST_OPACITY), dates.share * told)
         source = torch.where(replaced & shown, dates.source, source)
     uncertainty = uncertainty * replaced
     return [

@@ -32,8 +32,9 @@ from unclouded.models.observation import CELL
 from unclouded.progress import Progress
 from unclouded.reading.names.dates import acquired
 from unclouded.references.carry import Carried, carry, scarce
+from unclouded.references.squares import Prediction
 from unclouded.references.statistics import Layout, Reference, Statistics, block_statistics, blocks, merge
-from unclouded.references.transfer import Transfer, fit
+from unclouded.references.transfer import fit
 from unclouded.references.verdicts import Verdict, verdicts, verdicts_by_each_other
 from unclouded.reflectance import to_reflectance
 from unclouded.tiles import Box, Tile, narrow
@@ -45,6 +46,9 @@ _HIDDEN = (0.3, 0.6, 0.9)
 _SOME = 0.05
 """Share of an image that has to be left."""
 
+_SIGMAS = 1.645
+"""Half the 90 % interval in uncertainties, those of the network too, see `calibration` of the weights."""
+
 
 class TransferredGround(NamedTuple):
     """What other dates say of a box of the scene.
@@ -52,7 +56,7 @@ class TransferredGround(NamedTuple):
     Attributes:
         box: where it lies.
         reflectance: (C, h, w) of the scene's bands; only where `share` is not 0.
-        error: (h, w) the mean absolute error over the bands that is to be expected.
+        uncertainty: (h, w) of which 1.645 hold 90 % of the errors of a band, as of a Gaussian.
         share: (h, w) how much of the ground comes from references, 0 to 1.
         source: (h, w) the number of the reference that counts most, from 0 on; -1 where `share` is 0.
         told: (C,) bands that they tell of; the others are 0.
@@ -60,7 +64,7 @@ class TransferredGround(NamedTuple):
 
     box: Box
     reflectance: NDArray[np.float32]
-    error: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
     share: NDArray[np.float32]
     source: NDArray[np.int16]
     told: NDArray[np.bool_]
@@ -105,7 +109,7 @@ class OtherDates:
         self._factor = self._own_factor = 1
         self._grids: list[GridFile] = []
         self._shown = [self._look_at(image) for image in inputs.references]
-        self._transfer: Transfer | Carried | None = None
+        self._transfer: Prediction | None = None
 
     def _look_at(self, image: OpenReference) -> _Shown:
         info = self._inputs.scene.info
@@ -242,7 +246,8 @@ class OtherDates:
         for number in self._transfer.needed:
             images[number], clear[number] = self._shown[number].read(part, self._factor)
         made = self._transfer.predict(part.row, part.column, images, clear, wanted[part.within(box).slices])
-        return TransferredGround(part, made.reflectance, made.error, made.transferred, made.source, made.told)
+        uncertainty = made.error * np.float32(self._transfer.interval / _SIGMAS)
+        return TransferredGround(part, made.reflectance, uncertainty, made.transferred, made.source, made.told)
 
     def _given(self, box: Box) -> NDArray[np.bool_]:
         """Where the mask that was given covers a box."""

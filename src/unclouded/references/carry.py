@@ -59,7 +59,7 @@ class Carried:
         shortest: the band in which cloud and snow are told, among the scene's.
         error: to expect, in that of `Together.growth`, from `_clues`.
         correction: towards what the scene shows.
-        interval: see `transfer.Transfer`.
+        interval: see `squares.Prediction`.
     """
 
     layout: Layout
@@ -86,7 +86,7 @@ class Carried:
         references_clear: Sequence[Mask | None],
         wanted: Mask,
     ) -> Ground:
-        """Predict the pixels of a window that are wanted, see `transfer.Transfer.predict`."""
+        """Predict the pixels of a window that are wanted, see `squares.Prediction`."""
         out = Ground.empty(len(self.layout.bands), *wanted.shape)
         out.told[:] = self.told
         numbers = np.array(self.needed, np.int16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,36 @@ class Ground:
         for target, values in parts:
             here = target[(..., *square.part)]
             here[...] = np.where(take, values[(..., *square.inside)], here)
+
+
+class Prediction(Protocol):
+    """What other dates say of the ground of a scene, window by window."""
+
+    @property
+    def needed(self) -> list[int]:
+        """The references that are read."""
+
+    @property
+    def interval(self) -> float:
+        """Half the width of the 90 % interval of a band of a pixel, as a multiple of `Ground.error`."""
+
+    def predict(
+        self,
+        row: int,
+        column: int,
+        references: Sequence[Float32 | None],
+        references_clear: Sequence[Mask | None],
+        wanted: Mask,
+    ) -> Ground:
+        """Predict the pixels of a window that are wanted; each is the same however windows are cut.
+
+        Args:
+            row: of the window's first pixel.
+            column: of the window's first pixel.
+            references: reflectance (C_k, h, w) of each, as in the first pass; those not in `needed` are not read.
+            references_clear: (h, w) of each.
+            wanted: (h, w) pixels to predict.
+        """
 
 
 @dataclass(frozen=True)

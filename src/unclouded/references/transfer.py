@@ -86,7 +86,7 @@ class Transfer:
 
     @property
     def interval(self) -> float:
-        """Half the width of the 90 % interval of a band of a pixel, as a multiple of `Ground.error`."""
+        """See `squares.Prediction`."""
         return self.judgement.interval
 
     def predict(
@@ -97,15 +97,7 @@ class Transfer:
         references_clear: Sequence[Mask | None],
         wanted: Mask,
     ) -> Ground:
-        """Predict the pixels of a window that are wanted; each is the same however windows are cut.
-
-        Args:
-            row: of the window's first pixel.
-            column: of the window's first pixel.
-            references: reflectance (C_k, h, w) of each, as in the first pass; those not in `needed` are not read.
-            references_clear: (h, w) of each.
-            wanted: (h, w) pixels to predict.
-        """
+        """Predict the pixels of a window that are wanted, see `squares.Prediction`."""
         out = Ground.empty(len(self.layout.bands), *wanted.shape)
         for square, take in squares(row, column, wanted):
             out.put(square, take, *self._predict_square(square, references, references_clear, take))
