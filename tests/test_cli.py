@@ -234,6 +234,21 @@ def test_a_scene_on_which_cover_is_seen_is_never_called_clear(capsys, shares, sa
 
 
 @pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ({"changed": 0.0, "dark": 0.862}, "86% of it is land too dark to be sunlit"),
+        ({"changed": 0.8, "dark": 0.862}, None),  # it is replaced
+        ({"changed": 0.0, "dark": 0.1}, None),
+    ],
+)
+def test_shadow_that_stays_over_most_of_a_scene_is_said(capsys, shares, said):
+    cleared = ClearedScene(Path("a.tif"), Path("a_quality.tif"), 100, seconds=1, seconds_network=1, **shares)
+    Clearings(as_json=False, debug=False).done("scene.tif", cleared)
+    err = capsys.readouterr().err
+    assert (said is None and "sunlit" not in err) or f"note: scene.tif: {said}" in err
+
+
+@pytest.mark.parametrize(
     ("sources", "said"),
     [
         (

@@ -97,6 +97,17 @@ def test_clouds_are_found_and_what_the_network_alone_sees_is_not(scene, active):
     assert (alone[:, :, 400:] != scene.dn[:, :, 400:]).any()
 
 
+def test_how_much_land_is_too_dark_to_be_sunlit_is_known(scene, active):
+    shaded = scene.dn.copy()
+    shaded[:, :, :280] = 400
+    shaded[L1C.index("B08"), :, :280] = 750
+    for dn, share in ((scene.dn, 0.0), (shaded, 0.5)):
+        clearing = Clearing(SceneInputs(MemoryScene(dn, L1C)), active, *options_of())
+        for _ in clearing.tiles():
+            pass
+        assert clearing.dark == pytest.approx(share, abs=0.01)
+
+
 def test_the_tiles_decide_nothing_and_one_where_nothing_is_found_is_not_looked_at(scene, active, monkeypatch):
     whole, whole_quality = in_memory(scene, active)
     looked_at, translate = [], active.translate

@@ -5,8 +5,10 @@ import torch
 from unclouded.bands import L1C, NAMES
 from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THIN_CLOUD
 from unclouded.detection.opacity import (
+    BESIDE,
     CONTRAST_REACH,
     REACH,
+    RIM,
     classify,
     compose_opacity,
     contrast,
@@ -120,6 +122,16 @@ def test_a_shadow_counts_without_a_cloud_as_surely_as_land_is_too_dark():
     assert not evidence(probabilities).any()  # dark land alone is nothing
 
 
+def test_dark_land_beside_a_shadow_is_shadow_and_other_land_is_not():
+    probabilities = torch.zeros(1, 4, 60, 60)
+    probabilities[:, 1, :, :20] = 1
+    probabilities[:, 3, :30] = 1
+    shadow = evidence(probabilities)[0, 1]
+    assert (shadow[:28, :20] == 1).all() and (shadow[:28, :23] > 0.3).all()
+    assert not shadow[:, 20 + 2 * (BESIDE + RIM) :].any()  # a lake far off
+    assert not shadow[30 + 2 * RIM :].any()
+
+
 def test_a_shadow_need_not_be_darker_than_ground_that_nothing_shows():
     departs = layers(0.3, 0.05)
     assert torch.equal(doubt_ground(departs, EVERY)[:, :1], departs[:, :1])
@@ -172,7 +184,7 @@ def test_brightness_is_widened_to_the_fringes_of_a_cloud_and_no_farther():
     cloudy[..., 20:, 20:] += 0.5
     cloudy[:, NAMES.index("B08"), :20] -= 0.08
     bright, dark = contrast(cloudy, ground, L1C)[0]
-    assert (bright[20 - 4 :, 20 - 4 :] == 1).all()
+    assert (bright[20 - 2 :, 20 - 2 :] == 1).all()
     assert (bright[: 20 - CONTRAST_REACH] == 0).all() and (bright[:, : 20 - CONTRAST_REACH] == 0).all()
     assert (dark[:18] == 1).all() and (dark[22:] == 0).all()
 

@@ -31,6 +31,25 @@ def test_sunlit_land_water_and_cloud_are_not(name: str) -> None:
         assert (too_dark(image(spectrum), BANDS, level) == 0).all()
 
 
+SIX = (*BANDS, "B11", "B12")
+
+
+@pytest.mark.parametrize(
+    ("name", "spectrum", "surely"),
+    [
+        ("forest in shadow", (0.014, 0.014, 0.011, 0.041, 0.025, 0.017), 1),
+        ("burnt land", (0.017, 0.020, 0.028, 0.041, 0.14, 0.159), 0),
+        ("black wet soil", (0.015, 0.019, 0.027, 0.048, 0.110, 0.090), 0),
+        ("lake", (0.015, 0.014, 0.012, 0.014, 0.013, 0.010), 0),
+    ],
+)
+def test_short_wave_infrared_tells_shadow_from_what_is_dark_itself(name, spectrum, surely) -> None:
+    scene = torch.tensor(spectrum).view(1, 6, 1, 1)
+    assert too_dark(scene, SIX, "L2A").item() == surely
+    without = torch.tensor([*spectrum[:5], torch.nan]).view(1, 6, 1, 1)
+    assert too_dark(without, SIX, "L2A").item() == 0
+
+
 def test_it_falls_smoothly_as_the_near_infrared_rises_and_is_nothing_without_data() -> None:
     scene = image(SHADED["L2A"])[..., :1, :1].expand(1, 4, 1, 200).clone()
     scene[0, 3, 0] = torch.linspace(0.03, 0.2, 200)

@@ -56,6 +56,7 @@ class ClearedScene:
         verdicts: what was assumed and found of the references, a line each.
         hazy: share of the scene that lies in areas under haze or cirrus, see `detection.haze`.
         seen: share of the scene on which the detector sees cloud or shadow, however little of it is replaced.
+        dark: share of the scene that is land too dark to be sunlit, see `detection.shadow`.
         cloud: share of the valid pixels under cloud or haze.
         snow: share that the scene's classification calls snow; None without one.
         told_by: what cloud and shadow were told by, in words.
@@ -72,6 +73,7 @@ class ClearedScene:
     verdicts: tuple[str, ...] = ()
     hazy: float = 0.0
     seen: float = 0.0
+    dark: float = 0.0
     cloud: float = 0.0
     snow: float | None = None
     told_by: str = ""
@@ -195,6 +197,7 @@ def clear_scene(
         clearing.notes,
         clearing.hazy,
         clearing.seen,
+        clearing.dark,
         found.cloud,
         found.snow,
         told,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unclouded.clearing.cover_detector import CoverDetector, detector_factor
+from unclouded.clearing.cover_detector import FOUND, CoverDetector, detector_factor
 from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import OWN_DETECTION, ClearOptions
@@ -143,6 +143,11 @@ def cell_cover(found: GridFile, factor: int) -> NDArray[np.float32]:
 def hazy_share(found: GridFile) -> float:
     """Share of a scene, 0 to 1, that by its evidence lies in areas that are rather hazy than not."""
     return float((found.channel(EVIDENCE - 1) > 0.5).mean())
+
+
+def dark_share(probabilities: GridFile) -> float:
+    """Share of a scene, 0 to 1, that by the detector's answer is land too dark to be sunlit."""
+    return float((probabilities.channel(FOUND - 1) > 0.5).mean())
 
 
 def covered_share(found: GridFile) -> float:

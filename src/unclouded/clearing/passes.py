@@ -21,6 +21,7 @@ from unclouded.clearing.cover import (
     Cover,
     cell_cover,
     covered_share,
+    dark_share,
     detector_for,
     evidence_of,
     evidence_unseen,
@@ -109,7 +110,7 @@ class Clearing:
         self._dates: OtherDates | None = None
         self._threshold = self._options.threshold_for(generator.inference)
         self._summarised: _Summarised | None = None
-        self.hazy, self.seen = 0.0, 0.0
+        self.hazy, self.seen, self.dark = 0.0, 0.0, 0.0
 
     @property
     def seconds_network(self) -> float:
@@ -170,6 +171,7 @@ class Clearing:
                 summarised.called.close()
             evidence = evidence_of(probabilities, self._folder)
             self.hazy, self.seen = hazy_share(evidence), covered_share(evidence)
+            self.dark = dark_share(probabilities)
             summarised = summarised._replace(reduced=None, called=None, probabilities=probabilities, evidence=evidence)
         elif self._masked and summarised.evidence is None:
             evidence = evidence_unseen(self.info, self._generator, self._options, self._folder)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _HAZY = 0.5
 """Share of a scene from which on it is said to be hazy."""
 
+_DARK = 0.3
+"""Share of a scene from which on it is said that it may lie in shadow that stays."""
+
 _NOTHING_CLEAR = 0.99
 """Share of the pixels from which on hardly any ground is left to go by."""
 
@@ -69,6 +72,7 @@ class Clearings:
                 "seconds": round(cleared.seconds, 3),
                 "seconds_network": round(cleared.seconds_network, 3),
                 "hazy": round(cleared.hazy, 4),
+                "dark": round(cleared.dark, 4),
                 "sources": dict(cleared.sources),
                 "references": list(cleared.verdicts),
             }
@@ -98,6 +102,11 @@ class Clearings:
             say(
                 f"note: {source}: is no clear scene: {what} is seen on {percent(share)} of it, which stays; "
                 "a lower --threshold takes more of it off"
+            )
+        if cleared.dark - cleared.changed >= _DARK:
+            say(
+                f"note: {source}: {cleared.dark:.0%} of it is land too dark to be sunlit: it may lie in the shadow of "
+                "clouds or mountains, which stays where no cloud is seen; give --mask, or use another day's image"
             )
         if cleared.changed >= _NOTHING_CLEAR and cleared.sources.get("guessed", 1) > 0.5:
             say(

@@ -6,13 +6,14 @@ those, and says only whether there is cover. Their evidence adds up as log odds:
     logit(opacity) = logit(m) + w (cloud bright + shadow dark) - v (1 - max(near, haze))
 
 with m the network's opacity, held between two limits; `cloud` and `shadow` the detector's probabilities, widened to
-take rims and halos along, a shadow counting only with a cloud around, or where land is too
-dark to be sunlit, see `detection.shadow`; `near` how far anything was found here or within 640 m, and how much of that
-is covered: the more, the more the network is believed; `haze` how hazy the area is, see `detection.haze`, in which the
-network alone says how much each pixel is covered; `bright` and `dark` how far the pixel, or a bright one beside it,
-departs from the ground that would replace it, as cloud or shadow does: of thin cover that leaves the pixel much as the
-ground is, what it shows is kept; shadow counts in part without that where little of the ground around is clear, since
-that ground may lie in shadow itself. Where nothing was found around, no m reaches the usual threshold.
+take rims along, a shadow counting only with a cloud around, or with land that is too dark to be sunlit, see
+`detection.shadow`, and such land within 160 m of a shadow as that does; `near` how far anything was found here or
+within 640 m, and how much of that is covered: the more, the more the network is believed; `haze` how hazy the area is,
+see `detection.haze`, in which the network alone says how much each pixel is covered; `bright` and `dark` how far the
+pixel, or a bright one beside it, departs from the ground that would replace it, as cloud or shadow does: of thin cover
+that leaves the pixel much as the ground is, what it shows is kept; shadow counts in part without that where little of
+the ground around is clear, since that ground may lie in shadow itself. Where nothing was found around, no m reaches the
+usual threshold.
 
 All that lies on the detector's grid is local: nothing farther than `REACH` of its pixels matters.
 """
@@ -39,6 +40,9 @@ AROUND = 16
 CASTING = 24
 """The same for how far a cloud is around that may cast a shadow."""
 
+BESIDE = 4
+"""The same for how far dark land may lie from what is surely shadow, to be shadow too."""
+
 REACH = 2 * CASTING
 """Pixels of the detector's grid beyond which nothing matters to `evidence`."""
 
@@ -60,8 +64,9 @@ _DEPARTURE = {"cloud": 0.04, "shadow": 0.06}
 _UNKNOWN = 0.3
 """How far shadow is held to depart at least from ground of which nothing is known."""
 
-_FRINGE = 4
-"""Pixels around a bright one that count as it does: the coloured fringes and the halo of a cloud's edge."""
+_FRINGE = 2
+"""Pixels around a bright one that count as it does: the coloured fringes of a cloud's edge. More would show as squares
+around small bright spots."""
 
 _CONTRAST = 2
 """Pixels around one that its departure from the ground is averaged over."""
@@ -91,7 +96,7 @@ def evidence(probabilities: Tensor) -> Tensor:
     cloud, shadow, haze, dark = torch.split(probabilities, 1, dim=1)
     either = (cloud + shadow).clamp(max=1)
     around = (1 - _SHARE) * widen(either, AROUND) + _SHARE * (_MOST * partial_mean(either, AROUND)).clamp(max=1)
-    cast, alone = widen(shadow, RIM) * widen(cloud, CASTING), widen(shadow * dark, RIM)
+    cast, alone = widen(shadow, RIM) * widen(cloud, CASTING), widen(widen(shadow, BESIDE) * dark, RIM)
     cloud, shadow = widen(cloud, RIM), torch.maximum(cast, alone)
     return torch.cat([cloud, shadow, torch.maximum(around, (cloud + shadow).clamp(max=1)), haze], dim=1)
 

@@ -3,7 +3,8 @@
 The cloud that casts a shadow may stand outside of the image, and over dark land detectors see shadow that is none. In
 the near infrared what is left without the sun is little, since the sky is dark there, and sunlit land is bright, spruce
 forest too (0.15 to 0.2): clouds' shadows are looked for in this band (Zhu and Woodcock 2012, section 3.2). Water is as
-dark, and told by its green, which exceeds the near infrared.
+dark, and told by its green, which exceeds the near infrared or comes near it. Burnt, black and wet ground are as dark,
+and told by their short-wave infrared, which exceeds the near infrared: the sky sends next to none.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from torch import Tensor
 _DARK = {"L1C": (0.09, 0.13), "L2A": (0.08, 0.12)}
 """Reflectance in the near infrared up to which land is surely too dark to be sunlit, and from which on it need not."""
 
-_LAND = {"L1C": (0.7, 0.9), "L2A": (0.9, 1.1)}
+_LAND = {"L1C": (0.75, 0.95), "L2A": (1.2, 1.7)}
 """Near infrared, in greens, up to which it is surely water, and from which on it is surely land: what is seen from
 above the atmosphere has the light that the air scatters besides, most of it in the green."""
+
+_SHORT_WAVE = {"B11": (1.1, 1.5), "B12": (0.8, 1.2)}
+"""Short-wave infrared, in near infrareds, up to which land may lie in shadow, and from which on it does not."""
 
 
 def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
@@ -25,7 +29,7 @@ def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
 
     Args:
         reflectance: (B, C, h, w) on the detector's grid, NaN where there is no data.
-        bands: the name of each channel; B03 and B08 among them.
+        bands: the name of each channel; B03 and B08 among them, and B11 and B12 if they are at hand.
         level: "L1C" or "L2A".
     """
     green, infrared = (reflectance[:, bands.index(name), None] for name in ("B03", "B08"))
@@ -33,4 +37,9 @@ def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     water, other = _LAND[level]
     dark = (hardly - infrared) / (hardly - surely)
     land = (infrared - water * green) / ((other - water) * green).clamp(min=1e-3)
-    return (dark.clamp(0, 1) * land.clamp(0, 1)).nan_to_num(0.0)
+    shaded = dark.clamp(0, 1) * land.clamp(0, 1)
+    for name, (still, other) in _SHORT_WAVE.items():
+        if name in bands:
+            share = reflectance[:, bands.index(name), None] / infrared.clamp(min=1e-3)
+            shaded = shaded * ((other - share) / (other - still)).clamp(0, 1)
+    return shaded.nan_to_num(0.0)
