@@ -150,7 +150,9 @@ def predict_square(
     answer = np.zeros((coefficients.shape[3], *shape), np.float32)
     weights = [np.outer(b, a) for b in (1 - y, y) for a in (1 - x, x)]
     for weight, node in zip(weights, _nodes(coefficients, row, column), strict=True):
-        answer += (node[1:].T @ flat + node[0][:, None]).reshape(answer.shape) * weight
+        part = node[1:].T @ flat
+        part += node[0][:, None]
+        answer += np.multiply(part.reshape(answer.shape), weight, out=part.reshape(answer.shape))
     return answer
 
 

@@ -207,15 +207,15 @@ class Judgement:
         spectra = Spectra.fit(truth)
         reference_spectra = None if shown is None else Spectra.fit(shown[:, seen[1] > 0])
         made_of = cls(alone, power, alone[0], 1.0, spectra, reference_spectra)
-        table = made_of.clues(ground, logarithm, seen, shown)
+        table = made_of.clues(ground, logarithm, seen, shares(logarithm, seen, power), made[power], shown)
         mixture = ExpectedError.fit(table, errors[power])
         interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
         return replace(made_of, mixture=mixture, interval=interval)
 
-    def clues(self, ground: Float32, logarithm: Float32, seen: Float32, shown: Float32 | None) -> Float32:
-        """(D, n) of pixels, from arrays as of `fit` and the logs (M, n) of the errors to expect."""
-        share = shares(logarithm, seen, self.power)
-        mixed = weigh(ground, share)
+    def clues(
+        self, ground: Float32, logarithm: Float32, seen: Float32, share: Float32, mixed: Float32, shown: Float32 | None
+    ) -> Float32:
+        """(D, n) of pixels, from arrays as of `fit`, logs (M, n) of the errors to expect, shares and their mixture."""
         more = []
         if len(ground) > 2:
             more.append(disagreement(ground, seen)[None])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 Float32 = NDArray[np.float32]
 
-_MOST_AT_ONCE = 2_000_000
+_MOST_AT_ONCE = 500_000
+"""Values that are worked on at once: they stay in the processor's cache."""
 _BINOMIAL = (0.0625, 0.25, 0.375, 0.25, 0.0625)
 
 
@@ -25,27 +28,36 @@ def spread(values: Float32, weight: Float32, narrowest: int, shrinkage: float) -
         narrowest: the finest level whose smoothing is asked; 0 is the grid of cells itself.
         shrinkage: in cells.
     """
+    known = weight > 0
+    weights = _pyramid(weight[None])
+    smooth = {level: _smooth(weights[level]) for level in range(narrowest, len(weights))}
     together = max(1, _MOST_AT_ONCE // weight.size)
     answer = np.empty_like(values)
     for first in range(0, len(values), together):
         some = np.s_[first : first + together]
-        answer[some] = _spread(values[some], weight, narrowest, shrinkage)
+        moments = _pyramid(np.where(known, values[some], np.float32(0)) * weight)
+        answer[some] = _spread(moments, weights, smooth, shrinkage)
     return answer
 
 
-def _spread(values: Float32, weight: Float32, narrowest: int, shrinkage: float) -> Float32:
-    known = np.concatenate([np.where(weight > 0, values, np.float32(0)) * weight, weight[None]])
-    levels = [known]
+def _pyramid(values: Float32) -> list[Float32]:
+    levels = [values]
     while max(levels[-1].shape[1:]) > 1:
         levels.append(_halve(levels[-1]))
-    total = levels[-1][:, 0, 0]
-    answer = (total[:-1] / np.maximum(total[-1], np.float32(1e-12)))[:, None, None]
-    for level in range(len(levels) - 1, -1, -1):
-        known = levels[level]
-        answer = np.broadcast_to(answer, (len(values), 1, 1)) if level == len(levels) - 1 else _double(answer, known)
-        if level >= narrowest:
-            smooth = _smooth(known)
-            answer = (smooth[:-1] + np.float32(shrinkage) * answer) / (smooth[-1] + np.float32(shrinkage))
+    return levels
+
+
+def _spread(
+    moments: list[Float32], weights: list[Float32], smooth_weights: Mapping[int, Float32], shrinkage: float
+) -> Float32:
+    """Of the values times their weight, and the weight, at each level; the weight smoothed at those that are asked."""
+    answer: Float32 = np.asarray(moments[-1] / np.maximum(weights[-1], np.float32(1e-12)), np.float32)
+    for level in range(len(moments) - 1, -1, -1):
+        if level < len(moments) - 1:
+            answer = _double(answer, moments[level])
+        if level in smooth_weights:
+            shrunk = np.float32(shrinkage)
+            answer = (_smooth(moments[level]) + shrunk * answer) / (smooth_weights[level] + shrunk)
     spread_out: Float32 = np.asarray(answer, np.float32)
     return spread_out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -140,10 +141,17 @@ class Square:
         for axis, start in ((1, self.top), (2, self.left)):
             near.append(np.clip(np.arange(size) + start // cell - 1, 0, fields.shape[axis] - 1))
         answer = fields[:, near[0][:, None], near[1]].astype(np.float32)
-        where = (np.arange(SIDE) + 0.5) / cell + 0.5
-        hat: Float32 = np.maximum(0, 1 - abs(where[:, None] - np.arange(size))).astype(np.float32)
+        hat = _hat(cell)
         enlarged: Float32 = np.asarray(hat @ answer @ hat.T, np.float32)
         return enlarged
+
+
+@cache
+def _hat(cell: int) -> Float32:
+    """Weights (SIDE, cells) of the cells in which a square's pixels lie, and of one beside them on either side."""
+    where = (np.arange(SIDE) + 0.5) / cell + 0.5
+    hat: Float32 = np.maximum(0, 1 - abs(where[:, None] - np.arange(SIDE // cell + 2))).astype(np.float32)
+    return hat
 
 
 def squares(row: int, column: int, wanted: Mask) -> Iterator[tuple[Square, Mask]]:

@@ -48,17 +48,16 @@ class Model:
         references: which; empty for the fill from the scene alone.
         columns: their bands among all channels.
         coefficients: (rows, columns, 1 + P, C) at the nodes of the lattice, one node if they are the same everywhere.
-        fields: (C + 1, h, w) on the grid of cells: residual, and log of the error to expect.
-        seen: (h, w) share of each cell that the references show.
-        trust: (h, w) how far it takes the place of the fill, 0 to 1, see `trials.trust` and `trials.nearness`.
+        residual: (C, h, w) on the grid of cells.
+        maps: (3, h, w) on it: log of the error to expect, share of each cell that the references show, and how far it
+            takes the place of the fill, 0 to 1, see `trials.trust` and `trials.nearness`.
     """
 
     references: tuple[int, ...]
     columns: list[int]
     coefficients: Float32
-    fields: Float16
-    seen: Float16
-    trust: Float16
+    residual: Float16
+    maps: Float16
 
 
 @dataclass(frozen=True)
@@ -120,8 +119,7 @@ class Transfer:
         seen = np.ones((len(self.models), *shape), np.float32)
         logarithm = np.empty_like(seen)
         for m, model in enumerate(self.models):
-            both = np.stack([model.fields[-1], model.seen, model.trust]) if model.references else model.fields[-1:]
-            maps = square.enlarge(both, cell)
+            maps = square.enlarge(model.maps if model.references else model.maps[:1], cell)
             logarithm[m] = maps[0]
             if model.references:
                 seen[m] = fading(maps[1]) * visible[list(model.references)].min(axis=0) * maps[2]
@@ -129,18 +127,20 @@ class Transfer:
         share = shares(logarithm, seen, judgement.power)
         lattice = finest_lattice(self.layout.height, self.layout.width)
         ground = np.zeros((len(self.models), bands, *shape), np.float32)
-        ground[0] = square.enlarge(self.models[0].fields[:bands], cell)
+        ground[0] = square.enlarge(self.models[0].residual, cell)
         ground[0] += self.models[0].coefficients[0, 0, 0][:, None, None]
         for made, model, shown in zip(ground[1:], self.models[1:], seen[1:], strict=True):
             if shown[square.inside][take].any():
                 made += predict_square(lattice, square.top, square.left, 1, pixels[model.columns], model.coefficients)
-                made += square.enlarge(model.fields[:bands], cell)
+                made += square.enlarge(model.residual, cell)
                 np.clip(made, *self.limits[:, :, None, None], out=made)
         mixed = weigh(ground, share)
         said = judgement.clues(
             ground.reshape(len(self.models), bands, -1),
             logarithm.reshape(len(self.models), -1),
             seen.reshape(len(self.models), -1),
+            share.reshape(len(self.models), -1),
+            mixed.reshape(bands, -1),
             pixels[self.models[1].columns].reshape(-1, SIDE**2) if len(self.models) > 1 else None,
         )
         error = judgement.mixture(said).reshape(shape)
@@ -206,13 +206,13 @@ def _finish(trial: Trial, error: ExpectedError, trusted: float, fill_distance: F
     fit, statistics = trial.fit, trial.fit.statistics
     coefficients = fit.coefficients(None, trial.local)
     fields = fit.fields(coefficients, None)
-    logarithm = np.log(error(fields[-2:].reshape(2, -1))).reshape(1, *fields.shape[1:])
+    logarithm = np.log(error(fields[-2:].reshape(2, -1))).reshape(fields.shape[1:])
     seen = statistics.seen[list(fit.references)].min(axis=0, initial=1)
+    trust = trusted * nearness(fields[-2], fill_distance)
     return Model(
         fit.references,
         fit.columns,
         coefficients,
-        np.concatenate([fields[:-2], logarithm]).astype(np.float16),
-        seen.astype(np.float16),
-        (trusted * nearness(fields[-2], fill_distance)).astype(np.float16),
+        fields[:-2].astype(np.float16),
+        np.stack([logarithm, seen, trust]).astype(np.float16),
     )
