@@ -21,6 +21,7 @@ from unclouded.cli.train import train
 from unclouded.cli.usage import BriefGroup
 from unclouded.cli.view import view
 from unclouded.cli.voice import speak_everywhere
+from unclouded.threads import wait_briefly
 
 app = typer.Typer(
     cls=BriefGroup,
@@ -59,4 +60,5 @@ def main() -> None:
     # Temporary files are removed on the way out, so that a batch system's polite kill leaves none.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     keep_freed_memory()
+    wait_briefly()
     app(prog_name="unclouded")

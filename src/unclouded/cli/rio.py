@@ -13,6 +13,7 @@ from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions
 from unclouded.cli.clear import clear
 from unclouded.cli.clear_options import click_options
 from unclouded.cli.voice import spoken
+from unclouded.threads import wait_briefly
 
 _CLEAR = spoken(clear)
 
@@ -34,6 +35,7 @@ def unclouded(source: str, output: str, **options: Any) -> None:  # noqa: ANN401
     The options are those of `unclouded clear` for one scene; so are the exit codes.
     """
     keep_freed_memory()
+    wait_briefly()
     try:
         _CLEAR(
             inputs=[source],

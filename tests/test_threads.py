@@ -1,0 +1,45 @@
+"""The libraries' threads are told how to wait before the libraries are there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from unclouded.threads import ENVIRONMENT
+
+_PROGRAM = """
+import json, os, sys
+
+import unclouded.cli
+
+loaded = [name for name in ("numpy", "torch") if name in sys.modules]
+sys.argv = ["unclouded", "--version"]
+try:
+    unclouded.cli.main()
+except SystemExit:
+    pass
+print(json.dumps([loaded, dict(os.environ)]))
+"""
+
+
+def told(**given: str) -> tuple[list[str], dict[str, str]]:
+    """What a command finds loaded when it begins, and the environment that it leaves to the libraries."""
+    bare = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+    path = {"PYTHONPATH": ":".join(sys.path)}
+    command = [sys.executable, "-c", _PROGRAM]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=bare | path | given)
+    loaded, environment = json.loads(said.stdout.splitlines()[-1])
+    return loaded, environment
+
+
+def test_a_command_says_how_threads_wait_before_the_libraries_are_loaded() -> None:
+    loaded, environment = told()
+    assert not loaded
+    assert environment.items() >= ENVIRONMENT.items()
+
+
+def test_what_the_user_says_stays() -> None:
+    _, environment = told(OPENBLAS_NUM_THREADS="7")
+    assert environment["OPENBLAS_NUM_THREADS"] == "7"
