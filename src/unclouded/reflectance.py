@@ -36,9 +36,12 @@ def holds_data(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]
     Fill values such as -9999 are often not declared; no surface has such a reflectance.
     """
     integer = dn.dtype.kind in "iu"
-    there: NDArray[np.bool_] = np.ones(dn.shape, np.bool_) if integer else np.asarray(np.isfinite(dn))
-    if encoding.nodata is not None:
-        np.logical_and(there, dn != encoding.nodata, out=there)
+    if integer and encoding.nodata is not None:
+        there: NDArray[np.bool_] = np.asarray(dn != encoding.nodata)
+    else:
+        there = np.ones(dn.shape, np.bool_) if integer else np.asarray(np.isfinite(dn))
+        if encoding.nodata is not None:
+            np.logical_and(there, dn != encoding.nodata, out=there)
     kinds: np.iinfo[Any] | np.finfo[Any] = np.iinfo(dn.dtype) if integer else np.finfo(dn.dtype)
     for limit, beyond in ((LOWEST, np.less), (HIGHEST, np.greater)):
         # In DN of the array's own type, which spares a copy of it in another.
@@ -88,12 +91,15 @@ def to_reflectance(
     return reflectance, valid
 
 
-def scaled(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.float32]:
-    """Convert DN (C, h, w) to reflectance (C, h, w), float32, whether they are data or not."""
-    reflectance = dn.astype(np.float32)
+def scaled(dn: NDArray[np.generic], encoding: Encoding, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Convert DN (C, h, w) to reflectance (C, h, w), float32, whether they are data or not; into `out` if given."""
+    reflectance = np.empty(dn.shape, np.float32) if out is None else out
+    scale = np.float32(encoding.scale)
     if any(encoding.offsets):
-        reflectance += _column(encoding)
-    reflectance /= np.float32(encoding.scale)
+        np.add(dn, _column(encoding), out=reflectance, dtype=np.float32, casting="unsafe")
+        reflectance /= scale
+    else:
+        np.divide(dn, scale, out=reflectance, dtype=np.float32, casting="unsafe")
     return reflectance
 
 

@@ -35,8 +35,7 @@ def compose_tile(
         drawn: the boxes in the tile that the network was asked for, which do not meet, and what it gave.
         info: of the scene.
     """
-    quality = np.full((len(QUALITY_BANDS), *valid.shape), np.nan, np.float32)
-    quality[:, valid] = 0
+    quality = np.repeat(np.where(valid, np.float32(0), np.float32(np.nan))[None], len(QUALITY_BANDS), axis=0)
     changed = np.zeros_like(valid)
     classes = np.where(valid, CLEAR, NO_DATA).astype(np.uint8)
     present = [INDEX[band] for band in info.bands]

@@ -51,7 +51,7 @@ from unclouded.tiles import Box, Tile, cut
 from unclouded.writing.strips import ClearedTile
 from unclouded.writing.writer import checksum
 
-_CONTEXT_TILES = 4
+_CONTEXT_TILES = 8
 """How many times more cells than a tile's the context network takes at once: they are few against pixels."""
 
 

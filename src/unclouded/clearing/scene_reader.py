@@ -159,7 +159,7 @@ def observe(
     # Band by band, so that the image is in memory once.
     for number, position in enumerate(present):
         encoding = replace(info.encoding, offsets=info.encoding.offsets[number : number + 1])
-        optical[0, position] = scaled(dn[number, None], encoding)[0]
+        scaled(dn[number, None], encoding, optical[0, position, None])
     if not valid.all():
         optical[0][:, ~valid] = 0
     there = torch.zeros(1, len(NAMES), device=device)
