@@ -177,6 +177,9 @@ def test_weights_of_no_use_on_images_of_a_level_say_so_of_that_level_alone(scene
     dates = xr.concat([cube, cube], "time").assign_coords(time=np.array(["2024-05-01", "2024-05-06"], "M8[ns]"))
     unclouded.clear_series(dates, model=weights, level="L2A", offset=0)
     assert sum(said in str(one.message) for one in recwarn) == 2 * count
+    # Even where they leave all as it is, which is what little use may look like.
+    done = run("clear", scene, "--output", tmp_path / "kept.tif", "--model", weights, "--threshold", 1)
+    assert done.exit_code == 0 and "0.0% of the pixels changed" in done.stdout and done.stderr.count(said) == count
     done = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", weights)
     assert done.exit_code == 0 and done.stderr.count(said) == count
 

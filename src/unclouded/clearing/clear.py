@@ -201,7 +201,7 @@ def clear_scene(
         found.cloud,
         found.snow,
         told,
-        doubts(generator, info.level),
+        doubts(generator, info.level, changed=found.changed > 0),
     )
 
 

@@ -71,7 +71,13 @@ class Model:
             )
 
 
-def doubts(generator: Generator, level: str) -> tuple[str, ...]:
-    """What is to be known of all that a network makes of scenes of a level, "L1C" or "L2A", a sentence each."""
+def doubts(generator: Generator, level: str, *, changed: bool = True) -> tuple[str, ...]:
+    """What is to be known of what a network makes of scenes of a level, a sentence each.
+
+    Args:
+        generator: the network.
+        level: "L1C" or "L2A".
+        changed: whether any pixel is of its making.
+    """
     unfit = (UNFIT.format(level=level),) if level in generator.inference.unfit else ()
-    return unfit if generator.error_learnt else (*unfit, UNTOLD_ERROR)
+    return unfit if generator.error_learnt or not changed else (*unfit, UNTOLD_ERROR)

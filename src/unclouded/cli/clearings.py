@@ -90,7 +90,7 @@ class Clearings:
     def _say_of_result(self, source: str, cleared: ClearedScene) -> None:
         for verdict in cleared.verdicts:
             say(f"note: {verdict}")
-        for doubt in cleared.doubts if cleared.changed > 0 else ():
+        for doubt in cleared.doubts:
             say(f"note: {source}: {doubt}")
         if cleared.hazy >= _HAZY and cleared.changed < _NOTHING_CLEAR:
             say(
