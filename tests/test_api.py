@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -187,3 +189,11 @@ def test_weights_of_no_use_on_images_of_a_level_say_so_of_that_level_alone(scene
 def test_bundled_weights_that_show_a_method_name_the_levels_they_are_of_no_use_on():
     unfit = {name: load_generator(name)[1].unfit for name in ("default", "paper", "unpaired")}
     assert unfit == {"default": (), "paper": ("L1C", "L2A"), "unpaired": ("L1C",)}
+
+
+def test_files_of_what_is_known_of_other_dates_are_closed(dates, detecting_weights):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", ResourceWarning)
+        unclouded.clear(dates[0], references=dates[1:], model=detecting_weights)
+        gc.collect()
+    assert not [str(one.message) for one in said if one.category is ResourceWarning]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import abc
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -252,7 +252,7 @@ class Clearing:
             return
         pixels = sum(tile.inner.height * tile.inner.width for tile in self.cuts())
         done = pixels - sum(tile.inner.height * tile.inner.width for tile in wanted)
-        with closing(self._grids()) as grids:
+        with closing(self._grids()) as grids, nullcontext() if self._dates is None else closing(self._dates):
             window = grids.windows()
             if self._dates is not None and grids.evidence is not None:
                 self._dates.fit(grids.evidence, grids.factor)
