@@ -15,9 +15,12 @@ from unclouded.cli import app
 from unclouded.settings import LandCoverSettings, TranslatorSettings, load_settings_of
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+CARDS = sorted((ROOT / "src" / "unclouded" / "weights").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *CARDS]
 
 _BLOCK = re.compile(r"(<!-- run(?: slow)? -->\n)?```bash\n(.*?)```", re.DOTALL)
+_INDENTED = re.compile(r"(?:^ {4}\S.*\n(?:^ {8}\S.*\n)*)+", re.MULTILINE)
+"""A block of commands on a card, which is read as it is."""
 _INLINE = re.compile(r"`((?:\.venv/bin/)?(?:unclouded|python|pip|torchrun|make|bash|mkdocs)\s[^`]+)`")
 _HEREDOC = re.compile(r"<<'(\w+)'\n.*?\n\1\n", re.DOTALL)
 
@@ -31,11 +34,10 @@ class Block(NamedTuple):
 
 
 def blocks(page: Path) -> list[Block]:
-    """Every block of bash on a page."""
-    return [
-        Block(page, (mark or "").strip("<!- >\n"), text)
-        for mark, text in _BLOCK.findall(page.read_text(encoding="utf-8"))
-    ]
+    """Every block of bash on a page, and the indented ones of a card."""
+    text = page.read_text(encoding="utf-8")
+    indented = [Block(page, "", found) for found in _INDENTED.findall(text)] if page in CARDS else []
+    return [Block(page, (mark or "").strip("<!- >\n"), found) for mark, found in _BLOCK.findall(text)] + indented
 
 
 def lines(text: str) -> Iterator[list[str]]:
