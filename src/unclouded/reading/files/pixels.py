@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
@@ -21,6 +22,9 @@ _SIDE, _PLACES = 16, 5
 
 _WHOLE = 256
 """Files up to so many pixels a side are looked at whole; of others with overviews far away, one of this size is."""
+
+_SAMPLE_CACHE = 64 * 2**20
+"""Bytes that GDAL may keep of blocks while it samples a file."""
 
 
 def alpha_of(dataset: DatasetReader) -> int | None:
@@ -103,8 +107,10 @@ def sample(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic
         small = max(1, height * _WHOLE // max(height, width)), max(1, width * _WHOLE // max(height, width))
         return read_unmasked_overview(dataset, indexes, *small, nodata)
     parts = []
-    for row in np.linspace(0, max(height - _SIDE, 0), _PLACES).astype(int):
-        for column in np.linspace(0, max(width - _SIDE, 0), _PLACES).astype(int):
-            window = Window(int(column), int(row), min(_SIDE, width), min(_SIDE, height))
-            parts.append(read_unmasked(dataset, indexes, window, nodata))
+    # Nobody asks for these blocks again, of which GDAL would keep 25 for each image that is opened.
+    with rasterio.Env(GDAL_CACHEMAX=_SAMPLE_CACHE):
+        for row in np.linspace(0, max(height - _SIDE, 0), _PLACES).astype(int):
+            for column in np.linspace(0, max(width - _SIDE, 0), _PLACES).astype(int):
+                window = Window(int(column), int(row), min(_SIDE, width), min(_SIDE, height))
+                parts.append(read_unmasked(dataset, indexes, window, nodata))
     return np.concatenate(parts, axis=1)
