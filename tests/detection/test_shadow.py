@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unclouded.detection.shadow import too_dark
+from unclouded.detection.shadow import too_dark, water
 
 BANDS = ("B02", "B03", "B04", "B08")
 SHADED = {"L1C": (0.09, 0.07, 0.05, 0.075), "L2A": (0.014, 0.014, 0.011, 0.041)}
@@ -48,6 +48,32 @@ def test_short_wave_infrared_tells_shadow_from_what_is_dark_itself(name, spectru
     assert too_dark(scene, SIX, "L2A").item() == surely
     without = torch.tensor([*spectrum[:5], torch.nan]).view(1, 6, 1, 1)
     assert too_dark(without, SIX, "L2A").item() == 0
+
+
+WATER = {
+    "lake": {"L1C": (0.12, 0.10, 0.07, 0.05, 0.015, 0.01), "L2A": (0.04, 0.05, 0.04, 0.02, 0.01, 0.005)},
+    "silty river": {"L1C": (0.14, 0.15, 0.14, 0.10, 0.02, 0.015), "L2A": (0.08, 0.12, 0.12, 0.08, 0.02, 0.01)},
+}
+LAND = {
+    "land in shadow": {
+        "L1C": (0.094, 0.075, 0.067, 0.086, 0.05, 0.03),
+        "L2A": (0.014, 0.013, 0.010, 0.038, 0.024, 0.017),
+    },
+    "shaded snow": {"L1C": (0.3, 0.25, 0.22, 0.2, 0.03, 0.02), "L2A": (0.25, 0.22, 0.2, 0.18, 0.03, 0.02)},
+    "spruce": {"L1C": (0.08, 0.06, 0.035, 0.17, 0.07, 0.03), "L2A": (0.02, 0.03, 0.02, 0.16, 0.06, 0.03)},
+    "snow": {"L1C": (0.8, 0.8, 0.8, 0.8, 0.1, 0.1), "L2A": (0.8, 0.8, 0.8, 0.8, 0.1, 0.1)},
+}
+
+
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+def test_water_is_told_from_land_in_shadow_and_from_snow(level: str) -> None:
+    for spectra, surely in ((WATER, 1), (LAND, 0)):
+        for name, spectrum in spectra.items():
+            scene = torch.tensor(spectrum[level]).view(1, 6, 1, 1)
+            assert water(scene, SIX, level).item() == surely, name
+    scene = torch.tensor(WATER["lake"][level]).view(1, 6, 1, 1)
+    assert not water(scene[:, :4], BANDS, level).any()  # without short-wave infrared nothing tells
+    assert not water(scene * torch.nan, SIX, level).any()
 
 
 def test_it_falls_smoothly_as_the_near_infrared_rises_and_is_nothing_without_data() -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
 from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
-from unclouded.detection.shadow import too_dark
+from unclouded.detection.shadow import too_dark, water
 from unclouded.errors import InputError
 from unclouded.progress import Progress
 from unclouded.reading.grids.grid import pixel_metres
@@ -99,8 +99,7 @@ class CoverDetector:
         if self._small:
             scene = reduced.rows(0, reduced.height)
             small = self._network.detect_small(scene[:own], self.factor // self.step)
-            signs = self._signs(coarsen(scene, self.factor // self.step))
-            found.write_rows(0, np.concatenate([small, signs]))
+            found.write_rows(0, self._told(small, coarsen(scene, self.factor // self.step), 0))
             return found
 
         rows = _Rows(reduced)
@@ -108,16 +107,19 @@ class CoverDetector:
         pixels = self._size[0] * self._size[1]
         for row, strip in self._network.detect(lambda *window: rows.window(*window)[:own], height, width):
             first, last = max(0, row - HAZE_REACH), min(height, row + strip.shape[1] + HAZE_REACH)
-            signs = self._signs(reduced.rows(first, last))[:, row - first : row - first + strip.shape[1]]
-            found.write_rows(row, np.concatenate([strip, signs]))
+            found.write_rows(row, self._told(strip, reduced.rows(first, last), row - first))
             report("detecting", (row + strip.shape[1]) * pixels // height, pixels)
         return found
 
-    def _signs(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How hazy a part of the scene is, and how surely too dark: (2, h, w), of (C, h, w) on the detector's grid."""
+    def _told(self, likely: NDArray[np.float32], reflectance: NDArray[np.float32], first: int) -> NDArray[np.float32]:
+        """Add to the network's answer (2, n, w) how hazy a strip is and how surely too dark; no shadow falls on water.
+
+        The strip begins at the row `first` of the reflectance (C, h, w), which is on the detector's grid.
+        """
         seen = torch.from_numpy(reflectance)[None]
-        signs = torch.cat([sign(seen, self.bands, self._level) for sign in (haze, too_dark)], dim=1)
-        return np.asarray(signs[0].numpy())
+        signs = torch.cat([sign(seen, self.bands, self._level) for sign in (haze, too_dark, water)], dim=1)
+        hazy, dark, wet = signs[0, :, first : first + likely.shape[1]].numpy()[:, None]
+        return np.concatenate([likely[:1], likely[1:] * (1 - wet), hazy, dark])
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Land too dark to be sunlit: what makes shadow believable where nothing is seen that casts it.
+"""Land too dark to be sunlit, where shadow is believable with no cloud in sight; and water, where it is not.
 
 The cloud that casts a shadow may stand outside of the image, and over dark land detectors see shadow that is none. In
 the near infrared what is left without the sun is little, since the sky is dark there, and sunlit land is bright, spruce
@@ -22,6 +22,35 @@ above the atmosphere has the light that the air scatters besides, most of it in 
 
 _SHORT_WAVE = {"B11": (1.1, 1.5), "B12": (0.8, 1.2)}
 """Short-wave infrared, in near infrareds, up to which land may lie in shadow, and from which on it does not."""
+
+
+_GREENER = {"L1C": (0.3, 0.6), "L2A": (0.1, 0.4)}
+"""Normalised difference of green and short-wave infrared from which on it may be water, and from which on it is (the
+modified water index, Xu 2006): of shadow above the atmosphere the scattered light makes it as large as 0.2."""
+
+_WATER = {"L1C": (0.8, 0.95), "L2A": (1.0, 1.3)}
+"""Near infrared, in greens, up to which what passes for water by that index is, and from which on it is not."""
+
+_BRIGHT = (0.12, 0.16)
+"""Near infrared up to which it may be water, and from which on it is snow, which passes for water by the others."""
+
+
+def water(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
+    """How surely each pixel is of open water, (B, 1, h, w), 0 to 1; 0 without short-wave infrared (B11) or data.
+
+    Water is as dark with the sun as without it in the bands that shadow is seen in. Arguments of `too_dark`.
+    """
+    if "B11" not in bands:
+        return reflectance.new_zeros(reflectance[:, :1].shape)
+    green, infrared, short = (reflectance[:, bands.index(name), None] for name in ("B03", "B08", "B11"))
+    index = (green - short) / (green + short).clamp(min=1e-3)
+    least, enough = _GREENER[level]
+    darker, other = _WATER[level]
+    share = infrared / green.clamp(min=1e-3)
+    greener = ((index - least) / (enough - least)).clamp(0, 1)
+    darker_than_green = ((other - share) / (other - darker)).clamp(0, 1)
+    no_snow = ((_BRIGHT[1] - infrared) / (_BRIGHT[1] - _BRIGHT[0])).clamp(0, 1)
+    return (greener * darker_than_green * no_snow).nan_to_num(0.0)
 
 
 def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
