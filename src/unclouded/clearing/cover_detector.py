@@ -114,12 +114,14 @@ class CoverDetector:
     def _told(self, likely: NDArray[np.float32], reflectance: NDArray[np.float32], first: int) -> NDArray[np.float32]:
         """Add to the network's answer (2, n, w) how hazy a strip is and how surely too dark; no shadow falls on water.
 
+        Through haze land in shadow looks as water does, so there the network is believed.
+
         The strip begins at the row `first` of the reflectance (C, h, w), which is on the detector's grid.
         """
         seen = torch.from_numpy(reflectance)[None]
         signs = torch.cat([sign(seen, self.bands, self._level) for sign in (haze, too_dark, water)], dim=1)
         hazy, dark, wet = signs[0, :, first : first + likely.shape[1]].numpy()[:, None]
-        return np.concatenate([likely[:1], likely[1:] * (1 - wet), hazy, dark])
+        return np.concatenate([likely[:1], likely[1:] * (1 - wet * (1 - hazy)), hazy, dark])
 
 
 @lru_cache(maxsize=4)
