@@ -12,12 +12,14 @@ from scenes import CLOUDS, MemoryScene, active_generator, fields, options_of, us
 
 import unclouded
 from unclouded.bands import L1C
+from unclouded.clearing.cover_detector import CoverDetector
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import SHADOW, THICK_CLOUD
-from unclouded.detection.csmask import SIX
+from unclouded.detection.csmask import SIX, CloudShadowNetwork
 from unclouded.errors import InputError
 from unclouded.models.weights import Header, save_generator
+from unclouded.progress import silent
 
 NAME = "S2A_MSIL1C_20180503T100031_N0206_R122_T32TQM_20180503T120000.tif"
 INFRARED = ("B8A", "B11", "B12")
@@ -106,6 +108,25 @@ def test_how_much_land_is_too_dark_to_be_sunlit_is_known(scene, active):
         for _ in clearing.tiles():
             pass
         assert clearing.dark == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.parametrize("veil", [0.0, 0.06])
+def test_water_is_no_shadow_but_through_haze_where_nothing_tells(scene, monkeypatch, veil):
+    monkeypatch.setattr(
+        CloudShadowNetwork, "detect_small", lambda self, seen, factor: np.full((2, 75, 140), 0.4, np.float32)
+    )
+    land, lake = ([0.10, 0.09, 0.08, 0.3, 0.2, 0.1], [0.12, 0.10, 0.07, 0.05, 0.015, 0.01])
+    seen = np.empty((7, 150, 280), np.float32)
+    seen[:6] = np.array(land, np.float32)[:, None, None] + np.array([veil, veil / 2, 0, 0, 0, 0])[:, None, None]
+    seen[:6, :, 240:] = np.array(lake, np.float32)[:, None, None]
+    seen[6] = 0.001  # B10
+    detector = CoverDetector(scene.info, L1C)
+    reduced = detector.grid(None)
+    reduced.write_rows(0, seen)
+    cloud, shadow, hazy, _ = detector.detect(reduced, None, silent).rows(0, 75)
+    assert (cloud == np.float32(0.4)).all() and (shadow[:, :120] == np.float32(0.4)).all()
+    assert (hazy.min() > 0.2) == (veil > 0)
+    assert (shadow[:, 120:] == 0).all() if not veil else (shadow[:, 120:] > 0.05).all()
 
 
 def test_the_tiles_decide_nothing_and_one_where_nothing_is_found_is_not_looked_at(scene, active, monkeypatch):

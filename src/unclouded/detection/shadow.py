@@ -31,8 +31,9 @@ modified water index, Xu 2006): of shadow above the atmosphere the scattered lig
 _WATER = {"L1C": (0.8, 0.95), "L2A": (1.0, 1.3)}
 """Near infrared, in greens, up to which what passes for water by that index is, and from which on it is not."""
 
-_BRIGHT = (0.12, 0.16)
-"""Near infrared up to which it may be water, and from which on it is snow, which passes for water by the others."""
+_BRIGHT = {"L1C": (0.055, 0.075), "L2A": (0.04, 0.07)}
+"""Near infrared up to which it may be water, and from which on it may be land: snow passes for water by the others, and
+so does land in shadow through thin cloud, which brightens it."""
 
 
 def water(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
@@ -49,8 +50,9 @@ def water(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     share = infrared / green.clamp(min=1e-3)
     greener = ((index - least) / (enough - least)).clamp(0, 1)
     darker_than_green = ((other - share) / (other - darker)).clamp(0, 1)
-    no_snow = ((_BRIGHT[1] - infrared) / (_BRIGHT[1] - _BRIGHT[0])).clamp(0, 1)
-    return (greener * darker_than_green * no_snow).nan_to_num(0.0)
+    surely, hardly = _BRIGHT[level]
+    dark = ((hardly - infrared) / (hardly - surely)).clamp(0, 1)
+    return (greener * darker_than_green * dark).nan_to_num(0.0)
 
 
 def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
