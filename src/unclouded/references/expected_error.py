@@ -12,7 +12,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 _STEPS = 25
-_RIDGE, _RIDGE_WITHIN = 1e-1, 3e-1
+_RIDGE = 3e-1
 _SMALLEST = 1e-4
 
 
@@ -36,7 +36,7 @@ class ExpectedError:
         A feature that is NaN somewhere tells nothing there: it counts as its mean.
         """
         centre, deviation = _moments(features)
-        return cls._fit(features, error, centre, deviation, np.zeros(len(features)), _RIDGE)
+        return cls._fit(features, error, centre, deviation, np.zeros(len(features)))
 
     @classmethod
     def fit_within(
@@ -59,11 +59,11 @@ class ExpectedError:
             apart.append(features - _moments(features)[0][:, None])
             errors.append(error / max(float(error.mean()), _SMALLEST))
         moved = np.concatenate(apart, axis=1) + centre[:, None]
-        return cls._fit(moved, np.concatenate(errors), centre, deviation, np.array(slopes) * deviation, _RIDGE_WITHIN)
+        return cls._fit(moved, np.concatenate(errors), centre, deviation, np.array(slopes) * deviation)
 
     @classmethod
     def _fit(
-        cls, features: Float32, error: Float32, centre: Float32, deviation: Float32, prior: Float64, ridge: float
+        cls, features: Float32, error: Float32, centre: Float32, deviation: Float32, prior: Float64
     ) -> ExpectedError:
         z = _design(features, centre, deviation).T.astype(np.float64)
         e = np.maximum(error.astype(np.float64), _SMALLEST)
@@ -72,7 +72,7 @@ class ExpectedError:
         drawn = np.append(0, prior)
         w = drawn.copy()
         w[0] = np.log((e * np.exp(-z[:, 1:] @ prior)).mean())
-        penalty = ridge * len(z) * np.eye(len(w))
+        penalty = _RIDGE * len(z) * np.eye(len(w))
         penalty[0, 0] = 0
         hessian = z.T @ z + penalty
         for _ in range(_STEPS):
