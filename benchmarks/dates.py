@@ -1,6 +1,7 @@
 """Error under cloud with other dates at hand: exact truth by pasted real clouds, the mask given, every site at hand.
 
-    python benchmarks/dates.py [--data ../shared/data] [--count 6] [--sites roi146,…] [--useless] [--json FILE]
+    python benchmarks/dates.py [--data ../shared/data] [--count 6] [--sites roi146,…] [--useless] [--clues]
+        [--json FILE]
 
 Rows: each site (`date_cases.py` says what they are) with one earlier date and with the three nearest. Columns: the mean
 absolute error under the cover of filling with each band's mean, of the smooth fill from the scene alone (`transfer`
@@ -12,6 +13,10 @@ on `date_cases.CHOOSING`; `date_cases.VERIFYING` were looked at only to check.
 
 `--useless` adds what references that do not help do: all cloud but not masked, 3 pixels off, another place (the
 reference turned by half a turn), snow painted on six tenths of it, 1,000 DN off; each beside the smooth fill.
+
+`--clues` adds what in an image goes with its errors, as the mean rank correlation with them: the distance to clear
+ground, the gradient of the nearest reference and its deviation within 3 and 15 pixels, how bright the result is, how
+far it departs from the reference, and, which no clue can tell, the error of the eight neighbours.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from date_cases import CHOOSING, VERIFYING, Array, Case, cases
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve, distance_transform_edt, gaussian_filter, sobel, uniform_filter
 from scipy.stats import spearmanr
 
 from unclouded.references.squares import Ground
@@ -94,8 +99,34 @@ def measure(site: str, data: Path, count: int) -> tuple[list[dict[str, object]],
                 "within": float((error <= fitted.interval * expected).mean()), "seconds": seconds,
                 "changed": changed_land(case, references[0], expected),
             }  # fmt: skip
+            row["clues"] = clues(case, references[0], made)
             rows.append(row)
     return rows, found
+
+
+def clues(case: Case, reference: Array, made: Array) -> dict[str, float]:
+    """Rank correlation of clues with the error under the cover, mean over the bands."""
+    mask, around = case.mask, np.ones((3, 3))
+    around[1, 1] = 0
+    error = np.where(mask, abs(made - case.truth).mean(axis=0), 0)
+    beside = convolve(error, around, mode="constant") / np.maximum(
+        convolve(mask.astype("f4"), around, mode="constant"), 1
+    )
+    told = {
+        "distance": distance_transform_edt(mask),
+        "gradient": np.hypot(sobel(reference, 1), sobel(reference, 2)).mean(axis=0),
+        **{f"deviation {width}": _deviation(reference, width).mean(axis=0) for width in (3, 15)},
+        "brightness": made.mean(axis=0),
+        "departure": abs(made - reference).mean(axis=0),
+        "neighbours": beside,
+    }
+    return {name: float(spearmanr(values[mask], error[mask])[0]) for name, values in told.items()}
+
+
+def _deviation(image: Array, width: int) -> Array:
+    """Standard deviation (C, h, w) within squares."""
+    mean, square = (uniform_filter(values, (0, width, width)) for values in (image, image * image))
+    return np.sqrt(np.maximum(square - mean * mean, 0))
 
 
 def changed_land(case: Case, reference: Array, expected: Array) -> float:
@@ -156,6 +187,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=6, help="cases of each site")
     parser.add_argument("--sites", default=",".join((*CHOOSING, *VERIFYING)))
     parser.add_argument("--useless", action="store_true")
+    parser.add_argument("--clues", action="store_true")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     everything: list[dict[str, object]] = []
@@ -166,6 +198,10 @@ def main() -> None:
         for kind in ("earlier", "three nearest"):
             if some := [r for r in rows if r["kind"] == kind]:
                 print(line(f"{site}, {kind}", some), flush=True)
+            if given.clues and some:
+                told = [r["clues"] for r in some]
+                means = {name: np.mean([c[name] for c in told]) for name in told[0]}  # type: ignore[index]
+                print("  rank correlation with the error:", ", ".join(f"{n} {v:.2f}" for n, v in means.items()))
         if given.useless:
             useless(site, found)
     for low, high in zip((0, *DAYS), DAYS, strict=False):
