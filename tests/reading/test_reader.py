@@ -62,7 +62,8 @@ def test_named_bands_come_in_the_files_order(tmp_path, names):
 
 @pytest.mark.parametrize(("count", "order", "level"), [(13, L1C, "L1C"), (12, L2A, "L2A"), (10, TEN, "L2A")])
 def test_the_order_of_an_unnamed_stack_is_assumed_and_said(tmp_path, count, order, level):
-    with open_scene(write(tmp_path / "stack.tif", pixels(count))) as scene:
+    dn = pixels(count, low=750 if level == "L1C" else 200)  # air alone is as bright in L1C
+    with open_scene(write(tmp_path / "stack.tif", dn)) as scene:
         assert scene.info.bands == order
         assert scene.info.level == level
         assert any("order assumed: B0" in note for note in scene.info.notes)
@@ -128,7 +129,7 @@ def test_an_unknown_name_is_met_with_the_nearest(tmp_path):
 
 
 def test_level_comes_from_b10_the_name_or_the_argument(tmp_path):
-    with open_scene(write(tmp_path / "a.tif", pixels(2), names=["B02", "B10"])) as scene:
+    with open_scene(write(tmp_path / "a.tif", pixels(2, low=750), names=["B02", "B10"])) as scene:
         assert scene.info.level == "L1C"
     with open_scene(write(tmp_path / f"{OLD.format(level='L1C')}.tif", pixels(1), names=["B02"])) as scene:
         assert scene.info.level == "L1C"
@@ -144,6 +145,27 @@ def test_a_blue_darker_than_air_is_l2a_and_a_brighter_one_is_asked_about(tmp_pat
     for names, low in ((["B02"], 750), (["B08"], 100)):
         with pytest.raises(InputError, match=r"nothing says whether it is L1C or L2A.*give --level L1C"):
             open_scene(write(tmp_path / "a.tif", pixels(1, low=low), names=names))
+
+
+@pytest.mark.parametrize("bands", [None, ["B02", "B03"]])
+def test_b10_beside_a_blue_darker_than_air_is_asked_about(tmp_path, bands):
+    """Some programs write a layer for B10 into stacks of L2A, which has none."""
+    path = write(tmp_path / "a.tif", pixels(3), names=["B02", "B03", "B10"])
+    with pytest.raises(InputError, match=r"it has B10, which is of L1C, but its darkest B02 is 0\.02.*--level L2A"):
+        open_scene(path, bands=bands)
+    for level, others in (("L1C", ("B10",)), ("L2A", ())):
+        with open_scene(path, bands=bands, level=level) as scene:
+            assert (scene.info.level, scene.info.bands) == (level, ("B02", "B03", *(others if bands is None else ())))
+
+
+def test_an_empty_b10_is_that_of_l2a(tmp_path):
+    dn = pixels(3)
+    dn[2] = 0
+    path = write(tmp_path / "a.tif", dn, names=["B02", "B03", "B10"], nodata=0)
+    with pytest.raises(InputError, match=r"B10 holds no data .*give --level L2A, which has none, or leave out"):
+        open_scene(path)
+    with open_scene(path, level="L2A") as scene:
+        assert scene.info.bands == ("B02", "B03")
 
 
 def test_levels_that_contradict_each_other_are_refused(tmp_path):

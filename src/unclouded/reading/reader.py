@@ -111,9 +111,8 @@ def open_scene(
         there = source.others.union(source.bands)
         unsaid = level is None and source.level is None and "B10" not in there
         level = "L2A" if unsaid and not level_needed else level
-        chosen, level_notes = choose_level(
-            source.name, source.level, there, level, lambda: darkest(source.bands, data_of(sample(), encoding))
-        )
+        dark = cache(lambda: darkest(source.bands, data_of(sample(), encoding)))
+        chosen, level_notes = choose_level(source.name, source.level, there, level, dark if level_needed else None)
         if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
             notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)

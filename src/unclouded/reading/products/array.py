@@ -113,7 +113,7 @@ class ArrayScene:
             dark = cache(lambda: darkest(names, data_of(sample(), encoding)))
         unsaid = level is None and known is None and "B10" not in there
         level = "L2A" if unsaid and not level_needed else level
-        chosen, more = choose_level(name, known, there, level, dark)
+        chosen, more = choose_level(name, known, there, level, dark if level_needed else None)
         crs, transform, placed = georeference(array)
         self.info = SceneInfo(
             source=name,

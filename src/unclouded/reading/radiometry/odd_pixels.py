@@ -68,7 +68,8 @@ def refuse_empty(name: str, bands: Sequence[str], reflectance: Sequence[NDArray[
     empty = [band for band, values in zip(bands, reflectance, strict=True) if not values.size]
     others = [band for band in bands if band not in empty]
     if empty and others:
+        of_l2a = "give --level L2A, which has none, or " if empty == ["B10"] else ""
         raise InputError(
             f"{name}: {', '.join(empty)} {'holds' if len(empty) == 1 else 'hold'} no data where it was looked at, and "
-            f"pixels are needed that have data in all bands; leave out with --bands {','.join(others)}"
+            f"pixels are needed that have data in all bands; {of_l2a}leave out with --bands {','.join(others)}"
         )

@@ -25,6 +25,8 @@ _SUSPICIOUS_DARK = 0.08
 """First percentile of the darkest band's reflectance from which on DN may carry +1000, which is 0.1: over-corrected
 shadow is below that."""
 
+_CIRRUS = "it has B10"
+
 NO_CIRRUS = "left out: B10, which is no surface reflectance"
 
 _REPROCESSED = 9000
@@ -69,16 +71,19 @@ def choose_level(
         raise InputError(f"{source}: unknown level {asked!r}; accepted: {', '.join(LEVELS)}")
     reason = "its name or metadata says so"
     if known is None and "B10" in bands:
-        known, reason = "L1C", "it has B10"
+        known, reason = "L1C", _CIRRUS
+    in_doubt = asked is None and (known is None or reason == _CIRRUS)
+    lows = {band: low for band, low in (dark() if dark and in_doubt else {}).items() if band in AIR}
+    below = next((band for band, low in lows.items() if low < AIR[band]), None)
+    too_dark = below and f"its darkest {below} is {lows[below]:.3f}, and air alone is brighter in L1C"
+    if reason == _CIRRUS and too_dark:
+        raise InputError(f"{source}: {reason}, which is of L1C, but {too_dark}; give --level L2A, or --level L1C")
     if known is not None and asked is not None and asked != known:
         raise InputError(f"{source}: is {known} ({reason}), not {asked}; leave --level out or give --level {known}")
     if known is not None or asked is not None:
         return str(known or asked), []
-    lows = {band: low for band, low in (dark() if dark else {}).items() if band in AIR}
-    below = next((band for band, low in lows.items() if low < AIR[band]), None)
-    if below is not None:
-        said = f"its darkest {below} is {lows[below]:.3f}, and air alone is brighter in L1C"
-        return "L2A", [f"level assumed: L2A ({said}); give --level if it is not"]
+    if too_dark:
+        return "L2A", [f"level assumed: L2A ({too_dark}); give --level if it is not"]
     found = "".join(f", and its darkest {band} of {low:.2f} is that of L1C or of haze" for band, low in lows.items())
     raise InputError(
         f"{source}: nothing says whether it is L1C or L2A{found}; give --level L1C (top of the atmosphere) or "
