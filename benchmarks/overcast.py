@@ -6,7 +6,7 @@ The truth is exact: up to `count` clear dates of each series of `date_cases.py`,
 all of it, and again with gaps that leave 1 %. The four nearest other clear dates help. Columns, mean absolute error
 under the cover: of the mean of the references; of the nearest as it is; ours (`references.carry`); then of ours the
 error to expect, its rank correlation with the error (mean over the bands) within an image, and the share of values
-within 2.3 errors to expect, which 90 % of Laplace's errors are. With gaps some cases may show enough to fit a relation
+in the 90 % interval. With gaps some cases may show enough to fit a relation
 to; those are left out, and N says how many are left.
 
 `--clear N` has `unclouded.clear` itself clear N dates of each series, the pixels of an overcast date of the place laid
@@ -117,7 +117,7 @@ def measure(case: Case) -> dict[str, float] | None:
         "ours": float(error.mean()),
         "expected": float(expected.mean()),
         "rank": float(spearmanr(expected, error.mean(axis=0)).statistic) if np.ptp(expected) > 0 else 0.0,
-        "within": float((error <= 2.3 * expected).mean()),
+        "within": float((error <= carried.interval * expected).mean()),
     }
 
 
