@@ -23,7 +23,7 @@ def paper():
 @pytest.fixture
 def given(tmp_path):
     return argparse.Namespace(
-        output=tmp_path, data=tmp_path / "none", patches=80, epochs=2, classifier_steps=32, seed=0, figures=False
+        output=tmp_path, data=tmp_path / "none", patches=80, epochs=2, classifier_steps=32, seed=0, figures=False, bundled=False
     )
 
 
@@ -63,3 +63,16 @@ def test_the_commands_are_understood(paper, given) -> None:
 
     for step in (*paper.training(given)[1:], *paper.measuring(given)):
         check(["python", "-m", "unclouded", *step.words[3:]] if step.words[1] == "-m" else step.words)
+
+
+def test_figures_of_the_bundled_weights_stand_beside_the_run_that_was_asked_for(paper, given, tmp_path, capsys) -> None:
+    given.output = tmp_path / "run"
+    paper.lay_out_bundled(given)
+    assert "nothing was trained there" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+    eight = tmp_path / "run_bundled" / "translator"
+    assert (eight / "translator.safetensors").read_bytes() == (paper.WEIGHTS / "paper.safetensors").read_bytes()
+    assert len((eight / "log.jsonl").read_text().splitlines()) == 100  # epochs
+    table, figures = paper.measuring(given)[:2]
+    assert "--baseline" not in table.command
+    assert str(eight / "translator.safetensors") in figures.command
