@@ -23,7 +23,14 @@ def paper():
 @pytest.fixture
 def given(tmp_path):
     return argparse.Namespace(
-        output=tmp_path, data=tmp_path / "none", patches=80, epochs=2, classifier_steps=32, seed=0, figures=False, bundled=False
+        output=tmp_path,
+        data=tmp_path / "none",
+        patches=80,
+        epochs=2,
+        classifier_steps=32,
+        seed=0,
+        figures=False,
+        bundled=False,
     )
 
 
