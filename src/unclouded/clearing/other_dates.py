@@ -158,9 +158,25 @@ class OtherDates:
         Raises:
             FileError: if a file cannot be read.
         """
-        info, own = self._inputs.scene.info, GridRows(evidence, factor)
         self._own_factor = factor
-        probability = _probability(evidence)
+        statistics = self._statistics(evidence, factor, _HIDDEN[0])
+        among = verdicts_by_each_other(statistics, self._incomparable()) if scarce(statistics) else []
+        carried = carry(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
+        if carried is not None:
+            self._transfer, self.verdicts, self.note = carried, among, self._note(carried)
+            return among
+        if among and (probability := _probability(evidence)) > _HIDDEN[0]:
+            statistics = self._statistics(evidence, factor, probability)
+        self.verdicts = verdicts(statistics)
+        usable = [verdict.reference for verdict in self.verdicts if verdict.usable]
+        self._transfer = fit(statistics, usable) if usable else None
+        if among and not usable:
+            self.verdicts = among  # which say why their ground is not taken as it is
+        return self.verdicts
+
+    def _statistics(self, evidence: GridFile, factor: int, probability: float) -> Statistics:
+        """What scene and references show side by side, cloud or shadow hiding the scene from a probability on."""
+        info, own = self._inputs.scene.info, GridRows(evidence, factor)
         when = acquired(info)
         known = [
             Reference(
@@ -190,18 +206,7 @@ class OtherDates:
                     done += box.height * box.width
                     self._report("comparing dates", done, info.height * info.width)
 
-        statistics = merge(layout, pieces())
-        among = verdicts_by_each_other(statistics, self._incomparable()) if scarce(statistics) else []
-        carried = carry(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
-        if carried is not None:
-            self._transfer, self.verdicts, self.note = carried, among, self._note(carried)
-            return among
-        self.verdicts = verdicts(statistics)
-        usable = [verdict.reference for verdict in self.verdicts if verdict.usable]
-        self._transfer = fit(statistics, usable) if usable else None
-        if among and not usable:
-            self.verdicts = among  # which say why their ground is not taken as it is
-        return self.verdicts
+        return merge(layout, pieces())
 
     def _note(self, carried: Carried) -> str:
         """Say that the ground of references is taken as it is."""
@@ -212,7 +217,7 @@ class OtherDates:
         return f"{said}; no date has {', '.join(lacking)}: guessed, and so is the source" if lacking else said
 
     def _incomparable(self) -> dict[int, str]:
-        """References whose reflectance may mean something else than the scene's, and why."""
+        """References that cannot be believed without a scene to hold them against, and why."""
         scene = self._inputs.scene.info
         made = {}
         for number, image in enumerate(shown.image for shown in self._shown):
@@ -220,6 +225,8 @@ class OtherDates:
                 made[number] = f"its level is {image.level}, the scene's {scene.level}"
             elif image.unsure:
                 made[number] = "; ".join(image.unsure)
+            elif self._shown[number].hidden > _HIDDEN[0]:
+                made[number] = "nearly all of it lies under cloud or shadow"
         return made
 
     def ground(self, box: Box, evidence: NDArray[np.float32], threshold: float) -> TransferredGround | None:
