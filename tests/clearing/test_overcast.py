@@ -3,8 +3,12 @@
 import dated_scenes
 import numpy as np
 import pytest
+import rasterio
+import rioxarray  # noqa: F401 (gives arrays their `rio`)
+import xarray as xr
 from dated_scenes import HEIGHT, PLAIN_BANDS, WIDTH, dated, plain_fields, plain_scene
 
+import unclouded
 from unclouded.clearing.options import TileOptions
 
 
@@ -111,3 +115,26 @@ def test_a_little_clear_ground_draws_the_rest_towards_it(truth, others) -> None:
     assert np.abs(result - 0.85 * truth)[:, shown].mean() < 0.7 * np.abs(truth - 0.85 * truth).mean()
     kept = ~covered & (quality[0] == 0)
     np.testing.assert_array_equal(result[:, kept], scene.dn[:, kept] / 1e4)
+
+
+def test_thin_cloud_over_all_of_an_image_does_not_pass_for_ground_to_fit_to(shared_data) -> None:
+    """1 April 2018 at the Belgian fields: white all over, and here and there thinner than elsewhere."""
+    days = ("2018-03-25", "2018-04-01", "2018-04-06")
+    (path,) = (shared_data / "worldcereal").glob("S2_L2A_10m_*.nc")
+    layers = []
+    for band in ("B02", "B03", "B04", "B08"):
+        with rasterio.open(f"netcdf:{path}:{band}") as file:
+            start = np.datetime64(file.tags()["timestamp#units"].removeprefix("seconds since ")[:19])
+            seconds = file.tags()["NETCDF_DIM_timestamp_VALUES"].strip("{}").split(",")
+            found = [str(start + np.timedelta64(int(s), "s"))[:10] for s in seconds]
+            layers.append(file.read([found.index(day) + 1 for day in days]))
+    cube = xr.DataArray(np.stack(layers, 1), dims=("time", "band", "y", "x")).assign_coords(
+        band=["B02", "B03", "B04", "B08"], y=5_600_000 - 10 * np.arange(64), x=500_000 + 10 * np.arange(64)
+    )
+    before, overcast, after = (
+        one.assign_attrs(datetime=day).rio.write_crs(32631) for one, day in zip(cube, days, strict=True)
+    )
+    with pytest.warns(UserWarning, match="clear to fit to"):
+        made = unclouded.clear(overcast, references=[before, after], level="L2A", offset=0)
+    assert float((made.source >= 2).mean()) > 0.9
+    np.testing.assert_allclose(made.reflectance.mean(("y", "x")), after.mean(("y", "x")) / 1e4, atol=0.03)
