@@ -78,6 +78,11 @@ class _Shown:
     evidence: GridRows | None
     hidden: float
 
+    @property
+    def overcast(self) -> bool:
+        """Whether only what may be thinner cloud is taken for its ground."""
+        return self.evidence is not None and self.hidden > _HIDDEN[0]
+
     def read(self, box: Box, factor: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Reflectance (C, h, w) of a box of the scene, and where it shows the ground (h, w)."""
         values = self.image.read(box)
@@ -225,7 +230,7 @@ class OtherDates:
                 made[number] = f"its level is {image.level}, the scene's {scene.level}"
             elif image.unsure:
                 made[number] = "; ".join(image.unsure)
-            elif self._shown[number].hidden > _HIDDEN[0]:
+            elif self._shown[number].overcast:
                 made[number] = "nearly all of it lies under cloud or shadow"
         return made
 
