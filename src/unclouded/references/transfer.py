@@ -1,7 +1,7 @@
 """Ground under cloud from other dates of the place: fitted in the scene, judged in the scene.
 
-For each set of references that shows covered ground, `model.Fit` predicts the scene's bands; the empty set is the fill
-from the scene alone. Blobs of clear cells, left out, say which references help, what error to expect of each
+For each set of references that shows covered ground, `ridge_fit.Fit` predicts the scene's bands; the empty set is the
+fill from the scene alone. Blobs of clear cells, left out, say which references help, what error to expect of each
 prediction, how to mix them, and what error to expect of the mixture.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from unclouded.references.expected_error import ExpectedError
 from unclouded.references.local_ridge import predict_square
 from unclouded.references.mixture import Judgement, shares, weigh
-from unclouded.references.model import finest_lattice
+from unclouded.references.ridge_fit import finest_lattice
 from unclouded.references.snow import BrightnessLimit, brightness_limits, without_bright
 from unclouded.references.squares import SIDE, Ground, Square, fading, squares
 from unclouded.references.statistics import Layout, Statistics
@@ -37,11 +37,11 @@ Float32 = NDArray[np.float32]
 Float16 = NDArray[np.float16]
 Mask = NDArray[np.bool_]
 
-MOST_MODELS = 10
+MOST_PREDICTORS = 10
 
 
 @dataclass(frozen=True)
-class Model:
+class Predictor:
     """A fitted prediction from one set of references.
 
     Attributes:
@@ -66,14 +66,14 @@ class Transfer:
 
     Attributes:
         layout: of the scene.
-        models: the fill from the scene alone, then those from sets of references, the most trusted first.
+        predictors: the fill from the scene alone, then those from sets of references, the most trusted first.
         judgement: how they are mixed.
         limits: (2, C) that no prediction passes: a relation far outside of what it was fitted to means nothing.
         brightest: of each reference, see `snow`.
     """
 
     layout: Layout
-    models: list[Model]
+    predictors: list[Predictor]
     judgement: Judgement
     limits: Float32
     brightest: list[BrightnessLimit | None]
@@ -81,7 +81,7 @@ class Transfer:
     @property
     def needed(self) -> list[int]:
         """The references that any prediction is made from."""
-        return sorted({k for model in self.models for k in model.references})
+        return sorted({k for predictor in self.predictors for k in predictor.references})
 
     @property
     def interval(self) -> float:
@@ -116,44 +116,46 @@ class Transfer:
             limit = self.brightest[k]
             if limit is not None:
                 visible[k] *= limit.ground(pixels[self.layout.channels(k)])
-        seen = np.ones((len(self.models), *shape), np.float32)
+        seen = np.ones((len(self.predictors), *shape), np.float32)
         logarithm = np.empty_like(seen)
-        for m, model in enumerate(self.models):
-            maps = square.enlarge(model.maps if model.references else model.maps[:1], cell)
+        for m, predictor in enumerate(self.predictors):
+            maps = square.enlarge(predictor.maps if predictor.references else predictor.maps[:1], cell)
             logarithm[m] = maps[0]
-            if model.references:
-                seen[m] = fading(maps[1]) * visible[list(model.references)].min(axis=0) * maps[2]
+            if predictor.references:
+                seen[m] = fading(maps[1]) * visible[list(predictor.references)].min(axis=0) * maps[2]
         judgement = self.judgement
         share = shares(logarithm, seen, judgement.power)
         lattice = finest_lattice(self.layout.height, self.layout.width)
-        ground = np.zeros((len(self.models), bands, *shape), np.float32)
-        ground[0] = square.enlarge(self.models[0].residual, cell)
-        ground[0] += self.models[0].coefficients[0, 0, 0][:, None, None]
-        for made, model, shown in zip(ground[1:], self.models[1:], seen[1:], strict=True):
+        ground = np.zeros((len(self.predictors), bands, *shape), np.float32)
+        ground[0] = square.enlarge(self.predictors[0].residual, cell)
+        ground[0] += self.predictors[0].coefficients[0, 0, 0][:, None, None]
+        for made, predictor, shown in zip(ground[1:], self.predictors[1:], seen[1:], strict=True):
             if shown[square.inside][take].any():
-                made += predict_square(lattice, square.top, square.left, 1, pixels[model.columns], model.coefficients)
-                made += square.enlarge(model.residual, cell)
+                made += predict_square(
+                    lattice, square.top, square.left, 1, pixels[predictor.columns], predictor.coefficients
+                )
+                made += square.enlarge(predictor.residual, cell)
                 np.clip(made, *self.limits[:, :, None, None], out=made)
         mixed = weigh(ground, share)
         said = judgement.clues(
-            ground.reshape(len(self.models), bands, -1),
-            logarithm.reshape(len(self.models), -1),
-            seen.reshape(len(self.models), -1),
-            share.reshape(len(self.models), -1),
+            ground.reshape(len(self.predictors), bands, -1),
+            logarithm.reshape(len(self.predictors), -1),
+            seen.reshape(len(self.predictors), -1),
+            share.reshape(len(self.predictors), -1),
             mixed.reshape(bands, -1),
-            pixels[self.models[1].columns].reshape(-1, SIDE**2) if len(self.models) > 1 else None,
+            pixels[self.predictors[1].columns].reshape(-1, SIDE**2) if len(self.predictors) > 1 else None,
         )
         error = judgement.mixture(said).reshape(shape)
-        owner = np.array([self._owner(model) for model in self.models], np.int16)
+        owner = np.array([self._owner(predictor) for predictor in self.predictors], np.int16)
         return mixed, error, owner[share.argmax(axis=0)], 1 - share[0]
 
-    def _owner(self, model: Model) -> int:
-        """The reference that a model's ground is said to be from: of several the one nearest in time."""
-        if not model.references:
+    def _owner(self, predictor: Predictor) -> int:
+        """The reference that a predictor's ground is said to be from: of several the one nearest in time."""
+        if not predictor.references:
             return -1
-        days = [self.layout.references[k].days for k in model.references]
+        days = [self.layout.references[k].days for k in predictor.references]
         return min(
-            zip(model.references, days, strict=True), key=lambda p: (abs(p[1]) if p[1] is not None else 1e9, p[0])
+            zip(predictor.references, days, strict=True), key=lambda p: (abs(p[1]) if p[1] is not None else 1e9, p[0])
         )[0]
 
 
@@ -182,7 +184,7 @@ def fit(statistics: Statistics, usable: Sequence[int]) -> Transfer:
     alone = sorted((k for (k,) in tried), key=lambda k: ratio_to_fill(tried[k,], fill))
     good = [k for k in alone if trust(tried[k,], fill, trials)]
     for some in (alone, good) if good else ():
-        for together in sets_together(statistics, some)[: (MOST_MODELS - 1 - len(alone)) // 2]:
+        for together in sets_together(statistics, some)[: (MOST_PREDICTORS - 1 - len(alone)) // 2]:
             add(together)
     trusted = {references: trust(trial, fill, trials) for references, trial in tried.items()}
     order = order_of_trust([t for references, t in tried.items() if trusted[references]], fill, trials)
@@ -198,18 +200,18 @@ def fit(statistics: Statistics, usable: Sequence[int]) -> Transfer:
         trials.channels[order[0].fit.columns] if order else None,
     )
     distance = fill.fit.distance(None)
-    models = [_finish(*each, distance) for each in zip(chosen, judgement.alone, weights, strict=True)]
-    return Transfer(statistics.layout, models, judgement, statistics.limits, brightest)
+    predictors = [_finish(*each, distance) for each in zip(chosen, judgement.alone, weights, strict=True)]
+    return Transfer(statistics.layout, predictors, judgement, statistics.limits, brightest)
 
 
-def _finish(trial: Trial, error: ExpectedError, trusted: float, fill_distance: Float32) -> Model:
+def _finish(trial: Trial, error: ExpectedError, trusted: float, fill_distance: Float32) -> Predictor:
     fit, statistics = trial.fit, trial.fit.statistics
     coefficients = fit.coefficients(None, trial.local)
     fields = fit.fields(coefficients, None)
     logarithm = np.log(error(fields[-2:].reshape(2, -1))).reshape(fields.shape[1:])
     seen = statistics.seen[list(fit.references)].min(axis=0, initial=1)
     trust = trusted * nearness(fields[-2], fill_distance)
-    return Model(
+    return Predictor(
         fit.references,
         fit.columns,
         coefficients,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unclouded.references.holdout import blobs
 from unclouded.references.mixture import clearly_less
-from unclouded.references.model import Fit, at_positions
+from unclouded.references.ridge_fit import Fit, at_positions
 from unclouded.references.statistics import Statistics
 
 Float32 = NDArray[np.float32]
