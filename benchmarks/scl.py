@@ -28,8 +28,8 @@ from pairs_l2a import load_scl, load_site
 from places import Image, images
 from torch import Tensor
 
-import unclouded.clearing.cover
-import unclouded.clearing.summaries
+import unclouded.clearing.context.cover
+import unclouded.clearing.context.summaries
 from unclouded.bands import TEN
 from unclouded.detection import scl
 from unclouded.detection.csmask import coarsen
@@ -62,7 +62,7 @@ def believing(way: str) -> Iterator[None]:
 
 
 def _put(shares: Callable[..., NDArray[np.float32]], join: Callable[..., Tensor]) -> None:
-    unclouded.clearing.summaries.shares, unclouded.clearing.cover.join = shares, join
+    unclouded.clearing.context.summaries.shares, unclouded.clearing.context.cover.join = shares, join
 
 
 def cleared(

@@ -16,7 +16,7 @@ from rasterio.crs import CRS
 from scenes import MemoryScene, active_generator, ground, save_active
 
 import unclouded
-from unclouded.clearing import arrays
+from unclouded.clearing.memory import arrays
 from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import Generator
 from unclouded.models.weights import Header, load_generator, save_generator

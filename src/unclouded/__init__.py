@@ -132,9 +132,9 @@ def clear(
         WeightsError: if the weights are damaged or of another network.
         OutputExistsError: if an output is there and `overwrite` is not set.
     """
-    from unclouded.clearing.arrays import clear_to_memory, coordinates, references_at_hand
     from unclouded.clearing.clear import clear_to_file
-    from unclouded.clearing.lazy import clear_lazily
+    from unclouded.clearing.memory.arrays import clear_to_memory, coordinates, references_at_hand
+    from unclouded.clearing.memory.lazy import clear_lazily
     from unclouded.clearing.model import Model, doubts
     from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.plan import check_output_name, cleared_and_mask, cleared_files, refuse_collisions
@@ -259,9 +259,9 @@ def clear_series(
         FileError: if a file cannot be read.
         WeightsError: if the weights are damaged or of another network.
     """
+    from unclouded.clearing.memory.series_arrays import clear_series_to_memory, series_of
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions
-    from unclouded.clearing.series_arrays import clear_series_to_memory, series_of
     from unclouded.reading.reader import ReadOptions
 
     bands, band_names = _listed(bands), _listed(band_names)
@@ -345,7 +345,7 @@ def clear_area(
     from unclouded.catalog.period import period_of
     from unclouded.catalog.presets import catalogue_named
     from unclouded.catalog.search import Request
-    from unclouded.clearing.area_series import clear_area_to_memory
+    from unclouded.clearing.memory.area_series import clear_area_to_memory
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions
     from unclouded.reading.grids.area import area_of

@@ -13,10 +13,10 @@ from scenes import MemoryScene, active_generator, clear_scene, ground, options_o
 
 from unclouded.bands import INDEX, L1C, L2A, NAMES
 from unclouded.clearing.inputs import SceneInputs
-from unclouded.clearing.latent_sampling import latents, smooth_error
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.clearing.patch import clear_patch
+from unclouded.clearing.tiles.latent_sampling import latents, smooth_error
 from unclouded.errors import InputError, OutputExistsError
 from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import compose

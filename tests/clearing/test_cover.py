@@ -12,7 +12,7 @@ from scenes import CLOUDS, MemoryScene, active_generator, fields, options_of, us
 
 import unclouded
 from unclouded.bands import L1C
-from unclouded.clearing.cover_detector import CoverDetector
+from unclouded.clearing.detector.cover_detector import CoverDetector
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import SHADOW, THICK_CLOUD

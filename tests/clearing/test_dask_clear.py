@@ -13,7 +13,7 @@ from rasters import write
 from scenes import ground, save_active
 from typer.testing import CliRunner
 
-from unclouded.clearing import dask_clear, dask_pool
+from unclouded.clearing.cluster import dask_clear, dask_pool
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.cli import app
@@ -32,7 +32,7 @@ class Deadly(distributed.WorkerPlugin):
         self.folder = folder
 
     def setup(self, worker) -> None:
-        from unclouded.clearing import dask_clear
+        from unclouded.clearing.cluster import dask_clear
 
         clear, folder = dask_clear._clear, self.folder
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unclouded.bands import INDEX
-from unclouded.clearing.ground import (
+from unclouded.clearing.context.ground import (
     DETAIL,
     MISSED,
     MISSED_BESIDE_MASK,

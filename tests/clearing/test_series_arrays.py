@@ -10,7 +10,7 @@ from command_line import run
 from dates import FOUR, HEIGHT, WIDTH, cube_of_dates, dn_of
 
 import unclouded
-from unclouded.clearing import series_arrays
+from unclouded.clearing.memory import series_arrays
 from unclouded.detection.csmask import CloudShadowNetwork
 from unclouded.files import QUALITY_BANDS
 

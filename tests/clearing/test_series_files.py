@@ -14,9 +14,9 @@ from dates import CLOUDS, HEIGHT, WIDTH
 from rasterio.warp import transform_bounds
 from rasters import write
 
-from unclouded.clearing import other_dates
-from unclouded.clearing.cover_detector import FOUND, CoverDetector
-from unclouded.clearing.detections import Detected, Detections, Subject
+from unclouded.clearing.context import other_dates
+from unclouded.clearing.detector.cover_detector import FOUND, CoverDetector
+from unclouded.clearing.detector.detections import Detected, Detections, Subject
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import CloudShadowNetwork
 from unclouded.errors import FileError

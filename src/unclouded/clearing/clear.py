@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.background import BackgroundWriter
-from unclouded.clearing.cover import told_by
+from unclouded.clearing.context.cover import told_by
 from unclouded.clearing.executor import Executor
 from unclouded.clearing.inputs import DatesAtHand, Raster, SceneInputs, open_inputs
 from unclouded.clearing.model import Model, doubts

@@ -6,12 +6,12 @@ from collections import abc
 from collections.abc import Iterable
 from typing import Protocol
 
-from unclouded.clearing.cover import detector_for
+from unclouded.clearing.context.cover import detector_for
+from unclouded.clearing.context.summaries import Summary, summarise
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.scene_reader import SceneReader
-from unclouded.clearing.summaries import Summary, summarise
-from unclouded.clearing.tile_pass import TilePass, TileTask
+from unclouded.clearing.tiles.tile_pass import TilePass, TileTask
 from unclouded.models.generator import Generator
 from unclouded.tiles import Tile
 from unclouded.writing.strips import ClearedTile

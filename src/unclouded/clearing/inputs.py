@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.clearing.detections import Detections
+from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Scheme, guess_scheme, parse_mapping, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable

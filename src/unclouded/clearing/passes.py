@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unclouded.clearing.composition import of_region
-from unclouded.clearing.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids
-from unclouded.clearing.cover import (
+from unclouded.clearing.context.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids
+from unclouded.clearing.context.cover import (
     Cover,
     cell_cover,
     covered_share,
@@ -30,16 +29,17 @@ from unclouded.clearing.cover import (
     joined,
     whole,
 )
-from unclouded.clearing.cover_detector import detector_factor
-from unclouded.clearing.detections import Detected, Subject
+from unclouded.clearing.context.other_dates import OtherDates, cells_around
+from unclouded.clearing.context.summaries import Summary, blocks_of
+from unclouded.clearing.detector.cover_detector import detector_factor
+from unclouded.clearing.detector.detections import Detected, Subject
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import SceneInputs, assumptions
-from unclouded.clearing.latent_sampling import margin_of
 from unclouded.clearing.options import ClearOptions, TileOptions
-from unclouded.clearing.other_dates import OtherDates, cells_around
-from unclouded.clearing.summaries import Summary, blocks_of
-from unclouded.clearing.tile_pass import TileTask
+from unclouded.clearing.tiles.composition import of_region
+from unclouded.clearing.tiles.latent_sampling import margin_of
+from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.detection.classes import covered
 from unclouded.detection.opacity import may_be_covered, trusted
 from unclouded.errors import InputError

@@ -47,7 +47,7 @@ def clear_patch(
 
     Returns:
         The cleared reflectance (C, h, w), the opacity (h, w), and the uncertainty (h, w), see
-        `clearing.latent_sampling.sample`. The last two are NaN where the patch is not valid.
+        `clearing.tiles.latent_sampling.sample`. The last two are NaN where the patch is not valid.
 
     Raises:
         InputError: if nothing in it is valid, or clouds cannot be detected with its bands.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import INDEX, NAMES
-from unclouded.clearing.cover_detector import detector_factor
+from unclouded.clearing.detector.cover_detector import detector_factor
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.detection.classes import covered
 from unclouded.detection.opacity import MASK_RIM, cover

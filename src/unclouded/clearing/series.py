@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from unclouded.clearing.detections import Detections
+from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.inputs import DatesAtHand
 from unclouded.clearing.options import HELPING_DATES
 from unclouded.errors import InputError

@@ -55,8 +55,8 @@ def clear_on_cluster(
 
     References and what is at hand of them are as in `clear_scenes`; `done` is told of each output.
     """
-    from unclouded.clearing.dask_clear import clear_scenes
-    from unclouded.clearing.dask_pool import DaskPool
+    from unclouded.clearing.cluster.dask_clear import clear_scenes
+    from unclouded.clearing.cluster.dask_pool import DaskPool
 
     failed: dict[str, Exception] = {}
     with (

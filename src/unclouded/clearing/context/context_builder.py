@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import NAMES
-from unclouded.clearing.cover import Cover
+from unclouded.clearing.context.cover import Cover
+from unclouded.clearing.context.ground import clear_share, fill_ground
 from unclouded.clearing.grid_file import GridFile, RowBuffer
-from unclouded.clearing.ground import clear_share, fill_ground
 from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, expand, guide_share_of
 from unclouded.models.observation import CELL, conditioning_of, reduce_uniform
 from unclouded.tiles import Box, cut
@@ -114,7 +114,7 @@ class ContextBuilder:
         return context
 
     def fill(self, cover: NDArray[np.float32]) -> GridFile:
-        """Fill the scene's clear ground in, and count it around each cell: (14, h, w), see `clearing.ground`.
+        """Fill the scene's clear ground in, and count it around each cell: (14, h, w), see `clearing.context.ground`.
 
         Args:
             cover: (h, w) how surely something covers a part of each cell.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.bands import NAMES
-from unclouded.clearing.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
+from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD, THIN_CLOUD
 from unclouded.detection.opacity import brightness, classify, compose_opacity, contrast, doubt_ground, enlarge
 from unclouded.detection.windows import partial_mean
@@ -82,7 +82,7 @@ class KnownCover(NamedTuple):
 
     Attributes:
         evidence: (B, 3, h, w) on the detector's grid.
-        fill: (B, 14, H / 8, W / 8) the scene's clear ground filled in, see `clearing.ground`.
+        fill: (B, 14, H / 8, W / 8) the scene's clear ground filled in, see `clearing.context.ground`.
         given: (B, 1, H, W) how far the mask that was given covers each pixel, 0 to 1; None without one.
         kinds: (B, 1, H, W) uint8 its classes; None likewise.
         dates: what other dates say of the ground; None without any.

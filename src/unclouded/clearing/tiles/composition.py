@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.bands import INDEX
-from unclouded.clearing.latent_sampling import Sampled
+from unclouded.clearing.tiles.latent_sampling import Sampled
 from unclouded.detection.classes import CLEAR, CLOUDS, NO_DATA
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.grids.area import inside

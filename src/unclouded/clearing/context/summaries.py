@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from unclouded.bands import INDEX
 from unclouded.clearing.background import prefetch
-from unclouded.clearing.cover_detector import CoverDetector
-from unclouded.clearing.ground import clear_cells
+from unclouded.clearing.context.ground import clear_cells
+from unclouded.clearing.detector.cover_detector import CoverDetector
 from unclouded.clearing.scene_reader import SceneReader
 from unclouded.detection.classes import covered
 from unclouded.detection.scl import count_snow, shares

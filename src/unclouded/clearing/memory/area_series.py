@@ -14,9 +14,9 @@ from unclouded.catalog.dates import Report, find_dates, keep_dates
 from unclouded.catalog.overpasses import Overpass, less_cloudy
 from unclouded.catalog.retry import RetryPolicy
 from unclouded.catalog.search import Request
+from unclouded.clearing.memory.series_arrays import clear_series_to_memory, series_of_files
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
-from unclouded.clearing.series_arrays import clear_series_to_memory, series_of_files
 from unclouded.detection.csmask import bands_to_read
 from unclouded.errors import InputError, UncloudedError
 from unclouded.progress import Progress, silent

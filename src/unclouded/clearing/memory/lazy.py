@@ -12,16 +12,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.clearing.arrays import dataset, layers_of
-from unclouded.clearing.context_builder import SceneArrays
-from unclouded.clearing.cover import Cover, told_by
+from unclouded.clearing.context.context_builder import SceneArrays
+from unclouded.clearing.context.cover import Cover, told_by
+from unclouded.clearing.context.summaries import Summary
 from unclouded.clearing.executor import LocalExecutor
 from unclouded.clearing.inputs import SceneInputs, open_inputs
+from unclouded.clearing.memory.arrays import dataset, layers_of
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
-from unclouded.clearing.summaries import Summary
-from unclouded.clearing.tile_pass import TileTask
+from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.products.array import ArrayScene, refuse_dn

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unclouded.clearing.cover_detector import FOUND, CoverDetector, detector_factor
+from unclouded.clearing.detector.cover_detector import FOUND, CoverDetector, detector_factor
 from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import OWN_DETECTION, ClearOptions
@@ -40,7 +40,7 @@ class Cover(NamedTuple):
     Attributes:
         evidence: (1, 4, h, w) on the detector's grid over the tile's cells, see `detection.opacity.evidence`.
         fill: (1, 14, H / 8, W / 8) the scene's clear ground filled in, 13 bands, and how much is clear around; see
-            `clearing.ground`.
+            `clearing.context.ground`.
     """
 
     evidence: NDArray[np.float32]

@@ -19,12 +19,12 @@ from torch.nn import functional as F
 from unclouded.allocator import give_back_freed_memory
 from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.background import prefetch
-from unclouded.clearing.composition import compose_tile
-from unclouded.clearing.cover import Cover
-from unclouded.clearing.latent_sampling import KnownCover, Sampled, Transferred, latents, margin_of, sample
+from unclouded.clearing.context.cover import Cover
+from unclouded.clearing.context.other_dates import TransferredGround
 from unclouded.clearing.options import ClearOptions, TileOptions
-from unclouded.clearing.other_dates import TransferredGround
 from unclouded.clearing.scene_reader import SceneReader
+from unclouded.clearing.tiles.composition import compose_tile
+from unclouded.clearing.tiles.latent_sampling import KnownCover, Sampled, Transferred, latents, margin_of, sample
 from unclouded.detection.opacity import may_be_covered
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL, Observation

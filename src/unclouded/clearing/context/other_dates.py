@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 
 from unclouded.clearing.background import prefetch
-from unclouded.clearing.context_builder import GridRows
-from unclouded.clearing.cover import evidence_of
-from unclouded.clearing.cover_detector import CoverDetector
-from unclouded.clearing.detections import Detected, Subject
+from unclouded.clearing.context.context_builder import GridRows
+from unclouded.clearing.context.cover import evidence_of
+from unclouded.clearing.context.summaries import blocks_of
+from unclouded.clearing.detector.cover_detector import CoverDetector
+from unclouded.clearing.detector.detections import Detected, Subject
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import OpenReference, SceneInputs
-from unclouded.clearing.summaries import blocks_of
 from unclouded.detection.classes import covered
 from unclouded.detection.csmask import readable
 from unclouded.detection.opacity import enlarge, may_be_covered

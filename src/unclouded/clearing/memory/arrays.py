@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.clearing.cover import told_by
+from unclouded.clearing.context.cover import told_by
 from unclouded.clearing.inputs import DatesAtHand, Raster, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unclouded.clearing.cover_detector import FOUND, CoverDetector
+from unclouded.clearing.detector.cover_detector import FOUND, CoverDetector
 from unclouded.clearing.grid_file import GridFile
 from unclouded.errors import FileError
 from unclouded.reading.files.raster import is_remote

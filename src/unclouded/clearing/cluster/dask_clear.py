@@ -22,13 +22,13 @@ from pathlib import Path
 import rasterio
 
 from unclouded.clearing.clear import ClearedScene, clear_to_file
-from unclouded.clearing.dask_pool import DaskPool
+from unclouded.clearing.cluster.dask_pool import DaskPool
+from unclouded.clearing.context.summaries import Summary
 from unclouded.clearing.executor import LocalExecutor
 from unclouded.clearing.inputs import DatesAtHand, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
-from unclouded.clearing.summaries import Summary
-from unclouded.clearing.tile_pass import TileTask
+from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.errors import WeightsError
 from unclouded.models.weights import bundled
 from unclouded.precision import resolve_precision

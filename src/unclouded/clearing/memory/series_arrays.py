@@ -17,9 +17,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.clearing.arrays import LARGEST, clear_into, coordinates, dataset
-from unclouded.clearing.detections import Detections
+from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.inputs import DatesAtHand, Raster
+from unclouded.clearing.memory.arrays import LARGEST, clear_into, coordinates, dataset
 from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.clearing.series import check_alike, helping_dates

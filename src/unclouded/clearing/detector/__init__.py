@@ -1,0 +1,1 @@
+"""The detector over whole scenes and dates, and what it found, kept on the disk."""

@@ -1,0 +1,1 @@
+"""The last pass: tiles read, translated by the network where they are not clear, and composed."""
