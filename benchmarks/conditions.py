@@ -3,10 +3,10 @@
     python benchmarks/conditions.py [--data ../shared/data] [--count 6] [--simulated 0]
 
 The site is the one that has radar beside a series: Belgian fields (`worldcereal` of `date_cases.py`), exact truth by
-pasted real clouds, the mask given. Rows: B02, B03, B04 and B08 of the scene alone; with its red edge, narrow NIR and
-SWIR, which the cloud covers too; with the nearest Sentinel-1 image (VV, VH); with one earlier date; with the three
-nearest. Columns: the mean absolute error under the cover over those four bands, also in that of the first row, and in
-how many cases it is less.
+pasted real clouds, the mask given and alone, so that ground is measured and no detection. Rows: B02, B03, B04 and B08
+of the scene alone; with its red edge, narrow NIR and SWIR, which the cloud covers too; with the nearest Sentinel-1
+image (VV, VH); with one earlier date; with the three nearest. Columns: the mean absolute error under the cover over
+those four bands, also in that of the first row, and in how many cases it is less.
 
 `--simulated N` takes cloudy patches of the simulated archive (`unclouded data simulate`) instead, the cover being that
 of the simulation, 10 to 85 %: their clear twin is the truth, and the same ground on other days, each with the colours
@@ -145,7 +145,9 @@ def errors(case: Covered, folder: Path) -> dict[str, float]:
 
     def error(values: Array, bands: Sequence[str], **more: object) -> float:
         scene = image(values, bands, case.day)
-        made = unclouded.clear(scene, level="L2A", scale=1, offset=0, mask=case.mask, **more)  # type: ignore[arg-type]
+        made = unclouded.clear(  # type: ignore[arg-type]
+            scene, level="L2A", scale=1, offset=0, mask=case.mask, mask_only=True, **more
+        )
         assert isinstance(made, xr.Dataset)
         cleared = made.reflectance.sel(band=list(FOUR)).values
         return float(abs(cleared - case.truth[four])[:, case.mask].mean())
