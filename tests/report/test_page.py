@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from unclouded.cli import app
 from unclouded.files import sha256_of
-from unclouded.reading import pixels, preview, reader
+from unclouded.reading import preview, reader
+from unclouded.reading.files import pixels
 from unclouded.report import previews
 from unclouded.report.blocks import percent
 from unclouded.report.previews import in_colour

@@ -114,7 +114,7 @@ def test_layers_toggle(opened) -> None:
 
 
 def test_bands_are_chosen_for_before_and_after(opened) -> None:
-    choice = Select(opened.find_element(By.CSS_SELECTOR, "[data-looks]"))
+    choice = Select(opened.find_element(By.CSS_SELECTOR, "[data-composites]"))
     for key in (Keys.HOME, Keys.END):
         opened.find_element(By.CSS_SELECTOR, ".swipe").send_keys(key)
         bare = look(opened)

@@ -29,7 +29,7 @@ class Composite(StrEnum):
     shortwave = "shortwave"
 
 
-class Stretch(StrEnum):
+class StretchChoice(StrEnum):
     """The kinds of `colour.StretchKind`."""
 
     scene = "scene"
@@ -56,9 +56,9 @@ def report(
         typer.Option(help="Bands that scenes are shown in at first; natural colour where they have it."),
     ] = None,
     stretch: Annotated[
-        Stretch,
+        StretchChoice,
         typer.Option(help="What is black and white: of the scene, of each of its bands, or fixed, 0 to 0.3."),
-    ] = Stretch.scene,
+    ] = StretchChoice.scene,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:

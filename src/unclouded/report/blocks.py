@@ -119,7 +119,7 @@ class Overlay:
 
 
 @dataclass(frozen=True)
-class Look:
+class BeforeAfter:
     """A scene before and after in one composite, and what that is called."""
 
     name: str
@@ -131,12 +131,12 @@ class Look:
 class Swipe:
     """A scene before and after, with overlays, facts about it, and a scale bar: its share of the width, its length.
 
-    Of several `looks` the first is shown, and the others can be chosen.
+    Of several `composites` the first is shown, and the others can be chosen.
     """
 
     id: str
     title: str
-    looks: Sequence[Look]
+    composites: Sequence[BeforeAfter]
     overlays: Sequence[Overlay]
     facts: Sequence[tuple[str, str]]
     notes: Sequence[str] = ()

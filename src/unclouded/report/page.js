@@ -11,8 +11,8 @@ for (const scene of document.querySelectorAll("[data-scene]")) {
   };
   swipe.addEventListener("input", move);
   move();
-  scene.querySelector("[data-looks]")?.addEventListener("change", ({ target }) => {
-    for (const look of frame.querySelectorAll("[data-look]")) look.hidden = look.dataset.look !== target.value;
+  scene.querySelector("[data-composites]")?.addEventListener("change", ({ target }) => {
+    for (const pair of frame.querySelectorAll("[data-composite]")) pair.hidden = pair.dataset.composite !== target.value;
   });
   for (const box of scene.querySelectorAll("[data-shows]")) {
     const overlay = frame.querySelector(`[data-overlay="${box.dataset.shows}"]`);

@@ -12,10 +12,10 @@ from unclouded.colour import COMPOSITE_WORDS, STRETCH_WORDS, StretchKind
 from unclouded.reading.preview import OtherBands, ScenePreview
 from unclouded.report.blocks import (
     NOTHING,
+    BeforeAfter,
     Block,
     Cell,
     Line,
-    Look,
     Pictures,
     Section,
     Subsection,
@@ -137,8 +137,8 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
     made, quality = scene.preview, scene.preview.quality
     height, width = quality.opacity.shape
     shown = (OtherBands(made.composite, made.bands, made.before, made.after), *made.others)
-    looks = [_look(scene, one, limit * 7 // (10 * len(shown)), kind) for one in shown]
-    colours = looks[0].name if len(looks) == 1 else "in the bands that are chosen"
+    composites = [_before_and_after(scene, one, limit * 7 // (10 * len(shown)), kind) for one in shown]
+    colours = composites[0].name if len(composites) == 1 else "in the bands that are chosen"
     facts = [
         ("Date", _date(scene)),
         ("Replaced", f"{percent(quality.replaced)} of the pixels" if np.isfinite(quality.replaced) else "no data"),
@@ -152,7 +152,7 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
     return Swipe(
         id_,
         scene.name,
-        looks,
+        composites,
         (
             opacity_overlay(quality.opacity, limit * 12 // 100, scene.name, made.threshold),
             uncertainty_overlay(quality.uncertainty, limit * 12 // 100, scene.name),
@@ -165,12 +165,12 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
     )
 
 
-def _look(scene: ReportedScene, shown: OtherBands, limit: int, kind: StretchKind) -> Look:
+def _before_and_after(scene: ReportedScene, shown: OtherBands, limit: int, kind: StretchKind) -> BeforeAfter:
     """A scene in one composite; its pictures may take `limit` bytes."""
     assert shown.before is not None
     before, after = in_colour((shown.before, shown.after), shown.bands, shown.after, kind)
     name = f"{COMPOSITE_WORDS[shown.composite].partition(':')[0]} ({' '.join(shown.bands)})"
-    return Look(
+    return BeforeAfter(
         name,
         picture(before, limit * 3 // 7, f"Before clearing: {scene.source} with its clouds, {name}"),
         picture(after, limit * 4 // 7, f"After clearing: {scene.name}, {name}"),

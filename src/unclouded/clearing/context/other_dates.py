@@ -113,10 +113,10 @@ class OtherDates:
         self.note = ""
         self._factor = self._own_factor = 1
         self._grids: list[GridFile] = []
-        self._shown = [self._look_at(image) for image in inputs.references]
+        self._shown = [self._detected(image) for image in inputs.references]
         self._transfer: Prediction | None = None
 
-    def _look_at(self, image: OpenReference) -> _Shown:
+    def _detected(self, image: OpenReference) -> _Shown:
         info = self._inputs.scene.info
         if not readable(image.bands):
             return _Shown(image, None, 1.0)
