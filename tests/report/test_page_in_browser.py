@@ -67,6 +67,14 @@ def look(driver) -> np.ndarray:
     frame = driver.find_element(By.CSS_SELECTOR, ".frame")
     # All of it, whatever was scrolled to before.
     driver.execute_script("arguments[0].scrollIntoView({ behavior: 'instant' })", frame)
+    # What was just shown is decoded and drawn, however busy the machine is.
+    driver.execute_async_script(
+        "const [frame, done] = arguments;"
+        "const shown = [...frame.querySelectorAll('img')].filter((image) => image.offsetParent);"
+        "Promise.all(shown.map((image) => image.decode())).then("
+        "() => requestAnimationFrame(() => requestAnimationFrame(() => done())))",
+        frame,
+    )
     try:
         shown = frame.screenshot_as_png
     except (
