@@ -9,6 +9,10 @@ class InputError(UncloudedError, ValueError):
     """A file, product or argument is not what is accepted; the message names it, what was found and what to do."""
 
 
+class UnknownLevelError(InputError):
+    """Neither what an image says nor its pixels tell its processing level."""
+
+
 class FileError(UncloudedError, OSError):
     """A file could not be opened, read or written."""
 

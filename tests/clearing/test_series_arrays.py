@@ -11,8 +11,10 @@ from dates import FOUR, HEIGHT, WIDTH, cube_of_dates, dn_of
 
 import unclouded
 from unclouded.clearing.memory import series_arrays
+from unclouded.clearing.memory.series_arrays import series_of
 from unclouded.detection.csmask import CloudShadowNetwork
 from unclouded.files import QUALITY_BANDS
+from unclouded.reading.reader import ReadOptions, open_scene
 
 QUALITY = list(QUALITY_BANDS)
 
@@ -204,3 +206,28 @@ def test_a_cube_is_a_series_for_the_command(cube, dates, weights, tmp_path):
     twice.to_dataset("band").to_netcdf(tmp_path / "twice.nc", engine="scipy", format="NETCDF3_64BIT")
     done = run("series", tmp_path / "twice.nc", "--output", tmp_path / "twice", *given)
     assert done.exit_code == 2 and "holds 2018-05-03T10:00:31 more than once along 'time'" in done.stderr
+
+
+def overcast_cube(bands=FOUR, ground=0.02):
+    """Two dates of one place: the first all under cloud, the second with a dark corner."""
+    rng = np.random.default_rng(3)
+    values = rng.uniform(0.35, 0.6, (2, len(bands), 40, 50)).astype("f4")
+    values[1, :, :20] = ground + 0.01 * rng.random((len(bands), 20, 50))
+    at = {"time": np.array(["2018-05-03", "2018-05-08"], "datetime64[ns]"), "band": list(bands)}
+    place = {"y": 5199995.0 - 10 * np.arange(40), "x": 600005.0 + 10 * np.arange(50)}
+    array = xr.DataArray(values, dims=("time", "band", "y", "x"), coords=at | place)
+    return array.rio.write_crs("EPSG:32631")
+
+
+def test_an_overcast_date_has_the_level_that_the_others_tell(tmp_path):
+    array = overcast_cube()
+    array.to_dataset("band").to_netcdf(tmp_path / "place.nc", engine="scipy", format="NETCDF3_64BIT")
+    series = series_of(array, ReadOptions(), 2)
+    for name in (series.names[0], f"{tmp_path / 'place.nc'}@2018-05-03"):
+        with series.open(name) if name in series.names else open_scene(name) as scene:
+            assert scene.info.level == "L2A"
+            assert [note for note in scene.info.notes if "as of its other dates" in note]
+    with series.open(series.names[1]) as scene:
+        assert not [note for note in scene.info.notes if "as of its other dates" in note]
+    with pytest.raises(unclouded.InputError, match="nothing says whether it is L1C or L2A"):
+        series_of(overcast_cube(ground=0.3), ReadOptions(), 2).images[series.names[0]]

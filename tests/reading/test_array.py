@@ -11,6 +11,7 @@ import unclouded
 from unclouded.errors import InputError
 from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.reader import open_scene
+from unclouded.reflectance import to_reflectance
 
 FOUR = ("B02", "B03", "B04", "B08")
 DN = pixels(4, 20, 30)
@@ -158,3 +159,27 @@ def test_no_file_is_written_that_is_not_north_up(tmp_path, turned, way):
     with pytest.raises(InputError, match=way):
         unclouded.clear(array, tmp_path / "a.tif", level="L2A", offset=0)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+@pytest.mark.parametrize("kind", ["band", "long_name", "variable"])
+@pytest.mark.parametrize("nodata", [None, 7, np.nan])
+def test_what_a_data_mask_among_the_bands_hides_is_no_data(dtype, kind, nodata):
+    seen = np.add.outer(np.arange(20), np.arange(30)) >= 12
+    values = np.concatenate([DN[:2], seen[None], DN[2:]]).astype(dtype)
+    names = [*FOUR[:2], "dataMask", *FOUR[2:]]
+    array = xr.DataArray(values, dims=("band", "y", "x"), coords={"band": names})
+    if kind == "variable":
+        array = array.to_dataset("band")
+    elif kind == "long_name":
+        array = array.drop_vars("band").assign_attrs(long_name=tuple(names))
+    if nodata is not None:
+        for one in array.data_vars.values() if kind == "variable" else [array]:
+            one.attrs["nodata"] = nodata
+    scene = ArrayScene(array, scale=10000, offset=0, level="L2A")
+    assert scene.info.bands == FOUR
+    dn = scene.read(0, 0, 20, 30)
+    assert (to_reflectance(dn, scene.info.encoding)[1] == seen).all()
+    assert (dn[:, seen] == DN[:, seen]).all()
+    assert dn.dtype == dtype
+    assert [note for note in scene.info.notes if "dataMask" in note] == ["pixels that dataMask hides are no data"]

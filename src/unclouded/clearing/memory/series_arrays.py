@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,13 @@ from unclouded.clearing.memory.arrays import LARGEST, clear_into, coordinates, d
 from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.clearing.series import check_alike, helping_dates
-from unclouded.errors import InputError
+from unclouded.errors import InputError, UnknownLevelError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import mask_as_file
 from unclouded.reading.names.dates import acquired, parse_time
-from unclouded.reading.products.array import ArrayScene, dates_along, dates_of
+from unclouded.reading.products.array import ArrayScene
+from unclouded.reading.products.array_dates import as_of_others, dates_along, dates_of, level_of_others
 from unclouded.reading.products.cube import dates_in
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
@@ -125,11 +126,23 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most
     told = dim in array.coords and array[dim].dtype.kind == "M"
     times = tuple(parse_time(date) if told else None for date in said)
 
-    def make(number: int) -> ArrayScene:
+    def read(number: int, level: str | None, notes: Sequence[str] = ()) -> ArrayScene:
         one = array.isel({dim: number}).compute()
         one = one.rename({dim: "time"}) if dim != "time" and dim in one.coords else one
-        given = (reading.bands, reading.level, reading.scale, reading.offset)
-        return ArrayScene(one, *given, band_names=reading.band_names, name=names[number])
+        given = (reading.bands, level, reading.scale, reading.offset)
+        return ArrayScene(one, *given, band_names=reading.band_names, name=names[number], notes=notes)
+
+    @cache
+    def level_told() -> str | None:
+        return level_of_others(lambda number: read(number, None).info.level, range(len(names)))
+
+    def make(number: int) -> ArrayScene:
+        try:
+            return read(number, reading.level)
+        except UnknownLevelError:
+            if (level := level_told()) is None:
+                raise
+            return read(number, level, [as_of_others(level)])
 
     images = _Dates(names, make, most)
 

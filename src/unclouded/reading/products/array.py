@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -12,16 +11,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from rasterio.dtypes import in_dtype_range
 
 from unclouded.bands import NAMES
 from unclouded.errors import InputError
 from unclouded.reading.grids.array_grid import georeference
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.band_names import name_layers
-from unclouded.reading.names.dates import parse_time
 from unclouded.reading.names.dimensions import dimension
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import band_named, product_name
+from unclouded.reading.products.array_dates import acquired, one_date
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.encoding import Declared, choose_encoding, from_gdal
 from unclouded.reading.radiometry.offsets import NO_CIRRUS, choose_level
@@ -30,14 +30,14 @@ from unclouded.reading.results import refuse_cleared
 from unclouded.reading.source import Wanted, stem_of
 from unclouded.reflectance import Encoding
 
-_DATES = ("time", "t", "date", "datetime", "timestamp")
-
 _BRIGHTEST = 100.0
 """No reflectance is beyond it: such values are DN."""
 
 _OF_DN = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "units", "valid_min", "valid_max")
 _NO_DATA = ("_FillValue", "missing_value", "nodata")
 """Attributes that say how an array's values are to be understood, which is not how those of the result are."""
+
+_MASK = "datamask"
 
 _LOOKED_AT = 65_536
 """Pixels of an array that are looked at, to see what its values are."""
@@ -76,7 +76,7 @@ class ArrayScene:
         array, more = as_array(source, name)
         notes = [*notes, *more]
         name = name or str(array.name or "array")
-        array = _one_date(array, name)
+        array = one_date(array, name)
         array = _by_names(array, name)
         if array.dtype.kind not in "iuf":
             raise InputError(f"{name}: is {array.dtype}; integer DN or floating-point reflectance are accepted")
@@ -86,6 +86,9 @@ class ArrayScene:
         labels = _labels(array)
         unlabelled = not labels or all(text.isdecimal() for text in labels)
         texts = _described(array, count) if unlabelled else labels
+        array, masked = _without_masked(array, texts, name)
+        notes += masked
+        labels, texts = _labels(array), [text for text in texts if text.lower() != _MASK]
         named = name_layers(name, texts, Wanted(bands, band_names))
         self.order_assumed = named.order_assumed
         refuse_others(name, (str(array.name or ""), *labels))
@@ -131,7 +134,7 @@ class ArrayScene:
             gdal_offsets=(0.0,) * count,
             tags={},
             notes=(*notes, *more, *placed),
-            acquired=_acquired(array),
+            acquired=acquired(array),
         )
 
     @property
@@ -243,14 +246,15 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
                 f"{name}: its variables {', '.join(map(str, found))} are not of one grid, or name a band twice; "
                 "give the bands of one grid, each once"
             )
-        others = [str(variable) for variable in source.data_vars if variable not in found and source[variable].ndim > 1]
+        masks = [variable for variable in source.data_vars if str(variable).lower() == _MASK]
+        others = [v for v in source.data_vars if v not in found and v not in masks and source[v].ndim > 1]
         first = source[next(iter(found))]
         # Attributes that all bands share, such as the no-data value, are those of the whole.
         shared = {k: v for k, v in first.attrs.items() if all(_same(source[n].attrs.get(k), v) for n in found)}
-        stacked = source[list(found)].to_array("band", name=name).assign_coords(band=list(found.values()))
+        stacked = source[[*found, *masks]].to_array("band", name=name).assign_coords(band=[*found.values(), *masks])
         stacked.attrs, stacked.encoding = shared, dict(first.encoding)
         stacked.set_close(source.close)
-        return stacked, [f"left out: {', '.join(others)}, not named after a band"] if others else []
+        return stacked, [f"left out: {', '.join(map(str, others))}, not named after a band"] if others else []
     cubes = [array for array in source.data_vars.values() if dimension(array.dims, "band") is not None]
     if len(cubes) != 1:
         there = ", ".join(map(str, source.data_vars)) or "none"
@@ -264,33 +268,6 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (attributes hold anything)
     return bool(np.array_equal(np.asarray(one), np.asarray(other)))
-
-
-def _one_date(array: xr.DataArray, name: str) -> xr.DataArray:
-    while (dim := dates_along(array)) is not None:
-        if array.sizes[dim] != 1:
-            raise InputError(
-                f"{name}: has {array.sizes[dim]} dates along {dim!r}; one is accepted: "
-                f"pick it, for example with .isel({dim}=0), or clear all with clear_series or `unclouded series`"
-            )
-        array = array.isel({dim: 0})
-    return array
-
-
-def dates_along(array: xr.DataArray | xr.Dataset) -> Hashable | None:
-    """The dimension of an array along which there are dates; None if there is none."""
-    for dim in array.dims:
-        if str(dim).lower() in _DATES or (dim in array.coords and array[dim].dtype.kind == "M"):
-            return dim
-    return None
-
-
-def dates_of(array: xr.DataArray | xr.Dataset, dim: Hashable) -> list[str]:
-    """The dates of an array in ISO 8601, of a day alone without a time; their numbers where nothing says them."""
-    if dim not in array.coords or array[dim].dtype.kind != "M":
-        return [str(number) for number in range(array.sizes[dim])]
-    times = [str(time) for time in array[dim].values.astype("datetime64[s]")]
-    return [time.removesuffix("T00:00:00") for time in times]
 
 
 def _by_names(array: xr.DataArray, name: str) -> xr.DataArray:
@@ -314,6 +291,20 @@ def _described(array: xr.DataArray, count: int) -> list[str]:
     said = array.attrs.get("long_name")
     texts = [said] if isinstance(said, str) else list(said) if isinstance(said, list | tuple | np.ndarray) else []
     return [str(text) for text in texts] if len(texts) == count else [""] * count
+
+
+def _without_masked(array: xr.DataArray, texts: Sequence[str], name: str) -> tuple[xr.DataArray, list[str]]:
+    """Make no data of what Sentinel Hub's dataMask says to be none, where it lies among the bands, and leave it out."""
+    if _MASK not in (lower := [text.lower() for text in texts]):
+        return array, []
+    number = lower.index(_MASK)
+    nodata = _declared(array, name).nodata
+    fill = np.nan if array.dtype.kind == "f" else 0
+    if nodata is not None and in_dtype_range(nodata, str(array.dtype)):
+        fill = nodata
+    seen = array[number].reset_coords(drop=True) != 0
+    kept = array[[other for other in range(len(texts)) if other != number]]
+    return kept.where(seen, array.dtype.type(fill)), [f"pixels that {texts[number]} hides are no data"]
 
 
 def _sample(array: xr.DataArray) -> list[NDArray[np.generic]]:
@@ -348,11 +339,3 @@ def _unseen_encoding(
     offsets = (float(offset),) * count if offset is not None else declared.offsets or (0.0,) * count
     nodata = 0.0 if declared.nodata is None and integer else declared.nodata
     return Encoding(chosen, offsets, nodata)
-
-
-def _acquired(array: xr.DataArray) -> datetime | None:
-    """When an array was taken, by its coordinate or its attribute of that name."""
-    for name in ("time", "datetime"):
-        if name in array.coords and array.coords[name].size == 1 and array.coords[name].dtype.kind == "M":
-            return parse_time(str(array.coords[name].values.astype("datetime64[s]").item().isoformat()))
-    return parse_time(str(array.attrs.get("datetime", "")))

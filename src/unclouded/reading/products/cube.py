@@ -11,10 +11,11 @@ from typing import Any
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.errors import FileError, InputError
+from unclouded.errors import FileError, InputError, UnknownLevelError
 from unclouded.reading.files.raster import is_remote
 from unclouded.reading.names.naming import band_named
-from unclouded.reading.products.array import ArrayScene, as_array, dates_along, dates_of
+from unclouded.reading.products.array import ArrayScene, as_array
+from unclouded.reading.products.array_dates import as_of_others, dates_along, dates_of, level_of_others
 from unclouded.reading.products.folder import no_variants
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
@@ -73,14 +74,14 @@ def open_cube(
         raise no_variants(path)
     file, date = cube_and_date(path) or (path, None)
     opened = _opened(file)
-    try:
-        _refuse_groups(opened, path)
-        array, notes = as_array(opened if date is None else _at(opened, date, file), path)
+
+    def made(date: str | None, level: str | None, notes: Sequence[str] = ()) -> ArrayScene:
+        array, more = as_array(opened if date is None else _at(opened, date, file), path)
         down = next((dim for dim in array.dims if str(dim).lower() in ("y", "lat", "latitude")), None)
         if down is not None and down in array.coords and array.sizes[down] > 1 and array[down][0] < array[down][-1]:
             array = array.isel({down: slice(None, None, -1)})  # north up, as GeoTIFFs are
         array.set_close(opened.close)
-        scene = ArrayScene(
+        return ArrayScene(
             array,
             wanted.bands,
             level,
@@ -89,8 +90,19 @@ def open_cube(
             band_names=wanted.band_names,
             name=path,
             level_needed=level_needed,
-            notes=notes,
+            notes=[*more, *notes],
         )
+
+    try:
+        _refuse_groups(opened, path)
+        try:
+            scene = made(date, level)
+        except UnknownLevelError:
+            others = [] if date is None else [other for other in _dates(opened) if other != date]
+            found = level_of_others(lambda other: made(other, None).info.level, others)
+            if found is None:
+                raise
+            scene = made(date, found, [as_of_others(found)])
         if scene.info.crs is None or scene.info.transform.is_identity:
             raise InputError(f"{path}: does not say where it lies; write its CRS and coordinates, with rioxarray")
     except BaseException:
@@ -124,8 +136,7 @@ def dates_in(path: str) -> list[str]:
 
 def _at(opened: xr.Dataset, date: str, file: str) -> xr.Dataset:
     """One date of a cube."""
-    dim = dates_along(opened)
-    dates = [] if dim is None else dates_of(opened, dim)
+    dim, dates = dates_along(opened), _dates(opened)
     if date not in dates:
         there = ", ".join(dates[:3]) + (", …" if len(dates) > 3 else "")
         raise InputError(f"{file}: holds no {date!r}; accepted after the @: {there or 'nothing, it has no dates'}")
@@ -134,6 +145,11 @@ def _at(opened: xr.Dataset, date: str, file: str) -> xr.Dataset:
     picked.set_close(opened.close)
     # Where the date is looked for.
     return picked if dim == "time" or dim not in picked.coords else picked.rename({dim: "time"})
+
+
+def _dates(opened: xr.Dataset) -> list[str]:
+    dim = dates_along(opened)
+    return [] if dim is None else dates_of(opened, dim)
 
 
 def _refuse_groups(opened: xr.Dataset, path: str) -> None:

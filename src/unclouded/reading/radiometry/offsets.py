@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.errors import InputError
+from unclouded.errors import InputError, UnknownLevelError
 from unclouded.reading.names.naming import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
 from unclouded.reading.radiometry.plausibility import AIR
 from unclouded.reading.source import Source
@@ -65,7 +65,8 @@ def choose_level(
         The level, and what was assumed.
 
     Raises:
-        InputError: they contradict each other, or nothing says it.
+        InputError: they contradict each other.
+        UnknownLevelError: nothing says it.
     """
     if asked is not None and asked not in LEVELS:
         raise InputError(f"{source}: unknown level {asked!r}; accepted: {', '.join(LEVELS)}")
@@ -85,7 +86,7 @@ def choose_level(
     if too_dark:
         return "L2A", [f"level assumed: L2A ({too_dark}); give --level if it is not"]
     found = "".join(f", and its darkest {band} of {low:.2f} is that of L1C or of haze" for band, low in lows.items())
-    raise InputError(
+    raise UnknownLevelError(
         f"{source}: nothing says whether it is L1C or L2A{found}; give --level L1C (top of the atmosphere) or "
         "--level L2A (surface reflectance)"
     )
