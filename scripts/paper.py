@@ -40,6 +40,8 @@ BUNDLED = {
 UNSEEN = {"patches": 1200, "seed": 7}
 """The archive that they are drawn on: neither its ground nor its clouds were trained on."""
 UNCLOUDED = [sys.executable, "-m", "unclouded"]
+LEAST_PATCHES = 160
+"""Of fewer a split may have too few to measure distances on, which would be found after the training alone."""
 FINISHED = "finished.json"
 """In the output folder: `Step.mark` of each step that has ended well."""
 
@@ -244,6 +246,8 @@ def main() -> None:
     parser.add_argument("--figures", action="store_true")
     parser.set_defaults(bundled=False)
     given = parser.parse_args()
+    if given.patches < LEAST_PATCHES:
+        parser.error(f"--patches {given.patches}: at least {LEAST_PATCHES} are accepted, so that each split has enough")
     if given.figures:
         if not (given.output / "translator" / "translator.safetensors").exists():
             lay_out_bundled(given)

@@ -83,3 +83,11 @@ def test_figures_of_the_bundled_weights_stand_beside_the_run_that_was_asked_for(
     table, figures = paper.measuring(given)[:2]
     assert "--baseline" not in table.command
     assert str(eight / "translator.safetensors") in figures.command
+
+
+def test_too_few_patches_are_refused_before_anything_is_trained(paper, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["paper.py", "--output", str(tmp_path / "run"), "--patches", "80"])
+    with pytest.raises(SystemExit, match="2"):
+        paper.main()
+    assert "--patches 80: at least 160 are accepted" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
