@@ -8,6 +8,7 @@ the places that settings/collection.yaml keeps out of training, under masks of R
 error under the mask: of filling with each band's mean; of the smooth fill by Gaussians (sigma 64, 32, 16, 8 pixels);
 ours with the mask given and alone; ours with its own detection, where real cloud was pasted. Then, with the mask given:
 the bias in the visible; and the outline, the gradient across the mask's border in the result over that in the truth.
+At the end the bias with the mask given, by place and band.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ COVERED = ("roi146", "tanzania", "worldcereal", "belgium")
 """Sites under real clouds, pasted: elsewhere a flat grey stands under the mask, or bare ground (`wright`), which no
 detector need find."""
 VISIBLE = ("B02", "B03", "B04")
+BANDS = (*VISIBLE, "B05", "B08", "B11", "B12")
+"""Of which the bias is printed."""
 
 
 def smooth_fill(image: Array, mask: NDArray[np.bool_]) -> Array:
@@ -120,6 +123,16 @@ def line(name: str, rows: list[dict[str, float]]) -> str:
     )
 
 
+def print_biases(rows: list[dict[str, str | float]]) -> None:
+    """Print the bias in each band: of each place held out, of each other site, and the mean of all cases."""
+    print(f"{'bias, mask given':28} {'':5} " + " ".join(f"{name:>7}" for name in BANDS))
+    places = [str(row["place" if row["site"] == "held out" else "site"]) for row in rows]
+    for place in [*dict.fromkeys(places), "all"]:
+        some = [row for row, its in zip(rows, places, strict=True) if place in ("all", its)]
+        found = [[float(row[f"bias {name}"]) for row in some if f"bias {name}" in row] for name in BANDS]
+        print(f"{place:28} N={len(some):3} " + " ".join(f"{np.mean(f):+.4f}" if f else f"{'':7}" for f in found))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="default")
@@ -132,7 +145,7 @@ def main() -> None:
     generator, header = load_generator(given.weights)
     print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
     print("columns: mean fill, smooth fill, mask given, own detection")
-    everything: list[dict[str, object]] = []
+    everything: list[dict[str, str | float]] = []
     for site in given.sites.split(","):
         if site == "held out":
             found = held_out(given.data, given.count)
@@ -150,9 +163,7 @@ def main() -> None:
             for place in sorted({case.place for case, _ in found}):
                 some = [row for row, (case, _) in zip(rows, found, strict=True) if case.place == place]
                 print(line(f"  {place}", some), flush=True)
-    for name in ("B02", "B03", "B04", "B05", "B08", "B11", "B12"):
-        biases = [float(str(row[f"bias {name}"])) for row in everything if f"bias {name}" in row]
-        print(f"bias {name} {np.mean(biases):+.4f}, N = {len(biases)}")
+    print_biases(everything)
     if given.json:
         given.json.write_text(json.dumps(everything, indent=1))
 
