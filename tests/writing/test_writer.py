@@ -120,7 +120,7 @@ def test_four_bands_of_bytes_are_not_taken_for_colours_and_transparency(tmp_path
 
 def test_classes_keep_their_colours_and_are_never_averaged(tmp_path):
     colours = {0: (240, 240, 240), 3: (40, 40, 90)}
-    wanted = profile(1100, 1100, "uint8", nodata=255, descriptions=("class",), colours=colours)
+    wanted = profile(1100, 1100, "uint8", nodata=255, descriptions=("class",), colours=colours, overviews="MODE")
     values = (np.indices((1100, 1100)).sum(0) % 3 == 0).astype(np.uint8)[None] * 3
     write_cog(tmp_path / "out.tif", wanted, strips(tmp_path, values, wanted), "out.tif")
     with rasterio.open(tmp_path / "out.tif") as file:

@@ -1,7 +1,7 @@
 """The cleared strips of a scene on the disk, from which an interrupted run goes on, and the outputs made of them.
 
 A strip is a row of tiles: for each output a file, closed, on the disk and read back before the journal says so. They
-lie in the hidden folder beside the output, and take about as much space as the outputs will.
+lie in the hidden folder beside the output, uncompressed; where a block has nothing replaced, its quality is not stored.
 """
 
 from __future__ import annotations
