@@ -152,17 +152,23 @@ def _from_series(place: str, series: Series, count: int, rng: np.random.Generato
             return
 
 
-def masks(data: Path, shape: tuple[int, int], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
-    """Masks of ROI 146, enlarged where the place is larger, cut at random to 10 to 85 % cover."""
+def covers(data: Path, shape: tuple[int, int], rng: np.random.Generator) -> Iterator[tuple[NDArray[np.bool_], Array]]:
+    """Masks of ROI 146, enlarged where the place is larger, cut at random to 10 to 85 %; and its pixels (13, h, w)."""
     series = _roi146(data)
     while True:
-        mask = binary_dilation(series.cover[rng.choice(series.part)], iterations=2)
+        date = rng.choice(series.part)
+        mask, pixels = binary_dilation(series.cover[date], iterations=2), series.x[date]
         while mask.shape[0] < shape[0] or mask.shape[1] < shape[1]:
-            mask = mask.repeat(2, 0).repeat(2, 1)
+            mask, pixels = mask.repeat(2, 0).repeat(2, 1), pixels.repeat(2, 1).repeat(2, 2)
         row, column = (int(rng.integers(0, m - s + 1)) for m, s in zip(mask.shape, shape, strict=True))
-        mask = mask[row : row + shape[0], column : column + shape[1]]
-        if 0.1 < mask.mean() < 0.85:
-            yield mask
+        cut = slice(row, row + shape[0]), slice(column, column + shape[1])
+        if 0.1 < mask[cut].mean() < 0.85:
+            yield mask[cut], pixels[:, *cut]
+
+
+def masks(data: Path, shape: tuple[int, int], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """The masks of `covers` alone."""
+    return (mask for mask, _ in covers(data, shape, rng))
 
 
 def composites(data: Path, site: str) -> list[tuple[str, tuple[str, ...], Array, list[int]]]:
