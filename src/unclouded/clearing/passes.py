@@ -32,7 +32,7 @@ from unclouded.clearing.context.cover import (
 from unclouded.clearing.context.other_dates import OtherDates, cells_around
 from unclouded.clearing.context.summaries import Summary, blocks_of
 from unclouded.clearing.detector.cover_detector import detector_factor
-from unclouded.clearing.detector.detections import Detected, Subject
+from unclouded.clearing.detector.detections import Detected, Subject, detected
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import SceneInputs, assumptions
@@ -59,7 +59,7 @@ class _Summarised(NamedTuple):
     """What the pass that reads a scene leaves; `reduced` is what the detector sees, if there is one, and its checksum.
 
     `called` is what the scene's classification says to that. Once the detector has run, its answer and what is made of
-    it take the place of `reduced`.
+    it take the place of `reduced`: `probabilities` are the answer's after all that was joined with it.
     """
 
     builder: ContextBuilder
@@ -67,7 +67,7 @@ class _Summarised(NamedTuple):
     reduced: GridFile | None
     seen: int
     called: GridFile | None
-    probabilities: GridFile | None = None
+    detected: Detected | None = None
     evidence: GridFile | None = None
 
 
@@ -128,11 +128,38 @@ class Clearing:
             read = self._gather(summaries)
         if self._inputs.references:
             read["references"] = 0
-            # What nothing covers, nobody need look up elsewhere.
-            if self._anything_covered():
-                self._dates = OtherDates(self._inputs, self._folder, self._report)
-                read["references"] = self._dates.checksum
+            # By the network or a mask alone, what nothing covers nobody need look up elsewhere.
+            if self._detector is not None or self._anything_covered():
+                dates = OtherDates(self._inputs, self._folder, self._report)
+                read["references"] = dates.checksum
+                self._hold_against(dates)
+                if self._anything_covered():
+                    self._dates = dates
+                else:
+                    dates.close()
         return read
+
+    def _hold_against(self, dates: OtherDates) -> None:
+        """Have other dates correct what the detector found."""
+        summarised = self._detect()
+        if self._detector is None or summarised.detected is None:
+            return
+        told = dates.hold_against(summarised.detected, self._detector.bands)
+        if told is not None:
+            probabilities, clear = told
+            summarised.detected.probabilities.close()
+            self._weigh(summarised, summarised.detected._replace(probabilities=probabilities), clear)
+            clear.close()
+
+    def _weigh(self, summarised: _Summarised, detected: Detected, clear: GridFile | None = None) -> _Summarised:
+        """Make evidence of the detector's answer."""
+        if summarised.evidence is not None:
+            summarised.evidence.close()
+        evidence = evidence_of(detected.probabilities, self._folder, clear)
+        self.hazy, self.seen = hazy_share(evidence), covered_share(evidence)
+        self.dark = dark_share(detected.probabilities)
+        self._summarised = summarised._replace(reduced=None, called=None, detected=detected, evidence=evidence)
+        return self._summarised
 
     def _anything_covered(self) -> bool:
         """Whether any pixel of the summarised scene may be replaced by what other dates show."""
@@ -156,24 +183,23 @@ class Clearing:
             seen = summarised.seen
 
             def make() -> Detected:
-                return Detected(detector.detect(reduced, self._folder, self._report), seen)
+                return detected(detector, reduced, seen, self._folder, self._report)
 
             # Other bands than those of the scene were looked at: nobody else sees the same.
             if kept is None or self._inputs.detection is not None:
-                probabilities = make().probabilities
+                answer = make()
             else:
                 subject = Subject(self.info, self._inputs.files, self.info, detector)
-                probabilities = kept.get(subject, self._folder, make, seen).probabilities
-            reduced.close()
+                answer = kept.get(subject, self._folder, make, seen)
+            if answer.reflectance is not reduced:
+                reduced.close()
             if summarised.called is not None:
-                alone, probabilities = probabilities, joined(probabilities, summarised.called, self._folder)
+                alone = answer.probabilities
+                answer = answer._replace(probabilities=joined(alone, summarised.called, self._folder))
                 alone.close()
                 summarised.called.close()
-            evidence = evidence_of(probabilities, self._folder)
-            self.hazy, self.seen = hazy_share(evidence), covered_share(evidence)
-            self.dark = dark_share(probabilities)
-            summarised = summarised._replace(reduced=None, called=None, probabilities=probabilities, evidence=evidence)
-        elif self._masked and summarised.evidence is None:
+            return self._weigh(summarised, answer)
+        if self._masked and summarised.evidence is None:
             evidence = evidence_unseen(self.info, self._generator, self._options, self._folder)
             summarised = summarised._replace(evidence=evidence)
         self._summarised = summarised
@@ -288,12 +314,12 @@ class Clearing:
         """What the tiles have to know of the whole summarised scene."""
         summarised = self._detect()
         builder, bands_and_level = summarised.builder, summarised.bands_and_level
-        probabilities, evidence = summarised.probabilities, summarised.evidence
+        answer, evidence = summarised.detected, summarised.evidence
         self._summarised = None
         fill, factor, adjust = None, detector_factor(self.info), lambda trust: trust
-        if probabilities is not None:
-            adjust = partial(trusted, probabilities=whole(probabilities))
-            probabilities.close()
+        if answer is not None:
+            adjust = partial(trusted, probabilities=whole(answer.probabilities))
+            answer.close()
         started = time.perf_counter()
         if evidence is not None:
             fill = builder.fill(cell_cover(evidence, factor))

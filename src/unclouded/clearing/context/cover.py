@@ -61,8 +61,13 @@ def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOption
     return CoverDetector(inputs.scene.info, bands)
 
 
-def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
+def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | None = None) -> GridFile:
     """Make the evidence (4, h, w) of a scene of its probabilities, see `detection.opacity.evidence`.
+
+    Args:
+        probabilities: (4, h, w) of the detector's grid.
+        folder: for the file.
+        clear: (1, h, w) how surely other dates tell that nothing hides the ground, which no rim around covers then.
 
     Raises:
         FileError: if the disk does not take it.
@@ -72,7 +77,8 @@ def evidence_of(probabilities: GridFile, folder: Path | None) -> GridFile:
         bottom = min(top + _ROWS, made.height)
         first, last = max(0, top - REACH), min(made.height, bottom + REACH)
         seen = torch.from_numpy(probabilities.rows(first, last))[None]
-        made.write_rows(top, evidence(seen)[0, :, top - first : bottom - first].numpy())
+        rows = evidence(seen)[0, :, top - first : bottom - first].numpy()
+        made.write_rows(top, rows if clear is None else rows * (1 - clear.rows(top, bottom)))
     return made
 
 

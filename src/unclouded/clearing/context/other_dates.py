@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.context.context_builder import GridRows
 from unclouded.clearing.context.cover import evidence_of
+from unclouded.clearing.context.other_dates_cover import Shown, held_against
 from unclouded.clearing.context.summaries import blocks_of
 from unclouded.clearing.detector.cover_detector import CoverDetector
-from unclouded.clearing.detector.detections import Detected, Subject
+from unclouded.clearing.detector.detections import Detected, Subject, detected
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import OpenReference, SceneInputs
 from unclouded.detection.classes import covered
@@ -77,6 +78,7 @@ class _Shown:
     image: OpenReference
     evidence: GridRows | None
     hidden: float
+    told: Shown | None = None
 
     @property
     def overcast(self) -> bool:
@@ -131,8 +133,10 @@ class OtherDates:
         self.checksum = checksum(np.array([found.seen], np.uint32), self.checksum)
         evidence = evidence_of(found.probabilities, self._folder)
         found.probabilities.close()
-        self._grids.append(evidence)
-        return _Shown(image, GridRows(evidence, detector.factor), _probability(evidence))
+        self._grids += [evidence, found.reflectance]
+        hidden = _probability(evidence)
+        told = Shown(detector.bands, found.reflectance, evidence, hidden)
+        return _Shown(image, GridRows(evidence, detector.factor), hidden, told)
 
     def _detect(self, image: OpenReference, detector: CoverDetector) -> Detected:
         info = self._inputs.scene.info
@@ -149,9 +153,15 @@ class OtherDates:
                 reduced.add(block.row // detector.step, block.column // detector.step, made)
                 done += block.height * block.width
                 self._report(f"reading {image.name}", done, info.height * info.width)
-        probabilities = detector.detect(reduced.grid, self._folder, self._report)
-        reduced.grid.close()
-        return Detected(probabilities, seen)
+        return detected(detector, reduced.grid, seen, self._folder, self._report)
+
+    def hold_against(self, scene: Detected, bands: Sequence[str]) -> tuple[GridFile, GridFile] | None:
+        """What the references tell of the detector's answer for the scene, see `held_against`.
+
+        Raises:
+            FileError: if the disk does not take it.
+        """
+        return held_against(scene, bands, [shown.told for shown in self._shown if shown.told], self._folder)
 
     def fit(self, evidence: GridFile, factor: int) -> list[Verdict]:
         """Fit the transfer to all that scene and references show clear, and judge the references.

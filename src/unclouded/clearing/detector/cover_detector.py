@@ -88,6 +88,19 @@ class CoverDetector:
         height, width = self._size
         return -(-height // self.factor), -(-width // self.factor)
 
+    def coarse(self, reduced: GridFile, folder: Path | None) -> GridFile:
+        """What `reduce` gave of the whole scene on the detector's own grid, in a file of its own if that is another.
+
+        Raises:
+            FileError: if the disk does not take it.
+        """
+        if self.step == self.factor:
+            return reduced
+        made = GridFile(*self._grid, folder, reduced.channels)
+        made.write_rows(0, coarsen(reduced.rows(0, reduced.height), self.factor // self.step))
+        reduced.close()
+        return made
+
     def detect(self, reduced: GridFile, folder: Path | None, report: Progress) -> GridFile:
         """Find cloud, shadow, haze and land too dark to be sunlit: (4, h, w), see `detection.opacity.evidence`.
 

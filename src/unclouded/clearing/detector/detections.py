@@ -23,12 +23,13 @@ from typing import Any, NamedTuple
 from unclouded.clearing.detector.cover_detector import FOUND, CoverDetector
 from unclouded.clearing.grid_file import GridFile
 from unclouded.errors import FileError
+from unclouded.progress import Progress
 from unclouded.reading.files.raster import is_remote
 from unclouded.reading.info import SceneInfo
 from unclouded.version import __version__
 
-_CHECKS = struct.Struct("<2I")
-"""The end of a file: checksum of what the detector saw, CRC-32 of what it found."""
+_CHECKS = struct.Struct("<3I")
+"""The end of a file: checksum of what the detector saw, CRC-32 of what it found and of the reflectance."""
 
 
 class Detected(NamedTuple):
@@ -36,11 +37,28 @@ class Detected(NamedTuple):
 
     Attributes:
         probabilities: (4, h, w) of cloud, shadow, haze and dark land, see `CoverDetector.detect`.
+        reflectance: (D, h, w) of the detector's bands on its grid.
         seen: checksum of what it saw.
     """
 
     probabilities: GridFile
+    reflectance: GridFile
     seen: int
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self.probabilities.close()
+        self.reflectance.close()
+
+
+def detected(detector: CoverDetector, reduced: GridFile, seen: int, folder: Path | None, report: Progress) -> Detected:
+    """Run a detector over what it gave of a whole image by `reduce`, of the checksum `seen`; that file is taken over.
+
+    Raises:
+        FileError: if the disk does not take the answer.
+    """
+    probabilities = detector.detect(reduced, folder, report)
+    return Detected(probabilities, detector.coarse(reduced, folder), seen)
 
 
 @dataclass(frozen=True)
@@ -92,28 +110,29 @@ class Detections:
             if kept is not None and seen in (None, kept.seen):
                 return kept
             if kept is not None:
-                kept.probabilities.close()
+                kept.close()
             made = make()
             self._write(self._folder / name, made)
             return made
 
     def _read(self, path: Path, subject: Subject, folder: Path | None) -> Detected | None:
-        factor = subject.detector.factor
-        grid = GridFile(-(-subject.scene.height // factor), -(-subject.scene.width // factor), folder)
+        factor, scene = subject.detector.factor, subject.scene
+        found, seen = (GridFile(-(-scene.height // factor), -(-scene.width // factor), folder) for _ in range(2))
         with suppress(OSError, EOFError, struct.error), path.open("rb") as stream:
-            found = grid.copy_from(stream, FOUND)
-            seen, expected = _CHECKS.unpack(stream.read())
-            if found == expected:
-                return Detected(grid, seen)
-        grid.close()
+            sums = found.copy_from(stream, FOUND), seen.copy_from(stream, len(subject.detector.bands))
+            checksum, *expected = _CHECKS.unpack(stream.read())
+            if list(sums) == expected:
+                return Detected(found, seen, checksum)
+        found.close()
+        seen.close()
         return None
 
     def _write(self, path: Path, made: Detected) -> None:
         temporary = path.with_suffix(f".{threading.get_ident()}")
         try:
             with temporary.open("wb") as stream:
-                found = made.probabilities.copy_to(stream)
-                stream.write(_CHECKS.pack(made.seen, found))
+                sums = made.probabilities.copy_to(stream), made.reflectance.copy_to(stream)
+                stream.write(_CHECKS.pack(made.seen, *sums))
             temporary.replace(path)
         except OSError as error:
             with suppress(OSError):

@@ -1,0 +1,112 @@
+"""The detector's answer for a scene held against what other dates of the place show, see `detection.multitemporal`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.clearing.detector.detections import Detected
+from unclouded.clearing.grid_file import GridFile
+from unclouded.detection.csmask import SIX
+from unclouded.detection.multitemporal import Compared, Relation, judge, relate
+
+_ROWS = 512
+"""Rows of the detector's grid that are in memory at once."""
+
+_SAMPLED = 65_536
+"""Cells that a relation is found by."""
+
+_DOUBTFUL = 0.5
+"""Probability of cloud or shadow from which on a cell of the scene may not be clear."""
+
+
+class Shown(NamedTuple):
+    """A reference on the detector's grid.
+
+    Attributes:
+        bands: D names.
+        reflectance: (D, h, w).
+        evidence: (4, h, w) of what hides its ground.
+        hidden: evidence of cloud and shadow together from which on it does.
+    """
+
+    bands: Sequence[str]
+    reflectance: GridFile
+    evidence: GridFile
+    hidden: float
+
+    def shows(self, first: int, last: int) -> NDArray[np.bool_]:
+        """Where it shows the ground, of some rows."""
+        return np.asarray(self.evidence.rows(first, last)[:2].sum(axis=0) < self.hidden)
+
+
+def held_against(
+    scene: Detected, bands: Sequence[str], references: Sequence[Shown], folder: Path | None
+) -> tuple[GridFile, GridFile] | None:
+    """Probabilities of a scene (4, h, w), and how surely its cells are clear (1, h, w), by the dates beside it.
+
+    Args:
+        scene: the detector's answer.
+        bands: that it saw.
+        references: other dates.
+        folder: for the files.
+
+    Returns:
+        None if no reference tells anything.
+
+    Raises:
+        FileError: if the disk does not take them.
+    """
+    usable: list[tuple[Shown, tuple[str, ...], Relation]] = []
+    for reference in references:
+        common = tuple(name for name in SIX if name in bands and name in reference.bands)
+        relation = _relation(scene, bands, reference, common)
+        if relation is not None:
+            usable.append((reference, common, relation))
+    if not usable:
+        return None
+    height, width = scene.probabilities.height, scene.probabilities.width
+    probabilities, known = GridFile(height, width, folder, 4), GridFile(height, width, folder, 1)
+    for top in range(0, height, _ROWS):
+        bottom = min(top + _ROWS, height)
+        found, seen = scene.probabilities.rows(top, bottom), scene.reflectance.rows(top, bottom)
+        cloud, clear = judge(
+            [
+                Compared(
+                    _of(common, bands, seen),
+                    _of(common, reference.bands, reference.reflectance.rows(top, bottom)),
+                    reference.shows(top, bottom),
+                    relation,
+                    common,
+                )
+                for reference, common, relation in usable
+            ]
+        )
+        found[0] = np.maximum(found[0], cloud)
+        probabilities.write_rows(top, found * (1 - clear))
+        known.write_rows(top, clear[None])
+    return probabilities, known
+
+
+def _of(wanted: Sequence[str], bands: Sequence[str], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return values[[bands.index(name) for name in wanted]]
+
+
+def _relation(scene: Detected, bands: Sequence[str], reference: Shown, common: Sequence[str]) -> Relation | None:
+    """The relation of the scene to a reference, by cells that are evenly spread over both."""
+    height, width = scene.probabilities.height, scene.probabilities.width
+    step = max(1, int(np.ceil(np.sqrt(height * width / _SAMPLED))))
+    parts = []
+    for row in range(0, height, step):
+        here, there = scene.reflectance.rows(row, row + 1), reference.reflectance.rows(row, row + 1)
+        likely = scene.probabilities.rows(row, row + 1)[:2].sum(axis=0) < _DOUBTFUL
+        mine, theirs = _of(common, bands, here), _of(common, reference.bands, there)
+        both = np.isfinite(mine).all(axis=0) & np.isfinite(theirs).all(axis=0) & reference.shows(row, row + 1)
+        cells = (both & (np.arange(width) % step == row // step % step))[0]
+        parts.append((mine[:, 0, cells], theirs[:, 0, cells], likely[0, cells]))
+    mine, theirs, likely = (np.concatenate(some, axis=-1) for some in zip(*parts, strict=True))
+    return relate(mine, theirs, likely, common)

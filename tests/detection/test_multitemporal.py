@@ -1,0 +1,91 @@
+"""Cloud by other dates: found under cloud that nobody saw, and nothing that changes on the ground is taken for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unclouded.detection.multitemporal import Compared, judge, relate
+
+BANDS = ("B02", "B03", "B04", "B08", "B11", "B12")
+MEANS = np.array([0.04, 0.07, 0.06, 0.3, 0.2, 0.12])
+SHAPE = (24, 30)
+
+
+def ground(seed=1):
+    """Land of varied cover (6, 24, 30)."""
+    rng = np.random.default_rng(seed)
+    green, bright = rng.random((2, *SHAPE))
+    slopes = np.array([0.03, 0.05, 0.09, -0.15, 0.12, 0.12])
+    return (MEANS[:, None, None] + slopes[:, None, None] * green + 0.02 * bright).astype("f4")
+
+
+def another_day(reference, seed=2):
+    rng = np.random.default_rng(seed)
+    gain, offset = 1 + 0.2 * rng.random((6, 1, 1)), 0.01 * rng.random((6, 1, 1))
+    return (gain * reference + offset + 0.002 * rng.normal(size=reference.shape)).astype("f4")
+
+
+def told(scene, reference, likely=None):
+    clear = np.ones(SHAPE, bool) if likely is None else likely
+    relation = relate(scene.reshape(6, -1), reference.reshape(6, -1), clear.ravel(), BANDS)
+    shown = np.ones(SHAPE, bool)
+    return judge([Compared(scene, reference, shown, relation, BANDS)])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.8])
+@pytest.mark.parametrize("seen", [False, True])
+def test_cloud_is_told_from_ground_though_most_of_the_scene_lies_under_it(share, seen):
+    reference = ground()
+    truth = another_day(reference)
+    rng = np.random.default_rng(3)
+    covered = rng.random(SHAPE) < share
+    scene = np.where(covered, truth + rng.uniform(0.1, 0.6, SHAPE).astype("f4"), truth)
+    cloud, clear = told(scene, reference, ~covered if seen else None)
+    assert (cloud[covered] == 1).all() and (clear[covered] == 0).all()
+    assert (cloud[~covered] == 0).all() and (clear[~covered] > 0.9).mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (0.04, 0.07, 0.15, 0.0, 0.1, 0.15),
+        (-0.01, -0.02, 0.01, -0.2, -0.05, 0.05),
+        (-0.03, -0.04, -0.04, -0.28, -0.2, 0),
+    ],
+    ids=["soil laid open", "burnt", "flooded"],
+)
+def test_land_that_changed_is_no_cloud_and_not_known_to_be_clear(change):
+    reference = ground()
+    scene = another_day(reference)
+    field = np.s_[:, 5:11, 8:15]
+    scene[field] += np.array(change, "f4")[:, None, None]
+    cloud, clear = told(scene, reference)
+    assert (cloud == 0).all()
+    assert (clear[field[1:]] == 0).all() and (clear > 0.9).mean() > 0.9
+
+
+def test_a_reference_that_does_not_resemble_the_scene_tells_nothing():
+    reference = ground()
+    scene = (ground(7) + 0.15 * np.random.default_rng(5).random((6, *SHAPE))).astype("f4")
+    cloud, clear = told(scene, reference)
+    assert not cloud.any() and not clear.any()
+
+
+def test_each_cell_goes_by_the_date_that_foresees_it_best():
+    reference = ground()
+    scene = another_day(reference)
+    tainted = reference.copy()
+    tainted[:, :10] += 0.1  # cloud that was missed there
+    relations = [
+        relate(scene.reshape(6, -1), r.reshape(6, -1), np.ones(720, bool), BANDS) for r in (tainted, reference)
+    ]
+    shown = [np.ones(SHAPE, bool), np.tile(np.arange(30) < 20, (24, 1))]
+    dates = [Compared(scene, r, s, q, BANDS) for r, s, q in zip((tainted, reference), shown, relations, strict=True)]
+    cloud, clear = judge(dates)
+    assert (cloud == 0).all()
+    assert (clear[:10, :20] > 0.9).mean() > 0.95
+
+
+def test_too_few_cells_tell_nothing():
+    assert relate(np.ones((6, 30), "f4"), np.ones((6, 30), "f4"), np.ones(30, bool), BANDS) is None
