@@ -105,8 +105,8 @@ def test_a_second_series_in_the_same_folder_is_refused(dates, weights, tmp_path)
 
 
 @pytest.mark.parametrize("covered", [False, True])
-def test_a_date_that_nothing_covers_asks_no_other(dates, weights, tmp_path, monkeypatch, covered):
-    monkeypatch.setattr(other_dates.OtherDates, "__init__", lambda self, *given: raised(FileError("looked at others")))
+def test_no_ground_is_transferred_to_a_date_that_nothing_covers(dates, weights, tmp_path, monkeypatch, covered):
+    monkeypatch.setattr(other_dates.OtherDates, "fit", lambda self, *given: raised(FileError("looked at others")))
     scene = dates[list(CLOUDS).index("20180503" if covered else "20180508")]
     given = ["--model", weights, "--threshold", 0.9, "--reference", dates[2]]
     done = run("clear", scene, "--output", tmp_path / "out.tif", *given)
@@ -128,7 +128,7 @@ def test_a_date_is_looked_at_where_a_mask_alone_covers_it(dates, weights, tmp_pa
         assert (file.read(3)[mask[0] > 0] == 2).all()
 
 
-@pytest.mark.parametrize("damage", ["cut", "bits", "checksum", "pixels", "detector", None])
+@pytest.mark.parametrize("damage", ["cut", "bits", "seen bits", "checksum", "pixels", "detector", None])
 def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(dates, tmp_path, damage):
     copy = shutil.copy(dates[0], tmp_path / dates[0].name)
     (tmp_path / "kept").mkdir()
@@ -139,10 +139,12 @@ def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(d
 
     def make():
         calls.append(1)
-        grid = GridFile(33, 38, tmp_path)
-        for channel in np.random.default_rng(0).random((FOUND, 33, 38), np.float32):
-            grid.add(channel)
-        return Detected(grid, 7)
+        grids = []
+        for channels in (FOUND, len(subject.detector.bands)):
+            grids.append(GridFile(33, 38, tmp_path))
+            for channel in np.random.default_rng(channels).random((channels, 33, 38), np.float32):
+                grids[-1].add(channel)
+        return Detected(*grids, 7)
 
     first = Detections(tmp_path / "kept").get(subject, tmp_path, make)
     (kept,) = (tmp_path / "kept").iterdir()
@@ -152,6 +154,8 @@ def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(d
         kept.write_bytes(content[:-200])
     elif damage == "bits":
         kept.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    elif damage == "seen bits":
+        kept.write_bytes(content[:-100] + bytes([content[-100] ^ 1]) + content[-99:])
     elif damage == "checksum":
         seen = 8
     elif damage == "pixels":
@@ -161,3 +165,4 @@ def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(d
     again = Detections(tmp_path / "kept").get(subject, tmp_path, make, seen)
     assert len(calls) == (1 if damage is None else 2)
     assert (again.probabilities.rows(0, 33) == first.probabilities.rows(0, 33)).all() and again.seen == 7
+    assert (again.reflectance.rows(0, 33) == first.reflectance.rows(0, 33)).all()

@@ -51,6 +51,9 @@ _SPREAD = (0.003, 0.05)
 _TELLS_CLOUD, _TELLS_CLEAR = (0.015, 0.03), (0.01, 0.02)
 """Spread in the blue up to which a relation is believed wholly, and from which on not at all."""
 
+_WORSE = 2.0
+"""How many times the spread of the best relation another may have beside it."""
+
 _ALIKE = {"B02": (0.01, 2.0), "B04": (0.015, 2.0), "B08": (0.03, 1.5)}
 """How far clear ground may depart from what is foreseen: reflectance or so many spreads, whichever is more."""
 
@@ -178,9 +181,11 @@ def judge(dates: Sequence[Compared]) -> tuple[Array, Array]:
     """How surely cells are cloud, and how surely clear, by the date that foresees each best: (h, w) each, 0 to 1."""
     nearest = np.full(dates[0].shown.shape, np.inf, np.float32)
     cloud, clear = np.zeros_like(nearest), np.zeros_like(nearest)
-    for scene, reference, shown, relation, bands in dates:
-        telling = [bands.index(name) for name in TELLING]
-        left, spread = relation.residual(scene, reference)[telling], relation.spread[telling]
+    spreads = [date.relation.spread[date.bands.index("B02")] for date in dates]
+    most = min(_TELLS_CLOUD[1], _WORSE * min(spreads))
+    for scene, reference, shown, relation, bands in (date for date, s in zip(dates, spreads, strict=True) if s <= most):
+        compared = [bands.index(name) for name in TELLING]
+        left, spread = relation.residual(scene, reference)[compared], relation.spread[compared]
         limits = [max(least, times * s) for (least, times), s in zip(_ALIKE.values(), spread, strict=True)]
         far = np.max(abs(left) / np.asarray(limits, np.float32)[:, None, None], axis=0)
         better = shown & np.isfinite(far) & (far < nearest)
