@@ -9,11 +9,12 @@ from unclouded.detection.opacity import (
     CONTRAST_REACH,
     REACH,
     RIM,
+    ceiling,
     classify,
     compose_opacity,
     contrast,
     cover,
-    doubt_ground,
+    departure,
     enlarge,
     evidence,
     may_be_covered,
@@ -22,6 +23,7 @@ from unclouded.detection.opacity import (
 )
 
 EVERY = torch.linspace(0, 1, 101).view(1, 1, 1, 101)
+ALL = torch.ones(1, 1, 1, 101)
 
 
 def layers(*values):
@@ -30,13 +32,13 @@ def layers(*values):
 
 
 def test_where_nothing_is_found_around_no_pixel_is_replaced_whatever_the_network_sees():
-    opacity = compose_opacity(EVERY, layers(0, 0, 0, 0), layers(1, 1))
+    opacity = compose_opacity(EVERY, layers(0, 0, 0, 0), layers(1, 1), ALL)
     assert (opacity == 0).all()
-    assert compose_opacity(EVERY, layers(0, 0, 0, 0), layers(1, 1), threshold=0.05).max() > 0.1
+    assert compose_opacity(EVERY, layers(0, 0, 0, 0), layers(1, 1), ALL, threshold=0.05).max() > 0.1
 
 
 def test_near_cover_the_network_alone_is_believed():
-    opacity = compose_opacity(EVERY, layers(0, 0, 1, 0), layers(0, 0))
+    opacity = compose_opacity(EVERY, layers(0, 0, 1, 0), layers(0, 0), ALL)
     assert torch.allclose(opacity[..., 40:97], EVERY[..., 40:97], atol=1e-4)
     assert (opacity[..., :20] == 0).all()
 
@@ -47,9 +49,9 @@ def test_what_the_detector_is_sure_of_is_replaced_where_it_departs_from_the_grou
     found[kind] = 1
     departs = [0, 0]
     departs[kind] = 1
-    assert compose_opacity(EVERY, layers(*found), layers(*departs)).min() > 0.85
-    thin = compose_opacity(EVERY, layers(*found), layers(0, 0))
-    assert torch.allclose(thin, compose_opacity(EVERY, layers(0, 0, 1, 0), layers(0, 0)))
+    assert compose_opacity(EVERY, layers(*found), layers(*departs), ALL).min() > 0.85
+    thin = compose_opacity(EVERY, layers(*found), layers(0, 0), ALL)
+    assert torch.allclose(thin, compose_opacity(EVERY, layers(0, 0, 1, 0), layers(0, 0), ALL))
 
 
 def test_opacity_rises_with_each_evidence_and_has_no_step():
@@ -58,7 +60,7 @@ def test_opacity_rises_with_each_evidence_and_has_no_step():
         for value in np.linspace(0, 1, 201):
             found = [0.3, 0.2, 0.5, 0.1]
             found[place] = value
-            steps.append(compose_opacity(EVERY, layers(*found), layers(0.5, 0.5)))
+            steps.append(compose_opacity(EVERY, layers(*found), layers(0.5, 0.5), ALL))
         change = torch.stack(steps).diff(dim=0)
         assert change.min() >= -1e-6
         assert change.max() < 0.05
@@ -72,7 +74,7 @@ def test_what_a_given_mask_covers_is_replaced_wholly_and_smoothly():
     assert (soft[..., :5, :] == 0).all()
     assert soft.diff(dim=-1).abs().max() < 0.4
     none = torch.zeros(1, 4, 32, 32)
-    opacity = compose_opacity(torch.zeros(1, 1, 32, 32), none, none[:, :2], given=soft)
+    opacity = compose_opacity(torch.zeros(1, 1, 32, 32), none, none[:, :2], none[:, :1] + 0.5, given=soft)
     assert torch.equal(opacity, soft)
 
 
@@ -81,7 +83,8 @@ def test_tiles_that_can_hold_no_cover_are_known_beforehand():
     found = torch.rand(1, 4, 40, 40, generator=rng) ** 3
     for threshold in (0.2, 0.6):
         may = may_be_covered(found, threshold)
-        most = compose_opacity(torch.ones(1, 1, 40, 40), found, torch.ones(1, 2, 40, 40), threshold)[:, 0]
+        sure = torch.ones(1, 2, 40, 40)
+        most = compose_opacity(sure[:, :1], found, sure, sure[:, :1], threshold)[:, 0]
         assert not (most[~may] > 0).any()
         assert may.any()
         assert not may.all()
@@ -113,10 +116,12 @@ def test_a_shadow_counts_only_with_a_cloud_around():
 
 def test_a_shadow_counts_without_a_cloud_as_surely_as_land_is_too_dark():
     probabilities = torch.zeros(1, 4, 20, 60)
-    probabilities[:, 1] = 0.9
+    probabilities[:, 1] = 0.5
     probabilities[:, 3, :, :20] = 1
     found = evidence(probabilities)
-    assert torch.allclose(found[0, 1, :, :18], torch.tensor(0.9))
+    assert torch.allclose(found[0, 1, :, :18], torch.tensor(0.75))
+    probabilities[:, 3, :, :20] = 0.5
+    assert torch.allclose(evidence(probabilities)[0, 1, :, :18], torch.tensor(0.375))
     assert not found[0, 1, :, 24:].any()
     probabilities[:, 1] = 0
     assert not evidence(probabilities).any()  # dark land alone is nothing
@@ -127,18 +132,48 @@ def test_dark_land_beside_a_shadow_is_shadow_and_other_land_is_not():
     probabilities[:, 1, :, :20] = 1
     probabilities[:, 3, :30] = 1
     shadow = evidence(probabilities)[0, 1]
-    assert (shadow[:28, :20] == 1).all() and (shadow[:28, :23] > 0.3).all()
+    assert (shadow[:28, :20] == 1).all() and (shadow[:28, :23] > 0.2).all()
     assert not shadow[:, 20 + 2 * (BESIDE + RIM) :].any()  # a lake far off
     assert not shadow[30 + 2 * RIM :].any()
 
 
+def test_a_rim_is_taken_along_by_half_a_pixel_and_a_faint_speck_is_not():
+    probabilities = torch.zeros(1, 4, 20, 20)
+    probabilities[:, 0, :, :10] = 1
+    cloud = evidence(probabilities)[0, 0, 10]
+    assert (cloud[:10] == 1).all() and cloud[10] == 0.5 and not cloud[11:].any()
+    probabilities[:] = 0
+    probabilities[:, 0, 10, 10] = 0.5
+    assert evidence(probabilities)[0, 0].max() < 0.1
+
+
 def test_a_shadow_need_not_be_darker_than_ground_that_nothing_shows():
-    departs = layers(0.3, 0.05)
-    assert torch.equal(doubt_ground(departs, EVERY)[:, :1], departs[:, :1])
-    dark = doubt_ground(departs, EVERY)[0, 1, 0]
-    assert dark[0] > 0.2 and dark[-1] == departs[0, 1, 0, 0]
+    assert torch.equal(contrast(layers(0.3, 0.003), EVERY)[:, :1], layers(1))
+    dark = contrast(layers(0.3, 0.003), EVERY)[0, 1, 0]
+    assert dark[0] > 0.2 and torch.allclose(dark[-1], torch.tensor(0.05))
     assert (dark.diff() <= 0).all()
-    assert torch.equal(doubt_ground(layers(0.3, 0.9), EVERY), layers(0.3, 0.9))
+    assert torch.equal(contrast(layers(0.3, 0.09), EVERY), layers(1, 1))
+
+
+def test_half_of_a_pixel_is_kept_that_departs_little_from_ground_that_is_a_guess():
+    most = ceiling(layers(0.03, 0.03), EVERY)[0, 0, 0]
+    assert most[0] == 0.5 and (most[10:] == 1).all()
+    assert (most.diff() >= 0).all() and most.diff().max() < 0.1
+    for kind in (0, 1):
+        departs = torch.zeros(1, 2, 1, 101)
+        departs[:, kind] = 0.25 * EVERY[0]
+        most = ceiling(departs, torch.zeros_like(EVERY))[0, 0, 0]
+        assert most[0] == 0.5 and (most[-16:] == 1).all()
+        assert (most.diff() >= 0).all() and most.diff().max() < 0.02
+
+
+def test_beside_what_is_surely_cloud_no_line_is_kept():
+    departs = torch.zeros(1, 2, 40, 40)
+    departs[:, 0, :, 20:] = 0.5
+    departs[:, 0, :, 18:20] = 0.1
+    most = ceiling(departs, torch.zeros(1, 1, 40, 40))[0, 0, 20]
+    assert (most[18:] == 1).all()
+    assert (most[: 20 - CONTRAST_REACH + 2] < 0.7).all() and most.diff().abs().max() < 0.15
 
 
 def test_the_more_is_covered_around_the_more_something_is_found_there():
@@ -169,13 +204,19 @@ def test_parts_of_the_grid_are_enlarged_to_what_the_whole_gives():
 
 def test_departure_is_of_the_mean_of_the_visible_or_of_the_near_infrared():
     ground = torch.full((1, 13, 9, 9), 0.1)
-    bright, soil, dark = ground + 0.1, ground.clone(), ground.clone()
+    soil, dark = ground.clone(), ground.clone()
     soil[:, NAMES.index("B04")] += 0.06
     dark[:, NAMES.index("B08")] -= 0.08
-    assert torch.allclose(contrast(bright, ground, L1C), torch.tensor([1.0, 0.0]).view(1, 2, 1, 1))
-    assert torch.allclose(contrast(soil, ground, L1C), torch.tensor([0.5, 0.0]).view(1, 2, 1, 1))
-    assert torch.allclose(contrast(dark, ground, L1C), torch.tensor([0.0, 1.0]).view(1, 2, 1, 1))
-    assert (contrast(ground, ground, ("B11", "B12")) == 1).all()
+    assert torch.allclose(departure(ground + 0.1, ground, L1C), torch.tensor([0.1, -0.1]).view(1, 2, 1, 1))
+    assert torch.allclose(departure(soil, ground, L1C), torch.tensor([0.02, 0.0]).view(1, 2, 1, 1))
+    assert torch.allclose(departure(dark, ground, L1C), torch.tensor([0.0, 0.08]).view(1, 2, 1, 1), atol=1e-7)
+    assert (departure(ground, ground, ("B11", "B12")) == 1).all()
+
+
+def test_ground_that_is_a_little_brighter_than_what_is_around_is_no_cloud():
+    assert (contrast(layers(0.02, 0), EVERY)[:, 0] == 0).all()
+    assert torch.allclose(contrast(layers(0.03, 0), EVERY)[:, 0], torch.tensor(0.5))
+    assert (contrast(layers(0.04, 0), EVERY)[:, 0] == 1).all()
 
 
 def test_brightness_is_widened_to_the_fringes_of_a_cloud_and_no_farther():
@@ -183,10 +224,22 @@ def test_brightness_is_widened_to_the_fringes_of_a_cloud_and_no_farther():
     cloudy = ground.clone()
     cloudy[..., 20:, 20:] += 0.5
     cloudy[:, NAMES.index("B08"), :20] -= 0.08
-    bright, dark = contrast(cloudy, ground, L1C)[0]
+    bright, dark = contrast(departure(cloudy, ground, L1C), torch.ones(1, 1, 40, 40))[0]
     assert (bright[20 - 2 :, 20 - 2 :] == 1).all()
-    assert (bright[: 20 - CONTRAST_REACH] == 0).all() and (bright[:, : 20 - CONTRAST_REACH] == 0).all()
+    assert (bright[: 20 - 4] == 0).all() and (bright[:, : 20 - 4] == 0).all()
     assert (dark[:18] == 1).all() and (dark[22:] == 0).all()
+
+
+def test_what_is_made_of_pixels_is_local():
+    rng = torch.Generator().manual_seed(0)
+    ground, optical = torch.rand(2, 1, 13, 60, 60, generator=rng) * 0.3
+    changed = optical.clone()
+    changed[..., 30, 30] += 0.5
+    known = torch.zeros(1, 1, 60, 60)
+    for make in (contrast, ceiling):
+        one, other = (make(departure(image, ground, L1C), known) for image in (optical, changed))
+        rows, columns = torch.nonzero((one != other)[0].any(dim=0)).T
+        assert 0 < abs(rows - 30).max() <= CONTRAST_REACH and 0 < abs(columns - 30).max() <= CONTRAST_REACH
 
 
 def test_trust_falls_under_cover_on_any_grid():

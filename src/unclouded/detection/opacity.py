@@ -5,8 +5,8 @@ those, and says only whether there is cover. Their evidence adds up as log odds:
 
     logit(opacity) = logit(m) + w (cloud bright + shadow dark) - v (1 - max(near, haze))
 
-with m the network's opacity, held between two limits; `cloud` and `shadow` the detector's probabilities, widened to
-take rims along, a shadow counting only with a cloud around, or with land that is too dark to be sunlit, see
+with m the network's opacity, held between two limits; `cloud` and `shadow` the detector's probabilities, smoothed and
+raised to take rims along, a shadow counting only with a cloud around, or with land that is too dark to be sunlit, see
 `detection.shadow`, and such land within 160 m of a shadow as that does; `near` how far anything was found here or
 within 640 m, and how much of that is covered: the more, the more the network is believed; `haze` how hazy the area is,
 see `detection.haze`, in which the network alone says how much each pixel is covered; `bright` and `dark` how far the
@@ -14,6 +14,9 @@ pixel, or a bright one beside it, departs from the ground that would replace it,
 that leaves the pixel much as the ground is, what it shows is kept; shadow counts in part without that where little of
 the ground around is clear, since that ground may lie in shadow itself. Where nothing was found around, no m reaches the
 usual threshold.
+
+Where next to nothing around is clear, the ground is a guess, and the pixel tells as much: half of it is kept, the less
+the farther it, or one beside it, departs from that ground (`ceiling`).
 
 All that lies on the detector's grid is local: nothing farther than `REACH` of its pixels matters.
 """
@@ -32,10 +35,13 @@ from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THI
 from unclouded.detection.windows import highest, partial_mean
 
 RIM = 1
-"""Pixels of the detector's grid by which what it found is widened, and then smoothed: 40 m each."""
+"""Pixels of the detector's grid, 40 m each, by which what it found is smoothed."""
+
+_RAISED = 1.5
+"""What it then counts: where two thirds around are covered, all is, so that rims are taken along by half a pixel."""
 
 AROUND = 16
-"""The same for how far anything was found around."""
+"""Pixels of the detector's grid by which what it found is widened, and then smoothed, to tell what is around."""
 
 CASTING = 24
 """The same for how far a cloud is around that may cast a shadow."""
@@ -58,8 +64,9 @@ _SHARE, _MOST = 0.6, 1.2
 _FOUND, _VETO = 6.0, 6.0
 """Log odds for cover where the detector is sure of it, and against where it finds nothing around."""
 
-_DEPARTURE = {"cloud": 0.04, "shadow": 0.06}
-"""Reflectance by which cloud outshines ground in the visible, or shadow darkens the near infrared, to count fully."""
+_BRIGHTER, _DARKER = (0.02, 0.04), (0.0, 0.06)
+"""Reflectance by which cloud outshines ground in the visible, or shadow darkens the near infrared: from the first on it
+counts, from the second on it counts fully. Ground departs as little from what is made of the ground around it."""
 
 _UNKNOWN = 0.3
 """How far shadow is held to depart at least from ground of which nothing is known."""
@@ -71,8 +78,21 @@ around small bright spots."""
 _CONTRAST = 2
 """Pixels around one that its departure from the ground is averaged over."""
 
-CONTRAST_REACH = _CONTRAST + _FRINGE
-"""Pixels beyond which nothing matters to `contrast`."""
+_PART = 0.5
+"""Opacity at most of pixels that depart little from ground that is a guess."""
+
+_PLAIN = (0.04, 0.20), (0.04, 0.15)
+"""Departure in the visible and in the near infrared from which on it is more, and from which on the pixel may be
+replaced wholly."""
+
+_SEEN = 0.1
+"""Clear share around from which on the ground is no guess."""
+
+_EDGE = 4
+"""Pixels around one that may be replaced wholly which may be so too, nearly: else the edges of clouds stay as lines."""
+
+CONTRAST_REACH = _CONTRAST + max(_FRINGE, _EDGE + _CONTRAST)
+"""Pixels beyond which nothing matters to `contrast` and `ceiling`."""
 
 _TAINTED, _KEPT = 2, 0.1
 """Of the trust in ground: pixels by which cover is widened, and the share that is kept under it."""
@@ -96,9 +116,13 @@ def evidence(probabilities: Tensor) -> Tensor:
     cloud, shadow, haze, dark = torch.split(probabilities, 1, dim=1)
     either = (cloud + shadow).clamp(max=1)
     around = (1 - _SHARE) * widen(either, AROUND) + _SHARE * (_MOST * partial_mean(either, AROUND)).clamp(max=1)
-    cast, alone = widen(shadow, RIM) * widen(cloud, CASTING), widen(widen(shadow, BESIDE) * dark, RIM)
-    cloud, shadow = widen(cloud, RIM), torch.maximum(cast, alone)
+    cast, alone = _with_rims(shadow) * widen(cloud, CASTING), _with_rims(widen(shadow, BESIDE) * dark)
+    cloud, shadow = _with_rims(cloud), torch.maximum(cast, alone)
     return torch.cat([cloud, shadow, torch.maximum(around, (cloud + shadow).clamp(max=1)), haze], dim=1)
+
+
+def _with_rims(x: Tensor) -> Tensor:
+    return (_RAISED * partial_mean(x, RIM)).clamp(max=1)
 
 
 def widen(x: Tensor, reach: int) -> Tensor:
@@ -126,24 +150,46 @@ def enlarge(coarse: Tensor, factor: int, row: int, column: int, height: int, wid
     return fine[..., top : top + height, left : left + width]
 
 
-def contrast(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
-    """How far pixels depart from the ground as cloud does, and as shadow does: (B, 2, H, W), 0 to 1.
+def departure(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
+    """How far pixels outshine the ground in the visible, and are darker in the near infrared: (B, 2, H, W) reflectance.
 
     Args:
         optical: (B, 13, H, W) reflectance.
         ground: (B, 13, H, W) that would replace it.
-        bands: that are there. Without visible or near infrared bands everything departs.
+        bands: that are there. Without visible or near infrared bands everything departs, by 1.
     """
-    return torch.cat([brightness(optical, ground, bands), _departure(ground, optical, bands, _INFRARED, "shadow")], 1)
+    return torch.cat([_excess(optical, ground, bands, _VISIBLE), _excess(ground, optical, bands, _INFRARED)], dim=1)
+
+
+def contrast(departs: Tensor, known: Tensor) -> Tensor:
+    """How far pixels depart from the ground as cloud does, and as shadow does: (B, 2, H, W), 0 to 1.
+
+    Where little is clear around, what would replace a pixel is made of ground in shadow as well: there shadow counts
+    without being darker than the ground. In part, since such ground shows less than the pixel does.
+
+    Args:
+        departs: (B, 2, H, W) `departure`.
+        known: (B, 1, H, W) how much of the ground around is seen, 0 to 1.
+    """
+    darker = torch.maximum(_ramp(departs[:, 1:], *_DARKER), _UNKNOWN * (1 - known))
+    return torch.cat([_outshines(departs[:, :1]), darker], dim=1)
 
 
 def brightness(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
-    """How far pixels, or some beside them, outshine the ground as cloud does: (B, 1, H, W); arguments of `contrast`."""
-    return highest(_departure(optical, ground, bands, _VISIBLE, "cloud"), _FRINGE)
+    """How far pixels, or some beside them, outshine the ground as cloud does: (B, 1, H, W); see `departure`."""
+    return _outshines(_excess(optical, ground, bands, _VISIBLE))
 
 
-def _departure(bright: Tensor, dark: Tensor, bands: Sequence[str], names: Sequence[str], kind: str) -> Tensor:
-    """How far one image outshines another in those of the bands `names` that are there: (B, 1, H, W), 0 to 1."""
+def ceiling(departs: Tensor, known: Tensor) -> Tensor:
+    """The opacity that pixels have at most: (B, 1, H, W), 1 where ground around is seen; arguments of `contrast`."""
+    (bright, brightest), (dark, darkest) = _PLAIN
+    plain = partial_mean(highest(_ramp(departs[:, :1], bright, brightest), _EDGE), _CONTRAST)
+    plain = torch.maximum(plain, _ramp(departs[:, 1:], dark, darkest))
+    return _PART + (1 - _PART) * torch.maximum(plain, (known / _SEEN).clamp(max=1))
+
+
+def _excess(bright: Tensor, dark: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
+    """How far one image outshines another in those of the bands `names` that are there: (B, 1, H, W) reflectance."""
     there = [INDEX[name] for name in names if name in bands]
     if not there:
         return torch.ones_like(bright[:, :1])
@@ -151,24 +197,24 @@ def _departure(bright: Tensor, dark: Tensor, bands: Sequence[str], names: Sequen
     departs = torch.zeros_like(bright[:, :1])
     for band in there:
         departs = departs + (bright[:, band, None] - dark[:, band, None])
-    return partial_mean(departs / (len(there) * _DEPARTURE[kind]), _CONTRAST).clamp(0, 1)
+    return partial_mean(departs / len(there), _CONTRAST)
 
 
-def doubt_ground(departs: Tensor, known: Tensor) -> Tensor:
-    """Let shadow count in part without being darker than the ground, as far as that is not known: (B, 2, H, W).
+def _outshines(visible: Tensor) -> Tensor:
+    return highest(_ramp(visible, *_BRIGHTER), _FRINGE)
 
-    Where little is clear around, what would replace a pixel is made of ground in shadow as well. In part, since such
-    ground shows less than the pixel does.
 
-    Args:
-        departs: (B, 2, H, W) `contrast`.
-        known: (B, 1, H, W) how much of the ground around is seen, 0 to 1.
-    """
-    return torch.cat([departs[:, :1], torch.maximum(departs[:, 1:], _UNKNOWN * (1 - known))], dim=1)
+def _ramp(x: Tensor, low: float, high: float) -> Tensor:
+    return ((x - low) / (high - low)).clamp(0, 1)
 
 
 def compose_opacity(
-    network: Tensor, found: Tensor, departs: Tensor, threshold: float = THRESHOLD, given: Tensor | None = None
+    network: Tensor,
+    found: Tensor,
+    departs: Tensor,
+    most: Tensor,
+    threshold: float = THRESHOLD,
+    given: Tensor | None = None,
 ) -> Tensor:
     """The opacity of each pixel, (B, 1, H, W); exactly 0 where the pixel is to be kept.
 
@@ -177,7 +223,8 @@ def compose_opacity(
     Args:
         network: (B, 1, H, W) opacity as the network sees it.
         found: (B, 4, H, W) `evidence`, enlarged to the pixels.
-        departs: (B, 2, H, W) `contrast`, after `doubt_ground`.
+        departs: (B, 2, H, W) `contrast`.
+        most: (B, 1, H, W) `ceiling`.
         threshold: opacity under which a pixel is kept.
         given: (B, 1, H, W) `cover` of the mask that a user gave: where it is 1 the pixel is replaced wholly.
     """
@@ -185,7 +232,7 @@ def compose_opacity(
     odds = torch.logit(network.float(), eps=1e-4).clamp(-_LIMIT, _LIMIT)
     odds = odds + _FOUND * (cloud * departs[:, :1] + shadow * departs[:, 1:])
     opacity = torch.sigmoid(odds - _VETO * (1 - torch.maximum(near, haze)))
-    opacity = opacity * ((opacity - threshold) / max(threshold, 1e-6)).clamp(0, 1)
+    opacity = torch.minimum(opacity * ((opacity - threshold) / max(threshold, 1e-6)).clamp(0, 1), most)
     return opacity if given is None else torch.maximum(opacity, given)
 
 

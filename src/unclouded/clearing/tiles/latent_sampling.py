@@ -13,7 +13,15 @@ from torch import Tensor
 from unclouded.bands import NAMES
 from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD, THIN_CLOUD
-from unclouded.detection.opacity import brightness, classify, compose_opacity, contrast, doubt_ground, enlarge
+from unclouded.detection.opacity import (
+    brightness,
+    ceiling,
+    classify,
+    compose_opacity,
+    contrast,
+    departure,
+    enlarge,
+)
 from unclouded.detection.windows import partial_mean
 from unclouded.models.generator import Generator, Translation, compose
 from unclouded.models.observation import CELL, Observation
@@ -228,9 +236,10 @@ class _Composition:
         ground = settle_ground(made.ground, made.detail, self._fill, belief, self._thick)
         if self._dates is not None:
             ground = torch.lerp(ground, self._dates.ground, self._dates.share * self._dates.told)
-        departs = doubt_ground(contrast(self._optical, ground, self._bands), self._known)
-        opacity = compose_opacity(made.opacity, self._found, departs, self._threshold, self._given)
-        classes = classify(opacity, made.opacity, self._found, departs, self._valid)
+        departs = departure(self._optical, ground, self._bands)
+        shown, most = contrast(departs, self._known), ceiling(departs, self._known)
+        opacity = compose_opacity(made.opacity, self._found, shown, most, self._threshold, self._given)
+        classes = classify(opacity, made.opacity, self._found, shown, self._valid)
         if self._kinds is not None:
             classes = torch.where((self._kinds != CLEAR) & (self._kinds != NO_DATA), self._kinds, classes)
         return made._replace(ground=ground, opacity=opacity), classes
