@@ -81,7 +81,7 @@ _CONTRAST = 2
 _PART = 0.5
 """Opacity at most of pixels that depart little from ground that is a guess."""
 
-_PLAIN = (0.04, 0.20), (0.04, 0.15)
+_PLAIN = (0.04, 0.12), (0.04, 0.15)
 """Departure in the visible and in the near infrared from which on it is more, and from which on the pixel may be
 replaced wholly."""
 
