@@ -32,8 +32,9 @@ from unclouded.writing.overviews import Reduction, sizes, write_overview
 BLOCK = 512
 """Side in pixels of the blocks of the files written."""
 
-CACHE = 256 * 2**20
-"""Bytes that GDAL may keep of blocks read and to be written."""
+CACHE = 208 * 2**20
+"""Bytes that GDAL may keep of blocks read and to be written: three rows of blocks of a quarter of a Sentinel-2 tile in
+12 bands, so that each is decoded once for the tiles that see it."""
 
 _COG_CACHE = 128 * 2**20
 """The same while a COG is made: more takes as long (10,980 x 10,980 x 12 real pixels)."""
