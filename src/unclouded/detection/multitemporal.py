@@ -3,8 +3,8 @@
 Ground changes little in the blue from date to date, and cloud is much brighter there; so do MAJA (Hagolle et al. 2010)
 and Tmask (Zhu and Woodcock 2014) tell cloud by time. Here a robust linear relation between the bands of a reference and
 of the scene says what each cell of the detector's grid would be if it were clear. What agrees with it in the blue, the
-red and the near infrared is clear, whatever a detector makes of its look; what is far brighter, and in the blue no less
-than half as much as in the red, as soil that was laid open is not, is cloud. Shadow is not told so: burnt and flooded
+red and the near infrared is clear, whatever a detector makes of its look; what is far brighter in the blue, and not
+much more so in the red, as soil is that was laid open, is cloud. Shadow is not told so: burnt and flooded
 land is as dark.
 
 The relation must be found while much of the scene may be under cloud that no detector saw, or some of the reference.
@@ -63,8 +63,8 @@ _UNLIKE = 1.5
 _BRIGHT = (0.03, 3.0)
 """How far cloud outshines what is foreseen in the blue, likewise: as likely as not there, surely at 4 / 3 of it."""
 
-_FLAT = 0.5
-"""Least that cloud brightens in the blue, of what it does in the red."""
+_FLAT = (0.5, 0.7)
+"""What brightens in the blue so much of what it does in the red is soil laid open; what does so much is none."""
 
 
 class Relation(NamedTuple):
@@ -190,12 +190,18 @@ def judge(dates: Sequence[Compared]) -> tuple[Array, Array]:
         far = np.max(abs(left) / np.asarray(limits, np.float32)[:, None, None], axis=0)
         better = shown & np.isfinite(far) & (far < nearest)
         bright = max(_BRIGHT[0], _BRIGHT[1] * spread[0])
-        outshines = np.clip((left[0] / bright - 2 / 3) * 1.5, 0, 1) * (left[0] > _FLAT * left[1])
+        outshines = np.clip((left[0] / bright - 2 / 3) * 1.5, 0, 1) * _no_soil(left[0], left[1])
         alike = np.clip((_UNLIKE - far) / (_UNLIKE - 1), 0, 1)
         nearest = np.where(better, far, nearest)
         cloud = np.where(better, _believed(spread[0], _TELLS_CLOUD) * outshines, cloud)
         clear = np.where(better, _believed(spread[0], _TELLS_CLEAR) * alike, clear)
     return cloud.astype(np.float32), clear.astype(np.float32)
+
+
+def _no_soil(blue: Array, red: Array) -> Array:
+    """How surely what brightens so much in the blue and in the red is no soil, 0 to 1."""
+    low, high = _FLAT
+    return np.where(red > 0, np.clip((blue / np.maximum(red, 1e-6) - low) / (high - low), 0, 1), 1).astype(np.float32)
 
 
 def _believed(spread: float, limits: tuple[float, float]) -> float:
