@@ -89,3 +89,24 @@ def test_each_cell_goes_by_the_date_that_foresees_it_best():
 
 def test_too_few_cells_tell_nothing():
     assert relate(np.ones((6, 30), "f4"), np.ones((6, 30), "f4"), np.ones(30, bool), BANDS) is None
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_ground_in_shadow_is_not_taken_for_clear(share):
+    reference = ground()
+    truth = another_day(reference)
+    shaded = np.arange(30) < 30 * share
+    scene = np.where(shaded, np.array([0.6, 0.5, 0.4, 0.35, 0.3, 0.3], "f4")[:, None, None] * truth, truth)
+    if share == 1:
+        relation = relate(scene.reshape(6, -1), reference.reshape(6, -1), np.ones(720, bool), BANDS)
+        assert relation is None
+        return
+    cloud, clear = told(scene, reference)
+    assert (cloud == 0).all() and (clear[:, shaded] == 0).all() and (clear[:, ~shaded] > 0.9).mean() > 0.95
+
+
+def test_haze_over_all_of_the_scene_is_not_clear():
+    reference = ground()
+    haze = np.array([0.06, 0.05, 0.04, 0.02, 0.01, 0.0], "f4")[:, None, None]
+    cloud, clear = told(another_day(reference) + haze, reference)
+    assert (clear == 0).all() and (cloud == 0).all()

@@ -9,8 +9,9 @@ land is as dark.
 
 The relation must be found while much of the scene may be under cloud that no detector saw, or some of the reference.
 Iteratively reweighted least squares, with Tukey's biweight, start from the densest differences in the blue, by their
-half-sample mode (Bickel and Frühwirth 2006): among the darkest, as cloud only brightens; among all, where by that much
-would be darker than anything in the scene, as it is where the darkest are cloud in the reference.
+half-sample mode (Bickel and Frühwirth 2006): among the darkest, as cloud only brightens; then among all. No relation is
+believed by which much would be darker than anything in the scene, as where the darkest are cloud in the reference, nor
+one by which all bands are darker than in the reference: that ground lies in shadow.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ Mask = NDArray[np.bool_]
 
 TELLING = ("B02", "B04", "B08")
 """Bands that are compared; further ones help to foresee them."""
+
+INFRARED, SOLAR = ("B08", "B11", "B12"), ("B03", "B04", "B08")
+"""Bands by which shadow is told: the first as far as they are there; the second where that is one."""
 
 _DARKEST, _LEAST = (0.2, 1.0), 20
 """Shares of the cells, from the darkest difference in the blue on, in which a mode is looked for, and least of them."""
@@ -54,6 +58,12 @@ _TELLS_CLOUD, _TELLS_CLEAR = (0.015, 0.03), (0.01, 0.02)
 _WORSE = 2.0
 """How many times the spread of the best relation another may have beside it."""
 
+_SHADED = 0.8
+"""Of the reference, on average: what ground in shadow is less than in all of these bands."""
+
+_OFFSET = 0.03
+"""Reflectance in the blue by which clear ground may differ from the reference on average; more is haze in either."""
+
 _ALIKE = {"B02": (0.01, 2.0), "B04": (0.015, 2.0), "B08": (0.03, 1.5)}
 """How far clear ground may depart from what is foreseen: reflectance or so many spreads, whichever is more."""
 
@@ -73,10 +83,12 @@ class Relation(NamedTuple):
     Attributes:
         coefficients: (D + 1, D) of the reference's bands and a constant, for each of the scene's.
         spread: (D,) of what is left over in clear cells, as a standard deviation.
+        offset: how far the scene is foreseen brighter or darker in the blue than the reference, on average.
     """
 
     coefficients: NDArray[np.float64]
     spread: NDArray[np.float64]
+    offset: float
 
     def residual(self, scene: Array, reference: Array) -> Array:
         """What is left over (D, ...) of a scene, both (D, ...)."""
@@ -103,10 +115,17 @@ def relate(scene: Array, reference: Array, clear: Mask, bands: Sequence[str]) ->
     for darkest in _DARKEST:
         relation = _reweighted(scene, reference, among, bands, darkest)
         if relation is not None:
-            foreseen = scene[blue] - relation.residual(scene, reference)[blue]
-            if (foreseen < least).mean() < _TOO_DARK:
+            foreseen = scene - relation.residual(scene, reference)
+            if (foreseen[blue] < least).mean() < _TOO_DARK and not _shaded(foreseen, reference, bands):
                 return relation
     return None
+
+
+def _shaded(foreseen: Array, reference: Array, bands: Sequence[str]) -> bool:
+    """Tell whether ground is foreseen as dark as in shadow; what lies in haze as well is so in the infrared alone."""
+    infrared = [name for name in INFRARED if name in bands]
+    told = [bands.index(name) for name in (infrared if len(infrared) > 1 else SOLAR)]
+    return bool((foreseen[told].mean(axis=1) < _SHADED * reference[told].mean(axis=1)).all())
 
 
 def _reweighted(scene: Array, reference: Array, among: Mask, bands: Sequence[str], darkest: float) -> Relation | None:
@@ -114,9 +133,7 @@ def _reweighted(scene: Array, reference: Array, among: Mask, bands: Sequence[str
     blue, infrared = bands.index("B02"), bands.index("B08")
     differs = (scene[blue] - reference[blue]).astype(np.float64)
     centre = _mode(differs[among], darkest)
-    below = centre - differs[among & (differs < centre)]
-    spread = float(np.clip(1.4826 * np.median(below), *_SPREAD)) if below.size else _SPREAD[0]
-    weight = among * _biweight((differs - centre) / (5 * min(spread, 0.03)))
+    weight = among * _biweight((differs - centre) / (5 * _spread_about(centre, differs[among])))
     terms = np.vstack([reference, np.ones((1, scene.shape[1]))]).astype(np.float64)
     answers = scene.astype(np.float64)
     prior = np.vstack([np.eye(len(bands)), np.zeros((1, len(bands)))])
@@ -133,7 +150,8 @@ def _reweighted(scene: Array, reference: Array, among: Mask, bands: Sequence[str
         spreads = _spreads(left, weight > 0.05, blue)
         far = np.maximum(*(abs(left[[blue, infrared]]) / (_TUKEY * spreads[[blue, infrared]])[:, None]))
         weight = _biweight(far) * (among if step < _NARROW else 1)
-    return Relation(coefficients, spreads)
+    offset = abs(float(np.mean((coefficients.T @ terms)[blue] - terms[blue])))
+    return Relation(coefficients, spreads, offset)
 
 
 def _mode(values: NDArray[np.float64], darkest: float) -> float:
@@ -145,6 +163,14 @@ def _mode(values: NDArray[np.float64], darkest: float) -> float:
         first = int(np.argmin(held[half - 1 :] - held[: len(held) - half + 1]))
         held = held[first : first + half]
     return float(held.mean())
+
+
+def _spread_about(centre: float, values: NDArray[np.float64]) -> float:
+    """Standard deviation of a cluster about its mode, by its darker side, or its core where that holds another one."""
+    below = centre - values[values < centre]
+    side = 1.4826 * np.median(below) if below.size else _SPREAD[0]
+    core = np.quantile(abs(values - centre), 0.25) / 0.3186
+    return float(np.clip(min(side, core), *_SPREAD))
 
 
 def _biweight(far: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -191,7 +217,7 @@ def judge(dates: Sequence[Compared]) -> tuple[Array, Array]:
         better = shown & np.isfinite(far) & (far < nearest)
         bright = max(_BRIGHT[0], _BRIGHT[1] * spread[0])
         outshines = np.clip((left[0] / bright - 2 / 3) * 1.5, 0, 1) * _no_soil(left[0], left[1])
-        alike = np.clip((_UNLIKE - far) / (_UNLIKE - 1), 0, 1)
+        alike = np.clip((_UNLIKE - far) / (_UNLIKE - 1), 0, 1) * (relation.offset <= _OFFSET)
         nearest = np.where(better, far, nearest)
         cloud = np.where(better, _believed(spread[0], _TELLS_CLOUD) * outshines, cloud)
         clear = np.where(better, _believed(spread[0], _TELLS_CLEAR) * alike, clear)

@@ -78,7 +78,9 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
         first, last = max(0, top - REACH), min(made.height, bottom + REACH)
         seen = torch.from_numpy(probabilities.rows(first, last))[None]
         rows = evidence(seen)[0, :, top - first : bottom - first].numpy()
-        made.write_rows(top, rows if clear is None else rows * (1 - clear.rows(top, bottom)))
+        if clear is not None:
+            rows[:3] *= 1 - clear.rows(top, bottom)
+        made.write_rows(top, rows)
     return made
 
 

@@ -87,7 +87,10 @@ def held_against(
             ]
         )
         found[0] = np.maximum(found[0], cloud)
-        probabilities.write_rows(top, found * (1 - clear))
+        found[[0, 1, 3]] *= (
+            1 - clear
+        )  # haze lies over wide areas, and a relation may take it for a change of the ground
+        probabilities.write_rows(top, found)
         known.write_rows(top, clear[None])
     return probabilities, known
 
