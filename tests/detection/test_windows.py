@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unclouded.detection.windows import highest, partial_mean
+from unclouded.detection.windows import highest, highest_around, partial_mean
 
 IMAGE = torch.randn(2, 3, 37, 23, generator=torch.Generator().manual_seed(0))
 
@@ -33,8 +33,18 @@ def test_each_pixel_gets_the_highest_and_the_mean_of_its_window(reach):
 def test_a_crop_that_holds_the_window_gives_the_same_bits(reach):
     inner = (..., slice(reach, -reach), slice(reach, -reach))
     crop = (..., slice(8, 30), slice(5, 21))
-    for made in (highest, partial_mean):
+    for made in (highest, highest_around, partial_mean):
         assert torch.equal(made(IMAGE[crop], reach)[inner], made(IMAGE, reach)[crop][inner])
+
+
+def test_around_a_single_pixel_the_highest_shows_an_octagon():
+    image = torch.zeros(1, 1, 21, 21)
+    image[..., 10, 10] = 1
+    for reach, area in ((1, 9), (2, 21), (3, 45), (4, 65)):
+        found = highest_around(image, reach)[0, 0]
+        assert found.sum() == area
+        assert found[10, 10 - reach] == found[10 + reach, 10] == 1 and not found[10, 10 - reach - 1]
+        assert torch.equal(found, found.T) and torch.equal(found, found.flip(0))
 
 
 def test_the_mean_of_what_is_one_all_over_is_one():

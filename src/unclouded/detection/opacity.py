@@ -32,7 +32,7 @@ from torch.nn import functional as F
 
 from unclouded.bands import INDEX
 from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THIN_CLOUD
-from unclouded.detection.windows import highest, partial_mean
+from unclouded.detection.windows import highest, highest_around, partial_mean
 
 RIM = 1
 """Pixels of the detector's grid, 40 m each, by which what it found is smoothed."""
@@ -183,7 +183,7 @@ def brightness(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
 def ceiling(departs: Tensor, known: Tensor) -> Tensor:
     """The opacity that pixels have at most: (B, 1, H, W), 1 where ground around is seen; arguments of `contrast`."""
     (bright, brightest), (dark, darkest) = _PLAIN
-    plain = partial_mean(highest(_ramp(departs[:, :1], bright, brightest), _EDGE), _CONTRAST)
+    plain = partial_mean(highest_around(_ramp(departs[:, :1], bright, brightest), _EDGE), _CONTRAST)
     plain = torch.maximum(plain, _ramp(departs[:, 1:], dark, darkest))
     return _PART + (1 - _PART) * torch.maximum(plain, (known / _SEEN).clamp(max=1))
 

@@ -8,7 +8,7 @@ the window.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -17,15 +17,21 @@ from torch.nn import functional as F
 _ROWS, _COLUMNS = 2, 3
 
 
-def highest(x: Tensor, reach: int) -> Tensor:
-    """Take the highest value of `x` (B, C, h, w) within `reach` pixels along both directions."""
+def highest(x: Tensor, reach: int, along: Sequence[int] = (_ROWS, _COLUMNS)) -> Tensor:
+    """Take the highest value of `x` (B, C, h, w) within `reach` pixels along both directions, or one of them."""
     length = 2 * reach + 1
-    for dim in (_ROWS, _COLUMNS):
+    for dim in along:
         size, spans = x.shape[dim], _spans(_padded(x, reach, dim, -math.inf), length, dim, torch.maximum)
         # Two that overlap make the window.
         begin = length - 2 ** (len(spans) - 1)
         x = torch.maximum(spans[-1].narrow(dim, 0, size), spans[-1].narrow(dim, begin, size))
     return x
+
+
+def highest_around(x: Tensor, reach: int) -> Tensor:
+    """Take the highest value of `x` (B, C, h, w) in an octagon of `reach` pixels: what stands out shows no square."""
+    square = highest(x, reach - reach // 2)
+    return torch.maximum(*(highest(square, reach // 2, (dim,)) for dim in (_ROWS, _COLUMNS)))
 
 
 def partial_mean(x: Tensor, reach: int) -> Tensor:
