@@ -44,8 +44,8 @@ class OnTile(nn.Module):
         self.generator, self.part = generator, part
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        """Translate an observation (six tensors) under its context and z: ground and opacity of the core."""
-        made = self.generator.translate(Observation(*tensors[:6]), tensors[6], tensors[7], self.part)
+        """Translate an observation (seven tensors) under its context and z: ground and opacity of the core."""
+        made = self.generator.translate(Observation(*tensors[:7]), tensors[7], tensors[8], self.part)
         return made.ground, made.opacity
 
 

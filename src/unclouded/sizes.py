@@ -19,6 +19,7 @@ class GeneratorSettings:
         features: channels that the context network hands to the fine one beside the ground.
         latent: length of z_y.
         code: length of what modulates the blocks.
+        cover: whether the network is told what is known to hide the ground, see `models.observation`.
     """
 
     widths: tuple[int, int, int] = (48, 72, 96)
@@ -26,6 +27,7 @@ class GeneratorSettings:
     features: int = 16
     latent: int = 16
     code: int = 64
+    cover: bool = False
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ from unclouded.clearing.context.context_builder import CELL_ALIGNMENT, ContextBu
 from unclouded.clearing.context.cover import (
     Cover,
     cell_cover,
+    cell_told,
     covered_share,
     dark_share,
     detector_for,
@@ -316,15 +317,15 @@ class Clearing:
         builder, bands_and_level = summarised.builder, summarised.bands_and_level
         answer, evidence = summarised.detected, summarised.evidence
         self._summarised = None
-        fill, factor, adjust = None, detector_factor(self.info), lambda trust: trust
+        fill, told, factor, adjust = None, None, detector_factor(self.info), lambda trust: trust
         if answer is not None:
             adjust = partial(trusted, probabilities=whole(answer.probabilities))
             answer.close()
         started = time.perf_counter()
         if evidence is not None:
-            fill = builder.fill(cell_cover(evidence, factor))
+            fill, told = builder.fill(cell_cover(evidence, factor)), cell_told(evidence, factor)
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
-        context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset, adjust)
+        context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset, adjust, told)
         builder.close()
         self._seconds_context += time.perf_counter() - started
         return SceneGrids(context, evidence, fill, factor)

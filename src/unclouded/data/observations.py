@@ -76,6 +76,7 @@ def to_observation(
         guide_valid=guide_valid.to(device, non_blocking=True),
         present=present,
         level=batch.level.to(device, non_blocking=True),
+        cover=torch.zeros(count, 1, side, side, device=device),
     )
     if augmentation is None:
         return x

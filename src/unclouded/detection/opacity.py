@@ -236,6 +236,22 @@ def compose_opacity(
     return opacity if given is None else torch.maximum(opacity, given)
 
 
+def tell(found: Tensor, given: Tensor | None = None) -> Tensor:
+    """What a network is told of the cover, (B, 1, h, w), see `Observation.cover`.
+
+    In haze, for which the detector does not look, that it found nothing says nothing.
+
+    Args:
+        found: (B, 4, h, w) `evidence`.
+        given: (B, 1, h, w) `cover` of the mask that a user gave.
+    """
+    cloud, shadow, _, haze = torch.split(found, 1, dim=1)
+    covered = (cloud + shadow).clamp(max=1)
+    if given is not None:
+        covered = torch.maximum(covered, given)
+    return covered - (1 - covered) * (1 - haze.clamp(min=0))
+
+
 def may_be_covered(found: Tensor, threshold: float = THRESHOLD) -> Tensor:
     """Where `compose_opacity` can be more than 0, whatever the network sees: (B, h, w), of `evidence` (B, 4, h, w)."""
     cloud, shadow, near, haze = found.unbind(dim=1)

@@ -46,7 +46,7 @@ class ContextNetwork(nn.Module):
         super().__init__()
         a, b, c = settings.context_widths
         self.describe = nn.Linear(CONDITIONING, settings.code)
-        self.enter = nn.Conv2d(STATISTICS, a, 3, padding=1)
+        self.enter = nn.Conv2d(STATISTICS + settings.cover, a, 3, padding=1)
         self.high = nn.ModuleList(ModulatedBlock(a, settings.code) for _ in range(2))
         self.down1 = nn.Conv2d(a, b, 2, stride=2)
         self.middle = nn.ModuleList(ModulatedBlock(b, settings.code) for _ in range(2))
@@ -147,6 +147,7 @@ class ContextGenerator(Generator):
     def __init__(self, settings: GeneratorSettings | None = None, inference: InferenceConfig | None = None) -> None:
         super().__init__(inference)
         self.settings = settings = settings or GeneratorSettings()
+        self.takes_cover = settings.cover
         a, b, c = settings.widths
         code = settings.code
         self.context = ContextNetwork(settings)
@@ -155,7 +156,7 @@ class ContextGenerator(Generator):
             nn.Linear(CONDITIONING + settings.latent, code), nn.LeakyReLU(0.1), nn.Linear(code, code)
         )
         context = 2 * _BANDS + 1 + settings.features
-        self.enter = nn.Conv2d(4 * (_BANDS + 1 + len(CHANNELS) + len(GUIDES)), a, 3, padding=1)
+        self.enter = nn.Conv2d(4 * (_BANDS + 1 + len(CHANNELS) + len(GUIDES) + settings.cover), a, 3, padding=1)
         self.place_high = nn.Conv2d(context, a, 1)
         self.high = ModulatedBlock(a, code)
         self.down1 = nn.Conv2d(a, b, 2, stride=2)
@@ -284,7 +285,8 @@ class ContextGenerator(Generator):
         # Band by band, since what is made on the way to one stays in the processor's cache.
         bands = [compress(band).to(dtype) for band in torch.split(x.optical, 1, dim=1)]
         guides = with_validity(standardised_guides(x), x.guide_valid.expand(-1, -1, *x.optical.shape[2:]))
-        fine = torch.cat([*bands, x.valid.to(dtype), *(guide.to(dtype) for guide in guides)], dim=1)
+        cover = [x.cover] if self.takes_cover else []
+        fine = torch.cat([*bands, x.valid.to(dtype), *(plane.to(dtype) for plane in (*guides, *cover))], dim=1)
         # 3 x 3 blocks of 2 x 2 pixels are 6 x 6 pixels: the weights are rearranged instead of the image.
         return F.conv2d(fine, F.pixel_shuffle(self.enter.weight, 2), self.enter.bias, stride=2, padding=2)
 

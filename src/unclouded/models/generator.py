@@ -27,7 +27,7 @@ VARIATION, VALID_SHARE = len(NAMES), len(NAMES) + 1
 """Where the statistics of a cell hold the variation of brightness, and the share of its pixels that are valid."""
 
 STATISTICS = len(NAMES) + 2 + len(CHANNELS) + len(GUIDES)
-"""Numbers that a cell of the context grid is reduced to."""
+"""Numbers that a cell of the context grid is reduced to; behind them comes its cover, if the network is told it."""
 
 _SHARES = [VALID_SHARE + count for count in accumulate(len(guide.channels) + 1 for guide in GUIDES)]
 """Where the statistics of a cell hold the share of each guide."""
@@ -116,11 +116,13 @@ class Generator(nn.Module):
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
         context: the encoder of the cells.
         largest: side in pixels of the largest image that it clears; None if its tiles agree, so that any size will do.
+        takes_cover: whether it is told what is known to hide the ground, see `Observation.cover`.
     """
 
     settings: Sizes
     margin: int
     largest: int | None = None
+    takes_cover: bool = False
     context: ContextEncoder
 
     def __init__(self, inference: InferenceConfig | None = None) -> None:
@@ -146,7 +148,8 @@ class Generator(nn.Module):
         """Reduce each cell to the means of its valid pixels: (B, S, H / 8, W / 8). H and W are multiples of `CELL`.
 
         Returns the 13 bands (compressed), the variation of brightness and the share of valid pixels; then for each
-        guide its channels (standardised; over the pixels where it is valid too), and the share of pixels that have it.
+        guide its channels (standardised; over the pixels where it is valid too), and the share of pixels that have it;
+        last the mean of the cover, if the network is told it.
         """
         share = average_over_cells(x.valid, CELL)
         # Band by band, since what is made on the way to one stays in the processor's cache.
@@ -156,7 +159,8 @@ class Generator(nn.Module):
         first = average_over_cells(brightness * x.valid, CELL) / share.clamp(min=1e-3)
         second = average_over_cells(brightness.square() * x.valid, CELL) / share.clamp(min=1e-3)
         variation = (second - first.square()).clamp(min=0).sqrt()
-        return torch.cat([bands, variation, share, *_guide_statistics(x)], dim=1)
+        cover = [average_over_cells(x.cover, CELL)] if self.takes_cover else []
+        return torch.cat([bands, variation, share, *_guide_statistics(x), *cover], dim=1)
 
     def spread(self, statistics: Tensor, scene: SceneContext) -> Tensor:
         """Make the context of `translate`, (B, K, h, w), of the cells' `statistics` (B, S, h, w) and their encoding."""

@@ -39,6 +39,8 @@ class Observation(NamedTuple):
             has it everywhere or nowhere, which the networks then need not look at pixel by pixel.
         present: (B, 13) 1 for each band that is there.
         level: (B,) 0 for L1C, 1 for L2A.
+        cover: (B, 1, H, W) how far cloud or shadow are known to hide each pixel, by a detector or a mask: 1 for wholly,
+            -1 for not at all, 0 where nobody has looked.
     """
 
     optical: Tensor
@@ -47,6 +49,7 @@ class Observation(NamedTuple):
     guide_valid: Tensor
     present: Tensor
     level: Tensor
+    cover: Tensor
 
     @classmethod
     def of(
@@ -57,7 +60,7 @@ class Observation(NamedTuple):
         valid: Tensor | None = None,
         guides: Mapping[str, Tensor] | None = None,
     ) -> Observation:
-        """Complete an observation: everything is valid, and there are no guides, unless given.
+        """Complete an observation: all is valid, without guides, unless given; of cover nothing is known.
 
         `guides` are by name, (B, C, H, W) each, not finite where they are absent: see `join_guides`.
         """
@@ -74,6 +77,7 @@ class Observation(NamedTuple):
             guide_valid,
             present,
             level,
+            optical.new_zeros(batch, 1, height, width),
         )
 
     def to(self, device: torch.device | str) -> Observation:
@@ -106,6 +110,7 @@ class Observation(NamedTuple):
             valid=self.valid[window],
             guides=self.guides[window],
             guide_valid=self.guide_valid if _single(self.guide_valid) else self.guide_valid[window],
+            cover=self.cover[window],
         )
 
     @property
@@ -168,7 +173,7 @@ def conditioning_of(bands_and_level: Tensor, guide_share: Tensor) -> Tensor:
 
 
 def pad_to_cells(x: Observation) -> Observation:
-    """Extend an observation with invalid pixels to multiples of `CELL`; guides and their validity by repeating edges.
+    """Extend an observation with invalid pixels to multiples of `CELL`; guides and cover by repeating edges.
 
     A guide that is valid all over the image stays so: what conditions its last cells is what conditions the others.
     """
@@ -181,6 +186,7 @@ def pad_to_cells(x: Observation) -> Observation:
         valid=F.pad(x.valid, margins),
         guides=F.pad(x.guides, margins, mode="replicate"),
         guide_valid=x.guide_valid if _single(x.guide_valid) else F.pad(x.guide_valid, margins, mode="replicate"),
+        cover=F.pad(x.cover, margins, mode="replicate"),
     )
 
 

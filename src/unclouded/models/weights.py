@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from unclouded.errors import FileError, WeightsError
 from unclouded.files import write_bytes
@@ -36,6 +37,10 @@ _OTHERS = ("cloud", "discriminator_scales")
 """What a translator's header holds of its sizes beyond those of its G_XY."""
 _FORMER = ("encoder_width", "discriminator_width")
 """What it held besides when these could be others."""
+
+
+_TOLD = {"enter.weight": 4, "context.enter.weight": 1}
+"""Convolutions that are told of cover in their last channels, of which blocks of 2 x 2 pixels have four."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,8 @@ def load_translator(name: str | Path) -> tuple[Translator, Header]:
 def start_from(generator: Generator, name: str | Path) -> int:
     """Give a generator the values of weights, bundled by name or any by path; what they lack keeps its own.
 
+    To a generator that is told of cover, weights of one that is not are given so that it begins by not heeding that.
+
     Returns:
         The training steps that the weights have behind them.
 
@@ -173,6 +180,9 @@ def start_from(generator: Generator, name: str | Path) -> int:
     """
     path, record, tensors = _read_generator(name)
     _check_finite(tensors, path)
+    if generator.takes_cover and not record["model"].get("cover"):
+        for name, planes in _TOLD.items():
+            tensors[name] = F.pad(tensors[name], (0, 0, 0, 0, 0, planes))
     try:
         strange = generator.load_state_dict(tensors, strict=False).unexpected_keys
     except RuntimeError as error:

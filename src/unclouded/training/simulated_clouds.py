@@ -11,6 +11,7 @@ from torch import Tensor
 from unclouded import bands
 from unclouded.data.clouds import simulate
 from unclouded.data.cutouts import CutOut
+from unclouded.data.imperfect_masks import draw_cover
 from unclouded.data.observations import drop_guides
 from unclouded.data.seasons import change_level, change_season, path_reflectance
 from unclouded.guides import GUIDES
@@ -68,6 +69,7 @@ def simulate_clouds(
         guide_valid=guided.guide_valid,
         present=present,
         level=target,
+        cover=draw_cover(sky, rng),
     )
     return Simulated(observation, truth * seen, sky.cloud_shadow_fraction)
 

@@ -47,7 +47,7 @@ class ContextBuilder:
         """
         self._generator, self._folder = generator, folder
         size = -(-height // CELL), -(-width // CELL)
-        self._statistics = RowBuffer(GridFile(*size, folder, STATISTICS))
+        self._statistics = RowBuffer(GridFile(*size, folder, STATISTICS + generator.takes_cover))
         self._clear = RowBuffer(GridFile(*size, folder, len(NAMES) + 1)) if masked else None
 
     def add(self, box: Box, cells: NDArray[np.float32], clear: NDArray[np.float32] | None = None) -> None:
@@ -71,6 +71,7 @@ class ContextBuilder:
         size: int,
         offset: tuple[int, int],
         adjust: Callable[[Tensor], Tensor] = lambda trust: trust,
+        told: NDArray[np.float32] | None = None,
     ) -> GridFile:
         """Encode the cells and spread the clear ground over the scene: the context of its tiles, (K, h, w).
 
@@ -79,11 +80,13 @@ class ContextBuilder:
             size: cells along the tiles that the context network takes.
             offset: rows and columns of cells by which the tiles start before the scene's corner.
             adjust: what becomes of the network's trust (1, 1, h, w) in the cells.
+            told: (h, w) what a network that takes it is told of the cells' cover; nothing unless given.
 
         Raises:
             FileError: if the disk does not take it.
         """
         cells, device = self._statistics.grid, self._generator.device
+        cover = self._beside_mask(told) if told is not None and self._generator.takes_cover else None
         trust = torch.empty(1, 1, cells.height, cells.width)
         features = GridFile(cells.height, cells.width, self._folder, self._generator.settings.features)
         seen = strip = np.empty((0, 0, 0), np.float32)
@@ -94,6 +97,8 @@ class ContextBuilder:
                 seen = cells.rows(padded.row, padded.bottom)
                 strip = np.empty((features.channels, inner.height, cells.width), np.float32)
             statistics = torch.from_numpy(seen[None, ..., padded.column : padded.right].copy())
+            if cover is not None:
+                statistics[:, STATISTICS] = torch.from_numpy(cover[padded.slices])
             share = reduce_uniform(guide_share_of(statistics)).to(device)
             encoded = self._generator.context(statistics.to(device), conditioning_of(bands_and_level, share))
             crop = (..., *inner.within(padded).slices)
@@ -137,6 +142,13 @@ class ContextBuilder:
             filled.add(fill_ground(means, weight, prior)[0, 0].numpy())
         filled.add(clear_share(weight, valid)[0, 0].numpy())
         return filled
+
+    def _beside_mask(self, told: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the network is told (h, w), where a mask was given by what that says too."""
+        if self._clear is None:
+            return told
+        valid, bare = self._statistics.grid.channel(VALID_SHARE), self._clear.grid.channel(len(NAMES))
+        return np.maximum(told, 1 - 2 * bare / np.maximum(valid, np.float32(1e-3)))
 
     def holds_data(self, box: Box) -> bool:
         """Tell whether any cell that a box touches holds data, once all blocks are taken."""

@@ -17,7 +17,7 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import OWN_DETECTION, ClearOptions
 from unclouded.detection.csmask import readable
-from unclouded.detection.opacity import REACH, evidence
+from unclouded.detection.opacity import REACH, evidence, tell
 from unclouded.detection.scl import JOIN_REACH, join
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
@@ -146,6 +146,16 @@ def cell_cover(found: GridFile, factor: int) -> NDArray[np.float32]:
         made[top : top + len(cells)] = cells
         top += len(cells)
     return made
+
+
+def cell_told(found: GridFile, factor: int) -> NDArray[np.float32]:
+    """What the network is told of the cover of each cell, (h, w), by the evidence on a grid of `factor` pixels."""
+    along = CELL // factor
+    rows = (
+        F.avg_pool2d(tell(torch.from_numpy(values)[None]), along, ceil_mode=True, count_include_pad=False)[0, 0].numpy()
+        for values in in_rows(found)
+    )
+    return np.concatenate(list(rows))
 
 
 def hazy_share(found: GridFile) -> float:

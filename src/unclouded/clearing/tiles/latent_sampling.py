@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from unclouded.bands import NAMES
 from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
@@ -21,6 +22,7 @@ from unclouded.detection.opacity import (
     contrast,
     departure,
     enlarge,
+    tell,
 )
 from unclouded.detection.windows import partial_mean
 from unclouded.models.generator import Generator, Translation, compose
@@ -89,7 +91,7 @@ class KnownCover(NamedTuple):
     """What is known of the cover of a batch of crops beside the network's own opacity.
 
     Attributes:
-        evidence: (B, 3, h, w) on the detector's grid.
+        evidence: (B, 4, h, w) on the detector's grid, over whole cells.
         fill: (B, 14, H / 8, W / 8) the scene's clear ground filled in, see `clearing.context.ground`.
         given: (B, 1, H, W) how far the mask that was given covers each pixel, 0 to 1; None without one.
         kinds: (B, 1, H, W) uint8 its classes; None likewise.
@@ -103,6 +105,12 @@ class KnownCover(NamedTuple):
     kinds: Tensor | None
     dates: Transferred | None
     factor: int
+
+    @property
+    def told(self) -> Tensor:
+        """What a network is told of it, see `Observation.cover`."""
+        # Not interpolated: a pixel is told the same in every crop, up to its edge.
+        return tell(F.interpolate(self.evidence, scale_factor=self.factor, mode="nearest"), self.given)
 
 
 def margin_of(generator: Generator) -> int:
@@ -158,6 +166,8 @@ def sample(
     )
     kept = (..., *inner.within(around).slices)
     composition = None if cover is None else _Composition(x, cover, around, threshold)
+    if cover is not None and generator.takes_cover:
+        x = x._replace(cover=cover.told)
 
     def translated() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
         for z in zs:
