@@ -57,6 +57,18 @@ class MemoryScene:
         return self.dn[:, row : row + height, column : column + width].copy()
 
 
+class MemoryMask:
+    """Classes (H, W) in memory, read like a file."""
+
+    name = "mask"
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def read(self, row, column, height, width):
+        return self.classes[row : row + height, column : column + width]
+
+
 def options_of(*, tile=512, batch=1, tile_offset=(0, 0), crop=128, precision="fp32", **options):
     """Options for clearing, and how the scene is cut; exact unless said otherwise."""
     return ClearOptions(precision=precision, **options), TileOptions(tile, batch, tile_offset, crop)

@@ -8,7 +8,7 @@ import rasterio
 import xarray as xr
 from command_line import run
 from rasters import EAST, NORTH, write
-from scenes import CLOUDS, MemoryScene, active_generator, fields, options_of, used_as
+from scenes import CLOUDS, MemoryMask, MemoryScene, active_generator, fields, options_of, used_as
 
 import unclouded
 from unclouded.bands import L1C
@@ -24,18 +24,6 @@ from unclouded.progress import silent
 NAME = "S2A_MSIL1C_20180503T100031_N0206_R122_T32TQM_20180503T120000.tif"
 INFRARED = ("B8A", "B11", "B12")
 COVERED = np.ones((1, 300, 560), np.uint8)
-
-
-class Mask:
-    """Classes (H, W) in memory, read like a file."""
-
-    name = "mask"
-
-    def __init__(self, classes):
-        self.classes = classes
-
-    def read(self, row, column, height, width):
-        return self.classes[row : row + height, column : column + width]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +60,7 @@ def in_memory(scene, generator, given=None, detection=None, **options):
     """The cleared DN, and opacity and uncertainty, of all tiles."""
     dn = np.zeros_like(scene.dn)
     quality = np.zeros((2, *scene.dn.shape[1:]), np.float32)
-    inputs = SceneInputs(scene, mask=None if given is None else Mask(given), detection=detection)
+    inputs = SceneInputs(scene, mask=None if given is None else MemoryMask(given), detection=detection)
     for tile in Clearing(inputs, generator, *options_of(**options)).tiles():
         dn[(slice(None), *tile.box.slices)] = tile.dn
         quality[(slice(None), *tile.box.slices)] = tile.quality[:2]

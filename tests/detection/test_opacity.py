@@ -18,6 +18,7 @@ from unclouded.detection.opacity import (
     enlarge,
     evidence,
     may_be_covered,
+    tell,
     trusted,
     widen,
 )
@@ -76,6 +77,27 @@ def test_what_a_given_mask_covers_is_replaced_wholly_and_smoothly():
     none = torch.zeros(1, 4, 32, 32)
     opacity = compose_opacity(torch.zeros(1, 1, 32, 32), none, none[:, :2], none[:, :1] + 0.5, given=soft)
     assert torch.equal(opacity, soft)
+
+
+@pytest.mark.parametrize(
+    "found, given, told",
+    [
+        ((1, 0, 1, 0), 0, 1),
+        ((0, 1, 1, 0), 0, 1),
+        ((0.8, 0.7, 1, 0), 0, 1),
+        ((0, 0, 1, 0), 0, -1),
+        ((0.5, 0, 1, 0), 0, 0),
+        ((0, 0, 0, 1), 0, 0),
+        ((0.4, 0, 0, 1), 0, 0.4),
+        ((0, 0, -100, -100), 0, -1),
+        ((0, 0, -100, -100), 1, 1),
+        ((0.2, 0, 1, 0), 1, 1),
+    ],
+)
+def test_a_network_is_told_of_cloud_and_shadow_and_nothing_where_haze_is_not_looked_for(found, given, told):
+    assert torch.allclose(tell(layers(*found), layers(given)), torch.tensor(float(told)), atol=1e-6)
+    if not given:
+        assert torch.equal(tell(layers(*found)), tell(layers(*found), layers(0)))
 
 
 def test_tiles_that_can_hold_no_cover_are_known_beforehand():

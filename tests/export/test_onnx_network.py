@@ -63,9 +63,11 @@ def test_the_bundled_weights_agree_at_any_size(tmp_path) -> None:
         agrees(network, cloudy(4, height, width), generator, FOUR, header.threshold)
 
 
-def test_one_size_and_what_a_plugin_reads(tmp_path) -> None:
+@pytest.mark.parametrize("cover", [False, True])
+def test_one_size_and_what_a_plugin_reads(tmp_path, cover: bool) -> None:
     torch.manual_seed(0)
-    small = ContextGenerator(GeneratorSettings((8, 8, 8), (8, 8, 8), features=2, latent=2, code=8)).eval()
+    sizes = GeneratorSettings((8, 8, 8), (8, 8, 8), features=2, latent=2, code=8, cover=cover)
+    small = ContextGenerator(sizes).eval()
     with torch.no_grad():
         small.leave.weight.normal_(std=0.2)
     weights = tmp_path / "small.safetensors"

@@ -1,0 +1,106 @@
+"""A network that takes it is told what the detector and a mask say of a scene, the same whatever the tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scenes import CLOUDS, SMALL, MemoryMask, MemoryScene, fields, options_of
+
+from unclouded.bands import L1C
+from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.passes import Clearing
+from unclouded.detection.classes import THICK_CLOUD
+from unclouded.inference import InferenceConfig
+from unclouded.models.context_generator import ContextGenerator
+from unclouded.sizes import GeneratorSettings
+
+SQUARE = np.s_[200:240, 400:448]
+
+
+@pytest.fixture(scope="module")
+def told():
+    """A network in which every layer has a say, told of cover."""
+    torch.manual_seed(0)
+    sizes = GeneratorSettings(SMALL.widths, SMALL.context_widths, SMALL.features, code=SMALL.code, cover=True)
+    made = ContextGenerator(sizes, InferenceConfig(detector="csmask", threshold=0.2)).eval().requires_grad_(False)
+    for name, parameter in made.named_parameters():
+        if name.endswith("second.weight") or name in ("leave.weight", "context.leave.weight"):
+            torch.nn.init.normal_(parameter, std=0.15)
+    return made
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return MemoryScene(fields(L1C, 300, 560), L1C)
+
+
+def square():
+    mask = np.zeros((300, 560), np.uint8)
+    mask[SQUARE] = THICK_CLOUD
+    return mask
+
+
+def cleared(scene, generator, given, **options):
+    dn, quality = np.zeros_like(scene.dn), np.zeros((2, *scene.dn.shape[1:]), np.float32)
+    inputs = SceneInputs(scene, mask=None if given is None else MemoryMask(given))
+    for tile in Clearing(inputs, generator, *options_of(**options)).tiles():
+        dn[(slice(None), *tile.box.slices)] = tile.dn
+        quality[(slice(None), *tile.box.slices)] = tile.quality[:2]
+    return dn, quality
+
+
+def said(scene, generator, monkeypatch, given, **options):
+    """What the network is told of a scene that is one tile: of its pixels (H, W), and of its cells.
+
+    The mask that is given must reach two opposite corners, so that the tile is looked at as a whole.
+    """
+    pixels, cells = [], []
+    translate, encode = generator.translate, generator.context.forward
+    with monkeypatch.context() as patched:
+        patched.setattr(generator, "translate", lambda x, *more: pixels.append(x.cover) or translate(x, *more))
+        patched.setattr(
+            generator.context, "forward", lambda values, *more: cells.append(values[:, -1]) or encode(values, *more)
+        )
+        cleared(scene, generator, given, tile=1024, crop=1024, **options)
+    return pixels[0][0, 0, :300, :560].numpy(), cells[0][0].numpy()
+
+
+def corners():
+    mask = np.zeros((300, 560), np.uint8)
+    mask[:8, :8] = mask[-8:, -8:] = THICK_CLOUD
+    return mask
+
+
+def test_it_is_told_of_what_is_found_pixel_by_pixel_and_cell_by_cell(scene, told, monkeypatch):
+    pixels, cells = said(scene, told, monkeypatch, corners())
+    assert pixels.shape == (300, 560) and np.abs(pixels).max() <= 1
+    for row, column, radius in CLOUDS:
+        half = radius // 2
+        assert pixels[row - half : row + half, column - half : column + half].min() > 0.5
+        assert cells[row // 8, column // 8] > 0.5
+    assert pixels[100:280, 420:540].max() < -0.99 and cells[13:35, 53:67].max() < -0.99
+    assert (pixels[-8:, -8:] == 1).all() and cells[36, 69] == 0 and cells[37, 69] == 1
+
+
+def test_it_is_told_of_a_mask_that_says_all_and_of_nothing_else(scene, told, monkeypatch):
+    pixels, cells = said(scene, told, monkeypatch, np.maximum(square(), corners()), mask_only=True, mask="given")
+    covered = square() > 0
+    assert (pixels[covered] == 1).all()
+    covered[197:243, 397:451] = True  # it falls smoothly outside
+    covered[:11, :11] = covered[-11:, -11:] = True
+    assert (pixels[~covered] == -1).all()
+    inside = np.zeros_like(cells, dtype=bool)
+    inside[25:30, 50:56] = inside[:1, :1] = inside[37:, 69:] = True
+    assert (cells[inside] == 1).all() and (cells[~inside] < 1).all()
+    assert (cells[:24, 2:49] == -1).all()
+
+
+@pytest.mark.parametrize("mask", [None, square()])
+def test_the_tiles_decide_nothing(scene, told, mask):
+    whole, whole_quality = cleared(scene, told, mask, tile=1024, crop=1024)
+    for options in ({"tile": 64, "crop": 16}, {"tile": 96, "tile_offset": (32, 32), "crop": 32}):
+        dn, quality = cleared(scene, told, mask, **options)
+        np.testing.assert_allclose(dn, whole.astype(float), atol=1)
+        np.testing.assert_allclose(quality, whole_quality, atol=1e-5)
+    assert (whole_quality[0] > 0).mean() > 0.02
