@@ -34,7 +34,7 @@ def main() -> None:
     checksums = set()
     with tempfile.TemporaryDirectory() as folder:
         scenes = [Path(folder) / name for name in ("one.tif", "two.tif")]
-        patches = real_patches()
+        patches, _ = real_patches()
         for scene in scenes:
             write_scene(scene, patches, given.size)
         for _ in range(given.rounds):

@@ -1,12 +1,14 @@
 """Peak memory and speed of `unclouded clear` on a scene of the size of a Sentinel-2 tile, made by tiling real patches.
 
-    python benchmarks/scene.py [--size 10980] [--model default] [--samples 1] [--json FILE]
+    python benchmarks/scene.py [--size 10980] [--model default] [--samples 1] [--cloud 0.6] [--alone] [--json FILE]
     python benchmarks/scene.py --size 5490 --references 0,1,4
 
 The scene has 12 bands (L2A) of uint16. The command runs as a process of its own, whose peak memory is measured. A
 second run, told by a mask that nothing is covered, does all the reading and writing, and neither detects nor
 translates: what it takes without its own time in the network is the time of input and output alone. Beside it stands
-what GDAL takes to copy the scene into a COG with the same options and 1 GiB of cache, which nobody can do without.
+what GDAL takes to copy the scene into a COG with the same options and 1 GiB of cache, which nobody can do without;
+with `--alone` that is all that stands beside it. `--cloud` is the share of the scene's patches that are drawn from the
+cloudy ones; without it all patches are drawn alike.
 
 `--references` instead clears the scene with so many other dates (the same ground, darker or brighter), and prints the
 time of the processors, which others at work on the machine change little, and the peak memory of each.
@@ -45,6 +47,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=10980, help="side of the scene in pixels")
     parser.add_argument("--model", default="default", help="bundled weights by name, or others by path")
     parser.add_argument("--samples", type=int, default=1, help="latent samples")
+    parser.add_argument("--cloud", type=float, help="share of cloudy patches")
+    parser.add_argument("--alone", action="store_true", help="no second run that only reads and writes")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--references", help="numbers of references to compare, 0,1,4; nothing else is measured")
     given = parser.parse_args()
@@ -53,18 +57,23 @@ def main() -> None:
     # Few blocks are kept here, because the memory that this process holds hides what is measured: see `measure`.
     with tempfile.TemporaryDirectory() as folder, rasterio.Env(GDAL_CACHEMAX=64 * 2**20):
         scene, output = Path(folder) / "scene.tif", Path(folder) / "clear.tif"
-        patches = real_patches()
-        write_scene(scene, patches, given.size)
+        patches, cloudy = real_patches()
+        if given.cloud is not None and cloudy.all():
+            parser.error(f"--cloud needs clear patches too, of {_SHARED}")
+        write_scene(scene, patches, given.size, chances=None if given.cloud is None else chances(cloudy, given.cloud))
         figures = measure(scene, output, given.model, given.samples)
         untouched = check(scene, output)
-        mask = Path(folder) / "nothing.tif"
-        write_clear_mask(scene, mask)
-        without = measure(scene, output, given.model, 1, "--mask", str(mask), "--mask-only")
         figures |= copy_by_gdal(scene, Path(folder) / "copy.tif")
+        figures["times_the_copy"] = round(figures["seconds"] / figures["seconds_copy"], 2)
+        figures["times_the_copy_cpu"] = round(figures["cpu_seconds"] / figures["cpu_seconds_copy"], 2)
         figures["seconds_network"] = round(figures["seconds"] * figures["network_percent"] / 100, 1)
-        figures["seconds_io_alone"] = round(without["seconds"] * (1 - without["network_percent"] / 100), 1)
-        larger = max(figures["seconds_network"], figures["seconds_io_alone"])
-        figures["times_the_larger"] = round(figures["seconds"] / larger, 2)
+        if not given.alone:
+            mask = Path(folder) / "nothing.tif"
+            write_clear_mask(scene, mask)
+            without = measure(scene, output, given.model, 1, "--mask", str(mask), "--mask-only")
+            figures["seconds_io_alone"] = round(without["seconds"] * (1 - without["network_percent"] / 100), 1)
+            larger = max(figures["seconds_network"], figures["seconds_io_alone"])
+            figures["times_the_larger"] = round(figures["seconds"] / larger, 2)
         figures |= {"size": given.size, "bands": len(L2A), "patches": len(patches), "samples": given.samples}
         figures["pixels_per_second"] = round(given.size**2 / figures["seconds"])
         figures |= untouched
@@ -74,14 +83,14 @@ def main() -> None:
         given.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def real_patches() -> NDArray[np.uint16]:
-    """Return real L2A patches (N, 12, 120, 120): the shared collection, else those that come with the package."""
+def real_patches() -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    """Return real L2A patches (N, 12, 120, 120), and which of them are cloudy: the shared ones, else the bundled."""
     if not _SHARED.is_file():
         patches = []
         for path in bundled_patches():
             with open_scene(path) as scene:
                 patches.append(scene.read(0, 0, _SIDE, _SIDE)[[scene.info.bands.index(band) for band in L2A]])
-        return np.stack(patches)
+        return np.stack(patches), np.ones(len(patches), np.bool_)
     bands: dict[str, NDArray[np.uint16]] = {}
     with np.load(_SHARED) as archive:
         for key, names in (
@@ -93,13 +102,19 @@ def real_patches() -> NDArray[np.uint16]:
             factor = _SIDE // stored.shape[-1]
             enlarged = stored.repeat(factor, axis=2).repeat(factor, axis=3)
             bands |= {name: enlarged[:, position] for position, name in enumerate(names)}
-    return np.stack([bands[band] for band in L2A], axis=1)
+        cloudy = archive["cloud"].astype(bool)
+    return np.stack([bands[band] for band in L2A], axis=1), cloudy
+
+
+def chances(cloudy: NDArray[np.bool_], share: float) -> NDArray[np.float64]:
+    """How likely each patch is drawn, so that a share of the draws are cloudy ones."""
+    return np.where(cloudy, share / cloudy.sum(), (1 - share) / (~cloudy).sum())
 
 
 def compare_references(size: int, model: str, counts: list[int]) -> None:
     """Print time and peak memory with so many references."""
     with tempfile.TemporaryDirectory() as name, rasterio.Env(GDAL_CACHEMAX=64 * 2**20):
-        folder, patches = Path(name), real_patches()
+        folder, (patches, _) = Path(name), real_patches()
         write_scene(folder / "scene.tif", patches, size)
         references = [folder / f"date{number}.tif" for number in range(max(counts))]
         for number, path in enumerate(references):
@@ -111,7 +126,13 @@ def compare_references(size: int, model: str, counts: list[int]) -> None:
             print(f"{count} references:", ", ".join(f"{name} {made[name]}" for name in names), flush=True)
 
 
-def write_scene(path: Path, patches: NDArray[np.uint16], size: int, gain: float = 1.0) -> None:
+def write_scene(
+    path: Path,
+    patches: NDArray[np.uint16],
+    size: int,
+    gain: float = 1.0,
+    chances: NDArray[np.float64] | None = None,
+) -> None:
     """Write a scene of `size` x `size` pixels, every 120 of which are a patch drawn at random, times `gain`."""
     random = np.random.default_rng(0)
     profile = {"driver": "GTiff", "count": len(L2A), "dtype": "uint16", "nodata": 0, "interleave": "pixel"}
@@ -120,7 +141,12 @@ def write_scene(path: Path, patches: NDArray[np.uint16], size: int, gain: float 
     with rasterio.open(path, "w", width=size, height=size, blockxsize=512, blockysize=512, **profile, **place) as file:
         file.descriptions = L2A
         for row in range(0, size, _SIDE):
-            drawn = random.integers(len(patches), size=-(-size // _SIDE))
+            count = -(-size // _SIDE)
+            drawn = (
+                random.integers(len(patches), size=count)
+                if chances is None
+                else random.choice(len(patches), count, p=chances)
+            )
             strip = np.concatenate(list(patches[drawn]), axis=2)[:, : size - row, :size]
             if gain != 1:
                 strip = np.rint(strip * gain).astype(np.uint16)
