@@ -29,6 +29,8 @@ import numpy as np
 import rasterio
 from rasterio.windows import from_bounds
 
+from unclouded.files import QUALITY_BANDS
+
 # The catalogue is that of the tests.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 import catalogue
@@ -115,12 +117,26 @@ def same_files(folder: Path, other: Path) -> bool:
     return True
 
 
-def difference(part: Path, whole: Path) -> tuple[float, float]:
-    """Mean absolute difference in reflectance of an area and the cut of the whole, and the share that differs."""
-    with rasterio.open(part) as one, rasterio.open(whole) as two:
-        found, expected = one.read(), two.read(window=from_bounds(*one.bounds, two.transform))
-    apart = np.abs(found.astype(np.int64) - expected)
-    return float(apart.mean() / 1e4), float((apart > 0).mean())
+def difference(part: Path, whole: Path) -> str:
+    """How far an area is from the cut of the whole, in reflectance on average, and on which of its pixels."""
+    images, sources = [], []
+    for name in ("{}.tif", "{}_quality.tif"):
+        with rasterio.open(part.with_name(name.format(part.stem))) as one:
+            found, bounds = one.read(), one.bounds
+        with rasterio.open(whole.with_name(name.format(whole.stem))) as two:
+            expected = two.read(window=from_bounds(*bounds, two.transform))
+        (sources if "quality" in name else images).extend((found, expected))
+    apart = np.abs(images[0].astype(np.int64) - images[1]).mean(axis=0) / 1e4
+    here, there = (quality[QUALITY_BANDS.index("source")] for quality in sources)
+    kinds = {
+        "replaced from one source": (here == there) & (here > 0),
+        "from another source": (here != there) & (here > 0) & (there > 0),
+        "replaced in one alone": (here > 0) != (there > 0),
+    }
+    said = (
+        f"{name}: {mask.mean():.2%} of the pixels, {apart[mask].sum() / apart.size:.5f}" for name, mask in kinds.items()
+    )
+    return f"{apart.mean():.5f} from the cut of the whole on average ({'; '.join(said)} of it)"
 
 
 def main() -> None:
@@ -178,8 +194,7 @@ def main() -> None:
                 Path(path).write_text(json.dumps(item))
             seconds, memory = measured(["series", *files, "--output", str(folder)])
             for path in sorted(out.glob("*_L2A.tif")):
-                mean, share = difference(path, folder / path.name)
-                print(f"{path.stem}: {mean:.5f} from the cut of the whole on average, {share:.1%} of the values differ")
+                print(f"{path.stem}: {difference(path, folder / path.name)}")
             print(f"whole scenes: {seconds:.0f} s, memory {memory:.2f} GB")
 
 
