@@ -67,7 +67,7 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
     Args:
         probabilities: (4, h, w) of the detector's grid.
         folder: for the file.
-        clear: (1, h, w) how surely other dates tell that nothing hides the ground, which no rim around covers then.
+        clear: (2, h, w) how surely other dates tell that nothing hides the ground, and but for what lies beside cloud.
 
     Raises:
         FileError: if the disk does not take it.
@@ -79,7 +79,9 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
         seen = torch.from_numpy(probabilities.rows(first, last))[None]
         rows = evidence(seen)[0, :, top - first : bottom - first].numpy()
         if clear is not None:
-            rows[:3] *= 1 - clear.rows(top, bottom)
+            known, apart = clear.rows(top, bottom)
+            rows[:2] *= 1 - apart
+            rows[2] = np.maximum(np.minimum(rows[0] + rows[1], 1), rows[2] * (1 - known))
         made.write_rows(top, rows)
     return made
 

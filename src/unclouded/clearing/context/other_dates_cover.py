@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from unclouded.clearing.detector.detections import Detected
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SIX
 from unclouded.detection.multitemporal import Compared, Relation, judge, relate
+from unclouded.detection.windows import highest
 
 _ROWS = 512
 """Rows of the detector's grid that are in memory at once."""
@@ -47,7 +49,9 @@ class Shown(NamedTuple):
 def held_against(
     scene: Detected, bands: Sequence[str], references: Sequence[Shown], folder: Path | None
 ) -> tuple[GridFile, GridFile] | None:
-    """Probabilities of a scene (4, h, w), and how surely its cells are clear (1, h, w), by the dates beside it.
+    """Probabilities of a scene (4, h, w), and how surely its cells are clear (2, h, w), by the dates beside it.
+
+    Of the second, beside cloud too and but for there, where it is for the pixels to tell how far its rim goes.
 
     Args:
         scene: the detector's answer.
@@ -70,28 +74,30 @@ def held_against(
     if not usable:
         return None
     height, width = scene.probabilities.height, scene.probabilities.width
-    probabilities, known = GridFile(height, width, folder, 4), GridFile(height, width, folder, 1)
+    probabilities, known = GridFile(height, width, folder, 4), GridFile(height, width, folder, 2)
     for top in range(0, height, _ROWS):
         bottom = min(top + _ROWS, height)
-        found, seen = scene.probabilities.rows(top, bottom), scene.reflectance.rows(top, bottom)
+        first, last = max(0, top - 1), min(height, bottom + 1)
+        found, seen = scene.probabilities.rows(first, last), scene.reflectance.rows(first, last)
         cloud, clear = judge(
             [
                 Compared(
                     _of(common, bands, seen),
-                    _of(common, reference.bands, reference.reflectance.rows(top, bottom)),
-                    reference.shows(top, bottom),
+                    _of(common, reference.bands, reference.reflectance.rows(first, last)),
+                    reference.shows(first, last),
                     relation,
                     common,
                 )
                 for reference, common, relation in usable
             ]
         )
-        found[0] = np.maximum(found[0], cloud)
-        found[[0, 1, 3]] *= (
-            1 - clear
-        )  # haze lies over wide areas, and a relation may take it for a change of the ground
-        probabilities.write_rows(top, found)
-        known.write_rows(top, clear[None])
+        found[0] = np.maximum(found[0] * (1 - clear), cloud)
+        # Haze lies over wide areas, and a relation may take it for a change of the ground.
+        found[[1, 3]] *= 1 - clear
+        beside = highest(torch.from_numpy(found[0])[None, None], 1)[0, 0].numpy()
+        inside = slice(top - first, bottom - first)
+        probabilities.write_rows(top, found[:, inside])
+        known.write_rows(top, np.stack([clear, clear * (1 - beside)])[:, inside])
     return probabilities, known
 
 
