@@ -24,7 +24,7 @@ All that lies on the detector's grid is local: nothing farther than `REACH` of i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -116,9 +116,24 @@ def evidence(probabilities: Tensor) -> Tensor:
     cloud, shadow, haze, dark = torch.split(probabilities, 1, dim=1)
     either = (cloud + shadow).clamp(max=1)
     around = (1 - _SHARE) * widen(either, AROUND) + _SHARE * (_MOST * partial_mean(either, AROUND)).clamp(max=1)
-    cast, alone = _with_rims(shadow) * widen(cloud, CASTING), _with_rims(widen(shadow, BESIDE) * dark)
-    cloud, shadow = _with_rims(cloud), torch.maximum(cast, alone)
+    cloud, shadow = _kinds(cloud, shadow, dark, _with_rims)
     return torch.cat([cloud, shadow, torch.maximum(around, (cloud + shadow).clamp(max=1)), haze], dim=1)
+
+
+def hiding(probabilities: Tensor) -> Tensor:
+    """How surely cloud or shadow hides the ground of an image, or lies beside it, (B, 1, h, w).
+
+    Args:
+        probabilities: (B, 4, h, w) as `evidence` takes them.
+    """
+    cloud, shadow, _, dark = torch.split(probabilities, 1, dim=1)
+    return sum(_kinds(cloud, shadow, dark, lambda x: widen(x, RIM)), torch.zeros_like(cloud))
+
+
+def _kinds(cloud: Tensor, shadow: Tensor, dark: Tensor, rims: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Cloud and shadow with their rims; shadow counts only with a cloud around, or with land that is too dark."""
+    cast, alone = rims(shadow) * widen(cloud, CASTING), rims(widen(shadow, BESIDE) * dark)
+    return rims(cloud), torch.maximum(cast, alone)
 
 
 def _with_rims(x: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import OWN_DETECTION, ClearOptions
 from unclouded.detection.csmask import readable
-from unclouded.detection.opacity import REACH, evidence, tell
+from unclouded.detection.opacity import REACH, evidence, hiding, tell
 from unclouded.detection.scl import JOIN_REACH, join
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
@@ -83,6 +83,21 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
             rows[:2] *= 1 - apart
             rows[2] = np.maximum(np.minimum(rows[0] + rows[1], 1), rows[2] * (1 - known))
         made.write_rows(top, rows)
+    return made
+
+
+def hiding_of(probabilities: GridFile, folder: Path | None) -> GridFile:
+    """How surely the ground of an image is hidden, (1, h, w), by its probabilities; see `detection.opacity.hiding`.
+
+    Raises:
+        FileError: if the disk does not take it.
+    """
+    made = GridFile(probabilities.height, probabilities.width, folder, 1)
+    for top in range(0, made.height, _ROWS):
+        bottom = min(top + _ROWS, made.height)
+        first, last = max(0, top - REACH), min(made.height, bottom + REACH)
+        seen = torch.from_numpy(probabilities.rows(first, last))[None]
+        made.write_rows(top, hiding(seen)[0, :, top - first : bottom - first].numpy())
     return made
 
 

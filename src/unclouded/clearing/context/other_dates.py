@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.context.context_builder import GridRows
-from unclouded.clearing.context.cover import evidence_of
+from unclouded.clearing.context.cover import hiding_of
 from unclouded.clearing.context.other_dates_cover import Shown, held_against
 from unclouded.clearing.context.summaries import blocks_of
 from unclouded.clearing.detector.cover_detector import CoverDetector
@@ -42,7 +42,10 @@ from unclouded.tiles import Box, Tile, narrow
 from unclouded.writing.writer import checksum
 
 _HIDDEN = (0.3, 0.6, 0.9)
-"""Probabilities of cloud or shadow from which on a pixel is not taken for ground: the first that leaves some."""
+"""Probabilities of cloud or shadow from which on a pixel of a reference is no ground: the first that leaves some."""
+
+_COVERED = (0.45, 0.9, 0.999)
+"""The same for the evidence of the scene, which is 1.5 times as much, see `detection.opacity.evidence`."""
 
 _SOME = 0.05
 """Share of an image that has to be left."""
@@ -131,12 +134,12 @@ class OtherDates:
             else kept.get(subject, self._folder, lambda: self._detect(image, detector))
         )
         self.checksum = checksum(np.array([found.seen], np.uint32), self.checksum)
-        evidence = evidence_of(found.probabilities, self._folder)
+        hides = hiding_of(found.probabilities, self._folder)
         found.probabilities.close()
-        self._grids += [evidence, found.reflectance]
-        hidden = _probability(evidence)
-        told = Shown(detector.bands, found.reflectance, evidence, hidden)
-        return _Shown(image, GridRows(evidence, detector.factor), hidden, told)
+        self._grids += [hides, found.reflectance]
+        hidden = _least(hides.channel(0), _HIDDEN)
+        told = Shown(detector.bands, found.reflectance, hides, hidden)
+        return _Shown(image, GridRows(hides, detector.factor), hidden, told)
 
     def _detect(self, image: OpenReference, detector: CoverDetector) -> Detected:
         info = self._inputs.scene.info
@@ -174,14 +177,14 @@ class OtherDates:
             FileError: if a file cannot be read.
         """
         self._own_factor = factor
-        statistics = self._statistics(evidence, factor, _HIDDEN[0])
+        statistics = self._statistics(evidence, factor, _COVERED[0])
         among = verdicts_by_each_other(statistics, self._incomparable()) if scarce(statistics) else []
         carried = carry(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
         if carried is not None:
             self._transfer, self.verdicts, self.note = carried, among, self._note(carried)
             return among
-        if among and (probability := _probability(evidence)) > _HIDDEN[0]:
-            statistics = self._statistics(evidence, factor, probability)
+        if among and (limit := _least(evidence.channel(0) + evidence.channel(1), _COVERED)) > _COVERED[0]:
+            statistics = self._statistics(evidence, factor, limit)
         self.verdicts = verdicts(statistics)
         usable = [verdict.reference for verdict in self.verdicts if verdict.usable]
         self._transfer = fit(statistics, usable) if usable else None
@@ -189,8 +192,8 @@ class OtherDates:
             self.verdicts = among  # which say why their ground is not taken as it is
         return self.verdicts
 
-    def _statistics(self, evidence: GridFile, factor: int, probability: float) -> Statistics:
-        """What scene and references show side by side, cloud or shadow hiding the scene from a probability on."""
+    def _statistics(self, evidence: GridFile, factor: int, limit: float) -> Statistics:
+        """What scene and references show side by side, evidence from a limit on hiding the ground of the scene."""
         info, own = self._inputs.scene.info, GridRows(evidence, factor)
         when = acquired(info)
         known = [
@@ -209,7 +212,7 @@ class OtherDates:
             reflectance, valid = to_reflectance(dn, info.encoding)
             # Who gives a mask knows better where the scene is clear.
             masked = self._inputs.mask is not None
-            hidden = self._given(box) if masked else _hidden(own, box, factor, probability)
+            hidden = self._given(box) if masked else _hidden(own, box, factor, limit)
             return reflectance, valid & ~hidden, hidden, [shown.read(box, self._factor) for shown in self._shown]
 
         def pieces() -> Iterator[Statistics]:
@@ -302,14 +305,13 @@ def _dated(image: OpenReference) -> str:
     return image.name if image.acquired is None else f"{image.name} ({image.acquired:%Y-%m-%d})"
 
 
-def _probability(evidence: GridFile) -> float:
-    """From which probability on cloud or shadow is believed to hide the ground of an image."""
-    sums = evidence.channel(0) + evidence.channel(1)
-    return next((limit for limit in _HIDDEN if (sums < limit).mean() >= _SOME), _HIDDEN[-1])
+def _least(hides: NDArray[np.float32], limits: Sequence[float]) -> float:
+    """The first of some limits under which some of an image (h, w) is left."""
+    return next((limit for limit in limits if (hides < limit).mean() >= _SOME), limits[-1])
 
 
-def _hidden(evidence: GridRows, box: Box, factor: int, probability: float) -> NDArray[np.bool_]:
-    """Where (h, w) of a box, which starts at whole cells, cloud or shadow hides the ground."""
-    rows = torch.from_numpy(evidence(box)[:, :2].sum(axis=1, keepdims=True))
-    hides: NDArray[np.bool_] = enlarge(rows, factor, 0, 0, box.height, box.width)[0, 0].numpy() > probability
+def _hidden(hiding: GridRows, box: Box, factor: int, limit: float) -> NDArray[np.bool_]:
+    """Where (h, w) of a box, which starts at whole cells, cloud or shadow hides the ground: by both, or their sum."""
+    rows = torch.from_numpy(hiding(box)[:, :2].sum(axis=1, keepdims=True))
+    hides: NDArray[np.bool_] = enlarge(rows, factor, 0, 0, box.height, box.width)[0, 0].numpy() > limit
     return hides

@@ -32,18 +32,18 @@ class Shown(NamedTuple):
     Attributes:
         bands: D names.
         reflectance: (D, h, w).
-        evidence: (4, h, w) of what hides its ground.
-        hidden: evidence of cloud and shadow together from which on it does.
+        hiding: (1, h, w) how surely its ground is hidden.
+        hidden: from which of that on it is.
     """
 
     bands: Sequence[str]
     reflectance: GridFile
-    evidence: GridFile
+    hiding: GridFile
     hidden: float
 
     def shows(self, first: int, last: int) -> NDArray[np.bool_]:
         """Where it shows the ground, of some rows."""
-        return np.asarray(self.evidence.rows(first, last)[:2].sum(axis=0) < self.hidden)
+        return np.asarray(self.hiding.rows(first, last)[0] < self.hidden)
 
 
 def held_against(
