@@ -60,7 +60,7 @@ class _Summarised(NamedTuple):
     """What the pass that reads a scene leaves; `reduced` is what the detector sees, if there is one, and its checksum.
 
     `called` is what the scene's classification says to that. Once the detector has run, its answer and what is made of
-    it take the place of `reduced`: `probabilities` are the answer's after all that was joined with it.
+    it take the place of `reduced`; what a classification or other dates say of cover is joined with `detected`.
     """
 
     builder: ContextBuilder

@@ -11,7 +11,7 @@ The relation must be found while much of the scene may be under cloud that no de
 Iteratively reweighted least squares, with Tukey's biweight, start from the densest differences in the blue, by their
 half-sample mode (Bickel and Frühwirth 2006): among the darkest, as cloud only brightens; then among all. No relation is
 believed by which much would be darker than anything in the scene, as where the darkest are cloud in the reference, nor
-one by which all bands are darker than in the reference: that ground lies in shadow.
+one by which all of the infrared is darker than in the reference: that ground lies in shadow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Mask = NDArray[np.bool_]
 TELLING = ("B02", "B04", "B08")
 """Bands that are compared; further ones help to foresee them."""
 
-INFRARED, SOLAR = ("B08", "B11", "B12"), ("B03", "B04", "B08")
+INFRARED, VISIBLE_AND_NIR = ("B08", "B11", "B12"), ("B03", "B04", "B08")
 """Bands by which shadow is told: the first as far as they are there; the second where that is one."""
 
 _DARKEST, _LEAST = (0.2, 1.0), 20
@@ -124,7 +124,7 @@ def relate(scene: Array, reference: Array, clear: Mask, bands: Sequence[str]) ->
 def _shaded(foreseen: Array, reference: Array, bands: Sequence[str]) -> bool:
     """Tell whether ground is foreseen as dark as in shadow; what lies in haze as well is so in the infrared alone."""
     infrared = [name for name in INFRARED if name in bands]
-    told = [bands.index(name) for name in (infrared if len(infrared) > 1 else SOLAR)]
+    told = [bands.index(name) for name in (infrared if len(infrared) > 1 else VISIBLE_AND_NIR)]
     return bool((foreseen[told].mean(axis=1) < _SHADED * reference[told].mean(axis=1)).all())
 
 
