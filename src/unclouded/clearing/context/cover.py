@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,13 +73,9 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
         FileError: if the disk does not take it.
     """
     made = GridFile(probabilities.height, probabilities.width, folder, EVIDENCE)
-    for top in range(0, made.height, _ROWS):
-        bottom = min(top + _ROWS, made.height)
-        first, last = max(0, top - REACH), min(made.height, bottom + REACH)
-        seen = torch.from_numpy(probabilities.rows(first, last))[None]
-        rows = evidence(seen)[0, :, top - first : bottom - first].numpy()
+    for top, rows in _by_strips(probabilities, evidence):
         if clear is not None:
-            known, apart = clear.rows(top, bottom)
+            known, apart = clear.rows(top, top + rows.shape[1])
             rows[:2] *= 1 - apart
             rows[2] = np.maximum(np.minimum(rows[0] + rows[1], 1), rows[2] * (1 - known))
         made.write_rows(top, rows)
@@ -93,12 +89,18 @@ def hiding_of(probabilities: GridFile, folder: Path | None) -> GridFile:
         FileError: if the disk does not take it.
     """
     made = GridFile(probabilities.height, probabilities.width, folder, 1)
-    for top in range(0, made.height, _ROWS):
-        bottom = min(top + _ROWS, made.height)
-        first, last = max(0, top - REACH), min(made.height, bottom + REACH)
-        seen = torch.from_numpy(probabilities.rows(first, last))[None]
-        made.write_rows(top, hiding(seen)[0, :, top - first : bottom - first].numpy())
+    for top, rows in _by_strips(probabilities, hiding):
+        made.write_rows(top, rows)
     return made
+
+
+def _by_strips(probabilities: GridFile, make: Callable[[Tensor], Tensor]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """What is made of a grid (1, C, h, w) strip by strip, with as much around as matters: first row and (K, n, w)."""
+    for top in range(0, probabilities.height, _ROWS):
+        bottom = min(top + _ROWS, probabilities.height)
+        first, last = max(0, top - REACH), min(probabilities.height, bottom + REACH)
+        seen = torch.from_numpy(probabilities.rows(first, last))[None]
+        yield top, make(seen)[0, :, top - first : bottom - first].numpy()
 
 
 def joined(probabilities: GridFile, called: GridFile, folder: Path | None) -> GridFile:
