@@ -6,7 +6,10 @@ import pytest
 import rasterio
 import rioxarray  # noqa: F401 (gives arrays their `rio`)
 import xarray as xr
+from command_line import run
 from dated_scenes import HEIGHT, PLAIN_BANDS, WIDTH, dated, plain_fields, plain_scene
+from dates import FOUR, dn_of, name_of
+from rasters import write
 
 import unclouded
 from unclouded.clearing.options import TileOptions
@@ -138,3 +141,19 @@ def test_thin_cloud_over_all_of_an_image_does_not_pass_for_ground_to_fit_to(shar
         made = unclouded.clear(overcast, references=[before, after], level="L2A", offset=0)
     assert float((made.source >= 2).mean()) > 0.9
     np.testing.assert_allclose(made.reflectance.mean(("y", "x")), after.mean(("y", "x")) / 1e4, atol=0.03)
+
+
+@pytest.mark.parametrize(("shown", "said"), [(1.0, "on 100.0% of that in B12 alone"), (0.3, "a guess at best")])
+def test_a_date_of_which_one_band_is_guessed_is_said_to_be_just_that(tmp_path, detecting_weights, shown, said) -> None:
+    bands = (*FOUR, "B12")
+    scene = write(tmp_path / f"{name_of('20180503')}.tif", np.full((5, 130, 150), 8000, "u2"), names=bands, nodata=0)
+    dn = dn_of("20180508")
+    dn[:, :, round(shown * 150) :] = 0
+    other = write(tmp_path / f"{name_of('20180508')}.tif", dn, names=FOUR, nodata=0)
+    mask = write(tmp_path / "mask.tif", np.ones((1, 130, 150), "u1"))
+    given = ["--reference", other, "--mask", mask, "--mask-only", "--model", detecting_weights]
+    done = run("clear", scene, "--output", tmp_path / "clear.tif", *given)
+    assert done.exit_code == 0, done.stderr
+    (note,) = (line for line in done.stderr.splitlines() if "nearly all of it lies under cloud" in line)
+    assert said in note and ("at best" in note) == (shown < 0.5)
+    assert "100.0% guessed, on " in done.stdout and "of that in B12 alone" in done.stdout

@@ -61,6 +61,8 @@ class ClearedScene:
         snow: share that the scene's classification calls snow; None without one.
         told_by: what cloud and shadow were told by, in words.
         doubts: what is to be known of the weights, a sentence each, see `clearing.model.doubts`.
+        lacking: bands that are guessed since no other date has them, though the dates have the others.
+        in_part: share of the covered pixels on which these alone are guessed.
     """
 
     output: Path
@@ -78,6 +80,8 @@ class ClearedScene:
     snow: float | None = None
     told_by: str = ""
     doubts: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    in_part: float = 0.0
 
 
 def clear_scene(
@@ -202,6 +206,7 @@ def clear_scene(
         found.snow,
         told,
         doubts(generator, info.level, changed=found.changed > 0),
+        *clearing.lacking,
     )
 
 

@@ -310,6 +310,11 @@ class Clearing:
         found = (*(verdict.reason for verdict in self.verdicts), "" if self._dates is None else self._dates.note)
         return (*assumptions(self._inputs.references), *filter(None, found))
 
+    @property
+    def lacking(self) -> tuple[tuple[str, ...], float]:
+        """Bands that no other date has, and on what share of the covered pixels the dates show the others."""
+        return ((), 0.0) if self._dates is None else (self._dates.lacking, self._dates.shown)
+
     @torch.inference_mode()
     def _grids(self) -> SceneGrids:
         """What the tiles have to know of the whole summarised scene."""

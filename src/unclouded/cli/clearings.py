@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,10 +109,7 @@ class Clearings:
                 "clouds or mountains, which stays where no cloud is seen; give --mask, or use another day's image"
             )
         if cleared.changed >= _NOTHING_CLEAR and cleared.sources.get("guessed", 1) > 0.5:
-            say(
-                f"note: {source}: nearly all of it lies under cloud or shadow; with no clear ground to go by, the "
-                "result is a guess at best: use another day's image, or give --radar"
-            )
+            say(f"note: {source}: nearly all of it lies under cloud or shadow; {_guess(cleared)}")
 
     def refuse(self, source: str, error: BaseException) -> None:
         """Say why an input has no outputs."""
@@ -120,6 +117,20 @@ class Clearings:
         said = report(error, self._debug, source)
         if self._json:
             put(json.dumps({"input": source, "error": said}))
+
+
+def _guess(cleared: ClearedScene) -> str:
+    """How much of a result that is nearly all guessed is a guess."""
+    if cleared.lacking and cleared.in_part > 0.5:
+        return (
+            f"it is guessed, {_in_part(cleared)}, which no other date has: the other bands are theirs; give a date "
+            "that has all, or choose --bands that they have"
+        )
+    return "with no clear ground to go by, the result is a guess at best: use another day's image, or give --radar"
+
+
+def _in_part(cleared: ClearedScene) -> str:
+    return f"on {percent(cleared.in_part)} of that in {', '.join(cleared.lacking)} alone"
 
 
 @contextmanager
@@ -146,7 +157,7 @@ def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:
     """Outputs, share of changed pixels and time of an input, in a line."""
     said = f"{cleared.output}, {cleared.quality}: {percent(cleared.changed)} of the pixels changed"
     if cleared.sources:
-        said += f" ({_shares(cleared.sources)})"
+        said += f" ({_shares(cleared)})"
     said += f"{_covers(cleared)}, {cleared.seconds:.1f} s"
     # Of work elsewhere, the client knows its own share alone.
     return said if elsewhere else f"{said} ({cleared.seconds_network / cleared.seconds:.0%} in the network)"
@@ -157,8 +168,11 @@ def _covers(cleared: ClearedScene) -> str:
     return f", cloud cover {percent(cleared.cloud)}{snow}"
 
 
-def _shares(sources: Mapping[str, float]) -> str:
+def _shares(cleared: ClearedScene) -> str:
     """Where the changed pixels come from; several dates that nothing was taken from are counted."""
+    sources = cleared.sources
+    if cleared.in_part > 0 and cleared.lacking:
+        return f"{percent(sources.get('guessed', 0))} guessed, {_in_part(cleared)}"
     said = [f"{percent(share)} {_from(name)}" for name, share in sources.items() if share > 0]
     unused = [name for name, share in sources.items() if share == 0 and name != "guessed"]
     if unused:

@@ -104,6 +104,7 @@ class OtherDates:
         checksum: of what the detector saw of all of them.
         verdicts: what was found of each, once it is fitted.
         note: what is to be said of all of them, for people; empty if nothing is.
+        lacking: bands of the scene that none of them has, so that they are guessed where the others are shown.
     """
 
     def __init__(self, inputs: SceneInputs, folder: Path | None, report: Progress) -> None:
@@ -116,6 +117,8 @@ class OtherDates:
         self.checksum = 0
         self.verdicts: list[Verdict] = []
         self.note = ""
+        self.lacking: tuple[str, ...] = ()
+        self._asked = self._answered = 0
         self._factor = self._own_factor = 1
         self._grids: list[GridFile] = []
         self._shown = [self._detected(image) for image in inputs.references]
@@ -181,6 +184,8 @@ class OtherDates:
         among = verdicts_by_each_other(statistics, self._incomparable()) if scarce(statistics) else []
         carried = carry(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
         if carried is not None:
+            told = zip(carried.layout.bands, carried.told, strict=True)
+            self.lacking = tuple(band for band, there in told if not there)
             self._transfer, self.verdicts, self.note = carried, among, self._note(carried)
             return among
         if among and (limit := _least(evidence.channel(0) + evidence.channel(1), _COVERED)) > _COVERED[0]:
@@ -231,8 +236,8 @@ class OtherDates:
         names = ", ".join(_dated(self._shown[number].image) for number in carried.needed)
         little = "nothing" if carried.correction.known < 1 else "too little"
         said = f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} as it is"
-        lacking = [band for band, told in zip(carried.layout.bands, carried.told, strict=True) if not told]
-        return f"{said}; no date has {', '.join(lacking)}: guessed, and so is the source" if lacking else said
+        lacking = ", ".join(self.lacking)
+        return f"{said}; no date has {lacking}: guessed, and so is the source" if lacking else said
 
     def _incomparable(self) -> dict[int, str]:
         """References that cannot be believed without a scene to hold them against, and why."""
@@ -246,6 +251,11 @@ class OtherDates:
             elif self._shown[number].overcast:
                 made[number] = "nearly all of it lies under cloud or shadow"
         return made
+
+    @property
+    def shown(self) -> float:
+        """Share of the pixels that `ground` was asked for of which it is the ground, up to now."""
+        return self._answered / max(self._asked, 1)
 
     def ground(self, box: Box, evidence: NDArray[np.float32], threshold: float) -> TransferredGround | None:
         """What the references say of the pixels of a box that may be covered; None if that is nothing.
@@ -271,6 +281,8 @@ class OtherDates:
         for number in self._transfer.needed:
             images[number], clear[number] = self._shown[number].read(part, self._factor)
         made = self._transfer.predict(part.row, part.column, images, clear, wanted[part.within(box).slices])
+        self._asked += int(wanted.sum())
+        self._answered += int((made.transferred >= 0.5).sum())
         uncertainty = made.error * np.float32(self._transfer.interval / _SIGMAS)
         return TransferredGround(part, made.reflectance, uncertainty, made.transferred, made.source, made.told)
 
