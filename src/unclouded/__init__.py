@@ -281,7 +281,7 @@ def clear_series(
     reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
     series = series_of(source, reading, most)
     loaded = Model.load(options)
-    return clear_series_to_memory(series, loaded, options, reading, mask, only_earlier=only_earlier, most=most)
+    return clear_series_to_memory(series, loaded, options, mask, only_earlier=only_earlier, most=most)
 
 
 def clear_area(

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import rasterio
 from command_line import run
-from dates import CLOUDS, HEIGHT, WIDTH
+from dates import CLOUDS, FOUR, HEIGHT, WIDTH
 from rasterio.warp import transform_bounds
 from rasters import write
 
+import unclouded
 from unclouded.clearing.context import other_dates
 from unclouded.clearing.detector.cover_detector import FOUND, CoverDetector
 from unclouded.clearing.detector.detections import Detected, Detections, Subject
@@ -166,3 +167,41 @@ def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(d
     assert len(calls) == (1 if damage is None else 2)
     assert (again.probabilities.rows(0, 33) == first.probabilities.rows(0, 33)).all() and again.seen == 7
     assert (again.reflectance.rows(0, 33) == first.reflectance.rows(0, 33)).all()
+
+
+def untold(folder, *, names=("a_20180503", "b_20180508", "c_20180518")):
+    """Three dates whose names tell no level: the first all under cloud, the others with dark corners."""
+    rng = np.random.default_rng(3)
+    made = []
+    for number, name in enumerate(names):
+        dn = rng.uniform(3500, 6000, (4, 40, 50))
+        if number:
+            dn[:, :20] = 200 + 100 * rng.random((4, 20, 50))
+        made.append(write(folder / f"{name}.tif", dn.astype("u2"), names=FOUR, nodata=0))
+    return made
+
+
+@pytest.mark.parametrize("workers", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_an_overcast_date_has_the_level_that_the_others_tell_and_it_is_said_once(weights, tmp_path, workers):
+    overcast, *others = untold(tmp_path)
+    more = ["--offset", 0, "--model", weights, *(["--workers", 1] if workers else [])]
+    done = run("series", overcast, *others, "--output", tmp_path / "out", *more)
+    assert done.exit_code == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if "as of its other dates" in line]
+    assert said == [f"note: {overcast}: level assumed: L2A, as of its other dates; give --level if it is not"]
+    # What is assumed of the others, in one line, is not said anew wherever they help another.
+    assert done.stderr.count("level assumed") == 2
+    with pytest.warns(UserWarning, match="as of its other dates"):
+        made = unclouded.clear_series([overcast, *others], offset=0, model=weights)
+    assert made.attrs["level"] == "L2A"
+
+
+def test_an_overcast_date_is_asked_about_where_the_others_differ_in_level_or_tell_none(weights, tmp_path):
+    dates = untold(tmp_path, names=("a_20180503", "b_L1C_20180508", "c_20180518"))
+    more = ["--output", tmp_path / "out", "--offset", 0, "--model", weights]
+    for given, code in ((dates, 1), ([dates[0], shutil.copy(dates[0], tmp_path / "d_20180511.tif")], 2)):
+        done = run("series", *given, *more, "--overwrite")
+        assert done.exit_code == code
+        (asked,) = (line for line in done.stderr.splitlines() if line.startswith(f"error: {dates[0]}"))
+        assert "nothing says whether it is L1C or L2A" in asked and "have its name hold it" in asked
+        assert not (tmp_path / "out" / dates[0].name).exists()

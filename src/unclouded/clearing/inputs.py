@@ -124,8 +124,8 @@ class OpenReference:
         unsure: those of them that say what its numbers mean.
     """
 
-    def __init__(self, image: Raster, scene: SceneInfo) -> None:
-        """Bring `image` to the grid of `scene`.
+    def __init__(self, image: Raster, scene: SceneInfo, *, said: bool = False) -> None:
+        """Bring `image` to the grid of `scene`; what is assumed of it as a scene may have been `said`.
 
         Raises:
             InputError: if they have no area in common.
@@ -134,7 +134,7 @@ class OpenReference:
         self.info, self.files = image.info, files_of(image)
         self.name, self.bands, self.level = image.info.source, image.info.bands, image.info.level
         self.acquired = acquired(image.info)
-        self.assumed = tuple(note for note in image.info.notes if note.startswith(_ASSUMED))
+        self.assumed = tuple(note for note in image.info.notes if note.startswith(_TAKEN_FOR if said else _ASSUMED))
         self.unsure = tuple(note for note in self.assumed if note.startswith(f"{_TAKEN_FOR} {_NUMBERS}"))
 
     def read(self, box: Box, bands: Sequence[int] | None = None) -> NDArray[np.float32]:
@@ -198,11 +198,13 @@ class DatesAtHand:
         images: those that are open already, by their names there.
         reading: how the others are to be read.
         detections: see `SceneInputs`.
+        said: whether what is assumed of each when it is read is said elsewhere, as of a date to be cleared.
     """
 
     images: Mapping[str, Raster] = field(default_factory=dict)
     reading: ReadOptions = field(default_factory=ReadOptions)
     detections: Detections | None = None
+    said: bool = False
 
     @contextmanager
     def open(self, name: str, scene: SceneInfo) -> Iterator[Raster]:
@@ -257,7 +259,7 @@ def open_inputs(scene: Raster, options: ClearOptions, at_hand: DatesAtHand | Non
         elif options.mask_only:
             raise InputError(f"{scene.info.source}: no scene classification (SCL) comes with it; give --mask a file")
         references = [
-            OpenReference(stack.enter_context(at_hand.open(name, scene.info)), scene.info)
+            OpenReference(stack.enter_context(at_hand.open(name, scene.info)), scene.info, said=at_hand.said)
             for name in options.references
         ]
         yield SceneInputs(scene, radar, mask, tuple(references), detection, at_hand.detections, classification)

@@ -97,7 +97,7 @@ def dates_at_hand(folder: Path, reading: ReadOptions) -> Iterator[DatesAtHand]:
         OutputExistsError: if another run is clearing a series there.
     """
     with workplace(folder / "series") as place:
-        yield DatesAtHand(reading=reading, detections=Detections(place))
+        yield DatesAtHand(reading=reading, detections=Detections(place), said=True)
         empty(place)
 
 

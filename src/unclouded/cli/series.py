@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from unclouded.cli.options import (
 from unclouded.cli.series_page import try_series_page
 from unclouded.cli.series_results import Composite, Further, Gif, Ndvi
 from unclouded.cli.source_options import SourceOptions
-from unclouded.errors import FileError
+from unclouded.errors import FileError, UnknownLevelError
 
 
 class MaskOfEach(StrEnum):
@@ -96,7 +97,11 @@ def series(
             clearings.check()  # of dates that were found and cannot be read, it is said why
             raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")
         overwrite = options.overwrite
-        todo = plan(sources, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
+        how = partial(plan, sources, f"{output}/", overwrite=overwrite, skip_existing=not overwrite)
+        todo = how(reading)
+        if any(isinstance(error, UnknownLevelError) for error in todo.failed.values()):
+            reading = reading.with_level_of_others(sources)
+            todo = how(reading)
         for note in todo.notes:
             say(f"note: {note}")
         for name in todo.skipped.values():

@@ -7,15 +7,15 @@ DN is in its `SceneInfo`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 from rasterio.io import DatasetReader
 
-from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.errors import FileError, InputError, UncloudedError, UnknownLevelError
 from unclouded.reading.crop import CroppedScene
 from unclouded.reading.files.pixels import is_masked, sample_layers
 from unclouded.reading.files.raster import check_georeference, is_remote, open_raster, shown
@@ -31,7 +31,7 @@ from unclouded.reading.products.stac import is_item, item_source
 from unclouded.reading.products.stack import stack_source
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.encoding import choose_encoding, declared_by
-from unclouded.reading.radiometry.offsets import choose_level, without_cirrus
+from unclouded.reading.radiometry.offsets import as_of_others, choose_level, levels_told, without_cirrus
 from unclouded.reading.radiometry.plausibility import darkest, data_of
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Source, Wanted, cube_and_date
@@ -208,7 +208,11 @@ def _describe(
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How inputs are to be read: the arguments of `open_scene`, and the area that is wanted of them."""
+    """How inputs are to be read: the arguments of `open_scene`, the area that is wanted of them, and their dates.
+
+    Attributes:
+        levels: of sources that do not tell theirs themselves, as of other dates of the place.
+    """
 
     bands: Sequence[str] | None = None
     level: str | None = None
@@ -218,6 +222,7 @@ class ReadOptions:
     area: Area | None = None
     band_names: Sequence[str] | None = None
     variant: str | None = None
+    levels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def wanted(self) -> Wanted:
@@ -229,13 +234,15 @@ class ReadOptions:
         scene = open_scene(
             source,
             bands=self.bands,
-            level=self.level,
+            level=self.levels.get(source, self.level),
             scale=self.scale,
             offset=self.offset,
             band_names=self.band_names,
             variant=self.variant,
             level_needed=self.level_needed,
         )
+        if source in self.levels:
+            scene.info = replace(scene.info, notes=(*scene.info.notes, as_of_others(self.levels[source])))
         if self.area is None:
             return scene
         try:
@@ -243,3 +250,21 @@ class ReadOptions:
         except BaseException:
             scene.close()
             raise
+
+    def with_level_of_others(self, sources: Sequence[str]) -> ReadOptions:
+        """The same for dates of one place: those whose level nothing tells have that of the others, if these agree.
+
+        Errors of other kinds are left to whoever opens a source to use it.
+        """
+        unknown: list[str] = []
+
+        def level_of(source: str) -> str:
+            try:
+                with self.open(source) as scene:
+                    return scene.info.level
+            except UnknownLevelError:
+                unknown.append(source)
+                raise
+
+        levels = set(levels_told(level_of, sources))
+        return replace(self, levels=dict.fromkeys(unknown, levels.pop())) if len(levels) == 1 else self

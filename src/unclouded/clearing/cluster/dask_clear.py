@@ -106,7 +106,8 @@ def clear_scenes(
     shared = _for_workers(options, model)
 
     def clear(number: int, source: str, output: Path) -> ClearedScene:
-        job = SceneJob(_reachable(source), reading, shared, model.header.sha256)
+        known = replace(reading, level=reading.levels.get(source, reading.level))
+        job = SceneJob(_reachable(source), known, shared, model.header.sha256)
 
         def report(stage: str, done: int, whole: int) -> None:
             pool.check()

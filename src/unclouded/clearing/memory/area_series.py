@@ -67,7 +67,7 @@ def clear_area_to_memory(
             "has two at least: give a longer period or accept more cloud"
         )
     series = series_of_files(list(items), reading)
-    made = clear_series_to_memory(series, model, options, reading, only_earlier=only_earlier, most=most)
+    made = clear_series_to_memory(series, model, options, only_earlier=only_earlier, most=most)
     return made.assign_coords(item=("time", [items[name].name for name in series.names]))
 
 

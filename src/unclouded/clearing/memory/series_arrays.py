@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -29,8 +29,9 @@ from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import mask_as_file
 from unclouded.reading.names.dates import acquired, parse_time
 from unclouded.reading.products.array import ArrayScene
-from unclouded.reading.products.array_dates import as_of_others, dates_along, dates_of, level_of_others
+from unclouded.reading.products.array_dates import dates_along, dates_of
 from unclouded.reading.products.cube import dates_in
+from unclouded.reading.radiometry.offsets import as_of_others, levels_told
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.reflectance import valid_pixels
@@ -45,6 +46,7 @@ class Series:
         names: of the dates, in the order of the result.
         times: when each was taken, in UTC; None where nothing says it.
         open: opens a date by its name, as a context manager.
+        reading: how those that are files are read.
         images: those that are arrays, by name.
         empty: names of those that are known to hold no data.
     """
@@ -52,7 +54,8 @@ class Series:
     names: tuple[str, ...]
     times: tuple[datetime | None, ...]
     open: Callable[[str], Any]
-    images: Mapping[str, Raster]
+    reading: ReadOptions
+    images: Mapping[str, Raster] = field(default_factory=dict)
     empty: frozenset[str] = frozenset()
 
 
@@ -84,13 +87,23 @@ def series_of_files(paths: Sequence[str | os.PathLike[str]], reading: ReadOption
         InputError: if one is not understood.
         FileError: if one cannot be read.
     """
-    names = [date for path in paths for date in dates_in(os.fspath(path))]
-    times = []
-    for name in dict.fromkeys(names):
+    names = tuple(dict.fromkeys(date for path in paths for date in dates_in(os.fspath(path))))
+    for name in names:
         refuse_result(name)
+    try:
+        times = _times(names, reading)
+    except UnknownLevelError:
+        reading = reading.with_level_of_others(names)
+        times = _times(names, reading)
+    return Series(names, times, reading.open, reading)
+
+
+def _times(names: Sequence[str], reading: ReadOptions) -> tuple[datetime | None, ...]:
+    times = []
+    for name in names:
         with reading.open(name) as scene:
             times.append(acquired(scene.info))
-    return Series(tuple(dict.fromkeys(names)), tuple(times), reading.open, {})
+    return tuple(times)
 
 
 class _Dates(Mapping[str, ArrayScene]):
@@ -134,7 +147,8 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most
 
     @cache
     def level_told() -> str | None:
-        return level_of_others(lambda number: read(number, None).info.level, range(len(names)))
+        # Dates of one array are of one level: the first that tells it does.
+        return next(levels_told(lambda number: read(number, None).info.level, range(len(names))), None)
 
     def make(number: int) -> ArrayScene:
         try:
@@ -154,14 +168,13 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most
     known = array.to_array() if isinstance(array, xr.Dataset) else array
     held = known.notnull().any([other for other in known.dims if other != dim]).values
     empty = frozenset(name for name, there in zip(names, held, strict=True) if not there)
-    return Series(names, times, opened, images, empty)
+    return Series(names, times, opened, reading, images, empty)
 
 
 def clear_series_to_memory(
     series: Series,
     model: Model,
     options: ClearOptions,
-    reading: ReadOptions,
     masks: Any = None,  # noqa: ANN401 (whatever a user hands in)
     *,
     only_earlier: bool,
@@ -173,7 +186,6 @@ def clear_series_to_memory(
         series: the dates.
         model: with which weights.
         options: how.
-        reading: how files are to be read.
         masks: one for each date, along the first axis or in a sequence; see `unclouded.clear`.
         only_earlier: as if later dates were not there yet.
         most: dates that help one.
@@ -197,7 +209,7 @@ def clear_series_to_memory(
     attributes: Mapping[str, Any] = {}
     said: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
-        at_hand = DatesAtHand(series.images, reading, Detections(Path(folder)))
+        at_hand = DatesAtHand(series.images, series.reading, Detections(Path(folder)), said=True)
         for number, name in enumerate(series.names):
             if name in series.empty:
                 warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)

@@ -1,18 +1,15 @@
-"""Dates of arrays: along which dimension they lie, which they are, and what one of them says for all."""
+"""Dates of arrays: along which dimension they lie, and which they are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from contextlib import suppress
+from collections.abc import Hashable
 from datetime import datetime
-from typing import TypeVar
 
 import xarray as xr
 
 from unclouded.errors import InputError
 from unclouded.reading.names.dates import parse_time
 
-_Date = TypeVar("_Date")
 _DATES = ("time", "t", "date", "datetime", "timestamp")
 
 
@@ -46,24 +43,6 @@ def dates_of(array: xr.DataArray | xr.Dataset, dim: Hashable) -> list[str]:
         return [str(number) for number in range(array.sizes[dim])]
     times = [str(time) for time in array[dim].values.astype("datetime64[s]")]
     return [time.removesuffix("T00:00:00") for time in times]
-
-
-def level_of_others(level_of: Callable[[_Date], str], others: Iterable[_Date]) -> str | None:
-    """The processing level of a date under cloud, of which nothing tells it, by the other dates of its array.
-
-    Args:
-        level_of: finds that of a date, or raises an InputError.
-        others: dates, of which the first answers that can.
-    """
-    for other in others:
-        with suppress(InputError):
-            return level_of(other)
-    return None
-
-
-def as_of_others(level: str) -> str:
-    """What is said of a level that was found so."""
-    return f"level assumed: {level}, as of its other dates; give --level if it is not"
 
 
 def acquired(array: xr.DataArray) -> datetime | None:

@@ -15,8 +15,9 @@ from unclouded.errors import FileError, InputError, UnknownLevelError
 from unclouded.reading.files.raster import is_remote
 from unclouded.reading.names.naming import band_named
 from unclouded.reading.products.array import ArrayScene, as_array
-from unclouded.reading.products.array_dates import as_of_others, dates_along, dates_of, level_of_others
+from unclouded.reading.products.array_dates import dates_along, dates_of
 from unclouded.reading.products.folder import no_variants
+from unclouded.reading.radiometry.offsets import as_of_others, levels_told
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
 
@@ -99,7 +100,7 @@ def open_cube(
             scene = made(date, level)
         except UnknownLevelError:
             others = [] if date is None else [other for other in _dates(opened) if other != date]
-            found = level_of_others(lambda other: made(other, None).info.level, others)
+            found = next(levels_told(lambda other: made(other, None).info.level, others), None)
             if found is None:
                 raise
             scene = made(date, found, [as_of_others(found)])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.errors import InputError, UnknownLevelError
+from unclouded.errors import InputError, UncloudedError, UnknownLevelError
 from unclouded.reading.names.naming import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
 from unclouded.reading.radiometry.plausibility import AIR
 from unclouded.reading.source import Source
+
+_Date = TypeVar("_Date")
 
 LEVELS: tuple[str, ...] = ("L1C", "L2A")
 NEW_OFFSET = -1000.0
@@ -88,8 +92,25 @@ def choose_level(
     found = "".join(f", and its darkest {band} of {low:.2f} is that of L1C or of haze" for band, low in lows.items())
     raise UnknownLevelError(
         f"{source}: nothing says whether it is L1C or L2A{found}; give --level L1C (top of the atmosphere) or "
-        "--level L2A (surface reflectance)"
+        "--level L2A (surface reflectance), or have its name hold it where inputs differ"
     )
+
+
+def levels_told(level_of: Callable[[_Date], str], dates: Iterable[_Date]) -> Iterator[str]:
+    """The processing level of each date of a place that tells it; those under cloud, which tell none, have it too.
+
+    Args:
+        level_of: finds that of a date, or raises an UncloudedError.
+        dates: looked at one by one, as they are needed.
+    """
+    for date in dates:
+        with suppress(UncloudedError):
+            yield level_of(date)
+
+
+def as_of_others(level: str) -> str:
+    """What is said of a level that was found by other dates."""
+    return f"level assumed: {level}, as of its other dates; give --level if it is not"
 
 
 def offset_of_baseline(baseline: int | None) -> float | None:
