@@ -122,3 +122,56 @@ def test_b10_is_left_out_of_an_array_that_is_said_to_be_l2a():
     with as_array(None, spectra(L1C)) as scene:
         assert scene.info.bands == tuple(band for band in L1C if band != "B10")
         assert sum("left out: B10" in note for note in scene.info.notes) == 1
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("Band 1 - Blue", "Band 2 - Green", "Band 3 - Red", "Band 4 - NIR"),
+        ("Band_1_blue", "Band_2_green", "Band_3_red", "Band_4_nir"),
+        ("Band 1: B02", "Band 2: B03", "Band 3: B04", "Band 4: B08"),  # as QGIS shows and writes them
+        ("B1 (Blue)", "B2 (Green)", "B3 (Red)", "B4 (NIR)"),
+        ("B02 (Band 1)", "B03 (Band 2)", "B04 (Band 3)", "B08 (Band 4)"),
+        ("Band 2 - Blue", "Band 3 - Green", "Band 4 - Red", "Band 8 - NIR"),
+    ],
+)
+def test_the_place_of_a_band_in_its_name_is_not_taken_for_its_number(tmp_path, understand, texts):
+    with named(understand, tmp_path, DN[:4], texts) as scene:
+        assert scene.info.bands == FOUR
+
+
+def named(understand, folder, dn, texts, **options):
+    """A stack whose layers have these names."""
+    if understand is as_array:
+        array = xr.DataArray(dn, dims=("band", "y", "x"), coords={"band": list(texts)})
+        return ArrayScene(array, level="L2A", **options)
+    return open_scene(write(folder / "named.tif", dn, names=texts), level="L2A", **options)
+
+
+@BOTH
+def test_a_name_that_contradicts_a_number_that_is_no_place_is_asked_about(tmp_path, understand):
+    landsat = ("Band 2 - Blue", "Band 3 - Green", "Band 4 - Red", "Band 5 - NIR")
+    with pytest.raises(InputError, match=r"band 4 is called 'Band 5 - NIR'.*--band-names, - for others"):
+        named(understand, tmp_path, DN[:4], landsat)
+    unknown = ("Band 1 - Blue", "Band 2 - Green", "Band 3 - Red", "Band 4 - short wave")
+    with pytest.raises(InputError, match="band 4 is called 'Band 4 - short wave'"):
+        named(understand, tmp_path, DN[:4], unknown)
+
+
+@BOTH
+@pytest.mark.parametrize("word", ["b", "B", "Band ", "Layer_", "lyr.", ""])
+def test_names_that_count_are_none(tmp_path, understand, word):
+    four, ten = ([f"{word}{number}" for number in range(1, count + 1)] for count in (4, 10))
+    with pytest.raises(InputError, match=r"4 bands without names.*--band-names B02,B03,B04,B08"):
+        named(understand, tmp_path, DN[:4], four)
+    with named(understand, tmp_path, pixels(10), ten) as scene:
+        assert scene.info.bands == TEN and any("band order assumed" in note for note in scene.info.notes)
+        assert scene.info.descriptions == TEN
+
+
+def test_real_names_that_do_not_count_from_one_in_steps_are_names(tmp_path):
+    for texts in (("B01", "B02", "B03", "B04"), ("b2", "b3", "b4", "b8"), ("swir1", "swir2")):
+        with named(as_file, tmp_path, DN[: len(texts)], texts) as scene:
+            assert not any("order assumed" in note for note in scene.info.notes)
+            assert len(scene.info.bands) == len(texts)

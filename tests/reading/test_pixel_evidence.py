@@ -204,3 +204,26 @@ def test_an_offset_that_is_given_and_makes_much_negative_is_said(tmp_path):
         )
     with open_scene(path, level="L2A", offset=0) as scene:
         assert not any("lies below" in note for note in scene.info.notes)
+
+
+@pytest.mark.parametrize("last", ["mask", "seen everywhere", "classes"])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+@pytest.mark.parametrize("level", [None, "L2A"])
+def test_a_mask_among_layers_without_names_is_no_band(tmp_path, last, dtype, level):
+    layer = {
+        "mask": CORNER,
+        "seen everywhere": np.ones_like(CORNER),
+        "classes": np.add.outer(np.arange(48), np.arange(36)) % 8 + 3,
+    }[last]
+    stack = np.concatenate([images(L2A), layer[None]]).astype(dtype)
+    if dtype == "float32":
+        stack[:12] /= 10_000
+    elif last == "classes":
+        stack[:12] += 150  # as where the ground is not as dark as water
+    path = write(tmp_path / "a.tif", stack)
+    with pytest.raises(InputError, match=r"the last holds .*--band-names B01,B02,.*,B12,- if that is it"):
+        open_scene(path, level=level)
+    with open_scene(path, level="L2A", band_names=[*L2A, "-"], scale=1 if dtype == "float32" else None) as scene:
+        assert scene.info.bands == L2A
+    with pytest.raises(InputError, match=r"the last holds .*--band-names, with - for the last"):
+        open_scene(write(tmp_path / "ten.tif", stack[-10:]), level=level)

@@ -87,7 +87,8 @@ def open_scene(
         raise FileError(
             f"{os.fspath(path)}: cannot be read: {error.strerror or error}; check its permissions"
         ) from error
-    source = without_cirrus(source, level)
+    if not source.order_assumed:
+        source = without_cirrus(source, level)
     datasets: dict[str, DatasetReader] = {}
     try:
         for layer in source.layers:
@@ -104,6 +105,7 @@ def open_scene(
         sample = cache(lambda: sample_layers(source.layers, datasets))
         if source.order_assumed:
             check_order(source.name, sample())
+            source = without_cirrus(source, level)
             source = source if source.taken is None else source.only(source.taken)
             sample.cache_clear()
         declared, dtype = declared_by(source, datasets)

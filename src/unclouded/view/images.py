@@ -17,7 +17,7 @@ from unclouded.bands import ASSUMED_ORDER
 from unclouded.colour import COMPOSITE_WORDS, GLANCE, STRETCH_WORDS, Stretch, StretchKind, composites_of, fit_stretch
 from unclouded.errors import InputError
 from unclouded.reading.files.raster import open_raster, read_overview
-from unclouded.reading.names.naming import band_named, unnamed
+from unclouded.reading.names.naming import bands_named, unnamed
 from unclouded.reading.reader import find_source
 from unclouded.reading.source import Wanted
 from unclouded.reflectance import Encoding, to_reflectance
@@ -106,7 +106,7 @@ def composites(after: BandPlaces, before: BandPlaces, source: str) -> dict[str, 
 
 def bands_of(dataset: DatasetReader, path: str) -> dict[str, tuple[str, int]]:
     """The bands of a stack: by name, else by the usual order, else numbered."""
-    names: list[str | None] = [band_named(text or "") for text in dataset.descriptions]
+    names = bands_named(dataset.descriptions)
     if unnamed(dataset.descriptions) and dataset.count in ASSUMED_ORDER:
         names = list(ASSUMED_ORDER[dataset.count])
     places: dict[str, tuple[str, int]] = {}

@@ -72,7 +72,7 @@ def name_layers(source: str, texts: Sequence[str | None], wanted: Wanted) -> Nam
     elif chosen is not None and (None in chosen or (assumed and len(texts) not in ASSUMED_ORDER)):
         raise _miscounted(source, _BANDS, len(chosen), len(texts), own)
     elif assumed:
-        found = list(assumed_bands(source, len(texts)))
+        found = list(assumed_bands(source, texts))
         notes.append(f"band order assumed: {' '.join(map(str, found))}; give {_NAMES} if it is another")
     else:
         found, left = _own(source, texts, own)
@@ -112,7 +112,7 @@ def _own(source: str, texts: Sequence[str | None], own: list[str | None]) -> tup
             notes.append(f"left out: {text!r}, which is not one of the 13 bands")
             continue
         found = f"band {number} is called {text!r}{nearest_name(text)}" if text else f"band {number} has no description"
-        raise InputError(f"{source}: {found}; accepted: {', '.join(NAMES)}; name all bands with {_NAMES}")
+        raise InputError(f"{source}: {found}; accepted: {', '.join(NAMES)}; name all bands with {_NAMES}, - for others")
     return own, notes
 
 

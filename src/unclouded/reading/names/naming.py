@@ -38,7 +38,8 @@ of FORCE."""
 NOT_BANDS: tuple[str, ...] = (
     "SCL", "AOT", "WVP", "TCI", "CLD", "CLDPRB", "SNW", "SNWPRB", "DDV", "PVI", "CLM", "CLP", "QA10", "QA20", "QA60",
     "MSK", "MASK", "DATAMASK", "FMASK", "VISUAL", "THUMBNAIL", "PREVIEW", "ALPHA", "QUALITY", "CLOUD", "SNOW",
-    "CS", "PROBABILITY", "NDVI", "VV", "VH",
+    "CS", "PROBABILITY", "NDVI", "NDWI", "EVI", "VV", "VH", "CLOUDS", "SHADOWS", "SHADOW", "CLOUDMASK", "ELEVATION",
+    "DEM", "SLOPE", "ASPECT", "ZENITH", "AZIMUTH", "LAT", "LON", "LATITUDE", "LONGITUDE",
 )  # fmt: skip
 """Layers that often travel with the bands and are not bands."""
 
@@ -49,7 +50,11 @@ OFFSET_FROM_DATE = "20220125"
 """Day from which every newly made product has baseline 04.00 or later."""
 
 _BAND = re.compile(r"(?<![A-Za-z0-9])B(?:and)?[ _-]?0?(1[0-2]|8A|[1-9])(?![A-Za-z0-9])", re.IGNORECASE)
-_ORDINAL = re.compile(r"band[ _-]?(\d+)", re.IGNORECASE)
+_COUNTED = re.compile(r"(\D*?)([1-9]\d*)")
+_NUMBERED = tuple(
+    re.compile(rf"(?<![A-Za-z0-9]){word}[ _-]?(\d+)(?![0-9A-Za-z])", re.IGNORECASE) for word in ("(?:band|layer)", "b")
+)
+"""Numbers of bands, the surer kind first: which of Sentinel-2's, or at which place."""
 _PRODUCT = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8})T\d{5,6}(?:_N(\d{4}))?(?![0-9A-Za-z])")
 _TILE_FILE = re.compile(r"T\d{2}[A-Z]{3}_(\d{8})T\d{6}(?![0-9A-Za-z])")
 _TILE = re.compile(r"S2[A-D]_OPER_MSI_(L1C|L2A)_TL_\w{4}_(\d{8})T\d{6}_A\d{6}_T\w{5}(?:_N(\d\d\.\d\d))?")
@@ -122,10 +127,32 @@ def band_named(text: str) -> str | None:
 
 
 def bands_named(texts: Sequence[str | None]) -> list[str | None]:
-    """Find the band that each text of a stack names, see `band_named`; beside a broad infrared, "nir" is B8A."""
+    """Find the band that each text of a stack names, see `band_named`; beside a broad infrared, "nir" is B8A.
+
+    Of a text with a number and a name that contradict each other, such as "Band 1 - Blue" or QGIS's "Band 9: B8A", the
+    number is the band's place and the name holds, if the numbers of all are their places.
+    """
     words = [(text or "").strip().lower() for text in texts]
     narrow = "B8A" if "broadnir" in words else "B08"
-    return [narrow if word == "nir" else band_named(word) if word else None for word in words]
+    own = [narrow if word == "nir" else band_named(word) if word else None for word in words]
+    parted = [_number_and_name(word) for word in words]
+    wrong = [bool(name and band_named(f"b{number}") != name) for number, name in parted]
+    if not any(wrong):
+        return own
+    placed = all(number in (None, place) for place, (number, _) in enumerate(parted, start=1))
+    return [
+        (name if placed else None) if apart or (placed and number) else band
+        for (number, name), apart, band in zip(parted, wrong, own, strict=True)
+    ]
+
+
+def _number_and_name(text: str) -> tuple[int | None, str | None]:
+    """The number of a band in a text, and the band that the rest of it names; None for what is not there."""
+    for number in _NUMBERED:
+        if found := number.search(text.replace("_", " ")):
+            rest = re.sub(r"^\W+|\W+$", "", f"{text[: found.start()]} {text[found.end() :]}".replace("_", " "))
+            return int(found[1]), band_named(rest)
+    return None, None
 
 
 def is_not_a_band(text: str) -> bool:
@@ -186,25 +213,36 @@ def refuse_repeats(source: str, names: Iterable[str], where: str) -> None:
 
 
 def unnamed(descriptions: Sequence[str | None]) -> bool:
-    """Tell whether the descriptions name nothing: all empty, or only "Band 1", "Band 2" … in order."""
+    """Tell whether the descriptions name nothing: all empty, or they count alone, as "Band 1", "Band 2" … do.
+
+    "b1", "b2", "b3", "b4" do, too, as programs call layers that have no names. (B1 to B8 of Sentinel-2 do as well.)
+    """
     if not any(descriptions):
         return True
-    ordinals = [_ORDINAL.fullmatch((text or "").strip()) for text in descriptions]
-    return all(match is not None and int(match[1]) == number for number, match in enumerate(ordinals, start=1))
+    texts = [(text or "").strip().lower() for text in descriptions]
+    if any(text in COMMON_NAMES for text in texts):
+        return False
+    counted = [_COUNTED.fullmatch(text) for text in texts]
+    if not all(found is not None and int(found[2]) == place for place, found in enumerate(counted, start=1)):
+        return False
+    before = {found[1] for found in counted if found is not None}
+    # One alone counts nothing, unless it says no more than that.
+    return len(before) == 1 and (len(texts) > 1 or before.pop().strip(" _-.") in ("band", "layer"))
 
 
-def assumed_bands(source: str, count: int) -> tuple[str, ...]:
-    """Return the order assumed for an unnamed stack of `count` bands; InputError when there is none."""
-    if count not in ASSUMED_ORDER:
+def assumed_bands(source: str, texts: Sequence[str | None]) -> tuple[str, ...]:
+    """Return the order assumed for a stack whose `texts` name nothing; InputError when there is none for so many."""
+    if (count := len(texts)) not in ASSUMED_ORDER:
+        names = f"names (but {texts[0]}, {texts[1]}, …)" if count > 1 and texts[0] else "names"
         if dates := [f"{count // n} dates of {n}" for n in ASSUMED_ORDER if count % n == 0]:
             raise InputError(
-                f"{source}: {count} bands without names, as many as {' or '.join(dates)} bands; one date is accepted: "
-                "write each to a file of its own, for example with gdal_translate -b, or name the bands of one with "
-                "--band-names, with - for each of the others"
+                f"{source}: {count} bands without {names}, as many as {' or '.join(dates)} bands; one date is "
+                "accepted: write each to a file of its own, for example with gdal_translate -b, or name the bands of "
+                "one with --band-names, with - for each of the others"
             )
         accepted = ", ".join(f"{n}" for n in ASSUMED_ORDER)
         raise InputError(
-            f"{source}: {count} bands without names; only stacks of {accepted} unnamed bands have a known order; "
+            f"{source}: {count} bands without {names}; only stacks of {accepted} unnamed bands have a known order; "
             "name them in the file's order, for example --band-names B02,B03,B04,B08, with - for each that is none of "
             f"the 13{' (red, green and blue are B04,B03,B02)' if count == 3 else ''}"
         )

@@ -54,6 +54,9 @@ in their usual order 12 are asked about, of 1,908 in another one 1,838, by the r
 _CIRRUS, _SURE_CIRRUS = 0.6, 0.3
 """B10 is at most so bright as the next darkest band; at most the latter where its place alone is to tell."""
 
+_FEW, _MOST_CLASS = 20, 12
+"""Values that most bands of a real image have at least, and the highest class of the scene classification (SCL)."""
+
 
 def check_order(source: str, sample: Sequence[NDArray[np.generic]]) -> None:
     """Refuse to read a stack in the usual order where its pixels fit another one better.
@@ -67,7 +70,7 @@ def check_order(source: str, sample: Sequence[NDArray[np.generic]]) -> None:
         sample: some DN (rows, width) of each band, neighbours along a row being neighbours in the stack.
 
     Raises:
-        InputError: naming the order that fits.
+        InputError: naming the order that fits, or a layer that is a mask.
     """
     usual, others = ASSUMED_ORDER[len(sample)], OTHER_ORDERS[len(sample)]
     images = np.stack([band.astype(np.float64) for band in sample])
@@ -96,6 +99,33 @@ def check_order(source: str, sample: Sequence[NDArray[np.generic]]) -> None:
             f"{source}: {len(usual)} bands without names, whose pixels do not fit the usual order ({' '.join(usual)}) "
             f"but {' '.join(best)}; give --band-names {','.join(best)} if that is it, else the true order"
         )
+    _refuse_classes(source, sample)
+
+
+def _refuse_classes(source: str, sample: Sequence[NDArray[np.generic]]) -> None:
+    """Refuse a stack whose last layer holds hardly any values, as masks do, or classes."""
+    *layers, last = (layer[np.isfinite(layer)].astype(np.float64) for layer in sample)
+    values = np.unique(last)
+    if not last.size or values[-1] <= 0 or np.median([np.unique(layer).size for layer in layers]) < _FEW:
+        return  # nothing in it tells
+    if values.size <= 2:
+        found = f"nothing but {' and '.join(f'{value:g}' for value in values)}"
+    elif values[-1] <= _MOST_CLASS and not (last % 1).any() and _apart(layers):
+        found = f"whole numbers up to {values[-1]:g} alone"
+    else:
+        return
+    order = ASSUMED_ORDER.get(len(layers))
+    advice = f"--band-names {','.join(order)},- if that is it" if order else "--band-names, with - for the last"
+    raise InputError(
+        f"{source}: {len(sample)} bands without names, of which the last holds {found}, as masks and classes do; "
+        f"name them all: {advice}"
+    )
+
+
+def _apart(layers: Sequence[NDArray[np.float64]]) -> bool:
+    """Whether bands are fractions, or DN above all classes, so that small whole numbers among them are none of them."""
+    fractions = np.concatenate([layer % 1 != 0 for layer in layers])
+    return bool(fractions.mean() > 0.5 or min(float(np.median(layer)) for layer in layers) > 10 * _MOST_CLASS)
 
 
 def _places(order: tuple[str, ...]) -> frozenset[int]:
