@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -178,14 +179,24 @@ def test_the_input_is_never_overwritten(scene, weights, tmp_path):
     assert scene.read_bytes() == before
 
 
-def test_inputs_that_would_share_an_output_are_refused(weights, tmp_path):
-    first, second = write(tmp_path / "a" / "scene.tif"), write(tmp_path / "b" / "scene.tif")
-    done = run("clear", first, second, "--output", tmp_path / "out", "--model", weights, "--level", "L2A")
-    assert done.exit_code == 2 and str(first) in done.stderr and str(second) in done.stderr
-    assert not (tmp_path / "out").exists()
-    third = write(tmp_path / "b" / "scene_quality.tif")
+def test_inputs_of_one_name_are_told_apart_by_their_folders(weights, tmp_path):
+    days = [write(tmp_path / place / day / "scene.tif") for place in "ab" for day in ("2018-05-03", "2018-05-08")]
+    found = plan(
+        [*map(str, days), str(write(tmp_path / "c.tif"))], f"{tmp_path}/out/", ReadOptions(level="L2A"), overwrite=False
+    )
+    names = ["a_2018-05-03_scene", "a_2018-05-08_scene", "b_2018-05-03_scene", "b_2018-05-08_scene", "c"]
+    assert [path.stem for path in found.outputs.values()] == names
+    done = run("clear", *days[:2], "--output", tmp_path / "out", "--model", weights, "--level", "L2A")
+    assert done.exit_code == 0, done.stderr
+    made = json.loads((tmp_path / "out" / "2018-05-03_scene.json").read_text())
+    assert made["properties"]["start_datetime"] == "2018-05-03T00:00:00Z"  # by the folder
+
+
+def test_inputs_that_would_share_a_file_are_refused(weights, tmp_path):
+    first, third = write(tmp_path / "a" / "scene.tif"), write(tmp_path / "b" / "scene_quality.tif")
     done = run("clear", first, third, "--output", tmp_path / "out", "--model", weights, "--level", "L2A")
     assert done.exit_code == 2 and "separate folders" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_folder_is_not_made_for_a_file(scene, weights, tmp_path):

@@ -154,7 +154,7 @@ def test_it_is_strict_json(generator, tmp_path, nodata, said):
 
 
 def test_a_day_in_the_name_is_the_time_and_no_more(generator, tmp_path):
-    record = clear(MemoryScene(ground(4, 60, 90), L2A[:4], "L2A", stem="T33UUP_20230613T101031_x"), generator, tmp_path)
+    record = clear(MemoryScene(ground(4, 60, 90), L2A[:4], "L2A", stem="T33UUP_20230613_x"), generator, tmp_path)
     validate(record)
     assert record["properties"]["datetime"] is None
     assert record["properties"]["start_datetime"] == "2023-06-13T00:00:00Z"

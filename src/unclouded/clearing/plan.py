@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,7 @@ from unclouded.reading.files.raster import is_remote
 from unclouded.reading.info import SceneInfo, noted
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
+from unclouded.reading.source import safe_stem
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import item_path
 
@@ -97,10 +98,11 @@ def plan(
                 refuse_result(source)
             with options.open(source) as scene:
                 info = scene.info
-            made.outputs[source] = Path(output) if folder is None else folder / f"{info.stem}.tif"
             infos[source] = info
         except Exception as error:  # whatever it is, it is this input's alone
             made.failed[source] = error
+    for source, stem in _told_apart({source: info.stem for source, info in infos.items()}).items():
+        made.outputs[source] = Path(output) if folder is None else folder / f"{stem}.tif"
     refuse_collisions(made.outputs, written)
     for source, name in list(made.outputs.items()):
         try:
@@ -119,6 +121,18 @@ def plan(
             del made.outputs[source]
     made.notes.extend(noted([infos[source] for source in made.outputs]))
     return made
+
+
+def _told_apart(stems: Mapping[str, str]) -> dict[str, str]:
+    """Names of outputs by input: before those that would be alike stand the names of the folders they lie in."""
+    names = dict(stems)
+    around = {source: iter(Path(source.partition("?")[0]).parents) for source in stems}
+    while alike := [name for name, count in Counter(names.values()).items() if count > 1]:
+        before = {source: next(around[source], Path()).name for source, name in names.items() if name in alike}
+        if not any(before.values()):
+            break
+        names |= {source: safe_stem(f"{folder}_{names[source]}") for source, folder in before.items() if folder}
+    return names
 
 
 def output_folder(count: int, output: str) -> Path | None:

@@ -1,15 +1,23 @@
-"""When an image was taken: as it says itself, or its name, or the tags of its file."""
+"""When an image was taken: as it says itself, or its name, the tags of its file, or the folder it lies in."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from unclouded.reading.info import SceneInfo
 
-_SENSED = re.compile(r"S2[ABC]_MSI(?:L1C|L2A)_(\d{8}T\d{6})")
+_SENSED = re.compile(r"S2[A-D]_MSI(?:L1C|L2A)_(\d{8}T\d{6})")
 _DAY = re.compile(r"(?<!\d)(20[1-9]\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
-_TAGS = ("TIFFTAG_DATETIME", "ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "datetime")
+_TIME = re.compile(r"(?<!\d)(20[1-9]\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])T\d{6})(?!\d)")
+_HLS = re.compile(r"(?<![A-Za-z0-9])HLS\.S30\.T\w{5}\.(20\d{5}T\d{6})(?!\d)")
+_MADE = re.compile(r"S2[A-D]_OPER_")
+"""Names of old products, whose files tell when they were made."""
+_TAGS = ("ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "SENSING_TIME", "datetime")
+_WRITTEN = "TIFFTAG_DATETIME"
+"""When the file was made, by the standard, and by some programs when the image was taken."""
 _FORMS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
 
 
@@ -22,9 +30,31 @@ def acquired(info: SceneInfo) -> datetime | None:
     for tag in _TAGS:
         if (time := parse_time(info.tags.get(tag, ""))) is not None:
             return time
-    if found := _DAY.search(info.stem):
-        return datetime(*(int(part) for part in found.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
-    return None
+    written, named = parse_time(info.tags.get(_WRITTEN, "")), parse_time(time_in(info.stem))
+    if named is not None:
+        return written if written is not None and written.date() == named.date() else named
+    return written or _of_folder(info.source)
+
+
+def _of_folder(source: str) -> datetime | None:
+    """The day that the folder around a source is called after, if by nothing else."""
+    folder = Path(source).parent.name
+    return parse_time(day_in(folder)) if _DAY.fullmatch(folder) else None
+
+
+def time_in(name: str) -> str:
+    """The time that a name holds, as 20240531T101031, or the day alone, as 2024-05-31; empty if it holds neither."""
+    if _MADE.search(name):
+        return ""
+    if found := _HLS.search(name):
+        return datetime.strptime(found[1], "%Y%jT%H%M%S").isoformat()
+    return found[1] if (found := _TIME.search(name)) else day_in(name)
+
+
+def time_of_files(names: Iterable[str]) -> str:
+    """The time that the names of the bands of one scene hold; empty if they hold none, or several."""
+    times = {time_in(name) for name in names}
+    return times.pop() if len(times) == 1 else ""
 
 
 def day_in(name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from unclouded.bands import INDEX
 from unclouded.errors import InputError
 from unclouded.reading.files.other_files import other_folder
+from unclouded.reading.names.dates import time_of_files
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import ProductName, band_named, check_bands, product_name, tile_name
 from unclouded.reading.radiometry.offsets import offset_of_name
@@ -20,6 +21,9 @@ VARIANTS: tuple[str, ...] = ("FRE", "SRE")
 
 _CLASSES = re.compile(r"(?:.*_)?SCL(?:_\d{2}m)?", re.IGNORECASE)
 """Names of the file of the scene classification."""
+
+_TILE_FOLDER = re.compile(r"/(\d{1,2})/([A-Z])/([A-Z]{2})/(20\d\d)/(\d{1,2})/(\d{1,2})/(\d+)(?:/R[126]0m)?$")
+"""Of a tile in the archive on Amazon: tiles/32/T/QM/2018/4/1/0."""
 
 _TILE_METADATA = ("metadata.xml", "MTD_TL.xml")
 _TILE_ID = re.compile(r"<TILE_ID[^>]*>\s*([^<\s]+)")
@@ -65,15 +69,24 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         notes.append(f"left out: {', '.join(others)}, not named after a band")
     return Source(
         name=path,
-        stem=safe_stem(folder.resolve().name),
+        stem=_stem(folder.resolve()),
         layers=layers,
         level=name.level,
         offsets=None if offset is None else (offset,) * len(layers),
         offsets_in_doubt=not name.bigearthnet,
         others=frozenset(chosen) - {layer.band for layer in layers},
         notes=notes,
+        acquired=time_of_files(file.stem for file in chosen.values()),
         classification=str(min(classes, key=_metres)) if classes else "",
     )
+
+
+def _stem(folder: Path) -> str:
+    """What outputs are called after: the folder, or tile and day of one as on Amazon, whose own name is a number."""
+    if found := _TILE_FOLDER.search(folder.as_posix()):
+        zone, latitude, square, year, month, day, number = found.groups()
+        return f"T{int(zone):02}{latitude}{square}_{year}{int(month):02}{int(day):02}_{number}"
+    return safe_stem(folder.name)
 
 
 def _rasters(folder: Path) -> list[Path]:
