@@ -178,6 +178,7 @@ def test_a_shadow_need_not_be_darker_than_ground_that_nothing_shows():
 
 
 def test_half_of_a_pixel_is_kept_that_departs_little_from_ground_that_is_a_guess():
+    assert torch.equal(ceiling(layers(0.03, 0.03), 0.1 + EVERY), ALL)
     most = ceiling(layers(0.03, 0.03), EVERY)[0, 0, 0]
     assert most[0] == 0.5 and (most[10:] == 1).all()
     assert (most.diff() >= 0).all() and most.diff().max() < 0.1
@@ -235,10 +236,9 @@ def test_departure_is_of_the_mean_of_the_visible_or_of_the_near_infrared():
     assert (departure(ground, ground, ("B11", "B12")) == 1).all()
 
 
-def test_ground_that_is_a_little_brighter_than_what_is_around_is_no_cloud():
-    assert (contrast(layers(0.02, 0), EVERY)[:, 0] == 0).all()
-    assert torch.allclose(contrast(layers(0.03, 0), EVERY)[:, 0], torch.tensor(0.5))
-    assert (contrast(layers(0.04, 0), EVERY)[:, 0] == 1).all()
+def test_a_pixel_counts_as_cloud_in_proportion_to_how_far_it_outshines_the_ground():
+    for departs, counts in ((-0.1, 0), (0, 0), (0.01, 0.25), (0.03, 0.75), (0.04, 1), (0.5, 1)):
+        assert torch.allclose(contrast(layers(departs, 0), EVERY)[:, 0], torch.tensor(float(counts)))
 
 
 def test_brightness_is_widened_to_the_fringes_of_a_cloud_and_no_farther():

@@ -64,9 +64,8 @@ _SHARE, _MOST = 0.6, 1.2
 _FOUND, _VETO = 6.0, 6.0
 """Log odds for cover where the detector is sure of it, and against where it finds nothing around."""
 
-_BRIGHTER, _DARKER = (0.02, 0.04), (0.0, 0.06)
-"""Reflectance by which cloud outshines ground in the visible, or shadow darkens the near infrared: from the first on it
-counts, from the second on it counts fully. Ground departs as little from what is made of the ground around it."""
+_BRIGHTER, _DARKER = 0.04, 0.06
+"""Reflectance by which cloud outshines ground in the visible, or shadow darkens the near infrared, to count fully."""
 
 _UNKNOWN = 0.3
 """How far shadow is held to depart at least from ground of which nothing is known."""
@@ -186,7 +185,7 @@ def contrast(departs: Tensor, known: Tensor) -> Tensor:
         departs: (B, 2, H, W) `departure`.
         known: (B, 1, H, W) how much of the ground around is seen, 0 to 1.
     """
-    darker = torch.maximum(_ramp(departs[:, 1:], *_DARKER), _UNKNOWN * (1 - known))
+    darker = torch.maximum(_ramp(departs[:, 1:], 0, _DARKER), _UNKNOWN * (1 - known))
     return torch.cat([_outshines(departs[:, :1]), darker], dim=1)
 
 
@@ -197,10 +196,13 @@ def brightness(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
 
 def ceiling(departs: Tensor, known: Tensor) -> Tensor:
     """The opacity that pixels have at most: (B, 1, H, W), 1 where ground around is seen; arguments of `contrast`."""
+    seen = (known / _SEEN).clamp(max=1)
+    if (seen == 1).all():
+        return seen
     (bright, brightest), (dark, darkest) = _PLAIN
     plain = partial_mean(highest_around(_ramp(departs[:, :1], bright, brightest), _EDGE), _CONTRAST)
     plain = torch.maximum(plain, _ramp(departs[:, 1:], dark, darkest))
-    return _PART + (1 - _PART) * torch.maximum(plain, (known / _SEEN).clamp(max=1))
+    return _PART + (1 - _PART) * torch.maximum(plain, seen)
 
 
 def _excess(bright: Tensor, dark: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
@@ -216,7 +218,7 @@ def _excess(bright: Tensor, dark: Tensor, bands: Sequence[str], names: Sequence[
 
 
 def _outshines(visible: Tensor) -> Tensor:
-    return highest(_ramp(visible, *_BRIGHTER), _FRINGE)
+    return highest(_ramp(visible, 0, _BRIGHTER), _FRINGE)
 
 
 def _ramp(x: Tensor, low: float, high: float) -> Tensor:
