@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
 from rasters import pixels, spectra, write
 
 from unclouded.bands import ASSUMED_ORDER, L2A
 from unclouded.errors import InputError
+from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.products.safe import TEN_METRES
 from unclouded.reading.radiometry.band_order import OTHER_ORDERS, check_order
 from unclouded.reading.radiometry.plausibility import implausible
@@ -227,3 +229,50 @@ def test_a_mask_among_layers_without_names_is_no_band(tmp_path, last, dtype, lev
         assert scene.info.bands == L2A
     with pytest.raises(InputError, match=r"the last holds .*--band-names, with - for the last"):
         open_scene(write(tmp_path / "ten.tif", stack[-10:]), level=level)
+
+
+HAZY = images(L2A) / 1e4 + 0.15 * (np.arange(48) < 24)[:, None]
+
+
+def taken_off(kind):
+    """Grass, partly in haze, from which the offset of 0.1 was taken though it had none."""
+    values = HAZY - 0.1
+    if kind == "reflectance":
+        return values.astype("float32")
+    if kind == "reflectance cut off":
+        return values.clip(0).astype("float32")
+    dn = np.rint(values * 1e4)
+    return {"signed": dn.astype("int16"), "at 0": dn.clip(0).astype("uint16"), "at 1": dn.clip(1).astype("uint16")}[
+        kind
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "back"),
+    [
+        ("reflectance", r"50% of B0\d lies below reflectance -0.01, as where .*--offset 0.1 to put it back", 0.1),
+        ("signed", r"50% of B0\d lies below reflectance -0.01, as where .*--offset 1000 to put it back", 1000),
+        ("reflectance cut off", "of each visible band is at its least value, as where .*--offset 0 if", None),
+        ("at 1", "of each visible band is at its least value, as where .*--offset 0 if", None),
+        ("at 0", r"50% of its pixels are 0, which is no data, in some bands .*--offset 0 if", None),
+    ],
+)
+@pytest.mark.parametrize("array", [False, True])
+def test_an_offset_that_was_taken_off_in_vain_is_asked_about(tmp_path, kind, said, back, array):
+    dn = taken_off(kind)
+    path = write(tmp_path / "a.tif", dn, names=L2A)
+
+    def understand(**options):
+        if array:
+            given = xr.DataArray(dn, dims=("band", "y", "x"), coords={"band": list(L2A)})
+            return ArrayScene(given, level="L2A", **options)
+        return open_scene(path, level="L2A", **options)
+
+    with pytest.raises(InputError, match=said):
+        understand()
+    with understand(offset=0) as scene:
+        assert not any(scene.info.encoding.offsets)
+    if back is not None:
+        with understand(offset=back) as scene:
+            found = to_reflectance(scene.read(0, 0, 48, 36), scene.info.encoding)[0]
+        np.testing.assert_allclose(found, HAZY, atol=1e-4)

@@ -14,8 +14,14 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
-from unclouded.reading.radiometry.odd_pixels import refuse_empty, refuse_wrapped, without_largest
-from unclouded.reading.radiometry.offsets import check_offset, lifted_note, negative_note, offset_of_sample
+from unclouded.reading.radiometry.odd_pixels import refuse_empty, refuse_holed, refuse_wrapped, without_largest
+from unclouded.reading.radiometry.offsets import (
+    check_offset,
+    lifted_note,
+    negative_note,
+    offset_of_sample,
+    refuse_taken_twice,
+)
 from unclouded.reading.radiometry.plausibility import Sample, ask_for_scale, data_of, implausible
 from unclouded.reading.source import Source
 from unclouded.reflectance import LOWEST, Encoding
@@ -121,6 +127,9 @@ def choose_encoding(
         chosen = float(scale)
     encoding = Encoding(chosen, (0.0,) * count, nodata)
     refuse_empty(name, bands, data_of(values, encoding))
+    if given is None and declared.offsets is None:
+        refuse_holed(name, bands, values, nodata)
+        refuse_taken_twice(name, bands, data_of(values, encoding), chosen)
     if given is not None:
         offsets = given
     elif dtype.kind == "f" and chosen <= _OF_REFLECTANCE:

@@ -18,6 +18,9 @@ _WRAPPED = 65_536 - 1_500
 
 _WRAPPED_SHARE = 1e-4
 
+_HOLED = 0.05
+"""Share of the pixels that are no data in some bands alone: of 1,470 real images none has more than 0.022."""
+
 
 def without_largest(
     dtype: np.dtype[Any], sample: Sequence[NDArray[np.generic]], nodata: float | None
@@ -56,6 +59,26 @@ def refuse_wrapped(
             f"{name}: {wrapped / dn.size:.1%} of its DN lie near 65535 and hardly any between {_HALF} and these: an "
             "offset was taken off numbers that cannot be negative, so that dark pixels became the brightest; give the "
             "DN from before, with --offset -1000, or take it off anew with 0 as the least"
+        )
+
+
+def refuse_holed(name: str, bands: Sequence[str], sample: Sequence[NDArray[np.generic]], nodata: float | None) -> None:
+    """Refuse unsigned DN of which many pixels are 0, which is no data, in some bands and not in others.
+
+    Raises:
+        InputError: naming the band that has the most.
+    """
+    if nodata != 0 or len(sample) < 2 or len({band.shape for band in sample}) > 1:
+        return
+    empty = np.stack([band == 0 for band in sample])
+    some = empty.any(axis=0) & ~empty.all(axis=0)
+    there = int((~empty.all(axis=0)).sum())
+    if there and (share := some.sum() / there) > _HOLED:
+        worst = int((empty & some).reshape(len(sample), -1).sum(axis=1).argmax())
+        raise InputError(
+            f"{name}: {share:.0%} of its pixels are 0, which is no data, in some bands (most in {bands[worst]}) and "
+            "not in others, as where an offset was taken off DN without one and what became negative was cut off; "
+            "give the DN from before, or --offset 0 if these are right"
         )
 
 

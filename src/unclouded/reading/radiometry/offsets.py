@@ -29,6 +29,10 @@ _SUSPICIOUS_DARK = 0.08
 """First percentile of the darkest band's reflectance from which on DN may carry +1000, which is 0.1: over-corrected
 shadow is below that."""
 
+_VISIBLE = ("B02", "B03", "B04")
+_CUT_SHARE = 0.2
+"""Share of each visible band that has its least value: of 1,470 real images with B02, B03 and B04 none has so much."""
+
 _CIRRUS = "it has B10"
 
 NO_CIRRUS = "left out: B10, which is no surface reflectance"
@@ -231,6 +235,46 @@ def negative_note(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64
         f"with the offset {offset:g}, {shares[worst]:.0%} of {worst} lies below reflectance {_NEGATIVE:g}; "
         "--offset 0 is right where it was removed before"
     ]
+
+
+def refuse_taken_twice(
+    source: str, bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]], scale: float
+) -> None:
+    """Refuse values of which nothing says that an offset is to be taken off, and that look as if one had been in vain.
+
+    Libraries take off what a catalogue lists for files that it has taken off already, and so do users. What became
+    negative may have been cut off: then much of each visible band has one and the same value, its least. Of 1,470 real
+    images 1 is asked about, of 579 at the ground's level that are clear on a fifth all are where 0.1 is taken off once
+    more, and 495 where that was cut off at DN 1.
+
+    Args:
+        source: how errors call the scene.
+        bands: of the scene.
+        reflectance: some of each band, as it is.
+        scale: DN per 1.0 reflectance.
+
+    Raises:
+        InputError: too much of a band is negative, or has the least value of all visible ones.
+    """
+    data = {band: values for band, values in zip(bands, reflectance, strict=True) if values.size}
+    below = {band: _negative(values) for band, values in data.items()}
+    back = -_offset_at(scale)
+    taken = "an offset was taken off that was not there, or twice"
+    if below and below[worst := max(below, key=below.__getitem__)] >= _NEGATIVE_SHARE:
+        raise InputError(
+            f"{source}: {below[worst]:.0%} of {worst} lies below reflectance {_NEGATIVE:g}, as where {taken}; give "
+            f"--offset {back:g} to put it back, or --offset 0 if the values are right"
+        )
+    least = [float(np.mean(data[band] == data[band].min())) for band in _VISIBLE if band in data]
+    if (
+        len(least) > 1
+        and min(least) >= _CUT_SHARE
+        and max(data[band].min() for band in _VISIBLE if band in data) <= 0.001
+    ):
+        raise InputError(
+            f"{source}: at least {min(least):.0%} of each visible band is at its least value, as where {taken}, and "
+            "what became negative was cut off; give the values from before, or --offset 0 if these are right"
+        )
 
 
 def _negative(reflectance: NDArray[np.float64]) -> float:
