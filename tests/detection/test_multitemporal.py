@@ -65,6 +65,19 @@ def test_land_that_changed_is_no_cloud_and_not_known_to_be_clear(change):
     assert (clear[field[1:]] == 0).all() and (clear > 0.9).mean() > 0.9
 
 
+def test_snow_that_fell_since_is_no_cloud():
+    reference = ground()
+    scene = another_day(reference)
+    field = np.s_[:, 5:11, 8:15]
+    fallen = np.array([0.7, 0.7, 0.7, 0.6, 0.08, 0.07], "f4")[:, None, None]
+    scene[field] = fallen + 0.01 * np.random.default_rng(4).normal(size=(6, 6, 7))
+    cloud, clear = told(scene, reference)
+    assert (cloud == 0).all() and (clear[field[1:]] == 0).all()
+    scene[4:, 5:11, 8:15] = 0.5  # as bright in the short-wave infrared as cloud is
+    cloud, _ = told(scene, reference)
+    assert (cloud[field[1:]] == 1).all()
+
+
 def test_a_reference_that_does_not_resemble_the_scene_tells_nothing():
     reference = ground()
     scene = (ground(7) + 0.15 * np.random.default_rng(5).random((6, *SHAPE))).astype("f4")

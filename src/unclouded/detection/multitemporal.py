@@ -4,8 +4,8 @@ Ground changes little in the blue from date to date, and cloud is much brighter 
 and Tmask (Zhu and Woodcock 2014) tell cloud by time. Here a robust linear relation between the bands of a reference and
 of the scene says what each cell of the detector's grid would be if it were clear. What agrees with it in the blue, the
 red and the near infrared is clear, whatever a detector makes of its look; what is far brighter in the blue, and not
-much more so in the red, as soil is that was laid open, is cloud. Shadow is not told so: burnt and flooded
-land is as dark.
+much more so in the red, as soil is that was laid open, is cloud, but for snow, which the short-wave infrared tells
+(NDSI, Hall et al. 1995). Shadow is not told so: burnt and flooded land is as dark.
 
 The relation must be found while much of the scene may be under cloud that no detector saw, or some of the reference.
 Iteratively reweighted least squares, with Tukey's biweight, start from the densest differences in the blue, by their
@@ -72,6 +72,9 @@ _UNLIKE = 1.5
 
 _BRIGHT = (0.03, 3.0)
 """How far cloud outshines what is foreseen in the blue, likewise: as likely as not there, surely at 4 / 3 of it."""
+
+_SNOW = (0.3, 0.4)
+"""Normalised difference of green and short-wave infrared from which on it may be snow, and from which on it is."""
 
 _FLAT = (0.5, 0.7)
 """What brightens in the blue so much of what it does in the red is soil laid open; what does so much is none."""
@@ -217,11 +220,23 @@ def judge(dates: Sequence[Compared]) -> tuple[Array, Array]:
         better = shown & np.isfinite(far) & (far < nearest)
         bright = max(_BRIGHT[0], _BRIGHT[1] * spread[0])
         outshines = np.clip((left[0] / bright - 2 / 3) * 1.5, 0, 1) * _no_soil(left[0], left[1])
+        outshines = outshines * (1 - _snow(scene, bands))
         alike = np.clip((_UNLIKE - far) / (_UNLIKE - 1), 0, 1) * (relation.offset <= _OFFSET)
         nearest = np.where(better, far, nearest)
         cloud = np.where(better, _believed(spread[0], _TELLS_CLOUD) * outshines, cloud)
         clear = np.where(better, _believed(spread[0], _TELLS_CLEAR) * alike, clear)
     return cloud.astype(np.float32), clear.astype(np.float32)
+
+
+def _snow(scene: Array, bands: Sequence[str]) -> Array:
+    """How surely cells are snow (h, w), 0 to 1; 0 without short-wave infrared, since cloud is as bright otherwise."""
+    infrared = next((name for name in ("B11", "B12") if name in bands), None)
+    if infrared is None or "B03" not in bands:
+        return np.zeros_like(scene[0])
+    green, short = scene[bands.index("B03")], scene[bands.index(infrared)]
+    low, high = _SNOW
+    index = (green - short) / np.maximum(green + short, np.float32(1e-3))
+    return np.asarray(np.clip((index - low) / (high - low), 0, 1), np.float32)
 
 
 def _no_soil(blue: Array, red: Array) -> Array:
