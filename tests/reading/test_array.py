@@ -183,3 +183,38 @@ def test_what_a_data_mask_among_the_bands_hides_is_no_data(dtype, kind, nodata):
     assert (dn[:, seen] == DN[:, seen]).all()
     assert dn.dtype == dtype
     assert [note for note in scene.info.notes if "dataMask" in note] == ["pixels that dataMask hides are no data"]
+
+
+def test_a_variable_of_a_band_is_taken_before_others_whose_names_hold_it():
+    made = cube().to_dataset("band").rename(B02="B2").assign(B2_flags=(("y", "x"), np.ones((20, 30), "uint8")))
+    scene = ArrayScene(made)
+    assert sorted(scene.info.bands) == list(FOUR)
+    assert (scene.read(0, 0, 20, 30)[scene.info.bands.index("B02")] == DN[0]).all()
+    assert any("left out: B2_flags" in note for note in scene.info.notes)
+
+
+@pytest.mark.parametrize(
+    ("said", "level", "offset"),
+    [
+        (
+            {"id": "S2A_MSIL2A_20230401T104021_R008_T31UFS_20230401T160000", "s2:processing_baseline": "05.09"},
+            "L2A",
+            -1e3,
+        ),
+        ({"id": "S2A_31UFS_20230401_0_L2A", "earthsearch:boa_offset_applied": True}, "L2A", 0.0),
+        ({"id": "S2A_31UFS_20180401_0_L1C", "s2:processing_baseline": "02.06"}, "L1C", 0.0),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["uint16", "float64"])
+def test_what_is_left_of_an_item_tells_level_and_offset(said, level, offset, dtype):
+    array = cube(values=(DN + 1200).astype(dtype)).assign_coords(said)
+    scene = ArrayScene(array)
+    assert scene.info.level == level and scene.info.encoding.offsets == (offset,) * 4
+    assert not any("offset" in note or "level" in note for note in scene.info.notes)
+    assert ArrayScene(array, offset=-1).info.encoding.offsets == (-1.0,) * 4
+    # Values that are reflectance already are none of the files'.
+    scene = ArrayScene(cube(values=DN / 1e4).assign_coords(said))
+    assert not any(scene.info.encoding.offsets)
+    if offset:  # it was taken off before
+        with pytest.raises(InputError, match=r"means -1000, but .* would then lie below"):
+            ArrayScene(cube(values=DN.astype(dtype)).assign_coords(said))

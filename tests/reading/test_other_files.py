@@ -43,6 +43,11 @@ def test_other_formats(tmp_path, driver, name, said):
     assert said in refusal(tmp_path / name)
 
 
+def test_the_header_of_an_envi_file_names_the_data_beside_it(tmp_path):
+    write(tmp_path / "scene.dat", DN, driver="ENVI")
+    assert "run gdal_translate scene.dat scene.tif" in refusal(tmp_path / "scene.hdr")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -122,6 +127,8 @@ def test_folders_without_bands(tmp_path):
     (tmp_path / "zips").mkdir()
     (tmp_path / "zips" / "a.zip").touch()
     assert "a folder of zips; give each" in refusal(tmp_path / "zips")
+    (tile,) = (product / "GRANULE").iterdir()
+    assert "is the folder of a tile in a product; give the product, or IMG_DATA in it" in refusal(tile)
 
 
 @pytest.mark.parametrize("around", ["{}\r", "'{}'", '"{}"'])

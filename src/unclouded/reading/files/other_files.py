@@ -12,7 +12,7 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", _PICTURE),
     (b"SQLite format 3", f"a GeoPackage; {_TRANSLATE}, if it holds 16-bit bands and no picture"),
     (b"EHFA_HEADER_TAG", f"an ERDAS IMAGINE file; {_TRANSLATE}"),
-    (b"ENVI", "the header of an ENVI file; run gdal_translate {stem}.img {stem}.tif, and give that"),
+    (b"ENVI", "the header of an ENVI file; run gdal_translate {data} {stem}.tif, and give that"),
     (b"\x89HDF", "an HDF5 file; name it .nc if it is a NetCDF file, else convert its bands to GeoTIFF"),
     (b"CDF", "a NetCDF file; name it .nc"),
     (b"PK\x03\x04", "a zip; name it .zip if it is a SAFE product, else unpack it"),
@@ -47,7 +47,15 @@ def other_kind(path: str, start: bytes) -> str | None:
     if said is None and any(header.is_file() for header in (file.with_suffix(".hdr"), Path(f"{path}.hdr"))):
         said = f"an ENVI file; {_TRANSLATE}"
     said = said or _ENDINGS.get(file.suffix.lower())
-    return said and said.format(name=file.name, stem=file.stem)
+    return said and said.format(name=file.name, stem=file.stem, data=_described_by(file))
+
+
+def _described_by(header: Path) -> str:
+    """The file that lies beside a header of ENVI, which may have any ending, or none."""
+    beside = [
+        file.name for file in header.parent.glob(f"{header.stem}*") if file.stem == header.stem and file != header
+    ]
+    return min(beside, default=header.stem)
 
 
 def other_folder(names: list[str]) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +22,9 @@ from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.band_names import name_layers
 from unclouded.reading.names.dimensions import dimension
 from unclouded.reading.names.missions import refuse_others
-from unclouded.reading.names.naming import band_named, product_name
+from unclouded.reading.names.naming import COMMON_NAMES, band_named, product_name
 from unclouded.reading.products.array_dates import acquired, one_date
+from unclouded.reading.products.stac import level_of_item, offset_of_item
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.encoding import Declared, choose_encoding, from_gdal
 from unclouded.reading.radiometry.offsets import NO_CIRRUS, choose_level
@@ -38,6 +41,8 @@ _NO_DATA = ("_FillValue", "missing_value", "nodata")
 """Attributes that say how an array's values are to be understood, which is not how those of the result are."""
 
 _MASK = "datamask"
+
+_BAND_ALONE = re.compile(r"b(?:and)?[ _-]?0?(?:1[0-2]|8a|[1-9])")
 
 _LOOKED_AT = 65_536
 """Pixels of an array that are looked at, to see what its values are."""
@@ -94,7 +99,8 @@ class ArrayScene:
         refuse_others(name, (str(array.name or ""), *labels))
         if named.order_assumed and array.chunks is None:
             check_order(name, _sample(array))
-        known = product_name(Path(name).name).level
+        item = _item_of(array)
+        known = product_name(Path(name).name).level or level_of_item(item)
         there = {band for band in named.bands if band is not None}
         if (level or known) == "L2A" and "B10" in there:
             there.remove("B10")
@@ -106,6 +112,9 @@ class ArrayScene:
         sample = cache(lambda: _sample(array))
         notes += named.notes
         declared = _declared(array, name)
+        if declared.offsets is None and (array.chunks is None or array.dtype.kind != "f"):  # of what may be DN
+            offset_said = offset_of_item(item)
+            declared = replace(declared, offsets=None if offset_said is None else (offset_said,) * count)
         self.unscaled = array.chunks is not None and array.dtype.kind == "f" and scale is None
         if array.chunks is not None:
             encoding = _unseen_encoding(array, name, declared, scale, offset)
@@ -237,7 +246,7 @@ def as_array(source: Any, name: str | None = None) -> tuple[xr.DataArray, list[s
 def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]:
     """Take the variables that are named after bands, else the one variable with a dimension of bands."""
     refuse_cleared(name, source.data_vars, {})
-    found = {variable: band for variable in source.data_vars if (band := band_named(str(variable))) is not None}
+    found = _variables_of_bands(source)
     if found:
         refuse_others(name, map(str, source.data_vars))
         shapes = {source[variable].dims for variable in found}
@@ -264,6 +273,19 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
         )
     cubes[0].set_close(source.close)
     return cubes[0], []
+
+
+def _variables_of_bands(source: xr.Dataset) -> dict[Hashable, str]:
+    """The variables that are named after bands; of several that name one, such as SNAP's B2 and B2_flags, its own."""
+    found = {variable: band for variable in source.data_vars if (band := band_named(str(variable))) is not None}
+    own = {band for variable, band in found.items() if _is_band(variable)}
+    return {variable: band for variable, band in found.items() if _is_band(variable) or band not in own}
+
+
+def _is_band(variable: Hashable) -> bool:
+    """Whether a variable is called as a band is, and nothing else."""
+    text = str(variable).strip().lower()
+    return text in COMMON_NAMES or bool(_BAND_ALONE.fullmatch(text))
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (attributes hold anything)
@@ -310,6 +332,12 @@ def _without_masked(array: xr.DataArray, texts: Sequence[str], name: str) -> tup
 def _sample(array: xr.DataArray) -> list[NDArray[np.generic]]:
     step = max(1, int(np.sqrt(array.shape[1] * array.shape[2] / _LOOKED_AT)))
     return list(array[:, ::step, ::step].to_numpy())
+
+
+def _item_of(array: xr.DataArray) -> dict[str, Any]:
+    """What stackstac and others leave of the STAC item of an array's date: its properties as coordinates."""
+    scalars = {str(name): kept.values.item() for name, kept in array.coords.items() if kept.size == 1}
+    return {"id": scalars.get("id"), "properties": scalars}
 
 
 def _declared(array: xr.DataArray, name: str) -> Declared:

@@ -56,6 +56,8 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         held = sorted(entry.name for entry in folder.iterdir())
         if known := other_folder(held):
             raise InputError(f"{path}: is {known}")
+        if (folder / "IMG_DATA").is_dir():
+            raise InputError(f"{path}: is the folder of a tile in a product; give the product, or IMG_DATA in it")
         raise InputError(
             f"{path}: a folder without band files (found {', '.join(held[:3]) or 'nothing'}); give a folder with files "
             "named …_B02.tif or .jp2, a .SAFE product, or one file"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -74,7 +75,7 @@ def source_of_item(item: dict[str, Any], path: str, wanted: Wanted) -> Source:
         name=name,
         stem=safe_stem(str(item.get("id", "")) or Path(path).stem),
         layers=layers,
-        level=_level(item),
+        level=level_of_item(item),
         scale=scale,
         offsets=None if wanted.offset_given else tuple(_offset(name, item, asset) for asset in chosen),
         offsets_in_doubt=True,
@@ -123,7 +124,7 @@ def _load(path: str) -> dict[str, Any]:
     return item
 
 
-def _properties(item: dict[str, Any]) -> dict[str, Any]:
+def _properties(item: Mapping[str, Any]) -> dict[str, Any]:
     properties = item.get("properties")
     return properties if isinstance(properties, dict) else {}
 
@@ -235,7 +236,8 @@ def _resolve(name: str, path: str, href: str) -> str:
     return str(Path(path).parent / (unquote(split_address(href).path) if href.startswith("file://") else href))
 
 
-def _level(item: dict[str, Any]) -> str | None:
+def level_of_item(item: Mapping[str, Any]) -> str | None:
+    """The processing level that an item's identifiers and properties say; None if they say none."""
     properties = _properties(item)
     names = [item.get("id"), properties.get("s2:product_uri"), properties.get("sentinel:product_id")]
     names.append(item.get("collection"))
@@ -246,16 +248,27 @@ def _level(item: dict[str, Any]) -> str | None:
     return None
 
 
-def _offset(name: str, item: dict[str, Any], asset: _Asset) -> float:
-    """Return the DN to add for an asset, from all that the item says about it; InputError when that does not agree."""
+def offset_of_item(item: Mapping[str, Any]) -> float | None:
+    """The DN to add by an item's processing baseline, 0 where it says that this was done; None if it says neither."""
     properties = _properties(item)
-    if any(properties.get(f"{prefix}:boa_offset_applied") is True for prefix in ("earthsearch", "sentinel")):
+    if _applied(properties):
         return 0.0
     texts = (item.get("id"), properties.get("s2:product_uri"), properties.get("sentinel:product_id"))
     names = [product_name(str(text)).baseline for text in texts if text]
     said = [properties.get(key) for key in (*_BASELINES, "processing:version")]
     names += [int(text.replace(".", "")) for text in said if isinstance(text, str) and _BASELINE.fullmatch(text)]
-    expected = next((offset for number in names if (offset := offset_of_baseline(number)) is not None), None)
+    return next((offset for number in names if (offset := offset_of_baseline(number)) is not None), None)
+
+
+def _applied(properties: Mapping[str, Any]) -> bool:
+    return any(properties.get(f"{prefix}:boa_offset_applied") is True for prefix in ("earthsearch", "sentinel"))
+
+
+def _offset(name: str, item: dict[str, Any], asset: _Asset) -> float:
+    """Return the DN to add for an asset, from all that the item says about it; InputError when that does not agree."""
+    if _applied(_properties(item)):
+        return 0.0
+    expected = offset_of_item(item)
     if asset.offset is None and expected is None:
         raise unknown_offset(name, "it gives neither a processing baseline nor raster:offset")
     if asset.offset is not None and expected is not None and asset.offset != expected:

@@ -127,12 +127,13 @@ def choose_encoding(
         chosen = float(scale)
     encoding = Encoding(chosen, (0.0,) * count, nodata)
     refuse_empty(name, bands, data_of(values, encoding))
-    if given is None and declared.offsets is None:
+    as_reflectance = dtype.kind == "f" and chosen <= _OF_REFLECTANCE
+    if given is None and (declared.offsets is None or (as_reflectance and declared.scale != chosen)):
         refuse_holed(name, bands, values, nodata)
         refuse_taken_twice(name, bands, data_of(values, encoding), chosen)
     if given is not None:
         offsets = given
-    elif dtype.kind == "f" and chosen <= _OF_REFLECTANCE:
+    elif as_reflectance:
         offsets = declared.offsets if declared.scale == chosen and declared.offsets else (0.0,) * count
         notes += lifted_note(data_of(values, encoding), chosen) if not any(offsets) else []
     elif declared.offsets is not None:
