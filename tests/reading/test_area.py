@@ -121,6 +121,8 @@ def polygon(*corners, **more):
         ({"type": "Point", "coordinates": [1, 2]}, "holds a Point"),
         ({"type": "FeatureCollection", "features": []}, "no polygon"),
         ({"type": "Polygon"}, "not GeoJSON"),
+        ({"type": "Polygon", "coordinates": []}, "no polygon"),
+        ({"type": "Feature", "geometry": None, "properties": {}}, "no polygon"),
         ([1], "not GeoJSON"),
     ],
 )
@@ -138,7 +140,7 @@ def test_a_file_of_features_is_the_area_of_all(tmp_path: Path) -> None:
     path = tmp_path / "fields.geojson"
     square = polygon((1, 2), (2, 2), (2, 3), (1, 3), (1, 2))
     other = {"type": "MultiPolygon", "coordinates": [[[[4, 5, 7], [5, 5, 7], [4, 6, 7], [4, 5, 7]]]]}
-    features = [{"type": "Feature", "geometry": one} for one in (square, other)]
+    features = [{"type": "Feature", "geometry": one} for one in (None, square, other)]
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     assert file_area(path).bounds == (1, 2, 5, 6)
     path.write_text("{")
@@ -146,6 +148,11 @@ def test_a_file_of_features_is_the_area_of_all(tmp_path: Path) -> None:
         file_area(path)
     with pytest.raises(FileError, match="cannot be read"):
         file_area(tmp_path / "none.geojson")
+    for ending in (".gpkg", ".kml", ".shp"):
+        path = tmp_path / f"field{ending}"
+        path.write_bytes(b"SQLite format 3\0")
+        with pytest.raises(FileError, match=f"run ogr2ogr -t_srs EPSG:4326 field.geojson field{ending}, and give that"):
+            file_area(path)
 
 
 def test_a_long_outline_that_does_not_cross_itself_is_taken() -> None:

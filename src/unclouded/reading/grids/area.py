@@ -44,6 +44,18 @@ _CHORD = 0.02
 """Degrees between the corners that straight edges get, for they are bent in another reference system."""
 
 _LARGEST_FILE = 64 * 2**20
+_VECTORS = {
+    ".gpkg": "a GeoPackage",
+    ".kml": "KML",
+    ".kmz": "KML in a zip",
+    ".shp": "a shapefile",
+    ".gml": "GML",
+    ".gpx": "GPX",
+    ".fgb": "FlatGeobuf",
+    ".parquet": "GeoParquet",
+}
+"""Endings of other files that polygons come in."""
+
 _LONLAT_NAMES = ("CRS84", "EPSG::4326", "EPSG:4326")
 
 
@@ -230,6 +242,9 @@ def file_area(path: Path) -> Area:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
+        if kind := _VECTORS.get(path.suffix.lower()):
+            advice = f"run ogr2ogr -t_srs EPSG:4326 {path.stem}.geojson {path.name}, and give that"
+            raise FileError(f"{path}: is {kind}; GeoJSON in longitude and latitude is accepted: {advice}") from error
         raise FileError(f"{path}: is not JSON ({error}); give a GeoJSON file") from error
     return geometry_area(found, str(path))
 
@@ -291,7 +306,9 @@ def inside(region: RegionOfInterest, window: Box, grid: Affine) -> NDArray[np.bo
     return hit
 
 
-def _polygons(found: dict[str, Any], name: str) -> Iterator[list[Any]]:
+def _polygons(found: dict[str, Any] | None, name: str) -> Iterator[list[Any]]:
+    if found is None:
+        return  # a feature that is nowhere
     kind = found.get("type")
     if kind == "FeatureCollection":
         for feature in found["features"]:
@@ -302,9 +319,9 @@ def _polygons(found: dict[str, Any], name: str) -> Iterator[list[Any]]:
         for geometry in found["geometries"]:
             yield from _polygons(geometry, name)
     elif kind == "Polygon":
-        yield found["coordinates"]
+        yield from [found["coordinates"]] if found["coordinates"] else []
     elif kind == "MultiPolygon":
-        yield from found["coordinates"]
+        yield from filter(None, found["coordinates"])
     else:
         raise InputError(f"{name}: holds a {kind}; polygons are accepted; draw one around it")
 
