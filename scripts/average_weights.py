@@ -1,0 +1,51 @@
+"""Average the weights of a network before and after it went on learning (Wortsman et al. 2022, WiSE-FT).
+
+What both have in common for having the same beginning makes their mean a network too, which often does better on land
+that the second did not see than either. Where the second is told of cover and the first is not, the first begins by not
+heeding it.
+
+    python scripts/average_weights.py BEFORE.safetensors AFTER.safetensors --share 0.75 --output MEAN.safetensors
+
+The header is that of the second. The error head of the mean is a mean too, and knows nothing of its errors: teach it by
+`unclouded train translator … training.start=MEAN.safetensors training.steps=0`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from pathlib import Path
+
+from unclouded.errors import UncloudedError
+from unclouded.models.weights import load_generator, save_generator, start_from
+
+
+def share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("before", help="bundled weights, or a file")
+    parser.add_argument("after", help="bundled weights, or a file")
+    parser.add_argument("--share", type=share, default=0.5, help="of the second, 0 to 1")
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    try:
+        after, header = load_generator(given.after)
+        before = copy.deepcopy(after)
+        start_from(before, given.before)
+        first = before.state_dict()
+        after.load_state_dict(
+            {name: (1 - given.share) * first[name] + given.share * value for name, value in after.state_dict().items()}
+        )
+        save_generator(after, header, given.output)
+    except UncloudedError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()
