@@ -53,11 +53,14 @@ def give_radar_its_validity(tensors: dict[str, Tensor]) -> None:
     tensors["context.enter.weight"] = reorder(tensors["context.enter.weight"])
 
 
-def add_guides(tensors: dict[str, Tensor], channels: int, new: int, guides: int) -> None:
-    """Add inputs with zero weights for `new` channels of so many `guides`, behind the `channels` that there are."""
+def add_guides(tensors: dict[str, Tensor], channels: int, new: int, guides: int, cover: bool) -> None:
+    """Add inputs with zero weights for `new` channels of so many `guides`, behind the `channels` that there are.
+
+    What a network is told of `cover` stays behind them all.
+    """
     fine, cells = in_planes(tensors["enter.weight"]), tensors["context.enter.weight"]
-    tensors["enter.weight"] = insert(fine, fine.shape[1], new + guides).flatten(1, 2)
-    tensors["context.enter.weight"] = insert(cells, cells.shape[1], new + guides)
+    tensors["enter.weight"] = insert(fine, fine.shape[1] - cover, new + guides).flatten(1, 2)
+    tensors["context.enter.weight"] = insert(cells, cells.shape[1] - cover, new + guides)
     for name in ("context.describe.weight", "describe.0.weight"):
         tensors[name] = insert(tensors[name], BANDS + channels, new)
 
@@ -80,7 +83,7 @@ def convert(record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     if model["guides"] != today[:old]:
         raise ValueError(f"made for the guides {', '.join(model['guides'])}; this version has {', '.join(today)}")
     channels = sum(len(guide.channels) for guide in GUIDES[:old])
-    add_guides(tensors, channels, len(CHANNELS) - channels, len(GUIDES) - old)
+    add_guides(tensors, channels, len(CHANNELS) - channels, len(GUIDES) - old, bool(model.get("cover")))
     model["guides"] = today
 
 
