@@ -28,7 +28,7 @@ def test_the_documentation_builds_strictly(tmp_path):
     front = (tmp_path / "site" / "index.html").read_text()
     assert 'id="install"' in front and 'data-md-color-scheme="slate"' in front
     assert not re.search(r'(?:src|href)="https?:', front)
-    assert "193 real images" in (tmp_path / "site" / "model_card_default.html").read_text()
+    assert "397 real images" in (tmp_path / "site" / "model_card_default.html").read_text()
     assert (tmp_path / "site" / "first_scene.ipynb").is_file()
 
 
