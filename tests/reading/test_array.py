@@ -218,3 +218,26 @@ def test_what_is_left_of_an_item_tells_level_and_offset(said, level, offset, dty
     if offset:  # it was taken off before
         with pytest.raises(InputError, match=r"means -1000, but .* would then lie below"):
             ArrayScene(cube(values=DN.astype(dtype)).assign_coords(said))
+
+
+@pytest.mark.parametrize("names", [FOUR, None])
+@pytest.mark.parametrize("kept", [True, False])
+def test_variables_that_gdal_counts_have_the_names_beside_or_none(tmp_path, names, kept):
+    made = cube().to_dataset("band").rename({band: f"Band{n}" for n, band in enumerate(FOUR, 1)})
+    for n, variable in enumerate(made, 1):
+        made[variable].attrs["long_name"] = names[n - 1] if names else f"GDAL Band Number {n}"
+    made = made.rio.write_crs(32632)
+    if kept:
+        made.to_netcdf(tmp_path / "a.nc", engine="scipy", format="NETCDF3_64BIT")
+
+    def understand(**options):
+        return open_scene(tmp_path / "a.nc", level="L2A", **options) if kept else ArrayScene(made, **options)
+
+    if names:
+        with understand() as scene:
+            assert scene.info.bands == FOUR and (scene.read(0, 0, 20, 30) == DN).all()
+        return
+    with pytest.raises(InputError, match="4 bands without names"):
+        understand()
+    with understand(band_names=FOUR) as scene:
+        assert scene.info.bands == FOUR and (scene.read(0, 0, 20, 30) == DN).all()

@@ -175,3 +175,10 @@ def test_real_names_that_do_not_count_from_one_in_steps_are_names(tmp_path):
         with named(as_file, tmp_path, DN[: len(texts)], texts) as scene:
             assert not any("order assumed" in note for note in scene.info.notes)
             assert len(scene.info.bands) == len(texts)
+
+
+def test_the_place_in_a_file_s_name_is_not_taken_for_the_number_of_its_band(tmp_path):
+    for place, (colour, layer) in enumerate(zip(("blue", "green", "red", "nir"), DN, strict=False), start=1):
+        write(tmp_path / "images" / f"Band_{place}_{colour}.tif", layer[None])
+    with open_scene(tmp_path / "images", level="L2A") as scene:
+        assert scene.info.bands == FOUR and (scene.read(0, 0, 48, 36) == DN[:4]).all()

@@ -22,7 +22,7 @@ from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.band_names import name_layers
 from unclouded.reading.names.dimensions import dimension
 from unclouded.reading.names.missions import refuse_others
-from unclouded.reading.names.naming import COMMON_NAMES, band_named, product_name
+from unclouded.reading.names.naming import COMMON_NAMES, band_named, bands_named, product_name, unnamed
 from unclouded.reading.products.array_dates import acquired, one_date
 from unclouded.reading.products.stac import level_of_item, offset_of_item
 from unclouded.reading.radiometry.band_order import check_order
@@ -260,7 +260,9 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
         first = source[next(iter(found))]
         # Attributes that all bands share, such as the no-data value, are those of the whole.
         shared = {k: v for k, v in first.attrs.items() if all(_same(source[n].attrs.get(k), v) for n in found)}
-        stacked = source[[*found, *masks]].to_array("band", name=name).assign_coords(band=[*found.values(), *masks])
+        stacked = (
+            source[[*found, *masks]].to_array("band", name=name).assign_coords(band=[*found.values(), *map(str, masks)])
+        )
         stacked.attrs, stacked.encoding = shared, dict(first.encoding)
         stacked.set_close(source.close)
         return stacked, [f"left out: {', '.join(map(str, others))}, not named after a band"] if others else []
@@ -278,6 +280,10 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
 def _variables_of_bands(source: xr.Dataset) -> dict[Hashable, str]:
     """The variables that are named after bands; of several that name one, such as SNAP's B2 and B2_flags, its own."""
     found = {variable: band for variable in source.data_vars if (band := band_named(str(variable))) is not None}
+    if len(found) > 1 and unnamed([str(variable) for variable in found]):
+        # As GDAL calls them, which keeps their names beside: Band1 is no B01.
+        said = {variable: str(source[variable].attrs.get("long_name", "")) for variable in found}
+        return said if all(bands_named(list(said.values()))) else {variable: str(variable) for variable in found}
     own = {band for variable, band in found.items() if _is_band(variable)}
     return {variable: band for variable, band in found.items() if _is_band(variable) or band not in own}
 

@@ -11,7 +11,7 @@ from unclouded.errors import InputError
 from unclouded.reading.files.other_files import other_folder
 from unclouded.reading.names.dates import time_of_files
 from unclouded.reading.names.missions import refuse_others
-from unclouded.reading.names.naming import ProductName, band_named, check_bands, product_name, tile_name
+from unclouded.reading.names.naming import ProductName, band_named, bands_named, check_bands, product_name, tile_name
 from unclouded.reading.radiometry.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, Wanted, safe_stem
 
@@ -44,8 +44,7 @@ def folder_source(path: str, wanted: Wanted) -> Source:
     files, notes = _variant(path, _rasters(folder), wanted.variant)
     found: dict[str, list[Path]] = {}
     others, classes = [], []
-    for file in files:
-        band = band_named(file.stem)
+    for file, band in zip(files, bands_named([file.stem for file in files]), strict=True):
         if band is None and _CLASSES.fullmatch(file.stem):
             classes.append(file)
         elif band is None:
