@@ -182,3 +182,14 @@ def test_the_place_in_a_file_s_name_is_not_taken_for_the_number_of_its_band(tmp_
         write(tmp_path / "images" / f"Band_{place}_{colour}.tif", layer[None])
     with open_scene(tmp_path / "images", level="L2A") as scene:
         assert scene.info.bands == FOUR and (scene.read(0, 0, 48, 36) == DN[:4]).all()
+
+
+@pytest.mark.parametrize("word", ["band", "scene_b", "B"])
+def test_files_that_count_bands_are_asked_about(tmp_path, word):
+    for place in range(1, 11):
+        write(tmp_path / "counted" / f"{word}{place}.tif", DN[:1])
+        write(tmp_path / "named" / f"{word}{place:02}.tif", DN[:1])
+    with pytest.raises(InputError, match=rf"its files {word}1, {word}2, … count bands .*B01, B02, … if"):
+        open_scene(tmp_path / "counted", level="L2A")
+    with open_scene(tmp_path / "named", level="L2A") as scene:
+        assert scene.info.bands[:3] == ("B01", "B02", "B03")

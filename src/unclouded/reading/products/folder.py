@@ -11,7 +11,15 @@ from unclouded.errors import InputError
 from unclouded.reading.files.other_files import other_folder
 from unclouded.reading.names.dates import time_of_files
 from unclouded.reading.names.missions import refuse_others
-from unclouded.reading.names.naming import ProductName, band_named, bands_named, check_bands, product_name, tile_name
+from unclouded.reading.names.naming import (
+    ProductName,
+    band_named,
+    bands_named,
+    check_bands,
+    product_name,
+    tile_name,
+    unnamed,
+)
 from unclouded.reading.radiometry.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, Wanted, safe_stem
 
@@ -60,6 +68,14 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         raise InputError(
             f"{path}: a folder without band files (found {', '.join(held[:3]) or 'nothing'}); give a folder with files "
             "named …_B02.tif or .jp2, a .SAFE product, or one file"
+        )
+    counted = sorted(
+        (file.stem for candidates in found.values() for file in candidates), key=lambda stem: (len(stem), stem)
+    )
+    if len(counted) > 1 and unnamed(counted):
+        raise InputError(
+            f"{path}: its files {counted[0]}, {counted[1]}, … count bands and do not name them; call them after "
+            "theirs, such as B02, B03, B04 and B08, or B01, B02, … if their numbers are Sentinel-2's"
         )
     refuse_others(path, (folder.resolve().name, *(file.name for file in files)))
     chosen = {band: _finest(path, band, candidates) for band, candidates in found.items()}
