@@ -48,6 +48,14 @@ def test_the_item_is_true_of_the_weights(name: str) -> None:
             assert not held or shape[order.index("bands")] == len(held)
 
 
+@pytest.mark.parametrize(("name", "told"), [("default", True), ("unpaired", False)])
+def test_what_a_network_is_told_of_cover_is_an_input(name: str, told: bool) -> None:
+    record = json.loads(bundled()[name].with_suffix(".json").read_text())
+    inputs = [part["name"] for part in record["properties"]["mlm:input"]]
+    assert load_generator(name)[0].takes_cover == told
+    assert ("cover" in inputs) == told
+
+
 def test_the_parameters_are_counted() -> None:
     generator, _ = load_generator("default")
     record = json.loads(bundled()["default"].with_suffix(".json").read_text())

@@ -127,6 +127,7 @@ def _generator(network: Generator, header: Header) -> dict[str, Any]:
                 "variables": [{"name": guide.name} for guide in GUIDES],
                 "input": _array("variables", [-1, len(GUIDES), -1, -1]),
             },
+            *([_cover()] if network.takes_cover else []),
             {
                 "name": "z",
                 "description": "Latent: 0 for the most typical result, else standard normal.",
@@ -182,6 +183,16 @@ def _land_cover(network: LandCover, header: LandCoverHeader) -> dict[str, Any]:
                 ],
             }
         ],
+    }
+
+
+def _cover() -> dict[str, Any]:
+    return {
+        "name": "cover",
+        "description": "How far cloud or shadow are known to hide each pixel, by a detector or a mask: 1 for wholly, "
+        "-1 for not at all, 0 where nobody has looked.",
+        "bands": [],
+        "input": _array("channel", [-1, 1, -1, -1]),
     }
 
 
