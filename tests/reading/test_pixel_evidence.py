@@ -276,3 +276,15 @@ def test_an_offset_that_was_taken_off_in_vain_is_asked_about(tmp_path, kind, sai
         with understand(offset=back) as scene:
             found = to_reflectance(scene.read(0, 0, 48, 36), scene.info.encoding)[0]
         np.testing.assert_allclose(found, HAZY, atol=1e-4)
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_a_hole_of_zeros_is_no_sign_of_an_offset_taken_off(tmp_path, array):
+    values = (images(L2A) / 1e4).astype("float32")
+    values[:, 5:35, 6:30] = 0
+    if array:
+        scene = ArrayScene(xr.DataArray(values, dims=("band", "y", "x"), coords={"band": list(L2A)}), level="L2A")
+    else:
+        scene = open_scene(write(tmp_path / "a.tif", values, names=L2A), level="L2A")
+    with scene:
+        assert scene.info.encoding.scale == 1 and not any(scene.info.encoding.offsets)

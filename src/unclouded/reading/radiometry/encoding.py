@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
-from unclouded.reading.radiometry.odd_pixels import refuse_empty, refuse_holed, refuse_wrapped, without_largest
+from unclouded.reading.radiometry.odd_pixels import (
+    refuse_empty,
+    refuse_holed,
+    refuse_wrapped,
+    without_largest,
+    without_zeros,
+)
 from unclouded.reading.radiometry.offsets import (
     check_offset,
     lifted_note,
@@ -130,7 +136,7 @@ def choose_encoding(
     as_reflectance = dtype.kind == "f" and chosen <= _OF_REFLECTANCE
     if given is None and (declared.offsets is None or (as_reflectance and declared.scale != chosen)):
         refuse_holed(name, bands, values, nodata)
-        refuse_taken_twice(name, bands, data_of(values, encoding), chosen)
+        refuse_taken_twice(name, bands, data_of(without_zeros(values), encoding), chosen)
     if given is not None:
         offsets = given
     elif as_reflectance:

@@ -41,6 +41,14 @@ def without_largest(
     return [band[~full] for band in sample], True
 
 
+def without_zeros(sample: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+    """Leave out pixels that are 0 in all of the bands, which are holes and no ground."""
+    if len({band.shape for band in sample}) > 1:
+        return list(sample)
+    held = np.any([band != 0 for band in sample], axis=0)
+    return [band[held] for band in sample]
+
+
 def refuse_wrapped(
     name: str, dtype: np.dtype[Any], sample: Sequence[NDArray[np.generic]], nodata: float | None
 ) -> None:
