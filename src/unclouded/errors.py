@@ -9,6 +9,14 @@ class InputError(UncloudedError, ValueError):
     """A file, product or argument is not what is accepted; the message names it, what was found and what to do."""
 
 
+class UnknownNumbersError(InputError):
+    """What an image's numbers mean, its scale and offset, cannot be known, or its pixels contradict it."""
+
+
+class UnknownOffsetError(UnknownNumbersError):
+    """An image says nothing of an offset that its DN may carry, and its pixels do not tell it."""
+
+
 class UnknownLevelError(InputError):
     """Neither what an image says nor its pixels tell its processing level."""
 

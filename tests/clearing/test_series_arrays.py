@@ -81,6 +81,17 @@ def test_dn_are_no_reference_of_reflectance_unless_they_say_how(cube, weights):
         unclouded.clear(cube[0], references=[dn + np.uint16(1000)], level="L2A", model=weights)
 
 
+def test_a_reference_of_other_numbers_is_asked_about_and_may_say_them(cube, weights):
+    given = {"level": "L2A", "model": weights, "precision": "fp32"}
+    per_cent = cube[1] * 100
+    for reference in (per_cent, per_cent.values, cube[1].assign_attrs(scale_factor=1e-4)):
+        with pytest.raises(unclouded.InputError, match="scale_factor and add_offset"):
+            unclouded.clear((cube[0] * 1e4).astype("u2"), references=[reference], offset=0, **given)
+    made = unclouded.clear(cube[0], references=[per_cent.assign_attrs(scale_factor=0.01)], **given)
+    expected = unclouded.clear(cube[0], references=[cube[1]], **given)
+    np.testing.assert_allclose(made.reflectance, expected.reflectance, atol=1e-3)
+
+
 def test_notes_on_references_are_warnings_once_each(cube, weights):
     with pytest.warns(UserWarning, match="reference 1: the scene itself; give another date"):
         unclouded.clear(cube[0], references=[cube[0]], level="L2A", model=weights)
@@ -231,3 +242,16 @@ def test_an_overcast_date_has_the_level_that_the_others_tell(tmp_path):
         assert not [note for note in scene.info.notes if "as of its other dates" in note]
     with pytest.raises(unclouded.InputError, match="nothing says whether it is L1C or L2A"):
         series_of(overcast_cube(ground=0.3), ReadOptions(), 2).images[series.names[0]]
+
+
+def test_an_overcast_date_has_the_offset_that_the_others_tell(tmp_path):
+    array = (overcast_cube() * 1e4).astype("u2")
+    array.to_dataset("band").astype("i4").to_netcdf(tmp_path / "place.nc", engine="scipy", format="NETCDF3_64BIT")
+    series = series_of(array, ReadOptions(level="L2A"), 2)
+    for name in (series.names[0], f"{tmp_path / 'place.nc'}@2018-05-03"):
+        with series.open(name) if name in series.names else open_scene(name, level="L2A") as scene:
+            assert scene.info.encoding.offsets == (0.0,) * 4
+            assert [note for note in scene.info.notes if "as of its other dates" in note]
+    later = array.assign_coords(time=np.array(["2024-05-03", "2018-05-08"], "datetime64[ns]"))
+    with pytest.raises(unclouded.InputError, match="offset cannot be known"):
+        series_of(later, ReadOptions(level="L2A"), 2).images["array 0 (2024-05-03)"]

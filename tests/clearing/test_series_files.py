@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from command_line import run
-from dates import CLOUDS, FOUR, HEIGHT, WIDTH
+from dates import CLOUDS, FOUR, HEIGHT, WIDTH, name_of
 from rasterio.warp import transform_bounds
 from rasters import write
 
@@ -22,7 +22,7 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import CloudShadowNetwork
 from unclouded.errors import FileError
 from unclouded.files import workplace
-from unclouded.reading.reader import open_scene
+from unclouded.reading.reader import ReadOptions, open_scene
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +194,26 @@ def test_an_overcast_date_has_the_level_that_the_others_tell_and_it_is_said_once
     with pytest.warns(UserWarning, match="as of its other dates"):
         made = unclouded.clear_series([overcast, *others], offset=0, model=weights)
     assert made.attrs["level"] == "L2A"
+
+
+def test_an_overcast_date_has_the_offset_of_others_that_say_as_little_but_not_of_those_before_offsets_came(tmp_path):
+    for last, told in (("a_20180503", True), ("a_20240503", False)):
+        overcast, *others = untold(tmp_path / last, names=(last, "b_20180508", "c_20180518"))
+        reading = ReadOptions().with_what_others_tell([str(overcast), *map(str, others)])
+        assert bool(reading.offsets) is told
+        if not told:
+            with pytest.raises(unclouded.InputError, match="offset cannot be known"):
+                reading.open(str(overcast))
+            continue
+        with reading.open(str(overcast)) as scene:
+            assert scene.info.level == "L2A" and scene.info.encoding.offsets == (0.0,) * 4
+            assert sum("as of its other dates" in note for note in scene.info.notes) == 2
+    # Dates of whom a name or a tag says it are of another kind.
+    named = [
+        overcast,
+        *(other.rename(other.with_name(name_of(day) + ".tif")) for other, day in zip(others, CLOUDS, strict=False)),
+    ]
+    assert not ReadOptions().with_what_others_tell(list(map(str, named))).offsets
 
 
 def test_an_overcast_date_is_asked_about_where_the_others_differ_in_level_or_tell_none(weights, tmp_path):

@@ -67,8 +67,27 @@ def cut(folder):
     return path
 
 
+def leftover_tag(folder):
+    return write(folder / "leftover_L2A.tif", land(1), names=FOUR, scales=[1e-4] * 4)
+
+
+def per_cent(folder, **options):
+    return write(folder / "per_cent_L2A.tif", land(1).round(4) * 100, names=FOUR, **options)
+
+
+def of_browser(folder):
+    return write(folder / "browser_L2A.tif", (land(1) * 65535).astype(np.uint16), names=FOUR)
+
+
+def taken_twice(folder):
+    return write(folder / "twice_L2A.tif", (land(1) * 1e4 - 1000).astype(np.int16), names=FOUR)
+
+
 REFUSED = {"no overlap": (apart, "does not overlap"), "text": (text, "is not"), "cut short": (cut, "cut short"),
-           "missing": (lambda folder: folder / "missing.tif", "no such file")}  # fmt: skip
+           "missing": (lambda folder: folder / "missing.tif", "no such file"),
+           "tag left over": (leftover_tag, "gdal_edit.py"), "per cent": (per_cent, "gdal_edit.py"),
+           "16 bits of a browser": (of_browser, "gdal_edit.py"),
+           "offset off twice": (taken_twice, "gdal_edit.py")}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -111,6 +130,40 @@ def test_what_is_doubtful_is_said(name, weights, scene, mask, tmp_path) -> None:
         assert any(message in line for line in said), record["references"]
     assert used is None or (record["sources"].get(str(path), 0) > 0) == used
     assert output.exists()
+
+
+def right(folder):
+    return save(folder, "right_L2A", land(1))
+
+
+def named(baseline):
+    return OLD.format(level="L2A").replace("N0206", baseline)
+
+
+ALIKE = {
+    "per cent, said by a tag": lambda folder: per_cent(folder, scales=[0.01] * 4),
+    "a name that does not tell": lambda folder: save(folder, named("N9999"), land(1)),
+    "a name that tells wrongly": lambda folder: save(folder, named("N0510"), land(1)),
+}
+
+
+@pytest.mark.parametrize("of_scene", ["N0206", "N0510"])
+@pytest.mark.parametrize("name", ALIKE)
+def test_what_a_reference_is_its_own_pixels_tell_whatever_the_scene_is(name, of_scene, weights, mask, tmp_path) -> None:
+    name_of_scene = named(of_scene).replace("0510T", "0501T")
+    scene = save(tmp_path, name_of_scene, np.where(COVERED, 0.7, land(0)), offset=1000 * (of_scene == "N0510"))
+    results = []
+    for number, make in enumerate((right, ALIKE[name])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        output, done = clear(folder, weights, scene, mask, [make(folder)])
+        assert done.exit_code == 0, done.output
+        with rasterio.open(output) as file:
+            results.append(file.read().astype(np.float64))
+        record = json.loads(done.stdout.splitlines()[-1])
+        assert max(share for path, share in record["sources"].items() if path != "guessed") > 0
+        assert not any("every band" in note or "offset -1000" in note for note in record["references"])
+    assert abs(results[1] - results[0]).mean() < 0.5
 
 
 def test_the_same_date_twice_counts_once(weights, scene, mask, tmp_path) -> None:

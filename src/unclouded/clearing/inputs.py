@@ -14,28 +14,28 @@ from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Scheme, guess_scheme, parse_mapping, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
-from unclouded.errors import InputError, UncloudedError
+from unclouded.errors import InputError, UncloudedError, UnknownNumbersError
 from unclouded.reading.grids.aligned import AlignedImage
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
 from unclouded.reading.names.dates import acquired
 from unclouded.reading.radar import open_radar
-from unclouded.reading.radiometry.offsets import offset_of_sample
-from unclouded.reading.radiometry.plausibility import data_of
+from unclouded.reading.radiometry.likeness import NUMBERS, TAKEN_FOR, Likeness
 from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.results import refuse_result
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted
 from unclouded.tiles import Box
 
-_TAKEN_FOR = "taken for"
-_NUMBERS = "scale"
-_ASSUMED = (_TAKEN_FOR, "level assumed")
+_ASSUMED = (TAKEN_FOR, "level assumed")
 """How notes begin that say what a reference was taken for."""
 
-_OFFSET = -1000.0
-_SIDE = 256
-"""Pixels along an overview that tells whether DN carry an offset."""
+
+_OF_REFERENCE = (
+    "of a reference that is not as the scene is, it has to say it itself: value = DN x scale + offset, as written by "
+    "gdal_edit.py -scale 0.0001 -offset -0.1"
+)
+"""What to do about numbers of a reference: options are the scene's."""
 
 
 class Raster(Protocol):
@@ -134,8 +134,8 @@ class OpenReference:
         self.info, self.files = image.info, files_of(image)
         self.name, self.bands, self.level = image.info.source, image.info.bands, image.info.level
         self.acquired = acquired(image.info)
-        self.assumed = tuple(note for note in image.info.notes if note.startswith(_TAKEN_FOR if said else _ASSUMED))
-        self.unsure = tuple(note for note in self.assumed if note.startswith(f"{_TAKEN_FOR} {_NUMBERS}"))
+        self.assumed = tuple(note for note in image.info.notes if note.startswith(TAKEN_FOR if said else _ASSUMED))
+        self.unsure = tuple(note for note in self.assumed if note.startswith(f"{TAKEN_FOR} {NUMBERS}"))
 
     def read(self, box: Box, bands: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Read a box of the scene's grid, (C, h, w): reflectance, NaN where nothing is shown.
@@ -196,13 +196,14 @@ class DatesAtHand:
 
     Attributes:
         images: those that are open already, by their names there.
-        reading: how the others are to be read.
+        reading: how the others are read that are dates of a series, each as when it is cleared itself; None where they
+            are none, and nobody said anything of them.
         detections: see `SceneInputs`.
         said: whether what is assumed of each when it is read is said elsewhere, as of a date to be cleared.
     """
 
     images: Mapping[str, Raster] = field(default_factory=dict)
-    reading: ReadOptions = field(default_factory=ReadOptions)
+    reading: ReadOptions | None = None
     detections: Detections | None = None
     said: bool = False
 
@@ -220,7 +221,8 @@ class DatesAtHand:
             yield self.images[name]
             return
         refuse_result(name)
-        with open_alike(name, self.reading, scene) as opened:
+        opened = open_alike(name, scene) if self.reading is None else _open_date(name, self.reading)
+        with opened:
             yield opened
 
 
@@ -280,61 +282,25 @@ def _detectable(scene: Raster) -> Scene | None:
     return next((found for found in opened if found is not None), None)
 
 
-def open_alike(path: str, reading: ReadOptions, scene: SceneInfo) -> Scene:
+def open_alike(path: str, scene: SceneInfo) -> Scene:
     """Open another date of the place of a scene, with all bands that it names itself.
 
-    A date that does not say what it is is taken for one of the same kind as the scene, which a note of its own says, as
-    far as its pixels bear that out; the fit takes out a shift.
+    What it does not say of itself is taken as it is in the scene, which a note of its own says, as far as its pixels
+    bear that out.
 
     Raises:
         InputError: if it is not understood.
         FileError: if it cannot be read.
     """
-    encoding = scene.encoding
-    reading = _all_bands(path, reading)
-    alike = replace(
-        reading,
-        scale=reading.scale or encoding.scale,
-        offset=encoding.offsets[0] if reading.offset is None else reading.offset,
-    )
-    level = reading.level or scene.level
-    with suppress(InputError):
-        return reading.open(path)
-    with suppress(InputError):
-        return _taken_for(replace(reading, level=level).open(path), f"{level}, as the scene is")
-    opened = _open_first(path, alike, replace(alike, level=level))
-    if reading.offset is None and _lifted(opened):
-        opened.close()
-        return _taken_for(
-            _open_first(path, *(replace(r, offset=_OFFSET) for r in (alike, replace(alike, level=level)))),
-            f"{_NUMBERS} {alike.scale:g}, offset {_OFFSET:g}, as its darkest pixels are as bright as that makes them",
-        )
-    return _taken_for(opened, f"{_NUMBERS} {alike.scale:g}, offset {alike.offset:g}, as the scene is")
-
-
-def _open_first(path: str, reading: ReadOptions, other: ReadOptions) -> Scene:
-    with suppress(InputError):
-        return reading.open(path)
-    return other.open(path)
-
-
-def _lifted(opened: Scene) -> bool:
-    """Whether the DN of a date taken for one without an offset look as if they carried one."""
-    info = opened.info
-    if any(info.encoding.offsets):
-        return False
-    dn = opened.overview(info.bands, min(info.height, _SIDE), min(info.width, _SIDE))
     try:
-        offset_of_sample(info.source, data_of(list(dn), info.encoding), info.encoding.scale)
-    except InputError:
-        return True
-    return False
+        return ReadOptions(alike=Likeness.to(scene)).open(path)
+    except UnknownNumbersError as error:
+        raise UnknownNumbersError(f"{error}; {_OF_REFERENCE}") from error
 
 
-def _taken_for(opened: Scene, what: str) -> Scene:
-    """Let a date that did not say what it is say what it was taken for."""
-    opened.info = replace(opened.info, notes=(*opened.info.notes, f"{_TAKEN_FOR} {what}; it does not say it itself"))
-    return opened
+def _open_date(path: str, reading: ReadOptions) -> Scene:
+    """Open a date of a series to help another one, with all bands that it names itself."""
+    return _all_bands(path, reading).open(path)
 
 
 def _all_bands(path: str, reading: ReadOptions) -> ReadOptions:

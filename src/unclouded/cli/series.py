@@ -23,7 +23,7 @@ from unclouded.cli.options import (
 from unclouded.cli.series_page import try_series_page
 from unclouded.cli.series_results import Composite, Further, Gif, Ndvi
 from unclouded.cli.source_options import SourceOptions
-from unclouded.errors import FileError, UnknownLevelError
+from unclouded.errors import FileError, UnknownLevelError, UnknownOffsetError
 
 
 class MaskOfEach(StrEnum):
@@ -99,8 +99,8 @@ def series(
         overwrite = options.overwrite
         how = partial(plan, sources, f"{output}/", overwrite=overwrite, skip_existing=not overwrite)
         todo = how(reading)
-        if any(isinstance(error, UnknownLevelError) for error in todo.failed.values()):
-            reading = reading.with_level_of_others(sources)
+        if any(isinstance(error, UnknownLevelError | UnknownOffsetError) for error in todo.failed.values()):
+            reading = reading.with_what_others_tell(sources)
             todo = how(reading)
         for note in todo.notes:
             say(f"note: {note}")

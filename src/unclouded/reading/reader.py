@@ -15,14 +15,21 @@ from pathlib import Path
 import numpy as np
 from rasterio.io import DatasetReader
 
-from unclouded.errors import FileError, InputError, UncloudedError, UnknownLevelError
+from unclouded.errors import (
+    FileError,
+    InputError,
+    UncloudedError,
+    UnknownLevelError,
+    UnknownNumbersError,
+    UnknownOffsetError,
+)
 from unclouded.reading.crop import CroppedScene
 from unclouded.reading.files.pixels import is_masked, sample_layers
 from unclouded.reading.files.raster import check_georeference, is_remote, open_raster, shown
 from unclouded.reading.grids.area import Area
 from unclouded.reading.grids.grid import check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.names.dates import parse_time
+from unclouded.reading.names.dates import acquired, parse_time
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import unnamed
 from unclouded.reading.products.folder import folder_source, no_variants
@@ -31,7 +38,15 @@ from unclouded.reading.products.stac import is_item, item_source
 from unclouded.reading.products.stack import stack_source
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.encoding import choose_encoding, declared_by
-from unclouded.reading.radiometry.offsets import as_of_others, choose_level, levels_told, without_cirrus
+from unclouded.reading.radiometry.likeness import Likeness
+from unclouded.reading.radiometry.offsets import (
+    OFFSET_AS_OF_OTHERS,
+    as_of_others,
+    choose_level,
+    days_without_offset,
+    stand_for,
+    without_cirrus,
+)
 from unclouded.reading.radiometry.plausibility import darkest, data_of
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Source, Wanted, cube_and_date
@@ -48,6 +63,7 @@ def open_scene(
     band_names: Sequence[str] | None = None,
     variant: str | None = None,
     level_needed: bool = True,
+    alike: Likeness | None = None,
 ) -> Scene:
     """Open a Sentinel-2 scene for windowed reading.
 
@@ -62,6 +78,7 @@ def open_scene(
         band_names: name of each layer of a stack in its order, "-" for one that is none of the 13.
         variant: "FRE" or "SRE", of a folder that holds both of MAJA's kinds of reflectance.
         level_needed: whether to ask for a level that nothing says; else it is "L2A", for what does not depend on it.
+        alike: another image of the place: what nothing else tells is as there, as far as the pixels bear it out.
 
     Raises:
         InputError: what was found is not a scene that can be understood without doubt.
@@ -77,10 +94,10 @@ def open_scene(
         from unclouded.reading.products.cube import open_cube  # which needs xarray
 
         wanted = Wanted(bands, band_names, variant, offset is not None)
-        return open_cube(os.fspath(path), wanted, level, scale, offset, level_needed=level_needed)
+        return open_cube(os.fspath(path), wanted, level, scale, offset, level_needed=level_needed, alike=alike)
     wanted = Wanted(bands, band_names, variant, offset is not None)
     try:
-        source = find_source(os.fspath(path), wanted)
+        source = _found(os.fspath(path), wanted, by_pixels=alike is not None)
     except UncloudedError:
         raise
     except OSError as error:
@@ -109,12 +126,13 @@ def open_scene(
             source = source if source.taken is None else source.only(source.taken)
             sample.cache_clear()
         declared, dtype = declared_by(source, datasets)
-        encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset)
+        encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset, alike)
         there = source.others.union(source.bands)
         unsaid = level is None and source.level is None and "B10" not in there
         level = "L2A" if unsaid and not level_needed else level
         dark = cache(lambda: darkest(source.bands, data_of(sample(), encoding)))
-        chosen, level_notes = choose_level(source.name, source.level, there, level, dark if level_needed else None)
+        told = dark if level_needed else None
+        chosen, level_notes = choose_level(source.name, source.level, there, level, told, alike)
         if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
             notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
@@ -125,6 +143,16 @@ def open_scene(
         for dataset in datasets.values():
             dataset.close()
         raise
+
+
+def _found(path: str, wanted: Wanted, *, by_pixels: bool) -> Source:
+    """What lies at `path`; of one whose name or metadata do not tell its offset, its pixels may tell it."""
+    try:
+        return find_source(path, wanted)
+    except UnknownNumbersError:
+        if not by_pixels:
+            raise
+    return find_source(path, replace(wanted, offset_given=True))
 
 
 def _open_again(
@@ -214,6 +242,8 @@ class ReadOptions:
 
     Attributes:
         levels: of sources that do not tell theirs themselves, as of other dates of the place.
+        offsets: likewise, DN to add to theirs.
+        alike: see `open_scene`.
     """
 
     bands: Sequence[str] | None = None
@@ -225,6 +255,8 @@ class ReadOptions:
     band_names: Sequence[str] | None = None
     variant: str | None = None
     levels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    offsets: Mapping[str, float] = field(default_factory=dict, hash=False)
+    alike: Likeness | None = None
 
     @property
     def wanted(self) -> Wanted:
@@ -238,13 +270,15 @@ class ReadOptions:
             bands=self.bands,
             level=self.levels.get(source, self.level),
             scale=self.scale,
-            offset=self.offset,
+            offset=self.offsets.get(source, self.offset),
             band_names=self.band_names,
             variant=self.variant,
             level_needed=self.level_needed,
+            alike=self.alike,
         )
-        if source in self.levels:
-            scene.info = replace(scene.info, notes=(*scene.info.notes, as_of_others(self.levels[source])))
+        said = [OFFSET_AS_OF_OTHERS] if source in self.offsets else []
+        said += [as_of_others(self.levels[source])] if source in self.levels else []
+        scene.info = replace(scene.info, notes=(*scene.info.notes, *said))
         if self.area is None:
             return scene
         try:
@@ -253,20 +287,30 @@ class ReadOptions:
             scene.close()
             raise
 
-    def with_level_of_others(self, sources: Sequence[str]) -> ReadOptions:
-        """The same for dates of one place: those whose level nothing tells have that of the others, if these agree.
+    def with_what_others_tell(self, sources: Sequence[str]) -> ReadOptions:
+        """The same for dates of one place: what those under cloud do not tell is as in the others, if these agree.
 
         Errors of other kinds are left to whoever opens a source to use it.
         """
-        unknown: list[str] = []
+        found, silent = self._looked_at(sources)
+        told = days_without_offset(found.values())
+        without = [source for source, error in silent.items() if isinstance(error, UnknownOffsetError)]
+        given, _ = replace(self, offset=0.0, level_needed=False)._looked_at(without if told else [])
+        answered = replace(
+            self, offsets={source: 0.0 for source, info in given.items() if stand_for(told, acquired(info))}
+        )
+        _, silent = answered._looked_at(list(silent))
+        levels = {info.level for info in found.values()}
+        unknown = [source for source, error in silent.items() if isinstance(error, UnknownLevelError)]
+        return replace(answered, levels=dict.fromkeys(unknown, levels.pop())) if len(levels) == 1 else answered
 
-        def level_of(source: str) -> str:
+    def _looked_at(self, sources: Sequence[str]) -> tuple[dict[str, SceneInfo], dict[str, UncloudedError]]:
+        """What sources are, and why others are not understood."""
+        found, failed = dict[str, SceneInfo](), dict[str, UncloudedError]()
+        for source in sources:
             try:
                 with self.open(source) as scene:
-                    return scene.info.level
-            except UnknownLevelError:
-                unknown.append(source)
-                raise
-
-        levels = set(levels_told(level_of, sources))
-        return replace(self, levels=dict.fromkeys(unknown, levels.pop())) if len(levels) == 1 else self
+                    found[source] = scene.info
+            except UncloudedError as error:
+                failed[source] = error
+        return found, failed

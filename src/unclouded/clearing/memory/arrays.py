@@ -5,26 +5,31 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
-from itertools import product
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from unclouded.bands import ASSUMED_ORDER
 from unclouded.clearing.context.cover import told_by
 from unclouded.clearing.inputs import DatesAtHand, Raster, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
-from unclouded.errors import InputError
+from unclouded.errors import InputError, UnknownNumbersError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.products.array import ArrayScene, as_array
+from unclouded.reading.products.array import ArrayScene
+from unclouded.reading.radiometry.likeness import Likeness
 from unclouded.reflectance import scaled
 from unclouded.writing.strips import ClearedTile
+
+_OF_REFERENCE = (
+    "of a reference that is not as the scene is, it has to say it itself, in its attributes scale_factor and add_offset"
+)
 
 LARGEST = 2**31
 """Bytes of reflectance up to which a scene is cleared into memory."""
@@ -122,18 +127,23 @@ def _array_alike(source: Any, name: str, scene: SceneInfo) -> ArrayScene:  # noq
     """Understand another date of the place of a scene; what does not say what it is is taken for one like the scene."""
     if hasattr(source, "compute"):
         source = source.compute()  # what is in chunks: it is looked at more than once
-    encoding = scene.encoding
-    like: dict[str, Any] = {"scale": encoding.scale, "offset": encoding.offsets[0]}
-    if (as_array(source, name)[0].dtype.kind in "iu") != (scene.dtype.kind in "iu"):
-        like = {}  # DN and reflectance have no scale in common
-    levels: tuple[dict[str, Any], ...] = ({}, {"level": scene.level})
-    for given, bands in product((*levels, *({**level, **like} for level in levels)), (None, scene.bands)):
-        with suppress(InputError):
-            opened = ArrayScene(source, bands, name=name, **given)
-            # Without names its bands are those of the scene.
-            if not opened.order_assumed or len(opened.info.bands) != len(scene.bands):
-                return _placed_with(opened, scene)
-    return _placed_with(ArrayScene(source, level=scene.level, name=name, **like), scene)
+    opened = partial(ArrayScene, source, name=name, alike=Likeness.to(scene))
+    usual = scene.bands == ASSUMED_ORDER.get(len(scene.bands))
+    try:
+        try:
+            found = opened()
+        except UnknownNumbersError:
+            raise
+        except InputError:
+            if usual:
+                raise  # the pixels contradict the order, or it is what no names mend
+            found = None
+        # Without names its bands are those of the scene.
+        if found is None or (found.order_assumed and not usual and len(found.info.bands) == len(scene.bands)):
+            found = opened(scene.bands)
+    except UnknownNumbersError as error:
+        raise UnknownNumbersError(f"{error}; {_OF_REFERENCE}") from error
+    return _placed_with(found, scene)
 
 
 def _placed_with(opened: ArrayScene, scene: SceneInfo) -> ArrayScene:

@@ -23,7 +23,7 @@ from unclouded.clearing.memory.arrays import LARGEST, clear_into, coordinates, d
 from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.clearing.series import check_alike, helping_dates
-from unclouded.errors import InputError, UnknownLevelError
+from unclouded.errors import InputError, UnknownLevelError, UnknownOffsetError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import mask_as_file
@@ -31,7 +31,7 @@ from unclouded.reading.names.dates import acquired, parse_time
 from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.products.array_dates import dates_along, dates_of
 from unclouded.reading.products.cube import dates_in
-from unclouded.reading.radiometry.offsets import as_of_others, levels_told
+from unclouded.reading.radiometry.offsets import days_without_offset, stand_for, understood, with_answers
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.reflectance import valid_pixels
@@ -92,8 +92,8 @@ def series_of_files(paths: Sequence[str | os.PathLike[str]], reading: ReadOption
         refuse_result(name)
     try:
         times = _times(names, reading)
-    except UnknownLevelError:
-        reading = reading.with_level_of_others(names)
+    except (UnknownLevelError, UnknownOffsetError):
+        reading = reading.with_what_others_tell(names)
         times = _times(names, reading)
     return Series(names, times, reading.open, reading)
 
@@ -139,24 +139,31 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most
     told = dim in array.coords and array[dim].dtype.kind == "M"
     times = tuple(parse_time(date) if told else None for date in said)
 
-    def read(number: int, level: str | None, notes: Sequence[str] = ()) -> ArrayScene:
+    def read(
+        number: int, level: str | None = None, offset: float | None = reading.offset, notes: Sequence[str] = ()
+    ) -> ArrayScene:
         one = array.isel({dim: number}).compute()
         one = one.rename({dim: "time"}) if dim != "time" and dim in one.coords else one
-        given = (reading.bands, level, reading.scale, reading.offset)
+        given = (reading.bands, level, reading.scale, offset)
         return ArrayScene(one, *given, band_names=reading.band_names, name=names[number], notes=notes)
+
+    def others() -> Iterator[SceneInfo]:
+        return understood(lambda number: read(number, reading.level).info, range(len(names)))
 
     @cache
     def level_told() -> str | None:
         # Dates of one array are of one level: the first that tells it does.
-        return next(levels_told(lambda number: read(number, None).info.level, range(len(names))), None)
+        return next((info.level for info in others()), None)
+
+    @cache
+    def days() -> list[str]:
+        return days_without_offset(others())
 
     def make(number: int) -> ArrayScene:
-        try:
-            return read(number, reading.level)
-        except UnknownLevelError:
-            if (level := level_told()) is None:
-                raise
-            return read(number, level, [as_of_others(level)])
+        def made(level: str | None, offset: float | None, notes: Sequence[str]) -> ArrayScene:
+            return read(number, level, offset, notes)
+
+        return with_answers(made, reading.level, reading.offset, level_told, lambda: stand_for(days(), times[number]))
 
     images = _Dates(names, make, most)
 

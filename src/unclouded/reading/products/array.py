@@ -27,6 +27,7 @@ from unclouded.reading.products.array_dates import acquired, one_date
 from unclouded.reading.products.stac import level_of_item, offset_of_item
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.encoding import Declared, choose_encoding, from_gdal
+from unclouded.reading.radiometry.likeness import Likeness
 from unclouded.reading.radiometry.offsets import NO_CIRRUS, choose_level
 from unclouded.reading.radiometry.plausibility import FILLED, darkest, data_of
 from unclouded.reading.results import refuse_cleared
@@ -69,6 +70,7 @@ class ArrayScene:
         name: str | None = None,
         notes: Sequence[str] = (),
         level_needed: bool = True,
+        alike: Likeness | None = None,
     ) -> None:
         """Understand `source`, a DataArray, a Dataset with a variable per band, or a NumPy array (band, y, x).
 
@@ -120,12 +122,12 @@ class ArrayScene:
             encoding = _unseen_encoding(array, name, declared, scale, offset)
             dark = None
         else:
-            encoding, more = choose_encoding(name, names, array.dtype, declared, sample, scale, offset)
+            encoding, more = choose_encoding(name, names, array.dtype, declared, sample, scale, offset, alike)
             notes += more
             dark = cache(lambda: darkest(names, data_of(sample(), encoding)))
         unsaid = level is None and known is None and "B10" not in there
         level = "L2A" if unsaid and not level_needed else level
-        chosen, more = choose_level(name, known, there, level, dark if level_needed else None)
+        chosen, more = choose_level(name, known, there, level, dark if level_needed else None, alike)
         crs, transform, placed = georeference(array)
         self.info = SceneInfo(
             source=name,

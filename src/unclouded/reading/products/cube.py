@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,16 @@ from typing import Any
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.errors import FileError, InputError, UnknownLevelError
+from unclouded.errors import FileError, InputError
 from unclouded.reading.files.raster import is_remote
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.names.dates import parse_time
 from unclouded.reading.names.naming import band_named
 from unclouded.reading.products.array import ArrayScene, as_array
 from unclouded.reading.products.array_dates import dates_along, dates_of
 from unclouded.reading.products.folder import no_variants
-from unclouded.reading.radiometry.offsets import as_of_others, levels_told
+from unclouded.reading.radiometry.likeness import Likeness
+from unclouded.reading.radiometry.offsets import days_without_offset, stand_for, understood, with_answers
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
 
@@ -63,6 +66,7 @@ def open_cube(
     offset: float | None,
     *,
     level_needed: bool,
+    alike: Likeness | None = None,
 ) -> CubeScene:
     """Open a NetCDF file or Zarr store; the other arguments are those of `open_scene`.
 
@@ -76,7 +80,9 @@ def open_cube(
     file, date = cube_and_date(path) or (path, None)
     opened = _opened(file)
 
-    def made(date: str | None, level: str | None, notes: Sequence[str] = ()) -> ArrayScene:
+    def made(
+        date: str | None, level: str | None, offset: float | None = offset, notes: Sequence[str] = ()
+    ) -> ArrayScene:
         array, more = as_array(opened if date is None else _at(opened, date, file), path)
         down = next((dim for dim in array.dims if str(dim).lower() in ("y", "lat", "latitude")), None)
         if down is not None and down in array.coords and array.sizes[down] > 1 and array[down][0] < array[down][-1]:
@@ -91,19 +97,23 @@ def open_cube(
             band_names=wanted.band_names,
             name=path,
             level_needed=level_needed,
+            alike=alike,
             notes=[*more, *notes],
         )
 
+    def others() -> Iterator[SceneInfo]:
+        there = [] if date is None else [other for other in _dates(opened) if other != date]
+        return understood(lambda other: made(other, level).info, there)
+
     try:
         _refuse_groups(opened, path)
-        try:
-            scene = made(date, level)
-        except UnknownLevelError:
-            others = [] if date is None else [other for other in _dates(opened) if other != date]
-            found = next(levels_told(lambda other: made(other, None).info.level, others), None)
-            if found is None:
-                raise
-            scene = made(date, found, [as_of_others(found)])
+        scene = with_answers(
+            lambda *told: made(date, *told),
+            level,
+            offset,
+            lambda: next((info.level for info in others()), None),
+            lambda: stand_for(days_without_offset(others()), parse_time(date or "")),
+        )
         if scene.info.crs is None or scene.info.transform.is_identity:
             raise InputError(f"{path}: does not say where it lies; write its CRS and coordinates, with rioxarray")
     except BaseException:

@@ -13,22 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
-from unclouded.errors import InputError
-from unclouded.reading.radiometry.odd_pixels import (
-    refuse_empty,
-    refuse_holed,
-    refuse_wrapped,
-    without_largest,
-    without_zeros,
-)
+from unclouded.errors import InputError, UnknownNumbersError, UnknownOffsetError
+from unclouded.reading.radiometry.likeness import NUMBERS, Likeness, numbers_taken_for, taken_for
+from unclouded.reading.radiometry.odd_pixels import refuse_empty, without_largest
 from unclouded.reading.radiometry.offsets import (
     check_offset,
     lifted_note,
     negative_note,
+    offset_at,
     offset_of_sample,
-    refuse_taken_twice,
 )
 from unclouded.reading.radiometry.plausibility import Sample, ask_for_scale, data_of, implausible
+from unclouded.reading.radiometry.taken_off import refuse_taken_off, refuse_wrapped
 from unclouded.reading.source import Source
 from unclouded.reflectance import LOWEST, Encoding
 
@@ -95,6 +91,7 @@ def choose_encoding(
     sample: Sample,
     scale: float | None,
     offset: float | None,
+    alike: Likeness | None = None,
 ) -> tuple[Encoding, list[str]]:
     """Decide scale, offsets and no-data of a scene's DN; arguments win over what is declared, that over habit.
 
@@ -106,6 +103,7 @@ def choose_encoding(
         sample: gives some DN of each band.
         scale: the user's, DN per 1.0 reflectance.
         offset: the user's, DN to add before dividing.
+        alike: another image of the place, for what nothing else tells.
 
     Returns:
         The encoding, and what was assumed.
@@ -127,36 +125,70 @@ def choose_encoding(
         notes.append(f"pixels that are {np.iinfo(dtype).max} in all bands are taken for no data")
     if scale is None:
         offsets = given or declared.offsets or (0.0,) * count
-        chosen, said = _choose_scale(name, bands, dtype, replace(declared, offsets=offsets, nodata=nodata), values)
+        stated = replace(declared, offsets=offsets, nodata=nodata)
+        chosen, said = _choose_scale(name, bands, dtype, stated, values, alike)
         notes += said
     else:
         chosen = float(scale)
     encoding = Encoding(chosen, (0.0,) * count, nodata)
     refuse_empty(name, bands, data_of(values, encoding))
-    as_reflectance = dtype.kind == "f" and chosen <= _OF_REFLECTANCE
-    if given is None and (declared.offsets is None or (as_reflectance and declared.scale != chosen)):
-        refuse_holed(name, bands, values, nodata)
-        refuse_taken_twice(name, bands, data_of(without_zeros(values), encoding), chosen)
-    if given is not None:
-        offsets = given
-    elif as_reflectance:
-        offsets = declared.offsets if declared.scale == chosen and declared.offsets else (0.0,) * count
-        notes += lifted_note(data_of(values, encoding), chosen) if not any(offsets) else []
-    elif declared.offsets is not None:
-        offsets = declared.offsets
+    if given is None:
+        offsets, said = _choose_offsets(name, bands, dtype, declared, values, encoding, alike)
+        encoding = replace(encoding, offsets=offsets)
     else:
-        assumed, said = offset_of_sample(name, data_of(values, encoding), chosen)
-        offsets = (assumed,) * count
-        notes += said
-    encoding = replace(encoding, offsets=offsets)
-    if given is None and min(offsets) < 0 and not declared.certain:
-        check_offset(name, bands, data_of(values, encoding), offsets)
-    if given is not None:
-        notes += negative_note(bands, data_of(values, encoding), given[0])
+        encoding = replace(encoding, offsets=given)
+        said = negative_note(bands, data_of(values, encoding), given[0])
+    notes += said
     if filled and declared.nodata is None:
         encoding = replace(encoding, nodata=float(np.iinfo(dtype).max))
     encoding, said = _undeclared_nodata(encoding, dtype, values, declared.nodata)
     return encoding, notes + said
+
+
+def _choose_offsets(
+    name: str,
+    bands: Sequence[str],
+    dtype: np.dtype[Any],
+    declared: Declared,
+    values: Sequence[NDArray[np.generic]],
+    encoding: Encoding,
+    alike: Likeness | None,
+) -> tuple[tuple[float, ...], list[str]]:
+    """Take the declared offsets, or what the pixels tell, or the offset of another image of the place."""
+    scale, count = encoding.scale, len(bands)
+    none = (0.0,) * count
+    as_reflectance = dtype.kind == "f" and scale <= _OF_REFLECTANCE
+    if declared.offsets is not None and (declared.scale == scale or not as_reflectance):
+        offsets = declared.offsets
+        try:
+            if min(offsets) < 0 and not declared.certain:
+                check_offset(name, bands, data_of(values, replace(encoding, offsets=offsets)), offsets)
+        except UnknownNumbersError:
+            if alike is None:
+                raise
+            why = f"as too much of it would be negative with {min(offsets):g}, which its name or metadata means"
+            return none, [numbers_taken_for(scale, 0, why)]
+        return offsets, [] if any(offsets) or not as_reflectance else lifted_note(data_of(values, encoding), scale)
+    of_scene = 0.0 if alike is None else alike.offset * scale
+    as_scene = [numbers_taken_for(scale, of_scene, "as the scene is, for it does not say it itself")]
+    try:
+        refuse_taken_off(name, bands, values, encoding)
+    except UnknownNumbersError:
+        if of_scene <= 0:
+            raise
+        return (of_scene,) * count, as_scene
+    as_it_is = data_of(values, encoding)
+    if as_reflectance:
+        lifted = lifted_note(as_it_is, scale)
+        return ((of_scene,) * count, as_scene) if lifted and of_scene < 0 else (none, lifted)
+    try:
+        assumed, said = offset_of_sample(name, as_it_is, scale)
+    except UnknownOffsetError:
+        if alike is None or alike.scale != scale:
+            raise  # DN and reflectance have nothing in common
+        assumed = offset_at(scale)
+        said = [numbers_taken_for(scale, assumed, "as its darkest pixels are as bright as that makes them")]
+    return (assumed,) * count, said
 
 
 def _choose_scale(
@@ -165,29 +197,40 @@ def _choose_scale(
     dtype: np.dtype[Any],
     declared: Declared,
     values: Sequence[NDArray[np.generic]],
+    alike: Likeness | None,
 ) -> tuple[float, list[str]]:
-    """Take the declared scale, or the usual ones in turn, if the pixels agree with it."""
+    """Take the declared scale, or that of another image of the place or the usual ones in turn, if the pixels agree."""
     assert declared.offsets is not None
     usual = (1.0, USUAL_SCALE) if dtype.kind == "f" else (USUAL_SCALE,)
     found = ""
-    if declared.scale is None and dtype.kind == "f" and not any(np.isfinite(band).any() for band in values):
+    if (
+        declared.scale is None
+        and alike is None
+        and dtype.kind == "f"
+        and not any(np.isfinite(band).any() for band in values)
+    ):
         raise InputError(f"{name}: {dtype} without data where it was looked at; give --scale 1 if it is reflectance")
-    for candidate in usual if declared.scale is None else (declared.scale,):
+    stated = () if declared.scale is None else (declared.scale,)
+    of_scene = () if alike is None else (alike.scale,)
+    for candidate in dict.fromkeys((*stated, *of_scene) if stated else (*of_scene, *usual)):
         fault = None
         for offsets in (declared.offsets, (0.0,) * len(bands)):
             # Where the DN are plausible without the offset, it is at fault and not the scale: `check_offset` says so.
             fault = implausible(bands, data_of(values, Encoding(candidate, offsets, declared.nodata)))
             if fault is None:
                 break
-        if candidate == USUAL_SCALE and dtype.kind == "f" and declared.scale is None and _fractions(values):
+        if candidate == USUAL_SCALE and dtype.kind == "f" and candidate not in stated and _fractions(values):
             fault = fault or "its values are no whole numbers, and small"
         if fault is None:
-            if declared.scale is not None or dtype.kind in "iu":
+            if candidate not in stated and (stated or candidate not in usual):
+                return candidate, [taken_for(f"{NUMBERS} {candidate:g}, as the scene is")]
+            if stated or dtype.kind in "iu":
                 return candidate, []
             what = "its values are reflectance" if candidate == 1 else f"{candidate:.0f} DN per 1.0 reflectance"
             return candidate, [f"scale assumed: {candidate:.0f} ({what}); give --scale if it is another"]
-        who = f"{declared.by} says" if declared.scale is not None else "without a tag it would be"
-        found = f"{who} {candidate:.6g} DN per 1.0 reflectance, but then {fault}"
+        who = f"{declared.by} says" if candidate in stated else "without a tag it would be"
+        if not stated or candidate in stated:
+            found = f"{who} {candidate:.6g} DN per 1.0 reflectance, but then {fault}"
     raise ask_for_scale(name, found, values, declared.nodata)
 
 

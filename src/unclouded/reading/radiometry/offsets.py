@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.errors import InputError, UncloudedError, UnknownLevelError
+from unclouded.errors import InputError, UncloudedError, UnknownLevelError, UnknownNumbersError, UnknownOffsetError
+from unclouded.reading.info import SceneInfo
+from unclouded.reading.names.dates import acquired
 from unclouded.reading.names.naming import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
+from unclouded.reading.radiometry.likeness import Likeness, taken_for
 from unclouded.reading.radiometry.plausibility import AIR
 from unclouded.reading.source import Source
 
 _Date = TypeVar("_Date")
+_Made = TypeVar("_Made")
 
 LEVELS: tuple[str, ...] = ("L1C", "L2A")
 NEW_OFFSET = -1000.0
 """DN to add before dividing, from processing baseline 04.00 on."""
 
-_NEGATIVE, _NEGATIVE_SHARE = -0.01, 0.01
+NEGATIVE, NEGATIVE_SHARE = -0.01, 0.01
 """Reflectance below which not more than this share of any band lies: in 1 of 645 real images of baselines from 04.00 on
 more does, but in 552 of 746 images without the offset when it is taken off all the same."""
 
@@ -29,11 +34,11 @@ _SUSPICIOUS_DARK = 0.08
 """First percentile of the darkest band's reflectance from which on DN may carry +1000, which is 0.1: over-corrected
 shadow is below that."""
 
-_VISIBLE = ("B02", "B03", "B04")
-_CUT_SHARE = 0.2
-"""Share of each visible band that has its least value: of 1,470 real images with B02, B03 and B04 none has so much."""
-
 _CIRRUS = "it has B10"
+
+_NO_OFFSET = "offset assumed: 0"
+
+OFFSET_AS_OF_OTHERS = f"{_NO_OFFSET}, as of its other dates; give --offset -1000 if DN carry +1000"
 
 NO_CIRRUS = "left out: B10, which is no surface reflectance"
 
@@ -59,6 +64,7 @@ def choose_level(
     bands: Collection[str],
     asked: str | None,
     dark: Callable[[], Mapping[str, float]] | None = None,
+    alike: Likeness | None = None,
 ) -> tuple[str, list[str]]:
     """Decide the processing level: what the source says, B10 (L1C only), the `level` argument, else the pixels.
 
@@ -68,6 +74,7 @@ def choose_level(
         bands: that are there, taken or not.
         asked: what the user says.
         dark: gives the first percentile of each band's reflectance; None where nobody may look at the pixels yet.
+        alike: another image of the place, for what nothing else tells.
 
     Returns:
         The level, and what was assumed.
@@ -93,6 +100,8 @@ def choose_level(
         return str(known or asked), []
     if too_dark:
         return "L2A", [f"level assumed: L2A ({too_dark}); give --level if it is not"]
+    if alike is not None:
+        return alike.level, [taken_for(f"{alike.level}, as the scene is")]
     found = "".join(f", and its darkest {band} of {low:.2f} is that of L1C or of haze" for band, low in lows.items())
     raise UnknownLevelError(
         f"{source}: nothing says whether it is L1C or L2A{found}; give --level L1C (top of the atmosphere) or "
@@ -100,21 +109,79 @@ def choose_level(
     )
 
 
-def levels_told(level_of: Callable[[_Date], str], dates: Iterable[_Date]) -> Iterator[str]:
-    """The processing level of each date of a place that tells it; those under cloud, which tell none, have it too.
+def understood(info_of: Callable[[_Date], SceneInfo], dates: Iterable[_Date]) -> Iterator[SceneInfo]:
+    """What those dates of a place are that tell it; those under cloud, which do not, are as these.
 
     Args:
-        level_of: finds that of a date, or raises an UncloudedError.
+        info_of: finds what a date is, or raises an UncloudedError.
         dates: looked at one by one, as they are needed.
     """
     for date in dates:
         with suppress(UncloudedError):
-            yield level_of(date)
+            yield info_of(date)
 
 
 def as_of_others(level: str) -> str:
     """What is said of a level that was found by other dates."""
     return f"level assumed: {level}, as of its other dates; give --level if it is not"
+
+
+def days_without_offset(dates: Iterable[SceneInfo]) -> list[str]:
+    """The days of those dates, as 20180510, that say nothing of an offset and by their pixels carry none."""
+    of_pixels = (date for date in dates if any(note.startswith(_NO_OFFSET) for note in date.notes))
+    return [f"{time:%Y%m%d}" for date in of_pixels if (time := acquired(date)) is not None]
+
+
+def stand_for(days: Sequence[str], when: datetime | None) -> bool:
+    """Whether dates of a place that carry no offset by their pixels tell that of one under cloud, which tells nothing.
+
+    They do as dates that say as little of themselves, and so were made in one way: either all without an offset, or as
+    products come, which carry one from a day on. So dates before that day tell nothing of one after it.
+
+    Args:
+        days: of `days_without_offset`.
+        when: the other was taken.
+    """
+    if when is None or not days:
+        return False
+    return max(days) >= OFFSET_FROM_DATE or f"{when:%Y%m%d}" < OFFSET_FROM_DATE
+
+
+def with_answers(
+    make: Callable[[str | None, float | None, tuple[str, ...]], _Made],
+    level: str | None,
+    offset: float | None,
+    level_of_others: Callable[[], str | None],
+    others_stand: Callable[[], bool],
+) -> _Made:
+    """Understand a date of several, of which others tell what it does not tell itself, being under cloud.
+
+    Args:
+        make: of a level, an offset and notes on them; raises an error of those below.
+        level: that the user gives.
+        offset: likewise.
+        level_of_others: the level that other dates tell, if they do.
+        others_stand: see `stand_for`.
+
+    Raises:
+        UnknownOffsetError: nothing tells the offset.
+        UnknownLevelError: nothing tells the level.
+    """
+    notes: list[str] = []
+    while True:
+        try:
+            return make(level, offset, tuple(notes))
+        except UnknownOffsetError:
+            if offset is not None or not others_stand():
+                raise
+            offset = 0.0
+            notes.append(OFFSET_AS_OF_OTHERS)
+        except UnknownLevelError:
+            found = None if level is not None else level_of_others()
+            if found is None:
+                raise
+            level = found
+            notes.append(as_of_others(found))
 
 
 def offset_of_baseline(baseline: int | None) -> float | None:
@@ -157,13 +224,16 @@ def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], sc
     Raises:
         InputError: all bands are so bright that their DN may carry +1000.
     """
-    darkest_of_all, offset = _darkest(reflectance), _offset_at(scale)
+    darkest_of_all, offset = _darkest(reflectance), offset_at(scale)
     if darkest_of_all >= _SUSPICIOUS_DARK:
         raise unknown_offset(
-            source, f"nothing in it says so, and its darkest DN are near {darkest_of_all * scale:.0f}", scale
+            source,
+            f"nothing in it says so, and its darkest DN are near {darkest_of_all * scale:.0f}",
+            scale,
+            UnknownOffsetError,
         )
     return 0.0, [
-        f"offset assumed: 0 (nothing in the file says that DN carry +{-offset:g}); give --offset {offset:g} if they do"
+        f"{_NO_OFFSET} (nothing in the file says that DN carry +{-offset:g}); give --offset {offset:g} if they do"
     ]
 
 
@@ -172,7 +242,7 @@ def _darkest(reflectance: Sequence[NDArray[np.float64]]) -> float:
     return min((float(np.percentile(band, 1)) for band in reflectance if band.size), default=0.0)
 
 
-def _offset_at(scale: float) -> float:
+def offset_at(scale: float) -> float:
     """What takes the +1000 of products off DN that were made anew with another scale."""
     return NEW_OFFSET / 10_000 * scale
 
@@ -190,7 +260,7 @@ def lifted_note(reflectance: Sequence[NDArray[np.float64]], scale: float) -> lis
         return []
     return [
         "all of its bands are so bright as where +1000 was left in DN that were divided by 10000; "
-        f"give --offset {_offset_at(scale):g} if it was"
+        f"give --offset {offset_at(scale):g} if it was"
     ]
 
 
@@ -211,11 +281,11 @@ def check_offset(
         InputError: naming the band.
     """
     for band, values, offset in zip(bands, reflectance, offsets, strict=True):
-        if offset < 0 and (share := _negative(values)) >= _NEGATIVE_SHARE:
+        if offset < 0 and (share := negative_share(values)) >= NEGATIVE_SHARE:
             raise unknown_offset(
                 source,
                 f"its name or metadata means {offset:g}, but {share:.0%} of {band} would then lie below "
-                f"reflectance {_NEGATIVE:g}",
+                f"reflectance {NEGATIVE:g}",
             )
 
 
@@ -227,63 +297,26 @@ def negative_note(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64
         reflectance: some of each band, the offset added.
         offset: DN added to each.
     """
-    shares = {band: _negative(values) for band, values in zip(bands, reflectance, strict=True)}
+    shares = {band: negative_share(values) for band, values in zip(bands, reflectance, strict=True)}
     worst = max(shares, key=shares.__getitem__)
-    if offset >= 0 or shares[worst] < _NEGATIVE_SHARE:
+    if offset >= 0 or shares[worst] < NEGATIVE_SHARE:
         return []
     return [
-        f"with the offset {offset:g}, {shares[worst]:.0%} of {worst} lies below reflectance {_NEGATIVE:g}; "
+        f"with the offset {offset:g}, {shares[worst]:.0%} of {worst} lies below reflectance {NEGATIVE:g}; "
         "--offset 0 is right where it was removed before"
     ]
 
 
-def refuse_taken_twice(
-    source: str, bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]], scale: float
-) -> None:
-    """Refuse values of which nothing says that an offset is to be taken off, and that look as if one had been in vain.
-
-    Libraries take off what a catalogue lists for files that it has taken off already, and so do users. What became
-    negative may have been cut off: then much of each visible band has one and the same value, its least. Of 1,470 real
-    images 1 is asked about, of 579 at the ground's level that are clear on a fifth all are where 0.1 is taken off once
-    more, and 495 where that was cut off at DN 1.
-
-    Args:
-        source: how errors call the scene.
-        bands: of the scene.
-        reflectance: some of each band, as it is.
-        scale: DN per 1.0 reflectance.
-
-    Raises:
-        InputError: too much of a band is negative, or has the least value of all visible ones.
-    """
-    data = {band: values for band, values in zip(bands, reflectance, strict=True) if values.size}
-    below = {band: _negative(values) for band, values in data.items()}
-    back = -_offset_at(scale)
-    taken = "an offset was taken off that was not there, or twice"
-    if below and below[worst := max(below, key=below.__getitem__)] >= _NEGATIVE_SHARE:
-        raise InputError(
-            f"{source}: {below[worst]:.0%} of {worst} lies below reflectance {_NEGATIVE:g}, as where {taken}; give "
-            f"--offset {back:g} to put it back, or --offset 0 if the values are right"
-        )
-    least = [float(np.mean(data[band] == data[band].min())) for band in _VISIBLE if band in data]
-    if (
-        len(least) > 1
-        and min(least) >= _CUT_SHARE
-        and max(data[band].min() for band in _VISIBLE if band in data) <= 0.001
-    ):
-        raise InputError(
-            f"{source}: at least {min(least):.0%} of each visible band is at its least value, as where {taken}, and "
-            "what became negative was cut off; give the values from before, or --offset 0 if these are right"
-        )
+def negative_share(reflectance: NDArray[np.float64]) -> float:
+    """Share of some reflectance of a band that is too far below 0 to be real."""
+    return float(np.mean(reflectance < NEGATIVE)) if reflectance.size else 0.0
 
 
-def _negative(reflectance: NDArray[np.float64]) -> float:
-    return float(np.mean(reflectance < _NEGATIVE)) if reflectance.size else 0.0
-
-
-def unknown_offset(source: str, found: str, scale: float = 10_000) -> InputError:
+def unknown_offset(
+    source: str, found: str, scale: float = 10_000, error: type[UnknownNumbersError] = UnknownNumbersError
+) -> UnknownNumbersError:
     """Make the error for an offset that cannot be known."""
-    return InputError(
-        f"{source}: the DN offset cannot be known: {found}; give --offset {_offset_at(scale):g} "
+    return error(
+        f"{source}: the DN offset cannot be known: {found}; give --offset {offset_at(scale):g} "
         "(processing baseline 04.00 or later) or --offset 0 (earlier, or already removed)"
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.errors import InputError
+from unclouded.errors import UnknownNumbersError
 from unclouded.reflectance import LOWEST, Encoding
 
 Sample = Callable[[], list[NDArray[np.generic]]]
@@ -95,7 +95,9 @@ def _green(reflectance: Mapping[str, NDArray[np.float64]]) -> float:
     return float(np.mean((bright > 0.9) & (np.min(visible, axis=0) < 0.4 * bright))) if bright.size else 0.0
 
 
-def ask_for_scale(source: str, found: str, sample: Sequence[NDArray[np.generic]], nodata: float | None) -> InputError:
+def ask_for_scale(
+    source: str, found: str, sample: Sequence[NDArray[np.generic]], nodata: float | None
+) -> UnknownNumbersError:
     """Make the error for a scale that cannot be known, naming the two likeliest and what each would mean.
 
     Args:
@@ -112,7 +114,9 @@ def ask_for_scale(source: str, found: str, sample: Sequence[NDArray[np.generic]]
     meaning = " or ".join(
         f"--scale {scale:.0f} (its brightest band then reaches {peak / scale:.2g})" for scale in likeliest
     )
-    return InputError(f"{source}: the scale cannot be known: {found}; give {meaning}, and --offset if there is one")
+    return UnknownNumbersError(
+        f"{source}: the scale cannot be known: {found}; give {meaning}, and --offset if there is one"
+    )
 
 
 def _positive(band: NDArray[np.generic], nodata: float | None) -> NDArray[np.float64]:
