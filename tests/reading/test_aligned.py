@@ -113,3 +113,9 @@ def test_without_georeference_it_must_be_of_the_scenes_size():
     np.testing.assert_allclose(AlignedImage(bare, target).read(0, 0, 90, 110), truth(), atol=1e-4)
     with pytest.raises(InputError, match="no coordinate reference system in common"):
         AlignedImage(bare, replace(target, width=100))
+
+
+def test_rows_may_run_north_and_columns_west():
+    turned = image(UTM, Affine(-10, 0, 601100, 0, 10, 5399100), 90, 110)
+    made = AlignedImage(turned, TARGET).read(0, 0, 90, 110)
+    np.testing.assert_allclose(made, truth(), atol=1e-3)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 import xarray as xr
 from rasters import pixels, write
 
 import unclouded
+from unclouded.clearing.memory.series_arrays import series_of
 from unclouded.errors import InputError
 from unclouded.reading.products.array import ArrayScene
-from unclouded.reading.reader import open_scene
+from unclouded.reading.reader import ReadOptions, open_scene
 from unclouded.reflectance import to_reflectance
 
 FOUR = ("B02", "B03", "B04", "B08")
@@ -241,3 +244,16 @@ def test_variables_that_gdal_counts_have_the_names_beside_or_none(tmp_path, name
         understand()
     with understand(band_names=FOUR) as scene:
         assert scene.info.bands == FOUR and (scene.read(0, 0, 20, 30) == DN).all()
+
+
+@pytest.mark.parametrize("name", ["time", "t", "date"])
+@pytest.mark.parametrize("text", [False, True])
+def test_a_date_is_known_by_any_of_its_names_and_as_a_text(name, text):
+    times = np.array(["2023-06-01T10:10:31.123", "2023-06-11"], "datetime64[ns]")
+    dated = xr.concat([cube(), cube()], name).assign_coords({name: list(map(str, times)) if text else times})
+    assert ArrayScene(dated[0]).info.acquired == datetime(2023, 6, 1, 10, 10, 31, tzinfo=UTC)
+    series = series_of(dated, ReadOptions(), 2)
+    assert [time and time.day for time in series.times] == [1, 11]
+    assert series.images[series.names[1]].info.acquired == datetime(2023, 6, 11, tzinfo=UTC)
+    counted = series_of(dated.assign_coords({name: [0, 1]}), ReadOptions(), 2)
+    assert counted.times == (None, None)

@@ -288,3 +288,32 @@ def test_a_hole_of_zeros_is_no_sign_of_an_offset_taken_off(tmp_path, array):
         scene = open_scene(write(tmp_path / "a.tif", values, names=L2A), level="L2A")
     with scene:
         assert scene.info.encoding.scale == 1 and not any(scene.info.encoding.offsets)
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_a_hole_of_zeros_tells_neither_offset_nor_level(tmp_path, array):
+    bright = spectra(FOUR, "float32") + 1000  # DN that carry an offset, of which nothing says so
+    hazy = 0.12 + spectra(FOUR, "float32", factor=1)
+    for values, asked in ((bright, "offset cannot be known"), (hazy, "whether it is L1C or L2A")):
+        holed = np.where(CORNER, 0, values).astype("float32")
+        with pytest.raises(InputError, match=asked):
+            if array:
+                ArrayScene(holed, FOUR)
+            else:
+                open_scene(write(tmp_path / "stack.tif", holed, names=FOUR))
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_of_integers_that_go_on_below_zero_zero_is_a_number(tmp_path, array):
+    dn = (spectra(FOUR).astype("int16") - 400) // 10 * 10
+    assert ((dn == 0).any(axis=0) & (dn < 0).any(axis=0)).any()
+    dn[:, :5] = 0
+    if array:
+        info = ArrayScene(dn, FOUR, "L2A", offset=400).info
+        there = to_reflectance(dn, info.encoding)[1]
+    else:
+        there, info = valid(write(tmp_path / "stack.tif", dn, names=FOUR), offset=400)
+    assert there[5:].all() and not there[:5].any() and info.encoding.nodata is None
+    filled = np.where(CORNER, -9999, dn)
+    there, info = valid(write(tmp_path / "filled.tif", filled, names=FOUR), offset=400)
+    assert not there[CORNER].any() and there[5:][~CORNER[5:]].all() and info.encoding.nodata == -9999

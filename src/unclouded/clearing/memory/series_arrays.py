@@ -136,8 +136,7 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most
     said = dates_of(array, dim)
     base = str(getattr(array, "name", None) or "array")
     names = tuple(f"{base} {number} ({date})" for number, date in enumerate(said))
-    told = dim in array.coords and array[dim].dtype.kind == "M"
-    times = tuple(parse_time(date) if told else None for date in said)
+    times = tuple(parse_time(date) for date in said)
 
     def read(
         number: int, level: str | None = None, offset: float | None = reading.offset, notes: Sequence[str] = ()

@@ -175,8 +175,16 @@ class _Taps(NamedTuple):
     before: NDArray[np.intp]
     weight: NDArray[np.float32]
 
+    @property
+    def after(self) -> NDArray[np.intp]:
+        """The pixels after them; those before where they have no weight, for there may be nothing after these."""
+        return self.before + (self.weight > 0)
+
 
 def _taps(places: NDArray[np.float64]) -> _Taps:
+    # What lies on the middle of a pixel is of it alone, at the edge too.
+    whole = np.rint(places)
+    places = np.where(np.abs(places - whole) < _NEAR_A_PIXEL, whole, places)
     before = np.floor(places).astype(np.intp)
     first = int(before.min())
     return _Taps(first, int(before.max()) - first + 2, before - first, (places - before).astype(np.float32))
@@ -186,8 +194,8 @@ def _bilinear(window: NDArray[np.float32], rows: _Taps, columns: _Taps) -> NDArr
     made = np.empty((len(window), *rows.before.shape), np.float32)
     for band, values in zip(made, window, strict=True):
         upper, lower = (
-            values[down, columns.before] * (1 - columns.weight) + values[down, columns.before + 1] * columns.weight
-            for down in (rows.before, rows.before + 1)
+            values[down, columns.before] * (1 - columns.weight) + values[down, columns.after] * columns.weight
+            for down in (rows.before, rows.after)
         )
         band[:] = upper * (1 - rows.weight) + lower * rows.weight
     return made

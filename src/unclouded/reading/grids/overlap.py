@@ -15,9 +15,10 @@ Bounds = tuple[float, float, float, float]
 
 
 def bounds_of(info: SceneInfo) -> Bounds:
-    """Where a scene lies, in its own coordinate reference system."""
+    """Where a scene lies, in its own coordinate reference system, whichever way its rows and columns run."""
     t = info.transform
-    return t.c, t.f + t.e * info.height, t.c + t.a * info.width, t.f
+    (west, east), (south, north) = sorted((t.c, t.c + t.a * info.width)), sorted((t.f, t.f + t.e * info.height))
+    return west, south, east, north
 
 
 def check_overlap(name: str, crs: CRS, bounds: Bounds, scene: SceneInfo, wanted: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import datetime
+from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from unclouded.errors import InputError
@@ -39,15 +41,25 @@ def dates_along(array: xr.DataArray | xr.Dataset) -> Hashable | None:
 
 def dates_of(array: xr.DataArray | xr.Dataset, dim: Hashable) -> list[str]:
     """The dates of an array in ISO 8601, of a day alone without a time; their numbers where nothing says them."""
-    if dim not in array.coords or array[dim].dtype.kind != "M":
+    times = [_time(value) for value in array[dim].values] if dim in array.coords else [None]
+    known = [time for time in times if time is not None]
+    if len(known) < len(times):
         return [str(number) for number in range(array.sizes[dim])]
-    times = [str(time) for time in array[dim].values.astype("datetime64[s]")]
-    return [time.removesuffix("T00:00:00") for time in times]
+    return [time.replace(tzinfo=None).isoformat().removesuffix("T00:00:00") for time in known]
 
 
 def acquired(array: xr.DataArray) -> datetime | None:
-    """When an array was taken, by its coordinate or its attribute of that name."""
-    for name in ("time", "datetime"):
-        if name in array.coords and array.coords[name].size == 1 and array.coords[name].dtype.kind == "M":
-            return parse_time(str(array.coords[name].values.astype("datetime64[s]").item().isoformat()))
-    return parse_time(str(array.attrs.get("datetime", "")))
+    """When an array was taken, by its coordinate, or its attribute `datetime`."""
+    said = (array.coords[name] for name in _DATES if name in array.coords)
+    times = (_time(coordinate.values.ravel()[0]) for coordinate in said if coordinate.size == 1)
+    return next((time for time in times if time is not None), parse_time(str(array.attrs.get("datetime", ""))))
+
+
+def _time(value: Any) -> datetime | None:  # noqa: ANN401 (whatever coordinates hold)
+    """A time in UTC to the second, of a number of NumPy or a text; None of what is none, such as NaT and counts."""
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[s]").item()
+    if value is None or isinstance(value, int | float | np.number):
+        return None
+    time = parse_time(value.isoformat() if isinstance(value, datetime) else str(value))
+    return time and time.replace(microsecond=0)

@@ -40,6 +40,9 @@ _T = TypeVar("_T")
 _OF_REFLECTANCE = 100.0
 """Scales up to it are of reflectance and per cent, which carry no offset."""
 
+_LITTLE, _FEW = 2000, 20
+"""DN down to minus the first, of which there are more than the second in a band, are numbers and no fillings."""
+
 _FAINT_DN = 200.0
 """Floats below it, not all of them whole numbers, are hardly DN."""
 
@@ -118,7 +121,7 @@ def choose_encoding(
         chosen = declared.scale or USUAL_SCALE
         return Encoding(chosen, given or declared.offsets or (0.0,) * count, _nodata(declared.nodata, dtype)), notes
     values = sample()
-    nodata = _nodata(declared.nodata, dtype)
+    nodata = None if declared.nodata is None and _below_zero(dtype, values) else _nodata(declared.nodata, dtype)
     refuse_wrapped(name, dtype, values, nodata)
     values, filled = without_largest(dtype, values, nodata)
     if filled:
@@ -245,6 +248,14 @@ def _nodata(declared: float | None, dtype: np.dtype[Any]) -> float | None:
         return None if declared is None else float(declared)
     there = declared is not None and np.iinfo(dtype).min <= declared <= np.iinfo(dtype).max
     return float(declared) if declared is not None and there else 0.0
+
+
+def _below_zero(dtype: np.dtype[Any], values: Sequence[NDArray[np.generic]]) -> bool:
+    """Whether integers go on below 0 as above, so that 0 is a number like others and not that of no data."""
+    if dtype.kind != "i":
+        return False
+    dn = (band.astype(np.int64) for band in values)
+    return any(np.unique(band[(band < 0) & (band > -_LITTLE)]).size > _FEW for band in dn)
 
 
 def _undeclared_nodata(

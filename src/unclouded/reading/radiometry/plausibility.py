@@ -43,8 +43,14 @@ _INFRARED = ("B07", "B08", "B8A", "B11", "B12")
 
 
 def data_of(sample: Sequence[NDArray[np.generic]], encoding: Encoding) -> list[NDArray[np.float64]]:
-    """Reflectance of those DN of each band that are data, if they are too bright at that scale, too."""
+    """Reflectance of those DN of each band that are data, if they are too bright at that scale, too.
+
+    Pixels that are 0 in all of several bands are holes and no ground.
+    """
     found = []
+    if len(sample) > 1 and len({band.shape for band in sample}) == 1:
+        there = np.any([band != 0 for band in sample], axis=0)
+        sample = [band[there] for band in sample]
     for band, offset in zip(sample, encoding.offsets, strict=True):
         dn = band[np.isfinite(band)].astype(np.float64)
         if encoding.nodata is not None:

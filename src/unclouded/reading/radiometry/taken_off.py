@@ -63,7 +63,7 @@ def refuse_taken_off(
         UnknownNumbersError: saying what is wrong, and what to do.
     """
     _refuse_holed(name, bands, sample, encoding.nodata)
-    _refuse_negative(name, bands, data_of(_without_zeros(sample), encoding), encoding.scale)
+    _refuse_negative(name, bands, data_of(sample, encoding), encoding.scale)
 
 
 def _refuse_holed(name: str, bands: Sequence[str], sample: Sequence[NDArray[np.generic]], nodata: float | None) -> None:
@@ -124,11 +124,3 @@ def _refuse_negative(
             f"{source}: at least {min(least):.0%} of each visible band is at its least value, as where {taken}, and "
             "what became negative was cut off; give the values from before, or --offset 0 if these are right"
         )
-
-
-def _without_zeros(sample: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
-    """Leave out pixels that are 0 in all of the bands, which are holes and no ground."""
-    if len({band.shape for band in sample}) > 1:
-        return list(sample)
-    held = np.any([band != 0 for band in sample], axis=0)
-    return [band[held] for band in sample]
