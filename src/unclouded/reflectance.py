@@ -14,6 +14,9 @@ LOWEST, HIGHEST = -0.2, 20.0
 SATURATED = 2.0
 """Reflectance that cloud tops seldom pass, and never in all bands alike."""
 
+_MANY = 4
+"""Bands of which not all are alike by chance where they are dark, as two of the short-wave infrared are over water."""
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -56,17 +59,27 @@ def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool
     """Tell which pixels (h, w) of `dn` (C, h, w) hold data in every band.
 
     A pixel that has one and the same DN in all of several bands, 0, a negative one or one above `SATURATED`, holds none
-    either: no ground is as dark or as bright in every band.
+    either: no ground is as dark or as bright in every band. Of many bands it is the same where it is their reflectance
+    that is 0 or less.
     """
     there: NDArray[np.bool_] = np.asarray(holds_data(dn, encoding).all(axis=0))
+    there &= ~_same_in_all(dn, encoding, there)
+    return there
+
+
+def is_hole(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
+    """Tell which pixels (...) of `dn` (C, ...) have one and the same DN in all bands, which no ground has there."""
+    return _same_in_all(dn, encoding, np.ones(dn.shape[1:], np.bool_))
+
+
+def _same_in_all(dn: NDArray[np.generic], encoding: Encoding, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
     if len(dn) == 1:
-        return there
-    first = dn[0]
-    flat = there & ((first <= 0) | (first > SATURATED * encoding.scale - encoding.offsets[0]))
+        return np.zeros_like(among)
+    first, least = dn[0], max(0.0, -max(encoding.offsets)) if len(dn) >= _MANY else 0.0
+    flat: NDArray[np.bool_] = among & ((first <= least) | (first > SATURATED * encoding.scale - encoding.offsets[0]))
     if flat.any():
         flat[flat] = (dn[:, flat] == first[flat]).all(axis=0)
-        there &= ~flat
-    return there
+    return flat
 
 
 def nothing(dtype: DTypeLike, nodata: float | None) -> float:

@@ -317,3 +317,27 @@ def test_of_integers_that_go_on_below_zero_zero_is_a_number(tmp_path, array):
     filled = np.where(CORNER, -9999, dn)
     there, info = valid(write(tmp_path / "filled.tif", filled, names=FOUR), offset=400)
     assert not there[CORNER].any() and there[5:][~CORNER[5:]].all() and info.encoding.nodata == -9999
+
+
+@pytest.mark.parametrize(
+    ("dtype", "add", "fill", "offset"),
+    [("float32", 0, -0.1, None), ("int16", 0, -1000, None), ("uint16", 1000, 1000, -1000)],
+)
+def test_holes_that_were_carried_along_with_the_numbers_are_holes(tmp_path, dtype, add, fill, offset):
+    factor = 1 if dtype == "float32" else 10_000
+    dn = np.where(CORNER, fill, spectra(FOUR, "float64", factor) + add).astype(dtype)
+    there, info = valid(write(tmp_path / "stack.tif", dn, names=FOUR), offset=offset)
+    assert (there == ~CORNER).all()
+    assert f"pixels that are {fill:g} in all bands are taken for no data" in info.notes
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_bands_that_were_stretched_one_by_one_are_refused(tmp_path, array):
+    values = spectra(FOUR, "float32")
+    least, most = (edge(values, axis=(1, 2), keepdims=True) for edge in (np.min, np.max))
+    stretched = (values - least) / (most - least)
+    with pytest.raises(InputError, match="runs from 0 to 1"):
+        if array:
+            ArrayScene(stretched, FOUR, "L2A")
+        else:
+            valid(write(tmp_path / "stack.tif", stretched, names=FOUR))

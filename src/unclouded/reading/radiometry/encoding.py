@@ -15,7 +15,7 @@ from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError, UnknownNumbersError, UnknownOffsetError
 from unclouded.reading.radiometry.likeness import NUMBERS, Likeness, numbers_taken_for, taken_for
-from unclouded.reading.radiometry.odd_pixels import refuse_empty, without_largest
+from unclouded.reading.radiometry.odd_pixels import refuse_empty, refuse_stretched, without_largest
 from unclouded.reading.radiometry.offsets import (
     check_offset,
     lifted_note,
@@ -26,7 +26,7 @@ from unclouded.reading.radiometry.offsets import (
 from unclouded.reading.radiometry.plausibility import Sample, ask_for_scale, data_of, implausible
 from unclouded.reading.radiometry.taken_off import refuse_taken_off, refuse_wrapped
 from unclouded.reading.source import Source
-from unclouded.reflectance import LOWEST, Encoding
+from unclouded.reflectance import LOWEST, Encoding, holds_data, is_hole
 
 DTYPES: tuple[str, ...] = ("uint16", "int16", "uint32", "int32", "float32", "float64")
 USUAL_SCALE = 10000.0
@@ -127,6 +127,7 @@ def choose_encoding(
     if filled:
         notes.append(f"pixels that are {np.iinfo(dtype).max} in all bands are taken for no data")
     if scale is None:
+        refuse_stretched(name, dtype, values)
         offsets = given or declared.offsets or (0.0,) * count
         stated = replace(declared, offsets=offsets, nodata=nodata)
         chosen, said = _choose_scale(name, bands, dtype, stated, values, alike)
@@ -271,10 +272,12 @@ def _undeclared_nodata(
         said.append(f"{fill:g} is taken for no data: no ground has such a reflectance")
         if declared is None or (dtype.kind in "iu" and not np.iinfo(dtype).min <= declared <= np.iinfo(dtype).max):
             encoding = replace(encoding, nodata=fill)
-    if encoding.nodata != 0 and len(values) > 1 and len({band.shape for band in values}) == 1:
-        empty = float(np.mean(np.all([band == 0 for band in values], axis=0)))
-        if empty:
-            said.append("pixels that are 0 in all bands are taken for no data")
+    if len(values) > 1 and len({band.shape for band in values}) == 1:
+        dn = np.stack(values)
+        holes = is_hole(dn, encoding) & holds_data(dn, encoding).all(axis=0)
+        fills, counts = np.unique(dn[0][holes], return_counts=True)
+        if fills.size:
+            said.append(f"pixels that are {fills[counts.argmax()]:g} in all bands are taken for no data")
     return encoding, said
 
 

@@ -14,6 +14,10 @@ HALF = 32_768
 """No DN of 10,000 per 1.0 is above it: cloud tops and glint reach 28,000."""
 
 
+_SEVERAL = 3
+"""Bands of which not all reach 0 and 1 by themselves."""
+
+
 def without_largest(
     dtype: np.dtype[Any], sample: Sequence[NDArray[np.generic]], nodata: float | None
 ) -> tuple[list[NDArray[np.generic]], bool]:
@@ -31,6 +35,22 @@ def without_largest(
     if not full.any() or any((band[~full] >= HALF).any() for band in sample):
         return list(sample), False
     return [band[~full] for band in sample], True
+
+
+def refuse_stretched(name: str, dtype: np.dtype[Any], sample: Sequence[NDArray[np.generic]]) -> None:
+    """Refuse floats of which each band runs from 0 to 1, as no reflectance does.
+
+    Raises:
+        InputError: saying what was done to them.
+    """
+    if dtype.kind != "f" or len(sample) < _SEVERAL:
+        return
+    bands = [band[np.isfinite(band)] for band in sample]
+    if all(band.size and band.min() == 0 and band.max() == 1 for band in bands):
+        raise InputError(
+            f"{name}: each of its bands runs from 0 to 1, as where they were stretched one by one, which leaves no "
+            "reflectance; give the values from before, or --scale 1 if these are right"
+        )
 
 
 def refuse_empty(name: str, bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]]) -> None:

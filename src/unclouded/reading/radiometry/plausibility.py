@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.errors import UnknownNumbersError
-from unclouded.reflectance import LOWEST, Encoding
+from unclouded.reflectance import LOWEST, Encoding, is_hole
 
 Sample = Callable[[], list[NDArray[np.generic]]]
 """Gives some DN of each band, spread over the scene."""
@@ -45,11 +45,11 @@ _INFRARED = ("B07", "B08", "B8A", "B11", "B12")
 def data_of(sample: Sequence[NDArray[np.generic]], encoding: Encoding) -> list[NDArray[np.float64]]:
     """Reflectance of those DN of each band that are data, if they are too bright at that scale, too.
 
-    Pixels that are 0 in all of several bands are holes and no ground.
+    Holes are none, see `reflectance.is_hole`.
     """
     found = []
     if len(sample) > 1 and len({band.shape for band in sample}) == 1:
-        there = np.any([band != 0 for band in sample], axis=0)
+        there = ~is_hole(np.stack(sample), encoding)
         sample = [band[there] for band in sample]
     for band, offset in zip(sample, encoding.offsets, strict=True):
         dn = band[np.isfinite(band)].astype(np.float64)
