@@ -59,8 +59,7 @@ def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool
     """Tell which pixels (h, w) of `dn` (C, h, w) hold data in every band.
 
     A pixel that has one and the same DN in all of several bands, 0, a negative one or one above `SATURATED`, holds none
-    either: no ground is as dark or as bright in every band. Of many bands it is the same where it is their reflectance
-    that is 0 or less.
+    either: no ground is as dark or as bright in every band. In many bands the DN of a reflectance of 0 is none, too.
     """
     there: NDArray[np.bool_] = np.asarray(holds_data(dn, encoding).all(axis=0))
     there &= ~_same_in_all(dn, encoding, there)
@@ -75,8 +74,9 @@ def is_hole(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
 def _same_in_all(dn: NDArray[np.generic], encoding: Encoding, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
     if len(dn) == 1:
         return np.zeros_like(among)
-    first, least = dn[0], max(0.0, -max(encoding.offsets)) if len(dn) >= _MANY else 0.0
-    flat: NDArray[np.bool_] = among & ((first <= least) | (first > SATURATED * encoding.scale - encoding.offsets[0]))
+    first, offset = dn[0], encoding.offsets[0]
+    zero = -offset if len(dn) >= _MANY else 0.0
+    flat: NDArray[np.bool_] = among & ((first <= 0) | (first == zero) | (first > SATURATED * encoding.scale - offset))
     if flat.any():
         flat[flat] = (dn[:, flat] == first[flat]).all(axis=0)
     return flat

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import rasterio
 from command_line import run
-from dates import CLOUDS, FOUR, HEIGHT, WIDTH, name_of
+from dates import CLOUDS, FOUR, HEIGHT, WIDTH, dn_of, name_of
+from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from rasters import write
 
@@ -225,3 +226,20 @@ def test_an_overcast_date_is_asked_about_where_the_others_differ_in_level_or_tel
         (asked,) = (line for line in done.stderr.splitlines() if line.startswith(f"error: {dates[0]}"))
         assert "nothing says whether it is L1C or L2A" in asked and "have its name hold it" in asked
         assert not (tmp_path / "out" / dates[0].name).exists()
+
+
+def test_a_date_of_another_place_is_cleared_by_itself_and_spoils_none(weights, tmp_path):
+    near = [tmp_path / f"{name_of(day)}.tif" for day in CLOUDS]
+    corners = (600_000, 600_000, 700_000)
+    for path, day, east in zip(near, CLOUDS, corners, strict=True):
+        write(path, dn_of(day)[:, :64, :64], names=FOUR, nodata=0, transform=from_origin(east, 5_200_000, 10, 10))
+    done = run("series", *near, "--output", tmp_path / "out", "--model", weights)
+    assert done.exit_code == 0, done.stderr
+    assert f"note: {near[2]}: no other date lies where it does, so none helps it" in done.stderr
+    assert len(list((tmp_path / "out").glob("*_quality.tif"))) == 3
+
+
+def test_the_folder_of_a_series_is_not_called_as_a_file(weights, tmp_path):
+    done = run("series", *untold(tmp_path), "--output", tmp_path / "out.tif", "--model", weights)
+    assert done.exit_code == 2 and "out.tif: is the name of a file; give a folder" in done.stderr
+    assert not (tmp_path / "out.tif").exists()

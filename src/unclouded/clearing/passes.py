@@ -216,7 +216,7 @@ class Clearing:
         if detector is not None and self._inputs.classification is not None:
             called = RowBuffer(detector.called(self._folder))
         bands_and_level = torch.empty(0)
-        done = valid = seen = snow = told = 0
+        done = valid = wanted = seen = snow = told = 0
         for block, summary in zip(self.blocks(), summaries, strict=True):
             builder.add(block.inner, summary.cells, summary.clear)
             if detector is not None and reduced is not None and summary.reduced is not None:
@@ -226,7 +226,7 @@ class Clearing:
                 called.add(block.inner.row // factor, block.inner.column // factor, summary.called)
             snow, told = snow + summary.snow[0], told + summary.snow[1]
             bands_and_level = torch.tensor(summary.bands_and_level, device=self._generator.device)
-            valid += summary.valid
+            valid, wanted = valid + summary.valid[0], wanted + summary.valid[1]
             for name, found in zip(read, summary.checksums, strict=True):
                 read[name] = checksum(np.array([found], np.uint32), read[name])
             done += block.inner.height * block.inner.width
@@ -236,8 +236,7 @@ class Clearing:
                 f"{self.info.source}: every pixel is no-data ({self.info.encoding.nodata}) or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
-        region = self.info.region
-        if region is not None and not builder.holds_data(region.box):
+        if not wanted:
             raise InputError(f"{self.info.source}: holds no data in the area that is wanted; give another area or date")
         self.snow = snow / told if told else None
         seen_grid, called_grid = (None if buffer is None else buffer.grid for buffer in (reduced, called))

@@ -165,6 +165,16 @@ def each_once(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(found.values()), list(dict.fromkeys(notes))
 
 
+def check_folder_name(folder: Path) -> None:
+    """Check that a folder may have this name.
+
+    Raises:
+        InputError: it is that of a file.
+    """
+    if _ends_as_file(folder.name) and not folder.is_dir():
+        raise InputError(f"{folder}: is the name of a file; give a folder, such as --output {folder.stem}/")
+
+
 def check_output_name(output: Path) -> None:
     """Check that a cleared scene may have this name.
 

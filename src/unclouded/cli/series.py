@@ -77,12 +77,14 @@ def series(
     with faults(debug):
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
-        from unclouded.clearing.plan import each_once, plan
+        from unclouded.clearing.plan import check_folder_name, each_once, plan
         from unclouded.clearing.series import dates_at_hand, described, helping_dates, write_collection
         from unclouded.reading.grids.output_grid import check_of_tiles
+        from unclouded.reading.grids.overlap import overlaps
         from unclouded.reading.names.dates import acquired
 
         check_workers(workers, scheduler)
+        check_folder_name(output)
         reading = source_options.reading()
         clearings = Clearings(as_json=False, debug=debug)
         if check_catalog(catalog, inputs or (), reading.area, catalog.dates):
@@ -120,9 +122,16 @@ def series(
             loaded = Model.load(options)
             if unknown := [source for source, date in dates.items() if date is None]:
                 say(f"note: {', '.join(unknown)}: nothing says when it was taken, so it helps the others last")
-            helping = {
-                source: helping_dates(source, dates, only_earlier=only_earlier, most=most) for source in todo.outputs
-            }
+            helping = {}
+            for source in todo.outputs:
+                there = {
+                    other: date
+                    for other, date in dates.items()
+                    if other == source or overlaps(known[other], known[source])
+                }
+                if len(there) == 1:
+                    say(f"note: {source}: no other date lies where it does, so none helps it")
+                helping[source] = helping_dates(source, there, only_earlier=only_earlier, most=most)
             with dates_at_hand(output, reading) as at_hand:
                 if workers is not None or scheduler is not None:
                     clear_on_cluster(

@@ -150,10 +150,6 @@ class ContextBuilder:
         valid, bare = self._statistics.grid.channel(VALID_SHARE), self._clear.grid.channel(len(NAMES))
         return np.maximum(told, 1 - 2 * bare / np.maximum(valid, np.float32(1e-3)))
 
-    def holds_data(self, box: Box) -> bool:
-        """Tell whether any cell that a box touches holds data, once all blocks are taken."""
-        return bool(self._statistics.grid.channel(VALID_SHARE)[box.cells(CELL)].any())
-
     def close(self) -> None:
         """Give the disk back."""
         self._statistics.grid.close()

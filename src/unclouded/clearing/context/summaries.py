@@ -35,7 +35,7 @@ class Summary(NamedTuple):
     Attributes:
         cells: (1, S, h, w) the statistics of its cells.
         bands_and_level: (1, 14) of the scene, see `Observation`.
-        valid: number of pixels that hold data.
+        valid: number of pixels that hold data, and of those of them that are wanted.
         checksums: of its DN and of what the detector sees beside them, of its radar, its mask and its classification.
         reduced: (C, h', w') what the detector sees of it, see `CoverDetector.reduce`; None without a detector.
         clear: (1, 14, h, w) means of the pixels of its cells that no mask covers, 13 bands, and their share; None
@@ -46,7 +46,7 @@ class Summary(NamedTuple):
 
     cells: NDArray[np.float32]
     bands_and_level: NDArray[np.float32]
-    valid: int
+    valid: tuple[int, int]
     checksums: tuple[int, int, int, int]
     reduced: NDArray[np.float32] | None = None
     clear: NDArray[np.float32] | None = None
@@ -85,6 +85,8 @@ def summarise(
                 else:
                     reduced = detector.reduce(detection[0], window.valid & detection[1])
                     pixels = checksum(detection[0], pixels)
+            wanted = window.valid & _wanted(box, reader.info)
+            valid = int(window.valid.sum()), int(wanted.sum())
             mask = 0
             if window.mask is not None:
                 mask = checksum(window.mask)
@@ -93,10 +95,10 @@ def summarise(
             if classes is not None:
                 classification = checksum(classes)
                 called = shares(classes, reader.factor)
-                snow = count_snow(classes, window.valid & _wanted(box, reader.info))
+                snow = count_snow(classes, wanted)
             checksums = (pixels, radar, mask, classification)
             bands_and_level = x.bands_and_level.cpu().numpy()
-            yield Summary(cells, bands_and_level, int(window.valid.sum()), checksums, reduced, clear, called, snow)
+            yield Summary(cells, bands_and_level, valid, checksums, reduced, clear, called, snow)
 
 
 def _wanted(box: Box, info: SceneInfo) -> NDArray[np.bool_]:

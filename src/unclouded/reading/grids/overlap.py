@@ -21,6 +21,15 @@ def bounds_of(info: SceneInfo) -> Bounds:
     return west, south, east, north
 
 
+def overlaps(one: SceneInfo, other: SceneInfo) -> bool:
+    """Tell whether two scenes with reference systems have some area in common."""
+    try:
+        check_overlap(one.source, one.crs, bounds_of(one), other, "")
+    except InputError:
+        return False
+    return True
+
+
 def check_overlap(name: str, crs: CRS, bounds: Bounds, scene: SceneInfo, wanted: str) -> None:
     """Check that an image has some area in common with a scene.
 
