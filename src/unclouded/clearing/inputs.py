@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.bands import ASSUMED_ORDER
 from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Scheme, guess_scheme, parse_mapping, read_classes
@@ -292,10 +293,18 @@ def open_alike(path: str, scene: SceneInfo) -> Scene:
         InputError: if it is not understood.
         FileError: if it cannot be read.
     """
+    reading = ReadOptions(alike=Likeness.to(scene))
     try:
-        return ReadOptions(alike=Likeness.to(scene)).open(path)
+        return reading.open(path)
     except UnknownNumbersError as error:
         raise UnknownNumbersError(f"{error}; {_OF_REFERENCE}") from error
+    except InputError:
+        if scene.bands == ASSUMED_ORDER.get(len(scene.bands)):
+            raise
+        # Without names of bands it may have those of the scene, which somebody named.
+        with suppress(InputError):
+            return replace(reading, bands=scene.bands).open(path)
+        raise
 
 
 def _open_date(path: str, reading: ReadOptions) -> Scene:

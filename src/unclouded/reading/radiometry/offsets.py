@@ -226,12 +226,9 @@ def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], sc
     """
     darkest_of_all, offset = _darkest(reflectance), offset_at(scale)
     if darkest_of_all >= _SUSPICIOUS_DARK:
-        raise unknown_offset(
-            source,
-            f"nothing in it says so, and its darkest DN are near {darkest_of_all * scale:.0f}",
-            scale,
-            UnknownOffsetError,
-        )
+        found = f"nothing in it says so, and its darkest DN are near {darkest_of_all * scale:.0f}"
+        said = unknown_offset(source, found, scale)
+        raise UnknownOffsetError(f"{said}; where inputs differ, have its name hold that of its product (…_N0510_…)")
     return 0.0, [
         f"{_NO_OFFSET} (nothing in the file says that DN carry +{-offset:g}); give --offset {offset:g} if they do"
     ]
@@ -312,11 +309,9 @@ def negative_share(reflectance: NDArray[np.float64]) -> float:
     return float(np.mean(reflectance < NEGATIVE)) if reflectance.size else 0.0
 
 
-def unknown_offset(
-    source: str, found: str, scale: float = 10_000, error: type[UnknownNumbersError] = UnknownNumbersError
-) -> UnknownNumbersError:
+def unknown_offset(source: str, found: str, scale: float = 10_000) -> UnknownNumbersError:
     """Make the error for an offset that cannot be known."""
-    return error(
+    return UnknownNumbersError(
         f"{source}: the DN offset cannot be known: {found}; give --offset {offset_at(scale):g} "
         "(processing baseline 04.00 or later) or --offset 0 (earlier, or already removed)"
     )
