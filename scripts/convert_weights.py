@@ -25,6 +25,7 @@ from torch import Tensor
 from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS, GUIDES
 from unclouded.inference import DETECTORS
+from unclouded.models.heads import SURROUNDINGS
 
 BANDS = len(NAMES)
 RADAR = 2
@@ -36,10 +37,12 @@ def in_planes(weight: Tensor) -> Tensor:
     return weight.unflatten(1, (-1, 4))
 
 
-def insert(weight: Tensor, place: int, count: int) -> Tensor:
-    """Put `count` inputs (dimension 1) with zero weights at `place`."""
-    zeros = torch.zeros_like(weight[:, :1]).repeat_interleave(count, 1)
-    return torch.cat([weight[:, :place], zeros, weight[:, place:]], dim=1)
+def insert(weight: Tensor, place: int, count: int, value: float = 0.0) -> Tensor:
+    """Put `count` inputs (dimension 1, or the only one) of that value at `place`."""
+    axis = min(1, weight.ndim - 1)
+    before, after = weight.tensor_split([place], dim=axis)
+    added = torch.full_like(weight.narrow(axis, 0, 1), value).repeat_interleave(count, axis)
+    return torch.cat([before, added, after], dim=axis)
 
 
 def give_radar_its_validity(tensors: dict[str, Tensor]) -> None:
@@ -63,6 +66,13 @@ def add_guides(tensors: dict[str, Tensor], channels: int, new: int, guides: int,
     tensors["context.enter.weight"] = insert(cells, cells.shape[1] - cover, new + guides)
     for name in ("context.describe.weight", "describe.0.weight"):
         tensors[name] = insert(tensors[name], BANDS + channels, new)
+    if "expected.see.weight" in tensors:
+        # It sees the channels themselves behind the surroundings, and what conditions the network behind these.
+        for name, filler in (("see.weight", 0.0), ("centre", 0.0), ("spread", 1.0)):
+            seen = tensors[f"expected.{name}"]
+            for place in (SURROUNDINGS + channels + BANDS + channels, SURROUNDINGS + channels):
+                seen = insert(seen, place, new, filler)
+            tensors[f"expected.{name}"] = seen
 
 
 def convert(record: dict[str, Any], tensors: dict[str, Tensor]) -> None:

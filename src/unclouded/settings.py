@@ -99,6 +99,24 @@ class ErrorSettings(_Strict):
     weight_decay: float = Field(default=0.1, ge=0)
 
 
+class GroundPriorSettings(_Strict):
+    """How our G_XY learns which ground to expect, from simulated images, when all steps are taken.
+
+    Attributes:
+        images: that are looked at; 0 leaves it as it is.
+        cells: of each of them, at most.
+        steps: of fitting.
+        learning_rate: of AdamW, with cosine decay to 0.
+        weight_decay: of it.
+    """
+
+    images: int = Field(default=0, ge=0)
+    cells: int = Field(default=40, ge=1)
+    steps: int = Field(default=1500, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=3.0, ge=0)
+
+
 class TrainingSettings(_Strict):
     """How long and how fast.
 
@@ -158,6 +176,7 @@ class TranslatorSettings(_Strict):
         loss: weights of the terms.
         unpaired: how the two domains teach.
         error: how the error head learns.
+        ground_prior: how the network learns which ground to expect where nothing shows through.
         training: how long and how fast.
     """
 
@@ -172,12 +191,20 @@ class TranslatorSettings(_Strict):
     loss: LossSettings = LossSettings()
     unpaired: UnpairedSettings = UnpairedSettings()
     error: ErrorSettings = ErrorSettings()
+    ground_prior: GroundPriorSettings = GroundPriorSettings()
     training: TrainingSettings
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether our G_XY is shown more simulated images when all steps are taken."""
+        return self.networks == "context" and self.error.images + self.ground_prior.images > 0
 
     @model_validator(mode="after")
     def _something_teaches(self) -> Self:
         if self.loss.change and self.networks == "published":
             raise ValueError("loss.change weighs the opacity, which is 1 in published networks; make it 0")
+        if self.ground_prior.images and not (self.networks == "context" and self.model.ground_prior):
+            raise ValueError("ground_prior.images teaches what the network does not have; set model.ground_prior")
         if self.training.steps and not self.loss.simulated:
             if not self.loss.unpaired:
                 raise ValueError("every weight under `loss` is 0: nothing would teach; give one that is not")

@@ -20,6 +20,7 @@ class GeneratorSettings:
         latent: length of z_y.
         code: length of what modulates the blocks.
         cover: whether the network is told what is known to hide the ground, see `models.observation`.
+        ground_prior: whether it says which ground to expect where nothing shows through, see `models.heads`.
     """
 
     widths: tuple[int, int, int] = (48, 72, 96)
@@ -28,6 +29,7 @@ class GeneratorSettings:
     latent: int = 16
     code: int = 64
     cover: bool = False
+    ground_prior: bool = False
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
 
     def __post_init__(self) -> None:

@@ -22,10 +22,12 @@ SQUARE = np.s_[200:240, 400:448]
 def told():
     """A network in which every layer has a say, told of cover."""
     torch.manual_seed(0)
-    sizes = GeneratorSettings(SMALL.widths, SMALL.context_widths, SMALL.features, code=SMALL.code, cover=True)
+    sizes = GeneratorSettings(
+        SMALL.widths, SMALL.context_widths, SMALL.features, code=SMALL.code, cover=True, ground_prior=True
+    )
     made = ContextGenerator(sizes, InferenceConfig(detector="csmask", threshold=0.2)).eval().requires_grad_(False)
     for name, parameter in made.named_parameters():
-        if name.endswith("second.weight") or name in ("leave.weight", "context.leave.weight"):
+        if name.endswith("second.weight") or name in ("leave.weight", "context.leave.weight", "expected.leave.weight"):
             torch.nn.init.normal_(parameter, std=0.15)
     return made
 

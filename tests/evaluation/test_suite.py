@@ -54,7 +54,7 @@ class Lifting(nn.Module):
         left = torch.zeros_like(x.valid)
         left[..., : archives.SIDE // 2] = 1
         ground = (x.optical - 0.2 - 0.2 * left) * x.present[:, :, None, None]
-        return Translation(ground, 0.05 + 0.95 * left, torch.zeros_like(left), torch.zeros_like(ground))
+        return Translation(ground, 0.05 + 0.95 * left, torch.zeros_like(left), torch.zeros_like(ground), ground)
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +175,7 @@ class Perfect(Lifting):
 
     def forward(self, x, z):
         truth = next(self.truth)
-        return Translation(truth, torch.ones_like(x.valid), torch.zeros_like(x.valid), torch.zeros_like(truth))
+        return Translation(truth, torch.ones_like(x.valid), torch.zeros_like(x.valid), torch.zeros_like(truth), truth)
 
 
 def test_a_perfect_translator_wins_back_all_that_clouds_cost(archive):

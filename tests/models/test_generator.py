@@ -7,13 +7,15 @@ from unclouded import bands
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, SceneContext, compose
 from unclouded.models.observation import CELL, Observation
+from unclouded.models.weights import load_generator
+from unclouded.sizes import GeneratorSettings
 
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
     """A generator whose every layer does something (as initialised, residual branches and head are nearly zero)."""
     torch.manual_seed(0)
-    generator = ContextGenerator().eval().requires_grad_(False)
+    generator = ContextGenerator(GeneratorSettings(ground_prior=True)).eval().requires_grad_(False)
     for name, parameter in generator.named_parameters():
         if "second" in name or "leave" in name:
             parameter.normal_(std=0.05)
@@ -189,3 +191,33 @@ def test_a_crop_is_that_crop_of_the_whole(generator: Generator) -> None:
     for one, other in zip(crop, whole, strict=True):
         assert one.shape[2:] == (48, 48)
         assert torch.allclose(one[:, :, 8:-8, :-8], other[:, :, 24:56, :40], atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [128, 122])
+def test_guessed_ground_has_no_frame(side: int) -> None:
+    # An even cloud: what is guessed at the edges is what is guessed in the middle, also where an image ends in a cell.
+    generator, _ = load_generator("default")
+    x = observe(side, side)
+    x = x._replace(optical=torch.full_like(x.optical, 0.5), cover=torch.ones_like(x.cover))
+    visible = generator.requires_grad_(False)(x).ground[0, 1:4].mean(0)
+    middle = float(visible[40:-40, 40:-40].mean())
+    for edge in (visible[0], visible[-1], visible[:, 0], visible[:, -1]):
+        assert float(edge.mean()) == pytest.approx(middle, abs=0.004)
+
+
+def test_what_is_expected_does_not_heed_what_covers_the_ground(generator: Generator) -> None:
+    x = observe(64, 64)
+    context = context_like(generator, x)
+    bright = x._replace(optical=x.optical + 0.3 * torch.rand_like(x.optical))
+    one, other = (generator.translate(image, context, torch.zeros(1, 16)) for image in (x, bright))
+    assert torch.equal(one.expected, other.expected)
+    assert float((one.ground - other.ground).abs().mean()) > 0.01
+    # It follows the clear ground around, band by band.
+    darker = context.clone()
+    darker[:, :26] *= 0.5
+    assert float((generator.translate(x, darker, torch.zeros(1, 16)).expected - one.expected).mean()) < -0.01
+
+
+def test_a_network_without_a_ground_prior_expects_what_it_guesses() -> None:
+    made = ContextGenerator().requires_grad_(False)(observe(32, 32), torch.zeros(1, 16))
+    assert torch.equal(made.expected, made.ground)

@@ -92,6 +92,11 @@ def to_grid(cells: Tensor, height: int, width: int) -> Tensor:
     return planes.permute(0, 2, 3, 1)
 
 
+def enlarge(x: Tensor, factor: int) -> Tensor:
+    """Bring `x` (B, C, h, w) to a grid finer by `factor`, bilinearly."""
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
 def average_over_cells(x: Tensor, cell: int) -> Tensor:
     """Average `x` (B, C, H, W) over cells of `cell` x `cell` pixels; H and W are multiples of `cell`."""
     return F.avg_pool2d(x, cell)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS, GUIDES
 from unclouded.inference import InferenceConfig
-from unclouded.models.blocks import ModulatedBlock, average_over_cells, soften, spread_ground, to_grid
+from unclouded.models.blocks import ModulatedBlock, average_over_cells, enlarge, soften, spread_ground, to_grid
 from unclouded.models.generator import (
     STATISTICS,
     VALID_SHARE,
@@ -22,18 +22,20 @@ from unclouded.models.generator import (
     compress,
     expand,
 )
-from unclouded.models.observation import CELL, CONDITIONING, Observation, standardised_guides, with_validity
+from unclouded.models.heads import SILENT, ErrorHead, GroundPrior
+from unclouded.models.observation import (
+    CELL,
+    CONDITIONING,
+    Observation,
+    repeat_edges,
+    standardised_guides,
+    with_validity,
+)
 from unclouded.sizes import GeneratorSettings
 
 _BANDS = len(NAMES)
 STARTS = (0, 3)
 """Halvings before the first level of the pyramid that answers: of the ground near a cell, and of the wider mean."""
-
-_HIDDEN = 32
-"""Channels of `ErrorHead` between its layers."""
-
-_SILENT = -30.0
-"""What its last layer holds while it foresees nothing."""
 
 
 class ContextNetwork(nn.Module):
@@ -83,59 +85,6 @@ class ContextNetwork(nn.Module):
         return SceneContext(torch.sigmoid(out[:, :1]), out[:, 1:])
 
 
-class ErrorHead(nn.Module):
-    """Foresees the absolute error of the composed image from what the network knows, in blocks of 2 x 2 pixels.
-
-    It learns when the network has learnt, see `training.error_head`, and is a perceptron for each block alone. Until it
-    begins to, it foresees 0.
-    """
-
-    def __init__(self, seen: int, context: int, code: int) -> None:
-        super().__init__()
-        self.see = nn.Linear(seen, _HIDDEN)
-        self.place = nn.Linear(context, _HIDDEN, bias=False)
-        self.describe = nn.Linear(code, _HIDDEN, bias=False)
-        self.weigh = nn.Linear(_HIDDEN, _HIDDEN)
-        self.leave = nn.Linear(_HIDDEN, 1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.constant_(self.leave.bias, _SILENT)
-
-    @torch.no_grad()
-    def begin(self, rng: torch.Generator) -> None:
-        """Draw values to learn from, unless it has learnt already."""
-        if float(self.leave.bias) == _SILENT:
-            self.leave.weight.copy_(0.1 * torch.randn(self.leave.weight.shape, generator=rng))
-            # About 0.01 of reflectance.
-            nn.init.constant_(self.leave.bias, -2.0)
-
-    def forward(self, seen: Tensor, context: Tensor, code: Tensor) -> Tensor:
-        """Foresee the error (B, 1, H, W).
-
-        Args:
-            seen: (B, C, H / 2, W / 2) the features that the image is drawn from.
-            context: (B, K, H / 8, W / 8), as `_condition_errors` gives it.
-            code: (B, H / 2, W / 2, D) or (B, 1, 1, D) the conditioning and the latent, encoded.
-        """
-        # As bilinear enlarging and a linear layer may be exchanged, the layer works on the cells, which are few.
-        placed = self.enlarge(self.place(context.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
-        described = to_grid(self.describe(code), seen.shape[2], seen.shape[3])
-        found = self._found(self.see(seen.permute(0, 2, 3, 1)), placed.permute(0, 2, 3, 1), described)
-        return _enlarge(found.permute(0, 3, 1, 2), 2)
-
-    def of_pixels(self, seen: Tensor, context: Tensor, code: Tensor) -> Tensor:
-        """Foresee the error (N,) of blocks: `seen` (N, C), `context` (N, K) as `enlarge` gives it, `code` (N, D)."""
-        return self._found(self.see(seen), self.place(context), self.describe(code))[:, 0]
-
-    @staticmethod
-    def enlarge(cells: Tensor) -> Tensor:
-        """Bring cells (B, K, h, w) to blocks of 2 x 2 pixels."""
-        return _enlarge(cells, CELL // 2)
-
-    def _found(self, seen: Tensor, placed: Tensor, described: Tensor) -> Tensor:
-        h = self.weigh(F.leaky_relu(seen + placed + described, 0.1))
-        return 0.1 * F.softplus(self.leave(F.leaky_relu(h, 0.1)).float())
-
-
 class ContextGenerator(Generator):
     """Our generator: guesses hidden ground from the clear ground of the whole scene.
 
@@ -172,11 +121,12 @@ class ContextGenerator(Generator):
         for parameter in self.leave.parameters():
             nn.init.normal_(parameter, std=0.01)
         self.error = ErrorHead(a, context + 1, code)
+        self.expected = GroundPrior() if settings.ground_prior else None
 
     @property
     def error_learnt(self) -> bool:
         """Whether the error head has begun to learn."""
-        return float(self.error.leave.bias) != _SILENT
+        return float(self.error.leave.bias) != SILENT
 
     def spread(self, statistics: Tensor, scene: SceneContext) -> Tensor:
         """Spread the trusted ground over the whole grid: (B, 28 + F, h, w), the context of `translate`.
@@ -225,20 +175,49 @@ class ContextGenerator(Generator):
         """Translate a tile, see `Generator.translate`; the last layers work on `crop` alone."""
         height, width = context.shape[-2:]
         crop = crop or (slice(0, height), slice(0, width))
+        left, right, top, bottom = beyond = self._edges_near(context, crop)
+        if not any(beyond):
+            return self._translate(x, context, z, crop)
+        # Convolutions pad with zeros, which would draw a dark frame of five pixels around a scene.
+        x = repeat_edges(x, (CELL * left, CELL * right, CELL * top, CELL * bottom))
+        context = F.pad(context, beyond, mode="replicate")
+        rows, columns = _shift(crop[0], -top), _shift(crop[1], -left)
+        grown = _grow(rows, context.shape[2]), _grow(columns, context.shape[3])
+        wanted = _shift(rows, grown[0].start), _shift(columns, grown[1].start)
+        # Contiguous, as rows of a part of an image are rounded otherwise at their ends.
+        made = self._translate(x, context, z, grown)
+        return Translation(*(_cut(image, wanted, CELL).contiguous() for image in made))
+
+    def _edges_near(self, context: Tensor, crop: tuple[slice, slice]) -> tuple[int, int, int, int]:
+        """Which edges of a tile are near enough to influence a crop, 1 or 0 each: left, right, top, bottom."""
+        (rows, columns), (height, width) = crop, context.shape[-2:]
+        away = columns.start, width - columns.stop, rows.start, height - rows.stop
+        left, right, top, bottom = (int(CELL * cells < self.margin) for cells in away)
+        return left, right, top, bottom
+
+    def _translate(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> Translation:
+        """The same, of a tile that goes on where the crop ends."""
         code = self.encode_conditioning(x, z)
         seen = self.encode(x, context[:, :-1], code, crop)
         drawn = F.pixel_shuffle(self.leave(seen), 2)
         gain, smooth = torch.split(drawn, [_BANDS, _BANDS + 2], dim=1)
         gain, smooth = _planes(gain), _planes(soften(smooth))
         offset, blend, logit = torch.split(smooth, [_BANDS, 1, 1], dim=1)
-        near, wide = _enlarge(_cut(context, crop, 1)[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
+        near, wide = enlarge(_cut(context, crop, 1)[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
         base = torch.lerp(wide, near, torch.sigmoid(blend))
         # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
         optical = _cut(x.optical, crop, CELL)
-        detail = gain * (optical - _enlarge(average_over_cells(optical, CELL), CELL))
+        detail = gain * (optical - enlarge(average_over_cells(optical, CELL), CELL))
         ground = (base + detail).add_(offset, alpha=0.1).mul_(x.present[:, :, None, None])
         error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop, CELL // 2))
-        return Translation(ground, torch.sigmoid(logit), error, detail)
+        return Translation(ground, torch.sigmoid(logit), error, detail, self._expect(x, context, crop, ground))
+
+    def _expect(self, x: Observation, context: Tensor, crop: tuple[slice, slice], ground: Tensor) -> Tensor:
+        """The ground to expect where nothing shows through, see `Translation.expected`."""
+        if self.expected is None:
+            return ground
+        seen, near = (_cut(image, crop, 1) for image in (self.expected.look(x, context), context[:, :_BANDS]))
+        return enlarge(_planes(self.expected(seen, near)), CELL).mul_(x.present[:, :, None, None])
 
     def encode_conditioning(self, x: Observation, z: Tensor) -> Tensor:
         """Encode what is known of a tile and its latent z (B, Z) into the code of the blocks.
@@ -263,7 +242,7 @@ class ContextGenerator(Generator):
             crop: rows and columns of cells.
         """
         placed = _placed(context)
-        h = self._enter(x) + _enlarge(self.place_high(placed), CELL // 2)
+        h = self._enter(x) + enlarge(self.place_high(placed), CELL // 2)
         h = self.high(h, code)
         m = self.middle(self.down1(h), code)
         w = self.down2(m) + self.place_low(placed)
@@ -299,10 +278,6 @@ def _placed(context: Tensor) -> Tensor:
 def _condition_errors(context: Tensor) -> Tensor:
     """A context as the error head takes it: an error is a multiple of the ground's variation, not a sum with it."""
     return torch.cat([_placed(context[:, :-1]), torch.log(context[:, -1:] / 0.03 + 0.1)], dim=1)
-
-
-def _enlarge(x: Tensor, factor: int) -> Tensor:
-    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 def _planes(x: Tensor) -> Tensor:

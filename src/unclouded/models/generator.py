@@ -58,12 +58,15 @@ class Translation(NamedTuple):
             mean over the bands that are there; 0 from a network that does not foresee it.
         detail: (B, 13, H, W) what of `ground` is detail that shows through the cover: its departure from the level of
             its cells, in reflectance; 0 from a network that does not tell.
+        expected: (B, 13, H, W) reflectance of the ground that is to be expected where nothing of it shows through,
+            whatever hides it looks like; `ground` from a network that does not tell.
     """
 
     ground: Tensor
     opacity: Tensor
     expected_error: Tensor
     detail: Tensor
+    expected: Tensor
 
 
 def compress(reflectance: Tensor) -> Tensor:
@@ -210,7 +213,7 @@ class Generator(nn.Module):
             level: of images, "L1C" or "L2A", if their bands do not tell.
 
         Returns:
-            Of images, `ground` and `detail` of their own bands.
+            Of images, `ground`, `detail` and `expected` of their own bands.
 
         Raises:
             InputError: if bands or level of images cannot be known.
@@ -218,7 +221,8 @@ class Generator(nn.Module):
         if not isinstance(x, Observation):
             images = Images.of(x, bands, level)
             made: Translation = self(Observation.of(images.optical, images.present, images.level, images.valid), z)
-            return made._replace(ground=made.ground[:, images.places], detail=made.detail[:, images.places])
+            own = {name: getattr(made, name)[:, images.places] for name in ("ground", "detail", "expected")}
+            return made._replace(**own)
         z = x.optical.new_zeros(len(x.optical), self.settings.latent) if z is None else z
         height, width = x.optical.shape[-2:]
         x = pad_to_cells(x)

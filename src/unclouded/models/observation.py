@@ -173,20 +173,28 @@ def conditioning_of(bands_and_level: Tensor, guide_share: Tensor) -> Tensor:
 
 
 def pad_to_cells(x: Observation) -> Observation:
-    """Extend an observation with invalid pixels to multiples of `CELL`; guides and cover by repeating edges.
+    """Extend an observation to multiples of `CELL` by repeating its last row and column.
 
     A guide that is valid all over the image stays so: what conditions its last cells is what conditions the others.
     """
     height, width = x.optical.shape[-2:]
-    margins = (0, -width % CELL, 0, -height % CELL)
+    return repeat_edges(x, (0, -width % CELL, 0, -height % CELL))
+
+
+def repeat_edges(x: Observation, margins: tuple[int, int, int, int]) -> Observation:
+    """Extend an observation by repeating its edges, by so many pixels to the left, right, top and bottom."""
     if not any(margins):
         return x
+
+    def extended(image: Tensor) -> Tensor:
+        return F.pad(image, margins, mode="replicate")
+
     return x._replace(
-        optical=F.pad(x.optical, margins),
-        valid=F.pad(x.valid, margins),
-        guides=F.pad(x.guides, margins, mode="replicate"),
-        guide_valid=x.guide_valid if _single(x.guide_valid) else F.pad(x.guide_valid, margins, mode="replicate"),
-        cover=F.pad(x.cover, margins, mode="replicate"),
+        optical=extended(x.optical),
+        valid=extended(x.valid),
+        guides=extended(x.guides),
+        guide_valid=x.guide_valid if _single(x.guide_valid) else extended(x.guide_valid),
+        cover=extended(x.cover),
     )
 
 

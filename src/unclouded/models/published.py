@@ -117,7 +117,7 @@ class PublishedGenerator(Generator):
             rows, columns = (slice(cells.start * CELL, cells.stop * CELL) for cells in crop)
             ground = ground[:, :, rows, columns]
         opacity = torch.ones_like(ground[:, :1])
-        return Translation(ground, opacity, torch.zeros_like(opacity), torch.zeros_like(ground))
+        return Translation(ground, opacity, torch.zeros_like(opacity), torch.zeros_like(ground), ground)
 
 
 class NoContext(nn.Module):

@@ -58,7 +58,9 @@ def simulate_clouds(
     path = path_reflectance(target, rng)
     truth = change_season(image, path, rng)
     sky = simulate(truth, path, rng, overcast, cutouts)
-    present = clear.present * torch.stack([drop_bands(bool(is_l2a), rng) for is_l2a in target])
+    kept = clear.present * torch.stack([drop_bands(bool(is_l2a), rng) for is_l2a in target])
+    # An image of few bands may have none of those that are kept.
+    present = torch.where(kept.any(1, keepdim=True), kept, clear.present)
     guided = drop_guides(clear, (torch.rand(size, len(GUIDES), generator=rng) < 0.5).float())
     valid = clear.valid * _no_data(size, clear.optical.shape[2], clear.optical.shape[3], rng)
     seen = present[:, :, None, None]

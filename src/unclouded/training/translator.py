@@ -26,6 +26,7 @@ from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import TranslatorSettings
 from unclouded.training.checkpoint import check_settings, check_start, read_checkpoint, restoring, write_checkpoint
 from unclouded.training.error_head import teach_error_head
+from unclouded.training.ground_prior import teach_ground_prior
 from unclouded.training.image_pool import ImagePool
 from unclouded.training.ranks import Ranks
 from unclouded.training.run_log import RunLog
@@ -100,9 +101,9 @@ class TranslatorTraining:
         self.best: dict[str, float] = {}
 
     @property
-    def foresees_errors(self) -> bool:
-        """Whether the network has an error head, and it is to learn when all steps are taken."""
-        return isinstance(self.average, ContextGenerator) and self.settings.error.images > 0
+    def teaches_heads(self) -> bool:
+        """Whether something of the network is to learn when all steps are taken."""
+        return isinstance(self.average, ContextGenerator) and self.settings.looks_back
 
     def state(self) -> dict[str, Any]:
         """What `restore` takes."""
@@ -200,16 +201,19 @@ def train(
                 _save(training, batches, output)
     if config.steps == 0 and ranks.first:
         _save(training, batches, output)
-    ranks.by_first(partial(_learn_errors, training, batches, output, progress))
+    ranks.by_first(partial(_teach_heads, training, batches, output, progress))
     return output / WEIGHTS
 
 
-def _learn_errors(training: TranslatorTraining, batches: BatchSource, output: Path, progress: TrainingProgress) -> None:
-    """Teach the error heads of the moving average and of the run's best network, if it keeps one, and save both.
+def _teach_heads(training: TranslatorTraining, batches: BatchSource, output: Path, progress: TrainingProgress) -> None:
+    """Teach the heads of the moving average and of the run's best network, if it keeps one, and save both.
 
     A run that dies here begins this anew when it is resumed.
+
+    Raises:
+        UncloudedError: what a head has learnt is not finite; the weights without it stay.
     """
-    if not training.foresees_errors:
+    if not training.teaches_heads:
         return
     best, settings, device = output / BEST, training.settings, training.device
     networks = {output / WEIGHTS: (training.average, header_of(training, output.name, finished=True))}
@@ -220,10 +224,18 @@ def _learn_errors(training: TranslatorTraining, batches: BatchSource, output: Pa
     def draw(size: int) -> Simulated:
         return batches.simulated(size).to(device)
 
+    size, rng = settings.training.batch, training.rng
     for path, (network, header) in networks.items():
         if isinstance(network, ContextGenerator):
-            precision = _precision(training)
-            teach_error_head(network, draw, settings.error, settings.training.batch, precision, training.rng, progress)
+            found = []
+            if settings.ground_prior.images and network.expected is not None:
+                prior = settings.ground_prior
+                found.append(teach_ground_prior(network, network.expected, draw, prior, size, rng, progress))
+            if settings.error.images:
+                precision = _precision(training)
+                found.append(teach_error_head(network, draw, settings.error, size, precision, rng, progress))
+            if not all(math.isfinite(value) for value in found):
+                raise UncloudedError(f"{path}: what the heads learn is not finite; the weights are those without it.")
             save_generator(network, header, path)
 
 
@@ -301,7 +313,7 @@ def header_of(training: TranslatorTraining, name: str, *, finished: bool = False
     Before the run is `finished` its error head, if it has one, has learnt nothing: they say so in `data`.
     """
     settings = training.settings
-    unfinished = training.foresees_errors and not finished
+    unfinished = training.teaches_heads and not finished
     return Header(
         name=name,
         **asdict(inference_of(settings)),

@@ -73,8 +73,7 @@ def run(
             if archive is None:
                 images = load_collection(data, Path(str(config.collection)))
                 return CollectionSource(images, rng, radar=config.radar, share=ranks.share_of)
-            learns_errors = settings.networks == "context" and settings.error.images > 0
-            simulated = settings.loss.simulated or learns_errors
+            simulated = settings.loss.simulated or settings.looks_back
             unpaired = config.steps > 0 and settings.loss.unpaired
             return ArchiveSource(
                 archive,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from unclouded.detection.opacity import (
     enlarge,
     tell,
 )
-from unclouded.detection.windows import partial_mean
+from unclouded.detection.windows import highest_around, partial_mean
 from unclouded.models.generator import Generator, Translation, compose
 from unclouded.models.observation import CELL, Observation
 from unclouded.precision import autocast
@@ -35,6 +35,12 @@ OBSERVED, GUESSED = 0, 1
 
 _LEAST_OPACITY = 0.3
 """Opacity from which on a replaced pixel is as uncertain as the ground that replaces it, in proportion."""
+
+_AROUND = 3
+"""Cells around a crop that it is composed with."""
+
+_BESIDE = 4
+"""Pixels by which what is opaque is widened, and then smoothed: else its edges, and cracks in it, stay as lines."""
 
 _SMOOTH = 3
 """Pixels around one over which its error is averaged, twice: what that reaches lies within one cell."""
@@ -137,7 +143,7 @@ def sample(
     x: Observation,
     context: Tensor,
     cover: KnownCover | None,
-    zs: Iterable[Tensor],
+    zs: Tensor,
     inner: Box,
     threshold: float,
     precision: str = "fp32",
@@ -153,7 +159,7 @@ def sample(
         x: the batch, of one scene; sides are multiples of `CELL`.
         context: (B, K, H / 8, W / 8).
         cover: of the batch; None leaves opacity and ground to the network alone.
-        zs: the latents, (Z,) each.
+        zs: (N, Z) the latents.
         inner: the box of every image to return.
         threshold: opacity under which a pixel stays as it is.
         precision: one of `PRECISIONS`.
@@ -169,10 +175,18 @@ def sample(
     if cover is not None and generator.takes_cover:
         x = x._replace(cover=cover.told)
 
+    def translate(z: Tensor) -> Translation:
+        with autocast(optical.device, precision):
+            return generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
+
+    # What is to be expected knows no latent: several samples vary about it as they do about the most typical ground.
+    typical = translate(torch.zeros_like(zs[0])).ground if len(zs) > 1 else None
+
     def translated() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
         for z in zs:
-            with autocast(optical.device, precision):
-                made = generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
+            made = translate(z)
+            if typical is not None:
+                made = made._replace(expected=made.expected + made.ground - typical)
             classes = None
             if composition is not None:
                 made, classes = composition(made)
@@ -238,10 +252,11 @@ class _Composition:
         # Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around.
         bright = brightness(self._optical, self._fill, self._bands)
         cloud = self._found[:, :1] if self._given is None else torch.maximum(self._found[:, :1], self._given)
-        self._thick = cloud * bright
+        self._thick = partial_mean(highest_around(cloud * bright, _BESIDE), _BESIDE)
 
     def __call__(self, made: Translation) -> tuple[Translation, Tensor]:
         """Give what the image is composed of, and the class (B, 1, H, W) of each pixel."""
+        made = made._replace(ground=torch.lerp(made.ground, made.expected, self._thick))
         belief = belief_in_fill(made.ground, self._fill, self._clear, self._missed, self._bands)
         ground = settle_ground(made.ground, made.detail, self._fill, belief, self._thick)
         if self._dates is not None:
@@ -263,12 +278,12 @@ def smooth_error(error: Tensor) -> Tensor:
 
 
 def _around(inner: Box, height: int, width: int) -> Box:
-    """The cells that a crop lies in, and two more on each side, as far as the image of `height` x `width` goes.
+    """The cells that a crop lies in, and three more on each side, as far as the image of `height` x `width` goes.
 
-    What is composed looks farther than half a cell, and in the outer half cell nothing is as in the whole image.
+    What is composed looks two cells and a half far, and in the outer half cell nothing is as in the whole image.
     """
-    row, column = (max(0, start // CELL - 2) * CELL for start in (inner.row, inner.column))
+    row, column = (max(0, start // CELL - _AROUND) * CELL for start in (inner.row, inner.column))
     bottom, right = (
-        min(end, (-(-stop // CELL) + 2) * CELL) for stop, end in ((inner.bottom, height), (inner.right, width))
+        min(end, (-(-stop // CELL) + _AROUND) * CELL) for stop, end in ((inner.bottom, height), (inner.right, width))
     )
     return Box(row, column, bottom - row, right - column)
