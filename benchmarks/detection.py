@@ -214,6 +214,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--pictures", type=Path)
     given = parser.parse_args()
+    if given.page is not None and not given.page.is_file():
+        parser.error(f"--page {given.page}: no such file; the tables go between the marks of a page that is there")
     started = time.perf_counter()
     generator, header = load_generator(given.weights)
     generator.eval()
