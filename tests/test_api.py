@@ -87,7 +87,7 @@ def test_an_array_of_dn_needs_its_offset(weights, tmp_path):
         (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03")}, "--bands names 2 bands, the file holds 4"),
         (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03", "B04", "B99")}, "unknown band 'B99'"),
         (np.ones((4, 4, 5), "complex64"), {"bands": FOUR}, "complex64"),
-        (np.full((4, 4, 5), 1500, "float32"), {"bands": FOUR}, "the DN offset cannot be known"),
+        (np.arange(1500, 1580, dtype="float32").reshape(4, 4, 5), {"bands": FOUR}, "the DN offset cannot be known"),
         (np.full((4, 4, 5), np.nan, "float32"), {"bands": FOUR}, "without data where it was looked at"),
     ],
 )
@@ -192,6 +192,7 @@ def test_bundled_weights_that_show_a_method_name_the_levels_they_are_of_no_use_o
 
 
 def test_files_of_what_is_known_of_other_dates_are_closed(dates, detecting_weights):
+    gc.collect()  # what tests before have left open
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", ResourceWarning)
         unclouded.clear(dates[0], references=dates[1:], model=detecting_weights)

@@ -228,12 +228,12 @@ def test_the_cache_holds_no_more_than_it_may(catalogue, tmp_path):
 
 
 def test_an_output_that_is_a_file_is_said_before_the_catalogue_is_asked(tmp_path):
-    there = tmp_path / "summer.tif"
+    there = tmp_path / "summer"
     there.write_bytes(b"")
     done = run(
         "series", "--catalog", "http://127.0.0.1:9/", "--bbox", "5,51,5.1,51.1", "--dates", PERIOD, "--output", there
     )
-    assert done.exit_code == 2 and "summer.tif/: is a file; several results go into a folder" in done.stderr
+    assert done.exit_code == 2 and "summer/: is a file; several results go into a folder" in done.stderr
 
 
 def test_a_file_for_several_dates_is_said_before_they_are_read(refused, catalogue, tmp_path):
