@@ -232,9 +232,9 @@ class Clearing:
             done += block.inner.height * block.inner.width
             self._report("summarising", done, height * width)
         if not valid:
-            nodata = self.info.encoding.nodata
+            value = "" if self.info.encoding.nodata is None else f" ({self.info.encoding.nodata})"
             raise InputError(
-                f"{self.info.source}: every pixel is no-data{'' if nodata is None else f' ({nodata})'} or not a number; "
+                f"{self.info.source}: every pixel is no-data{value} or not a number; "
                 "give a scene that holds data, or correct its no-data value"
             )
         if not wanted:
