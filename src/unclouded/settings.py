@@ -195,7 +195,7 @@ class TranslatorSettings(_Strict):
     training: TrainingSettings
 
     @property
-    def looks_back(self) -> bool:
+    def teaches_heads(self) -> bool:
         """Whether our G_XY is shown more simulated images when all steps are taken."""
         return self.networks == "context" and self.error.images + self.ground_prior.images > 0
 

@@ -103,7 +103,7 @@ class TranslatorTraining:
     @property
     def teaches_heads(self) -> bool:
         """Whether something of the network is to learn when all steps are taken."""
-        return isinstance(self.average, ContextGenerator) and self.settings.looks_back
+        return isinstance(self.average, ContextGenerator) and self.settings.teaches_heads
 
     def state(self) -> dict[str, Any]:
         """What `restore` takes."""
@@ -318,7 +318,7 @@ def header_of(training: TranslatorTraining, name: str, *, finished: bool = False
         name=name,
         **asdict(inference_of(settings)),
         settings=settings.model_dump(mode="json"),
-        data=f"{settings.data} (of an unfinished run: the uncertainty has not been learnt)".strip()
+        data=f"{settings.data} (of an unfinished run: what is learnt last has not been learnt)".strip()
         if unfinished
         else settings.data,
         steps=training.steps_before + training.step,

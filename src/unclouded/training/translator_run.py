@@ -73,7 +73,7 @@ def run(
             if archive is None:
                 images = load_collection(data, Path(str(config.collection)))
                 return CollectionSource(images, rng, radar=config.radar, share=ranks.share_of)
-            simulated = settings.loss.simulated or settings.looks_back
+            simulated = settings.loss.simulated or settings.teaches_heads
             unpaired = config.steps > 0 and settings.loss.unpaired
             return ArchiveSource(
                 archive,

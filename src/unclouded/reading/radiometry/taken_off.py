@@ -89,7 +89,7 @@ def _refuse_holed(name: str, bands: Sequence[str], sample: Sequence[NDArray[np.g
 def _refuse_negative(
     source: str, bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]], scale: float
 ) -> None:
-    """Refuse values of which nothing says that an offset is to be taken off, and that look as if one had been in vain.
+    """Refuse values too many of which are negative, or cut off where they would be.
 
     Libraries take off what a catalogue lists for files that it has taken off already, and so do users. What became
     negative may have been cut off: then much of each visible band has one and the same value, its least. Of 1,470 real
