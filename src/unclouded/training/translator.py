@@ -318,7 +318,7 @@ def header_of(training: TranslatorTraining, name: str, *, finished: bool = False
         name=name,
         **asdict(inference_of(settings)),
         settings=settings.model_dump(mode="json"),
-        data=f"{settings.data} (of an unfinished run: what is learnt last has not been learnt)".strip()
+        data=f"{settings.data} (of an unfinished run: the uncertainty has not been learnt)".strip()
         if unfinished
         else settings.data,
         steps=training.steps_before + training.step,
