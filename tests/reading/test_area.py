@@ -51,7 +51,21 @@ def test_what_is_read_holds_10_km_and_more_on_each_side_and_is_found_again_in_a_
     # What is kept of a tile is a grid of its own, of which just as much is looked at.
     corner = tile.transform @ Affine.translation(crop.column, crop.row)
     kept = replace(tile, width=crop.width, height=crop.height, transform=corner)
-    assert area.crop(kept) == (Box(0, 0, crop.height, crop.width), part)
+    again, found = area.crop(kept)
+    assert (again, found.box, found.outline) == (Box(0, 0, crop.height, crop.width), part.box, part.outline)
+
+
+@pytest.mark.parametrize("at", ["row", "column"])
+@pytest.mark.parametrize("start", [0, 30, 10_700, 10_919])
+def test_at_an_edge_10_km_are_read_all_the_same_and_found_again_in_a_part(at, start) -> None:
+    tile = replace(SCENE, width=10_980, height=10_980)
+    place = {"row": 4000, "column": 4000} | {at: start}
+    area = box_area(box_of(Box(**place, height=60, width=60)))
+    crop, part = area.crop(tile)
+    assert min(crop.height, crop.width) >= 1024 - ALIGNMENT
+    corner = tile.transform @ Affine.translation(crop.column, crop.row)
+    again, found = area.crop(replace(tile, width=crop.width, height=crop.height, transform=corner))
+    assert (again, found.box) == (Box(0, 0, crop.height, crop.width), part.box)
 
 
 def test_at_the_scene_s_edge_there_is_what_there_is() -> None:

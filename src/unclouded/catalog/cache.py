@@ -28,7 +28,7 @@ from unclouded.reading.source import Source, Wanted, safe_stem
 _CLASSES = "SCL"
 """What the scene classification is called among the bands."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when windows are kept in another way."""
 
 _AT_ONCE = 4

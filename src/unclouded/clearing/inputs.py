@@ -93,7 +93,7 @@ class GivenMask:
             InputError: if it holds values that nobody named.
         """
         self.name, self._raster = raster.name, raster
-        found = np.array(raster.values, np.int32)
+        found = np.array(raster.values_of_whole if scheme is None else raster.values, np.int32)
         self._scheme = guess_scheme(found, raster.name, raster.label) if scheme is None else scheme
         # All of its values, so that a class that nobody named is refused before any work is done.
         read_classes(found[None], self._scheme, raster.name)

@@ -28,6 +28,7 @@ from unclouded.clearing.context.cover import (
     hazy_share,
     in_rows,
     joined,
+    wanted_cells,
     whole,
 )
 from unclouded.clearing.context.other_dates import OtherDates, cells_around
@@ -157,8 +158,9 @@ class Clearing:
         if summarised.evidence is not None:
             summarised.evidence.close()
         evidence = evidence_of(detected.probabilities, self._folder, clear)
-        self.hazy, self.seen = hazy_share(evidence), covered_share(evidence)
-        self.dark = dark_share(detected.probabilities)
+        wanted = wanted_cells(self.info)
+        self.hazy, self.seen = hazy_share(evidence, wanted), covered_share(evidence, wanted)
+        self.dark = dark_share(detected.probabilities, wanted)
         self._summarised = summarised._replace(reduced=None, called=None, detected=detected, evidence=evidence)
         return self._summarised
 

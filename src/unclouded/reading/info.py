@@ -29,11 +29,15 @@ class RegionOfInterest:
         box: of the scene's grid.
         area: it in longitude and latitude.
         outline: in the scene's reference system, outside of which nothing is wanted; None if all of the box is.
+        cut: where the scene's grid lies in that of the whole scene, of which it is a part.
+        whole: rows and columns of the whole scene.
     """
 
     box: Box
     area: Polygons
-    outline: Polygons | None = None
+    outline: Polygons | None
+    cut: Box
+    whole: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,14 @@ class SceneInfo:
         box = self.region.box
         corner = self.transform @ Affine.translation(box.column, box.row)
         return replace(self, width=box.width, height=box.height, transform=corner, region=None)
+
+    def of_whole(self) -> SceneInfo:
+        """The description of the whole scene, of which this one may be a part."""
+        if self.region is None:
+            return self
+        cut, (height, width) = self.region.cut, self.region.whole
+        corner = self.transform @ Affine.translation(-cut.column, -cut.row)
+        return replace(self, width=width, height=height, transform=corner, region=None)
 
 
 def check_north_up(info: SceneInfo) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
@@ -24,7 +24,7 @@ from unclouded.reading.grids.overlap import check_overlap
 from unclouded.reading.grids.warped import on_grid
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dimensions import dimension
-from unclouded.tiles import cut
+from unclouded.tiles import Box, cut
 
 NO_VALUE = -1
 """What a mask says where it does not reach or holds no data."""
@@ -45,13 +45,14 @@ class MaskRaster:
         self.name = name
         self.label = f"{os.path.basename(name)} {dataset.descriptions[0] or ''}"
         self._dataset, self._info = dataset, info
+        self._whole = whole = info.of_whole()
         # Beyond its edge stands what means no data, where zero would mean clear.
         nodata = float(NO_VALUE) if dataset.nodata is None else dataset.nodata
         dtype = "float64" if dataset.dtypes[0].startswith("float") else "int32"
         self._view: Any = dataset
         if dataset.crs is not None:
             self._view = on_grid(
-                dataset, info, Resampling.nearest, source_nodata=dataset.nodata, nodata=nodata, dtype=dtype
+                dataset, whole, Resampling.nearest, source_nodata=dataset.nodata, nodata=nodata, dtype=dtype
             )
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.int32]:
@@ -61,7 +62,13 @@ class MaskRaster:
             FileError: a block is missing or damaged.
             InputError: a value is not a whole number.
         """
-        window = Window(column, row, width, height)
+        region = self._info.region
+        down, across = (0, 0) if region is None else (region.cut.row, region.cut.column)
+        return self._read(Box(row + down, column + across, height, width))
+
+    def _read(self, box: Box) -> NDArray[np.int32]:
+        """Read a box of the grid of the whole scene."""
+        window = Window(box.column, box.row, box.width, box.height)
         if isinstance(self._view, WarpedVRT):
             try:
                 with environment(self._dataset.name):
@@ -91,11 +98,13 @@ class MaskRaster:
     @cached_property
     def values(self) -> tuple[int, ...]:
         """The class values that it holds in the scene's area, in ascending order, without `NO_VALUE`."""
-        found: set[int] = set()
-        for tile in cut(self._info.height, self._info.width, size=_BLOCK):
-            box = tile.inner
-            found.update(np.unique(self.read(box.row, box.column, box.height, box.width)).tolist())
-        return tuple(sorted(found - {NO_VALUE}))
+        boxes = _blocks(self._info)
+        return _values_of(self.read(box.row, box.column, box.height, box.width) for box in boxes)
+
+    @cached_property
+    def values_of_whole(self) -> tuple[int, ...]:
+        """The same of the whole scene, of which the area may be a part that lacks what tells classes apart."""
+        return _values_of(map(self._read, _blocks(self._whole)))
 
     def close(self) -> None:
         """Close the mask's file."""
@@ -114,10 +123,21 @@ class MaskRaster:
         self.close()
 
 
+def _blocks(info: SceneInfo) -> Iterator[Box]:
+    return (tile.inner for tile in cut(info.height, info.width, size=_BLOCK))
+
+
+def _values_of(windows: Iterable[NDArray[np.int32]]) -> tuple[int, ...]:
+    found: set[int] = set()
+    for window in windows:
+        found.update(np.unique(window).tolist())
+    return tuple(sorted(found - {NO_VALUE}))
+
+
 def open_mask(path: str | os.PathLike[str], info: SceneInfo) -> MaskRaster:
     """Open a mask file for the scene that `info` describes, brought to its grid (nearest pixel) where its own differs.
 
-    A file without georeference is taken for the scene's own grid if it has its size.
+    A file without georeference is taken for the scene's own grid, the whole of it, if it has its size.
 
     Raises:
         InputError: more than one band, another place, or another size without georeference.
@@ -129,10 +149,11 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo) -> MaskRaster:
         if dataset.count != 1:
             raise InputError(f"{name}: holds {dataset.count} bands; a mask of one band is accepted: pick it first")
         if dataset.crs is None or info.crs is None:
-            if dataset.shape != (info.height, info.width):
+            whole = info.of_whole()
+            if dataset.shape != (whole.height, whole.width):
                 raise InputError(
                     f"{name}: has no place on the ground and {dataset.width} x {dataset.height} pixels, the scene "
-                    f"{info.width} x {info.height}; georeference it, or give one of the scene's size"
+                    f"{whole.width} x {whole.height}; georeference it, or give one of the scene's size"
                 )
         else:
             check_georeference(dataset)

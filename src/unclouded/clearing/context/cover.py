@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from affine import Affine
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,7 +23,9 @@ from unclouded.detection.scl import JOIN_REACH, join
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.reading.files.raster import shown
+from unclouded.reading.grids.area import inside
 from unclouded.reading.info import SceneInfo
+from unclouded.tiles import Box
 
 EVIDENCE = 4
 """Channels of `detection.opacity.evidence`."""
@@ -177,19 +180,33 @@ def cell_told(found: GridFile, factor: int) -> NDArray[np.float32]:
     return np.concatenate(list(rows))
 
 
-def hazy_share(found: GridFile) -> float:
-    """Share of a scene, 0 to 1, that by its evidence lies in areas that are rather hazy than not."""
-    return float((found.channel(EVIDENCE - 1) > 0.5).mean())
+def wanted_cells(info: SceneInfo) -> NDArray[np.bool_]:
+    """Which pixels (h, w) of the detector's grid lie in what is wanted of a scene."""
+    factor = detector_factor(info)
+    cells = np.ones((-(-info.height // factor), -(-info.width // factor)), np.bool_)
+    if info.region is None:
+        return cells
+    box = info.region.box
+    wanted = np.zeros_like(cells)
+    wanted[box.cells(factor)] = True
+    whole = Box(0, 0, *cells.shape)
+    outlined = inside(info.region, whole, info.transform @ Affine.scale(factor))
+    return wanted if outlined is None else wanted & outlined
 
 
-def dark_share(probabilities: GridFile) -> float:
-    """Share of a scene, 0 to 1, that by the detector's answer is land too dark to be sunlit."""
-    return float((probabilities.channel(FOUND - 1) > 0.5).mean())
+def hazy_share(found: GridFile, wanted: NDArray[np.bool_]) -> float:
+    """Share of the pixels (h, w) that are wanted, 0 to 1, that by the evidence lie in areas rather hazy than not."""
+    return float((found.channel(EVIDENCE - 1) > 0.5)[wanted].mean())
 
 
-def covered_share(found: GridFile) -> float:
-    """Share of a scene, 0 to 1, that by its evidence lies rather under cloud or shadow than not."""
-    return float((found.channel(0) + found.channel(1) > 0.5).mean())
+def dark_share(probabilities: GridFile, wanted: NDArray[np.bool_]) -> float:
+    """Share of them that by the detector's answer is land too dark to be sunlit."""
+    return float((probabilities.channel(FOUND - 1) > 0.5)[wanted].mean())
+
+
+def covered_share(found: GridFile, wanted: NDArray[np.bool_]) -> float:
+    """Share of them that by the evidence lies rather under cloud or shadow than not."""
+    return float((found.channel(0) + found.channel(1) > 0.5)[wanted].mean())
 
 
 def in_rows(grid: GridFile) -> Iterator[NDArray[np.float32]]:

@@ -111,7 +111,6 @@ class Area:
         Raises:
             InputError: the area lies outside the scene, or the scene nowhere on the Earth.
         """
-        whole = Box(0, 0, info.height, info.width)
         found, outline = self._place(info)
         row, column = max(found.row, 0), max(found.column, 0)
         height, width = min(found.bottom, info.height) - row, min(found.right, info.width) - column
@@ -120,17 +119,10 @@ class Area:
         wanted = Box(row, column, height, width)
         # Rounded, so that it is the same for a tile and for a part of it, where the projection stretches otherwise.
         metres = max(0.1, round(pixel_metres(info.crs, info.transform, info.height, info.width), 1))
-        around = [surroundings(side * metres) / metres for side in (height, width)]
-        # To the nearest whole cell: outwards alone would read more blocks of the files than are of use.
-        first, last = (wanted.row, wanted.column), (wanted.bottom, wanted.right)
-        row, column = (
-            min(_aligned(at - most), at // ALIGNMENT * ALIGNMENT) for at, most in zip(first, around, strict=True)
-        )
-        bottom, right = (
-            max(_aligned(at + most), -(-at // ALIGNMENT) * ALIGNMENT) for at, most in zip(last, around, strict=True)
-        )
-        box = Box(row, column, bottom - row, right - column).shared(whole)
-        return box, RegionOfInterest(wanted.within(box), self.polygons, outline)
+        top, bottom = _with_surroundings(wanted.row, wanted.bottom, info.height, metres)
+        left, right = _with_surroundings(wanted.column, wanted.right, info.width, metres)
+        box = Box(top, left, bottom - top, right - left)
+        return box, RegionOfInterest(wanted.within(box), self.polygons, outline, box, (info.height, info.width))
 
     def box(self, info: Grid) -> Box:
         """The pixels of a grid that hold the area; some or all may lie outside of it.
@@ -183,6 +175,21 @@ class Area:
 def surroundings(extent: float) -> float:
     """Metres on either side of an area that are read too, by the metres along it."""
     return max(SURROUNDINGS, (EXTENT - extent) / 2)
+
+
+def _with_surroundings(first: int, last: int, size: int, metres: float) -> tuple[int, int]:
+    """Where what is read of `size` pixels starts and ends, to the nearest whole cell: outwards alone would be more.
+
+    What the scene's edge cuts off is made up for on the other side, as far as it is needed for `EXTENT`.
+    """
+    around = surroundings((last - first) * metres) / metres
+    start = max(0, min(_aligned(first - around), first // ALIGNMENT * ALIGNMENT))
+    end = min(size, max(_aligned(last + around), -(-last // ALIGNMENT) * ALIGNMENT))
+    if start == 0:
+        end = min(size, max(end, _aligned(EXTENT / metres)))
+    if end == size:
+        start = max(0, min(start, _aligned(size - EXTENT / metres)))
+    return start, end
 
 
 def _aligned(place: float) -> int:
