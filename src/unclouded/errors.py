@@ -25,6 +25,18 @@ class FileError(UncloudedError, OSError):
     """A file could not be opened, read or written."""
 
 
+class UnreadableReferenceError(FileError):
+    """Another date of the place could not be read.
+
+    Attributes:
+        reference: what it is called.
+    """
+
+    def __init__(self, message: str, reference: str) -> None:
+        super().__init__(message)
+        self.reference = reference
+
+
 class OutputExistsError(UncloudedError, FileExistsError):
     """The output is already there and `--overwrite` was not given."""
 

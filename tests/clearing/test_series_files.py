@@ -239,6 +239,33 @@ def test_a_date_of_another_place_is_cleared_by_itself_and_spoils_none(weights, t
     assert len(list((tmp_path / "out").glob("*_quality.tif"))) == 3
 
 
+@pytest.mark.parametrize("workers", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_date_that_is_damaged_fails_alone_and_helps_none(dates, weights, tmp_path, workers):
+    """Its damage is found where its pixels are read, after the plan was made."""
+    given = []
+    for path in dates:
+        with rasterio.open(path) as file:
+            # So many rows that no sample sees all of them.
+            dn = np.tile(file.read(), (1, 5, 1))
+        blocks = {"compress": "deflate", "tiled": True, "blockxsize": 64, "blockysize": 64}
+        given.append(write(tmp_path / path.name, dn, names=FOUR, nodata=0, **blocks))
+    bad, *good = given
+    with rasterio.open(bad) as file:
+        offset, length = (int(file.get_tag_item(f"BLOCK_{what}_1_3", "TIFF", 1)) for what in ("OFFSET", "SIZE"))
+    content = bytearray(bad.read_bytes())
+    content[offset : offset + length] = bytes(length)
+    bad.write_bytes(content)
+    more = ["--model", weights, *(["--workers", 1] if workers else [])]
+    done = run("series", bad, *good, "--output", tmp_path / "out", *more)
+    assert done.exit_code == 1, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and str(bad) in errors[0]
+    assert sum("it helps no other date" in line for line in done.stderr.splitlines()) == 1
+    alone = run("series", *good, "--output", tmp_path / "alone", "--model", weights)
+    assert alone.exit_code == 0, alone.stderr
+    assert made_in(tmp_path / "out") == made_in(tmp_path / "alone")
+
+
 def test_the_folder_of_a_series_is_not_called_as_a_file(weights, tmp_path):
     done = run("series", *untold(tmp_path), "--output", tmp_path / "out.tif", "--model", weights)
     assert done.exit_code == 2 and "out.tif: is the name of a file; give a folder" in done.stderr

@@ -15,7 +15,7 @@ from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Scheme, guess_scheme, parse_mapping, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
-from unclouded.errors import InputError, UncloudedError, UnknownNumbersError
+from unclouded.errors import FileError, InputError, UncloudedError, UnknownNumbersError, UnreadableReferenceError
 from unclouded.reading.grids.aligned import AlignedImage
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
@@ -146,9 +146,19 @@ class OpenReference:
             bands: numbers of those that are wanted, all unless given; see `AlignedImage.read`.
 
         Raises:
-            FileError: if it cannot be read.
+            UnreadableReferenceError: if it cannot be read.
         """
-        return self._aligned.read(box.row, box.column, box.height, box.width, bands)
+        with _as_reference(self.name):
+            return self._aligned.read(box.row, box.column, box.height, box.width, bands)
+
+
+@contextmanager
+def _as_reference(name: str, faults: type[UncloudedError] = FileError) -> Iterator[None]:
+    """Say of an image that cannot be read, or has other faults, that it is another date, which may be left out."""
+    try:
+        yield
+    except faults as error:
+        raise UnreadableReferenceError(f"{error}, or leave this reference out", name) from error
 
 
 def assumptions(references: Sequence[OpenReference]) -> list[str]:
@@ -214,7 +224,7 @@ class DatesAtHand:
 
         Raises:
             InputError: if it is the scene itself, or not understood.
-            FileError: if it cannot be read.
+            UnreadableReferenceError: if it cannot be read.
         """
         if name == scene.source:
             raise InputError(f"{name}: is the scene itself; give another date of the place as --reference")
@@ -222,7 +232,9 @@ class DatesAtHand:
             yield self.images[name]
             return
         refuse_result(name)
-        opened = open_alike(name, scene) if self.reading is None else _open_date(name, self.reading)
+        # A date of a series was understood already, and fails by itself.
+        with _as_reference(name, FileError if self.reading is None else UncloudedError):
+            opened = open_alike(name, scene) if self.reading is None else _open_date(name, self.reading)
         with opened:
             yield opened
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.inputs import DatesAtHand
-from unclouded.clearing.options import HELPING_DATES
-from unclouded.errors import InputError
+from unclouded.clearing.options import HELPING_DATES, ClearOptions
+from unclouded.errors import InputError, UnreadableReferenceError
 from unclouded.files import empty, workplace, write_json
 from unclouded.reading.grids.output_grid import as_written
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.reader import ReadOptions
 from unclouded.version import __version__
 from unclouded.writing.stac_item import item_path
+
+if TYPE_CHECKING:
+    from unclouded.clearing.clear import ClearedScene
 
 _GEOJSON = "application/geo+json"
 
@@ -48,6 +53,55 @@ def helping_dates(
         elif then < when or not only_earlier:
             known.append((abs((then - when).total_seconds()), other))
     return tuple([other for _, other in sorted(known)][:most] + unknown)[:most]
+
+
+class HelpingDates:
+    """Which other dates help to clear each of a place: the nearest of those that can be read."""
+
+    def __init__(
+        self,
+        there: Mapping[str, Mapping[str, datetime | None]],
+        *,
+        only_earlier: bool,
+        most: int,
+        lost: Callable[[UnreadableReferenceError], None],
+    ) -> None:
+        """Choose among `there`: for each date those that lie where it does, and when they were taken, itself included.
+
+        Args:
+            there: see above.
+            only_earlier: see `helping_dates`.
+            most: likewise.
+            lost: is told of each date that turns out not to be readable, once.
+        """
+        self._there, self._only_earlier, self._most, self._lost = there, only_earlier, most, lost
+        self._unreadable: set[str] = set()
+        self._lock = Lock()
+
+    def of(self, source: str) -> tuple[str, ...]:
+        """The dates that help one, by what is known up to now."""
+        readable = {
+            other: date
+            for other, date in self._there[source].items()
+            if other == source or other not in self._unreadable
+        }
+        return helping_dates(source, readable, only_earlier=self._only_earlier, most=self._most)
+
+    def clear(self, source: str, options: ClearOptions, clear: Callable[[ClearOptions], ClearedScene]) -> ClearedScene:
+        """Clear a date by `clear` with the help of others; one that cannot be read does not help, and the next does."""
+        while True:
+            references = self.of(source)
+            try:
+                return clear(replace(options, references=references))
+            except UnreadableReferenceError as error:
+                if error.reference not in references:
+                    raise
+                with self._lock:
+                    known = error.reference in self._unreadable
+                    self._unreadable.add(error.reference)
+                if not known:
+                    self._lost(error)
+                options = replace(options, overwrite=True)  # what was begun was begun with its help
 
 
 def described(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unclouded.clearing.inputs import DatesAtHand
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions
+    from unclouded.clearing.series import HelpingDates
     from unclouded.reading.reader import ReadOptions
 
 Workers = Annotated[
@@ -47,13 +48,13 @@ def clear_on_cluster(
     where: tuple[int | None, str | None],
     clearings: Clearings,
     *,
-    references: Mapping[str, tuple[str, ...]] | None = None,
+    helping: HelpingDates | None = None,
     at_hand: DatesAtHand | None = None,
     done: Callable[[Path], None] = lambda output: None,
 ) -> None:
     """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed.
 
-    References and what is at hand of them are as in `clear_scenes`; `done` is told of each output.
+    The dates that help and what is at hand of them are as in `clear_scenes`; `done` is told of each output.
     """
     from unclouded.clearing.cluster.dask_clear import clear_scenes
     from unclouded.clearing.cluster.dask_pool import DaskPool
@@ -63,7 +64,7 @@ def clear_on_cluster(
         DaskPool(*where) as pool,
         Bar(f"{len(outputs)} inputs") as bar,
         closing(
-            clear_scenes(outputs, reading, loaded, options, pool, references=references, at_hand=at_hand, progress=bar)
+            clear_scenes(outputs, reading, loaded, options, pool, helping=helping, at_hand=at_hand, progress=bar)
         ) as scenes,
     ):
         for source, outcome in scenes:

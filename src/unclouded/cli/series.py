@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from unclouded.cli.series_page import try_series_page
 from unclouded.cli.series_results import Composite, Further, Gif, Ndvi
 from unclouded.cli.source_options import SourceOptions
 from unclouded.errors import FileError, UnknownLevelError, UnknownOffsetError
+
+if TYPE_CHECKING:
+    from unclouded.clearing.clear import ClearedScene
 
 
 class MaskOfEach(StrEnum):
@@ -78,7 +81,7 @@ def series(
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import check_folder_name, each_once, plan
-        from unclouded.clearing.series import dates_at_hand, described, helping_dates, write_collection
+        from unclouded.clearing.series import HelpingDates, dates_at_hand, described, write_collection
         from unclouded.reading.grids.output_grid import check_of_tiles
         from unclouded.reading.grids.overlap import overlaps
         from unclouded.reading.names.dates import acquired
@@ -122,16 +125,23 @@ def series(
             loaded = Model.load(options)
             if unknown := [source for source, date in dates.items() if date is None]:
                 say(f"note: {', '.join(unknown)}: nothing says when it was taken, so it helps the others last")
-            helping = {}
-            for source in todo.outputs:
-                there = {
+            there = {
+                source: {
                     other: date
                     for other, date in dates.items()
                     if other == source or overlaps(known[other], known[source])
                 }
-                if len(there) == 1:
+                for source in todo.outputs
+            }
+            for source, others in there.items():
+                if len(others) == 1:
                     say(f"note: {source}: no other date lies where it does, so none helps it")
-                helping[source] = helping_dates(source, there, only_earlier=only_earlier, most=most)
+            helping = HelpingDates(
+                there,
+                only_earlier=only_earlier,
+                most=most,
+                lost=lambda error: say(f"note: {error.__cause__}; it helps no other date"),
+            )
             with dates_at_hand(output, reading) as at_hand:
                 if workers is not None or scheduler is not None:
                     clear_on_cluster(
@@ -141,17 +151,19 @@ def series(
                         options,
                         (workers, scheduler),
                         clearings,
-                        references=helping,
+                        helping=helping,
                         at_hand=at_hand,
                         done=done.append,
                     )
                 else:
                     for source, name in todo.outputs.items():
-                        own = replace(options, references=helping[source])
-                        try:
+
+                        def clear(own: ClearOptions, source: str = source, name: Path = name) -> ClearedScene:
                             with resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
-                                cleared = clear_to_file(scene, name, loaded, own, progress=bar, at_hand=at_hand)
-                            clearings.done(source, cleared)
+                                return clear_to_file(scene, name, loaded, own, progress=bar, at_hand=at_hand)
+
+                        try:
+                            clearings.done(source, helping.clear(source, options, clear))
                             done.append(name)
                         except Exception as error:
                             clearings.refuse(source, error)

@@ -28,6 +28,7 @@ from unclouded.clearing.executor import LocalExecutor
 from unclouded.clearing.inputs import DatesAtHand, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.series import HelpingDates
 from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.errors import WeightsError
 from unclouded.models.weights import bundled
@@ -86,7 +87,7 @@ def clear_scenes(
     options: ClearOptions,
     pool: DaskPool,
     *,
-    references: Mapping[str, tuple[str, ...]] | None = None,
+    helping: HelpingDates | None = None,
     at_hand: DatesAtHand | None = None,
     progress: Progress | None = None,
 ) -> abc.Generator[tuple[str, ClearedScene | Exception], None, None]:
@@ -98,7 +99,7 @@ def clear_scenes(
         model: for the client's own share of the work; loaded as the options say.
         options: how to clear the sources.
         pool: the workers that do the rest.
-        references: of each source, instead of those of the options; read by the client.
+        helping: the other dates that help each source, instead of those of the options; read by the client.
         at_hand: what is known already of the references.
         progress: told of all scenes together.
     """
@@ -113,10 +114,12 @@ def clear_scenes(
             pool.check()
             total(source, stage, done / whole)
 
-        own = options if references is None else replace(options, references=references[source])
-        with reading.open(source) as scene:
-            executor = DaskExecutor(pool, job, number)
-            return clear_to_file(scene, output, model, own, executor=executor, progress=report, at_hand=at_hand)
+        def cleared(own: ClearOptions) -> ClearedScene:
+            with reading.open(source) as scene:
+                executor = DaskExecutor(pool, job, number)
+                return clear_to_file(scene, output, model, own, executor=executor, progress=report, at_hand=at_hand)
+
+        return cleared(options) if helping is None else helping.clear(source, options, cleared)
 
     with ThreadPoolExecutor(_AT_ONCE, "scene") as threads:
         scenes = {
