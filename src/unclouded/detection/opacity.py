@@ -99,7 +99,7 @@ _TAINTED, _KEPT = 2, 0.1
 MASK_RIM = 1
 """Pixels by which a user's mask is widened, and then smoothed."""
 
-_VISIBLE, _INFRARED = ("B02", "B03", "B04"), ("B08",)
+VISIBLE, _INFRARED = ("B02", "B03", "B04"), ("B08",)
 
 
 def evidence(probabilities: Tensor) -> Tensor:
@@ -172,7 +172,10 @@ def departure(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
         ground: (B, 13, H, W) that would replace it.
         bands: that are there. Without visible or near infrared bands everything departs, by 1.
     """
-    return torch.cat([_excess(optical, ground, bands, _VISIBLE), _excess(ground, optical, bands, _INFRARED)], dim=1)
+    visible, infrared = there(bands, VISIBLE), there(bands, _INFRARED)
+    return torch.cat(
+        [_excess(optical[:, visible], ground[:, visible]), _excess(ground[:, infrared], optical[:, infrared])], dim=1
+    )
 
 
 def contrast(departs: Tensor, known: Tensor) -> Tensor:
@@ -189,9 +192,19 @@ def contrast(departs: Tensor, known: Tensor) -> Tensor:
     return torch.cat([_outshines(departs[:, :1]), darker], dim=1)
 
 
-def brightness(optical: Tensor, ground: Tensor, bands: Sequence[str]) -> Tensor:
-    """How far pixels, or some beside them, outshine the ground as cloud does: (B, 1, H, W); see `departure`."""
-    return _outshines(_excess(optical, ground, bands, _VISIBLE))
+def brightness(optical: Tensor, ground: Tensor) -> Tensor:
+    """How far pixels, or some beside them, outshine the ground as cloud does: (B, 1, H, W), 0 to 1.
+
+    Args:
+        optical: (B, N, H, W) reflectance in the bands of `VISIBLE` that are there. Without any all does, by 1.
+        ground: (B, N, H, W) that would replace it.
+    """
+    return _outshines(_excess(optical, ground))
+
+
+def there(bands: Sequence[str], names: Sequence[str]) -> list[int]:
+    """The places of those of the bands `names` that are there."""
+    return [INDEX[name] for name in names if name in bands]
 
 
 def ceiling(departs: Tensor, known: Tensor) -> Tensor:
@@ -205,16 +218,11 @@ def ceiling(departs: Tensor, known: Tensor) -> Tensor:
     return _PART + (1 - _PART) * torch.maximum(plain, seen)
 
 
-def _excess(bright: Tensor, dark: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
-    """How far one image outshines another in those of the bands `names` that are there: (B, 1, H, W) reflectance."""
-    there = [INDEX[name] for name in names if name in bands]
-    if not there:
-        return torch.ones_like(bright[:, :1])
-    # Band by band, since what is made on the way to one stays in the processor's cache.
-    departs = torch.zeros_like(bright[:, :1])
-    for band in there:
-        departs = departs + (bright[:, band, None] - dark[:, band, None])
-    return partial_mean(departs / len(there), _CONTRAST)
+def _excess(bright: Tensor, dark: Tensor) -> Tensor:
+    """How far one image (B, N, H, W) outshines another, mean of its bands: (B, 1, H, W) reflectance."""
+    if not bright.shape[1]:
+        return bright.new_ones(len(bright), 1, *bright.shape[2:])
+    return partial_mean((bright - dark).mean(1, keepdim=True), _CONTRAST)
 
 
 def _outshines(visible: Tensor) -> Tensor:

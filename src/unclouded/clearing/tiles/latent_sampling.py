@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from unclouded.bands import NAMES
 from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD, THIN_CLOUD
 from unclouded.detection.opacity import (
+    VISIBLE,
     brightness,
     ceiling,
     classify,
@@ -23,6 +24,7 @@ from unclouded.detection.opacity import (
     departure,
     enlarge,
     tell,
+    there,
 )
 from unclouded.detection.windows import highest_around, partial_mean
 from unclouded.models.generator import Generator, Translation, compose
@@ -36,7 +38,7 @@ OBSERVED, GUESSED = 0, 1
 _LEAST_OPACITY = 0.3
 """Opacity from which on a replaced pixel is as uncertain as the ground that replaces it, in proportion."""
 
-_AROUND = 3
+_AROUND = 2
 """Cells around a crop that it is composed with."""
 
 _BESIDE = 4
@@ -249,10 +251,7 @@ class _Composition:
         self._known = self._clear if self._dates is None else torch.maximum(self._clear, self._dates.share)
         self._threshold = threshold
         self._missed = MISSED if self._given is None else MISSED_BESIDE_MASK
-        # Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around.
-        bright = brightness(self._optical, self._fill, self._bands)
-        cloud = self._found[:, :1] if self._given is None else torch.maximum(self._found[:, :1], self._given)
-        self._thick = partial_mean(highest_around(cloud * bright, _BESIDE), _BESIDE)
+        self._thick = _opaque(x, cover, around, self._bands)
 
     def __call__(self, made: Translation) -> tuple[Translation, Tensor]:
         """Give what the image is composed of, and the class (B, 1, H, W) of each pixel."""
@@ -270,6 +269,24 @@ class _Composition:
         return made._replace(ground=ground, opacity=opacity), classes
 
 
+def _opaque(x: Observation, cover: KnownCover, box: Box, bands: Sequence[str]) -> Tensor:
+    """How surely nothing shows through the pixels of a box, (B, 1, h, w), 0 to 1.
+
+    Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around.
+    """
+    # It looks a cell farther than all else does.
+    height, width = x.optical.shape[2:]
+    wider = box.grown(CELL, Box(0, 0, height, width))
+    place = wider.row, wider.column, wider.height, wider.width
+    cloud = enlarge(cover.evidence[:, :1], cover.factor, *place)
+    if cover.given is not None:
+        cloud = torch.maximum(cloud, cover.given[(..., *wider.slices)])
+    visible = there(bands, VISIBLE)
+    bright = brightness(x.optical[(..., *wider.slices)][:, visible], enlarge(cover.fill[:, visible], CELL, *place))
+    widened = partial_mean(highest_around(cloud * bright, _BESIDE), _BESIDE)
+    return widened[(..., *box.within(wider).slices)]
+
+
 def smooth_error(error: Tensor) -> Tensor:
     """Take the grid of the network's blocks of 2 x 2 pixels out of the errors (B, 1, H, W) that it foresees."""
     for _ in range(2):
@@ -278,9 +295,9 @@ def smooth_error(error: Tensor) -> Tensor:
 
 
 def _around(inner: Box, height: int, width: int) -> Box:
-    """The cells that a crop lies in, and three more on each side, as far as the image of `height` x `width` goes.
+    """The cells that a crop lies in, and two more on each side, as far as the image of `height` x `width` goes.
 
-    What is composed looks two cells and a half far, and in the outer half cell nothing is as in the whole image.
+    What is composed looks farther than half a cell, and in the outer half cell nothing is as in the whole image.
     """
     row, column = (max(0, start // CELL - _AROUND) * CELL for start in (inner.row, inner.column))
     bottom, right = (
