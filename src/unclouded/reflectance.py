@@ -26,11 +26,13 @@ class Encoding:
         scale: DN per 1.0 reflectance; 10000 in Sentinel-2 products.
         offsets: DN added before dividing, one per band in the file's order; -1000 from processing baseline 04.00 on.
         nodata: the DN that means "no data", or None; values that are not finite never are data.
+        filling: the DN that means it where all bands have it, and not in one by itself; None if there is none.
     """
 
     scale: float
     offsets: tuple[float, ...]
     nodata: float | None
+    filling: float | None = None
 
 
 def holds_data(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
@@ -60,6 +62,7 @@ def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool
 
     A pixel that has one and the same DN in all of several bands, 0, a negative one or one above `SATURATED`, holds none
     either: no ground is as dark or as bright in every band. In many bands the DN of a reflectance of 0 is none, too.
+    Nor does one that has `filling` in all of them.
     """
     there: NDArray[np.bool_] = np.asarray(holds_data(dn, encoding).all(axis=0))
     there &= ~_same_in_all(dn, encoding, there)
@@ -77,6 +80,8 @@ def _same_in_all(dn: NDArray[np.generic], encoding: Encoding, among: NDArray[np.
     first, offset = dn[0], encoding.offsets[0]
     zero = -offset if len(dn) >= _MANY else 0.0
     flat: NDArray[np.bool_] = among & ((first <= 0) | (first == zero) | (first > SATURATED * encoding.scale - offset))
+    if encoding.filling is not None:
+        flat |= among & (first == np.asarray(encoding.filling).astype(first.dtype))
     if flat.any():
         flat[flat] = (dn[:, flat] == first[flat]).all(axis=0)
     return flat

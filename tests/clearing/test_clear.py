@@ -258,6 +258,19 @@ def test_a_patch_keeps_what_is_not_valid(active):
     assert (cleared != reflectance).any()
 
 
+@pytest.mark.parametrize("nodata", [0.0, 9.0])
+def test_what_fills_all_bands_of_a_hole_becomes_no_data(active, nodata):
+    dn = ground(4, 70, 80)
+    dn[:, 20:40, 30:50] = 5000
+    dn[1, 60, 60] = 5000  # a number like others
+    scene = MemoryScene(dn, FOUR, encoding=Encoding(10000.0, (0.0,) * 4, nodata, 5000.0))
+    made, quality = in_memory(scene, active)
+    hole = np.zeros((70, 80), np.bool_)
+    hole[20:40, 30:50] = True
+    assert (made[:, hole] == nodata).all() and np.isnan(quality[:, hole]).all()
+    assert np.isfinite(quality[:, ~hole]).all()
+
+
 def test_tiles_that_do_not_fit_the_cells_are_refused(active):
     scene = MemoryScene(ground(4, 20, 30), FOUR, "L2A")
     with pytest.raises(ValueError, match="multiples of 32"):

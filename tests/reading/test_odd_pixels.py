@@ -48,6 +48,60 @@ def test_65535_is_white_where_other_dn_come_near_it(tmp_path, understand):
 
 
 @BOTH
+@pytest.mark.parametrize("value", [5000, 700, 12345])
+def test_one_value_in_all_bands_that_no_other_pixel_has_is_no_data(tmp_path, understand, value):
+    dn = pixels(4).astype(np.uint16)
+    if value < 9000:
+        dn[:, 41] = 7000 + 10 * np.arange(36)  # what is greatest may be cloud
+    if value < dn.max():
+        dn[1, 40, 30] = value  # in one band it is a number like others
+    dn = np.where(HOLE, value, dn).astype(np.uint16)
+    with understand(tmp_path / "a.tif", dn, offset=0) as scene:
+        assert (valid_pixels(scene.read(0, 0, 48, 36), scene.info.encoding) == ~HOLE).all()
+        assert sum(f"{value} in all bands are taken for no data" in note for note in scene.info.notes) == 1
+        assert not any("cut off" in note for note in scene.info.notes)
+
+
+@BOTH
+@pytest.mark.parametrize(("dtype", "scale"), [("uint16", 10000), ("float32", 1)])
+def test_what_was_cut_off_at_one_value_is_cloud_and_asked_about_where_that_is_low(tmp_path, understand, dtype, scale):
+    dn = np.where(HOLE, 6000 + pixels(4, seed=1), pixels(4, low=100))
+    dn[3, HOLE] -= 3500  # not all bands reach the limit everywhere
+
+    def cut(most, **options):
+        image = (np.minimum(dn, most) / (10_000 / scale)).astype(dtype)
+        return understand(tmp_path / "a.tif", image, offset=0, **options)
+
+    with pytest.raises(InputError, match=rf"cut off there, at reflectance 0.3 .*--scale {scale} to go on"):
+        cut(3000)
+    for options in ({"most": 3000, "scale": scale}, {"most": 7000}):
+        with cut(**options) as scene:
+            assert valid_pixels(scene.read(0, 0, 48, 36), scene.info.encoding).all()
+            assert sum("brighter ones were cut off" in note for note in scene.info.notes) == 1
+    with cut(20_000) as scene:
+        assert not any("cut off" in note for note in scene.info.notes)
+
+
+@BOTH
+def test_reflectance_whose_plants_are_grey_and_that_is_nowhere_dark_is_asked_about(tmp_path, understand):
+    rng = np.random.default_rng(0)
+    shade, green = rng.uniform(0.7, 1.3, (80, 90)), rng.random((80, 90)).repeat(1, 0)
+    plants, soil = (np.array(kind)[:, None, None] for kind in ([0.02, 0.05, 0.03, 0.4], [0.08, 0.12, 0.16, 0.24]))
+    image = ((plants * green + soil * (1 - green)) * shade).astype(np.float32)
+    with understand(tmp_path / "right.tif", image) as scene:
+        assert scene.info.encoding.scale == 1
+    with pytest.raises(InputError, match=r"plants are grey.*--offset -0.1 .*--offset 0 if"):
+        understand(tmp_path / "lifted.tif", image + np.float32(0.1))
+    for offset in (-0.1, 0.0):
+        with understand(tmp_path / "said.tif", image + np.float32(0.1), offset=offset) as scene:
+            assert scene.info.encoding.offsets == (offset,) * 4
+    # Thin cloud over all of it lifts the visible bands more, and desert has no plants.
+    for other in (image * 0.6 + 0.17, np.maximum(soil * shade, 0.1) + 0.03):
+        with understand(tmp_path / "cloud.tif", other.astype(np.float32)) as scene:
+            assert scene.info.encoding.offsets == (0.0,) * 4
+
+
+@BOTH
 @pytest.mark.parametrize("options", [{}, {"scale": 10000, "offset": 0}])
 def test_unsigned_dn_that_an_offset_was_taken_off_are_refused(tmp_path, understand, options):
     dn = pixels(4) - np.uint16(300)

@@ -251,7 +251,7 @@ def _reflectance(scene: Scene, bands: tuple[str, ...], height: int, width: int) 
 def _encoding_of(scene: Scene, bands: tuple[str, ...]) -> Encoding:
     encoding = scene.info.encoding
     offsets = tuple(encoding.offsets[scene.info.bands.index(band)] for band in bands)
-    return Encoding(encoding.scale, offsets, encoding.nodata)
+    return replace(encoding, offsets=offsets)
 
 
 def _part(scene: Scene, bands: tuple[str, ...], box: Box, height: int, width: int) -> NDArray[np.float32]:

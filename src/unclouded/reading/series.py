@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from unclouded.reading.names.dates import parse_time
 from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.scene_pair import ScenePair, find_input
 from unclouded.reading.source import Wanted
-from unclouded.reflectance import Encoding, to_reflectance
+from unclouded.reflectance import to_reflectance
 
 COLLECTION = "collection.json"
 
@@ -122,7 +122,7 @@ def read_points_of(output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np
         at = rows[inside].astype(np.int64), columns[inside].astype(np.int64)
         dn = read_points(file, [layers[band] for band in bands], *at)
         held = read_points(quality, list(quality.indexes), *at).astype(np.float32)
-    encoding = Encoding(encoding.scale, offsets, encoding.nodata)
+    encoding = replace(encoding, offsets=offsets)
     reflectance, valid = to_reflectance(dn[:, None], encoding)
     red, bright = reflectance[:, 0]
     # Results of before there was a source tell by their opacity.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -84,7 +84,7 @@ class MapImages:
         if self.encoding is None:
             return None
         offsets = dict(zip(self.after, self.encoding.offsets, strict=True))
-        return Encoding(self.encoding.scale, tuple(offsets[band] for band in bands), self.encoding.nodata)
+        return replace(self.encoding, offsets=tuple(offsets[band] for band in bands))
 
 
 def composites(after: BandPlaces, before: BandPlaces, source: str) -> dict[str, tuple[str, ...]]:

@@ -14,11 +14,17 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError, UnknownNumbersError, UnknownOffsetError
+from unclouded.reading.radiometry.lifted import lifted_note, refuse_lifted
 from unclouded.reading.radiometry.likeness import NUMBERS, Likeness, numbers_taken_for, taken_for
-from unclouded.reading.radiometry.odd_pixels import refuse_empty, refuse_stretched, without_largest
+from unclouded.reading.radiometry.odd_pixels import (
+    cut_off,
+    filling_of,
+    refuse_empty,
+    refuse_stretched,
+    without_largest,
+)
 from unclouded.reading.radiometry.offsets import (
     check_offset,
-    lifted_note,
     negative_note,
     offset_at,
     offset_of_sample,
@@ -125,7 +131,9 @@ def choose_encoding(
     refuse_wrapped(name, dtype, values, nodata)
     values, filled = without_largest(dtype, values, nodata)
     if filled:
-        notes.append(f"pixels that are {np.iinfo(dtype).max} in all bands are taken for no data")
+        notes.append(_no_data_in_all(np.iinfo(dtype).max))
+    whole, found = values, filling_of(values, nodata)
+    values = values if found is None else found.outside(values)
     if scale is None:
         refuse_stretched(name, dtype, values)
         offsets = given or declared.offsets or (0.0,) * count
@@ -134,7 +142,16 @@ def choose_encoding(
         notes += said
     else:
         chosen = float(scale)
-    encoding = Encoding(chosen, (0.0,) * count, nodata)
+    filling = found.value if found is not None and found.is_hole(chosen) else None
+    if filling is None:
+        values = whole
+    else:
+        notes.append(_no_data_in_all(filling))
+    if (cut := cut_off(values, chosen)) is not None:
+        if scale is None and alike is None:
+            cut.refuse(name)
+        notes.append(cut.note)
+    encoding = Encoding(chosen, (0.0,) * count, nodata, filling)
     refuse_empty(name, bands, data_of(values, encoding))
     if given is None:
         offsets, said = _choose_offsets(name, bands, dtype, declared, values, encoding, alike)
@@ -184,6 +201,8 @@ def _choose_offsets(
     as_it_is = data_of(values, encoding)
     if as_reflectance:
         lifted = lifted_note(as_it_is, scale)
+        if alike is None:
+            refuse_lifted(name, bands, as_it_is, scale)
         return ((of_scene,) * count, as_scene) if lifted and of_scene < 0 else (none, lifted)
     try:
         assumed, said = offset_of_sample(name, as_it_is, scale)
@@ -277,8 +296,12 @@ def _undeclared_nodata(
         holes = is_hole(dn, encoding) & holds_data(dn, encoding).all(axis=0)
         fills, counts = np.unique(dn[0][holes], return_counts=True)
         if fills.size:
-            said.append(f"pixels that are {fills[counts.argmax()]:g} in all bands are taken for no data")
+            said.append(_no_data_in_all(fills[counts.argmax()]))
     return encoding, said
+
+
+def _no_data_in_all(dn: float) -> str:
+    return f"pixels that are {dn:g} in all bands are taken for no data"
 
 
 def _same(source: Source, values: Sequence[_T], what: str) -> _T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,22 @@ HALF = 32_768
 
 
 _SEVERAL = 3
-"""Bands of which not all reach 0 and 1 by themselves."""
+"""Bands of which not all reach 0 and 1 by themselves, or have one value."""
+
+_FILLED, _OUTSIDE = 20, 0.1
+"""Pixels of a sample that one and the same value fills in all bands, and of how many others it may be in one alone."""
+
+_NEAR = 0.8
+"""Share of a value from which on others come near it."""
+
+_CUT, _CUT_SHARE = 10, 0.001
+"""Pixels that have the greatest value of all in two bands or more, and their share, from which on it was cut off."""
+
+_JUST_BELOW = 0.98
+"""Share of the greatest value above which fewer pixels lie in several bands than have it, if it was cut off."""
+
+_TELLING, _MUCH_CUT = 0.5, 0.01
+"""Reflectance up to which cloud has to be seen to be told from ground, and the share of the pixels that matters."""
 
 
 def without_largest(
@@ -35,6 +50,109 @@ def without_largest(
     if not full.any() or any((band[~full] >= HALF).any() for band in sample):
         return list(sample), False
     return [band[~full] for band in sample], True
+
+
+class Filling(NamedTuple):
+    """One and the same value in all bands of a hole.
+
+    Attributes:
+        value: in DN.
+        full: (1, n) the pixels of a sample that have it.
+        greatest: whether no other value is so great, so that it may be that of cloud as somebody painted it.
+    """
+
+    value: float
+    full: NDArray[np.bool_]
+    greatest: bool
+
+    def is_hole(self, scale: float) -> bool:
+        """Whether no cloud is like that, with so many DN per 1.0 reflectance."""
+        return not self.greatest or self.value > scale
+
+    def outside(self, sample: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+        """The rest of each band of the sample."""
+        return [band.reshape(1, -1)[~self.full][None] for band in sample]
+
+
+def filling_of(sample: Sequence[NDArray[np.generic]], nodata: float | None) -> Filling | None:
+    """Find the pixels of a sample that hold one and the same value above 0 in all bands, where others hardly do.
+
+    Of 1,512 real images 2 have such pixels, cut off at DN 1 in some bands of nearly all others. A value that nothing is
+    above may be where clouds were cut off: then it has to be in no band alone, and nothing comes near it.
+
+    Args:
+        sample: some DN of each band.
+        nodata: the DN that means none, which is none of these.
+    """
+    if len(sample) < _SEVERAL or len({band.shape for band in sample}) > 1:
+        return None
+    dn = np.stack(sample).reshape(len(sample), -1)
+    alike = (dn == dn[0]).all(axis=0) & (dn[0] > 0) & (dn[0] != nodata)
+    values, counts = np.unique(dn[0][alike], return_counts=True)
+    if not counts.size or counts.max() < _FILLED:
+        return None
+    value = values[counts.argmax()]
+    full = alike & (dn[0] == value)
+    alone = int((dn == value).any(axis=0).sum() - full.sum())
+    greatest = not (dn > value).any()
+    if greatest and (alone or full.all() or ((dn > _NEAR * value) & (dn < value)).any()):
+        return None
+    return None if alone > _OUTSIDE * counts.max() else Filling(float(value), full[None], greatest)
+
+
+class CutOff(NamedTuple):
+    """Values that were cut off from one on.
+
+    Attributes:
+        value: the greatest that is left, in DN.
+        share: of the pixels that have it in several bands.
+        reflectance: what it is, no offset added.
+    """
+
+    value: float
+    share: float
+    reflectance: float
+
+    @property
+    def note(self) -> str:
+        """What is to be said of them."""
+        return (
+            f"{self.share:.1%} of its pixels have {self.value:g}, the greatest value of all, in several bands: "
+            f"brighter ones were cut off there, at reflectance {self.reflectance:.2g} before any offset"
+        )
+
+    def refuse(self, name: str) -> None:
+        """Refuse what was cut off so low that cloud and bright ground are alike.
+
+        Raises:
+            InputError: saying what to give.
+        """
+        if self.reflectance < _TELLING and self.share >= _MUCH_CUT:
+            raise InputError(
+                f"{name}: {self.note}, so that cloud and bright ground are alike; give the values from before, or "
+                f"--scale {self.value / self.reflectance:.0f} to go on all the same"
+            )
+
+
+def cut_off(sample: Sequence[NDArray[np.generic]], scale: float) -> CutOff | None:
+    """Find out whether values were cut off from one on, as those of browsers' exports are.
+
+    Of 1,512 real images none has its greatest value in two bands of one pixel.
+
+    Args:
+        sample: some DN of each band.
+        scale: DN per 1.0 reflectance.
+    """
+    if len(sample) < 2 or len({band.shape for band in sample}) > 1:
+        return None
+    dn = np.stack(sample).reshape(len(sample), -1)
+    data = dn[:, np.isfinite(dn).all(axis=0)]
+    greatest = float(data.max()) if data.size else 0.0
+    cut = int(((data == greatest).sum(axis=0) > 1).sum())
+    below = int((((data > _JUST_BELOW * greatest) & (data < greatest)).sum(axis=0) > 1).sum())
+    if greatest <= 0 or cut < max(_CUT, _CUT_SHARE * data.shape[1], below):
+        return None
+    return CutOff(greatest, cut / data.shape[1], greatest / scale)
 
 
 def refuse_stretched(name: str, dtype: np.dtype[Any], sample: Sequence[NDArray[np.generic]]) -> None:

@@ -30,7 +30,7 @@ NEGATIVE, NEGATIVE_SHARE = -0.01, 0.01
 """Reflectance below which not more than this share of any band lies: in 1 of 645 real images of baselines from 04.00 on
 more does, but in 552 of 746 images without the offset when it is taken off all the same."""
 
-_SUSPICIOUS_DARK = 0.08
+SUSPICIOUS_DARK = 0.08
 """First percentile of the darkest band's reflectance from which on DN may carry +1000, which is 0.1: over-corrected
 shadow is below that."""
 
@@ -224,9 +224,9 @@ def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], sc
     Raises:
         InputError: all bands are so bright that their DN may carry +1000.
     """
-    darkest_of_all, offset = _darkest(reflectance), offset_at(scale)
-    if darkest_of_all >= _SUSPICIOUS_DARK:
-        found = f"nothing in it says so, and its darkest DN are near {darkest_of_all * scale:.0f}"
+    darkest, offset = darkest_of_all(reflectance), offset_at(scale)
+    if darkest >= SUSPICIOUS_DARK:
+        found = f"nothing in it says so, and its darkest DN are near {darkest * scale:.0f}"
         said = unknown_offset(source, found, scale)
         raise UnknownOffsetError(f"{said}; where inputs differ, have its name hold that of its product (…_N0510_…)")
     return 0.0, [
@@ -234,7 +234,7 @@ def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], sc
     ]
 
 
-def _darkest(reflectance: Sequence[NDArray[np.float64]]) -> float:
+def darkest_of_all(reflectance: Sequence[NDArray[np.float64]]) -> float:
     """First percentile of the darkest band; 0 where there is no data."""
     return min((float(np.percentile(band, 1)) for band in reflectance if band.size), default=0.0)
 
@@ -242,23 +242,6 @@ def _darkest(reflectance: Sequence[NDArray[np.float64]]) -> float:
 def offset_at(scale: float) -> float:
     """What takes the +1000 of products off DN that were made anew with another scale."""
     return NEW_OFFSET / 10_000 * scale
-
-
-def lifted_note(reflectance: Sequence[NDArray[np.float64]], scale: float) -> list[str]:
-    """Return a note where reflectance is so bright in all bands as DN become that carry +1000; else nothing.
-
-    Cloud and desert are, too, so that nobody is asked.
-
-    Args:
-        reflectance: some of each band, as it is.
-        scale: what 1.0 of it is in the file.
-    """
-    if _darkest(reflectance) < _SUSPICIOUS_DARK:
-        return []
-    return [
-        "all of its bands are so bright as where +1000 was left in DN that were divided by 10000; "
-        f"give --offset {offset_at(scale):g} if it was"
-    ]
 
 
 def check_offset(
