@@ -1,21 +1,23 @@
 """What each switch against the brown fields does by itself: taken from `unpaired.yaml`, or put to `paper_64.yaml`.
 
-    python benchmarks/switches.py ARCHIVE RUNS [--steps 570] [--epoch 38] [--rows NAME ...] [--land-cover WEIGHTS]
+    python benchmarks/switches.py ARCHIVE RUNS [--epochs 15] [--every 1] [--rows NAME ...] [--land-cover WEIGHTS]
 
-ARCHIVE is that of the paper's run (`scripts/pack_paper_archive.py`). All rows are trained from scratch with one seed on
-the same batches for the same number of steps, over which the learning rate falls to 0 (a tenth of them is
-the warm-up of the rows of `unpaired.yaml`), and measured every `--epoch` steps by the training itself, on the archive's
-validation split. Columns, after the last step: the Fréchet distance of the
-cleared patches, their coverage, recall and inception score, the PSNR against the true ground, the error of
-x -> y -> x, the mean opacity, and how many of the last five measurements raised the alarm of collapse. A finished run
-in RUNS is not trained again, so that a killed benchmark goes on; each run's pictures lie in its folder.
+ARCHIVE is that of the bundled weights `paper` and `unpaired` (their cards tell how it was packed), whose logs are the
+rows of the whole: all rows are trained from scratch as these were, on the same batches at the same rate, and are
+compared after the same epoch, long before their end. A second seed of `unpaired` shows how far chance goes; it is
+measured on other pairs. Columns, as the training itself measures them on the archive's validation split: the Fréchet
+distance of the cleared patches, their coverage, recall and inception score, the PSNR against the true ground, the error
+of x -> y -> x, and the mean opacity. A killed benchmark goes on, and rows can be taken further by more epochs; each
+run's pictures lie in its folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,19 @@ from comparison import ROOT
 from unclouded.settings import TranslatorSettings, load_settings
 from unclouded.training.translator_run import run
 
+EPOCH, STEPS = 38, 2280
+"""Of the run of `unpaired`, in steps. The rate falls in the second half of a run: until then that of `paper`, which
+took longer, had the same."""
 UNPAIRED, PUBLISHED = "unpaired.yaml", "paper_64.yaml"
+WHOLE = {
+    "as published": "paper_64.jsonl",
+    "all switches": "unpaired.jsonl",
+    "all switches, second seed": "unpaired_1.jsonl",
+}
+"""The logs of runs of the whole, in docs/paper."""
 ROWS: dict[str, tuple[str, list[str]]] = {
-    "as published": (PUBLISHED, []),
-    "as published, cycle by distributions": (PUBLISHED, ["unpaired.cycle_by=distributions"]),
-    "all switches": (UNPAIRED, []),
     "cycle compared pixel by pixel": (UNPAIRED, ["unpaired.cycle_by=pixels"]),
+    "as published, cycle by distributions": (PUBLISHED, ["unpaired.cycle_by=distributions"]),
     "without a price of change": (UNPAIRED, ["loss.change=0"]),
     "without identity": (UNPAIRED, ["loss.identity=0"]),
     "the published networks": (UNPAIRED, ["networks=published", "loss.change=0"]),
@@ -39,62 +48,72 @@ ROWS: dict[str, tuple[str, list[str]]] = {
     "without noise": (UNPAIRED, ["unpaired.noise=0"]),
 }
 COLUMNS = ("frechet", "coverage", "recall", "inception", "psnr", "cycle_error", "change")
-LAST = 5
-"""Measurements whose alarms are counted."""
 
 
-def settings_of(row: str, steps: int, epoch: int) -> TranslatorSettings:
+class _FarEnoughError(Exception):
+    """The epoch that is compared has been measured and saved."""
+
+
+def settings_of(row: str, every: int) -> TranslatorSettings:
     name, own = ROWS[row]
-    length = [f"training.steps={steps}", f"training.checkpoint_every={epoch}", f"training.validate_every={epoch}"]
-    if name == UNPAIRED:
-        # Its warm-up is made for a long run; here it must leave most of the steps at the full rate.
-        length.append(f"training.warmup={steps // 10}")
-    return load_settings(ROOT / "settings" / name, [*length, "training.seed=0", f"data={row}", *own])
+    length = [f"training.{what}_every={every * EPOCH}" for what in ("checkpoint", "validate")]
+    return load_settings(
+        ROOT / "settings" / name, [*length, f"training.steps={STEPS}", "training.seed=0", f"data={row}", *own]
+    )
 
 
-def entries_of(folder: Path) -> list[dict[str, Any]]:
-    log = folder / "log.jsonl"
+def entries_of(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
 def trained(row: str, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Train until the last step, from where an earlier run stopped; return the log."""
-    folder = given.runs / "".join(c if c.isalnum() else "_" for c in row)
-    settings = settings_of(row, given.steps, given.epoch)
-    done = entries_of(folder)
-    if not done or done[-1]["step"] < given.steps:
+    """Train until the epoch that is compared, from where an earlier run stopped; return the log."""
+    folder, last = given.runs / "".join(c if c.isalnum() else "_" for c in row), given.epochs * EPOCH
+
+    def enough(stage: str, step: int, total: int, terms: Mapping[str, float]) -> None:
+        if step > last:
+            raise _FarEnoughError
+
+    done = entries_of(folder / "log.jsonl")
+    if not done or done[-1]["step"] < last:
         resume = (folder / "checkpoint.pt").exists()
-        run(settings, given.archive, folder, resume=resume, land_cover=given.land_cover)
-    return entries_of(folder)
+        with contextlib.suppress(_FarEnoughError):
+            run(
+                settings_of(row, given.every),
+                given.archive,
+                folder,
+                resume=resume,
+                land_cover=given.land_cover,
+                progress=enough,
+            )
+    return entries_of(folder / "log.jsonl")
 
 
-def line(name: str, log: list[dict[str, Any]]) -> str:
-    measured = [entry for entry in log if "frechet" in entry]
-    last = measured[-1]
-    values = " ".join(f"{last.get(key, math.nan):12.3f}" for key in COLUMNS)
-    alarms = sum(bool(entry["alarm"]) for entry in measured[-LAST:])
-    return f"{name:38} {values} {alarms:4} of {len(measured[-LAST:])}"
+def show(name: str, log: list[dict[str, Any]], epochs: int, every: int) -> None:
+    """Print a line for each measuring until the epoch that is compared."""
+    for epoch in range(every, epochs + 1, every):
+        for entry in log:
+            if entry["step"] == epoch * EPOCH and "frechet" in entry:
+                values = " ".join(f"{entry.get(key, math.nan):11.3f}" for key in COLUMNS)
+                print(f"{name:38} {epoch:5} {values}  {'alarm' if entry['alarm'] else ''}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     parser.add_argument("runs", type=Path)
-    parser.add_argument("--steps", type=int, default=570)
-    parser.add_argument("--epoch", type=int, default=38, help="steps between measurements")
+    parser.add_argument("--epochs", type=int, default=15, help="after how many to compare")
+    parser.add_argument("--every", type=int, default=1, help="epochs between measurings")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--land-cover", default="land-cover")
     given = parser.parse_args()
-    print(f"{'':38} {' '.join(f'{key:>12}' for key in COLUMNS)} alarms", flush=True)
+    if given.epochs > STEPS // EPOCH // 2 or given.epochs % given.every:
+        parser.error(f"--epochs {given.epochs}: at most {STEPS // EPOCH // 2}, and a multiple of --every")
+    print(f"{'':38} {'epoch':>5} {' '.join(f'{key:>11}' for key in COLUMNS)}", flush=True)
+    for name, log in WHOLE.items():
+        show(name, entries_of(ROOT / "docs" / "paper" / log), given.epochs, given.every)
     for row in given.rows:
-        log = trained(row, given)
-        if row == given.rows[0]:
-            first = next(entry for entry in log if "frechet" in entry)
-            print(
-                f"{'cloudy, as they are':38} {first['frechet_cloudy']:12.3f} {first['coverage_cloudy']:12.3f}"
-                f"   (N {first['n']}, floor {first['floor']:.1f})"
-            )
-        print(line(row, log), flush=True)
+        show(row, trained(row, given), given.epochs, given.every)
 
 
 if __name__ == "__main__":
