@@ -89,6 +89,8 @@ def test_values_of_no_scheme_are_refused():
         ("a.tif dataMask", [0, 1], "high where the ground is seen"),
         ("HLS.S30.T32UNU.2024164T101031.v2.0.Fmask.tif ", [0, 2, 8], r"other bits or classes \(Fmask\)"),
         ("SENTINEL2A_20180615-104022-457_L2A_T31TCJ_C_V2-2_CLM_R1.tif ", [0, 2, 3], r"other bits or classes \(CLM\)"),
+        ("SENTINEL2A_20180615-104022-457_L2A_T31TCJ_C_V2-2_MG2_R1.tif ", [0, 1], r"other bits or classes \(MG2\)"),
+        ("20180615_LEVEL2_SEN2A_QAI.tif ", [0, 1], r"other bits or classes \(QAI\)"),
     ],
 )
 def test_a_mask_whose_name_says_something_else_is_asked_about(label, values, said):

@@ -8,7 +8,7 @@ import xarray as xr
 from affine import Affine
 from rasters import EAST, NORTH, pixels
 
-from unclouded.reading.products.array import ArrayScene
+from unclouded.reading.products.array import ArrayScene, as_array
 
 GRID = Affine(10, 0, EAST, 0, -10, NORTH)
 FOUR = ["B02", "B03", "B04", "B08"]
@@ -47,3 +47,11 @@ def test_a_part_of_the_grid_keeps_its_place(corner):
 @pytest.mark.parametrize("said", [None, "10,0,0", [1, 2], list(Affine.scale(3)), Affine(20, 0, EAST, 0, -20, NORTH)])
 def test_what_is_no_transform_of_this_grid_is_not_heeded(said):
     assert transform_of(array(0.5, 0.5, transform=said))[0].almost_equals(GRID)
+
+
+def test_the_reference_system_of_a_group_of_eopf_is_told_by_its_number():
+    given = array(0.5, 0.5, **{"proj:epsg": 32632})
+    del given.attrs["crs"]
+    bands = xr.Dataset({band.lower(): given.sel(band=band, drop=True) for band in FOUR})
+    with ArrayScene(as_array(bands)[0], level="L2A", offset=0) as scene:
+        assert scene.info.crs.to_epsg() == 32632 and scene.info.bands == tuple(FOUR)

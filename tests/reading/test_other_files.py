@@ -205,6 +205,27 @@ def test_a_boa_of_force(tmp_path):
         assert scene.info.bands == FOUR
 
 
+def test_an_ard_of_geoscience_australia_counts_its_infrared_in_its_own_way(tmp_path):
+    names = ["blue", "green", "red", "red_edge_1", "red_edge_2", "red_edge_3", "nir_1", "nir_2", "swir_2", "swir_3"]
+    path = tmp_path / "ga_s2am_ard_3-2-1_55HFA_2023-05-10_final.tif"
+    write(path, pixels(10, dtype="int16"), names=[f"nbart_{name}" for name in names], nodata=-999)
+    with open_scene(path) as scene:
+        assert (scene.info.bands, scene.info.level, set(scene.info.encoding.offsets)) == (TEN, "L2A", {0})
+    with pytest.raises(InputError, match="nbart_nir"):  # as of their Landsat
+        open_scene(write(tmp_path / "l.tif", DN, names=[f"nbart_{n}" for n in ("blue", "green", "red", "nir")]))
+    africa = [*names[:8], "swir_1", "swir_2"]
+    with open_scene(write(tmp_path / "a.tif", pixels(10), names=africa), level="L2A", offset=0) as scene:
+        assert scene.info.bands == TEN
+
+
+def test_what_is_left_out_of_a_stack_is_said_in_one_line(tmp_path):
+    dn = np.concatenate([DN, DN[:3]])
+    path = write(tmp_path / "a.tif", dn, names=["B2", "B3", "B4", "B8", "SCL", "TCI_R", "QA60"])
+    with open_scene(path, level="L2A", offset=0) as scene:
+        left = [note for note in scene.info.notes if note.startswith("left out")]
+    assert left == ["left out: SCL, TCI_R, QA60, not among the 13 bands"]
+
+
 def test_the_mosaic_of_the_tiles_of_an_export_is_one_scene(tmp_path):
     dn = pixels(4, 96, 36)
     for row in (0, 48):

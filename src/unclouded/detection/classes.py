@@ -63,8 +63,12 @@ SCHEMES: dict[str, Scheme | None] = {"boolean": BOOLEAN, "scl": SCL, "qa60": Non
 _NAMED = {"SCL": "scl", "QA60": "qa60"}
 """Words in the name of a mask, in capitals, that tell its scheme, whichever of its values occur."""
 
-_OF_OTHERS = {"FMASK": "Fmask", "CLM": "CLM", "QAI": "QAI"}
-"""Words in the names of masks of other programs, whose bits or classes may pass for those of a scheme."""
+_OF_OTHERS = {"FMASK": "Fmask", "QAI": "QAI", "MG2": "MG2", "EDG": "EDG", "DFP": "DFP"}
+"""Words in the names of masks of other programs, whose bits or classes may pass for those of a scheme: 1 is water, or
+the edge of the image."""
+
+_BITS_OR_TWO = {"CLM": "CLM"}
+"""The same for names that are also those of masks that are true where there is cloud."""
 
 _OF_CLEARNESS = ("CS", "DATAMASK", "VALID")
 """Words in the names of what is high where the ground is seen, such as Cloud Score+."""
@@ -120,9 +124,10 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
             f"{source}: its name ({word}) is that of what is high where the ground is seen, and masks are true where "
             "it is covered; say what its values mean, for example --mask-classes 0=cloud,1=clear"
         )
-    if not two and (word := next((word for word in _OF_OTHERS if word in words), None)):
+    others = _OF_OTHERS if two else _OF_OTHERS | _BITS_OR_TWO
+    if word := next((word for word in others if word in words), None):
         raise InputError(
-            f"{source}: its name says that it is a mask of other bits or classes ({_OF_OTHERS[word]}); say what its "
+            f"{source}: its name says that it is a mask of other bits or classes ({others[word]}); say what its "
             "values mean, for example --mask-classes 0=clear,2=cloud,8=shadow,255=nodata"
         )
     if values.dtype == np.bool_:

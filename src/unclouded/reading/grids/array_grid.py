@@ -15,6 +15,9 @@ from unclouded.errors import InputError
 _UNEVEN = 0.1
 """How far, in steps, a step between coordinates may be from their mean."""
 
+_EPSG = "proj:epsg"
+"""Attribute with the number of the reference system, as in ESA's EOPF products."""
+
 
 def georeference(array: xr.DataArray) -> tuple[CRS | None, Affine, list[str]]:
     """Coordinate reference system and transform of an array (band, y, x), and what to say of them.
@@ -38,6 +41,8 @@ def georeference(array: xr.DataArray) -> tuple[CRS | None, Affine, list[str]]:
     placed = array.rio.set_spatial_dims(x_dim=array.dims[2], y_dim=array.dims[1])
     try:
         crs, transform = placed.rio.crs, placed.rio.transform(recalc=True)
+        if crs is None and isinstance(code := array.attrs.get(_EPSG), int | np.integer):
+            crs = CRS.from_epsg(int(code))
     except (CRSError, ProjectionError) as error:
         said = " ".join(str(error).split())
         raise InputError(f"{array.name or 'array'}: its crs_wkt cannot be read ({said}); correct or drop it") from error

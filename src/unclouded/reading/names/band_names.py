@@ -104,16 +104,16 @@ def _miscounted(source: str, option: str, given: int, count: int, own: Sequence[
 
 def _own(source: str, texts: Sequence[str | None], own: list[str | None]) -> tuple[list[str | None], list[str]]:
     """The names that the stack has itself, and what is left out."""
-    notes = []
+    left = []
     for number, (text, band) in enumerate(zip(texts, own, strict=True), start=1):
         if band is not None:
             continue
         if text and is_not_a_band(text):
-            notes.append(f"left out: {text!r}, which is not one of the 13 bands")
+            left.append(text)
             continue
         found = f"band {number} is called {text!r}{nearest_name(text)}" if text else f"band {number} has no description"
         raise InputError(f"{source}: {found}; accepted: {', '.join(NAMES)}; name all bands with {_NAMES}, - for others")
-    return own, notes
+    return own, [f"left out: {', '.join(left)}, not among the 13 bands"] if left else []
 
 
 def _taken(source: str, chosen: Sequence[str | None] | None, found: Sequence[str | None]) -> frozenset[str]:

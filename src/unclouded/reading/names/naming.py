@@ -35,6 +35,27 @@ COMMON_NAMES: dict[str, str] = {
 """Common names of the STAC electro-optical extension, with the red-edge keys of Earth Search, for Sentinel-2; and those
 of FORCE."""
 
+COMMON_NAMES |= {
+    "coastal_aerosol": "B01",
+    "red_edge_1": "B05",
+    "red_edge_2": "B06",
+    "red_edge_3": "B07",
+    "nir_1": "B08",
+    "nir_2": "B8A",
+    "nir_narrow": "B8A",
+    "water_vapour": "B09",
+    "swir_1": "B11",
+    "swir_16": "B11",
+    "swir_2": "B12",
+    "swir_22": "B12",
+}
+"""Those of Open Data Cubes, as of Digital Earth Africa."""
+
+_OF_ARD = {name: COMMON_NAMES[name] for name in ("blue", "green", "red", "nir_1", "nir_2", "coastal_aerosol")}
+_OF_ARD |= {f"red_edge_{number}": f"B0{number + 4}" for number in (1, 2, 3)} | {"swir_2": "B11", "swir_3": "B12"}
+COMMON_NAMES |= {f"{kind}_{name}": band for kind in ("nbart", "nbar") for name, band in _OF_ARD.items()}
+"""And of Digital Earth Australia, which counts the short-wave infrared from 2."""
+
 NOT_BANDS: tuple[str, ...] = (
     "SCL", "AOT", "WVP", "TCI", "CLD", "CLDPRB", "SNW", "SNWPRB", "DDV", "PVI", "CLM", "CLP", "QA10", "QA20", "QA60",
     "MSK", "MASK", "DATAMASK", "FMASK", "VISUAL", "THUMBNAIL", "PREVIEW", "ALPHA", "QUALITY", "CLOUD", "SNOW",
@@ -64,6 +85,7 @@ _FORCE = re.compile(r"(?<![A-Za-z0-9])(\d{8})_LEVEL2_SEN2[A-D]_BOA(?![A-Za-z0-9]
 _HLS = re.compile(r"(?<![A-Za-z0-9])HLS[._]S30(?![A-Za-z0-9])")
 _EARTH_ENGINE = re.compile(r"(?<![A-Za-z0-9])S2(_SR)?(_HARMONIZED)?(?(1)|(?<=D))(?![A-Za-z0-9])")
 """Collections of Google Earth Engine: S2_SR, S2_SR_HARMONIZED, S2_HARMONIZED."""
+_ARD = re.compile(r"(?<![A-Za-z0-9])ga_s2[a-d]m_(?:ard|nbart?)(?![A-Za-z0-9])")
 _LEVEL = re.compile(r"(?<![A-Za-z0-9])L(1C|2A)(?![A-Za-z0-9])", re.IGNORECASE)
 """In names such as "2018-05-01_Sentinel-2_L1C_B02_(Raw).tiff" of the browsers."""
 _WORD = re.compile(r"[A-Za-z]+\d*")
@@ -78,7 +100,8 @@ class ProductName:
         date: day of acquisition, YYYYMMDD.
         baseline: processing baseline as a number, 509 for 05.09.
         bigearthnet: whether it is a BigEarthNet patch, whose DN never carry an offset.
-        never_offset: whether it is of another processor, whose DN never carry one (MAJA, HLS, FORCE).
+        never_offset: whether it is of another processor, whose DN never carry one (MAJA, HLS, FORCE, Geoscience
+            Australia's).
     """
 
     level: str | None = None
@@ -99,7 +122,7 @@ def product_name(name: str) -> ProductName:
         return ProductName("L2A", found[1], never_offset=True)
     if found := _FORCE.search(name):
         return ProductName("L2A", found[1], never_offset=True)
-    if _HLS.search(name):
+    if _HLS.search(name) or _ARD.search(name):
         return ProductName("L2A", never_offset=True)
     if found := _EARTH_ENGINE.search(name):
         return ProductName("L2A" if found[1] else "L1C", never_offset=bool(found[2]))
