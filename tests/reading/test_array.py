@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+import rioxarray
 import xarray as xr
 from rasters import pixels, write
 
@@ -186,6 +187,14 @@ def test_what_a_data_mask_among_the_bands_hides_is_no_data(dtype, kind, nodata):
     assert (dn[:, seen] == DN[:, seen]).all()
     assert dn.dtype == dtype
     assert [note for note in scene.info.notes if "dataMask" in note] == ["pixels that dataMask hides are no data"]
+
+
+@pytest.mark.parametrize("picked", [[4, 3, 2, 1], [2, 4], [1, 2, 3, 4]])
+def test_bands_picked_from_a_file_are_named_by_their_numbers_in_it(tmp_path, picked):
+    with rioxarray.open_rasterio(write(tmp_path / "a.tif", DN, names=FOUR)) as opened:
+        scene = ArrayScene(opened.sel(band=picked), level="L2A", offset=0)
+    assert scene.info.bands == tuple(FOUR[number - 1] for number in picked)
+    assert (scene.read(0, 0, 20, 30) == DN[[number - 1 for number in picked]]).all()
 
 
 def test_a_variable_of_a_band_is_taken_before_others_whose_names_hold_it():

@@ -317,9 +317,16 @@ def _labels(array: xr.DataArray) -> list[str]:
 
 
 def _described(array: xr.DataArray, count: int) -> list[str]:
-    """Descriptions of bands that have numbers alone, where rioxarray leaves those of a file; else empty ones."""
+    """Descriptions of bands that have numbers alone, where rioxarray leaves those of a file; else empty ones.
+
+    The numbers are those of the file, of whose bands some may have been picked, in another order.
+    """
     said = array.attrs.get("long_name")
     texts = [said] if isinstance(said, str) else list(said) if isinstance(said, list | tuple | np.ndarray) else []
+    along = array.dims[0]
+    numbers = array[along].values if along in array.coords else np.arange(1, count + 1)
+    if numbers.dtype.kind in "iu" and numbers.size and numbers.min() >= 1 and numbers.max() <= len(texts):
+        return [str(texts[number - 1]) for number in numbers]
     return [str(text) for text in texts] if len(texts) == count else [""] * count
 
 

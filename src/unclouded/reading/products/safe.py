@@ -120,7 +120,8 @@ def _open_folder(path: str, folder: Path) -> _Product:
     metadata = [file for file in folder.iterdir() if _METADATA.fullmatch(file.name)] if folder.is_dir() else []
     if len(metadata) != 1:
         raise InputError(
-            f"{path}: holds {len(metadata)} files MTD_MSIL1C.xml or MTD_MSIL2A.xml; give one complete product"
+            f"{path}: holds {len(metadata)} files MTD_MSIL1C.xml or MTD_MSIL2A.xml; give one complete product, "
+            "or the folder with its band files (of Sen2Like's IMG_DATA/NATIVE)"
         )
     images = {file.relative_to(folder).as_posix(): str(file) for file in sorted(folder.glob("GRANULE/*/IMG_DATA/**/*"))}
     try:
