@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from rasterio.transform import from_origin
 from rasters import CRS, EAST, NEW, NORTH, OLD, item, native, pixels, safe, write
 
 from unclouded.bands import L1C
@@ -210,14 +211,44 @@ def test_a_band_that_lacks_the_no_data_tag_of_the_others(tmp_path):
         assert scene.info.encoding.nodata == 0
 
 
+def store_of(folder, ending, groups):
+    """A store of EOPF's kind: DN with 1,000 added in groups by their pixel size, the place in numbers."""
+    store = folder / f"S2A_MSIL2A_20240601T101031_N0510_R022_T32UNU_20240601T120000.{ending}"
+    attributes = {"scale_factor": 1e-4, "add_offset": -0.1, "_FillValue": np.uint16(0), "proj:epsg": 32632}
+    made = {"/": xr.Dataset()}
+    for name, metres in groups.items():
+        high, wide = 480 // metres, 360 // metres
+        places = {
+            "y": NORTH - metres * (0.5 + np.arange(high)),
+            "x": EAST + metres * (0.5 + np.arange(wide)),
+        }
+        bands = {f"b{n:02}": (("y", "x"), pixels(1, high, wide, low=1200, seed=n)[0], attributes) for n in (2, 3, 4, 8)}
+        made[f"/{name}"] = xr.Dataset(bands, places)
+    tree = xr.DataTree.from_dict(made)
+    tree.to_zarr(store) if ending == "zarr" else tree.to_netcdf(store, engine="h5netcdf")
+    return store
+
+
 @pytest.mark.parametrize("ending", ["zarr", "nc"])
 def test_groups_of_a_store_are_named_and_one_of_them_opens(tmp_path, ending):
-    bands = {name: (("y", "x"), pixels(1)[0]) for name in ("b02", "b03", "b04", "b08")}
-    store = tmp_path / f"S2A_MSIL2A_20240601T101031_N0510_R022_T32UNU_20240601T120000.{ending}"
-    group = "measurements/reflectance/r10m"
-    tree = xr.DataTree.from_dict({"/": xr.Dataset(), f"/{group}": xr.Dataset(bands)})
-    tree.to_zarr(store) if ending == "zarr" else tree.to_netcdf(store, engine="h5netcdf")
+    group = "measurements/reflectance/r20m"
+    store = store_of(tmp_path, ending, {group: 20})
     with pytest.raises(InputError, match=rf"its bands lie in groups \({group}\).*group='{group}'"):
         open_scene(store)
-    with ArrayScene(xr.open_dataset(store, group=group), level="L2A", offset=0) as scene:
+    with ArrayScene(xr.open_dataset(store, group=group)) as scene:
         assert scene.info.bands == ("B02", "B03", "B04", "B08")
+
+
+@pytest.mark.parametrize("ending", ["zarr", "nc"])
+def test_of_the_groups_of_a_store_that_of_10_m_is_the_scene(tmp_path, ending):
+    place = "measurements/reflectance"
+    store = store_of(tmp_path, ending, {f"{place}/r10m": 10, f"{place}/r20m": 20, "conditions/r60m": 60})
+    with open_scene(store) as scene:
+        info = scene.info
+        assert (info.bands, info.level) == (("B02", "B03", "B04", "B08"), "L2A")
+        assert (info.encoding.scale, info.encoding.offsets, info.encoding.nodata) == (10000, (-1000,) * 4, 0)
+        assert info.crs.to_epsg() == 32632 and info.transform == from_origin(EAST, NORTH, 10, 10)
+        # Of what is written others know what it means.
+        assert info.scales == pytest.approx((1e-4,) * 4) and info.gdal_offsets == pytest.approx((-0.1,) * 4)
+        assert (scene.read(0, 0, 48, 36)[1] == pixels(1, low=1200, seed=3)[0]).all()
+        assert any(f"taken, {place}/r10m" in note for note in info.notes)

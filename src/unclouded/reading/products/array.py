@@ -141,8 +141,9 @@ class ArrayScene:
             encoding=encoding,
             dtype=array.dtype,
             descriptions=names,
-            scales=(1.0,) * count,
-            gdal_offsets=(0.0,) * count,
+            # What attributes, an item or the user say of the DN goes along with them into files.
+            scales=(1.0 / encoding.scale,) * count,
+            gdal_offsets=tuple(offset / encoding.scale for offset in encoding.offsets),
             tags={},
             notes=(*notes, *more, *placed),
             acquired=acquired(array),

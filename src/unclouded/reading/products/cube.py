@@ -24,6 +24,9 @@ from unclouded.reading.radiometry.offsets import days_without_offset, stand_for,
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
 
+_FINEST = "r10m"
+"""What the group of the bands of 10 m is called in ESA's EOPF products."""
+
 
 class CubeScene(Scene):
     """An open NetCDF file or Zarr store, read window by window."""
@@ -78,7 +81,8 @@ def open_cube(
     if wanted.variant is not None:
         raise no_variants(path)
     file, date = cube_and_date(path) or (path, None)
-    opened = _opened(file)
+    opened, group = _opened(file)
+    taken = [f"of its groups the one with the bands of 10 m is taken, {group}"] if group else []
 
     def made(
         date: str | None, level: str | None, offset: float | None = offset, notes: Sequence[str] = ()
@@ -98,7 +102,7 @@ def open_cube(
             name=path,
             level_needed=level_needed,
             alike=alike,
-            notes=[*more, *notes],
+            notes=[*taken, *more, *notes],
         )
 
     def others() -> Iterator[SceneInfo]:
@@ -135,7 +139,7 @@ def dates_in(path: str) -> list[str]:
     found = cube_and_date(path)
     if found is None or found[1] is not None or is_remote(path):
         return [path]
-    with _opened(found[0]) as opened:
+    with _opened(found[0])[0] as opened:
         dim = dates_along(opened)
         if dim is None or opened.sizes[dim] < 2:
             return [path]
@@ -164,20 +168,22 @@ def _dates(opened: xr.Dataset) -> list[str]:
 
 
 def _refuse_groups(opened: xr.Dataset, path: str) -> None:
-    """Say how to get at the groups of a file or store whose variables lie in some, as in ESA's products of EOPF.
+    """Say how to get at the groups of a file or store whose variables lie in some, none of which is that of 10 m.
 
     Raises:
         InputError: there are such.
     """
-    if opened.data_vars:
-        return
-    groups = sorted(_groups_of_store(Path(path)) if Path(path).is_dir() else _groups_of_file(path))
-    if groups:
+    if not opened.data_vars and (groups := _groups(path)):
         raise InputError(
-            f"{path}: its bands lie in groups ({', '.join(groups[:3])}), as in ESA's EOPF products, and one group "
-            f"without others is accepted; in Python: "
+            f"{path}: its bands lie in groups ({', '.join(groups[:3])}), and one group without others, or one for the "
+            f"bands of 10 m as in ESA's EOPF products, is accepted; in Python: "
             f"unclouded.clear(xarray.open_dataset({path!r}, group={groups[0]!r}))"
         )
+
+
+def _groups(path: str) -> list[str]:
+    """Groups that hold bands."""
+    return sorted(_groups_of_store(Path(path)) if Path(path).is_dir() else _groups_of_file(path))
 
 
 def _groups_of_store(path: Path) -> set[str]:
@@ -196,13 +202,25 @@ def _groups_of_file(path: str) -> set[str]:
     return {group for group, _, name in parts if group and band_named(name)}
 
 
-def _opened(path: str) -> xr.Dataset:
+def _opened(path: str) -> tuple[xr.Dataset, str | None]:
+    """Open a file or store; of one whose bands lie in groups that of 10 m, which is named, if there is one."""
+    opened = _group_opened(path, None)
+    if opened.data_vars:
+        return opened, None
+    finest = [group for group in _groups(path) if group.rpartition("/")[2] == _FINEST]
+    if len(finest) != 1:
+        return opened, None
+    opened.close()
+    return _group_opened(path, finest[0]), finest[0]
+
+
+def _group_opened(path: str, group: str | None) -> xr.Dataset:
     if not Path(path).exists():
         raise FileError(f"{path}: no such file or folder; check the path")
     kind = "zarr" if path.rstrip("/").lower().endswith(".zarr") else None
     try:
         # Values as stored: scale, offset and no-data are then found where they are for other files.
-        return xr.open_dataset(path, engine=kind, mask_and_scale=False, decode_coords="all")
+        return xr.open_dataset(path, group=group, engine=kind, mask_and_scale=False, decode_coords="all")
     except (ValueError, ImportError) as error:
         needed = "zarr" if kind else "h5netcdf and h5py"
         raise FileError(
