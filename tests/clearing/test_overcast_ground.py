@@ -44,3 +44,15 @@ def test_samples_differ_in_the_ground_that_is_expected(generator: Generator, ove
     alone, several = (cleared(overcast, generator, samples) for samples in (1, 6))
     assert several[2].mean() > 1.2 * alone[2].mean()
     assert np.abs(several[0] - alone[0]).mean() < 0.06
+
+
+def test_what_a_mask_covers_is_no_ground_without_visible_bands_either(
+    generator: Generator, overcast: np.ndarray
+) -> None:
+    infrared = ("B8A", "B11", "B12")
+    image = overcast[[L1C.index(name) for name in infrared]]
+    mask = np.full(image.shape[1:], THICK_CLOUD, np.uint8)
+    options = ClearOptions(precision="fp32", mask_only=True)
+    ground, opacity, _ = clear_patch(image, infrared, "L1C", generator, options, mask=mask)
+    for band in ground - (1 - opacity) * image:
+        assert band.std() < 0.01

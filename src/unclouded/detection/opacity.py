@@ -196,7 +196,7 @@ def brightness(optical: Tensor, ground: Tensor) -> Tensor:
     """How far pixels, or some beside them, outshine the ground as cloud does: (B, 1, H, W), 0 to 1.
 
     Args:
-        optical: (B, N, H, W) reflectance in the bands of `VISIBLE` that are there. Without any all does, by 1.
+        optical: (B, N, H, W) reflectance in those bands of `VISIBLE` that are there, one at least.
         ground: (B, N, H, W) that would replace it.
     """
     return _outshines(_excess(optical, ground))

@@ -29,6 +29,9 @@ CELL_ALIGNMENT = 4
 _PRIOR = 0.15
 """Reflectance that is taken for ground where a scene shows none at all, which then counts for nothing."""
 
+_KEPT = np.float32(0.02)
+"""Of the trust in a cell that a mask covers: it is heeded where the scene shows nothing else."""
+
 
 class ContextBuilder:
     """Takes the statistics of a scene's cells, block by block, and makes of them what its tiles have to know."""
@@ -110,9 +113,12 @@ class ContextBuilder:
         def channel(file: GridFile, number: int) -> Tensor:
             return torch.from_numpy(file.channel(number)[None, None]).to(device)
 
+        trust = adjust(trust)
+        if self._clear is not None:
+            trust = trust * torch.from_numpy(np.maximum(self._bare() ** 2, _KEPT))
         context = GridFile(cells.height, cells.width, self._folder)
         for made in self._generator.context_channels(
-            lambda number: channel(cells, number), adjust(trust).to(device), lambda number: channel(features, number)
+            lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
         ):
             context.add(made[0, 0].cpu().numpy())
         features.close()
@@ -147,8 +153,12 @@ class ContextBuilder:
         """What the network is told (h, w), where a mask was given by what that says too."""
         if self._clear is None:
             return told
+        return np.maximum(told, 1 - 2 * self._bare())
+
+    def _bare(self) -> NDArray[np.float32]:
+        """How much of the valid pixels of each cell (h, w) the mask that was given leaves bare."""
         valid, bare = self._statistics.grid.channel(VALID_SHARE), self._clear.grid.channel(len(NAMES))
-        return np.maximum(told, 1 - 2 * bare / np.maximum(valid, np.float32(1e-3)))
+        return np.asarray(bare / np.maximum(valid, np.float32(1e-3)), np.float32)
 
     def close(self) -> None:
         """Give the disk back."""

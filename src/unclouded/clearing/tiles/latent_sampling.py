@@ -272,7 +272,8 @@ class _Composition:
 def _opaque(x: Observation, cover: KnownCover, box: Box, bands: Sequence[str]) -> Tensor:
     """How surely nothing shows through the pixels of a box, (B, 1, h, w), 0 to 1.
 
-    Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around.
+    Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around as far as
+    there are visible bands to tell.
     """
     # It looks a cell farther than all else does.
     height, width = x.optical.shape[2:]
@@ -281,9 +282,10 @@ def _opaque(x: Observation, cover: KnownCover, box: Box, bands: Sequence[str]) -
     cloud = enlarge(cover.evidence[:, :1], cover.factor, *place)
     if cover.given is not None:
         cloud = torch.maximum(cloud, cover.given[(..., *wider.slices)])
-    visible = there(bands, VISIBLE)
-    bright = brightness(x.optical[(..., *wider.slices)][:, visible], enlarge(cover.fill[:, visible], CELL, *place))
-    widened = partial_mean(highest_around(cloud * bright, _BESIDE), _BESIDE)
+    if visible := there(bands, VISIBLE):
+        ground = enlarge(cover.fill[:, visible], CELL, *place)
+        cloud = cloud * brightness(x.optical[(..., *wider.slices)][:, visible], ground)
+    widened = partial_mean(highest_around(cloud, _BESIDE), _BESIDE)
     return widened[(..., *box.within(wider).slices)]
 
 
