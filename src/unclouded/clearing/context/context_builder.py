@@ -115,7 +115,7 @@ class ContextBuilder:
 
         trust = adjust(trust)
         if self._clear is not None:
-            trust = trust * torch.from_numpy(np.maximum(self._bare() ** 2, _KEPT))
+            trust = trust * torch.from_numpy(np.maximum(self._bare(self._clear) ** 2, _KEPT))
         context = GridFile(cells.height, cells.width, self._folder)
         for made in self._generator.context_channels(
             lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
@@ -153,11 +153,11 @@ class ContextBuilder:
         """What the network is told (h, w), where a mask was given by what that says too."""
         if self._clear is None:
             return told
-        return np.maximum(told, 1 - 2 * self._bare())
+        return np.maximum(told, 1 - 2 * self._bare(self._clear))
 
-    def _bare(self) -> NDArray[np.float32]:
+    def _bare(self, clear: RowBuffer) -> NDArray[np.float32]:
         """How much of the valid pixels of each cell (h, w) the mask that was given leaves bare."""
-        valid, bare = self._statistics.grid.channel(VALID_SHARE), self._clear.grid.channel(len(NAMES))
+        valid, bare = self._statistics.grid.channel(VALID_SHARE), clear.grid.channel(len(NAMES))
         return np.asarray(bare / np.maximum(valid, np.float32(1e-3)), np.float32)
 
     def close(self) -> None:
