@@ -268,11 +268,10 @@ def test_trust_falls_under_cover_on_any_grid():
     for along in (1, 2, 4):
         probabilities = torch.zeros(1, 4, 10 * along - along // 2, 12 * along)
         probabilities[:, 0, :, : 4 * along] = 1
-        trust = torch.full((1, 1, 10, 12), 0.8)
-        left = trusted(trust, probabilities)
-        assert left.shape == trust.shape
-        assert torch.allclose(left[..., :4], torch.tensor(0.08))
-        assert torch.allclose(left[..., 9:], torch.tensor(0.8))
+        left = trusted(probabilities)
+        assert left.shape == (1, 1, *probabilities.shape[2:])
+        assert torch.allclose(left[..., : 4 * along], torch.tensor(0.1))
+        assert torch.allclose(left[..., 9 * along :], torch.tensor(1.0))
 
 
 def test_classes_tell_thick_from_thin_and_cloud_from_shadow():

@@ -6,7 +6,6 @@ import time
 from collections import abc
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.context.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids
 from unclouded.clearing.context.cover import (
     Cover,
     cell_cover,
     cell_told,
+    cell_trusted,
     covered_share,
     dark_share,
     detector_for,
@@ -29,7 +30,6 @@ from unclouded.clearing.context.cover import (
     in_rows,
     joined,
     wanted_cells,
-    whole,
 )
 from unclouded.clearing.context.other_dates import OtherDates, cells_around
 from unclouded.clearing.context.summaries import Summary, blocks_of
@@ -43,7 +43,7 @@ from unclouded.clearing.tiles.composition import of_region
 from unclouded.clearing.tiles.latent_sampling import margin_of
 from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.detection.classes import covered
-from unclouded.detection.opacity import may_be_covered, trusted
+from unclouded.detection.opacity import may_be_covered
 from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
@@ -324,15 +324,17 @@ class Clearing:
         builder, bands_and_level = summarised.builder, summarised.bands_and_level
         answer, evidence = summarised.detected, summarised.evidence
         self._summarised = None
-        fill, told, factor, adjust = None, None, detector_factor(self.info), lambda trust: trust
+        # What the detector has freed does not fit what comes.
+        give_back_freed_memory()
+        fill, told, left, factor = None, None, None, detector_factor(self.info)
         if answer is not None:
-            adjust = partial(trusted, probabilities=whole(answer.probabilities))
+            left = cell_trusted(answer.probabilities, factor)
             answer.close()
         started = time.perf_counter()
         if evidence is not None:
             fill, told = builder.fill(cell_cover(evidence, factor)), cell_told(evidence, factor)
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
-        context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset, adjust, told)
+        context = builder.context(bands_and_level, self._tiling.size // CELL * _CONTEXT_TILES, offset, left, told)
         builder.close()
         self._seconds_context += time.perf_counter() - started
         return SceneGrids(context, evidence, fill, factor)

@@ -285,22 +285,17 @@ def may_be_covered(found: Tensor, threshold: float = THRESHOLD) -> Tensor:
     return most > least
 
 
-def trusted(trust: Tensor, probabilities: Tensor) -> Tensor:
-    """What is left of the trust in cells that show clear ground, (B, 1, h, w), where the detector finds cover.
+def trusted(probabilities: Tensor) -> Tensor:
+    """What is left of the trust in what shows clear ground, (B, 1, h, w), where the detector finds cover; 0 to 1.
 
     Ground is spread from trusted cells, and cover that the network takes for ground would colour it. A tenth is kept,
     so that a scene that is covered all over keeps its own colour.
 
     Args:
-        trust: (B, 1, h, w) of the network, one number a cell.
-        probabilities: (B, 4, h', w') as `evidence` takes them, of which 1, 4, 16 or 64 make a cell.
+        probabilities: (B, 4, h, w) as `evidence` takes them.
     """
     hidden = widen(probabilities[:, :3].sum(1, keepdim=True).clamp(max=1), _TAINTED)
-    along = -(-hidden.shape[-1] // trust.shape[-1])
-    hidden = F.avg_pool2d(hidden, along, ceil_mode=True, count_include_pad=False)[
-        ..., : trust.shape[2], : trust.shape[3]
-    ]
-    return trust * (_KEPT + (1 - _KEPT) * (1 - hidden))
+    return _KEPT + (1 - _KEPT) * (1 - hidden)
 
 
 def cover(mask: Tensor) -> Tensor:

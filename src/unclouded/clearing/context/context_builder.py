@@ -73,7 +73,7 @@ class ContextBuilder:
         bands_and_level: Tensor,
         size: int,
         offset: tuple[int, int],
-        adjust: Callable[[Tensor], Tensor] = lambda trust: trust,
+        trusted: NDArray[np.float32] | None = None,
         told: NDArray[np.float32] | None = None,
     ) -> GridFile:
         """Encode the cells and spread the clear ground over the scene: the context of its tiles, (K, h, w).
@@ -82,7 +82,7 @@ class ContextBuilder:
             bands_and_level: (1, 14) of the scene, see `Observation`.
             size: cells along the tiles that the context network takes.
             offset: rows and columns of cells by which the tiles start before the scene's corner.
-            adjust: what becomes of the network's trust (1, 1, h, w) in the cells.
+            trusted: (h, w) what is left of the network's trust in the cells; all of it unless given.
             told: (h, w) what a network that takes it is told of the cells' cover; nothing unless given.
 
         Raises:
@@ -113,9 +113,10 @@ class ContextBuilder:
         def channel(file: GridFile, number: int) -> Tensor:
             return torch.from_numpy(file.channel(number)[None, None]).to(device)
 
-        trust = adjust(trust)
+        if trusted is not None:
+            trust *= torch.from_numpy(trusted)
         if self._clear is not None:
-            trust = trust * torch.from_numpy(np.maximum(self._bare(self._clear) ** 2, _KEPT))
+            trust *= torch.from_numpy(np.maximum(self._bare(self._clear) ** 2, _KEPT))
         context = GridFile(cells.height, cells.width, self._folder)
         for made in self._generator.context_channels(
             lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)

@@ -18,7 +18,7 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import OWN_DETECTION, ClearOptions
 from unclouded.detection.csmask import readable
-from unclouded.detection.opacity import REACH, evidence, hiding, tell
+from unclouded.detection.opacity import REACH, evidence, hiding, tell, trusted
 from unclouded.detection.scl import JOIN_REACH, join
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
@@ -172,12 +172,19 @@ def cell_cover(found: GridFile, factor: int) -> NDArray[np.float32]:
 
 def cell_told(found: GridFile, factor: int) -> NDArray[np.float32]:
     """What the network is told of the cover of each cell, (h, w), by the evidence on a grid of `factor` pixels."""
-    along = CELL // factor
-    rows = (
-        F.avg_pool2d(tell(torch.from_numpy(values)[None]), along, ceil_mode=True, count_include_pad=False)[0, 0].numpy()
-        for values in in_rows(found)
-    )
-    return np.concatenate(list(rows))
+    return np.concatenate([_cell_means(tell(torch.from_numpy(values)[None]), factor) for values in in_rows(found)])
+
+
+def cell_trusted(probabilities: GridFile, factor: int) -> NDArray[np.float32]:
+    """What is left of the trust in each cell, (h, w), by the detector's answer; see `detection.opacity.trusted`."""
+    strips = _by_strips(probabilities, trusted)
+    return np.concatenate([_cell_means(torch.from_numpy(rows)[None], factor) for _, rows in strips])
+
+
+def _cell_means(fine: Tensor, factor: int) -> NDArray[np.float32]:
+    """Average over the cells (h, w) a grid (1, 1, h', w') of `factor` pixels, whose last cells may be cut."""
+    cells = F.avg_pool2d(fine, CELL // factor, ceil_mode=True, count_include_pad=False)
+    return np.asarray(cells[0, 0].numpy(), np.float32)
 
 
 def wanted_cells(info: SceneInfo) -> NDArray[np.bool_]:
@@ -213,8 +220,3 @@ def in_rows(grid: GridFile) -> Iterator[NDArray[np.float32]]:
     """All of a grid, (C, h, w) from top to bottom."""
     for top in range(0, grid.height, _ROWS):
         yield grid.rows(top, min(top + _ROWS, grid.height))
-
-
-def whole(grid: GridFile) -> Tensor:
-    """All of a grid in memory, (1, C, h, w)."""
-    return torch.from_numpy(grid.rows(0, grid.height))[None]
