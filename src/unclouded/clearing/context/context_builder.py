@@ -97,6 +97,7 @@ class ContextBuilder:
         for tile in cut(cells.height, cells.width, size=size, margin=margin, step=CELL_ALIGNMENT, offset=offset):
             inner, padded = tile.inner, tile.padded
             if inner.column == 0:
+                seen = strip = np.empty((0, 0, 0), np.float32)  # the last rows go before the next ones come
                 seen = cells.rows(padded.row, padded.bottom)
                 strip = np.empty((features.channels, inner.height, cells.width), np.float32)
             statistics = torch.from_numpy(seen[None, ..., padded.column : padded.right].copy())
