@@ -10,8 +10,9 @@ in the 90 % interval. With gaps some cases may show enough to fit a relation
 to; those are left out, and N says how many are left.
 
 `--clear N` has `unclouded.clear` itself clear N dates of each series, the pixels of an overcast date of the place laid
-over them (0.6 where it has none), the mask given: guessed (no reference) and ours, the share of pixels taken from a
-reference, and the share of values that the mean +- 1.645 uncertainties hold; `--figure` draws the first of each site.
+over them (0.58 to 0.62 where it has none), the mask given: guessed (no reference) and ours, the share of pixels taken
+from a reference, and the share of values that the mean +- 1.645 uncertainties hold; `--figure` draws the first of each
+site.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Case:
 
 def cases(data: Path, site: str, count: int, gaps: float) -> Iterator[Case]:
     """Cases of a site; `gaps` is the share that the cover leaves."""
-    rng = np.random.default_rng(0)
+    rng, tops = (np.random.default_rng(seed) for seed in (0, 1))
     for series in all_series(data, site):
         overcast = [i for i in range(len(series.x)) if series.cover[i].mean() > 0.97 and np.isfinite(series.x[i]).all()]
         chosen = np.unique(np.linspace(0, len(series.clear) - 1, count).astype(int))
@@ -72,7 +73,9 @@ def cases(data: Path, site: str, count: int, gaps: float) -> Iterator[Case]:
             if gaps:
                 noise = gaussian_filter(rng.normal(size=mask.shape), max(2, mask.shape[0] / 25))
                 mask = noise < np.quantile(noise, 1 - gaps)
-            cloud = series.x[overcast[number % len(overcast)]] if overcast else np.full_like(truth, 0.6)
+            # Not of one value, which would be a hole.
+            sky = tops.uniform(0.58, 0.62, truth.shape).astype(np.float32)
+            cloud = series.x[overcast[number % len(overcast)]] if overcast else sky
             level = "L1C" if site in ("roi146", "wright") else "L2A"
             when = {c: None if site in UNDATED else day(series, c) for c in (t, *near)}
             helping = [(series.x[c], when[c]) for c in near[:HELPING]]

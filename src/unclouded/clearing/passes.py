@@ -43,6 +43,7 @@ from unclouded.clearing.tiles.composition import of_region
 from unclouded.clearing.tiles.latent_sampling import margin_of
 from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.detection.classes import covered
+from unclouded.detection.csmask import readable
 from unclouded.detection.opacity import may_be_covered
 from unclouded.errors import InputError
 from unclouded.models.generator import Generator
@@ -331,6 +332,9 @@ class Clearing:
         if answer is not None:
             left = cell_trusted(answer.probabilities, factor)
             answer.close()
+        elif not readable(self.info.bands):
+            # By such bands the network does not tell cloud from ground either.
+            left = builder.trusted_beside_mask()
         started = time.perf_counter()
         if evidence is not None:
             fill, told = builder.fill(cell_cover(evidence, factor)), cell_told(evidence, factor)

@@ -29,7 +29,7 @@ CELL_ALIGNMENT = 4
 _PRIOR = 0.15
 """Reflectance that is taken for ground where a scene shows none at all, which then counts for nothing."""
 
-_KEPT = np.float32(0.02)
+_KEPT = np.float32(0.01)
 """Of the trust in a cell that a mask covers: it is heeded where the scene shows nothing else."""
 
 
@@ -116,8 +116,6 @@ class ContextBuilder:
 
         if trusted is not None:
             trust *= torch.from_numpy(trusted)
-        if self._clear is not None:
-            trust *= torch.from_numpy(np.maximum(self._bare(self._clear) ** 2, _KEPT))
         context = GridFile(cells.height, cells.width, self._folder)
         for made in self._generator.context_channels(
             lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
@@ -151,11 +149,13 @@ class ContextBuilder:
         filled.add(clear_share(weight, valid)[0, 0].numpy())
         return filled
 
+    def trusted_beside_mask(self) -> NDArray[np.float32] | None:
+        """What a mask that was given leaves of the trust in each cell (h, w); None without one."""
+        return None if self._clear is None else np.maximum(self._bare(self._clear) ** 2, _KEPT)
+
     def _beside_mask(self, told: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the network is told (h, w), where a mask was given by what that says too."""
-        if self._clear is None:
-            return told
-        return np.maximum(told, 1 - 2 * self._bare(self._clear))
+        return told if self._clear is None else np.maximum(told, 1 - 2 * self._bare(self._clear))
 
     def _bare(self, clear: RowBuffer) -> NDArray[np.float32]:
         """How much of the valid pixels of each cell (h, w) the mask that was given leaves bare."""
