@@ -63,6 +63,15 @@ def test_one_value_in_all_bands_that_no_other_pixel_has_is_no_data(tmp_path, und
 
 
 @BOTH
+@pytest.mark.parametrize("cloud", [1500, 4000, 6000])
+def test_a_picture_of_a_few_numbers_has_neither_holes_nor_values_that_were_cut_off(tmp_path, understand, cloud):
+    dn = np.where(HOLE, cloud, np.full((4, 48, 36), 1500)).astype(np.uint16)
+    with understand(tmp_path / "a.tif", dn, offset=0) as scene:
+        assert valid_pixels(scene.read(0, 0, 48, 36), scene.info.encoding).all()
+        assert not any("cut off" in note or "no data" in note for note in scene.info.notes)
+
+
+@BOTH
 @pytest.mark.parametrize(("dtype", "scale"), [("uint16", 10000), ("float32", 1)])
 def test_what_was_cut_off_at_one_value_is_cloud_and_asked_about_where_that_is_low(tmp_path, understand, dtype, scale):
     dn = np.where(HOLE, 6000 + pixels(4, seed=1), pixels(4, low=100))

@@ -29,6 +29,9 @@ _CUT, _CUT_SHARE = 10, 0.001
 _JUST_BELOW = 0.98
 """Share of the greatest value above which fewer pixels lie in several bands than have it, if it was cut off."""
 
+_VARIED = 20
+"""Values that a sample has beside the one in question, at least: a picture of a few numbers tells nothing."""
+
 _TELLING, _MUCH_CUT = 0.5, 0.01
 """Reflectance up to which cloud has to be seen to be told from ground, and the share of the pixels that matters."""
 
@@ -97,7 +100,9 @@ def filling_of(sample: Sequence[NDArray[np.generic]], nodata: float | None) -> F
     greatest = not (dn > value).any()
     if greatest and (alone or full.all() or ((dn > _NEAR * value) & (dn < value)).any()):
         return None
-    return None if alone > _OUTSIDE * counts.max() else Filling(float(value), full[None], greatest)
+    if alone > _OUTSIDE * counts.max() or np.unique(dn[:, ~full]).size < _VARIED:
+        return None
+    return Filling(float(value), full[None], greatest)
 
 
 class CutOff(NamedTuple):
@@ -150,7 +155,7 @@ def cut_off(sample: Sequence[NDArray[np.generic]], scale: float) -> CutOff | Non
     greatest = float(data.max()) if data.size else 0.0
     cut = int(((data == greatest).sum(axis=0) > 1).sum())
     below = int((((data > _JUST_BELOW * greatest) & (data < greatest)).sum(axis=0) > 1).sum())
-    if greatest <= 0 or cut < max(_CUT, _CUT_SHARE * data.shape[1], below):
+    if greatest <= 0 or cut < max(_CUT, _CUT_SHARE * data.shape[1], below) or np.unique(data).size <= _VARIED:
         return None
     return CutOff(greatest, cut / data.shape[1], greatest / scale)
 
