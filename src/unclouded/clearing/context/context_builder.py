@@ -30,7 +30,7 @@ _PRIOR = 0.15
 """Reflectance that is taken for ground where a scene shows none at all, which then counts for nothing."""
 
 _KEPT = np.float32(0.01)
-"""Of the trust in a cell that a mask covers: it is heeded where the scene shows nothing else."""
+"""What a mask that covers a cell leaves of the trust in it: it is heeded where the scene shows nothing else."""
 
 
 class ContextBuilder:
