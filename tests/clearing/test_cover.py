@@ -163,6 +163,15 @@ def test_the_uncertainty_is_0_where_nothing_is_replaced_and_shows_no_blocks(scen
             assert max(means) < 1.15 * min(means)
 
 
+def test_more_samples_change_the_ground_but_not_what_is_replaced(scene, active):
+    (alone, quality), (several, others) = (in_memory(scene, active, samples=samples, seed=5) for samples in (1, 6))
+    np.testing.assert_allclose(others[0], quality[0], atol=1e-6)
+    kept = quality[0] == 0
+    assert 0.2 < kept.mean() < 0.97
+    np.testing.assert_array_equal(several[:, kept], scene.dn[:, kept])
+    assert (several[:, ~kept] != alone[:, ~kept]).any()
+
+
 def test_a_given_mask_is_replaced_wholly_whatever_the_network_says(scene, active, identity_generator, square):
     for generator in (active, used_as(identity_generator, detector="csmask", threshold=0.2)):
         dn, quality = in_memory(scene, generator, given=square)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from unclouded.bands import NAMES
 from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
-from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD, THIN_CLOUD
+from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD
 from unclouded.detection.opacity import (
     VISIBLE,
     brightness,
@@ -53,7 +53,7 @@ class Sampled(NamedTuple):
 
     Attributes:
         reflectance: (13, h, w) mean of the composed images.
-        opacity: (h, w) mean of the opacities.
+        opacity: (h, w), under the most typical latent.
         uncertainty: (h, w) in reflectance, for each of the bands that are there: see `sample`.
         classes: (h, w) uint8, of the mask, see `detection.classes`; what is covered is replaced.
         source: (h, w) where a pixel comes from: `OBSERVED`, `GUESSED`, or from 2 on the number of a reference.
@@ -181,42 +181,41 @@ def sample(
         with autocast(optical.device, precision):
             return generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
 
-    # What is to be expected knows no latent: several samples vary about it as they do about the most typical ground.
-    typical = translate(torch.zeros_like(zs[0])).ground if len(zs) > 1 else None
+    # What is replaced, and how much of it, is told by the most typical ground alone: clear pixels stay, however many
+    # samples there are. What is to be expected knows no latent either: samples vary about it as about that ground.
+    typical = translate(torch.zeros_like(zs[0]))
+    if composition is None:
+        veil = typical.opacity
+        classes = torch.where(veil >= threshold, THICK_CLOUD, CLEAR).to(torch.uint8)
+    else:
+        veil, classes = composition.cover(typical.opacity, composition.ground(typical))
 
-    def translated() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
+    def composed() -> Iterator[tuple[Tensor, Tensor]]:
         for z in zs:
-            made = translate(z)
-            if typical is not None:
-                made = made._replace(expected=made.expected + made.ground - typical)
-            classes = None
-            if composition is not None:
-                made, classes = composition(made)
-                classes = classes[kept]
-            error = smooth_error(made.expected_error)[kept]
+            made = typical
+            if len(zs) > 1:
+                made = translate(z)
+                made = made._replace(expected=made.expected + made.ground - typical.ground)
+            ground = made.ground if composition is None else composition.ground(made)
+            made = made._replace(ground=ground, opacity=veil, expected_error=smooth_error(made.expected_error))
             made = Translation(*(image[kept] for image in made))
-            yield compose(optical, made), made.opacity, error, classes
+            yield compose(optical, made), made.expected_error
 
-    drawn = translated()
-    mean, opacity, error, classes = next(drawn)
+    drawn = composed()
+    mean, error = next(drawn)
     variance, squares = error.square(), torch.empty(0)
-    for count, (image, veil, error, _) in enumerate(drawn, start=2):
+    for count, (image, error) in enumerate(drawn, start=2):
         if count == 2:
             squares = torch.zeros_like(mean)
         change = image.sub_(mean)
         mean.add_(change, alpha=1 / count)
         squares.addcmul_(change, change, value=1 - 1 / count)
-        opacity.add_(veil - opacity, alpha=1 / count)
         variance.add_(error.square() - variance, alpha=1 / count)
     if len(squares):
         spread = squares.sum(1, keepdim=True) / x.present.sum(1)[:, None, None, None]
         variance.add_(spread, alpha=1 / count)
     uncertainty = variance.sqrt_().mul_(generator.inference.calibration)
-    if classes is None:
-        classes = torch.where(opacity >= threshold, THICK_CLOUD, CLEAR).to(torch.uint8)
-    else:
-        # Pixels that one sample replaces are replaced.
-        classes = torch.where((classes == CLEAR) & (opacity > 0), THIN_CLOUD, classes).to(torch.uint8)
+    opacity, classes = veil[kept], classes[kept]
     replaced = classes != CLEAR
     source = replaced * torch.full_like(uncertainty, GUESSED)
     if cover is not None and cover.dates is not None:
@@ -253,20 +252,24 @@ class _Composition:
         self._missed = MISSED if self._given is None else MISSED_BESIDE_MASK
         self._thick = _opaque(x, cover, around, self._bands)
 
-    def __call__(self, made: Translation) -> tuple[Translation, Tensor]:
-        """Give what the image is composed of, and the class (B, 1, H, W) of each pixel."""
+    def ground(self, made: Translation) -> Tensor:
+        """Give the ground (B, 13, H, W) that replaces what is covered."""
         made = made._replace(ground=torch.lerp(made.ground, made.expected, self._thick))
         belief = belief_in_fill(made.ground, self._fill, self._clear, self._missed, self._bands)
         ground = settle_ground(made.ground, made.detail, self._fill, belief, self._thick)
         if self._dates is not None:
             ground = torch.lerp(ground, self._dates.ground, self._dates.share * self._dates.told)
+        return ground
+
+    def cover(self, network: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
+        """Give opacity and class of each pixel, (B, 1, H, W) each, by what the network sees and the `ground`."""
         departs = departure(self._optical, ground, self._bands)
         shown, most = contrast(departs, self._known), ceiling(departs, self._known)
-        opacity = compose_opacity(made.opacity, self._found, shown, most, self._threshold, self._given)
-        classes = classify(opacity, made.opacity, self._found, shown, self._valid)
+        opacity = compose_opacity(network, self._found, shown, most, self._threshold, self._given)
+        classes = classify(opacity, network, self._found, shown, self._valid)
         if self._kinds is not None:
             classes = torch.where((self._kinds != CLEAR) & (self._kinds != NO_DATA), self._kinds, classes)
-        return made._replace(ground=ground, opacity=opacity), classes
+        return opacity, classes
 
 
 def _opaque(x: Observation, cover: KnownCover, box: Box, bands: Sequence[str]) -> Tensor:
