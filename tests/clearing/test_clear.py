@@ -224,7 +224,7 @@ def test_the_output_is_like_the_input(active, tmp_path):
     assert result[:, :, 30:].all(), "a valid pixel never becomes no-data"
     changed = (opacity >= 0.1).sum() / (200 * 530)
     assert done.changed == pytest.approx(changed)
-    for stage in ("summarising", "clearing", "writing"):
+    for stage in ("summarising", "encoding the scene", "spreading ground", "clearing", "writing"):
         parts = [part for name, part in stages if name == stage]
         assert parts == sorted(parts) and parts[-1] == 1
 

@@ -213,7 +213,9 @@ class Clearing:
     def _gather(self, summaries: Iterable[Summary]) -> dict[str, int]:
         read = {"pixels": 0, "radar pixels": 0, "mask pixels": 0, "classification pixels": 0}
         height, width, factor = self.info.height, self.info.width, detector_factor(self.info)
-        builder = ContextBuilder(self._generator, height, width, self._folder, masked=self._masked)
+        builder = ContextBuilder(
+            self._generator, height, width, self._folder, masked=self._masked, progress=self._report
+        )
         detector = self._detector
         reduced = None if detector is None else RowBuffer(detector.grid(self._folder))
         called = None

@@ -105,6 +105,7 @@ class ContextGenerator(Generator):
             nn.Linear(CONDITIONING + settings.latent, code), nn.LeakyReLU(0.1), nn.Linear(code, code)
         )
         context = 2 * _BANDS + 1 + settings.features
+        self.context_channel_count = context + 1
         self.enter = nn.Conv2d(4 * (_BANDS + 1 + len(CHANNELS) + len(GUIDES) + settings.cover), a, 3, padding=1)
         self.place_high = nn.Conv2d(context, a, 1)
         self.high = ModulatedBlock(a, code)
@@ -120,7 +121,7 @@ class ContextGenerator(Generator):
         self.leave = nn.Conv2d(a, 4 * (2 * _BANDS + 2), 3, padding=1)
         for parameter in self.leave.parameters():
             nn.init.normal_(parameter, std=0.01)
-        self.error = ErrorHead(a, context + 1, code)
+        self.error = ErrorHead(a, self.context_channel_count, code)
         self.expected = GroundPrior() if settings.ground_prior else None
 
     @property

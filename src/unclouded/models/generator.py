@@ -118,6 +118,7 @@ class Generator(nn.Module):
         settings: sizes, with which the network can be built again.
         margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
         context: the encoder of the cells.
+        context_channel_count: K, channels of the context.
         largest: side in pixels of the largest image that it clears; None if its tiles agree, so that any size will do.
         takes_cover: whether it is told what is known to hide the ground, see `Observation.cover`.
     """
@@ -127,6 +128,7 @@ class Generator(nn.Module):
     largest: int | None = None
     takes_cover: bool = False
     context: ContextEncoder
+    context_channel_count: int
 
     def __init__(self, inference: InferenceConfig | None = None) -> None:
         super().__init__()

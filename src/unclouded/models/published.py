@@ -96,6 +96,7 @@ class PublishedGenerator(Generator):
     """
 
     margin = 24
+    context_channel_count = 0
 
     def __init__(self, settings: PublishedSettings | None = None, inference: InferenceConfig | None = None) -> None:
         super().__init__(inference)

@@ -21,6 +21,7 @@ from unclouded.clearing.context.ground import clear_share, fill_ground
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, expand, guide_share_of
 from unclouded.models.observation import CELL, conditioning_of, reduce_uniform
+from unclouded.progress import Progress, silent
 from unclouded.tiles import Box, cut
 
 CELL_ALIGNMENT = 4
@@ -37,7 +38,14 @@ class ContextBuilder:
     """Takes the statistics of a scene's cells, block by block, and makes of them what its tiles have to know."""
 
     def __init__(
-        self, generator: Generator, height: int, width: int, folder: Path | None, *, masked: bool = False
+        self,
+        generator: Generator,
+        height: int,
+        width: int,
+        folder: Path | None,
+        *,
+        masked: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         """Build for a scene of `height` x `width` pixels with files in `folder`, or where temporary files go.
 
@@ -47,8 +55,9 @@ class ContextBuilder:
             width: columns of the scene.
             folder: for the files.
             masked: whether the clear ground of cells comes apart from their statistics, since a mask was given.
+            progress: told of cells encoded, and of channels spread or filled in.
         """
-        self._generator, self._folder = generator, folder
+        self._generator, self._folder, self._report = generator, folder, progress or silent
         size = -(-height // CELL), -(-width // CELL)
         self._statistics = RowBuffer(GridFile(*size, folder, STATISTICS + generator.takes_cover))
         self._clear = RowBuffer(GridFile(*size, folder, len(NAMES) + 1)) if masked else None
@@ -110,6 +119,7 @@ class ContextBuilder:
             strip[..., inner.column : inner.right] = encoded.features[crop][0].cpu().numpy()
             if inner.right == cells.width:
                 features.write_rows(inner.row, strip)
+                self._report("encoding the scene", inner.bottom * cells.width, cells.height * cells.width)
 
         def channel(file: GridFile, number: int) -> Tensor:
             return torch.from_numpy(file.channel(number)[None, None]).to(device)
@@ -121,6 +131,7 @@ class ContextBuilder:
             lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
         ):
             context.add(made[0, 0].cpu().numpy())
+            self._report("spreading ground", context.channels, self._generator.context_channel_count)
         features.close()
         return context
 
@@ -146,6 +157,7 @@ class ContextBuilder:
             else:
                 means = torch.from_numpy(self._clear.grid.channel(band)[None, None])
             filled.add(fill_ground(means, weight, prior)[0, 0].numpy())
+            self._report("filling in ground", filled.channels, len(NAMES))
         filled.add(clear_share(weight, valid)[0, 0].numpy())
         return filled
 
