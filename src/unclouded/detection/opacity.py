@@ -96,6 +96,10 @@ CONTRAST_REACH = _CONTRAST + max(_FRINGE, _EDGE + _CONTRAST)
 _TAINTED, _KEPT = 2, 0.1
 """Of the trust in ground: pixels by which cover is widened, and the share that is kept under it."""
 
+_DOUBTED, _UNSEEN = 0.1, 0.05
+"""Of the kind of cover: what each kind counts where the detector does not find it, and where the light does not show
+it."""
+
 MASK_RIM = 1
 """Pixels by which a user's mask is widened, and then smoothed."""
 
@@ -314,8 +318,9 @@ def classify(opacity: Tensor, network: Tensor, found: Tensor, departs: Tensor, v
         valid: (B, 1, H, W) where there is data.
     """
     cloud, shadow = found[:, :1], found[:, 1:2]
-    # Where the detector found neither, it is the light that tells.
-    darker = shadow + 0.1 * departs[:, 1:] > cloud + 0.1 * departs[:, :1]
+    # Both have a say: cloud is not darker than the ground, nor shadow brighter, however sure the detector is.
+    bright, dark = departs[:, :1], departs[:, 1:]
+    darker = (shadow + _DOUBTED) * (dark + _UNSEEN) > (cloud + _DOUBTED) * (bright + _UNSEEN)
     thick = (network >= 0.5) | ((cloud >= 0.5) & (departs[:, :1] >= 1))
     kind = torch.where(darker, SHADOW, torch.where(thick, THICK_CLOUD, THIN_CLOUD))
     kind = torch.where(opacity > 0, kind, CLEAR)
