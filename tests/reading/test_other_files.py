@@ -226,6 +226,13 @@ def test_what_is_left_out_of_a_stack_is_said_in_one_line(tmp_path):
     assert left == ["left out: SCL, TCI_R, QA60, not among the 13 bands"]
 
 
+@pytest.mark.parametrize("name", ["scene.nc", "scene.zarr"])
+def test_what_no_reader_of_arrays_opens_names_the_extra_that_brings_them(tmp_path, name):
+    (tmp_path / name).write_bytes(b"no array")
+    said = refusal(tmp_path / name)
+    assert "pip install 'unclouded[cubes]'" in said and "make cubes" in said
+
+
 def test_the_mosaic_of_the_tiles_of_an_export_is_one_scene(tmp_path):
     dn = pixels(4, 96, 36)
     for row in (0, 48):

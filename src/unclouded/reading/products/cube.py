@@ -222,9 +222,10 @@ def _group_opened(path: str, group: str | None) -> xr.Dataset:
         # Values as stored: scale, offset and no-data are then found where they are for other files.
         return xr.open_dataset(path, group=group, engine=kind, mask_and_scale=False, decode_coords="all")
     except (ValueError, ImportError) as error:
-        needed = "zarr" if kind else "h5netcdf and h5py"
+        needed = "zarr is" if kind else "h5netcdf and h5py are"
         raise FileError(
-            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or install {needed} where that lacks"
+            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or, where {needed} not installed, run "
+            "`make cubes` in a checkout, or pip install 'unclouded[cubes]'"
         ) from error
     except (OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
         raise FileError(f"{path}: cannot be opened ({error}): damaged or no cube; download it again") from error
