@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from unclouded.bands import INDEX, L1C
@@ -24,11 +26,14 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.reading.reader import ReadOptions
 
+SOURCES = {"observed": "#3a4145", "guessed": "#e2007a", "another date": "#0aa0b0"}
+"""Colour of each source, in the order of their numbers."""
+
 
 def colours(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Natural colour (h, w, 3) of reflectance (13, h, w)."""
     rgb = image[[INDEX[band] for band in ("B04", "B03", "B02")]].transpose(1, 2, 0)
-    return np.clip((rgb - 0.03) / 0.22, 0, 1)
+    return np.clip((rgb - 0.03) / 0.17, 0, 1)
 
 
 def write(path: Path, image: NDArray[np.float32]) -> None:
@@ -70,20 +75,22 @@ def main() -> None:
     for tile in tiles:
         result[(slice(None), *tile.box.slices)] = tile.dn / 1e4
         quality[(slice(None), *tile.box.slices)] = tile.quality
-    figure = Figure((13, 2.9), layout="constrained")
-    axes = figure.subplots(1, 6)
+    figure = Figure((11, 8), layout="constrained")
+    axes = figure.subplots(2, 3).ravel()
     shown = (("scene", scene), ("another date", other), ("result", result), ("truth", truth))
-    for axis, (title, image) in zip(axes, shown, strict=False):
+    for axis, (title, image) in zip(axes[[0, 1, 3, 4]], shown, strict=True):
         axis.imshow(colours(image))
         axis.set_title(title)
-    axes[4].imshow(quality[2], cmap="viridis", vmin=0, vmax=2)
-    axes[4].set_title("source: 0 seen, 1 guessed, 2 date", fontsize=9)
+    axes[2].imshow(quality[2], cmap=ListedColormap(list(SOURCES.values())), vmin=0, vmax=2, interpolation="nearest")
+    axes[2].set_title("source")
+    patches = [Patch(color=colour, label=name) for name, colour in SOURCES.items()]
+    axes[2].legend(handles=patches, loc="lower right", framealpha=0.9)
     drawn = axes[5].imshow(quality[1], cmap="magma", vmin=0)
-    axes[5].set_title("uncertainty")
-    figure.colorbar(drawn, ax=axes[5], shrink=0.8)
+    axes[5].set_title("uncertainty: the error to expect")
+    figure.colorbar(drawn, ax=axes[5], location="bottom", label="reflectance", shrink=0.9, pad=0.02)
     for axis in axes:
         axis.set_axis_off()
-    figure.savefig(given.output, dpi=80)
+    figure.savefig(given.output, dpi=90)
     error = np.abs(result - truth)[:, cover].mean()
     print(f"mean absolute error under cloud {error:.4f}; of the other date, copied, "
           f"{np.abs(other - truth)[:, cover].mean():.4f}")  # fmt: skip

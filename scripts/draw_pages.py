@@ -53,7 +53,7 @@ _REPORT = """
 document.querySelector("#scene-1 [data-shows=source]").click();
 if (innerWidth > 500) document.querySelector("#scene-1").scrollIntoView();
 """
-_SERIES = f"show(dates.findIndex(({{ label }}) => label === '{_SHOWN}')); choose(0.7, 0.35);"
+_SERIES = f"show(dates.findIndex(({{ label }}) => label === '{_SHOWN}')); choose(0.7, 0.2);"
 
 
 def main() -> None:
