@@ -286,7 +286,7 @@ def test_classes_tell_thick_from_thin_and_cloud_from_shadow():
 
 
 def test_what_outshines_the_ground_is_no_shadow_and_what_is_darker_no_cloud():
-    # A roof in what the detector takes for shadow, shadow in what it takes for cloud, and where the light tells nothing.
+    # A roof where the detector finds shadow, shadow where it finds cloud, and where the light tells nothing.
     cloud = torch.tensor([0.0, 1, 1, 0]).view(1, 1, 1, 4)
     found = torch.cat([cloud, 1 - cloud, torch.ones(1, 2, 1, 4)], dim=1)
     departs = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0]]).view(1, 2, 1, 4)
