@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 import rasterio
+import rioxarray  # noqa: F401 (gives Datasets their `rio`)
 import xarray as xr
+import zarr
 from rasterio.transform import from_origin
 from rasters import CRS, EAST, NEW, NORTH, OLD, item, native, pixels, safe, write
+from scipy.ndimage import map_coordinates
 
-from unclouded.bands import L1C
+from unclouded.bands import L1C, L2A
 from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.reader import open_scene
@@ -211,6 +215,9 @@ def test_a_band_that_lacks_the_no_data_tag_of_the_others(tmp_path):
         assert scene.info.encoding.nodata == 0
 
 
+EOPF = {10: (2, 3, 4, 8), 20: (2, 5, 6, 7, "8a", 11, 12), 60: (1, 2, 9)}
+
+
 def store_of(folder, ending, groups):
     """A store of EOPF's kind: DN with 1,000 added in groups by their pixel size, the place in numbers."""
     store = folder / f"S2A_MSIL2A_20240601T101031_N0510_R022_T32UNU_20240601T120000.{ending}"
@@ -222,7 +229,10 @@ def store_of(folder, ending, groups):
             "y": NORTH - metres * (0.5 + np.arange(high)),
             "x": EAST + metres * (0.5 + np.arange(wide)),
         }
-        bands = {f"b{n:02}": (("y", "x"), pixels(1, high, wide, low=1200, seed=n)[0], attributes) for n in (2, 3, 4, 8)}
+        bands = {
+            f"b{n:0>2}": (("y", "x"), pixels(1, high, wide, low=1200, seed=number)[0], attributes)
+            for number, n in enumerate(EOPF[metres])
+        }
         made[f"/{name}"] = xr.Dataset(bands, places)
     tree = xr.DataTree.from_dict(made)
     tree.to_zarr(store) if ending == "zarr" else tree.to_netcdf(store, engine="h5netcdf")
@@ -236,19 +246,72 @@ def test_groups_of_a_store_are_named_and_one_of_them_opens(tmp_path, ending):
     with pytest.raises(InputError, match=rf"its bands lie in groups \({group}\).*group='{group}'"):
         open_scene(store)
     with ArrayScene(xr.open_dataset(store, group=group)) as scene:
-        assert scene.info.bands == ("B02", "B03", "B04", "B08")
+        assert set(scene.info.bands) == {"B02", "B05", "B06", "B07", "B8A", "B11", "B12"}
 
 
 @pytest.mark.parametrize("ending", ["zarr", "nc"])
-def test_of_the_groups_of_a_store_that_of_10_m_is_the_scene(tmp_path, ending):
+def test_the_groups_of_a_store_are_one_scene_of_10_m(tmp_path, ending):
     place = "measurements/reflectance"
-    store = store_of(tmp_path, ending, {f"{place}/r10m": 10, f"{place}/r20m": 20, "conditions/r60m": 60})
-    with open_scene(store) as scene:
-        info = scene.info
-        assert (info.bands, info.level) == (("B02", "B03", "B04", "B08"), "L2A")
-        assert (info.encoding.scale, info.encoding.offsets, info.encoding.nodata) == (10000, (-1000,) * 4, 0)
+    groups = {f"{place}/r10m": 10, f"{place}/r20m": 20, f"{place}/r60m": 60, "conditions/r60m": 60}
+    with open_scene(store_of(tmp_path, ending, groups)) as scene:
+        info, whole = scene.info, scene.read(0, 0, 48, 36)
+        assert (info.bands, info.level) == (L2A, "L2A")
+        count = len(info.bands)
+        assert (info.encoding.scale, info.encoding.offsets, info.encoding.nodata) == (10000, (-1000,) * count, 0)
         assert info.crs.to_epsg() == 32632 and info.transform == from_origin(EAST, NORTH, 10, 10)
         # Of what is written others know what it means.
-        assert info.scales == pytest.approx((1e-4,) * 4) and info.gdal_offsets == pytest.approx((-0.1,) * 4)
-        assert (scene.read(0, 0, 48, 36)[1] == pixels(1, low=1200, seed=3)[0]).all()
+        assert info.scales == pytest.approx((1e-4,) * count) and info.gdal_offsets == pytest.approx((-0.1,) * count)
+        assert (whole[info.bands.index("B03")] == pixels(1, low=1200, seed=1)[0]).all()
         assert any(f"taken, {place}/r10m" in note for note in info.notes)
+        assert any(f"b01, b09 of {place}/r60m are brought to that grid" in note for note in info.notes)
+        # In windows as in the whole, and so as bilinear interpolation has it between the middles of coarse pixels.
+        assert (scene.read(7, 5, 20, 9) == whole[:, 7:27, 5:14]).all()
+        assert (
+            scene.overview(("B11", "B02"), 12, 9) == whole[[info.bands.index("B11"), info.bands.index("B02")], ::4, ::4]
+        ).all()
+        for band, number, factor in (("B11", 5, 2), ("B09", 2, 6)):
+            coarse = pixels(1, 48 // factor, 36 // factor, low=1200, seed=number)[0].astype(float)
+            at = np.meshgrid(*((np.arange(n) + 0.5) / factor - 0.5 for n in (48, 36)), indexing="ij")
+            expected = map_coordinates(coarse, at, order=1, mode="nearest")
+            assert np.abs(whole[info.bands.index(band)] - expected).max() <= 1
+
+
+def test_no_data_of_a_coarser_group_stays_where_it_is(tmp_path):
+    store = store_of(tmp_path, "zarr", {"r10m": 10, "r20m": 20})
+    group = zarr.open_group(str(store / "r20m"), mode="r+")
+    group["b11"][4, 3] = 0
+    with open_scene(store) as scene:
+        band = scene.read(0, 0, 48, 36)[scene.info.bands.index("B11")]
+    assert (band[8:10, 6:8] == 0).all() and (band == 0).sum() == 4
+    assert band[band > 0].min() >= 1200
+
+
+def test_a_coarser_group_of_another_area_is_left_out(tmp_path):
+    store = store_of(tmp_path, "zarr", {"r10m": 10, "r20m": 20})
+    group = zarr.open_group(str(store / "r20m"), mode="r+")
+    group["x"][:] += 100
+    with open_scene(store) as scene:
+        assert scene.info.bands == ("B02", "B03", "B04", "B08")
+        assert any("r20m, whose grid does not cover the same area" in note for note in scene.info.notes)
+
+
+@pytest.mark.parametrize("ending", ["zarr", "nc"])
+def test_a_variable_per_band_is_not_loaded_whole(tmp_path, ending):
+    side = 2000
+    places = {"y": NORTH - 10 * (0.5 + np.arange(side)), "x": EAST + 10 * (0.5 + np.arange(side))}
+    dn = pixels(1, side, side, low=1200)[0]
+    cube = xr.Dataset({name: (("y", "x"), dn) for name in L2A}, places).rio.write_crs(32632)
+    path, chunks = tmp_path / f"cube_L2A.{ending}", "chunksizes" if ending == "nc" else "chunks"
+    write = cube.to_netcdf if ending == "nc" else cube.to_zarr
+    write(
+        path,
+        encoding={name: {chunks: (250, 250), "grid_mapping": "spatial_ref"} for name in L2A},
+        **({"engine": "h5netcdf"} if ending == "nc" else {}),
+    )
+    tracemalloc.start()
+    with open_scene(path, offset=-1000) as scene:
+        window = scene.read(1000, 500, 100, 200)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (window == dn[1000:1100, 500:700]).all()
+    assert most < len(L2A) * dn.nbytes / 3

@@ -90,8 +90,8 @@ class Resampled:
 
     def read(self, indexes: Sequence[int], row: int, column: int, height: int, width: int) -> NDArray[np.generic]:
         """Read the window (C, height, width) of the finest grid."""
-        rows = _neighbours(*self._rows, row, height, self._dataset.height)
-        columns = _neighbours(*self._columns, column, width, self._dataset.width)
+        rows = neighbours(*self._rows, np.arange(row, row + height), self._dataset.height)
+        columns = neighbours(*self._columns, np.arange(column, column + width), self._dataset.width)
         first_row, last_row = int(rows.before[0]), int(rows.after[-1])
         first_column, last_column = int(columns.before[0]), int(columns.after[-1])
         window = Window(first_column, first_row, last_column - first_column + 1, last_row - first_row + 1)
@@ -100,11 +100,11 @@ class Resampled:
         rows, columns = rows.counted_from(first_row), columns.counted_from(first_column)
         out = np.empty((len(indexes), height, width), coarse.dtype)
         for position, band in enumerate(coarse):
-            out[position] = _interpolate(band, there[position], rows, columns)
+            out[position] = interpolate(band, there[position], rows, columns)
         return out
 
 
-class _Neighbours(NamedTuple):
+class Neighbours(NamedTuple):
     """For fine pixels along one axis: coarse pixels before and after, weight of the latter, and the nearest one."""
 
     before: NDArray[np.intp]
@@ -112,13 +112,15 @@ class _Neighbours(NamedTuple):
     share: NDArray[np.float64]
     nearest: NDArray[np.intp]
 
-    def counted_from(self, first: int) -> _Neighbours:
-        return _Neighbours(self.before - first, self.after - first, self.share, self.nearest - first)
+    def counted_from(self, first: int) -> Neighbours:
+        """The same, with coarse pixels counted from the one of number `first`."""
+        return Neighbours(self.before - first, self.after - first, self.share, self.nearest - first)
 
 
-def _interpolate(
-    coarse: NDArray[np.generic], there: NDArray[np.bool_], rows: _Neighbours, columns: _Neighbours
+def interpolate(
+    coarse: NDArray[np.generic], there: NDArray[np.bool_], rows: Neighbours, columns: Neighbours
 ) -> NDArray[np.generic]:
+    """Interpolate coarse pixels (h, w) bilinearly at `rows` and `columns`; those that are not `there` do not bleed."""
     exact = np.float32 if coarse.dtype.itemsize <= 2 or coarse.dtype == np.float32 else np.float64
     holes = not there.all()
     values = _bilinear(np.where(there, coarse, 0).astype(exact) if holes else coarse.astype(exact), rows, columns)
@@ -138,17 +140,17 @@ def _interpolate(
     return result
 
 
-def _bilinear(coarse: NDArray[np.floating], rows: _Neighbours, columns: _Neighbours) -> NDArray[np.floating]:
+def _bilinear(coarse: NDArray[np.floating], rows: Neighbours, columns: Neighbours) -> NDArray[np.floating]:
     down, across = rows.share.astype(coarse.dtype)[:, None], columns.share.astype(coarse.dtype)
     lines = coarse[rows.before] * (1 - down) + coarse[rows.after] * down
     values: NDArray[np.floating] = lines[:, columns.before] * (1 - across) + lines[:, columns.after] * across
     return values
 
 
-def _neighbours(start: float, step: float, first: int, count: int, size: int) -> _Neighbours:
-    """Find the neighbours of `count` fine pixels from number `first` on."""
-    place = start + (np.arange(first, first + count) + 0.5) * step - 0.5
+def neighbours(start: float, step: float, positions: NDArray[np.intp], size: int) -> Neighbours:
+    """Find the neighbours of fine pixels, which start at `start` and are `step` long in pixels of the coarse `size`."""
+    place = start + (positions + 0.5) * step - 0.5
     before = np.floor(place).astype(np.intp)
     share = place - before
     low, high = np.clip(before, 0, size - 1), np.clip(before + 1, 0, size - 1)
-    return _Neighbours(low, high, share, np.where(share < 0.5, low, high))
+    return Neighbours(low, high, share, np.where(share < 0.5, low, high))

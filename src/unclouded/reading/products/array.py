@@ -24,6 +24,7 @@ from unclouded.reading.names.dimensions import dimension
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import COMMON_NAMES, band_named, bands_named, product_name, unnamed
 from unclouded.reading.products.array_dates import acquired, one_date
+from unclouded.reading.products.band_stack import stack_bands
 from unclouded.reading.products.stac import level_of_item, offset_of_item
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.encoding import Declared, choose_encoding, from_gdal
@@ -263,9 +264,7 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
         first = source[next(iter(found))]
         # Attributes that all bands share, such as the no-data value, are those of the whole.
         shared = {k: v for k, v in first.attrs.items() if all(_same(source[n].attrs.get(k), v) for n in found)}
-        stacked = (
-            source[[*found, *masks]].to_array("band", name=name).assign_coords(band=[*found.values(), *map(str, masks)])
-        )
+        stacked = stack_bands(source, [*found, *masks], [*found.values(), *map(str, masks)], name)
         stacked.attrs, stacked.encoding = shared, dict(first.encoding)
         stacked.set_close(source.close)
         return stacked, [f"left out: {', '.join(map(str, others))}, not named after a band"] if others else []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -15,17 +14,14 @@ from unclouded.errors import FileError, InputError
 from unclouded.reading.files.raster import is_remote
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import parse_time
-from unclouded.reading.names.naming import band_named
 from unclouded.reading.products.array import ArrayScene, as_array
 from unclouded.reading.products.array_dates import dates_along, dates_of
+from unclouded.reading.products.cube_groups import open_bands, refuse_groups
 from unclouded.reading.products.folder import no_variants
 from unclouded.reading.radiometry.likeness import Likeness
 from unclouded.reading.radiometry.offsets import days_without_offset, stand_for, understood, with_answers
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
-
-_FINEST = "r10m"
-"""What the group of the bands of 10 m is called in ESA's EOPF products."""
 
 
 class CubeScene(Scene):
@@ -81,8 +77,7 @@ def open_cube(
     if wanted.variant is not None:
         raise no_variants(path)
     file, date = cube_and_date(path) or (path, None)
-    opened, group = _opened(file)
-    taken = [f"of its groups the one with the bands of 10 m is taken, {group}"] if group else []
+    opened, taken = open_bands(file)
 
     def made(
         date: str | None, level: str | None, offset: float | None = offset, notes: Sequence[str] = ()
@@ -110,7 +105,7 @@ def open_cube(
         return understood(lambda other: made(other, level).info, there)
 
     try:
-        _refuse_groups(opened, path)
+        refuse_groups(opened, path)
         scene = with_answers(
             lambda *told: made(date, *told),
             level,
@@ -139,7 +134,7 @@ def dates_in(path: str) -> list[str]:
     found = cube_and_date(path)
     if found is None or found[1] is not None or is_remote(path):
         return [path]
-    with _opened(found[0])[0] as opened:
+    with open_bands(found[0])[0] as opened:
         dim = dates_along(opened)
         if dim is None or opened.sizes[dim] < 2:
             return [path]
@@ -165,67 +160,3 @@ def _at(opened: xr.Dataset, date: str, file: str) -> xr.Dataset:
 def _dates(opened: xr.Dataset) -> list[str]:
     dim = dates_along(opened)
     return [] if dim is None else dates_of(opened, dim)
-
-
-def _refuse_groups(opened: xr.Dataset, path: str) -> None:
-    """Say how to get at the groups of a file or store whose variables lie in some, none of which is that of 10 m.
-
-    Raises:
-        InputError: there are such.
-    """
-    if not opened.data_vars and (groups := _groups(path)):
-        raise InputError(
-            f"{path}: its bands lie in groups ({', '.join(groups[:3])}), and one group without others, or one for the "
-            f"bands of 10 m as in ESA's EOPF products, is accepted; in Python: "
-            f"unclouded.clear(xarray.open_dataset({path!r}, group={groups[0]!r}))"
-        )
-
-
-def _groups(path: str) -> list[str]:
-    """Groups that hold bands."""
-    return sorted(_groups_of_store(Path(path)) if Path(path).is_dir() else _groups_of_file(path))
-
-
-def _groups_of_store(path: Path) -> set[str]:
-    bands = {folder.parent for folder in path.rglob("*") if folder.is_dir() and band_named(folder.name)}
-    return {folder.relative_to(path).as_posix() for folder in bands}
-
-
-def _groups_of_file(path: str) -> set[str]:
-    import h5py  # which opens NetCDF files of today, and them alone
-
-    names: list[str] = []
-    if h5py.is_hdf5(path):
-        with h5py.File(path) as file:
-            file.visit(names.append)
-    parts = (name.rpartition("/") for name in names)
-    return {group for group, _, name in parts if group and band_named(name)}
-
-
-def _opened(path: str) -> tuple[xr.Dataset, str | None]:
-    """Open a file or store; of one whose bands lie in groups that of 10 m, which is named, if there is one."""
-    opened = _group_opened(path, None)
-    if opened.data_vars:
-        return opened, None
-    finest = [group for group in _groups(path) if group.rpartition("/")[2] == _FINEST]
-    if len(finest) != 1:
-        return opened, None
-    opened.close()
-    return _group_opened(path, finest[0]), finest[0]
-
-
-def _group_opened(path: str, group: str | None) -> xr.Dataset:
-    if not Path(path).exists():
-        raise FileError(f"{path}: no such file or folder; check the path")
-    kind = "zarr" if path.rstrip("/").lower().endswith(".zarr") else None
-    try:
-        # Values as stored: scale, offset and no-data are then found where they are for other files.
-        return xr.open_dataset(path, group=group, engine=kind, mask_and_scale=False, decode_coords="all")
-    except (ValueError, ImportError) as error:
-        needed = "zarr is" if kind else "h5netcdf and h5py are"
-        raise FileError(
-            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or, where {needed} not installed, run "
-            "`make cubes` in a checkout, or pip install 'unclouded[cubes]'"
-        ) from error
-    except (OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
-        raise FileError(f"{path}: cannot be opened ({error}): damaged or no cube; download it again") from error

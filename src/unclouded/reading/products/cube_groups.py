@@ -1,0 +1,138 @@
+"""NetCDF files and Zarr stores whose bands lie in groups, such as ESA's EOPF products: a group for each pixel size."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from unclouded.bands import INDEX
+from unclouded.errors import FileError, InputError
+from unclouded.reading.names.naming import band_named
+from unclouded.reading.products.band_stack import refine
+
+_FINEST, _COARSER = "r10m", ("r20m", "r60m")
+"""What the groups of the bands of 10 m, and of 20 and 60 m, are called in ESA's EOPF products."""
+
+
+def open_bands(path: str) -> tuple[xr.Dataset, list[str]]:
+    """Open a file or store, and say which of its groups were taken: of EOPF products all, on the grid of 10 m.
+
+    Raises:
+        FileError: it is missing, damaged, or of a kind that needs another package.
+    """
+    opened = _opened(path, None)
+    if opened.data_vars:
+        return opened, []
+    there = _groups(path)
+    finest = [group for group in there if group.rpartition("/")[2] == _FINEST]
+    if len(finest) != 1:
+        return opened, []
+    opened.close()
+    place = finest[0].rpartition("/")[0]
+    coarser = [group for name in _COARSER if (group := f"{place}/{name}" if place else name) in there]
+    return _on_one_grid(path, finest[0], coarser)
+
+
+def refuse_groups(opened: xr.Dataset, path: str) -> None:
+    """Say how to get at the groups of a file or store whose variables lie in some, none of which is that of 10 m.
+
+    Raises:
+        InputError: there are such.
+    """
+    if not opened.data_vars and (groups := _groups(path)):
+        raise InputError(
+            f"{path}: its bands lie in groups ({', '.join(groups[:3])}), and one group without others, or one for the "
+            f"bands of 10 m as in ESA's EOPF products, is accepted; in Python: "
+            f"unclouded.clear(xarray.open_dataset({path!r}, group={groups[0]!r}))"
+        )
+
+
+def _on_one_grid(path: str, finest: str, coarser: list[str]) -> tuple[xr.Dataset, list[str]]:
+    """Add the bands that the finest group lacks, each from the finest of the others, resampled as it is read."""
+    opened = [_opened(path, finest)]
+    made, notes = opened[0], [f"of its groups the one with the bands of 10 m is taken, {finest}"]
+    fine = next(iter(made.data_vars.values()))
+    held = {band_named(str(name)) for name in made.data_vars}
+    for group in coarser:
+        more = _opened(path, group)
+        opened.append(more)
+        lacking = [name for name in more.data_vars if (band := band_named(str(name))) and band not in held]
+        if not all(_same_area(more[name], fine) for name in lacking):
+            notes.append(f"left out: {group}, whose grid does not cover the same area")
+            continue
+        made = made.assign({name: refine(more[name], fine) for name in lacking})
+        held |= {band_named(str(name)) for name in lacking}
+        if lacking:
+            notes.append(f"{', '.join(map(str, lacking))} of {group} are brought to that grid, bilinearly")
+
+    made = made[sorted(made.data_vars, key=_place)]
+
+    def close() -> None:
+        for dataset in opened:
+            dataset.close()
+
+    made.set_close(close)
+    return made, notes
+
+
+def _place(name: Hashable) -> int:
+    """Where a variable's band stands among the bands; others last."""
+    return INDEX.get(band_named(str(name)) or "", len(INDEX))
+
+
+def _same_area(coarse: xr.DataArray, fine: xr.DataArray) -> bool:
+    """Whether two bands (y, x) have the same edges, but for one coarse pixel."""
+    if coarse.dims != fine.dims or not all(dim in band.coords for band in (coarse, fine) for dim in band.dims):
+        return False
+    for dim in coarse.dims:
+        (first, step, last), (start, fine_step, end) = (_edges(band[dim].to_numpy()) for band in (coarse, fine))
+        if not step * fine_step > 0 or max(abs(first - start), abs(last - end)) > abs(step):
+            return False
+    return True
+
+
+def _edges(middles: np.ndarray) -> tuple[float, float, float]:
+    """First edge, step and last edge of evenly spaced middles; steps of 0 of less than two."""
+    step = float(middles[1] - middles[0]) if len(middles) > 1 else 0.0
+    return float(middles[0]) - step / 2, step, float(middles[-1]) + step / 2
+
+
+def _groups(path: str) -> list[str]:
+    """Groups that hold bands."""
+    return sorted(_groups_of_store(Path(path)) if Path(path).is_dir() else _groups_of_file(path))
+
+
+def _groups_of_store(path: Path) -> set[str]:
+    bands = {folder.parent for folder in path.rglob("*") if folder.is_dir() and band_named(folder.name)}
+    return {folder.relative_to(path).as_posix() for folder in bands}
+
+
+def _groups_of_file(path: str) -> set[str]:
+    import h5py  # which opens NetCDF files of today, and them alone
+
+    names: list[str] = []
+    if h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            file.visit(names.append)
+    parts = (name.rpartition("/") for name in names)
+    return {group for group, _, name in parts if group and band_named(name)}
+
+
+def _opened(path: str, group: str | None) -> xr.Dataset:
+    if not Path(path).exists():
+        raise FileError(f"{path}: no such file or folder; check the path")
+    kind = "zarr" if path.rstrip("/").lower().endswith(".zarr") else None
+    try:
+        # Values as stored: scale, offset and no-data are then found where they are for other files.
+        return xr.open_dataset(path, group=group, engine=kind, mask_and_scale=False, decode_coords="all")
+    except (ValueError, ImportError) as error:
+        needed = "zarr is" if kind else "h5netcdf and h5py are"
+        raise FileError(
+            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or, where {needed} not installed, run "
+            "`make cubes` in a checkout, or pip install 'unclouded[cubes]'"
+        ) from error
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+        raise FileError(f"{path}: cannot be opened ({error}): damaged or no cube; download it again") from error
