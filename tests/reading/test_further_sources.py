@@ -218,10 +218,10 @@ def test_a_band_that_lacks_the_no_data_tag_of_the_others(tmp_path):
 EOPF = {10: (2, 3, 4, 8), 20: (2, 5, 6, 7, "8a", 11, 12), 60: (1, 2, 9)}
 
 
-def store_of(folder, ending, groups):
+def store_of(folder, ending, groups, more=()):
     """A store of EOPF's kind: DN with 1,000 added in groups by their pixel size, the place in numbers."""
     store = folder / f"S2A_MSIL2A_20240601T101031_N0510_R022_T32UNU_20240601T120000.{ending}"
-    attributes = {"scale_factor": 1e-4, "add_offset": -0.1, "_FillValue": np.uint16(0), "proj:epsg": 32632}
+    attributes = {"scale_factor": 1e-4, "add_offset": -0.1, "_FillValue": np.uint16(0), "proj:epsg": 32632} | dict(more)
     made = {"/": xr.Dataset()}
     for name, metres in groups.items():
         high, wide = 480 // metres, 360 // metres
@@ -276,8 +276,9 @@ def test_the_groups_of_a_store_are_one_scene_of_10_m(tmp_path, ending):
             assert np.abs(whole[info.bands.index(band)] - expected).max() <= 1
 
 
-def test_no_data_of_a_coarser_group_stays_where_it_is(tmp_path):
-    store = store_of(tmp_path, "zarr", {"r10m": 10, "r20m": 20})
+@pytest.mark.parametrize("said", [True, False])
+def test_no_data_of_a_coarser_group_stays_where_it_is(tmp_path, said):
+    store = store_of(tmp_path, "zarr", {"r10m": 10, "r20m": 20}, {} if said else {"_FillValue": None})
     group = zarr.open_group(str(store / "r20m"), mode="r+")
     group["b11"][4, 3] = 0
     with open_scene(store) as scene:

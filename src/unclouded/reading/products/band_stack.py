@@ -29,7 +29,7 @@ def stack_bands(source: xr.Dataset, variables: Sequence[Hashable], names: Sequen
 def refine(coarse: xr.DataArray, fine: xr.DataArray) -> xr.Variable:
     """A band (y, x) brought to the grid of a finer one lazily, bilinearly as `grids.grid.Resampled` brings files.
 
-    Its fill value, by the attribute `_FillValue`, does not bleed.
+    Its fill value, by the attribute `_FillValue`, else 0 of integers, does not bleed.
     """
     held = indexing.LazilyIndexedArray(_Finer(coarse, fine))
     return xr.Variable(fine.dims, held, coarse.attrs, coarse.encoding)
@@ -65,7 +65,7 @@ class _Finer(_Lazy):
     def __init__(self, coarse: xr.DataArray, fine: xr.DataArray) -> None:
         self._coarse, self.shape, self.dtype = coarse.variable, fine.shape, coarse.dtype
         self._axes = [_mapped(coarse, fine, *dims) for dims in zip(coarse.dims, fine.dims, strict=True)]
-        self._nodata = coarse.attrs.get("_FillValue")
+        self._nodata = coarse.attrs.get("_FillValue", 0 if self.dtype.kind in "iu" else None)
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
         wanted = [np.arange(size)[one] for size, one in zip(self.shape, key, strict=True)]
