@@ -256,7 +256,7 @@ def main() -> None:
     }
     print()
     for name, value in json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 4)).items():
-        print(f"{name:40}{value}")
+        print(f"{name:42}{value}")
     if given.figure:
         draw(images, given.figure)
     if given.json:

@@ -35,3 +35,10 @@ def test_where_nothing_is_asked_for_the_help_is_shown(words):
     done = run(*words.split())
     assert done.exit_code == 2
     assert "Commands:" in done.stderr
+
+
+def test_a_folder_of_dates_is_no_series_by_itself(tmp_path):
+    (tmp_path / "a.tif").touch()
+    done = run("series", f"{tmp_path}/", "--output", f"{tmp_path}/out/")
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1
+    assert f"if its files are the dates, name them: {tmp_path}/*.tif" in done.stderr

@@ -142,6 +142,9 @@ def test_folders_without_band_files_are_refused(tmp_path):
     (tmp_path / "readme.txt").write_text("B02")
     with pytest.raises(InputError, match=r"without band files .found readme\.txt."):
         open_scene(tmp_path)
+    write(tmp_path / "scenes" / "a.tif", pixels(2))
+    with pytest.raises(InputError, match=r"found a\.tif.; .* or its files, if they are scenes \(.*scenes/\*\.tif\)$"):
+        open_scene(tmp_path / "scenes")
     write(tmp_path / "B02.tif", pixels(2))
     with pytest.raises(InputError, match=r"B02\.tif: holds 2 bands, not B02 alone"):
         open_scene(tmp_path)

@@ -100,7 +100,10 @@ def series(
             say(f"note: {note}")
         if len(sources) < 2:
             clearings.check()  # of dates that were found and cannot be read, it is said why
-            raise typer.BadParameter("a series has two dates at least; for one scene take `unclouded clear`")
+            advice = "for one scene take `unclouded clear`"
+            if sources and any(Path(sources[0]).glob("*.tif")):
+                advice = f"a folder is one date; if its files are the dates, name them: {sources[0].rstrip('/')}/*.tif"
+            raise typer.BadParameter(f"a series has two dates at least; {advice}")
         overwrite = options.overwrite
         how = partial(plan, sources, f"{output}/", overwrite=overwrite, skip_existing=not overwrite)
         todo = how(reading)

@@ -65,9 +65,11 @@ def folder_source(path: str, wanted: Wanted) -> Source:
             raise InputError(f"{path}: is {known}")
         if (folder / "IMG_DATA").is_dir():
             raise InputError(f"{path}: is the folder of a tile in a product; give the product, or IMG_DATA in it")
+        stacks = sorted({file.suffix for file in files})
+        scenes = f"its files, if they are scenes ({path.rstrip('/')}/*{stacks[0]})" if stacks else "one file"
         raise InputError(
             f"{path}: a folder without band files (found {', '.join(held[:3]) or 'nothing'}); give a folder with files "
-            "named …_B02.tif or .jp2, a .SAFE product, or one file"
+            f"named …_B02.tif or .jp2, a .SAFE product, or {scenes}"
         )
     counted = sorted(
         (file.stem for candidates in found.values() for file in candidates), key=lambda stem: (len(stem), stem)
