@@ -39,6 +39,12 @@ _FLAGS = (
 _WAIT = 2.0
 """Seconds until a page has drawn what a script has changed."""
 
+_WAITS = """
+const maps = typeof before === "object" ? [before, after] : [];
+return maps.some((map) => map?.loaded && !map.loaded());
+"""
+"""Whether maps still wait for images, which takes longer where other work is done."""
+
 _MAP = f"""
 const dates = sameplace(0);
 show(dates.find((scene) => scene.date === "{_SHOWN}"));
@@ -141,6 +147,8 @@ def taken(chromium: webdriver.Chrome, page: str, script: str, size: tuple[int, i
         time.sleep(0.2)
     chromium.execute_script(script)
     time.sleep(_WAIT)
+    while chromium.execute_script(_WAITS):
+        time.sleep(_WAIT)
     return Image.open(io.BytesIO(chromium.get_screenshot_as_png())).convert("RGB")
 
 
