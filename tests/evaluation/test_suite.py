@@ -287,5 +287,6 @@ def test_what_cannot_be_measured_is_one_line(data, weights, tmp_path):
     four = [archives.row(f"{d}{n}", domain=d, split="validation") for d in "XY" for n in "12"]
     four = archives.write(tmp_path / "four", four, names=("B02", "B03", "B04", "B08"))
     assert "lacks B01, B05" in line(four)
-    assert "holds `unclouded-land-cover-1`, not `unclouded-generator-1`" in line(data, translator=weights[1])
+    said = line(data, translator=weights[1])
+    assert "holds `unclouded-land-cover-1`, not `unclouded-generator-1`; give weights of a network that clears" in said
     assert "give another --cache" in line(data, "--cache", weights[0])

@@ -28,6 +28,12 @@ from unclouded.sizes import CloudSettings, GeneratorSettings, PublishedSettings
 FORMAT = "unclouded-generator-1"
 TRANSLATOR_FORMAT = "unclouded-translator-1"
 LAND_COVER_FORMAT = "unclouded-land-cover-1"
+_OF = {
+    FORMAT: "a network that clears images",
+    TRANSLATOR_FORMAT: "all eight networks, translator.safetensors of a run",
+    LAND_COVER_FORMAT: "a network that tells land cover",
+}
+"""What weights of each format are of."""
 _LARGEST = 512 * 2**20
 _NETWORKS: dict[str, type[GeneratorSettings] | type[PublishedSettings]] = {
     "context": GeneratorSettings,
@@ -320,8 +326,10 @@ def _record(path: Path, metadata: dict[str, str], kind: str) -> dict[str, Any]:
     except json.JSONDecodeError:
         record = {}
     found = record.pop("format", None) if isinstance(record, dict) else None
-    if found in (FORMAT, TRANSLATOR_FORMAT, LAND_COVER_FORMAT) and found != kind:
-        raise WeightsError(f"{path}: holds `{found}`, not `{kind}`; give weights of the network that is asked for.")
+    if found in _OF and found != kind:
+        raise WeightsError(
+            f"{path}: holds `{found}`, not `{kind}`; give weights of {_OF[kind]}; `unclouded models` lists some"
+        )
     if found != kind or not isinstance(record.get("model"), dict):
         raise WeightsError(
             f"{path}: safetensors, but without the header of `{kind}`; give weights by `unclouded train`."
