@@ -61,6 +61,15 @@ def test_a_dataset_with_a_variable_per_band():
     assert any("left out: SCL" in note for note in scene.info.notes)
 
 
+def test_variables_that_are_files_of_one_band_each_are_bands():
+    made = cube().to_dataset("band").expand_dims(band=[1])
+    scene = ArrayScene(made)
+    assert scene.info.bands == FOUR
+    assert (scene.read(0, 0, 20, 30) == DN).all()
+    with pytest.raises(InputError, match=r"are named after bands, and each has 2 along 'band'"):
+        ArrayScene(xr.concat([made, made], "band"))
+
+
 def test_a_dataset_with_one_variable_of_bands():
     assert ArrayScene(cube().to_dataset(name="reflectance")).info.bands == FOUR
     with pytest.raises(InputError, match="no variable is named after a band"):

@@ -259,6 +259,14 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]
                 f"{name}: its variables {', '.join(map(str, found))} are not of one grid, or name a band twice; "
                 "give the bands of one grid, each once"
             )
+        along = dimension(source[next(iter(found))].dims, "band")
+        if along is not None:  # as rioxarray opens files of one band
+            if source.sizes[along] > 1:
+                raise InputError(
+                    f"{name}: {', '.join(map(str, found))} are named after bands, and each has {source.sizes[along]} "
+                    f"along {along!r}; variables (y, x) are accepted, or one variable (band, y, x)"
+                )
+            source = source.squeeze(along, drop=True)
         masks = [variable for variable in source.data_vars if str(variable).lower() == _MASK]
         others = [v for v in source.data_vars if v not in found and v not in masks and source[v].ndim > 1]
         first = source[next(iter(found))]

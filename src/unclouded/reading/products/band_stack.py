@@ -17,7 +17,7 @@ from unclouded.reading.grids.grid import interpolate, neighbours
 def stack_bands(source: xr.Dataset, variables: Sequence[Hashable], names: Sequence[str], name: str) -> xr.DataArray:
     """Stack variables of the same dimensions, lazily unless they are in chunks: (band, ...), called `names`."""
     bands = source[list(variables)]
-    if bands.chunks:
+    if any(band.chunks for band in bands.data_vars.values()):
         return bands.to_array("band", name=name).assign_coords(band=list(names))
     first = bands[variables[0]]
     stacked = xr.Variable(
