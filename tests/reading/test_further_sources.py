@@ -293,7 +293,32 @@ def test_a_coarser_group_of_another_area_is_left_out(tmp_path):
     group["x"][:] += 100
     with open_scene(store) as scene:
         assert scene.info.bands == ("B02", "B03", "B04", "B08")
-        assert any("r20m, whose grid does not cover the same area" in note for note in scene.info.notes)
+        assert any("r20m, which is no grid of the same area" in note for note in scene.info.notes)
+
+
+def test_damaged_pixels_of_a_coarser_group_are_a_line(tmp_path):
+    store = store_of(tmp_path, "zarr", {"r10m": 10, "r20m": 20})
+    for chunk in (path for path in (store / "r20m" / "b11").rglob("*") if path.is_file() and path.suffix != ".json"):
+        if not chunk.name.startswith(".z"):
+            chunk.write_bytes(b"damaged")
+    with pytest.raises(FileError, match=r"its pixels cannot be read .*copy or download it again"):
+        open_scene(store)
+
+
+def test_coarser_groups_with_more_dimensions_are_left_out(tmp_path):
+    store = tmp_path / "a_L2A.nc"
+    days = np.array(["2024-06-01"], "datetime64[ns]")
+    for name, metres in (("r10m", 10), ("r20m", 20)):
+        places = {
+            "y": NORTH - metres * (0.5 + np.arange(480 // metres)),
+            "x": EAST + metres * (0.5 + np.arange(360 // metres)),
+        }
+        dn = pixels(1, 480 // metres, 360 // metres, low=1200)
+        bands = {f"b{n:0>2}": (("time", "y", "x"), dn, {"proj:epsg": 32632}) for n in EOPF[metres]}
+        xr.Dataset(bands, {"time": days, **places}).to_netcdf(store, mode="a", group=name, engine="h5netcdf")
+    with open_scene(store, offset=-1000) as scene:
+        assert scene.info.bands == ("B02", "B03", "B04", "B08")
+        assert any("left out: r20m" in note for note in scene.info.notes)
 
 
 @pytest.mark.parametrize("ending", ["zarr", "nc"])

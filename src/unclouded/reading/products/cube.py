@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.errors import FileError, InputError
+from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.reading.files.raster import is_remote
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import parse_time
@@ -115,8 +115,10 @@ def open_cube(
         )
         if scene.info.crs is None or scene.info.transform.is_identity:
             raise InputError(f"{path}: does not say where it lies; write its CRS and coordinates, with rioxarray")
-    except BaseException:
+    except BaseException as error:
         opened.close()
+        if isinstance(error, OSError | RuntimeError) and not isinstance(error, UncloudedError):
+            raise FileError(f"{path}: its pixels cannot be read ({error}); copy or download it again") from error
         raise
     if date is not None:
         stem = f"{stem_of(file)}_{date.replace('-', '').replace(':', '')}"

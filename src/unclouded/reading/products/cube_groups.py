@@ -52,16 +52,14 @@ def refuse_groups(opened: xr.Dataset, path: str) -> None:
 
 def _on_one_grid(path: str, finest: str, coarser: list[str]) -> tuple[xr.Dataset, list[str]]:
     """Add the bands that the finest group lacks, each from the finest of the others, resampled as it is read."""
-    opened = [_opened(path, finest)]
+    opened = [_opened(path, group) for group in (finest, *coarser)]
     made, notes = opened[0], [f"of its groups the one with the bands of 10 m is taken, {finest}"]
-    fine = next(iter(made.data_vars.values()))
+    fine = next(band for name, band in made.data_vars.items() if band_named(str(name)))
     held = {band_named(str(name)) for name in made.data_vars}
-    for group in coarser:
-        more = _opened(path, group)
-        opened.append(more)
+    for group, more in zip(coarser, opened[1:], strict=True):
         lacking = [name for name in more.data_vars if (band := band_named(str(name))) and band not in held]
         if not all(_same_area(more[name], fine) for name in lacking):
-            notes.append(f"left out: {group}, whose grid does not cover the same area")
+            notes.append(f"left out: {group}, which is no grid of the same area")
             continue
         made = made.assign({name: refine(more[name], fine) for name in lacking})
         held |= {band_named(str(name)) for name in lacking}
@@ -84,8 +82,9 @@ def _place(name: Hashable) -> int:
 
 
 def _same_area(coarse: xr.DataArray, fine: xr.DataArray) -> bool:
-    """Whether two bands (y, x) have the same edges, but for one coarse pixel."""
-    if coarse.dims != fine.dims or not all(dim in band.coords for band in (coarse, fine) for dim in band.dims):
+    """Whether two bands are (y, x) both and have the same edges, but for one coarse pixel."""
+    placed = all(dim in band.coords for band in (coarse, fine) for dim in band.dims)
+    if coarse.dims != fine.dims or fine.ndim != 2 or not placed:
         return False
     for dim in coarse.dims:
         (first, step, last), (start, fine_step, end) = (_edges(band[dim].to_numpy()) for band in (coarse, fine))
