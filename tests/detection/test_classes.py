@@ -10,7 +10,7 @@ from unclouded.detection.classes import (
     THIN_CLOUD,
     covered,
     guess_scheme,
-    parse_mapping,
+    parse_scheme,
     read_classes,
 )
 from unclouded.errors import InputError
@@ -87,7 +87,8 @@ def test_values_of_no_scheme_are_refused():
     [
         ("place_cs.tif ", [0, 1], "high where the ground is seen, and masks are true where it is covered"),
         ("a.tif dataMask", [0, 1], "high where the ground is seen"),
-        ("HLS.S30.T32UNU.2024164T101031.v2.0.Fmask.tif ", [0, 2, 8], r"other bits or classes \(Fmask\)"),
+        ("HLS.S30.T32UNU.2024164T101031.v2.0.Fmask.tif ", [0, 1], r"other bits or classes \(Fmask\)"),
+        ("L1C_T22JBQ_20240405_Fmask4.tif ", [0, 2, 4], r"other bits or classes \(Fmask\)"),
         ("SENTINEL2A_20180615-104022-457_L2A_T31TCJ_C_V2-2_CLM_R1.tif ", [0, 2, 3], r"other bits or classes \(CLM\)"),
         ("SENTINEL2A_20180615-104022-457_L2A_T31TCJ_C_V2-2_MG2_R1.tif ", [0, 1], r"other bits or classes \(MG2\)"),
         ("20180615_LEVEL2_SEN2A_QAI.tif ", [0, 1], r"other bits or classes \(QAI\)"),
@@ -103,6 +104,7 @@ def test_a_mask_whose_name_says_something_else_is_asked_about(label, values, sai
     [
         ("T32UNU_20240612T101031_SCL_20m.jp2 ", [2, 3], "scl"),
         ("browser_CLM.tif ", [0, 1], "boolean"),
+        ("HLS.S30.T32UNU.2024164T101031.v2.0.Fmask.tif ", [64, 66, 72, 255], "hls"),
         ("clear_mask.tif cloud_mask", [0, 1, 3], "omnicloudmask"),
     ],
 )
@@ -110,8 +112,25 @@ def test_a_mask_whose_name_says_what_it_is_is_that(label, values, scheme):
     assert guess_scheme(np.array(values), "m.tif", label) == scheme
 
 
+@pytest.mark.parametrize("values", [[1, 2, 3, 5], [0, 1, 2, 3, 4], [4, 5], [1, 2]])
+def test_values_that_programs_use_for_different_things_are_asked_about(values):
+    with pytest.raises(InputError, match=r"m\.tif: .*may mean several things.*--mask-classes scl"):
+        guess_scheme(np.array(values), "m.tif")
+
+
+def test_the_bits_of_hls_fmask_are_told_apart():
+    """64 to 192 are levels of aerosol; 4 is beside cloud, 16 snow, 32 water; 255 is nothing."""
+    values = np.array([[64, 66, 72, 128 | 4, 192 | 16, 32, 255, 74]])
+    cloud, shadow, clear, none = THICK_CLOUD, SHADOW, CLEAR, NO_DATA
+    assert read_classes(values, "hls", "m").tolist() == [[clear, cloud, shadow, clear, clear, clear, none, cloud]]
+
+
+def test_a_scheme_is_read_by_its_name():
+    assert read_classes(np.array([[2, 3]]), parse_scheme("SCL"), "m").tolist() == [[CLEAR, SHADOW]]
+
+
 def test_a_mapping_is_read_from_text():
-    scheme = parse_mapping("0=clear, 2=Cloud,4=shadow,255=nodata")
+    scheme = parse_scheme("0=clear, 2=Cloud,4=shadow,255=nodata")
     assert scheme == {0: CLEAR, 2: THICK_CLOUD, 4: SHADOW, 255: NO_DATA}
     assert read_classes(np.array([[4, 255]]), scheme, "m").tolist() == [[SHADOW, NO_DATA]]
 
@@ -119,4 +138,4 @@ def test_a_mapping_is_read_from_text():
 @pytest.mark.parametrize("text", ["", "clear", "1=fog", "x=cloud", "1=cloud,1=shadow", "1.5=cloud"])
 def test_a_mapping_that_cannot_be_read_is_refused(text):
     with pytest.raises(InputError, match="classes of the mask"):
-        parse_mapping(text)
+        parse_scheme(text)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unclouded.bands import ASSUMED_ORDER
 from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
-from unclouded.detection.classes import NO_DATA, Scheme, guess_scheme, parse_mapping, read_classes
+from unclouded.detection.classes import NO_DATA, Bits, Scheme, guess_scheme, parse_scheme, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
 from unclouded.errors import FileError, InputError, UncloudedError, UnknownNumbersError, UnreadableReferenceError
 from unclouded.reading.grids.aligned import AlignedImage
@@ -86,7 +86,7 @@ class GivenMask:
         name: of its file.
     """
 
-    def __init__(self, raster: MaskRaster, scheme: str | Scheme | None = None) -> None:
+    def __init__(self, raster: MaskRaster, scheme: str | Scheme | Bits | None = None) -> None:
         """Understand the values of `raster`: by `scheme`, see `detection.classes`, or as the scheme that they fit.
 
         Raises:
@@ -265,7 +265,7 @@ def open_inputs(scene: Raster, options: ClearOptions, at_hand: DatesAtHand | Non
             stack.enter_context(detection)
         mask = classification = None
         if options.mask_file is not None:
-            scheme = parse_mapping(options.mask_classes) if options.mask_classes else None
+            scheme = parse_scheme(options.mask_classes) if options.mask_classes else None
             mask = GivenMask(stack.enter_context(open_mask(options.mask_file, scene.info)), scheme)
         elif options.mask == MASK_AUTO and scene.info.classification:
             classification = stack.enter_context(_open_classification(scene.info))

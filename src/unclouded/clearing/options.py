@@ -72,10 +72,11 @@ class ClearOptions:
         radar: path of VV and VH in dB, of the same area.
         references: paths of other dates of the place, in any form that a scene may have; what they show is transferred
             to where the scene is covered.
-        mask: path of a mask of what is covered: true and false, the classes of OmniCloudMask, SCL or QA60. What it
-            covers is replaced wholly. With `MASK_AUTO` the scene classification (SCL) that comes with a scene is joined
-            with what is found, see `detection.scl`; with `MASK_NONE` none is looked for.
-        mask_classes: what its values mean, if they are others, as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
+        mask: path of a mask of what is covered: true and false, the classes of OmniCloudMask, SCL, QA60 or HLS' Fmask.
+            What it covers is replaced wholly. With `MASK_AUTO` the scene classification (SCL) that comes with a scene
+            is joined with what is found, see `detection.scl`; with `MASK_NONE` none is looked for.
+        mask_classes: what its values mean, if that is not known: one of `detection.classes.SCHEMES`, or others as
+            "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
         mask_only: replace what the mask covers, and nothing that is found besides.
         samples: latent samples; with one the latent is zero, with more the result is their mean.
         seed: of the latent samples.
@@ -102,12 +103,14 @@ class ClearOptions:
     )
     mask: str = option(
         MASK_AUTO,
-        "What is covered, on any grid: true and false, SCL, QA60, or 0 clear, 1 thick cloud, 2 thin cloud, 3 shadow; "
-        "auto: the SCL of a product or item helps to find it.",
+        "What is covered, on any grid: true and false, SCL, QA60, HLS' Fmask, or 0 clear, 1 thick cloud, 2 thin cloud, "
+        "3 shadow; auto: the SCL of a product or item helps to find it.",
         metavar="auto|none|PATH",
     )
     mask_classes: str | None = option(
-        None, "What the values of --mask mean, if they are others: 0=clear,1=cloud,2=thin,3=shadow,255=nodata."
+        None,
+        "What the values of --mask mean, if that is not known: boolean, scl, qa60, omnicloudmask, hls, or "
+        "0=clear,1=cloud,2=thin,3=shadow,255=nodata.",
     )
     mask_only: bool = option(False, "Replace what --mask covers, and nothing that is found besides.")
     samples: int = option(1, "Latent samples: their mean is the result, their spread adds to the uncertainty.", least=1)

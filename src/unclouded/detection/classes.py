@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -57,25 +58,53 @@ OMNICLOUDMASK: Scheme = {0: CLEAR, 1: THICK_CLOUD, 2: THIN_CLOUD, 3: SHADOW}
 
 BOOLEAN: Scheme = {0: CLEAR, 1: THICK_CLOUD}
 
-SCHEMES: dict[str, Scheme | None] = {"boolean": BOOLEAN, "scl": SCL, "qa60": None, "omnicloudmask": OMNICLOUDMASK}
-"""Schemes by name; QA60 has bits instead of values."""
+
+@dataclass(frozen=True)
+class Bits:
+    """What the bits of a mask mean.
+
+    Attributes:
+        kinds: bits, as numbers, and the class that a pixel is of which has them; the first of them that it has counts.
+        fill: value of pixels that it says nothing of; None if there is no such value.
+    """
+
+    kinds: tuple[tuple[int, int], ...]
+    fill: int | None = None
+
+
+QA60 = Bits(((1 << 10, THICK_CLOUD), (1 << 11, THIN_CLOUD)))
+"""Opaque cloud and cirrus of Sentinel-2's quality band of 60 m."""
+
+HLS_FMASK = Bits(((1 << 1, THICK_CLOUD), (1 << 3, SHADOW)), fill=255)
+"""Fmask of NASA's HLS, as the user guide of version 2.0 has it. What lies beside cloud and shadow (bit 2) is ground, as
+are snow (4) and water (5); bits 6 and 7 hold the aerosol."""
+
+SCHEMES: dict[str, Scheme | Bits] = {
+    "boolean": BOOLEAN,
+    "scl": SCL,
+    "qa60": QA60,
+    "omnicloudmask": OMNICLOUDMASK,
+    "hls": HLS_FMASK,
+}
+"""Schemes by name."""
 
 _NAMED = {"SCL": "scl", "QA60": "qa60"}
 """Words in the name of a mask, in capitals, that tell its scheme, whichever of its values occur."""
 
-_OF_OTHERS = {"FMASK": "Fmask", "QAI": "QAI", "MG2": "MG2", "EDG": "EDG", "DFP": "DFP"}
+_OF_OTHERS = {"FMASK": "Fmask", "FMASK4": "Fmask", "QAI": "QAI", "MG2": "MG2", "EDG": "EDG", "DFP": "DFP"}
 """Words in the names of masks of other programs, whose bits or classes may pass for those of a scheme: 1 is water, or
 the edge of the image."""
 
 _BITS_OR_TWO = {"CLM": "CLM"}
 """The same for names that are also those of masks that are true where there is cloud."""
 
+_FEW = set(range(6))
+"""Values of SCL that occur in other programs' masks, too."""
+
 _OF_CLEARNESS = ("CS", "DATAMASK", "VALID")
 """Words in the names of what is high where the ground is seen, such as Cloud Score+."""
 
 _WORD = re.compile(r"[A-Za-z]+\d*")
-
-_QA60_OPAQUE, _QA60_CIRRUS = 1 << 10, 1 << 11
 
 _WORDS = {"clear": CLEAR, "cloud": THICK_CLOUD, "thick": THICK_CLOUD, "thin": THIN_CLOUD, "haze": THIN_CLOUD}
 _WORDS |= {"shadow": SHADOW, "nodata": NO_DATA}
@@ -87,19 +116,24 @@ def covered(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return hides
 
 
-def parse_mapping(text: str) -> Scheme:
-    """Read a mapping that a user gives, as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
+def parse_scheme(text: str) -> Scheme | Bits:
+    """Read what a user says of the values of a mask: the name of one of `SCHEMES`, or a mapping.
+
+    A mapping is written as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
 
     Raises:
         InputError: if it cannot be read.
     """
+    if text.strip().lower() in SCHEMES:
+        return SCHEMES[text.strip().lower()]
     scheme: dict[int, int] = {}
     for item in text.split(","):
         value, _, word = (part.strip() for part in item.partition("="))
         if not value.removeprefix("-").isdigit() or word.lower() not in _WORDS:
             raise InputError(
                 f"{item.strip()!r} in the classes of the mask {text!r}: accepted are a whole number, =, and one of "
-                f"{', '.join(_WORDS)}; write for example 0=clear,1=cloud,2=thin,3=shadow,255=nodata"
+                f"{', '.join(_WORDS)}, for example 0=clear,1=cloud,2=thin,3=shadow,255=nodata; or one of "
+                f"{', '.join(SCHEMES)}"
             )
         if scheme.setdefault(int(value), _WORDS[word.lower()]) != _WORDS[word.lower()]:
             raise InputError(f"the classes of the mask {text!r} name {value} twice; give each value one class")
@@ -124,6 +158,9 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
             f"{source}: its name ({word}) is that of what is high where the ground is seen, and masks are true where "
             "it is covered; say what its values mean, for example --mask-classes 0=cloud,1=clear"
         )
+    if {"HLS", "FMASK"} <= words and not (two and (values == 1).any()):
+        _whole_numbers(values, source)
+        return "hls"
     others = _OF_OTHERS if two else _OF_OTHERS | _BITS_OR_TWO
     if word := next((word for word in others if word in words), None):
         raise InputError(
@@ -138,11 +175,15 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
     if set(found) <= set(BOOLEAN):
         return "boolean"
     if set(found) <= set(OMNICLOUDMASK):
-        return "omnicloudmask"
-    if set(found) <= {0, _QA60_OPAQUE, _QA60_CIRRUS, _QA60_OPAQUE | _QA60_CIRRUS}:
+        if 0 in found:
+            return "omnicloudmask"
+        raise _ambiguous(source, found, "nothing would be clear if they are OmniCloudMask's; python-fmask's 1 is clear")
+    if not any(value & ~sum(bit for bit, _ in QA60.kinds) for value in found):
         return "qa60"
     if set(found) <= set(SCL):
-        return "scl"
+        if set(found) - _FEW:
+            return "scl"
+        raise _ambiguous(source, found, "SCL has these, and Fmask, whose cloud is SCL's ground")
     raise InputError(
         f"{source}: a mask with the values {_listed(found)}; known are true and false, OmniCloudMask (0 to 3), "
         "SCL (0 to 11) and QA60 (bits 10 and 11); say what its values mean with --mask-classes, for example "
@@ -151,13 +192,13 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
 
 
 def read_classes(
-    values: NDArray[Any], scheme: str | Scheme, source: str, nodata: float | None = None
+    values: NDArray[Any], scheme: str | Scheme | Bits, source: str, nodata: float | None = None
 ) -> NDArray[np.uint8]:
     """Translate the values (h, w) of a mask.
 
     Args:
         values: boolean, integers, or floats that are whole numbers; NaN is no data.
-        scheme: one of `SCHEMES` by its name, or a mapping.
+        scheme: one of `SCHEMES`, or its name, or a mapping.
         source: what errors name.
         nodata: value that says nothing, unless the scheme says what it means.
 
@@ -171,9 +212,10 @@ def read_classes(
         raise InputError(f"{scheme!r}: no such classes of a mask; accepted: {', '.join(SCHEMES)}, or your own mapping")
     named = SCHEMES[scheme] if isinstance(scheme, str) else scheme
     silent = ~np.isfinite(values)
-    if named is None:
+    if isinstance(named, Bits):
+        silent |= values == named.fill
         bits = np.where(silent, 0, values).astype(np.int64)
-        classes = np.where(bits & _QA60_OPAQUE, THICK_CLOUD, np.where(bits & _QA60_CIRRUS, THIN_CLOUD, CLEAR))
+        classes = np.select([bits & bit > 0 for bit, _ in named.kinds], [kind for _, kind in named.kinds], CLEAR)
     else:
         if nodata is not None and not (float(nodata).is_integer() and int(nodata) in named):
             silent |= values == nodata
@@ -189,6 +231,13 @@ def read_classes(
         kinds = np.array([named.get(int(value), NO_DATA) for value in numbers])
         classes = kinds[np.searchsorted(numbers, np.where(silent, numbers[0], values)).clip(max=len(numbers) - 1)]
     return np.where(silent, NO_DATA, classes).astype(np.uint8)
+
+
+def _ambiguous(source: str, found: list[int], reason: str) -> InputError:
+    return InputError(
+        f"{source}: a mask with the values {_listed(found)}, which may mean several things ({reason}); say what they "
+        "mean, for example --mask-classes scl, omnicloudmask, or 0=clear,1=clear,2=shadow,4=cloud"
+    )
 
 
 def _whole_numbers(values: NDArray[Any], source: str) -> list[int]:
