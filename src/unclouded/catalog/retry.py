@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import TypeVar
 
 from unclouded.errors import FileError, NetworkError
 from unclouded.reading.files.raster import shown
-
-_SECONDS = 30
-_GONE = (404, 410)
-_BARRED = (401, 403)
+from unclouded.reading.files.remote import UNREAD, ask, hindrance_of
 
 Read = TypeVar("Read")
 
@@ -56,23 +50,20 @@ def _hurdle(address: str, error: FileError) -> tuple[FileError | NetworkError, b
     name, again = shown(address), "run the same command again"
     if not address.startswith(("http://", "https://")):
         return NetworkError(f"{error}; check the credentials in the environment, then {again}"), False
-    asked = urllib.request.Request(address, headers={"Range": "bytes=0-0"})
     try:
-        with urllib.request.urlopen(asked, timeout=_SECONDS) as answer:
-            answer.read(1)
-    except urllib.error.HTTPError as refusal:
-        status = refusal.code
-        if status in _GONE:
+        ask(address, 1)
+    except UNREAD as failure:
+        found = hindrance_of(failure)
+        if found.is_gone:
             return FileError(
-                f"{name}: is not there (HTTP {status}), though the catalogue lists it; its date is left out"
+                f"{name}: is not there (HTTP {found.status}), though the catalogue lists it; its date is left out"
             ), True
-        if status in _BARRED:
+        if found.is_barred:
             return NetworkError(
-                f"{name}: may not be read (HTTP {status}): its signature has expired or is missing; {again}, "
+                f"{name}: may not be read (HTTP {found.status}): its signature has expired or is missing; {again}, "
                 "which asks for a new one, or give credentials in the environment"
             ), True
-        return NetworkError(f"{name}: cannot be read at the moment (HTTP {status}); {again}"), False
-    except (OSError, HTTPException, ValueError) as failure:
-        said = getattr(failure, "reason", None) or failure
-        return NetworkError(f"{name}: cannot be reached ({said}); {again} when it can"), False
+        if found.status is not None:
+            return NetworkError(f"{name}: cannot be read at the moment (HTTP {found.status}); {again}"), False
+        return NetworkError(f"{name}: cannot be reached ({found.said}); {again} when it can"), False
     return error, False

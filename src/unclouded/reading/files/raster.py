@@ -20,6 +20,7 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.files.other_files import LONGEST_START, other_kind
+from unclouded.reading.files.remote import UNREAD, ask, hindrance_of
 from unclouded.reading.files.vrt import vrt_sources
 
 FAULTS = (RasterioError, CPLE_BaseError)
@@ -91,7 +92,7 @@ def open_raster(path: str) -> DatasetReader:
     except (*FAULTS, ValueError) as error:
         if local:
             raise FileError(f"{name}: cannot be opened: cut short or damaged; copy or download it again") from error
-        raise FileError(f"{name}: cannot be opened ({_first_line(error)}); check it, or download it") from error
+        raise FileError(f"{name}: {_hindrance(path, error)}") from error
     try:
         _check_size(dataset, name, Path(path).stat().st_size if local and driver != VRT else None)
         _check_metadata(dataset, name)
@@ -111,9 +112,7 @@ def read_window(dataset: DatasetReader, indexes: Sequence[int], window: Window) 
             pixels: NDArray[np.generic] = dataset.read(list(indexes), window=window)
     except FAULTS as error:
         place = f"rows {window.row_off} to {window.row_off + window.height}"
-        raise FileError(
-            f"{shown(dataset.name)}: {place} cannot be read: cut short or damaged; copy or download it again"
-        ) from error
+        raise _unread(dataset.name, f"{place} cannot be read", error) from error
     return pixels
 
 
@@ -134,9 +133,7 @@ def read_overview(
                 resampling=Resampling.nearest if classes else Resampling.average,
             )
     except FAULTS as error:
-        raise FileError(
-            f"{shown(dataset.name)}: cannot be read: cut short or damaged; copy or download it again"
-        ) from error
+        raise _unread(dataset.name, "cannot be read", error) from error
     return pixels
 
 
@@ -184,6 +181,31 @@ def _driver_of(path: str) -> str:
     if known := other_kind(path, start):
         raise FileError(f"{path}: is not a {ACCEPTED} file but {known}")
     raise FileError(f"{path}: is not a {ACCEPTED} file (it starts with {start[:8]!r}); give one")
+
+
+def _unread(path: str, what: str, error: Exception) -> FileError:
+    if is_remote(path):
+        return FileError(f"{shown(path)}: {_hindrance(path, error)}")
+    return FileError(f"{path}: {what}: cut short or damaged; copy or download it again")
+
+
+def _hindrance(path: str, error: Exception) -> str:
+    """What keeps a file that is far away from being read, and what to do: what follows its name in an error."""
+    if not path.startswith(("http://", "https://")):
+        credentials = " and the credentials in the environment" if is_remote(path) else ""
+        return f"cannot be opened ({_first_line(error)}); check it{credentials}, or download it"
+    try:
+        found = ask(path, LONGEST_START)
+    except UNREAD as failure:
+        return str(hindrance_of(failure))
+    if not found.start.startswith(tuple(_STARTS)):
+        # What GDAL says holds the whole address, and so its signature.
+        return f"is not a {ACCEPTED} file but " + (
+            other_kind(split_address(path).path, found.start) or f"starts with {found.start[:8]!r}; give one"
+        )
+    if not found.parts:
+        return "its server gives files as a whole alone, not parts of them (HTTP ranges); download it, and give that"
+    return "broke off while it was read, or is damaged; run the same command again, or download it"
 
 
 def _check_metadata(dataset: DatasetReader, name: str) -> None:

@@ -7,13 +7,13 @@ import re
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.files.raster import is_remote, shown, split_address
+from unclouded.reading.files.remote import UNREAD, hindrance_of
 from unclouded.reading.names.naming import band_named, check_bands, product_name
 from unclouded.reading.products.folder import ENDINGS, pick_layers
 from unclouded.reading.radiometry.encoding import USUAL_SCALE
@@ -99,21 +99,23 @@ class _Asset:
 
 def _load(path: str) -> dict[str, Any]:
     name = shown(path)
+    if is_remote(path) and not path.startswith(("http://", "https://")):
+        raise InputError(f"{name}: items are read over http and https; download it, or give that address")
     try:
+        with urllib.request.urlopen(path, timeout=_SECONDS) if is_remote(path) else Path(path).open("rb") as stream:
+            text = stream.read(_LARGEST_ITEM + 1)
+    except UNREAD as error:
         if is_remote(path):
-            if not path.startswith(("http://", "https://")):
-                raise InputError(f"{name}: items are read over http and https; download it, or give that address")
-            with urllib.request.urlopen(path, timeout=_SECONDS) as stream:
-                text = stream.read(_LARGEST_ITEM + 1)
-        else:
-            with Path(path).open("rb") as stream:
-                text = stream.read(_LARGEST_ITEM + 1)
-    except (OSError, HTTPException, ValueError) as error:
+            raise FileError(f"{name}: {hindrance_of(error)}") from error
         raise FileError(
-            f"{name}: cannot be read ({getattr(error, 'reason', None) or error}); check the address"
+            f"{name}: cannot be read ({getattr(error, 'strerror', None) or error}); check the path"
         ) from error
     if len(text) > _LARGEST_ITEM:
         raise FileError(f"{name}: is larger than {_LARGEST_ITEM // 2**20} MB, so not a STAC item; give one item")
+    if is_remote(path) and text.lstrip()[:1] == b"<":
+        raise InputError(
+            f"{name}: is a web page; give the address of the item itself, as a browser of catalogues names it as source"
+        )
     try:
         item = json.loads(text)
     except (ValueError, RecursionError) as error:
