@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
+from rasters import item, write
+from rasters import pixels as pixels_of
 from typer.testing import CliRunner
 
 from unclouded.cli import app
 from unclouded.files import sha256_of
 from unclouded.reading import preview, reader
 from unclouded.reading.files import pixels
+from unclouded.reading.scene_pair import ScenePair
 from unclouded.report import previews
 from unclouded.report.blocks import percent
 from unclouded.report.previews import in_colour
@@ -265,6 +268,20 @@ def test_what_is_broken_or_unknown_is_one_line(tmp_path: Path, name: str, conten
     assert says in lines[0]
     assert name.split(".")[0] in lines[0]
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_result_of_coarser_bands_alone_is_shown_beside_them(tmp_path: Path) -> None:
+    ground = pixels_of(2, 40, 40, low=1000)
+    write(tmp_path / "B02.tif", pixels_of(1, 80, 80, low=1000))
+    for number, name in enumerate(("B8A", "B11")):
+        write(tmp_path / f"{name}.tif", ground[number : number + 1], metres=20)
+    hrefs = {name: {"href": f"{name}.tif"} for name in ("B02", "B8A", "B11")}
+    before = item(tmp_path / "item.json", hrefs, **{"s2:processing_baseline": "02.06"})
+    write(tmp_path / "clear.tif", ground, names=("B8A", "B11"), metres=20)
+    quality = np.zeros((2, 40, 40), np.float32)
+    write(tmp_path / "clear_quality.tif", quality, names=("opacity", "uncertainty"), metres=20, nodata=np.nan)
+    shown = preview.read_preview(ScenePair(str(before), tmp_path / "clear.tif"), 40, reader.ReadOptions(offset=0))
+    assert shown.before is not None and (shown.before == shown.after).all()
 
 
 def test_scenes_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:

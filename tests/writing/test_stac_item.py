@@ -52,6 +52,8 @@ def test_it_is_valid_and_says_what_the_files_hold(generator, tmp_path):
         assert [band["name"] for band in record["assets"]["cleared"]["bands"]] == list(file.descriptions)
     assert (item.properties["unclouded:samples"], item.properties["unclouded:seed"]) == (2, 7)
     assert len(item.properties["unclouded:weights"]) == 64
+    # Which of the satellites it was, nobody told.
+    assert item.properties["constellation"] == "sentinel-2" and "platform" not in item.properties
     for name, path in (("cleared", "out.tif"), ("quality", "out_quality.tif")):
         asset = record["assets"][name]
         content = (tmp_path / path).read_bytes()

@@ -35,7 +35,8 @@ def clear(
         list[str] | None,
         typer.Argument(
             metavar="INPUT",
-            help="GeoTIFF or COG, folder of single-band files, BigEarthNet patch, SAFE folder or .zip, STAC item.",
+            help="GeoTIFF or COG, folder of single-band files, BigEarthNet patch, SAFE folder or .zip, STAC item; VRT, "
+            "or NetCDF file or Zarr store of one date.",
             show_default=False,
         ),
     ] = None,

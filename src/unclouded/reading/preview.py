@@ -162,8 +162,8 @@ def read_preview(
     notes = info.notes
     cloudy: dict[str, NDArray[np.float32] | None] = dict.fromkeys(wanted)
     if pair.before is not None:
-        with reading.open(pair.before) as before:
-            resampled = is_resampled(item)
+        resampled = is_resampled(item)
+        with _open_before(pair.before, reading, info) as before:
             row, column = (0, 0) if resampled else _place_in(pair, info, before.info, bands)
             wanted = {key: shown for key, shown in wanted.items() if set(shown) <= set(before.info.bands)}
             if resampled:
@@ -225,6 +225,16 @@ def is_resampled(item: object) -> bool:
         return bool(item["properties"]["unclouded:resampled"])  # type: ignore[index]
     except (KeyError, TypeError):
         return False
+
+
+def _open_before(path: str, reading: ReadOptions, cleared: SceneInfo) -> Scene:
+    """Open the input of a result, which may be of its coarser bands alone, and so on their grid."""
+    before = reading.open(path)
+    coarse = cleared.transform.a > before.info.transform.a * (1 + 1e-6)
+    if reading.bands is not None or not coarse or not set(cleared.bands) < set(before.info.bands):
+        return before
+    before.close()
+    return replace(reading, bands=cleared.bands).open(path)
 
 
 def _place_in(pair: ScenePair, info: SceneInfo, before: SceneInfo, bands: Sequence[str]) -> tuple[int, int]:

@@ -92,7 +92,7 @@ def describe(
         **_place(info),
         "properties": {
             **time,
-            "platform": "sentinel-2",
+            "constellation": "sentinel-2",
             "instruments": ["msi"],
             **_projection(info),
             **_covers(shares),

@@ -65,6 +65,12 @@ def source_of_item(item: dict[str, Any], path: str, wanted: Wanted) -> Source:
         )
     layers = pick_layers(name, {band: asset.href for band, asset in assets.items()}, asked)
     chosen = [assets[layer.band] for layer in layers]
+    for asset in chosen:
+        if not is_remote(asset.href) and not Path(asset.href).exists():
+            raise FileError(
+                f"{name}: its asset {asset.key} leads to {asset.href}: no such file; put it there, or take bands that "
+                "are there by --bands"
+            )
     scales = {asset.scale for asset in chosen}
     if len(scales) > 1:
         raise InputError(
