@@ -349,7 +349,7 @@ def clear_area(
     from unclouded.clearing.memory.area_series import clear_area_to_memory
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions
-    from unclouded.reading.grids.area import area_of
+    from unclouded.reading.grids.geojson import area_of
     from unclouded.reading.reader import ReadOptions
 
     wanted = area_of(area)

@@ -8,7 +8,8 @@ from unclouded.catalog.overpasses import less_cloudy, overpasses
 from unclouded.catalog.period import Period, day_of, period_of
 from unclouded.catalog.search import nearest_days
 from unclouded.errors import InputError
-from unclouded.reading.grids.area import box_area, geometry_area
+from unclouded.reading.grids.area import box_area
+from unclouded.reading.grids.geojson import geometry_area
 
 AREA = box_area("10.0,48.0,10.2,48.1")
 

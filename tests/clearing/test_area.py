@@ -19,7 +19,8 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.detection.classes import covered
 from unclouded.errors import InputError
 from unclouded.files import mask_path, quality_path
-from unclouded.reading.grids.area import box_area, geometry_area
+from unclouded.reading.grids.area import box_area
+from unclouded.reading.grids.geojson import geometry_area
 from unclouded.reading.reader import ReadOptions
 
 BANDS = ("B02", "B03", "B04", "B08")

@@ -64,7 +64,8 @@ class SourceOptions:
         )
 
     def _area(self) -> Area | None:
-        from unclouded.reading.grids.area import box_area, file_area
+        from unclouded.reading.grids.area import box_area
+        from unclouded.reading.grids.geojson import file_area
 
         if self.bbox is not None and self.geometry is not None:
             raise typer.BadParameter("is the area too; give one of them", param_hint="--geometry")

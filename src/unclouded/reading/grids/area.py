@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,10 +16,10 @@ from rasterio.errors import CRSError
 from rasterio.features import geometry_mask
 from rasterio.warp import transform_bounds, transform_geom
 
-from unclouded.errors import FileError, InputError
+from unclouded.errors import InputError
 from unclouded.reading.files.raster import FAULTS
 from unclouded.reading.grids.grid import pixel_metres
-from unclouded.reading.grids.rings import SWAPPED, check_degrees, check_ring
+from unclouded.reading.grids.rings import SWAPPED, check_degrees
 from unclouded.reading.info import Polygons, RegionOfInterest
 from unclouded.tiles import Box
 
@@ -40,23 +37,8 @@ ALIGNMENT = 96
 _NEARLY = 1e-3
 """Share of a pixel by which an area may reach into the next one and not take it along."""
 
-_CHORD = 0.02
+CHORD = 0.02
 """Degrees between the corners that straight edges get, for they are bent in another reference system."""
-
-_LARGEST_FILE = 64 * 2**20
-_VECTORS = {
-    ".gpkg": "a GeoPackage",
-    ".kml": "KML",
-    ".kmz": "KML in a zip",
-    ".shp": "a shapefile",
-    ".gml": "GML",
-    ".gpx": "GPX",
-    ".fgb": "FlatGeobuf",
-    ".parquet": "GeoParquet",
-}
-"""Endings of other files that polygons come in."""
-
-_LONLAT_NAMES = ("CRS84", "EPSG::4326", "EPSG:4326")
 
 
 class Grid(Protocol):
@@ -153,7 +135,7 @@ class Area:
             if self.is_box:
                 outline, bounds = None, transform_bounds(LONLAT, info.crs, *self.bounds)
             else:
-                outline = _frozen(transform_geom(LONLAT, info.crs, _geojson(_bent(self.polygons)))["coordinates"])
+                outline = frozen(transform_geom(LONLAT, info.crs, _geojson(_bent(self.polygons)))["coordinates"])
                 bounds = _bounds(outline)
         except (CRSError, *FAULTS) as error:
             raise self._outside(info) from error
@@ -232,70 +214,6 @@ def box_area(text: str) -> Area:
     return Area(name, ((ring,),), is_box=True)
 
 
-def file_area(path: Path) -> Area:
-    """The area of `--geometry`: all polygons of a GeoJSON file, in longitude and latitude.
-
-    Raises:
-        FileError: the file cannot be read.
-        InputError: it holds no polygon, one that crosses itself or 180 degrees, or other coordinates.
-    """
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror or error}); give a GeoJSON file") from error
-    if len(text) > _LARGEST_FILE:
-        raise FileError(f"{path}: is larger than {_LARGEST_FILE // 2**20} MB; give a simpler outline")
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        if kind := _VECTORS.get(path.suffix.lower()):
-            advice = f"run ogr2ogr -t_srs EPSG:4326 {path.stem}.geojson {path.name}, and give that"
-            raise FileError(f"{path}: is {kind}; GeoJSON in longitude and latitude is accepted: {advice}") from error
-        raise FileError(f"{path}: is not JSON ({error}); give a GeoJSON file") from error
-    return geometry_area(found, str(path))
-
-
-def geometry_area(found: Any, name: str) -> Area:  # noqa: ANN401 (whatever JSON holds)
-    """The area of a GeoJSON object, which errors call `name`; errors as of `file_area`."""
-    if not isinstance(found, dict):
-        raise InputError(f"{name}: is not GeoJSON; give a Polygon, a Feature or a FeatureCollection")
-    system = str(found.get("crs") or "CRS84")
-    if not any(known in system for known in _LONLAT_NAMES):
-        raise InputError(
-            f"{name}: is in another reference system ({system[:60]}); GeoJSON in longitude and latitude is accepted; "
-            "run ogr2ogr -t_srs EPSG:4326 first"
-        )
-    try:
-        polygons = _frozen(list(_polygons(found, name)))
-    except InputError:
-        raise
-    except (TypeError, ValueError, KeyError, RecursionError) as error:
-        raise InputError(f"{name}: is not GeoJSON ({error}); give a Polygon, Feature or FeatureCollection") from error
-    if not polygons:
-        raise InputError(f"{name}: holds no polygon; give one with a Polygon or MultiPolygon")
-    for polygon in polygons:
-        for ring in polygon:
-            check_ring(name, np.array(ring, np.float64))
-    return Area(name, polygons, is_box=False)
-
-
-def area_of(given: Any) -> Area:  # noqa: ANN401 (whatever a user hands in)
-    """The area that a user of Python means; errors as of `box_area` and `file_area`.
-
-    Args:
-        given: four numbers or a text W,S,E,N; the path of a GeoJSON file; or GeoJSON as a mapping, or what gives it
-            as `__geo_interface__`, such as the geometries of shapely.
-    """
-    if isinstance(given, str | os.PathLike):
-        text = os.fspath(given)
-        return box_area(text) if text.count(",") == 3 and not Path(text).exists() else file_area(Path(text))
-    given = getattr(given, "__geo_interface__", given)
-    if isinstance(given, dict):
-        return geometry_area(given, "area")
-    return box_area(",".join(map(str, given)) if isinstance(given, Iterable) else str(given))
-
-
 def inside(region: RegionOfInterest, window: Box, grid: Affine) -> NDArray[np.bool_] | None:
     """Which pixels (h, w) of a window of a region of interest its outline touches; None if it is all of them.
 
@@ -313,40 +231,20 @@ def inside(region: RegionOfInterest, window: Box, grid: Affine) -> NDArray[np.bo
     return hit
 
 
-def _polygons(found: dict[str, Any] | None, name: str) -> Iterator[list[Any]]:
-    if found is None:
-        return  # a feature that is nowhere
-    kind = found.get("type")
-    if kind == "FeatureCollection":
-        for feature in found["features"]:
-            yield from _polygons(feature, name)
-    elif kind == "Feature":
-        yield from _polygons(found["geometry"], name)
-    elif kind == "GeometryCollection":
-        for geometry in found["geometries"]:
-            yield from _polygons(geometry, name)
-    elif kind == "Polygon":
-        yield from [found["coordinates"]] if found["coordinates"] else []
-    elif kind == "MultiPolygon":
-        yield from filter(None, found["coordinates"])
-    else:
-        raise InputError(f"{name}: holds a {kind}; polygons are accepted; draw one around it")
-
-
 def _bent(polygons: Polygons) -> Polygons:
-    return tuple(tuple(tuple(_between(ring)) for ring in polygon) for polygon in polygons)
+    return tuple(tuple(tuple(between(ring, CHORD)) for ring in polygon) for polygon in polygons)
 
 
-def _between(ring: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """The corners of a ring, with others on edges that are long."""
+def between(ring: Sequence[tuple[float, float]], longest: float) -> Iterator[tuple[float, float]]:
+    """The corners of a ring, with others on edges longer than this in one of the coordinates."""
     for (x, y), (u, v) in pairwise(ring):
-        steps = max(1, math.ceil(max(abs(u - x), abs(v - y)) / _CHORD))
+        steps = max(1, math.ceil(max(abs(u - x), abs(v - y)) / longest))
         for step in range(steps):
             yield x + (u - x) * step / steps, y + (v - y) * step / steps
     yield ring[-1]
 
 
-def _frozen(polygons: Sequence[Sequence[Sequence[Sequence[float]]]]) -> Polygons:
+def frozen(polygons: Sequence[Sequence[Sequence[Sequence[float]]]]) -> Polygons:
     """Rings as tuples of longitude and latitude; a height is left out."""
     return tuple(tuple(tuple((float(p[0]), float(p[1])) for p in ring) for ring in polygon) for polygon in polygons)
 
