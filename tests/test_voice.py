@@ -16,6 +16,7 @@ from unclouded.clearing.plan import bundled_patches
 from unclouded.cli import app, console
 from unclouded.cli.voice import VOICE
 from unclouded.models.weights import bundled
+from unclouded.progress import HUNDREDTHS
 
 HEAVY = ("torch", "matplotlib", "scipy", "rasterio", "numpy", "xarray")
 
@@ -125,10 +126,15 @@ def test_progress_in_a_log_is_a_line_now_and_then(monkeypatch, capsys):
     with console.Bar("scene") as bar:
         for done in range(100):
             now[0] = float(done)
-            bar("clearing", done, 100)
+            bar("clearing", done, 200)
     said = capsys.readouterr().err
     assert "\r" not in said and "\x1b" not in said
-    assert said.splitlines() == [f"scene: clearing: {at} of 100, {at}%, {at} s" for at in (2, 32, 62, 92)]
+    assert said.splitlines() == [f"scene: clearing: {at} of 200, {at // 2}%, {at} s" for at in (2, 32, 62, 92)]
+    with console.Bar("2 inputs") as bar:
+        now[0] += 40
+        # Where a share alone is known, there is nothing to count.
+        bar("clearing", 17, HUNDREDTHS)
+    assert capsys.readouterr().err == "2 inputs: clearing: 17%, 40 s\n"
 
 
 def test_the_bar_has_no_colours_and_lines_stand_above_it():

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, the units done in it (pixels, patches, ...) and the units that it has."""
 
+HUNDREDTHS = 100
+"""Units of work of which a share alone is known."""
+
 
 def silent(stage: str, done: int, total: int) -> None:
     """Take what a `Progress` is told and say nothing."""

@@ -19,6 +19,7 @@ from unclouded.composites.dates import open_dates
 from unclouded.composites.vegetation import COLUMNS, write_ndvi
 from unclouded.errors import InputError
 from unclouded.reading.reader import ReadOptions
+from unclouded.report.animation import write_animation
 from unclouded.tiles import Box
 
 
@@ -133,6 +134,18 @@ def test_the_table_has_observed_and_filled_apart(made, results):
         if (origin > 0).any():
             assert 0 < float(line["filled_error"]) < 1
     assert {line["pixels"] for line in lines} == {str(source[0].size)}
+
+
+def test_progress_says_what_is_done_and_not_the_file_again(made, results, tmp_path):
+    stages = []
+
+    def progress(stage, done, total):
+        stages.append(stage)
+
+    write_composite(tmp_path, results, "median", ReadOptions(), progress)
+    write_ndvi(tmp_path / "ndvi.csv", results, ReadOptions(), progress)
+    write_animation(made[0], tmp_path / "series.gif", ReadOptions(), progress=progress)
+    assert set(stages) == {"combining", "reading dates"}
 
 
 def test_the_animation_shows_each_date(made):

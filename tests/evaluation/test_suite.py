@@ -262,7 +262,7 @@ def test_the_command_prints_a_table_and_writes_json(data, weights, tmp_path):
     done = run(*command)
     assert done.exit_code == 0, done.output
     assert "12 cloudy and 12 clear patches of validation, seed 0" in done.stdout
-    for line in ("cloudy, as they are", "floor: halves", "MAE cloud (50 %", "MAE B12", "F1 of the classifier, N = 12"):
+    for line in ("cloudy, as they are", "floor: halves", "MAE cloud (50%", "MAE B12", "F1 of the classifier, N = 12"):
         assert line in done.stdout
     record = json.loads((tmp_path / "a.json").read_text())
     assert record["n"] == 12 and record["seed"] == 0

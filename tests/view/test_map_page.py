@@ -114,11 +114,11 @@ def test_the_bar_is_moved_by_keys(page):
     bar = page.find_element(By.ID, "swipe")
     bar.send_keys(Keys.HOME)
     eventually(page, lambda page: clouds(page)[0] == [False] * 4)
-    assert bar.get_attribute("aria-valuetext") == "before 0 %, after 100 %"
+    assert bar.get_attribute("aria-valuetext") == "before 0%, after 100%"
     bar.send_keys(Keys.END)
     eventually(page, lambda page: clouds(page)[0] == [True] * 4)
     bar.send_keys(*[Keys.ARROW_LEFT] * 3)
-    assert bar.get_attribute("aria-valuetext") == "before 97 %, after 3 %"
+    assert bar.get_attribute("aria-valuetext") == "before 97%, after 3%"
 
 
 def test_the_bar_is_dragged_and_the_map_beside_it_too(page):
@@ -153,7 +153,7 @@ def test_quality_layers_are_laid_over_both_images_and_taken_away(page, layer):
     assert {
         "opacity": "1, replaced",
         "uncertainty": "0.02 reflectance or more",
-        "source": "guessed by the network, 50.0 %",
+        "source": "guessed by the network, 50.0%",
     }[layer] in legend.text
     box.click()
     eventually(page, lambda page: abs(colours(page) - bare).max() <= 1)

@@ -128,7 +128,7 @@ def less_cloudy(dates: Sequence[Overpass], most_cloud: float) -> list[Overpass]:
         clearest = min(dates, key=lambda one: one.cloud or 0.0)
         raise InputError(
             f"--max-cloud {most_cloud:g}: all {len(dates)} dates have more cloud; the clearest, "
-            f"{clearest.time:%Y-%m-%d}, has {clearest.cloud:.0f} %: accept more, or give other --dates"
+            f"{clearest.time:%Y-%m-%d}, has {clearest.cloud:.0f}%: accept more, or give other --dates"
         )
     return kept
 

@@ -98,7 +98,7 @@ def dates_of(
     found = _found(catalogue, options, reading, period)
     kept = less_cloudy(found, options.max_cloud)
     if len(kept) < len(found):
-        say(f"note: {len(found) - len(kept)} of {len(found)} dates have over {options.max_cloud:g} % cloud: left out")
+        say(f"note: {len(found) - len(kept)} of {len(found)} dates have over {options.max_cloud:g}% cloud: left out")
     if len(kept) < least:
         raise InputError(
             f"{catalogue.address}: has one date alone, {kept[0].time:%Y-%m-%d}; a series has two at least: give longer "
@@ -129,7 +129,7 @@ def day_and_others(
     clear = [one for one in found if one is not chosen and (one.cloud is None or one.cloud <= options.max_cloud)]
     nearest = sorted(clear, key=lambda one: abs(one.time - chosen.time))[:HELPING_DATES]
     if not nearest:
-        say(f"note: {options.days} days around it there is no other date under {options.max_cloud:g} % cloud to help")
+        say(f"note: {options.days} days around it there is no other date under {options.max_cloud:g}% cloud to help")
     dates = sorted([chosen, *nearest], key=lambda one: one.time)
     items = _at_hand(catalogue, options, reading, dates, folder / INPUTS, clearings)
     of_day = [item for item, one in items.items() if one is chosen]
@@ -194,7 +194,7 @@ def _show_plan(dates: Sequence[Overpass], area: Area, bands: Sequence[str] | Non
     for one in dates:
         bytes_of = estimate(one, area, bands)
         read, whole = read + bytes_of.read, whole + bytes_of.whole
-        cloud = "cloud not said" if one.cloud is None else f"cloud {one.cloud:.0f} %"
+        cloud = "cloud not said" if one.cloud is None else f"cloud {one.cloud:.0f}%"
         names = " + ".join(tile.name for tile in one.tiles)
         tell(
             f"{one.time:%Y-%m-%d %H:%M}  {cloud}  {one.seen:.0%} of the area  about {_written(bytes_of.read)}  {names}"

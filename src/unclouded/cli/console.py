@@ -21,6 +21,7 @@ import typer
 
 from unclouded.cli.voice import VOICE
 from unclouded.errors import InputError, UncloudedError
+from unclouded.progress import HUNDREDTHS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -157,8 +158,10 @@ class Bar:
         if on_terminal():
             self._draw(stage, done, total)
         elif time.monotonic() >= self._next_line:
-            share = f", {done / total:.0%}" if total else ""
-            say(f"{self._title}: {stage}: {done:,} of {total:,}{share}, {time.monotonic() - self._start:.0f} s")
+            counts = [] if total == HUNDREDTHS else [f"{done:,} of {total:,}"]
+            shares = [f"{done / total:.0%}"] if total else []
+            said = ", ".join([*counts, *shares, f"{time.monotonic() - self._start:.0f} s"])
+            say(f"{self._title}: {stage}: {said}")
             self._next_line = time.monotonic() + EVERY
 
     def _draw(self, stage: str, done: int, total: int) -> None:
@@ -168,7 +171,9 @@ class Bar:
             self._bars[stage] = tqdm(
                 total=total,
                 desc=f"{self._title}: {stage}",
-                bar_format="{desc}: {percentage:3.0f} %|{bar}| {n_fmt} of {total_fmt} [{elapsed}<{remaining}]",
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| "
+                + ("" if total == HUNDREDTHS else "{n_fmt} of {total_fmt} ")
+                + "[{elapsed}<{remaining}]",
                 unit_scale=True,
                 leave=False,
                 # A terminal that does not know its size has 80 x 24 characters.

@@ -71,7 +71,7 @@ def translator(
         int | None, typer.Option(min=2, help="So many cloudy and clear patches at most, drawn by the seed.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
-    repeats: Annotated[int, typer.Option(min=0, help="Drawings for the 95 % intervals.")] = 100,
+    repeats: Annotated[int, typer.Option(min=0, help="Drawings for the 95% intervals.")] = 100,
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder to keep features in, for the next measuring.")
     ] = None,

@@ -90,7 +90,7 @@ def write_composite(
                 shown = [date.read(box) for date in dates]
                 images.write(box, _dn(_CHOICES[kind](shown, bands), info.encoding, info.dtype))
                 counts.write(box, _counts(shown))
-                progress(path.stem, box.bottom * info.width, info.height * info.width)
+                progress("combining", box.bottom * info.width, info.height * info.width)
             finished = {
                 place / path.name: (profile, images.finish(), path),
                 place / days_path(path).name: (days, counts.finish(), days_path(path)),

@@ -71,7 +71,7 @@ def write_ndvi(path: Path, outputs: Sequence[Path], reading: ReadOptions, progre
     with open_dates(outputs, reading) as dates:
         for number, date in enumerate(dates, start=1):
             table.writerow(_line(date))
-            progress(path.name, number, len(dates))
+            progress("reading dates", number, len(dates))
     write_bytes(text.getvalue().encode(), path)
 
 

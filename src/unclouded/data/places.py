@@ -74,7 +74,7 @@ def _patches(
             raise FileError(f"{path}: {key} holds {len(images)} images; the listing names number {position}.")
         dn = images[position]
         if (gap := float((dn == 0).all(axis=0).mean())) > _LARGEST_GAP:
-            raise FileError(f"{path}: {100 * gap:.0f} % of {key}, number {position}, is without data; choose others.")
+            raise FileError(f"{path}: {100 * gap:.0f}% of {key}, number {position}, is without data; choose others.")
         optical = np.zeros((len(NAMES), *dn.shape[1:]), np.float32)
         scale, offset = (np.float32(arrays[name]) for name in ("scale", "offset"))
         optical[[INDEX[band] for band in bands]] = (dn * scale + offset).clip(min=0)

@@ -52,7 +52,7 @@ def write_animation(
     dates = []
     for number, pair in enumerate(pairs, start=1):
         dates.append(read_preview(pair, SIDE, reading, composite))
-        progress(path.name, number, len(pairs))
+        progress("reading dates", number, len(pairs))
     shapes = {date.after.shape for date in dates}
     if len(shapes) > 1:
         raise InputError(

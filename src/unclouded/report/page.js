@@ -7,7 +7,7 @@ for (const scene of document.querySelectorAll("[data-scene]")) {
   const swipe = scene.querySelector(".swipe");
   const move = () => {
     frame.style.setProperty("--at", `${swipe.value}%`);
-    swipe.setAttribute("aria-valuetext", `${swipe.value} % before`);
+    swipe.setAttribute("aria-valuetext", `${swipe.value}% before`);
   };
   swipe.addEventListener("input", move);
   move();

@@ -102,7 +102,7 @@ def _distance_table(records: Sequence[Record], paper: Paper) -> Table:
     )
     return Table(
         "Fréchet distance to clear images: the paper's and ours",
-        ("Images", "Fréchet distance", "95 % interval", "N → ∞", "N", "Seed", "Data"),
+        ("Images", "Fréchet distance", "95% interval", "N → ∞", "N", "Seed", "Data"),
         lines,
         note,
     )

@@ -34,7 +34,7 @@ def translator_subsection(record: Record) -> Subsection:
         )
         for key, row in held["distances"].items()
     ]
-    columns = ("Images", "N", "Fréchet", "95 % interval", "1000 KID", "Precision", "Recall", "Density", "Coverage")
+    columns = ("Images", "N", "Fréchet", "95% interval", "1000 KID", "Precision", "Recall", "Density", "Coverage")
     blocks: list[Block] = [Table("Each set against the clear images", columns, lines)]
     if labels := held["labels"]:
         ordered = sorted(labels.items(), key=lambda item: -(item[1]["cleared"] or 0))

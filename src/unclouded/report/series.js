@@ -223,6 +223,6 @@ function clamp(index, count) {
 }
 
 function percent(share) {
-  // A share that is there is never called 0.0 %.
-  return share === null ? "–" : share > 0 && share < 0.0005 ? "under 0.1 %" : `${(100 * share).toFixed(1)} %`;
+  // A share that is there is never called 0.0%.
+  return share === null ? "–" : share > 0 && share < 0.0005 ? "under 0.1%" : `${(100 * share).toFixed(1)}%`;
 }

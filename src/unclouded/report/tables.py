@@ -35,7 +35,7 @@ def translator_table(record: Mapping[str, Any]) -> str:
 
 
 def _distances(record: Mapping[str, Any]) -> list[str]:
-    heads = ("N", "Fréchet", "95 % interval", "N -> inf", "KID x 1000", "precis.", "recall", "density", "cover.")
+    heads = ("N", "Fréchet", "95% interval", "N -> inf", "KID x 1000", "precis.", "recall", "density", "cover.")
     lines = [f"{'against the clear patches':<33}" + _row(heads)]
     for key, row in record["distances"].items():
         interval = f"{_four(row['low'])} - {_four(row['high'])}" if math.isfinite(row["low"]) else "-"
@@ -67,7 +67,7 @@ def _paired(paired: Mapping[str, Any]) -> list[str]:
     lines += [line(score, one[score], other[score]) for score in other if score in one and score not in _GROUPS]
     for group in _GROUPS:
         for name, row in other.get(group, {}).items():
-            share = f" ({100 * row['share']:.0f} % of the pixels)" if "share" in row else ""
+            share = f" ({100 * row['share']:.0f}% of the pixels)" if "share" in row else ""
             if "mae" in row:
                 lines.append(line(f"MAE {name}{share}", one[group][name]["mae"], row["mae"]))
     return lines
@@ -78,7 +78,7 @@ def _downstream(scores: Mapping[str, Any]) -> list[str]:
     lines = [f"{'F1 of the classifier, N = ' + format(scores['n'], ','):<33}" + "".join(f"{h:>10}" for h in heads)]
     for key, title in AVERAGES.items():
         row = scores[key]
-        won = "-" if not math.isfinite(row["won_back"]) else f"{100 * row['won_back']:.0f} %"
+        won = "-" if not math.isfinite(row["won_back"]) else f"{100 * row['won_back']:.0f}%"
         lines.append(f"mean, {title:<27}" + "".join(f"{_number(row[h], 3):>10}" for h in heads[:3]) + f"{won:>10}")
     return lines
 

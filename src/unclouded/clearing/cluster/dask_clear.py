@@ -33,7 +33,7 @@ from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.errors import WeightsError
 from unclouded.models.weights import bundled
 from unclouded.precision import resolve_precision
-from unclouded.progress import Progress
+from unclouded.progress import HUNDREDTHS, Progress
 from unclouded.reading.files.raster import is_remote
 from unclouded.reading.reader import ReadOptions
 from unclouded.tiles import Tile
@@ -153,7 +153,7 @@ class _Total:
         with self._lock:
             self._shares[source, stage] = share
             done = sum(self._shares.values()) / len(_STAGES)
-            self._report("per cent of all scenes", round(100 * done / self._scenes), 100)
+            self._report("clearing", round(HUNDREDTHS * done / self._scenes), HUNDREDTHS)
 
 
 def _summarise(job: SceneJob, block: Tile) -> Summary:

@@ -5,8 +5,8 @@ const UNIT = { reflectance: 4, DN: 0 }; // with the decimals of each
 const element = (id) => document.getElementById(id);
 const FEW = 7; // bands that stand in one column
 const number = (value, decimals) => (value === null ? "–" : value.toFixed(decimals));
-// A share that is there is never called 0.0 %.
-const percent = (share) => (share > 0 && share < 0.0005 ? "under 0.1 %" : `${(100 * share).toFixed(1)} %`);
+// A share that is there is never called 0.0%.
+const percent = (share) => (share > 0 && share < 0.0005 ? "under 0.1%" : `${(100 * share).toFixed(1)}%`);
 
 /** An element with properties and what it holds. */
 function make(name, properties = {}, ...children) {

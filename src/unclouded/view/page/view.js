@@ -166,7 +166,7 @@ function swipe() {
   after.getCanvas().style.clipPath = `inset(0 0 0 ${at}px)`;
   before.getCanvas().style.clipPath = `inset(0 ${width - at}px 0 0)`;
   element("map").style.setProperty("--at", `${at}px`);
-  bar.setAttribute("aria-valuetext", `before ${bar.value} %, after ${100 - bar.value} %`);
+  bar.setAttribute("aria-valuetext", `before ${bar.value}%, after ${100 - bar.value}%`);
 }
 
 function showOverlays() {
