@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import zipfile
 
 import numpy as np
@@ -226,11 +227,18 @@ def test_what_is_left_out_of_a_stack_is_said_in_one_line(tmp_path):
     assert left == ["left out: SCL, TCI_R, QA60, not among the 13 bands"]
 
 
-@pytest.mark.parametrize("name", ["scene.nc", "scene.zarr"])
-def test_what_no_reader_of_arrays_opens_names_the_extra_that_brings_them(tmp_path, name):
+@pytest.mark.parametrize(("name", "lacking"), [("scene.nc", "h5netcdf and h5py"), ("scene.zarr", "zarr")])
+def test_what_no_reader_of_arrays_opens_names_the_extra_that_brings_them(tmp_path, monkeypatch, name, lacking):
     (tmp_path / name).write_bytes(b"no array")
+    damaged = refusal(tmp_path / name)
+    assert "cubes" not in damaged and "damaged or no cube" in damaged and "engine" not in damaged
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda one, *more: None if one in lacking.split() else find_spec(one, *more)
+    )
     said = refusal(tmp_path / name)
-    assert "pip install 'unclouded[cubes]'" in said and "make cubes" in said
+    assert f"{name}: cannot be opened without {lacking}; run `make cubes` in a checkout" in said
+    assert "pip install 'unclouded[cubes]'" in said
 
 
 def test_the_mosaic_of_the_tiles_of_an_export_is_one_scene(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Hashable
 from pathlib import Path
 
@@ -127,11 +128,13 @@ def _opened(path: str, group: str | None) -> xr.Dataset:
     try:
         # Values as stored: scale, offset and no-data are then found where they are for other files.
         return xr.open_dataset(path, group=group, engine=kind, mask_and_scale=False, decode_coords="all")
-    except (ValueError, ImportError) as error:
-        needed = "zarr is" if kind else "h5netcdf and h5py are"
-        raise FileError(
-            f"{path}: cannot be opened ({str(error).splitlines()[0]}); check it, or, where {needed} not installed, run "
-            "`make cubes` in a checkout, or pip install 'unclouded[cubes]'"
-        ) from error
-    except (OSError, RuntimeError, KeyError, AttributeError, TypeError) as error:
-        raise FileError(f"{path}: cannot be opened ({error}): damaged or no cube; download it again") from error
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError, ValueError, ImportError) as error:
+        # What xarray says where a package is lacking names others, too.
+        needed = ("zarr",) if kind else ("h5netcdf", "h5py")
+        if lacking := " and ".join(name for name in needed if importlib.util.find_spec(name) is None):
+            raise FileError(
+                f"{path}: cannot be opened without {lacking}; run `make cubes` in a checkout, or pip install "
+                "'unclouded[cubes]'"
+            ) from error
+        said = str(error).split(" Consider ")[0]  # which advises engines, of xarray's functions
+        raise FileError(f"{path}: cannot be opened ({said}): damaged or no cube; download it again") from error
