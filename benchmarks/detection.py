@@ -89,13 +89,18 @@ def _percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else float("nan")
 
 
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'s' if number > 1 else ''}"
+
+
 def reference_tables(report: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
     """A table in Markdown for each kind of reference."""
     lines: list[str] = []
     for kind, by_detector in report.items():
         ours = by_detector["ours"]
         images = sum(scores[-1] for scores in ours.values())
-        lines += ["", f"**{kind[0].upper()}{kind[1:]}**: N = {images} images of {len(ours)} places", ""]
+        title = f"**{kind[0].upper()}{kind[1:]}**"
+        lines += ["", f"{title}: N = {_counted(images, 'image')} of {_counted(len(ours), 'place')}", ""]
         lines.append("| recall / precision, % | " + " | ".join(_COLUMNS) + " | places |")
         lines.append("|---|" + "---|" * (len(_COLUMNS) + 1))
         for name, by_place in by_detector.items():
@@ -136,7 +141,7 @@ def measure_untouched(
         snowed = f"{white.mean():.1f} | {white.min():.1f}" if np.isfinite(white).all() else " | "
         row = f"| {name} | {np.mean(means):.2f} | {min(means):.1f} | {least:.1f} | {snowed} | {len(means)}"
         lines.append(f"{row} | {len(snowy_shares.get(name, []))} |")
-    named = ", ".join(f"{image.name} {share:.1%}" for share, image, _ in worst[:6])
+    named = ", ".join(f"{image.name} {100 * share:.1f} %" for share, image, _ in worst[:6])
     lines += ["", f"Least untouched by ours: {named}."]
     if folder:
         draw_sheet([one[1:] for one in worst], folder / "detection_clear.png")

@@ -95,9 +95,9 @@ def corner(image: np.ndarray) -> np.ndarray:
 
 def test_the_swipe_moves_by_keyboard(opened) -> None:
     swipe = opened.find_element(By.CSS_SELECTOR, ".swipe")
-    assert swipe.get_attribute("aria-valuetext") == "50 % before"
+    assert swipe.get_attribute("aria-valuetext") == "50% before"
     swipe.send_keys(Keys.END)
-    assert swipe.get_attribute("aria-valuetext") == "100 % before"
+    assert swipe.get_attribute("aria-valuetext") == "100% before"
     cloudy = corner(look(opened))
     swipe.send_keys(Keys.HOME)
     cleared = corner(look(opened))

@@ -200,7 +200,7 @@ def test_the_values_in_the_middle_are_shown_by_the_keyboard(page):
 
 def test_dates_of_a_place_stand_behind_a_slider(page):
     text = {name: page.find_element(By.ID, name) for name in ("title", "facts")}
-    assert (text["title"].text, text["facts"].text) == ("2024-05-11", "L2A, 50.0 % replaced")
+    assert (text["title"].text, text["facts"].text) == ("2024-05-11", "L2A, 50.0% replaced")
     page.find_element(By.CSS_SELECTOR, "#after canvas").send_keys(Keys.ENTER)
     page.find_element(By.ID, "date").send_keys(Keys.ARROW_LEFT)
     wait_until_shown(page)
