@@ -213,13 +213,18 @@ def there(bands: Sequence[str], names: Sequence[str]) -> list[int]:
 
 def ceiling(departs: Tensor, known: Tensor) -> Tensor:
     """The opacity that pixels have at most: (B, 1, H, W), 1 where ground around is seen; arguments of `contrast`."""
-    seen = (known / _SEEN).clamp(max=1)
+    seen = ground_seen(known)
     if (seen == 1).all():
         return seen
     (bright, brightest), (dark, darkest) = _PLAIN
     plain = partial_mean(highest_around(_ramp(departs[:, :1], bright, brightest), _EDGE), _CONTRAST)
     plain = torch.maximum(plain, _ramp(departs[:, 1:], dark, darkest))
     return _PART + (1 - _PART) * torch.maximum(plain, seen)
+
+
+def ground_seen(known: Tensor) -> Tensor:
+    """How far the ground around is no guess, (B, 1, H, W), of how much of it is seen, 0 to 1."""
+    return (known / _SEEN).clamp(max=1)
 
 
 def _excess(bright: Tensor, dark: Tensor) -> Tensor:

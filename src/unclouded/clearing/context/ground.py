@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.bands import INDEX
+from unclouded.detection.windows import partial_mean
 from unclouded.models.blocks import average_over_cells, spread_ground
 
 PERSISTENCE = 0.02
@@ -30,6 +31,12 @@ _VEIL = 0.04
 
 _SALT, _SNOW = 0.02, 0.06
 """How likely ground is, at least, that looks like cloud, and that looks like snow, as clouds of ice do too."""
+
+_VEILED, _OPAQUE = 0.4, 0.5
+"""Opacity from which on a pixel is surely seen through cover, and from which on less and less of it shows through."""
+
+LEVEL = 4
+"""Pixels around one over which the level is averaged, twice."""
 
 DETAIL = 0.5
 """How much of the detail that the network sees through the cover is laid over the fill."""
@@ -120,6 +127,25 @@ def settle_ground(ground: Tensor, detail: Tensor, fill: Tensor, belief: Tensor, 
         thick: (B, 1, H, W) how surely nothing shows through, 0 to 1: there the detail is the cloud's own.
     """
     return torch.lerp(ground, torch.addcmul(fill, detail, 1 - thick, value=DETAIL), belief)
+
+
+def match_level(image: Tensor, expected: Tensor, opacity: Tensor, unknown: Tensor) -> Tensor:
+    """Bring pixels that show through cover in part to the level of the ground to expect, and keep their detail.
+
+    What is left of shadow and haze in them would stand out against the ground under thick cloud beside them, with the
+    cloud's outline.
+
+    Args:
+        image: (B, C, H, W) reflectance, composed.
+        expected: (B, C, H, W) ground that is to be expected where nothing shows through.
+        opacity: (B, 1, H, W) of what was composed; where it is 0 or 1 nothing is changed.
+        unknown: (B, 1, H, W) how far no ground around is seen, 0 to 1: elsewhere the level is the pixel's own.
+    """
+    through = (opacity / _VEILED).clamp(max=1) * ((1 - opacity) / (1 - _OPAQUE)).clamp(0, 1)
+    excess, weight = (image - expected) * through, through
+    for _ in range(2):
+        excess, weight = partial_mean(excess, LEVEL), partial_mean(weight, LEVEL)
+    return image - excess / weight.clamp(min=1e-6) * (through * unknown)
 
 
 def _blue_excess(image: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.bands import NAMES
-from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, settle_ground
+from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, match_level, settle_ground
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD
 from unclouded.detection.opacity import (
     VISIBLE,
@@ -23,6 +23,7 @@ from unclouded.detection.opacity import (
     contrast,
     departure,
     enlarge,
+    ground_seen,
     tell,
     there,
 )
@@ -38,7 +39,7 @@ OBSERVED, GUESSED = 0, 1
 _LEAST_OPACITY = 0.3
 """Opacity from which on a replaced pixel is as uncertain as the ground that replaces it, in proportion."""
 
-_AROUND = 2
+_AROUND = 3
 """Cells around a crop that it is composed with."""
 
 _BESIDE = 4
@@ -122,8 +123,8 @@ class KnownCover(NamedTuple):
 
 
 def margin_of(generator: Generator) -> int:
-    """Pixels around a crop that must be seen for what `sample` gives: what is composed looks a cell farther."""
-    return generator.margin + CELL
+    """Pixels around a crop that must be seen for what `sample` gives: what is composed looks two cells farther."""
+    return generator.margin + 2 * CELL
 
 
 def latents(generator: Generator, samples: int, seed: int) -> Tensor:
@@ -196,10 +197,12 @@ def sample(
             if len(zs) > 1:
                 made = translate(z)
                 made = made._replace(expected=made.expected + made.ground - typical.ground)
-            ground = made.ground if composition is None else composition.ground(made)
-            made = made._replace(ground=ground, opacity=veil, expected_error=smooth_error(made.expected_error))
-            made = Translation(*(image[kept] for image in made))
-            yield compose(optical, made), made.expected_error
+            error = smooth_error(made.expected_error)[kept]
+            if composition is None:
+                image = compose(optical, Translation(*(part[kept] for part in made._replace(opacity=veil))))
+            else:
+                image = composition.image(made, veil)[kept]
+            yield image, error
 
     drawn = composed()
     mean, error = next(drawn)
@@ -254,12 +257,25 @@ class _Composition:
 
     def ground(self, made: Translation) -> Tensor:
         """Give the ground (B, 13, H, W) that replaces what is covered."""
-        made = made._replace(ground=torch.lerp(made.ground, made.expected, self._thick))
-        belief = belief_in_fill(made.ground, self._fill, self._clear, self._missed, self._bands)
-        ground = settle_ground(made.ground, made.detail, self._fill, belief, self._thick)
+        ground = self._settled(torch.lerp(made.ground, made.expected, self._thick), made.detail, self._thick)
         if self._dates is not None:
             ground = torch.lerp(ground, self._dates.ground, self._dates.share * self._dates.told)
         return ground
+
+    def _settled(self, ground: Tensor, detail: Tensor, thick: Tensor) -> Tensor:
+        """The network's ground over the fill, see `settle_ground`."""
+        belief = belief_in_fill(ground, self._fill, self._clear, self._missed, self._bands)
+        return settle_ground(ground, detail, self._fill, belief, thick)
+
+    def image(self, made: Translation, opacity: Tensor) -> Tensor:
+        """Give the composed image (B, 13, H, W)."""
+        image = compose(self._optical, made._replace(ground=self.ground(made), opacity=opacity))
+        seen = ground_seen(self._known)
+        if (seen == 1).all():
+            return image
+        nothing_through = torch.ones_like(self._thick)
+        expected = self._settled(made.expected, made.detail, nothing_through)
+        return match_level(image, expected, opacity * self._valid, 1 - seen)
 
     def cover(self, network: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
         """Give opacity and class of each pixel, (B, 1, H, W) each, by what the network sees and the `ground`."""
@@ -300,9 +316,9 @@ def smooth_error(error: Tensor) -> Tensor:
 
 
 def _around(inner: Box, height: int, width: int) -> Box:
-    """The cells that a crop lies in, and two more on each side, as far as the image of `height` x `width` goes.
+    """The cells that a crop lies in, and three more on each side, as far as the image of `height` x `width` goes.
 
-    What is composed looks farther than half a cell, and in the outer half cell nothing is as in the whole image.
+    What is composed looks up to two cells farther, and in the outer half cell nothing is as in the whole image.
     """
     row, column = (max(0, start // CELL - _AROUND) * CELL for start in (inner.row, inner.column))
     bottom, right = (
