@@ -32,7 +32,7 @@ _VEIL = 0.04
 _SALT, _SNOW = 0.02, 0.06
 """How likely ground is, at least, that looks like cloud, and that looks like snow, as clouds of ice do too."""
 
-_VEILED, _OPAQUE = 0.4, 0.5
+_VEILED, _OPAQUE = 0.4, 0.8
 """Opacity from which on a pixel is surely seen through cover, and from which on less and less of it shows through."""
 
 LEVEL = 4
