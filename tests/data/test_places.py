@@ -65,7 +65,7 @@ def test_bands_of_their_own_sizes_come_to_ten_metres(tmp_path: Path) -> None:
     [
         (listing(clear={"may_dn": "all"}), FileError, "may_dn"),
         (listing(clear={"dn": [7]}), FileError, "number 7"),
-        (listing(clear={"dn": [2]}), FileError, "50 % of dn, number 2, is without data"),
+        (listing(clear={"dn": [2]}), FileError, "50% of dn, number 2, is without data"),
         (listing(sunny={"dn": [0]}), SettingsError, "'sunny' is not one of clear"),
         (listing(clear={"dn": [0]}) | {"bands": "B02"}, FileError, "B08, which the listing does not state"),
         ({"places": {}}, SettingsError, "no `level`"),
