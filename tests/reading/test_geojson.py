@@ -7,7 +7,7 @@ import pytest
 from rasterio.warp import transform_geom
 
 from unclouded.errors import FileError, InputError
-from unclouded.reading.grids.geojson import file_area, geometry_area
+from unclouded.reading.grids.geojson import area_of, file_area, geometry_area
 
 SQUARE = {"type": "Polygon", "coordinates": [[[1, 2], [2, 2], [2, 3], [1, 3], [1, 2]]]}
 MADE = "is accepted: run ogr2ogr -t_srs EPSG:4326"
@@ -79,3 +79,17 @@ def test_other_files_say_how_to_make_geojson_of_them(tmp_path: Path, name: str, 
     # The command can be pasted, wherever the file lies.
     if MADE in said:
         assert f"'{path.with_suffix('.geojson')}' '{path}'" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [7, None, [5, 51, 5.1], "5.2, 51.2, 5.3", "a,b,c,d"])
+def test_what_python_gives_that_is_no_area_is_not_called_an_option(given) -> None:
+    with pytest.raises((InputError, FileError)) as caught:
+        area_of(given)
+    assert "--bbox" not in str(caught.value)
+    assert "four numbers" in str(caught.value) or given == "a,b,c,d"
+
+
+def test_an_area_of_python_is_numbers_a_text_or_geojson() -> None:
+    for given in ((1, 2, 3, 4), "1,2,3,4", "1.0, 2.0, 3.0, 4.0"):
+        assert area_of(given).bounds == (1, 2, 3, 4)
+    assert area_of({"type": "Feature", "geometry": SQUARE}).bounds == (1, 2, 2, 3)

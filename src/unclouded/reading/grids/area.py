@@ -186,13 +186,17 @@ def covering(bounds: tuple[float, float, float, float], grid: Affine) -> Box:
     return Box(row, column, math.ceil(down - _NEARLY) - row, math.ceil(last - _NEARLY) - column)
 
 
-def box_area(text: str) -> Area:
+def box_area(text: str, option: str = "--bbox") -> Area:
     """The area of `--bbox`: "W,S,E,N" in degrees.
+
+    Args:
+        text: the numbers.
+        option: where they were given, as errors call it.
 
     Raises:
         InputError: these are no four numbers, not in this order, or the box crosses 180 degrees.
     """
-    name = f"--bbox {text}"
+    name = f"{option} {text}"
     try:
         west, south, east, north = numbers = [float(part) for part in text.split(",")]
     except ValueError as error:

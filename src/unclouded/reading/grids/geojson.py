@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -39,6 +40,9 @@ _ZIPS = (".zip", ".kmz")
 _LONLAT_NAMES = ("CRS84", "EPSG::4326", "EPSG:4326")
 _NO_AREAS = ("Point", "MultiPoint", "LineString", "MultiLineString")
 """Geometries that are no areas."""
+
+_NUMBERS = re.compile(r"[-+.\d\s]*(,[-+.\d\s]*)+")
+"""A text that is meant for a box."""
 
 _METRES = 2000.0
 """Between the corners that straight edges get in a projected system, for they are bent in longitude and latitude."""
@@ -116,11 +120,12 @@ def area_of(given: Any) -> Area:  # noqa: ANN401 (whatever a user hands in)
     """
     if isinstance(given, str | os.PathLike):
         text = os.fspath(given)
-        return box_area(text) if text.count(",") == 3 and not Path(text).exists() else file_area(Path(text))
+        numbers = _NUMBERS.fullmatch(text) and not Path(text).exists()
+        return box_area(text, "area") if numbers else file_area(Path(text))
     given = getattr(given, "__geo_interface__", given)
     if isinstance(given, dict):
         return geometry_area(given, "area")
-    return box_area(",".join(map(str, given)) if isinstance(given, Iterable) else str(given))
+    return box_area(",".join(map(str, given)) if isinstance(given, Iterable) else str(given), "area")
 
 
 def _system(found: dict[str, Any], name: str) -> CRS | None:
