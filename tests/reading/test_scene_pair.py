@@ -53,6 +53,7 @@ def test_the_input_may_lie_elsewhere(cleared, target):
         ("before.tif=", InputError, "as before.tif=clear.tif"),
         ("=clear.tif", InputError, "as before.tif=clear.tif"),
         ("nothing.tif", FileError, "nothing.tif: no such file"),
+        (".", InputError, r"\.: is a folder that `unclouded series` did not write"),
         ("clear.tif", InputError, "nothing beside it says what it was made of; name its input: before.tif=clear.tif"),
     ],
 )

@@ -284,6 +284,12 @@ def test_a_result_of_coarser_bands_alone_is_shown_beside_them(tmp_path: Path) ->
     assert shown.before is not None and (shown.before == shown.after).all()
 
 
+def test_of_a_folder_of_results_each_is_to_be_named(tmp_path: Path) -> None:
+    made_pages.write_scene(tmp_path)
+    done = report(tmp_path, output=tmp_path / "page.html")
+    assert done.exit_code == 2 and "name results of `unclouded clear`" in done.output
+
+
 def test_scenes_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     made_pages.write_scene(tmp_path, "one", side=96)
     made_pages.write_scene(tmp_path, "two", side=128)

@@ -41,7 +41,7 @@ def find_cleared(argument: str) -> tuple[str | None, Path]:
 
     Raises:
         FileError: the cleared scene is not there.
-        InputError: one of the two names is empty.
+        InputError: one of the two names is empty, or it is a folder.
     """
     before, cleared = None, Path(argument)
     if is_pair(argument):
@@ -52,6 +52,10 @@ def find_cleared(argument: str) -> tuple[str | None, Path]:
         if not before or not after:
             raise InputError(f"{argument}: is no pair; give the input and its result as before.tif=clear.tif")
         cleared = Path(after)
+    elif cleared.is_dir():
+        raise InputError(
+            f"{cleared}: is a folder that `unclouded series` did not write; give a result of `unclouded clear`"
+        )
     elif cleared.suffix == ".json":
         cleared = cleared.with_suffix(".tif")
     else:

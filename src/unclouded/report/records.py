@@ -104,7 +104,7 @@ def read_run(folder: Path) -> Run:
     except (OSError, UnicodeDecodeError) as error:
         raise FileError(
             f"{folder}: holds no log.jsonl that can be read ({getattr(error, 'strerror', None) or 'not text'}); "
-            "give the --output folder of `unclouded train`"
+            "give the --output folder of `unclouded train` or `unclouded series`, or name results of `unclouded clear`"
         ) from error
     entries = []
     for line in lines:
