@@ -35,7 +35,7 @@ _SALT, _SNOW = 0.02, 0.06
 _VEILED, _OPAQUE = 0.4, 0.8
 """Opacity from which on a pixel is surely seen through cover, and from which on less and less of it shows through."""
 
-LEVEL = 4
+LEVEL = 8
 """Pixels around one over which the level is averaged, twice."""
 
 DETAIL = 0.5
@@ -133,7 +133,7 @@ def match_level(image: Tensor, expected: Tensor, opacity: Tensor, unknown: Tenso
     """Bring pixels that show through cover in part to the level of the ground to expect, and keep their detail.
 
     What is left of shadow and haze in them would stand out against the ground under thick cloud beside them, with the
-    cloud's outline.
+    cloud's outline. Beside pixels that are clear they stay at their own level, so that none stands out there.
 
     Args:
         image: (B, C, H, W) reflectance, composed.
@@ -141,8 +141,9 @@ def match_level(image: Tensor, expected: Tensor, opacity: Tensor, unknown: Tenso
         opacity: (B, 1, H, W) of what was composed; where it is 0 or 1 nothing is changed.
         unknown: (B, 1, H, W) how far no ground around is seen, 0 to 1: elsewhere the level is the pixel's own.
     """
-    through = (opacity / _VEILED).clamp(max=1) * ((1 - opacity) / (1 - _OPAQUE)).clamp(0, 1)
-    excess, weight = (image - expected) * through, through
+    weight = ((1 - opacity) / (1 - _OPAQUE)).clamp(0, 1)
+    through = (opacity / _VEILED).clamp(max=1) * weight
+    excess = (image - expected) * through
     for _ in range(2):
         excess, weight = partial_mean(excess, LEVEL), partial_mean(weight, LEVEL)
     return image - excess / weight.clamp(min=1e-6) * (through * unknown)

@@ -39,7 +39,7 @@ OBSERVED, GUESSED = 0, 1
 _LEAST_OPACITY = 0.3
 """Opacity from which on a replaced pixel is as uncertain as the ground that replaces it, in proportion."""
 
-_AROUND = 3
+_AROUND = 4
 """Cells around a crop that it is composed with."""
 
 _BESIDE = 4
@@ -123,8 +123,8 @@ class KnownCover(NamedTuple):
 
 
 def margin_of(generator: Generator) -> int:
-    """Pixels around a crop that must be seen for what `sample` gives: what is composed looks two cells farther."""
-    return generator.margin + 2 * CELL
+    """Pixels around a crop that must be seen for what `sample` gives: what is composed looks three cells farther."""
+    return generator.margin + 3 * CELL
 
 
 def latents(generator: Generator, samples: int, seed: int) -> Tensor:
@@ -275,7 +275,8 @@ class _Composition:
             return image
         nothing_through = torch.ones_like(self._thick)
         expected = self._settled(made.expected, made.detail, nothing_through)
-        return match_level(image, expected, opacity * self._valid, 1 - seen)
+        # What holds no data has no level.
+        return match_level(image, expected, torch.lerp(torch.ones_like(opacity), opacity, self._valid), 1 - seen)
 
     def cover(self, network: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
         """Give opacity and class of each pixel, (B, 1, H, W) each, by what the network sees and the `ground`."""
@@ -316,9 +317,9 @@ def smooth_error(error: Tensor) -> Tensor:
 
 
 def _around(inner: Box, height: int, width: int) -> Box:
-    """The cells that a crop lies in, and three more on each side, as far as the image of `height` x `width` goes.
+    """The cells that a crop lies in, and four more on each side, as far as the image of `height` x `width` goes.
 
-    What is composed looks up to two cells farther, and in the outer half cell nothing is as in the whole image.
+    What is composed looks up to three cells farther, and in the outer half cell nothing is as in the whole image.
     """
     row, column = (max(0, start // CELL - _AROUND) * CELL for start in (inner.row, inner.column))
     bottom, right = (
