@@ -96,7 +96,7 @@ def test_a_dry_run_says_what_would_be_read_and_reads_nothing(catalogue, tmp_path
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["2024-05-03", "2024-05-13", "2024-05-23", "3"]
     assert "cloud 20%  100% of the area  about" in lines[1] and lines[1].endswith("S2A_32UPU_20240513_0_L2A")
-    assert "1 of 4 dates have over 30 % cloud" in done.stderr
+    assert "1 of 4 dates have over 30% cloud" in done.stderr
     assert catalogue.of_files() == [] and list(tmp_path.iterdir()) == []
 
 
