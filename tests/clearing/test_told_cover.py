@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 from scenes import CLOUDS, SMALL, MemoryMask, MemoryScene, fields, options_of
+from scipy import ndimage
 
 from unclouded.bands import L1C
+from unclouded.clearing.context.ground import match_level
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import THICK_CLOUD
 from unclouded.inference import InferenceConfig
 from unclouded.models.context_generator import ContextGenerator
+from unclouded.models.weights import load_generator
 from unclouded.sizes import GeneratorSettings
 
 SQUARE = np.s_[200:240, 400:448]
@@ -106,3 +109,34 @@ def test_the_tiles_decide_nothing(scene, told, mask):
         np.testing.assert_allclose(dn, whole.astype(float), atol=1)
         np.testing.assert_allclose(quality, whole_quality, atol=1e-5)
     assert (whole_quality[0] > 0).mean() > 0.02
+
+
+def overcast():
+    """A scene under thick cloud with shaded gaps in it, so that nowhere any ground is known."""
+    random = np.random.default_rng(1)
+    shade = np.array([0.08, 0.06, 0.05, 0.04, 0.05, 0.09, 0.1, 0.11, 0.11, 0.05, 0.001, 0.09, 0.05])
+    top = np.array([1] * 10 + [0.02, 0.6, 0.5])
+    gaps = np.zeros((300, 560))
+    gaps[100:160, 90:170] = gaps[40:90, 300:380] = gaps[180:240, 420:480] = 1
+    gaps = ndimage.gaussian_filter(gaps, 3)
+    smooth = [ndimage.gaussian_filter(random.standard_normal((300, 560)), pixels) for pixels in (2, 6)]
+    ground, cloud = (texture / texture.std() for texture in smooth)
+    image = shade[:, None, None] * (1 + 0.1 * ground) * gaps + top[:, None, None] * (0.7 + 0.08 * cloud) * (1 - gaps)
+    return MemoryScene(np.rint(image * 10_000).astype(np.uint16), L1C)
+
+
+def test_nor_where_what_is_seen_through_cover_is_brought_to_the_ground_to_expect(monkeypatch):
+    generator, scene, moved = load_generator("default")[0], overcast(), []
+
+    def watched(image, *given):
+        made = match_level(image, *given)
+        moved.append(float((made - image).abs().max()))
+        return made
+
+    monkeypatch.setattr("unclouded.clearing.tiles.latent_sampling.match_level", watched)
+    whole, whole_quality = cleared(scene, generator, None, tile=1024, crop=1024)
+    assert max(moved) > 0.01
+    for options in ({"tile": 64, "crop": 16}, {"tile": 96, "tile_offset": (32, 32), "crop": 32}):
+        dn, quality = cleared(scene, generator, None, **options)
+        np.testing.assert_allclose(dn, whole.astype(float), atol=1)
+        np.testing.assert_allclose(quality, whole_quality, atol=1e-5)
