@@ -84,7 +84,7 @@ _PLAIN = (0.04, 0.12), (0.04, 0.15)
 """Departure in the visible and in the near infrared from which on it is more, and from which on the pixel may be
 replaced wholly."""
 
-_SEEN = 0.1
+SEEN = 0.1
 """Clear share around from which on the ground is no guess."""
 
 _EDGE = 4
@@ -224,7 +224,7 @@ def ceiling(departs: Tensor, known: Tensor) -> Tensor:
 
 def ground_seen(known: Tensor) -> Tensor:
     """How far the ground around is no guess, (B, 1, H, W), of how much of it is seen, 0 to 1."""
-    return (known / _SEEN).clamp(max=1)
+    return (known / SEEN).clamp(max=1)
 
 
 def _excess(bright: Tensor, dark: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from unclouded.bands import NAMES
 from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, match_level, settle_ground
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD
 from unclouded.detection.opacity import (
+    SEEN,
     VISIBLE,
     brightness,
     ceiling,
@@ -39,8 +40,8 @@ OBSERVED, GUESSED = 0, 1
 _LEAST_OPACITY = 0.3
 """Opacity from which on a replaced pixel is as uncertain as the ground that replaces it, in proportion."""
 
-_AROUND = 4
-"""Cells around a crop that it is composed with."""
+_AROUND, _AROUND_UNKNOWN = 2, 4
+"""Cells around a crop that it is composed with, and where some of it shows next to no clear ground around."""
 
 _BESIDE = 4
 """Pixels by which what is opaque is widened, and then smoothed: else its edges, and cracks in it, stay as lines."""
@@ -122,9 +123,17 @@ class KnownCover(NamedTuple):
         return tell(F.interpolate(self.evidence, scale_factor=self.factor, mode="nearest"), self.given)
 
 
-def margin_of(generator: Generator) -> int:
-    """Pixels around a crop that must be seen for what `sample` gives: what is composed looks three cells farther."""
-    return generator.margin + 3 * CELL
+def shows_ground(fill: Tensor | NDArray[np.float32]) -> bool:
+    """Whether clear ground is seen around every cell of `KnownCover.fill`, so that no level is to be matched."""
+    return bool((fill[:, -1] >= SEEN).all())
+
+
+def margin_of(generator: Generator, *, ground_is_seen: bool = False) -> int:
+    """Pixels around a crop that must be seen for what `sample` gives.
+
+    What is composed looks a cell farther than the network, or three where a level is to be matched.
+    """
+    return generator.margin + (1 if ground_is_seen else 3) * CELL
 
 
 def latents(generator: Generator, samples: int, seed: int) -> Tensor:
@@ -168,7 +177,8 @@ def sample(
         precision: one of `PRECISIONS`.
     """
     optical = x.optical[(..., *inner.slices)]
-    around = _around(inner, x.optical.shape[2], x.optical.shape[3])
+    beside = _AROUND if cover is None or shows_ground(cover.fill) else _AROUND_UNKNOWN
+    around = _around(inner, beside, x.optical.shape[2], x.optical.shape[3])
     cells = (
         slice(around.row // CELL, around.bottom // CELL),
         slice(around.column // CELL, around.right // CELL),
@@ -316,13 +326,13 @@ def smooth_error(error: Tensor) -> Tensor:
     return error
 
 
-def _around(inner: Box, height: int, width: int) -> Box:
-    """The cells that a crop lies in, and four more on each side, as far as the image of `height` x `width` goes.
+def _around(inner: Box, beside: int, height: int, width: int) -> Box:
+    """The cells that a crop lies in, and some more beside it, as far as the image of `height` x `width` goes.
 
-    What is composed looks up to three cells farther, and in the outer half cell nothing is as in the whole image.
+    In the outer half cell nothing is as in the whole image.
     """
-    row, column = (max(0, start // CELL - _AROUND) * CELL for start in (inner.row, inner.column))
+    row, column = (max(0, start // CELL - beside) * CELL for start in (inner.row, inner.column))
     bottom, right = (
-        min(end, (-(-stop // CELL) + _AROUND) * CELL) for stop, end in ((inner.bottom, height), (inner.right, width))
+        min(end, (-(-stop // CELL) + beside) * CELL) for stop, end in ((inner.bottom, height), (inner.right, width))
     )
     return Box(row, column, bottom - row, right - column)

@@ -24,7 +24,15 @@ from unclouded.clearing.context.other_dates import TransferredGround
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.scene_reader import SceneReader
 from unclouded.clearing.tiles.composition import compose_tile
-from unclouded.clearing.tiles.latent_sampling import KnownCover, Sampled, Transferred, latents, margin_of, sample
+from unclouded.clearing.tiles.latent_sampling import (
+    KnownCover,
+    Sampled,
+    Transferred,
+    latents,
+    margin_of,
+    sample,
+    shows_ground,
+)
 from unclouded.detection.opacity import may_be_covered
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL, Observation
@@ -112,7 +120,8 @@ class TilePass:
 
     def read_tile(self, task: TileTask) -> LoadedTile:
         """Read a tile, and around the crops of it that may be covered all that the network must see."""
-        tile, margin = task.tile, margin_of(self._generator)
+        tile, cover = task.tile, task.cover
+        margin = margin_of(self._generator, ground_is_seen=cover is None or shows_ground(cover.fill))
         crops = divide(tile, self._suspected(task), CELL, margin, self._crop, _cost)
         box = reduce(Box.joined, (crop.padded for crop in crops), tile.inner)
         dn, valid = self._reader.read_dn(box)
