@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import shutil
 import time
@@ -14,6 +15,7 @@ from dates import write_dates
 from scenes import save_active
 
 from unclouded.files import workplace_of
+from unclouded.writing.journal import finished_rows
 
 FORKS = multiprocessing.get_context("forkserver")
 # Every fork would import them again.
@@ -88,6 +90,31 @@ def test_killed_at_some_moments(words, undisturbed, tmp_path, moment):
     }[moment]
     killed(words, tmp_path, lambda: there(pattern))
     assert there(pattern), "the command ended before it was killed"
+    check(words, tmp_path, undisturbed)
+
+
+def run_up_to_the_file(day: str, *arguments) -> None:
+    """Run the command until all rows of a date are finished; there it dies."""
+    from unclouded.writing import strips
+
+    whole = strips.write_cog
+
+    def dying(file, layout, parts, name, *more):
+        if day in name:
+            os._exit(9)
+        return whole(file, layout, parts, name, *more)
+
+    strips.write_cog = dying
+    run(*arguments)
+
+
+@pytest.mark.parametrize("day", ["20180503", "20180508"])
+def test_killed_when_the_rows_of_a_date_are_finished(words, undisturbed, tmp_path, day):
+    process = FORKS.Process(target=run_up_to_the_file, args=(day, *words, tmp_path))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    assert [path for path in tmp_path.glob(f".*{day}*.partial") if finished_rows(tmp_path / path.name[1:-8])]
     check(words, tmp_path, undisturbed)
 
 

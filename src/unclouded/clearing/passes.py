@@ -131,11 +131,11 @@ class Clearing:
         with closing(self._executor.summarise(self.blocks())) as summaries:
             read = self._gather(summaries)
         if self._inputs.references:
-            read["references"] = 0
+            read["reference pixels"] = 0
             # By the network or a mask alone, what nothing covers nobody need look up elsewhere.
             if self._detector is not None or self._anything_covered():
                 dates = OtherDates(self._inputs, self._folder, self._report)
-                read["references"] = dates.checksum
+                read["reference pixels"] = dates.checksum
                 self._hold_against(dates)
                 if self._anything_covered():
                     self._dates = dates
