@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from unclouded.errors import (
     FileError,
     InputError,
+    MissingExtraError,
     NetworkError,
     OutputExistsError,
     SettingsError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FileError",
     "InputError",
+    "MissingExtraError",
     "NetworkError",
     "OutputExistsError",
     "SettingsError",
@@ -341,7 +343,7 @@ def clear_area(
             no STAC API; or as of `clear_series`.
         FileError: if a file cannot be read or kept.
         NetworkError: if the catalogue or its files cannot be reached; with a `cache` the same call goes on from there.
-        ModuleNotFoundError: if the extra `catalog` is not installed.
+        MissingExtraError: if the extra `catalog`, or for that catalogue `planetary-computer`, is not installed.
     """
     from unclouded.catalog.period import period_of
     from unclouded.catalog.presets import catalogue_named

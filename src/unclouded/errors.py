@@ -53,5 +53,9 @@ class ClusterError(UncloudedError, RuntimeError):
     """A cluster cannot be reached, or its workers die at their work."""
 
 
+class MissingExtraError(UncloudedError, ModuleNotFoundError):
+    """Something needs packages that are not installed; the message names the extra of this package that brings them."""
+
+
 class NetworkError(UncloudedError, ConnectionError):
     """Something far away cannot be reached at the moment; what was read is kept."""

@@ -73,6 +73,15 @@ def test_an_area_may_be_a_polygon_around_which_is_no_data(catalogue, weights, tm
         assert first.identical(unclouded.clear_area(area, "2024-05-01/2024-05-20", **asked))
 
 
+def test_without_the_extra_it_says_which_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pystac_client", None)
+    monkeypatch.setitem(__import__("sys").modules, "planetary_computer", None)
+    for catalog, extra in (("earth-search", "catalog"), ("planetary-computer", "planetary-computer")):
+        with pytest.raises(ModuleNotFoundError, match=rf"pip install 'unclouded\[{extra}\]'") as caught:
+            unclouded.clear_area(BOX, "2024-05-01/2024-05-20", catalog=catalog)
+        assert isinstance(caught.value, unclouded.UncloudedError)
+
+
 def test_what_cannot_be_had_is_an_error_or_a_warning(catalogue, weights, tmp_path):
     asked = {"catalog": catalogue.address, "model": weights, **GIVEN}
     with pytest.raises(unclouded.InputError, match="the nearest dates are 2024-06-12"):

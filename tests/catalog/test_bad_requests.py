@@ -144,6 +144,15 @@ def test_an_extra_that_is_missing_is_named(refused, monkeypatch):
     assert "needs pystac_client, which is not installed" in line and "unclouded[catalog]" in line
 
 
+def test_all_that_a_catalogue_needs_is_named_at_once(refused, catalogue, monkeypatch):
+    monkeypatch.setitem(PRESETS, "planetary-computer", Catalogue(catalogue.address, signed=True))
+    monkeypatch.setitem(__import__("sys").modules, "pystac_client", None)
+    monkeypatch.setitem(__import__("sys").modules, "planetary_computer", None)
+    line = refused(catalog="planetary-computer")
+    assert "needs pystac_client and planetary_computer, which are not installed" in line
+    assert "pip install 'unclouded[planetary-computer]'" in line
+
+
 def test_credentials_that_are_missing_are_named(refused, catalogue, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)

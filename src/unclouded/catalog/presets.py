@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unclouded.errors import InputError, NetworkError
+from unclouded.extras import needing
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,21 @@ class Catalogue:
     credentials: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def extra(self) -> str:
+        """The extra of this package with all that asking it and reading its files needs."""
+        return "planetary-computer" if self.signed else "catalog"
+
     def signer(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """What gives an item its signatures, which are valid for less than an hour; NetworkError if it gets none.
 
         Raises:
-            ModuleNotFoundError: the extra `planetary-computer` is not installed.
+            MissingExtraError: the extra `planetary-computer` is not installed.
         """
         if not self.signed:
             return lambda item: item
-        import planetary_computer
+        with needing(self.extra, f"{self.address}: reading its files"):
+            import planetary_computer
 
         def sign(item: dict[str, Any]) -> dict[str, Any]:
             try:

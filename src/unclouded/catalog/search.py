@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 from unclouded.catalog.period import Period
 from unclouded.catalog.presets import Catalogue
 from unclouded.errors import InputError, NetworkError
+from unclouded.extras import needing
 from unclouded.reading.grids.area import Area
 from unclouded.reading.grids.rings import SWAPPED
 from unclouded.reading.names.dates import parse_time
@@ -59,7 +60,7 @@ def find_items(request: Request) -> list[dict[str, Any]]:
     Raises:
         InputError: there is none, or there are too many; or the address is no STAC API, or it refuses.
         NetworkError: the catalogue cannot be reached, or does not answer.
-        ModuleNotFoundError: the extra `catalog` is not installed.
+        MissingExtraError: the extra that asking it needs is not installed.
     """
     client = _open(request)
     found = list(_items(client, request, request.most_items + 1))
@@ -87,8 +88,10 @@ def home_of(item: dict[str, Any]) -> str:
 
 
 def _open(request: Request) -> Client:
-    import pystac_client
-    from pystac_client.stac_api_io import StacApiIO
+    address = request.catalogue.address
+    with needing(request.catalogue.extra, f"{address}: asking it"):
+        import pystac_client
+        from pystac_client.stac_api_io import StacApiIO
     from urllib3 import Retry
 
     retry = Retry(
@@ -98,7 +101,6 @@ def _open(request: Request) -> Client:
         allowed_methods=None,
         raise_on_status=False,
     )
-    address = request.catalogue.address
     with _faults(request):
         client = pystac_client.Client.open(address, stac_io=StacApiIO(timeout=_SECONDS, max_retries=retry))
         searches = client.get_links("search")

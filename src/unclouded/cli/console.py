@@ -21,24 +21,13 @@ import typer
 
 from unclouded.cli.voice import VOICE
 from unclouded.errors import InputError, UncloudedError
+from unclouded.extras import extra_of, how_to_install
 from unclouded.progress import HUNDREDTHS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
-
-_EXTRAS = {
-    "catalog": ("pystac_client", "pystac"),
-    "cluster": ("dask", "distributed"),
-    "cubes": ("h5netcdf", "h5py", "zarr"),
-    "data": ("lmdb", "pyarrow", "tifffile", "bigearthnet_common"),
-    "export": ("onnx", "onnxscript"),
-    "planetary-computer": ("planetary_computer",),
-    "report": ("jinja2", "matplotlib"),
-    "view": ("rio_tiler", "maplibre"),
-}
-"""Modules that only some commands need, by the extra that brings them."""
 
 PATIENCE = 2.0
 """Seconds after which progress is shown."""
@@ -60,18 +49,11 @@ def faults(debug: bool) -> Iterator[None]:
         report(error, debug)
         raise typer.Exit(FAILED) from None
     except ModuleNotFoundError as error:
-        extra = _extra_of(error.name or "")
+        extra = extra_of(error.name or "")
         if extra is None:
             raise
-        advice = f"run `make {extra}` in a checkout, or pip install 'unclouded[{extra}]'"
-        report(InputError(f"this command needs {error.name}, which is not installed; {advice}"), debug)
+        report(InputError(f"this command needs {error.name}, which is not installed; {how_to_install(extra)}"), debug)
         raise typer.Exit(FAILED) from None
-
-
-def _extra_of(module: str) -> str | None:
-    """The extra of this package that a module belongs to; None for any other."""
-    package = module.split(".")[0]
-    return next((extra for extra, packages in _EXTRAS.items() if package in packages), None)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from unclouded.cli.console import Bar, say, tell
 from unclouded.errors import UncloudedError
+from unclouded.extras import how_to_install
 
 if TYPE_CHECKING:
     from unclouded.colour import StretchKind
@@ -41,8 +42,8 @@ def try_series_page(folder: Path, reading: ReadOptions) -> None:
         write_series_page(folder, folder / PAGE, reading)
     except ModuleNotFoundError as error:
         say(
-            f"note: {folder / PAGE} is not made, for {error.name} is not installed; run `make report` in a checkout, "
-            f"or pip install 'unclouded[report]', then `unclouded report {folder} --output {folder / PAGE}`"
+            f"note: {folder / PAGE} is not made, for {error.name} is not installed; {how_to_install('report')}, "
+            f"then `unclouded report {folder} --output {folder / PAGE}`"
         )
     except UncloudedError as error:
         say(f"note: {folder / PAGE} is not made: {error}")

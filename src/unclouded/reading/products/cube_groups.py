@@ -11,6 +11,7 @@ import xarray as xr
 
 from unclouded.bands import INDEX
 from unclouded.errors import FileError, InputError
+from unclouded.extras import how_to_install
 from unclouded.reading.names.naming import band_named
 from unclouded.reading.products.band_stack import refine
 
@@ -132,9 +133,6 @@ def _opened(path: str, group: str | None) -> xr.Dataset:
         # What xarray says where a package is lacking names others, too.
         needed = ("zarr",) if kind else ("h5netcdf", "h5py")
         if lacking := " and ".join(name for name in needed if importlib.util.find_spec(name) is None):
-            raise FileError(
-                f"{path}: cannot be opened without {lacking}; run `make cubes` in a checkout, or pip install "
-                "'unclouded[cubes]'"
-            ) from error
+            raise FileError(f"{path}: cannot be opened without {lacking}; {how_to_install('cubes')}") from error
         said = str(error).split(" Consider ")[0]  # which advises engines, of xarray's functions
         raise FileError(f"{path}: cannot be opened ({said}): damaged or no cube; download it again") from error
