@@ -17,6 +17,7 @@ from scipy.ndimage import map_coordinates
 
 from unclouded.bands import L1C, L2A
 from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.reading.classification import open_classification
 from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.reader import open_scene
 
@@ -274,6 +275,43 @@ def test_the_groups_of_a_store_are_one_scene_of_10_m(tmp_path, ending):
             at = np.meshgrid(*((np.arange(n) + 0.5) / factor - 0.5 for n in (48, 36)), indexing="ij")
             expected = map_coordinates(coarse, at, order=1, mode="nearest")
             assert np.abs(whole[info.bands.index(band)] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("ending", ["zarr", "nc"])
+@pytest.mark.parametrize("upwards", [False, True])
+def test_the_scene_classification_of_a_product_in_groups_is_read(tmp_path, ending, upwards):
+    store = store_of(tmp_path, ending, {"measurements/reflectance/r10m": 10})
+    values = np.random.default_rng(0).integers(0, 12, (24, 18)).astype(np.uint8)
+    y = NORTH - 20 * (0.5 + np.arange(24))
+    if upwards:
+        values, y = values[::-1], y[::-1]
+    places = {"y": y.astype(np.int64), "x": (EAST + 20 * (0.5 + np.arange(18))).astype(np.int64)}
+    scl = xr.Dataset({"scl": (("y", "x"), values, {"proj:epsg": 32632})}, places)
+    group = "conditions/mask/l2a_classification/r20m"
+    if ending == "zarr":
+        scl.to_zarr(store, group=group, mode="a")
+    else:
+        scl.to_netcdf(store, group=group, mode="a", engine="h5netcdf")
+    with open_scene(store) as scene:
+        assert scene.info.classification == f"{store}/{group}/scl"
+        with open_classification(scene.info) as found:
+            assert found.values == tuple(range(12))
+            read = found.read(0, 0, 48, 36)
+    north_up = values[::-1] if upwards else values
+    assert (read == north_up.repeat(2, axis=0).repeat(2, axis=1)).all()
+
+
+def test_a_product_in_groups_without_a_classification_or_a_damaged_one(tmp_path):
+    store = store_of(tmp_path, "zarr", {"measurements/reflectance/r10m": 10})
+    with open_scene(store) as scene:
+        assert scene.info.classification == ""
+    (store / "conditions/mask/l2a_classification/r20m/scl").mkdir(parents=True)
+    with (
+        open_scene(store) as scene,
+        pytest.raises(FileError, match=r"r20m/scl: cannot be read .*again|cannot be opened .*again"),
+        open_classification(scene.info),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("said", [True, False])

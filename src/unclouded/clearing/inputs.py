@@ -16,6 +16,7 @@ from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Bits, Scheme, guess_scheme, parse_scheme, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
 from unclouded.errors import FileError, InputError, UncloudedError, UnknownNumbersError, UnreadableReferenceError
+from unclouded.reading.classification import open_classification
 from unclouded.reading.grids.aligned import AlignedImage
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
@@ -268,7 +269,7 @@ def open_inputs(scene: Raster, options: ClearOptions, at_hand: DatesAtHand | Non
             scheme = parse_scheme(options.mask_classes) if options.mask_classes else None
             mask = GivenMask(stack.enter_context(open_mask(options.mask_file, scene.info)), scheme)
         elif options.mask == MASK_AUTO and scene.info.classification:
-            classification = stack.enter_context(_open_classification(scene.info))
+            classification = _open_classification(scene.info, stack)
             if options.mask_only or not readable((detection or scene).info.bands):
                 mask = GivenMask(classification, "scl")
         elif options.mask_only:
@@ -280,9 +281,9 @@ def open_inputs(scene: Raster, options: ClearOptions, at_hand: DatesAtHand | Non
         yield SceneInputs(scene, radar, mask, tuple(references), detection, at_hand.detections, classification)
 
 
-def _open_classification(info: SceneInfo) -> MaskRaster:
+def _open_classification(info: SceneInfo, stack: ExitStack) -> MaskRaster:
     try:
-        return open_mask(info.classification, info)
+        return stack.enter_context(open_classification(info))
     except UncloudedError as error:
         raise type(error)(f"{error}; or do without it: --mask none") from error
 

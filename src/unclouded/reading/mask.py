@@ -134,16 +134,17 @@ def _values_of(windows: Iterable[NDArray[np.int32]]) -> tuple[int, ...]:
     return tuple(sorted(found - {NO_VALUE}))
 
 
-def open_mask(path: str | os.PathLike[str], info: SceneInfo) -> MaskRaster:
+def open_mask(path: str | os.PathLike[str], info: SceneInfo, name: str = "") -> MaskRaster:
     """Open a mask file for the scene that `info` describes, brought to its grid (nearest pixel) where its own differs.
 
-    A file without georeference is taken for the scene's own grid, the whole of it, if it has its size.
+    A file without georeference is taken for the scene's own grid, the whole of it, if it has its size. Errors call it
+    by its path, or by `name`.
 
     Raises:
         InputError: more than one band, another place, or another size without georeference.
         FileError: the file is missing, empty, damaged or cut short.
     """
-    name = "mask" if os.fspath(path).startswith("/vsimem/") else shown(os.fspath(path))
+    name = name or ("mask" if os.fspath(path).startswith("/vsimem/") else shown(os.fspath(path)))
     dataset = open_raster(os.fspath(path))
     try:
         if dataset.count != 1:

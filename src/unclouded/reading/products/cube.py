@@ -16,7 +16,7 @@ from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import parse_time
 from unclouded.reading.products.array import ArrayScene, as_array
 from unclouded.reading.products.array_dates import dates_along, dates_of
-from unclouded.reading.products.cube_groups import open_bands, refuse_groups
+from unclouded.reading.products.cube_groups import classification_of, open_bands, refuse_groups
 from unclouded.reading.products.folder import no_variants
 from unclouded.reading.radiometry.likeness import Likeness
 from unclouded.reading.radiometry.offsets import days_without_offset, stand_for, understood, with_answers
@@ -120,6 +120,8 @@ def open_cube(
         if isinstance(error, OSError | RuntimeError) and not isinstance(error, UncloudedError):
             raise FileError(f"{path}: its pixels cannot be read ({error}); copy or download it again") from error
         raise
+    if taken:  # of groups
+        scene.info = replace(scene.info, classification=classification_of(file))
     if date is not None:
         stem = f"{stem_of(file)}_{date.replace('-', '').replace(':', '')}"
         scene.info = replace(scene.info, stem=safe_stem(stem))

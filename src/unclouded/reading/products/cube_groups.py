@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Hashable
 from pathlib import Path
 
@@ -17,6 +18,42 @@ from unclouded.reading.products.band_stack import refine
 
 _FINEST, _COARSER = "r10m", ("r20m", "r60m")
 """What the groups of the bands of 10 m, and of 20 and 60 m, are called in ESA's EOPF products."""
+
+_BANDS, _CLASSES = "measurements/reflectance", "conditions/mask/l2a_classification/r20m/scl"
+"""Where those groups lie in these products, and the scene classification (SCL) at its own 20 m."""
+
+_INSIDE = re.compile(r"(.+\.(?:nc4?|zarr))/((?:.+/)?[^/]+)", re.IGNORECASE)
+
+
+def classification_of(path: str) -> str:
+    """Where the scene classification of an EOPF product lies, as "PATH/GROUP/VARIABLE"; empty without one."""
+    places = [group.rpartition("/")[0] for group in _groups(path) if group.rpartition("/")[2] == _FINEST]
+    if len(places) != 1 or not places[0].endswith(_BANDS):
+        return ""
+    inside = places[0].removesuffix(_BANDS) + _CLASSES
+    return f"{path.rstrip('/')}/{inside}" if _holds(path, inside) else ""
+
+
+def in_groups(text: str) -> tuple[str, str, str] | None:
+    """Path, group and variable of "PATH/GROUP/VARIABLE" in a NetCDF file or Zarr store; None of any other text."""
+    found = _INSIDE.fullmatch(text)
+    return found and (found[1], *found[2].rpartition("/")[::2])
+
+
+def read_variable(path: str, group: str, variable: str) -> xr.DataArray:
+    """Read a variable (y, x) of a group as it is stored, north up, with its coordinates.
+
+    Raises:
+        FileError: it is missing or damaged.
+    """
+    with _opened(path, group) as opened:
+        try:
+            values = opened[variable].load()
+        except (OSError, RuntimeError, KeyError) as error:
+            raise FileError(
+                f"{path}/{group}/{variable}: cannot be read ({error}); copy or download it again"
+            ) from error
+    return values.sortby("y", ascending=False) if "y" in values.coords else values
 
 
 def open_bands(path: str) -> tuple[xr.Dataset, list[str]]:
@@ -104,6 +141,16 @@ def _edges(middles: np.ndarray) -> tuple[float, float, float]:
 def _groups(path: str) -> list[str]:
     """Groups that hold bands."""
     return sorted(_groups_of_store(Path(path)) if Path(path).is_dir() else _groups_of_file(path))
+
+
+def _holds(path: str, inside: str) -> bool:
+    """Whether a file or store holds a variable, named with its group."""
+    if Path(path).is_dir():
+        return (Path(path) / inside).is_dir()
+    import h5py
+
+    with h5py.File(path) as file:
+        return inside in file
 
 
 def _groups_of_store(path: Path) -> set[str]:
