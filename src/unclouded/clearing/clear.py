@@ -23,7 +23,7 @@ from unclouded.clearing.inputs import DatesAtHand, Raster, SceneInputs, open_inp
 from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
-from unclouded.detection.classes import CLASS_COLOURS, CLASS_NAMES, NO_DATA
+from unclouded.detection.classes import CLASS_COLOURS, CLASS_NAMES, NO_DATA, class_tag
 from unclouded.errors import InputError
 from unclouded.files import MASK_BANDS, QUALITY_BANDS, mask_path, quality_path, workplace
 from unclouded.models.generator import Generator
@@ -313,7 +313,7 @@ def _profile(info: SceneInfo) -> Profile:
 
 def mask_profile(info: SceneInfo) -> Profile:
     """How the mask of a scene is written: its classes with their names and colours."""
-    names = {f"CLASS_{value}": name for value, name in CLASS_NAMES.items()}
+    names = {class_tag(value): name for value, name in CLASS_NAMES.items()}
     return Profile(
         info.width,
         info.height,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unclouded.bands import ASSUMED_ORDER
 from unclouded.clearing.detector.detections import Detections
+from unclouded.clearing.doubtful_mask import refuse_doubtful
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Bits, Scheme, guess_scheme, parse_scheme, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
@@ -85,6 +86,8 @@ class GivenMask:
 
     Attributes:
         name: of its file.
+        raster: its values.
+        scheme: what they mean.
     """
 
     def __init__(self, raster: MaskRaster, scheme: str | Scheme | Bits | None = None) -> None:
@@ -93,11 +96,11 @@ class GivenMask:
         Raises:
             InputError: if it holds values that nobody named.
         """
-        self.name, self._raster = raster.name, raster
+        self.name, self.raster = raster.name, raster
         found = np.array(raster.values_of_whole if scheme is None else raster.values, np.int32)
-        self._scheme = guess_scheme(found, raster.name, raster.label) if scheme is None else scheme
+        self.scheme = guess_scheme(found, raster.name, raster.label) if scheme is None else scheme
         # All of its values, so that a class that nobody named is refused before any work is done.
-        read_classes(found[None], self._scheme, raster.name)
+        read_classes(found[None], self.scheme, raster.name)
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.uint8]:
         """Read the classes of a window (height, width); `NO_DATA` where the mask says nothing.
@@ -105,10 +108,10 @@ class GivenMask:
         Raises:
             FileError: if it cannot be read.
         """
-        values = self._raster.read(row, column, height, width)
+        values = self.raster.read(row, column, height, width)
         silent = values == NO_VALUE
         classes = np.full(values.shape, NO_DATA, np.uint8)
-        classes[~silent] = read_classes(values[~silent], self._scheme, self.name)
+        classes[~silent] = read_classes(values[~silent], self.scheme, self.name)
         return classes
 
 
@@ -246,13 +249,16 @@ def files_of(image: Raster) -> tuple[str, ...]:
 
 
 @contextmanager
-def open_inputs(scene: Raster, options: ClearOptions, at_hand: DatesAtHand | None = None) -> Iterator[SceneInputs]:
+def open_inputs(
+    scene: Raster, options: ClearOptions, at_hand: DatesAtHand | None = None, *, whole: bool = True
+) -> Iterator[SceneInputs]:
     """Open what the options name beside a scene, on its grid.
 
     Args:
         scene: to be cleared.
         options: that name radar, mask and references.
         at_hand: what of the references is known already.
+        whole: whether all of the scene can be read, so that a mask is held against it.
 
     Raises:
         InputError: if it does not fit the scene.
@@ -268,6 +274,8 @@ def open_inputs(scene: Raster, options: ClearOptions, at_hand: DatesAtHand | Non
         if options.mask_file is not None:
             scheme = parse_scheme(options.mask_classes) if options.mask_classes else None
             mask = GivenMask(stack.enter_context(open_mask(options.mask_file, scene.info)), scheme)
+            if scheme is None and whole:
+                refuse_doubtful(mask.raster, mask.scheme, scene.info, scene.read)
         elif options.mask == MASK_AUTO and scene.info.classification:
             classification = _open_classification(scene.info, stack)
             if options.mask_only or not readable((detection or scene).info.bands):

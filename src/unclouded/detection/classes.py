@@ -88,7 +88,7 @@ SCHEMES: dict[str, Scheme | Bits] = {
 }
 """Schemes by name."""
 
-_NAMED = {"SCL": "scl", "QA60": "qa60"}
+_NAMED = {"SCL": "scl", "QA60": "qa60", "OCM": "omnicloudmask", "OMNICLOUDMASK": "omnicloudmask"}
 """Words in the name of a mask, in capitals, that tell its scheme, whichever of its values occur."""
 
 _OF_OTHERS = {"FMASK": "Fmask", "FMASK4": "Fmask", "QAI": "QAI", "MG2": "MG2", "EDG": "EDG", "DFP": "DFP"}
@@ -189,6 +189,23 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
         "SCL (0 to 11) and QA60 (bits 10 and 11); say what its values mean with --mask-classes, for example "
         "0=clear,1=cloud,2=thin,3=shadow,255=nodata"
     )
+
+
+def says_its_classes(label: str, tags: Mapping[str, str]) -> bool:
+    """Whether a mask itself says that its classes are those of `CLASS_NAMES`: by its name, or the tags that we write.
+
+    Args:
+        label: what it and its band are called.
+        tags: of its file.
+    """
+    words = {word.upper() for word in _WORD.findall(label)}
+    named = any(scheme == "omnicloudmask" for word, scheme in _NAMED.items() if word in words)
+    return named or all(tags.get(class_tag(value)) == name for value, name in CLASS_NAMES.items())
+
+
+def class_tag(value: int) -> str:
+    """What the tag of a file is called that holds the name of a class."""
+    return f"CLASS_{value}"
 
 
 def read_classes(

@@ -39,11 +39,13 @@ class MaskRaster:
     Attributes:
         name: how errors call it.
         label: file name and band description, by which a scheme of classes may be known.
+        tags: of its file, likewise.
     """
 
     def __init__(self, dataset: DatasetReader, name: str, info: SceneInfo) -> None:
         self.name = name
         self.label = f"{os.path.basename(name)} {dataset.descriptions[0] or ''}"
+        self.tags: dict[str, str] = dataset.tags()
         self._dataset, self._info = dataset, info
         self._whole = whole = info.of_whole()
         # Beyond its edge stands what means no data, where zero would mean clear.

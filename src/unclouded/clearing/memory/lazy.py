@@ -55,7 +55,7 @@ class _SceneJob:
         """Open a scene of which only the window `box` is there."""
         if self.unscaled:
             refuse_dn(dn, self.info)
-        with open_inputs(_ChunkRaster(self.info, dn, box), self.options) as inputs:
+        with open_inputs(_ChunkRaster(self.info, dn, box), self.options, whole=False) as inputs:
             yield inputs
 
 
