@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,20 @@ class Encoding:
         scale: DN per 1.0 reflectance; 10000 in Sentinel-2 products.
         offsets: DN added before dividing, one per band in the file's order; -1000 from processing baseline 04.00 on.
         nodata: the DN that means "no data", or None; values that are not finite never are data.
-        filling: the DN that means it where all bands have it, and not in one by itself; None if there is none.
+        filling: one DN per band, which mean it where all bands have theirs, and not by themselves; None if there is no
+            such hole.
     """
 
     scale: float
     offsets: tuple[float, ...]
     nodata: float | None
-    filling: float | None = None
+    filling: tuple[float, ...] | None = None
+
+    def of_bands(self, positions: Iterable[int]) -> Encoding:
+        """That of some of the bands, by their positions, in that order."""
+        at = list(positions)
+        filling = None if self.filling is None else tuple(self.filling[position] for position in at)
+        return replace(self, offsets=tuple(self.offsets[position] for position in at), filling=filling)
 
 
 def holds_data(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
@@ -62,7 +70,7 @@ def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool
 
     A pixel that has one and the same DN in all of several bands, 0, a negative one or one above `SATURATED`, holds none
     either: no ground is as dark or as bright in every band. In many bands the DN of a reflectance of 0 is none, too.
-    Nor does one that has `filling` in all of them.
+    Nor does one that has `filling` in them.
     """
     there: NDArray[np.bool_] = np.asarray(holds_data(dn, encoding).all(axis=0))
     there &= ~_same_in_all(dn, encoding, there)
@@ -80,10 +88,13 @@ def _same_in_all(dn: NDArray[np.generic], encoding: Encoding, among: NDArray[np.
     first, offset = dn[0], encoding.offsets[0]
     zero = -offset if len(dn) >= _MANY else 0.0
     flat: NDArray[np.bool_] = among & ((first <= 0) | (first == zero) | (first > SATURATED * encoding.scale - offset))
-    if encoding.filling is not None:
-        flat |= among & (first == np.asarray(encoding.filling).astype(first.dtype))
     if flat.any():
         flat[flat] = (dn[:, flat] == first[flat]).all(axis=0)
+    if encoding.filling is not None:
+        filling = np.asarray(encoding.filling).astype(dn.dtype)
+        filled: NDArray[np.bool_] = among & (first == filling[0])
+        filled[filled] = (dn[:, filled] == filling[:, None]).all(axis=0)
+        flat |= filled
     return flat
 
 

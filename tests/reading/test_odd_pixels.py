@@ -63,6 +63,28 @@ def test_one_value_in_all_bands_that_no_other_pixel_has_is_no_data(tmp_path, und
 
 
 @BOTH
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+@pytest.mark.parametrize("values", [(1000, 999, 999, 1001), (50, 150, 250, 350), (700, 700, 700, 701)])
+def test_one_value_in_each_band_that_no_other_pixels_share_is_no_data(tmp_path, understand, values, dtype):
+    dn = np.where(HOLE, np.array(values)[:, None, None], pixels(4, low=1200)).astype(dtype)
+    with understand(tmp_path / "a.tif", dn, offset=0, scale=10000) as scene:
+        encoding, read = scene.info.encoding, scene.read(0, 0, 48, 36)
+    assert (valid_pixels(read, encoding) == ~HOLE).all()
+    assert (valid_pixels(read[[3, 1, 0]], encoding.of_bands((3, 1, 0))) == ~HOLE).all()
+    assert sum("all have the same values" in note and "no data" in note for note in scene.info.notes) == 1
+
+
+@BOTH
+def test_pixels_that_are_repeated_or_cut_off_are_ground_and_cloud(tmp_path, understand):
+    repeated = pixels(4, 8, 6, low=1200).repeat(6, axis=1).repeat(6, axis=2)  # 60 m on a grid of 10 m
+    white = pixels(4, low=1200)
+    cut_off = np.where(HOLE, white.max(axis=(1, 2), keepdims=True) + np.arange(4)[:, None, None], white)
+    for number, dn in enumerate((repeated, cut_off)):
+        with understand(tmp_path / f"{number}.tif", dn.astype(np.uint16), offset=0) as scene:
+            assert valid_pixels(dn, scene.info.encoding).all()
+
+
+@BOTH
 @pytest.mark.parametrize("cloud", [1500, 4000, 6000])
 def test_a_picture_of_a_few_numbers_has_neither_holes_nor_values_that_were_cut_off(tmp_path, understand, cloud):
     dn = np.where(HOLE, cloud, np.full((4, 48, 36), 1500)).astype(np.uint16)

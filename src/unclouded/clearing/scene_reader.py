@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,8 +157,7 @@ def observe(
     optical[0, [number for number in range(len(NAMES)) if number not in present]] = 0
     # Band by band, so that the image is in memory once.
     for number, position in enumerate(present):
-        encoding = replace(info.encoding, offsets=info.encoding.offsets[number : number + 1])
-        scaled(dn[number, None], encoding, optical[0, position, None])
+        scaled(dn[number, None], info.encoding.of_bands([number]), optical[0, position, None])
     if not valid.all():
         optical[0][:, ~valid] = 0
     there = torch.zeros(1, len(NAMES), device=device)

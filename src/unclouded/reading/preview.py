@@ -259,9 +259,7 @@ def _reflectance(scene: Scene, bands: tuple[str, ...], height: int, width: int) 
 
 
 def _encoding_of(scene: Scene, bands: tuple[str, ...]) -> Encoding:
-    encoding = scene.info.encoding
-    offsets = tuple(encoding.offsets[scene.info.bands.index(band)] for band in bands)
-    return replace(encoding, offsets=offsets)
+    return scene.info.encoding.of_bands(scene.info.bands.index(band) for band in bands)
 
 
 def _part(scene: Scene, bands: tuple[str, ...], box: Box, height: int, width: int) -> NDArray[np.float32]:

@@ -15,7 +15,6 @@ from unclouded.reading.files.pixels import read_unmasked, read_unmasked_overview
 from unclouded.reading.grids.grid import Resampled
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.source import Source
-from unclouded.reflectance import Encoding
 
 
 class Scene:
@@ -43,7 +42,7 @@ class Scene:
         """Hand out windows on the grid of another scene of the same area from now on."""
         info = self.info = replace(self.info, width=grid.width, height=grid.height, transform=grid.transform)
         self._resampled = {
-            path: Resampled(dataset, info.transform, _encoding_of(info.encoding, self._positions[path]))
+            path: Resampled(dataset, info.transform, info.encoding.of_bands(self._positions[path]))
             for path, dataset in self._datasets.items()
             if dataset.transform != info.transform or dataset.shape != (info.height, info.width)
         }
@@ -117,8 +116,3 @@ class Scene:
     ) -> None:
         """Close the scene's files."""
         self.close()
-
-
-def _encoding_of(encoding: Encoding, positions: Sequence[int]) -> Encoding:
-    """The encoding of some of a scene's bands."""
-    return replace(encoding, offsets=tuple(encoding.offsets[position] for position in positions))

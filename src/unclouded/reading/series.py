@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,7 @@ def read_points_of(output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np
         raise InputError(f"{output}: has no B04 and B08 or B8A, of which NDVI is made")
     bands = ("B04", infrared)
     with how.open(str(output)) as scene:
-        encoding = scene.info.encoding
-        offsets = tuple(encoding.offsets[scene.info.bands.index(band)] for band in bands)
+        encoding = scene.info.encoding.of_bands(scene.info.bands.index(band) for band in bands)
     with open_raster(str(output)) as file, open_raster(str(quality_path(output))) as quality:
         if file.crs != crs:
             x, y = (np.asarray(axis) for axis in transform_points(crs, file.crs, x, y))
@@ -122,7 +121,6 @@ def read_points_of(output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np
         at = rows[inside].astype(np.int64), columns[inside].astype(np.int64)
         dn = read_points(file, [layers[band] for band in bands], *at)
         held = read_points(quality, list(quality.indexes), *at).astype(np.float32)
-    encoding = replace(encoding, offsets=offsets)
     reflectance, valid = to_reflectance(dn[:, None], encoding)
     red, bright = reflectance[:, 0]
     # Results of before there was a source tell by their opacity.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -83,8 +83,8 @@ class MapImages:
     def _encoding_of(self, bands: tuple[str, ...]) -> Encoding | None:
         if self.encoding is None:
             return None
-        offsets = dict(zip(self.after, self.encoding.offsets, strict=True))
-        return replace(self.encoding, offsets=tuple(offsets[band] for band in bands))
+        there = list(self.after)
+        return self.encoding.of_bands(there.index(band) for band in bands)
 
 
 def composites(after: BandPlaces, before: BandPlaces, source: str) -> dict[str, tuple[str, ...]]:

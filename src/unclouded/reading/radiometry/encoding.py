@@ -19,6 +19,7 @@ from unclouded.reading.radiometry.likeness import NUMBERS, Likeness, numbers_tak
 from unclouded.reading.radiometry.odd_pixels import (
     cut_off,
     filling_of,
+    no_data_in_all,
     refuse_empty,
     refuse_stretched,
     without_largest,
@@ -131,7 +132,7 @@ def choose_encoding(
     refuse_wrapped(name, dtype, values, nodata)
     values, filled = without_largest(dtype, values, nodata)
     if filled:
-        notes.append(_no_data_in_all(np.iinfo(dtype).max))
+        notes.append(no_data_in_all(np.iinfo(dtype).max))
     whole, found = values, filling_of(values, nodata)
     values = values if found is None else found.outside(values)
     if scale is None:
@@ -142,11 +143,12 @@ def choose_encoding(
         notes += said
     else:
         chosen = float(scale)
-    filling = found.value if found is not None and found.is_hole(chosen) else None
-    if filling is None:
-        values = whole
+    filling = None
+    if found is not None and found.is_hole(chosen):
+        filling = found.values
+        notes.append(found.note(bands))
     else:
-        notes.append(_no_data_in_all(filling))
+        values = whole
     if (cut := cut_off(values, chosen)) is not None:
         if scale is None and alike is None:
             cut.refuse(name)
@@ -296,21 +298,17 @@ def _undeclared_nodata(
         holes = is_hole(dn, encoding) & holds_data(dn, encoding).all(axis=0)
         fills, counts = np.unique(dn[0][holes], return_counts=True)
         if fills.size:
-            said.append(_no_data_in_all(fills[counts.argmax()]))
+            said.append(no_data_in_all(fills[counts.argmax()]))
     return encoding, said
 
 
-def _no_data_in_all(dn: float) -> str:
-    return f"pixels that are {dn:g} in all bands are taken for no data"
-
-
-def _same(source: Source, values: Sequence[_T], what: str) -> _T:
+def _same(source: Source, values: Sequence[_T], what: str, advice: str = "convert them first") -> _T:
     """Return the one value that all layers share; InputError when they differ."""
     for band, value in zip(source.bands, values, strict=True):
         if str(value) != str(values[0]):
             raise InputError(
                 f"{source.name}: {what} differs: {values[0]} in {source.bands[0]}, {value} in {band}; "
-                "one for all bands is accepted; convert them first"
+                f"one for all bands is accepted; {advice}"
             )
     return values[0]
 
@@ -318,9 +316,10 @@ def _same(source: Source, values: Sequence[_T], what: str) -> _T:
 def _same_nodata(source: Source, values: Sequence[float | None]) -> float | None:
     """Return the no-data value of those layers that have one; those without have it too, unless it may be ground."""
     said = [value for value in values if value is not None]
+    advice = "convert them first, for example with gdalwarp -dstnodata 0"
     if said and not 0 < said[0] < np.iinfo(np.uint16).max:
-        return _same(source, [said[0] if value is None else value for value in values], "no-data value")
-    return _same(source, values, "no-data value")
+        return _same(source, [said[0] if value is None else value for value in values], "no-data value", advice)
+    return _same(source, values, "no-data value", advice)
 
 
 def _gdal_metadata(source: Source, datasets: dict[str, DatasetReader]) -> tuple[float, tuple[float, ...] | None] | None:
