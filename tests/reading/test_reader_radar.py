@@ -117,3 +117,21 @@ def test_windows_outside_the_grid_are_a_mistake(tmp_path, scene):
         pytest.raises(ValueError, match="leaves the 60 x 60 grid"),
     ):
         radar.read(0, 50, 10, 11)
+
+
+def test_two_bands_without_names_are_told_to_be_vh_and_vv(tmp_path, scene):
+    swapped = write(tmp_path / "snap.tif", decibels()[::-1])
+    with pytest.raises(InputError, match=r"snap\.tif: its second band is brighter .*gdal_translate -b 2 -b 1"):
+        open_radar(swapped, scene.info)
+    with open_radar(write(tmp_path / "named.tif", decibels()[::-1], names=("VH", "VV")), scene.info) as radar:
+        assert (radar.read(0, 0, 60, 60) == decibels()).all()
+
+
+def test_0_in_both_channels_is_no_data_and_scaled_numbers_are_no_decibels(tmp_path, scene):
+    values = decibels()
+    values[:, :10], values[0, 30, 30] = 0, 0
+    with open_radar(write(tmp_path / "radar.tif", values), scene.info) as radar:
+        found = radar.read(0, 0, 60, 60)
+    assert np.isnan(found[:, :10]).all() and (found[:, 10:] == values[:, 10:]).all()
+    with pytest.raises(InputError, match=r"has a median of -1.*e\+03, so it is not in dB"):
+        open_radar(write(tmp_path / "scaled.tif", (decibels() * 100).astype(np.int16)), scene.info)

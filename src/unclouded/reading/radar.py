@@ -23,6 +23,12 @@ from unclouded.reading.info import SceneInfo
 
 CHANNELS = RADAR.channels
 
+_FAINTEST = -50.0
+"""dB that no median of backscatter is below: the noise of the instrument is at -30, scaled numbers are at -1500."""
+
+_SWAPPED = 2.0
+"""dB by which the second of two bands without names outshines the first where it is VV: of 130 real patches none."""
+
 
 class Radar:
     """Open radar on a scene's grid; use it as a context manager."""
@@ -33,7 +39,7 @@ class Radar:
         self._files = [dataset for dataset, _ in layers]
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
-        """Read the window (2, height, width) of VV and VH in dB, float32; NaN in both where one is missing.
+        """Read the window (2, height, width) of VV and VH in dB, float32; NaN in both where one is missing, or both 0.
 
         Raises:
             FileError: a block is missing or damaged.
@@ -55,7 +61,7 @@ class Radar:
                 ) from error
             if file.nodata is not None:
                 decibels[position][decibels[position] == np.float32(file.nodata)] = np.nan
-        decibels[:, ~np.isfinite(decibels).all(0)] = np.nan
+        decibels[:, ~np.isfinite(decibels).all(0) | (decibels == 0).all(0)] = np.nan
         return decibels
 
     def close(self) -> None:
@@ -130,14 +136,24 @@ def _described(dataset: DatasetReader, name: str, position: int) -> int:
 
 
 def _check_decibels(layers: list[tuple[DatasetReader, int]], name: str) -> None:
-    values = np.concatenate([sample(dataset, [index]).ravel() for dataset, index in layers])
-    if values.dtype.kind == "c":
+    """Refuse what is not in dB, and two bands that nothing names and that are VH and VV by their pixels."""
+    channels = [sample(dataset, [index]).ravel() for dataset, index in layers]
+    if channels[0].dtype.kind == "c":
         raise InputError(f"{name}: is complex; VV and VH as backscatter in dB are accepted")
-    values = values[np.isfinite(values) & (values != layers[0][0].nodata)]
-    if values.size and float(np.percentile(values, 5)) >= 0:
+    nodata = layers[0][0].nodata
+    known = [dn[np.isfinite(dn) & (dn != nodata) & (dn != 0)].astype(np.float64) for dn in channels]
+    values = np.concatenate(known)
+    if not values.size:
+        return
+    median = float(np.median(values))
+    if float(np.percentile(values, 5)) >= 0 or median < _FAINTEST:
+        found = f"has a median of {median:.3g}" if median < 0 else f"has no negative values (median {median:.3g})"
+        raise InputError(f"{name}: {found}, so it is not in dB; give 10 log10 of the backscatter")
+    first, second = (float(np.median(channel)) if channel.size else median for channel in known)
+    if layers[0][0].count == len(CHANNELS) and not any(layers[0][0].descriptions) and second - first > _SWAPPED:
         raise InputError(
-            f"{name}: has no negative values (median {float(np.median(values)):.3g}), so it is not in dB; "
-            "give 10 log10 of the backscatter"
+            f"{name}: its second band is brighter ({second:.3g} dB) than its first ({first:.3g} dB), as VV beside VH "
+            "is, and neither has a name; VV and VH are accepted in that order: run gdal_translate -b 2 -b 1"
         )
 
 
