@@ -7,6 +7,7 @@ from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.shutil import copy
+from rasterio.transform import from_origin
 from rasters import item, pixels, safe, write
 
 from unclouded.errors import FileError, InputError, UncloudedError
@@ -161,3 +162,16 @@ def test_radar_that_is_cut_short(tmp_path):
     path.write_bytes(content[: len(content) // 2])
     with open_scene(scene) as opened, pytest.raises(FileError, match="cut short"):
         open_radar(path, opened.info)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"crs": "EPSG:4326"}, r"lies at 600000, 5.4e\+06, which are no degrees"),
+        ({"transform": from_origin(15, 49, 1e-4, 1e-4)}, r"pixels have a size of 0\.0001 .*\(EPSG:32632\)"),
+    ],
+)
+def test_a_position_that_is_not_of_its_reference_system_is_refused(tmp_path, place, said):
+    path = write(tmp_path / "a_L2A.tif", pixels(1), names=["B02"], **place)
+    with pytest.raises(InputError, match=rf"a_L2A\.tif: .*{said}.*gdal_edit\.py -a_srs"):
+        open_scene(path, offset=0)

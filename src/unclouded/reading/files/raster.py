@@ -137,6 +137,13 @@ def read_overview(
     return pixels
 
 
+_ROUND, _POLE = 361.0, 91.0
+"""Degrees of longitude, which some count to 360, and of latitude that no pixel lies beyond."""
+
+_TINY = 0.01
+"""Size that no pixel has in metres or feet, and that of 10 m in degrees is far below."""
+
+
 def check_georeference(dataset: DatasetReader) -> None:
     """Raise InputError unless the dataset has a CRS and a north-up grid."""
     name, t = shown(dataset.name), dataset.transform
@@ -149,6 +156,17 @@ def check_georeference(dataset: DatasetReader) -> None:
         raise InputError(
             f"{name}: its position on the ground is not finite ({tuple(t)[:6]}); "
             "georeference it anew, for example with gdal_edit.py -a_ullr"
+        )
+    west, south, east, north = dataset.bounds
+    if dataset.crs.is_geographic and (max(-west, east) > _ROUND or max(-south, north) > _POLE):
+        raise InputError(
+            f"{name}: lies at {west:g}, {north:g}, which are no degrees, and its coordinate reference system "
+            f"({dataset.crs.to_string()[:40]}) has them; correct it with gdal_edit.py -a_srs"
+        )
+    if dataset.crs.is_projected and 0 < abs(t.a) < _TINY:
+        raise InputError(
+            f"{name}: its pixels have a size of {t.a:g} in its coordinate reference system "
+            f"({dataset.crs.to_string()[:40]}), as if its position were in degrees; correct it with gdal_edit.py -a_srs"
         )
     if t.b or t.d or t.a <= 0 or t.e >= 0:
         raise InputError(
