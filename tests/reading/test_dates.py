@@ -39,9 +39,9 @@ def test_of_a_folder_by_its_files_or_by_its_name(tmp_path, folder, file, said):
     assert when(tmp_path / folder) == said
 
 
-def test_of_files_of_several_days_it_is_not_known(tmp_path):
-    for day, band in zip((1, 2, 3, 4), FOUR, strict=True):
-        write(tmp_path / "images" / f"2018040{day}_{band}.tif", pixels(1))
+def test_of_files_of_several_times_of_a_day_it_is_not_known(tmp_path):
+    for minute, band in zip((1, 2, 3, 4), FOUR, strict=True):
+        write(tmp_path / "images" / f"20180401T100{minute}00_{band}.tif", pixels(1))
     assert when(tmp_path / "images") == ""
 
 

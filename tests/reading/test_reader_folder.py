@@ -156,3 +156,19 @@ def test_a_scene_classification_among_the_bands_is_known(tmp_path):
     with open_scene(folder) as scene:
         assert scene.info.bands == ("B02", "B03") and not any("left out" in note for note in scene.info.notes)
         assert scene.info.classification == str(folder / "SCL.tif")
+
+
+def test_bands_of_several_days_are_refused(tmp_path):
+    days = {"B02": "20180510T101031", "B03": "20180510T101559", "B04": "20180520T101031"}
+    for band, day in days.items():
+        write(tmp_path / "mixed" / f"T32UNU_{day}_{band}_10m.tif", pixels(1))
+    with pytest.raises(InputError, match=r"mixed: its bands are of several days \(B02 in .*20180510.*20180520"):
+        open_scene(tmp_path / "mixed", level="L2A", offset=0)
+    with open_scene(tmp_path / "mixed", level="L2A", offset=0, bands=["B02", "B03"]) as scene:
+        assert scene.info.bands == ("B02", "B03")
+
+
+def test_a_stack_of_several_days_is_refused(tmp_path):
+    names = ["20180510T101031_B2", "20180510T101031_B3", "20180520T101031_B4"]
+    with pytest.raises(InputError, match=r"a\.tif: its bands are of several days \(B02 in 20180510.*B04 in 20180520"):
+        open_scene(write(tmp_path / "a.tif", pixels(3), names=names), level="L2A", offset=0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from unclouded.errors import InputError
 from unclouded.reading.info import SceneInfo
 
 _SENSED = re.compile(r"S2[A-D]_MSI(?:L1C|L2A)_(\d{8}T\d{6})")
@@ -55,6 +56,25 @@ def time_of_files(names: Iterable[str]) -> str:
     """The time that the names of the bands of one scene hold; empty if they hold none, or several."""
     times = {time_in(name) for name in names}
     return times.pop() if len(times) == 1 else ""
+
+
+def refuse_several_days(source: str, names: Mapping[str, str]) -> None:
+    """Refuse bands that are of several days by the names of what they are read from.
+
+    Args:
+        source: how errors call them.
+        names: what each band is read from.
+
+    Raises:
+        InputError: naming two of them.
+    """
+    days: dict[str, str] = {}
+    for band, name in names.items():
+        if day := time_in(name)[:10]:
+            days.setdefault(day.replace("-", "")[:8], f"{band} in {name}")
+    if len(days) > 1:
+        (_, one), (_, other) = sorted(days.items())[:2]
+        raise InputError(f"{source}: its bands are of several days ({one}, {other}); give the bands of one scene")
 
 
 def day_in(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from unclouded.bands import INDEX
 from unclouded.errors import InputError
 from unclouded.reading.files.other_files import other_folder
-from unclouded.reading.names.dates import time_of_files
+from unclouded.reading.names.dates import refuse_several_days, time_of_files
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import (
     ProductName,
@@ -82,6 +82,7 @@ def folder_source(path: str, wanted: Wanted) -> Source:
     refuse_others(path, (folder.resolve().name, *(file.name for file in files)))
     chosen = {band: _finest(path, band, candidates) for band, candidates in found.items()}
     layers = pick_layers(path, {band: str(file) for band, file in chosen.items()}, asked)
+    refuse_several_days(path, {layer.band: Path(layer.path).name for layer in layers})
     name = _folder_name(folder, chosen.values())
     offset = None if wanted.offset_given else offset_of_name(path, name)
     if others:

@@ -12,6 +12,7 @@ from unclouded.reading.files.pixels import alpha_of
 from unclouded.reading.files.raster import VRT, open_raster, shown
 from unclouded.reading.files.vrt import vrt_sources
 from unclouded.reading.names.band_names import name_layers
+from unclouded.reading.names.dates import refuse_several_days
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import ProductName, band_named, product_name, unnamed
 from unclouded.reading.radiometry.encoding import PICTURE
@@ -36,6 +37,9 @@ def stack_source(path: str, wanted: Wanted) -> Source:
     refuse_others(name, (Path(name).name, *(text or "" for text in texts)))
     named = name_layers(name, texts, wanted)
     layers = tuple(Layer(band, path, n) for band, n in zip(named.bands, indexes, strict=True) if band is not None)
+    read_from = [part and Path(part).name for part in parts] or texts
+    found_in = {band: text for band, text in zip(named.bands, read_from, strict=False) if band and text}
+    refuse_several_days(name, {band: text for band, text in found_in.items() if band in named.taken})
     said = (product_name(Path(text).name) for text in (name, *(part for part in parts if part)))
     product = next((found for found in said if found != ProductName()), ProductName())
     offset = None if wanted.offset_given else offset_of_name(name, product)
