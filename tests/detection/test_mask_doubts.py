@@ -29,11 +29,11 @@ def kinds(*left_out):
     return found
 
 
-def opened(tmp_path, values, there, name="mask.tif", tags=None, level="L2A", **options):
+def opened(tmp_path, values, there, name="mask.tif", tags=None, level="L2A", nodata=None, **options):
     """Give a mask for a scene with one reflectance in all bands for each of the kinds."""
     noise = np.random.default_rng(0).integers(0, 100, (4, 60, 80)).astype(np.uint16)
     scene = MemoryScene(np.where(there == HOLE, 0, BLUE[there] + noise), BANDS, level)
-    path = write(tmp_path / name, values[None])
+    path = write(tmp_path / name, values[None], nodata=nodata)
     with rasterio.open(path, "r+") as file:
         file.update_tags(**(tags or {}))
     with open_inputs(scene, ClearOptions(mask=str(path), **options)) as inputs:
@@ -69,6 +69,11 @@ def test_masks_that_are_true_where_it_is_clear_or_valid_are_asked_about(tmp_path
     dark = np.where(there == HOLE, HOLE, DARK)
     with pytest.raises(InputError, match="as dark as clear ground"):
         opened(tmp_path, (dark != HOLE).astype(np.uint8), dark, level=level)
+
+
+def test_0_is_clear_also_where_it_is_the_masks_no_data_value(tmp_path):
+    there = kinds(THICK, THIN)
+    assert opened(tmp_path, (there == DARK).astype(np.uint8), there, nodata=0) == "boolean"
 
 
 def test_an_overcast_scene_may_have_nothing_clear():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.detection.classes import Bits, Scheme, says_its_classes
+from unclouded.detection.classes import CLEAR, Bits, Scheme, says_its_classes
 from unclouded.detection.mask_doubts import doubt
 from unclouded.errors import InputError
 from unclouded.reading.info import SceneInfo
@@ -45,8 +45,9 @@ def refuse_doubtful(
     for box in _boxes(info.height, info.width):
         said = mask.read(box.row, box.column, box.height, box.width)
         dn = read(box.row, box.column, box.height, box.width)
-        there = valid_pixels(dn, info.encoding) & (said != NO_VALUE)
-        values.append(said[there])
+        there = valid_pixels(dn, info.encoding)
+        # What it says nothing of is not covered: 0 itself may be its no-data value.
+        values.append(np.where(said == NO_VALUE, CLEAR, said)[there])
         if band is not None:
             visible.append(scaled(dn, info.encoding)[band][there])
     found = doubt(np.concatenate(values), np.concatenate(visible) if visible else None, info.level)
