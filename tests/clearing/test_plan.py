@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from unclouded.clearing.plan import cleared_and_mask, mask_files, plan
+from unclouded.clearing.plan import cleared_and_mask, folder_named, mask_files, plan
 from unclouded.errors import InputError, OutputExistsError
 from unclouded.files import mask_path, quality_path
 from unclouded.reading import reader
@@ -34,6 +35,15 @@ def inputs(tmp_path):
 def test_an_output_is_named_as_a_geotiff(inputs, tmp_path, name):
     with pytest.raises(InputError, match=r"is not the name of a GeoTIFF; accepted are names that end in \.tif"):
         plan(inputs[:1], str(tmp_path / name), OPTIONS, overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_output_without_a_name_is_not_this_folder(inputs, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for refuse in (lambda: plan(inputs[:1], name, OPTIONS, overwrite=False), lambda: folder_named(name)):
+        with pytest.raises(InputError, match="--output is empty; give the name of a file or folder"):
+            refuse()
+    assert folder_named(".") == Path()
 
 
 @pytest.mark.parametrize("name", ["x.tif", "x.png"])

@@ -131,3 +131,11 @@ def test_the_dimensions_of_a_data_array_are_known_by_their_names(info, names):
             mask_as_file(xr.DataArray(values, dims=dims), info),
         ):
             pass
+
+
+def test_outlines_and_folders_are_no_masks(info, tmp_path):
+    (tmp_path / "clouds.geojson").write_text('{"type": "FeatureCollection"}')
+    with pytest.raises(FileError, match=r"clouds\.geojson: .* but outlines and no image; .*gdal_rasterize"):
+        open_mask(tmp_path / "clouds.geojson", info)
+    with pytest.raises(InputError, match=r"is a folder; a file of one band is accepted"):
+        open_mask(tmp_path, info)

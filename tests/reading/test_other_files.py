@@ -60,6 +60,7 @@ def test_the_header_of_an_envi_file_names_the_data_beside_it(tmp_path):
         ("a.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file; name it .nc if"),
         ("product", b"PK\x03\x04", "a zip; name it .zip if it is a SAFE product"),
         ("item", b'{"type": "Feature"}', "JSON; name it .json if it is a STAC item"),
+        ("clouds.shp", b"\0\0\x27\x0a", "outlines and no image; make a mask of them with gdal_rasterize"),
         ("a.csv", b"B02,B03\r\n", "a table or a text; give the image itself"),
     ],
 )

@@ -139,8 +139,9 @@ def output_folder(count: int, output: str) -> Path | None:
     """The folder that the results of so many inputs go to; None if `output` is the file of the one input.
 
     Raises:
-        InputError: it names a file, and there are several inputs; or it is not the name of a GeoTIFF.
+        InputError: it names a file, and there are several inputs; or it is empty, or not the name of a GeoTIFF.
     """
+    _refuse_empty(output)
     path = Path(output)
     slashed = output.endswith(("/", os.sep))
     if count < 2 and not slashed and not path.is_dir():
@@ -165,14 +166,23 @@ def each_once(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(found.values()), list(dict.fromkeys(notes))
 
 
-def check_folder_name(folder: Path) -> None:
-    """Check that a folder may have this name.
+def folder_named(output: str) -> Path:
+    """The folder of a name.
 
     Raises:
-        InputError: it is that of a file.
+        InputError: it is that of a file, or empty.
     """
+    _refuse_empty(output)
+    folder = Path(output)
     if _ends_as_file(folder.name) and not folder.is_dir():
         raise InputError(f"{folder}: is the name of a file; give a folder, such as --output {folder.stem}/")
+    return folder
+
+
+def _refuse_empty(output: str) -> None:
+    """Refuse a name of nothing, as of a variable that is not set: it is no wish for the folder that one is in."""
+    if not output.strip():
+        raise InputError("--output is empty; give the name of a file or folder, or . for this folder")
 
 
 def check_output_name(output: Path) -> None:

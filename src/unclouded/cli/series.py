@@ -49,7 +49,7 @@ def series(
         ),
     ] = None,
     *,
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results of all dates.")],
+    into: Annotated[str, typer.Option("--output", metavar="DIR", help="Folder for the results of all dates.")],
     catalog: CatalogOptions,
     source_options: SourceOptions,
     only_earlier: Annotated[
@@ -80,14 +80,14 @@ def series(
     with faults(debug):
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
-        from unclouded.clearing.plan import check_folder_name, each_once, plan
+        from unclouded.clearing.plan import each_once, folder_named, plan
         from unclouded.clearing.series import HelpingDates, dates_at_hand, described, write_collection
         from unclouded.reading.grids.output_grid import check_of_tiles
         from unclouded.reading.grids.overlap import overlaps
         from unclouded.reading.names.dates import acquired
 
         check_workers(workers, scheduler)
-        check_folder_name(output)
+        output = folder_named(into)
         reading = source_options.reading()
         clearings = Clearings(as_json=False, debug=debug)
         if check_catalog(catalog, inputs or (), reading.area, catalog.dates):

@@ -147,6 +147,8 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo, name: str = "") -> 
         FileError: the file is missing, empty, damaged or cut short.
     """
     name = name or ("mask" if os.fspath(path).startswith("/vsimem/") else shown(os.fspath(path)))
+    if os.path.isdir(path):
+        raise InputError(f"{name}: is a folder; a file of one band is accepted: give that in it, such as …_SCL_20m.jp2")
     dataset = open_raster(os.fspath(path))
     try:
         if dataset.count != 1:

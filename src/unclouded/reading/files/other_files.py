@@ -10,7 +10,7 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG", _PICTURE),
     (b"\xff\xd8\xff", _PICTURE),
     (b"GIF8", _PICTURE),
-    (b"SQLite format 3", f"a GeoPackage; {_TRANSLATE}, if it holds 16-bit bands and no picture"),
+    (b"SQLite format 3", f"a GeoPackage; {_TRANSLATE}, if it holds 16-bit bands and no picture or outlines"),
     (b"EHFA_HEADER_TAG", f"an ERDAS IMAGINE file; {_TRANSLATE}"),
     (b"ENVI", "the header of an ENVI file; run gdal_translate {data} {stem}.tif, and give that"),
     (b"\x89HDF", "an HDF5 file; name it .nc if it is a NetCDF file, else convert its bands to GeoTIFF"),
@@ -31,10 +31,15 @@ LONGEST_START = max(len(start) for start, _ in _STARTS)
 
 _DIMAP = "a BEAM-DIMAP product of SNAP; export it there as GeoTIFF, and give that"
 _TABLE = "a table or a text; give the image itself"
+_OUTLINES = "outlines and no image; make a mask of them with gdal_rasterize -burn 1, or give them as --geometry"
 _ENDINGS: dict[str, str] = {
     ".dim": _DIMAP,
     ".xml": "XML; give the folder of the product, or its MTD_MSIL1C.xml or MTD_MSIL2A.xml",
     ".tar": "a tar archive; unpack it, and give what is in it",
+    ".geojson": _OUTLINES,
+    ".shp": _OUTLINES,
+    ".kml": _OUTLINES,
+    ".fgb": _OUTLINES,
     ".csv": _TABLE,
     ".txt": _TABLE,
 }
@@ -43,7 +48,8 @@ _ENDINGS: dict[str, str] = {
 def other_kind(path: str, start: bytes) -> str | None:
     """Say what the file at `path` is that starts with these bytes, and what to do; None if that is not known."""
     file = Path(path)
-    said = next((what for first, what in _STARTS if start.lower().startswith(first.lower())), None)
+    said = _OUTLINES if _ENDINGS.get(file.suffix.lower()) == _OUTLINES else None
+    said = said or next((what for first, what in _STARTS if start.lower().startswith(first.lower())), None)
     if said is None and any(header.is_file() for header in (file.with_suffix(".hdr"), Path(f"{path}.hdr"))):
         said = f"an ENVI file; {_TRANSLATE}"
     said = said or _ENDINGS.get(file.suffix.lower())
