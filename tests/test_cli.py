@@ -328,6 +328,15 @@ def test_a_missing_extra_is_named(extra: str, arguments: list[str], tmp_path: Pa
     assert f"`make {extra}` in a checkout, or pip install 'unclouded[{extra}]'" in done.stderr
 
 
+@pytest.mark.parametrize("closed", [(2,), (0, 1, 2)])
+def test_streams_that_are_closed_are_no_matter(closed: tuple[int, ...], tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "unclouded", "export", "default", "--output", "item.json"]
+    close = f"import os, sys; [os.close(n) for n in {closed}]; os.execv(sys.argv[1], sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", close, *words], cwd=tmp_path, stdout=subprocess.PIPE, check=False)
+    assert done.returncode == 0 and (tmp_path / "item.json").is_file()
+    assert (b"item.json" in done.stdout) == (1 not in closed)
+
+
 def test_the_demo_needs_no_extra(tmp_path: Path) -> None:
     done = run_without("report", "demo", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Annotated
@@ -55,8 +56,20 @@ def options(
     """Options that stand before any command."""
 
 
+def _open_standard_streams() -> None:
+    """Open those that whoever runs this has closed: files would get their numbers, and be printed into."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (open as long as the process)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+
+
 def main() -> None:
     """Run the command line."""
+    _open_standard_streams()
     # Temporary files are removed on the way out, so that a batch system's polite kill leaves none.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     keep_freed_memory()
