@@ -18,7 +18,9 @@ from scipy.ndimage import map_coordinates
 from unclouded.bands import L1C, L2A
 from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.reading.classification import open_classification
+from unclouded.reading.names.dates import acquired
 from unclouded.reading.products.array import ArrayScene
+from unclouded.reading.products.cube import dates_in
 from unclouded.reading.reader import open_scene
 
 FOUR = ["B02", "B03", "B04", "B08"]
@@ -379,3 +381,30 @@ def test_a_variable_per_band_is_not_loaded_whole(tmp_path, ending):
     tracemalloc.stop()
     assert (window == dn[1000:1100, 500:700]).all()
     assert most < len(L2A) * dn.nbytes / 3
+
+
+@pytest.mark.parametrize("ending", ["zarr", "nc"])
+def test_where_a_cube_lies_is_known_if_its_bands_no_longer_name_it(tmp_path, ending):
+    places = {"y": NORTH - 10 * (0.5 + np.arange(48)), "x": EAST + 10 * (0.5 + np.arange(36))}
+    cube = xr.Dataset({name: (("y", "x"), pixels(1)[0]) for name in L2A}, places).rio.write_crs(32632)
+    path, packed = tmp_path / f"cube_L2A.{ending}", {name: {"dtype": "int16", "_FillValue": -9999} for name in L2A}
+    if ending == "nc":
+        cube.to_netcdf(path, engine="h5netcdf", encoding=packed)
+    else:
+        cube.to_zarr(path, encoding=packed)
+    with open_scene(path, offset=0) as scene:
+        assert scene.info.crs.to_epsg() == 32632 and scene.info.transform == from_origin(EAST, NORTH, 10, 10)
+        assert (scene.read(0, 0, 48, 36) == pixels(1)).all()
+
+
+def test_dates_as_whole_numbers_are_days(tmp_path):
+    places = {"y": NORTH - 10 * (0.5 + np.arange(48)), "x": EAST + 10 * (0.5 + np.arange(36))}
+    cube = xr.Dataset({name: (("time", "y", "x"), pixels(2)) for name in L2A}, places | {"time": [20180510, 20180520]})
+    path = tmp_path / "cube_L2A.nc"
+    cube.rio.write_crs(32632).to_netcdf(path, engine="h5netcdf")
+    assert dates_in(str(path)) == [f"{path}@2018-05-10", f"{path}@2018-05-20"]
+    with open_scene(f"{path}@2018-05-20", offset=0) as scene:
+        assert str(acquired(scene.info).date()) == "2018-05-20"
+        assert (scene.read(0, 0, 48, 36) == pixels(2)[1]).all()
+    counted = xr.DataArray(pixels(4), dims=("band", "y", "x"), coords={"band": list(L2A[:4]), "time": 3})
+    assert acquired(ArrayScene(counted, level="L2A", offset=0).info) is None

@@ -12,6 +12,9 @@ import xarray as xr
 from unclouded.errors import InputError
 from unclouded.reading.names.dates import parse_time
 
+_FIRST_DAY, _LAST_DAY = 20150623, 20991231
+"""Days as whole numbers, from the launch of Sentinel-2 on."""
+
 _DATES = ("time", "t", "date", "datetime", "timestamp")
 
 
@@ -56,9 +59,11 @@ def acquired(array: xr.DataArray) -> datetime | None:
 
 
 def _time(value: Any) -> datetime | None:  # noqa: ANN401 (whatever coordinates hold)
-    """A time in UTC to the second, of a number of NumPy or a text; None of what is none, such as NaT and counts."""
+    """A time in UTC to the second, of a number of NumPy, a text or a day as 20240531; None of NaT and counts."""
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[s]").item()
+    if isinstance(value, int | np.integer) and _FIRST_DAY <= value <= _LAST_DAY:
+        value = str(value)
     if value is None or isinstance(value, int | float | np.number):
         return None
     time = parse_time(value.isoformat() if isinstance(value, datetime) else str(value))

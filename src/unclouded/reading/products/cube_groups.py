@@ -22,6 +22,9 @@ _FINEST, _COARSER = "r10m", ("r20m", "r60m")
 _BANDS, _CLASSES = "measurements/reflectance", "conditions/mask/l2a_classification/r20m/scl"
 """Where those groups lie in these products, and the scene classification (SCL) at its own 20 m."""
 
+_PLACE = "spatial_ref"
+"""What rioxarray calls the variable that holds the reference system."""
+
 _INSIDE = re.compile(r"(.+\.(?:nc4?|zarr))/((?:.+/)?[^/]+)", re.IGNORECASE)
 
 
@@ -175,7 +178,7 @@ def _opened(path: str, group: str | None) -> xr.Dataset:
     kind = "zarr" if path.rstrip("/").lower().endswith(".zarr") else None
     try:
         # Values as stored: scale, offset and no-data are then found where they are for other files.
-        return xr.open_dataset(path, group=group, engine=kind, mask_and_scale=False, decode_coords="all")
+        opened = xr.open_dataset(path, group=group, engine=kind, mask_and_scale=False, decode_coords="all")
     except (OSError, RuntimeError, KeyError, AttributeError, TypeError, ValueError, ImportError) as error:
         # What xarray says where a package is lacking names others, too.
         needed = ("zarr",) if kind else ("h5netcdf", "h5py")
@@ -183,3 +186,9 @@ def _opened(path: str, group: str | None) -> xr.Dataset:
             raise FileError(f"{path}: cannot be opened without {lacking}; {how_to_install('cubes')}") from error
         said = str(error).split(" Consider ")[0]  # which advises engines, of xarray's functions
         raise FileError(f"{path}: cannot be opened ({said}): damaged or no cube; download it again") from error
+    if _PLACE not in opened.data_vars:
+        return opened
+    # Bands that were written with an `encoding` of their own no longer name it.
+    placed = opened.set_coords(_PLACE)
+    placed.set_close(opened.close)
+    return placed
