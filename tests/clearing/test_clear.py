@@ -267,7 +267,7 @@ def test_what_fills_all_bands_of_a_hole_becomes_no_data(active, nodata):
     dn = ground(4, 70, 80)
     dn[:, 20:40, 30:50] = 5000
     dn[1, 60, 60] = 5000  # a number like others
-    scene = MemoryScene(dn, FOUR, encoding=Encoding(10000.0, (0.0,) * 4, nodata, 5000.0))
+    scene = MemoryScene(dn, FOUR, encoding=Encoding(10000.0, (0.0,) * 4, nodata, (5000.0,) * 4))
     made, quality = in_memory(scene, active)
     hole = np.zeros((70, 80), np.bool_)
     hole[20:40, 30:50] = True
