@@ -197,8 +197,7 @@ def clear(
             if isinstance(scene, ArrayScene) and lazy:
                 return clear_lazily(scene, loaded, options, at, attributes)
             return clear_to_memory(scene, loaded, options, at, attributes, at_hand)
-        name = Path(output)
-        check_output_name(name)
+        check_output_name(name := Path(output))
         if isinstance(source, str | os.PathLike):
             refuse_collisions({os.fspath(source): name}, cleared_and_mask if write_mask else cleared_files)
         return clear_to_file(scene, name, loaded, options, at_hand=at_hand)
