@@ -7,15 +7,24 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
+import torch
 from affine import Affine
 from numpy.typing import NDArray
+from torch import Tensor
 
+from unclouded.bands import NAMES
+from unclouded.clearing.executor import LocalExecutor
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
+from unclouded.clearing.scene_reader import SceneReader
+from unclouded.clearing.tiles.latent_sampling import KnownCover, Sampled, sample
+from unclouded.guides import CHANNELS, GUIDES, RADAR
 from unclouded.models.generator import Generator
+from unclouded.models.observation import Observation
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import Encoding
+from unclouded.tiles import Box
 
 T = TypeVar("T", bound=np.generic)
 
@@ -55,17 +64,74 @@ def clear_patch(
     image = reflectance.astype(np.float32)
     if valid is not None:
         image[:, ~valid] = np.nan
-    inputs = SceneInputs(
-        _PatchRaster(image, _described(image, tuple(bands), level)),
-        None if radar is None else _RadarRaster(radar),
-        None if mask is None else _ClassRaster(mask, "mask"),
-        classification=None if classification is None else _ClassRaster(classification, "SCL"),
-    )
+    inputs = _inputs(image, bands, level, radar, mask, classification)
     opacity, uncertainty = (np.empty(image.shape[1:], np.float32) for _ in range(2))
     for tile in Clearing(inputs, generator, options).tiles():
         image[(slice(None), *tile.box.slices)] = tile.dn
         opacity[tile.box.slices], uncertainty[tile.box.slices] = tile.quality[:2]
     return np.where(np.isnan(image), reflectance, image), opacity, uncertainty
+
+
+@torch.no_grad()
+def sample_patch(
+    image: Observation,
+    generator: Generator,
+    z: Tensor,
+    options: ClearOptions | None = None,
+    *,
+    mask: NDArray[np.uint8] | None = None,
+) -> Sampled:
+    """Clear an image that is its own scene as `clear_patch` does, but under one latent, and all of it at once.
+
+    Args:
+        image: of one image; its sides are multiples of `CELL`, and what it says of cover is not looked at.
+        generator: the network, on the image's device.
+        z: (Z,) the latent.
+        options: how; its model, device, paths, samples and seed are not used.
+        mask: as of `clear_patch`.
+
+    Raises:
+        InputError: as of `clear_patch`.
+    """
+    options = options or ClearOptions()
+    there, valid = image.present[0].cpu().numpy() > 0, image.valid[0, 0].cpu().numpy() > 0
+    reflectance = np.where(valid, image.optical[0].cpu().numpy()[there], np.float32("nan"))
+    shown = (image.guide_valid[0, GUIDES.index(RADAR)] > 0).expand(valid.shape).cpu().numpy()
+    channels = [CHANNELS.index(name) for name in RADAR.channels]
+    radar = np.where(shown, image.guides[0, channels].cpu().numpy(), np.float32("nan"))
+    bands = tuple(name for name, is_there in zip(NAMES, there, strict=True) if is_there)
+    level = "L2A" if image.level[0] else "L1C"
+    inputs = _inputs(reflectance, bands, level, radar if shown.any() else None, mask, None)
+    reader, whole = SceneReader(inputs, generator.device), Box(0, 0, *valid.shape)
+    clearing, local = Clearing(inputs, generator, options), LocalExecutor(inputs, generator, options)
+    grids = clearing.grids(local.summarise(clearing.blocks()))
+    known, given = None, reader.read_given(whole)
+    context, cover = grids.crop(whole)
+    if cover is not None:
+        evidence, fill = (torch.tensor(values, device=generator.device) for values in cover)
+        hides, kinds = (None, None) if given is None else given
+        known = KnownCover(evidence, fill, hides, kinds, None, grids.factor)
+    x = reader.observe(*reader.read_dn(whole), whole, whole)
+    threshold = options.threshold_for(generator.inference)
+    around = torch.tensor(context, device=generator.device)
+    return sample(generator, x, around, known, z[None], whole, threshold, options.precision)[0]
+
+
+def _inputs(
+    image: NDArray[np.float32],
+    bands: Sequence[str],
+    level: str,
+    radar: NDArray[np.float32] | None,
+    mask: NDArray[np.uint8] | None,
+    classification: NDArray[np.int32] | None,
+) -> SceneInputs:
+    """A patch (C, h, w), NaN where it holds no data, as a scene."""
+    return SceneInputs(
+        _PatchRaster(image, _described(image, tuple(bands), level)),
+        None if radar is None else _RadarRaster(radar),
+        None if mask is None else _ClassRaster(mask, "mask"),
+        classification=None if classification is None else _ClassRaster(classification, "SCL"),
+    )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -32,6 +32,11 @@ class Simulated(NamedTuple):
         """Put batches together."""
         observations, truths, fractions = zip(*batches, strict=True)
         return cls(Observation.cat(observations), torch.cat(truths), torch.cat(fractions))
+
+    def each(self) -> Iterator[Simulated]:
+        """One image after the other."""
+        for one in (slice(number, number + 1) for number in range(len(self.truth))):
+            yield Simulated(self.observation.images(one), self.truth[one], self.cloud_shadow_fraction[one])
 
     def to(self, device: torch.device | str) -> Simulated:
         """The same on a device."""

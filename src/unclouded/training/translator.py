@@ -232,7 +232,7 @@ def _teach_heads(training: TranslatorTraining, batches: BatchSource, output: Pat
                 prior = settings.ground_prior
                 found.append(teach_ground_prior(network, network.expected, draw, prior, size, rng, progress))
             if settings.error.images:
-                precision = _precision(training)
+                precision = settings.training.precision
                 found.append(teach_error_head(network, draw, settings.error, size, precision, rng, progress))
             if not all(math.isfinite(value) for value in found):
                 raise UncloudedError(f"{path}: what the heads learn is not finite; the weights are those without it.")

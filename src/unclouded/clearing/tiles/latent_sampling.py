@@ -204,7 +204,7 @@ def sample(
     def composed() -> Iterator[tuple[Tensor, Tensor]]:
         for z in zs:
             made = typical
-            if len(zs) > 1:
+            if z.any():
                 made = translate(z)
                 made = made._replace(expected=made.expected + made.ground - typical.ground)
             error = smooth_error(made.expected_error)[kept]
