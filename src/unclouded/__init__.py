@@ -112,7 +112,7 @@ def clear(
             "hls", or others as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
         mask_only: replace what `mask` covers, and nothing that is found besides; with "auto", what SCL covers.
         write_mask: with `output`, write the mask of cloud, haze and shadow to `<stem>_mask.tif` too.
-        samples: latent samples; with more than one the result is their mean, and their spread adds to the uncertainty.
+        samples: latent samples; with more than one the result is their mean.
         seed: of the latent samples.
         device: "auto", "cpu" or "cuda".
         precision: "fp32", "bf16", or "auto": what the device computes fastest in.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -20,6 +21,7 @@ from unclouded.clearing.tiles.latent_sampling import latents, smooth_error
 from unclouded.errors import InputError, OutputExistsError
 from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import compose
+from unclouded.models.heads import SILENT
 from unclouded.models.observation import Observation, pad_to_cells
 from unclouded.reflectance import Encoding
 
@@ -115,15 +117,15 @@ def test_under_the_threshold_every_dn_stays(active, height, width, threshold, se
 def test_mean_and_uncertainty_are_those_of_the_mixture_of_the_samples(active):
     dn = ground(4, 70, 90)
     typical, *zs = torch.zeros(16), *latents(active, 5, seed=3)
-    _, opacity, _ = forward(active, dn, typical, FOUR, 1.0)
-    composed, opacities, error = map(np.stack, zip(*(forward(active, dn, z, FOUR, 1.0) for z in zs), strict=True))
+    _, opacity, error = forward(active, dn, typical, FOUR, 1.0)
+    composed, opacities, _ = map(np.stack, zip(*(forward(active, dn, z, FOUR, 1.0) for z in zs), strict=True))
     assert np.abs(opacities - opacity).max() > 1e-3
     # Each sample's ground is laid under the image as far as the most typical one says.
     composed = dn / 10000 + (composed - dn / 10000) * (opacity / opacities)[:, None]
     kept = opacity < 0.1
     expected = np.where(kept, dn / 10000, composed.mean(0))
 
-    uncertainty = np.where(kept, 0, np.sqrt((error**2).mean(0) + composed.var(0).mean(0)))
+    uncertainty = np.where(kept, 0, error)
 
     options = ClearOptions(precision="fp32", samples=5, seed=3)
     cleared, shown, found = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", active, options)
@@ -135,6 +137,11 @@ def test_mean_and_uncertainty_are_those_of_the_mixture_of_the_samples(active):
     result, quality = in_memory(MemoryScene(dn, FOUR, "L2A"), active, samples=5, seed=3, tile=32)
     np.testing.assert_allclose(result, np.where(kept, dn, np.clip(expected * 10000, 1, None)), atol=1)
     np.testing.assert_allclose(quality, np.stack([opacity, uncertainty]), atol=1e-5)
+
+    untold = copy.deepcopy(active)
+    torch.nn.init.constant_(untold.error.leave.bias, SILENT)
+    found = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", untold, options)[2]
+    np.testing.assert_allclose(found, np.where(kept, 0, np.sqrt(composed.var(0).mean(0))), atol=1e-5)
 
 
 @pytest.mark.parametrize("samples", [1, 3])

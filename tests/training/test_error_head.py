@@ -33,10 +33,10 @@ class Clearing:
         self.truth = drawn.truth.clamp(0, 0.9)
         return drawn._replace(truth=self.truth)
 
-    def clear(self, x: Observation, generator: object, z: object, options: object, mask: np.ndarray | None) -> Sampled:
+    def clear(self, x: Observation, generator: object, options: object, mask: np.ndarray | None) -> Sampled:
         self.masks.append(mask)
         self.bands.append(int(x.present.sum()))
-        made = self.really(x, generator, z, options, mask=mask)
+        made = self.really(x, generator, options, mask=mask)
         half = np.zeros_like(made.opacity)
         half[: len(half) // 2] = 0.5 if self.replaces else 0
         wrong = np.where(half > 0, np.float32(0.07), np.float32(0.5))

@@ -21,8 +21,8 @@ MASK_AUTO, MASK_NONE = "auto", "none"
 """Instead of the path of a mask: what comes with the scene is joined with what is found; no mask is looked for."""
 
 UNTOLD_ERROR = (
-    "the weights never learnt which error to expect: the uncertainty of what was guessed says nothing; the weights "
-    "default tell it"
+    "the weights never learnt which error to expect: the uncertainty of what was guessed is how samples differ, and 0 "
+    "with one of them; the weights default tell it"
 )
 """Said of results of weights whose `Generator.error_learnt` is false."""
 
@@ -113,7 +113,7 @@ class ClearOptions:
         "0=clear,1=cloud,2=thin,3=shadow,255=nodata.",
     )
     mask_only: bool = option(False, "Replace what --mask covers, and nothing that is found besides.")
-    samples: int = option(1, "Latent samples: their mean is the result, their spread adds to the uncertainty.", least=1)
+    samples: int = option(1, "Latent samples: their mean is the result.", least=1)
     seed: int = option(0, "Seed of the latent samples.")
     device: str = option("auto", "Where the network runs.", choices=DEVICES)
     precision: str = option(

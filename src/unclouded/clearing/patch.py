@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from affine import Affine
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unclouded.bands import NAMES
 from unclouded.clearing.executor import LocalExecutor
@@ -18,7 +17,7 @@ from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.clearing.scene_reader import SceneReader
-from unclouded.clearing.tiles.latent_sampling import KnownCover, Sampled, sample
+from unclouded.clearing.tiles.latent_sampling import KnownCover, Sampled, latents, sample
 from unclouded.guides import CHANNELS, GUIDES, RADAR
 from unclouded.models.generator import Generator
 from unclouded.models.observation import Observation
@@ -76,17 +75,15 @@ def clear_patch(
 def sample_patch(
     image: Observation,
     generator: Generator,
-    z: Tensor,
     options: ClearOptions | None = None,
     *,
     mask: NDArray[np.uint8] | None = None,
 ) -> Sampled:
-    """Clear an image that is its own scene as `clear_patch` does, but under one latent, and all of it at once.
+    """Clear an image that is its own scene as `clear_patch` does, but under z = 0, and all of it at once.
 
     Args:
         image: of one image; its sides are multiples of `CELL`, and what it says of cover is not looked at.
         generator: the network, on the image's device.
-        z: (Z,) the latent.
         options: how; its model, device, paths, samples and seed are not used.
         mask: as of `clear_patch`.
 
@@ -114,7 +111,8 @@ def sample_patch(
     x = reader.observe(*reader.read_dn(whole), whole, whole)
     threshold = options.threshold_for(generator.inference)
     around = torch.tensor(context, device=generator.device)
-    return sample(generator, x, around, known, z[None], whole, threshold, options.precision)[0]
+    z = latents(generator, samples=1, seed=0)
+    return sample(generator, x, around, known, z, whole, threshold, options.precision)[0]
 
 
 def _inputs(

@@ -142,7 +142,7 @@ class Generator(nn.Module):
     @property
     def error_learnt(self) -> bool:
         """Whether it foresees the error of what it makes, see `Translation.expected_error`."""
-        return True
+        return False
 
     @property
     def device(self) -> torch.device:

@@ -67,7 +67,7 @@ def teach_error_head(
         settings: how many images, and how the head learns.
         batch: images drawn at once.
         precision: under which the network runs, one of `PRECISIONS`.
-        rng: of latents, pixels and their order.
+        rng: of masks, pixels and their order.
         progress: told each batch.
 
     Raises:
@@ -117,13 +117,13 @@ def _sample_pixels(
 
     What is composed is not the network's ground alone: it is settled by the scene's own, and laid over the image as far
     as detector and mask say. Half of the images come with the mask of all that hides the ground, and so do those with
-    whose bands no detector tells anything; half are cleared with z = 0, the others under a latent each.
+    whose bands no detector tells anything.
 
     Returns:
         None where nothing is replaced.
     """
     x, threshold = image.observation, options.threshold_for(generator.inference)
-    has_mask, has_latent = (torch.rand(2, generator=rng) < 0.5).tolist()
+    has_mask = bool(torch.rand((), generator=rng) < 0.5)
     present = [name for name, there in zip(NAMES, x.present[0].tolist(), strict=True) if there]
     detects = generator.inference.detector != "none"
     mask = None
@@ -131,15 +131,14 @@ def _sample_pixels(
         hidden = image.cloud_shadow_fraction[0, 0] >= _HIDDEN
         mask = np.where(hidden.cpu().numpy(), np.uint8(THICK_CLOUD), np.uint8(CLEAR))
         options = replace(options, mask_only=True)
-    z = torch.randn(generator.settings.latent, generator=rng) * has_latent
     shown: list[tuple[Tensor, Tensor, Tensor]] = []
     hook = generator.error.register_forward_hook(lambda head, inputs, output: shown.append(inputs))
     try:
-        made = sample_patch(x, generator, z, options, mask=mask)
+        made = sample_patch(x, generator, options, mask=mask)
     finally:
         hook.remove()
-    # The last is that of the latent; cells around the image, alike on all sides, are not of it.
-    seen, context, code = shown[-1]
+    # Cells around the image, alike on all sides, are not of it.
+    ((seen, context, code),) = shown
     blocks = x.optical.shape[2] // 2, x.optical.shape[3] // 2
     code = to_grid(code, *seen.shape[2:]).expand(-1, *seen.shape[2:], -1).permute(0, 3, 1, 2)
     seen, context, code = (_middle(values, *blocks)[0] for values in (seen, generator.error.enlarge(context), code))

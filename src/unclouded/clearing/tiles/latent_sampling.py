@@ -162,9 +162,9 @@ def sample(
 ) -> list[Sampled]:
     """Translate a batch under every latent, in memory that does not grow with their number (Welford 1962).
 
-    The uncertainty is that of the mixture of the samples (Lakshminarayanan et al. 2017, section 2.4): the root of the
-    mean square of the errors that the network expects, and of the variance over the samples, averaged over the bands;
-    times the generator's calibration. It is 0 where nothing is replaced.
+    The uncertainty is the error that the network expects of the most typical ground, about which the samples vary and
+    to which their mean is near; where it expects none, the standard deviation over the samples, mean over the bands of
+    its square. It is multiplied by the generator's calibration, and 0 where nothing is replaced.
 
     Args:
         generator: the network.
@@ -201,33 +201,31 @@ def sample(
     else:
         veil, classes = composition.cover(typical.opacity, composition.ground(typical))
 
-    def composed() -> Iterator[tuple[Tensor, Tensor]]:
+    def composed() -> Iterator[Tensor]:
         for z in zs:
             made = typical
-            if z.any():
+            if len(zs) > 1:
                 made = translate(z)
                 made = made._replace(expected=made.expected + made.ground - typical.ground)
-            error = smooth_error(made.expected_error)[kept]
             if composition is None:
-                image = compose(optical, Translation(*(part[kept] for part in made._replace(opacity=veil))))
+                yield compose(optical, Translation(*(part[kept] for part in made._replace(opacity=veil))))
             else:
-                image = composition.image(made, veil)[kept]
-            yield image, error
+                yield composition.image(made, veil)[kept]
 
     drawn = composed()
-    mean, error = next(drawn)
-    variance, squares = error.square(), torch.empty(0)
-    for count, (image, error) in enumerate(drawn, start=2):
-        if count == 2:
-            squares = torch.zeros_like(mean)
+    mean = next(drawn)
+    squares = torch.zeros_like(mean)
+    for count, image in enumerate(drawn, start=2):
         change = image.sub_(mean)
         mean.add_(change, alpha=1 / count)
         squares.addcmul_(change, change, value=1 - 1 / count)
-        variance.add_(error.square() - variance, alpha=1 / count)
-    if len(squares):
-        spread = squares.sum(1, keepdim=True) / x.present.sum(1)[:, None, None, None]
-        variance.add_(spread, alpha=1 / count)
-    uncertainty = variance.sqrt_().mul_(generator.inference.calibration)
+    if generator.error_learnt:
+        # It foresees the whole error, so that how the samples differ is in it already.
+        uncertainty = smooth_error(typical.expected_error)[kept].clone()
+    else:
+        there = x.present.sum(1)[:, None, None, None]
+        uncertainty = (squares.sum(1, keepdim=True) / (len(zs) * there)).sqrt_()
+    uncertainty.mul_(generator.inference.calibration)
     opacity, classes = veil[kept], classes[kept]
     replaced = classes != CLEAR
     source = replaced * torch.full_like(uncertainty, GUESSED)
