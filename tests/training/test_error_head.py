@@ -52,7 +52,7 @@ def test_errors_are_those_of_what_is_composed_where_it_replaces(
     monkeypatch: pytest.MonkeyPatch, tiny: TranslatorSettings, made_up: Path
 ) -> None:
     clearing = Clearing(monkeypatch, tiny, made_up)
-    clearing.teach(images=4, steps=300)
+    clearing.teach(images=4, steps=800)
     x = clearing.source.simulated(1).observation
     made = clearing.training.average(x, torch.zeros(1, 4))
     assert float(made.expected_error.median()) == pytest.approx(0.07, abs=0.02)

@@ -48,11 +48,14 @@ class ErrorHead(nn.Module):
 
     @torch.no_grad()
     def begin(self, rng: torch.Generator) -> None:
-        """Draw values to learn from, unless it has learnt already."""
-        if float(self.leave.bias) == SILENT:
-            self.leave.weight.copy_(0.1 * torch.randn(self.leave.weight.shape, generator=rng))
-            # About 0.01 of reflectance.
-            nn.init.constant_(self.leave.bias, -2.0)
+        """Draw values to learn from anew, whatever it has learnt."""
+        for layer in (self.see, self.place, self.describe, self.weigh):
+            bound = layer.in_features**-0.5
+            for parameter in layer.parameters():
+                parameter.uniform_(-bound, bound, generator=rng)
+        self.leave.weight.copy_(0.1 * torch.randn(self.leave.weight.shape, generator=rng))
+        # About 0.01 of reflectance.
+        nn.init.constant_(self.leave.bias, -2.0)
 
     def forward(self, seen: Tensor, context: Tensor, code: Tensor) -> Tensor:
         """Foresee the error (B, 1, H, W).
