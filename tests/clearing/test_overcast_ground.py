@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter
 
 from unclouded.bands import L1C
 from unclouded.clearing.options import ClearOptions
@@ -41,6 +42,12 @@ def test_the_relief_of_the_clouds_top_is_not_in_the_ground(generator: Generator,
     assert (opacity > 0.98).all()
     for band in ground - (1 - opacity) * overcast:
         assert band.std() < 0.001
+
+
+def test_the_uncertainty_has_no_grid(generator: Generator, overcast: np.ndarray) -> None:
+    uncertainty = cleared(np.tile(overcast, (1, 2, 2)), generator)[2]
+    inner = (slice(32, -32), slice(32, -32))
+    assert (uncertainty - uniform_filter(uncertainty, 33))[inner].std() < 0.02 * uncertainty.mean()
 
 
 def test_samples_differ_in_the_ground_that_is_expected(generator: Generator, overcast: np.ndarray) -> None:

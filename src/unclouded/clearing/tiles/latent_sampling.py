@@ -49,6 +49,10 @@ _BESIDE = 4
 _SMOOTH = 3
 """Pixels around one over which its error is averaged, twice: what that reaches lies within one cell."""
 
+_AREA = 8
+"""Pixels around one over which it is averaged besides, where next to no clear ground is around: what the context says
+there has a grid of 160 m. All that reaches lies within `_AROUND_UNKNOWN`."""
+
 
 class Sampled(NamedTuple):
     """The mean over latent samples, and how they differ.
@@ -221,7 +225,8 @@ def sample(
         squares.addcmul_(change, change, value=1 - 1 / count)
     if generator.error_learnt:
         # It foresees the whole error, so that how the samples differ is in it already.
-        uncertainty = smooth_error(typical.expected_error)[kept].clone()
+        error = smooth_error(typical.expected_error)
+        uncertainty = (error if composition is None else composition.error(error))[kept].clone()
     else:
         there = x.present.sum(1)[:, None, None, None]
         uncertainty = (squares.sum(1, keepdim=True) / (len(zs) * there)).sqrt_()
@@ -259,6 +264,7 @@ class _Composition:
         self._kinds = None if cover.kinds is None else cover.kinds[(..., *around.slices)]
         self._dates = None if cover.dates is None else cover.dates.within(around)
         self._known = self._clear if self._dates is None else torch.maximum(self._clear, self._dates.share)
+        self._seen = ground_seen(self._known)
         self._threshold = threshold
         self._missed = MISSED if self._given is None else MISSED_BESIDE_MASK
         self._thick = _opaque(x, cover, around, self._bands)
@@ -278,13 +284,18 @@ class _Composition:
     def image(self, made: Translation, opacity: Tensor) -> Tensor:
         """Give the composed image (B, 13, H, W)."""
         image = compose(self._optical, made._replace(ground=self.ground(made), opacity=opacity))
-        seen = ground_seen(self._known)
-        if (seen == 1).all():
+        if (self._seen == 1).all():
             return image
         nothing_through = torch.ones_like(self._thick)
         expected = self._settled(made.expected, made.detail, nothing_through)
         # What holds no data has no level.
-        return match_level(image, expected, torch.lerp(torch.ones_like(opacity), opacity, self._valid), 1 - seen)
+        return match_level(image, expected, torch.lerp(torch.ones_like(opacity), opacity, self._valid), 1 - self._seen)
+
+    def error(self, expected: Tensor) -> Tensor:
+        """Give the error that is to be expected (B, 1, H, W): of the area, where next to no clear ground is around."""
+        if (self._seen == 1).all():
+            return expected
+        return torch.lerp(partial_mean(expected, _AREA), expected, self._seen)
 
     def cover(self, network: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
         """Give opacity and class of each pixel, (B, 1, H, W) each, by what the network sees and the `ground`."""
