@@ -105,3 +105,8 @@ def test_default_weights_are_bundled_small_and_loadable() -> None:
     assert header.data
     assert path.with_suffix(".md").is_file()
     assert generator.settings.latent > 0
+
+
+@pytest.mark.parametrize(("name", "learnt"), [("default", True), ("unpaired", False), ("paper", False)])
+def test_weights_tell_whether_they_foresee_their_errors(name: str, learnt: bool) -> None:
+    assert load_generator(name)[0].error_learnt is learnt
