@@ -1,6 +1,7 @@
 """What the tests share: where the real images lie, networks that do something or nothing, and the dates of a place."""
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -20,6 +21,9 @@ hypothesis.settings.load_profile("unclouded")
 # The tests' workers share the cores; processes that tests start, and compare with themselves to the bit, take as many.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell has what it starts in the background ignore interrupts, and so would the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

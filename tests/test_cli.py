@@ -76,7 +76,7 @@ def test_samples_and_seed_reach_the_work(scene, weights, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         options = ["--samples", 2, "--seed", seed, "--model", weights]
         assert run("clear", scene, "--output", tmp_path / f"{name}.tif", *options).exit_code == 0
-    a, b, c = ((tmp_path / f"{name}_quality.tif").read_bytes() for name in "abc")
+    a, b, c = ((tmp_path / f"{name}.tif").read_bytes() for name in "abc")
     assert a == b != c
 
 
