@@ -76,10 +76,15 @@ def test_some_images_come_with_a_mask_as_do_all_that_no_detector_reads(
     assert few.bands == [3] * 3 and all(mask is not None for mask in few.masks)
 
 
+@pytest.mark.parametrize("holds_data", [True, False])
 def test_where_nothing_is_replaced_it_says_so(
-    monkeypatch: pytest.MonkeyPatch, tiny: TranslatorSettings, made_up: Path
+    monkeypatch: pytest.MonkeyPatch, tiny: TranslatorSettings, made_up: Path, holds_data: bool
 ) -> None:
     clearing = Clearing(monkeypatch, tiny, made_up)
     clearing.replaces = False
+    if not holds_data:
+        drawn = clearing.draw(1)
+        empty = drawn.observation._replace(valid=torch.zeros_like(drawn.observation.valid))
+        clearing.draw = lambda size: drawn._replace(observation=empty)
     with pytest.raises(UncloudedError, match="In 2 simulated images nothing is replaced"):
         clearing.teach(images=2, steps=1)

@@ -106,7 +106,7 @@ def sample_patch(
     context, cover = grids.crop(whole)
     if cover is not None:
         evidence, fill = (torch.tensor(values, device=generator.device) for values in cover)
-        hides, kinds = (None, None) if given is None else given
+        hides, kinds = (None, None) if given is None else (part.to(generator.device) for part in given)
         known = KnownCover(evidence, fill, hides, kinds, None, grids.factor)
     x = reader.observe(*reader.read_dn(whole), whole, whole)
     threshold = options.threshold_for(generator.inference)

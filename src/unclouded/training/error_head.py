@@ -120,9 +120,11 @@ def _sample_pixels(
     whose bands no detector tells anything.
 
     Returns:
-        None where nothing is replaced.
+        None where nothing is replaced, or nothing holds data.
     """
     x, threshold = image.observation, options.threshold_for(generator.inference)
+    if not x.valid.any():
+        return None
     has_mask = bool(torch.rand((), generator=rng) < 0.5)
     present = [name for name, there in zip(NAMES, x.present[0].tolist(), strict=True) if there]
     detects = generator.inference.detector != "none"
