@@ -319,6 +319,31 @@ def test_of_integers_that_go_on_below_zero_zero_is_a_number(tmp_path, array):
     assert not there[CORNER].any() and there[5:][~CORNER[5:]].all() and info.encoding.nodata == -9999
 
 
+@pytest.mark.parametrize("array", [False, True])
+def test_0_in_some_bands_is_a_number_where_their_values_go_on_down_to_it(tmp_path, array):
+    def understood(dn):
+        if array:
+            info = ArrayScene(xr.DataArray(dn, dims=("band", "y", "x"), coords={"band": FOUR}), level="L2A").info
+            return to_reflectance(dn, info.encoding)[1], info
+        return valid(write(tmp_path / "S2_SR_HARMONIZED.tif", dn, names=FOUR))
+
+    dn = spectra(FOUR)
+    dn[0] = (dn[0] - np.percentile(dn[0], 2)).clip(0)  # as where +1000 is taken off dark ground
+    dn[:, :5] = 0
+    dn[3, 20, 20] = 0  # which no other is near
+    some = (dn == 0).any(axis=0) & (dn != 0).any(axis=0)
+    assert 0.01 < some.mean() < 0.05
+    there, info = understood(dn)
+    assert there[5:].all() and not there[:5].any() and info.encoding.nodata is None
+    assert sum("taken for a number" in note for note in info.notes) == 1
+    # At the edge of a swath one band ends after the other.
+    edge = spectra(FOUR)
+    for band, end in enumerate((6, 5, 6, 5)):
+        edge[band, :, :end] = 0
+    there, info = understood(edge)
+    assert there[:, 6:].all() and not there[:, :6].any() and info.encoding.nodata == 0
+
+
 @pytest.mark.parametrize(
     ("dtype", "add", "fill", "offset"),
     [("float32", 0, -0.1, None), ("int16", 0, -1000, None), ("uint16", 1000, 1000, -1000)],

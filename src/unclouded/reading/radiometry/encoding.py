@@ -43,12 +43,18 @@ PICTURE = (
 )
 """What is wrong with pictures, and what to do."""
 
+_DARK_ZERO = "0 in some of the bands is taken for a number, as theirs go on down to it; in all of them it is no data"
+
 _T = TypeVar("_T")
 _OF_REFLECTANCE = 100.0
 """Scales up to it are of reflectance and per cent, which carry no offset."""
 
 _LITTLE, _FEW = 2000, 20
 """DN down to minus the first, of which there are more than the second in a band, are numbers and no fillings."""
+
+_NEAR_ZERO, _STRAY = 0.02, 0.05
+"""The values of a band go on to 0 if it has more than `_FEW` DN below the first reflectance. Bands that are 0 in no
+more than the second share of the pixels that are so in some band do not count."""
 
 _FAINT_DN = 200.0
 """Floats below it, not all of them whole numbers, are hardly DN."""
@@ -295,11 +301,26 @@ def _undeclared_nodata(
             encoding = replace(encoding, nodata=fill)
     if len(values) > 1 and len({band.shape for band in values}) == 1:
         dn = np.stack(values)
+        if declared is None and encoding.nodata == 0 and not any(encoding.offsets) and _goes_on_to_zero(dn, encoding):
+            encoding = replace(encoding, nodata=None)
+            said.append(_DARK_ZERO)
         holes = is_hole(dn, encoding) & holds_data(dn, encoding).all(axis=0)
         fills, counts = np.unique(dn[0][holes], return_counts=True)
         if fills.size:
             said.append(no_data_in_all(fills[counts.argmax()]))
     return encoding, said
+
+
+def _goes_on_to_zero(dn: NDArray[np.generic], encoding: Encoding) -> bool:
+    """Whether 0 in some bands of (C, ...) is a number, as where +1000 was taken off and cut off at 0.
+
+    At the edge of a swath, where bands end one after the other, theirs are as bright beside it as elsewhere.
+    """
+    alone = (dn == 0) & (dn != 0).any(axis=0)
+    counts = np.count_nonzero(alone, axis=tuple(range(1, dn.ndim)))
+    of_most = dn[counts > _STRAY * alone.any(axis=0).sum()]
+    dark = [band[(band > 0) & (band < _NEAR_ZERO * encoding.scale)] for band in of_most]
+    return bool(dark) and all(np.unique(band).size > _FEW for band in dark)
 
 
 def _same(source: Source, values: Sequence[_T], what: str, advice: str = "convert them first") -> _T:
