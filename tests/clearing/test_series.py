@@ -18,6 +18,12 @@ def test_the_nearest_dates_help_first_on_both_sides_or_earlier_ones_alone() -> N
     assert helping_dates("a", DAYS, only_earlier=True) == ()
 
 
+def test_of_two_dates_as_near_the_earlier_helps_first_whatever_they_are_called() -> None:
+    for before, after in (("10", "9"), ("9", "10")):
+        dates = {before: datetime(2024, 6, 1, tzinfo=UTC), "c": datetime(2024, 6, 6, tzinfo=UTC)}
+        assert helping_dates("c", dates | {after: datetime(2024, 6, 11, tzinfo=UTC)}) == (before, after)
+
+
 def test_dates_that_nobody_knows_help_last_and_never_as_earlier_ones() -> None:
     dates = DAYS | {"x": None}
     assert helping_dates("c", dates, most=5) == ("b", "a", "d", "e", "x")

@@ -123,6 +123,16 @@ def test_a_series_is_its_dates_each_with_the_nearest_others(cube, cleared, weigh
         assert list(cleared.reference_time[number].values) == list(cube.time.values[list(others)])
 
 
+def test_a_date_that_is_not_known_leaves_the_others_theirs(cube, weights):
+    times = cube.time.values.copy()
+    times[1] = np.datetime64("NaT")
+    with_gap = cube.assign_coords(time=times)
+    made = unclouded.clear_series(with_gap, level="L2A", model=weights, precision="fp32", most=1)
+    np.testing.assert_array_equal(made.time, times)
+    np.testing.assert_array_equal(made.reference_time[:, 0], times[[2, 0, 0]])
+    assert "time" not in unclouded.clear_series(cube.drop_vars("time"), level="L2A", model=weights, most=1).coords
+
+
 def test_earlier_dates_alone_may_help(cube, weights):
     made = unclouded.clear_series(cube, level="L2A", model=weights, precision="fp32", only_earlier=True, most=1)
     assert made.source[0].max() <= 1 and np.isnat(made.reference_time[0].values).all()

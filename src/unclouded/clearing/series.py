@@ -31,7 +31,7 @@ _GEOJSON = "application/geo+json"
 def helping_dates(
     source: str, acquired: Mapping[str, datetime | None], *, only_earlier: bool = False, most: int = HELPING_DATES
 ) -> tuple[str, ...]:
-    """The other dates that are to help to clear one, the nearest first.
+    """The other dates that are to help to clear one, the nearest first, of two as near the earlier.
 
     Dates that are not known come last, in the order of the inputs.
 
@@ -42,7 +42,7 @@ def helping_dates(
         most: dates.
     """
     when = acquired[source]
-    known: list[tuple[float, str]] = []
+    known: list[tuple[float, datetime, str]] = []
     unknown: list[str] = []
     for other, then in acquired.items():
         if other == source:
@@ -51,8 +51,8 @@ def helping_dates(
             if not only_earlier:
                 unknown.append(other)
         elif then < when or not only_earlier:
-            known.append((abs((then - when).total_seconds()), other))
-    return tuple([other for _, other in sorted(known)][:most] + unknown)[:most]
+            known.append((abs((then - when).total_seconds()), then, other))
+    return tuple([other for *_, other in sorted(known)][:most] + unknown)[:most]
 
 
 class HelpingDates:

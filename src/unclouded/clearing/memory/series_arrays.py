@@ -27,9 +27,9 @@ from unclouded.errors import InputError, UnknownLevelError, UnknownOffsetError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import mask_as_file
-from unclouded.reading.names.dates import acquired, parse_time
+from unclouded.reading.names.dates import acquired
 from unclouded.reading.products.array import ArrayScene
-from unclouded.reading.products.array_dates import dates_along, dates_of
+from unclouded.reading.products.array_dates import dates_along, dates_of, times_of
 from unclouded.reading.products.cube import dates_in
 from unclouded.reading.radiometry.offsets import days_without_offset, stand_for, understood, with_answers
 from unclouded.reading.reader import ReadOptions
@@ -136,7 +136,7 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most
     said = dates_of(array, dim)
     base = str(getattr(array, "name", None) or "array")
     names = tuple(f"{base} {number} ({date})" for number, date in enumerate(said))
-    times = tuple(parse_time(date) for date in said)
+    times = tuple(times_of(array, dim))
 
     def read(
         number: int, level: str | None = None, offset: float | None = reading.offset, notes: Sequence[str] = ()
@@ -312,4 +312,4 @@ def _dataset(
     # Numbers in `source`: 0 is observed, 1 guessed.
     made = made.assign_coords(reference=np.arange(2, 2 + helped.shape[1]))
     made["reference_time"] = (("time", "reference"), helped)
-    return made.assign_coords(time=np.array(times)) if not np.isnat(times).any() else made
+    return made if np.isnat(times).all() else made.assign_coords(time=np.array(times))

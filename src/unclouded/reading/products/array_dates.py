@@ -44,11 +44,17 @@ def dates_along(array: xr.DataArray | xr.Dataset) -> Hashable | None:
 
 def dates_of(array: xr.DataArray | xr.Dataset, dim: Hashable) -> list[str]:
     """The dates of an array in ISO 8601, of a day alone without a time; their numbers where nothing says them."""
-    times = [_time(value) for value in array[dim].values] if dim in array.coords else [None]
-    known = [time for time in times if time is not None]
-    if len(known) < len(times):
+    known = [time for time in times_of(array, dim) if time is not None]
+    if len(known) < array.sizes[dim]:
         return [str(number) for number in range(array.sizes[dim])]
     return [time.replace(tzinfo=None).isoformat().removesuffix("T00:00:00") for time in known]
+
+
+def times_of(array: xr.DataArray | xr.Dataset, dim: Hashable) -> list[datetime | None]:
+    """When each date of an array was taken; None where nothing says it."""
+    if dim not in array.coords:
+        return [None] * array.sizes[dim]
+    return [_time(value) for value in array[dim].values]
 
 
 def acquired(array: xr.DataArray) -> datetime | None:
