@@ -1,7 +1,10 @@
 """The generator: what may influence a pixel, and what may not."""
 
+from typing import Any
+
 import pytest
 import torch
+from torch.nn import functional as F
 
 from unclouded import bands
 from unclouded.models.context_generator import ContextGenerator
@@ -53,6 +56,26 @@ def test_absent_bands_stay_absent(generator: Generator, names: tuple[str, ...]) 
     absent = [i for i, name in enumerate(bands.NAMES) if name not in names]
     assert (made.ground[:, absent] == 0).all()
     assert (compose(x.optical, made)[:, absent] == 0).all()
+
+
+@pytest.mark.parametrize("names", [bands.L1C, bands.L2A, ("B04",)])
+def test_what_is_absent_all_over_need_not_be_looked_at(
+    generator: Generator, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, z, seen, convolve = observe(64, 64, names=names), torch.zeros(1, 16), [], F.conv2d
+
+    def counting(image: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        if options.get("stride") == 2:
+            seen.append(image.shape[1])
+        return convolve(image, *rest, **options)
+
+    monkeypatch.setattr(F, "conv2d", counting)
+    whole = generator(x, z)
+    with torch.inference_mode():
+        part = generator(x, z)
+    assert seen == [13 + 1 + 3, len(names) + 1]
+    for one, other in zip(whole, part, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
 def test_batch_does_not_mix(generator: Generator) -> None:

@@ -64,8 +64,9 @@ class ModulatedBlock(nn.Module):
         """Return `h` (B, C, H, W) plus its update under `code`, (B, 1, 1, D) or (B, h, w, D), see `to_grid`."""
         scale, shift = to_grid(self.modulation(code), h.shape[2], h.shape[3]).chunk(2, dim=3)
         u = self.norm(h, 1 + scale, shift)
-        update: Tensor = self.second(F.leaky_relu(self.first(u), 0.1))
-        return h + update
+        # In place, as all that follows a convolution takes as long as it where memory is the limit.
+        update: Tensor = self.second(F.leaky_relu(self.first(u), 0.1, inplace=True))
+        return update.add_(h)
 
 
 def soften(x: Tensor) -> Tensor:

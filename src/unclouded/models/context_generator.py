@@ -205,11 +205,11 @@ class ContextGenerator(Generator):
         gain, smooth = _planes(gain), _planes(soften(smooth))
         offset, blend, logit = torch.split(smooth, [_BANDS, 1, 1], dim=1)
         near, wide = enlarge(_cut(context, crop, 1)[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
-        base = torch.lerp(wide, near, torch.sigmoid(blend))
+        ground = torch.lerp(wide, near, torch.sigmoid(blend))
         # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
         optical = _cut(x.optical, crop, CELL)
         detail = gain * (optical - enlarge(average_over_cells(optical, CELL), CELL))
-        ground = (base + detail).add_(offset, alpha=0.1).mul_(x.present[:, :, None, None])
+        ground = ground.add_(detail).add_(offset, alpha=0.1).mul_(x.present[:, :, None, None])
         error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop, CELL // 2))
         return Translation(ground, torch.sigmoid(logit), error, detail, self._expect(x, context, crop, ground))
 
@@ -243,18 +243,18 @@ class ContextGenerator(Generator):
             crop: rows and columns of cells.
         """
         placed = _placed(context)
-        h = self._enter(x) + enlarge(self.place_high(placed), CELL // 2)
+        h = self._enter(x).add_(enlarge(self.place_high(placed), CELL // 2))
         h = self.high(h, code)
         m = self.middle(self.down1(h), code)
-        w = self.down2(m) + self.place_low(placed)
+        w = self.down2(m).add_(self.place_low(placed))
         for block in self.low:
             w = block(w, code)
         rows, columns = around = _grow(crop[0], context.shape[2]), _grow(crop[1], context.shape[3])
         m = self.middle_again(
-            _cut(m, around, CELL // 4) + self.up2(_cut(w, around, 1)), _cut_code(code, around, CELL // 4)
+            self.up2(_cut(w, around, 1)).add_(_cut(m, around, CELL // 4)), _cut_code(code, around, CELL // 4)
         )
         inner = _shift(crop[0], rows.start), _shift(crop[1], columns.start)
-        h = _cut(h, crop, CELL // 2) + self.up1(_cut(m, inner, CELL // 4))
+        h = self.up1(_cut(m, inner, CELL // 4)).add_(_cut(h, crop, CELL // 2))
         last: Tensor = self.high_again(h, _cut_code(code, crop, CELL // 2))
         return last
 
@@ -262,13 +262,25 @@ class ContextGenerator(Generator):
         """The first convolution, over blocks of 2 x 2 pixels: (B, C, H / 2, W / 2)."""
         device = x.optical.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.optical.dtype
+        bands, guided = [True] * _BANDS, True
+        if torch.is_inference_mode_enabled():
+            # What is 0 all over adds nothing: most scenes lack a band, and all guides.
+            bands, guided = x.present.any(0).tolist(), bool(x.guide_valid.any())
+        optical = (band for band, there in zip(torch.split(x.optical, 1, dim=1), bands, strict=True) if there)
         # Band by band, since what is made on the way to one stays in the processor's cache.
-        bands = [compress(band).to(dtype) for band in torch.split(x.optical, 1, dim=1)]
-        guides = with_validity(standardised_guides(x), x.guide_valid.expand(-1, -1, *x.optical.shape[2:]))
-        cover = [x.cover] if self.takes_cover else []
-        fine = torch.cat([*bands, x.valid.to(dtype), *(plane.to(dtype) for plane in (*guides, *cover))], dim=1)
+        planes = [*(compress(band).to(dtype) for band in optical), x.valid]
+        if guided:
+            planes += with_validity(standardised_guides(x), x.guide_valid.expand(-1, -1, *x.optical.shape[2:]))
+        if self.takes_cover:
+            planes.append(x.cover)
+        fine = torch.cat([plane.to(dtype) for plane in planes], dim=1)
         # 3 x 3 blocks of 2 x 2 pixels are 6 x 6 pixels: the weights are rearranged instead of the image.
-        return F.conv2d(fine, F.pixel_shuffle(self.enter.weight, 2), self.enter.bias, stride=2, padding=2)
+        weight = F.pixel_shuffle(self.enter.weight, 2)
+        kept = [*bands, True, *[guided] * (len(CHANNELS) + len(GUIDES)), *[True] * self.takes_cover]
+        if not all(kept):
+            # Of which what follows gets its layout: normalising over channels is quicker where they lie together.
+            weight = weight[:, kept].contiguous(memory_format=torch.channels_last)
+        return F.conv2d(fine, weight, self.enter.bias, stride=2, padding=2)
 
 
 def _placed(context: Tensor) -> Tensor:

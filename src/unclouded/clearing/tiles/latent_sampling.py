@@ -124,6 +124,8 @@ class KnownCover(NamedTuple):
     def told(self) -> Tensor:
         """What a network is told of it, see `Observation.cover`."""
         # Not interpolated: a pixel is told the same in every crop, up to its edge.
+        if self.given is None:
+            return F.interpolate(tell(self.evidence), scale_factor=self.factor, mode="nearest")
         return tell(F.interpolate(self.evidence, scale_factor=self.factor, mode="nearest"), self.given)
 
 
@@ -203,7 +205,8 @@ def sample(
         veil = typical.opacity
         classes = torch.where(veil >= threshold, THICK_CLOUD, CLEAR).to(torch.uint8)
     else:
-        veil, classes = composition.cover(typical.opacity, composition.ground(typical))
+        ground = composition.ground(typical)
+        veil, classes = composition.cover(typical.opacity, ground)
 
     def composed() -> Iterator[Tensor]:
         for z in zs:
@@ -214,17 +217,18 @@ def sample(
             if composition is None:
                 yield compose(optical, Translation(*(part[kept] for part in made._replace(opacity=veil))))
             else:
-                yield composition.image(made, veil)[kept]
+                yield composition.image(made, ground if made is typical else composition.ground(made), veil)[kept]
 
     drawn = composed()
     mean = next(drawn)
-    squares = torch.zeros_like(mean)
+    # A network that foresees the whole error, and so how the samples differ, leaves this aside.
+    squares = None if generator.error_learnt else torch.zeros_like(mean)
     for count, image in enumerate(drawn, start=2):
         change = image.sub_(mean)
         mean.add_(change, alpha=1 / count)
-        squares.addcmul_(change, change, value=1 - 1 / count)
-    if generator.error_learnt:
-        # It foresees the whole error, so that how the samples differ is in it already.
+        if squares is not None:
+            squares.addcmul_(change, change, value=1 - 1 / count)
+    if squares is None:
         error = smooth_error(typical.expected_error)
         uncertainty = (error if composition is None else composition.error(error))[kept].clone()
     else:
@@ -281,9 +285,9 @@ class _Composition:
         belief = belief_in_fill(ground, self._fill, self._clear, self._missed, self._bands)
         return settle_ground(ground, detail, self._fill, belief, thick)
 
-    def image(self, made: Translation, opacity: Tensor) -> Tensor:
-        """Give the composed image (B, 13, H, W)."""
-        image = compose(self._optical, made._replace(ground=self.ground(made), opacity=opacity))
+    def image(self, made: Translation, ground: Tensor, opacity: Tensor) -> Tensor:
+        """Give the composed image (B, 13, H, W), of the `ground` of what the network gave."""
+        image = compose(self._optical, made._replace(ground=ground, opacity=opacity))
         if (self._seen == 1).all():
             return image
         nothing_through = torch.ones_like(self._thick)

@@ -237,10 +237,11 @@ def _together(covers: Sequence[KnownCover | None], device: torch.device) -> Know
 
     evidence, fill, given, kinds = (joined([cover[number] for cover in known]) for number in range(4))  # type: ignore[misc]
     assert evidence is not None and fill is not None
-    dates = [cover.dates or Transferred.nothing(height, width) for cover in known]
-    dated = Transferred(*(torch.cat(parts).to(device) for parts in zip(*dates, strict=True)))
-    anything = any(cover.dates is not None for cover in known)
-    return KnownCover(evidence, fill, given, kinds, dated if anything else None, known[0].factor)
+    dated = None
+    if any(cover.dates is not None for cover in known):
+        dates = [cover.dates or Transferred.nothing(height, width) for cover in known]
+        dated = Transferred(*(torch.cat(parts).to(device) for parts in zip(*dates, strict=True)))
+    return KnownCover(evidence, fill, given, kinds, dated, known[0].factor)
 
 
 def _continued(evidence: Tensor, height: int, width: int, factor: int) -> Tensor:
