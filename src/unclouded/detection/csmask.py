@@ -127,9 +127,9 @@ class CloudShadowNetwork:
         # One thread for each window: how a convolution is shared among threads may change its last bits.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
-        self._session = onnxruntime.InferenceSession(
-            folder.joinpath(f"{name}.onnx").read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        # By its path: of what it gets as bytes it keeps a copy, of 40 MB.
+        with resources.as_file(folder.joinpath(f"{name}.onnx")) as path:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._threads = threads
 
     def detect(self, read: Reader, height: int, width: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
