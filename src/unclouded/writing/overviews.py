@@ -71,27 +71,46 @@ def write_overview(source: DatasetReader, target: DatasetWriter, nodata: float |
         for top in range(0, target.height, _ROWS):
             rows = down.part(top, min(top + _ROWS, target.height))
             seen = source.read(window=Window(0, int(down.first[top]), source.width, rows.length))
-            made = list(threads.map(partial(_reduced, rows=rows, columns=across, nodata=nodata, how=how), seen))
+            # What counts where all is data is the same in every band.
+            whole = _sums(np.ones(seen.shape[1:], _kind(seen.dtype)), rows, across) if how == "AVERAGE" else None
+            reduce = partial(_reduced, rows=rows, columns=across, nodata=nodata, how=how, whole=whole)
+            made = list(threads.map(reduce, seen))
             target.write(np.stack(made), window=Window(0, top, target.width, len(rows.first)))
 
 
-def _reduced(pixels: NDArray[Any], rows: _Spans, columns: _Spans, nodata: float | None, how: Reduction) -> NDArray[Any]:
-    """Reduce a band (h, w)."""
+def _reduced(
+    pixels: NDArray[Any],
+    rows: _Spans,
+    columns: _Spans,
+    nodata: float | None,
+    how: Reduction,
+    whole: NDArray[Any] | None,
+) -> NDArray[Any]:
+    """Reduce a band (h, w); `whole` is how much counts for each pixel of its overview where all of the band is data."""
     if how == "NEAREST":
         return pixels[np.ix_(_nearest(rows), _nearest(columns))]
     valid = np.ones(pixels.shape, np.bool_)
     if nodata is not None:
         valid = ~np.isnan(pixels) if np.isnan(nodata) else pixels != pixels.dtype.type(nodata)
-    made, there = (_average if how == "AVERAGE" else _mode)(pixels, valid, rows, columns)
+    made, there = (
+        _mode(pixels, valid, rows, columns) if whole is None else _average(pixels, valid, rows, columns, whole)
+    )
     return np.where(there, made, pixels.dtype.type(nodata or 0))
 
 
+def _kind(dtype: np.dtype[Any]) -> type[np.floating]:
+    """What pixels of a type are added up in: sums of numbers of 16 bits are exact in float32."""
+    return np.float32 if dtype.itemsize <= 2 else np.float64
+
+
 def _average(
-    pixels: NDArray[Any], valid: NDArray[np.bool_], rows: _Spans, columns: _Spans
+    pixels: NDArray[Any], valid: NDArray[np.bool_], rows: _Spans, columns: _Spans, whole: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    # Sums of numbers of 16 bits are exact in float32.
-    kind = np.float32 if pixels.dtype.itemsize <= 2 else np.float64
-    total, share = (_sums(image, rows, columns) for image in (np.where(valid, pixels, kind(0)), valid.astype(kind)))
+    kind = _kind(pixels.dtype)
+    if valid.all():
+        total, share = _sums(pixels.astype(kind), rows, columns), whole
+    else:
+        total, share = (_sums(image, rows, columns) for image in (np.where(valid, pixels, kind(0)), valid.astype(kind)))
     there = share > 0
     mean = np.divide(total, share, out=np.zeros_like(total), where=there)
     if pixels.dtype.kind in "iu":
@@ -131,10 +150,11 @@ def _mode(
 
 def _neighbour(image: NDArray[Any], spans: _Spans, axis: int, number: int) -> NDArray[Any]:
     """The pixel of each span that is that `number` from the first one on."""
-    if (spans.weights == 1).all():
+    places = spans.first + number
+    if (np.diff(places) == 2).all() and places[-1] < image.shape[axis]:
         # Evenly spaced, so that nothing need be copied.
-        return image[(slice(None),) * axis + (slice(number, None, spans.weights.shape[1]),)]
-    taken: NDArray[Any] = np.take(image, np.minimum(spans.first + number, image.shape[axis] - 1), axis)
+        return image[(slice(None),) * axis + (slice(places[0], places[-1] + 1, 2),)]
+    taken: NDArray[Any] = np.take(image, np.minimum(places, image.shape[axis] - 1), axis)
     return taken
 
 
