@@ -26,3 +26,9 @@ def test_files_are_read_and_written_without_torch(package):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
     assert modules
+
+
+def test_clearing_without_other_dates_loads_nothing_for_them():
+    code = "import unclouded.clearing.clear, sys\nprint(*{'scipy', 'unclouded.references'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not said.stdout.split()

@@ -1,4 +1,7 @@
-"""The passes over a scene in their order: its blocks summarised, the context made of them, its tiles cleared."""
+"""The passes over a scene in their order: its blocks summarised, the context made of them, its tiles cleared.
+
+What other dates need, scipy among it, is imported where there are some: most scenes are cleared without.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections import abc
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -31,7 +34,6 @@ from unclouded.clearing.context.cover import (
     joined,
     wanted_cells,
 )
-from unclouded.clearing.context.other_dates import OtherDates, cells_around
 from unclouded.clearing.context.summaries import Summary, blocks_of
 from unclouded.clearing.detector.cover_detector import detector_factor
 from unclouded.clearing.detector.detections import Detected, Subject, detected
@@ -49,10 +51,13 @@ from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.progress import Progress, silent
-from unclouded.references.verdicts import Verdict
 from unclouded.tiles import Box, Tile, cut
 from unclouded.writing.strips import ClearedTile
 from unclouded.writing.writer import checksum
+
+if TYPE_CHECKING:
+    from unclouded.clearing.context.other_dates import OtherDates
+    from unclouded.references.verdicts import Verdict
 
 _CONTEXT_TILES, _CONTEXT_CELLS = 8, 384
 """How many times more cells than a tile's the context network takes at once, as they are few against pixels; and how
@@ -131,6 +136,8 @@ class Clearing:
         with closing(self._executor.summarise(self.blocks())) as summaries:
             read = self._gather(summaries)
         if self._inputs.references:
+            from unclouded.clearing.context.other_dates import OtherDates
+
             read["reference pixels"] = 0
             # By the network or a mask alone, what nothing covers nobody need look up elsewhere.
             if self._detector is not None or self._anything_covered():
@@ -300,6 +307,8 @@ class Clearing:
         """What a tile is cleared by, with what other dates say of it."""
         if self._dates is None or cover is None:
             return TileTask(tile, context, cover)
+        from unclouded.clearing.context.other_dates import cells_around
+
         box = cells_around(tile.inner, (self.info.height, self.info.width), CELL)
         factor = detector_factor(self.info)
         evidence = cover.evidence[(..., *box.within(tile.padded).cells(factor))]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from unclouded.allocator import give_back_freed_memory
 from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.context.cover import Cover
-from unclouded.clearing.context.other_dates import TransferredGround
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.scene_reader import SceneReader
 from unclouded.clearing.tiles.composition import compose_tile
@@ -38,6 +37,9 @@ from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL, Observation
 from unclouded.tiles import Box, Tile, divide
 from unclouded.writing.strips import ClearedTile
+
+if TYPE_CHECKING:
+    from unclouded.clearing.context.other_dates import TransferredGround
 
 _EACH = 2**16
 """What any crop costs, however small: its layers are prepared anew."""
