@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,11 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 from rasterio.windows import Window
+from rasters import spectra, write
+
+from unclouded.bands import L2A
+from unclouded.reading.files import pixels
+from unclouded.reading.reader import open_scene
 
 _PROGRAM = """
 import sys
@@ -45,3 +51,20 @@ def test_of_a_large_image_that_is_opened_no_more_is_kept_than_a_few_blocks(tmp_p
     assert said.returncode == 0, said.stderr
     decoded = 4 * 2 * side**2
     assert int(said.stdout) < 0.6 * decoded
+
+
+def test_a_scene_that_is_opened_again_is_not_sampled_again(tmp_path, monkeypatch):
+    path = write(tmp_path / "scene.tif", np.tile(spectra(L2A), (1, 7, 9)), names=L2A)
+    asked, read = [], pixels.read_window
+
+    def counted(*arguments):
+        asked.append(arguments)
+        return read(*arguments)
+
+    monkeypatch.setattr(pixels, "read_window", counted)
+    counts = []
+    for changed in (1, 1, 2):
+        os.utime(path, ns=(changed, changed))
+        with open_scene(path, level="L2A"):
+            counts.append(len(asked))
+    assert counts == [25, 25, 50]

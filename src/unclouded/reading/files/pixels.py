@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from unclouded.errors import FileError
-from unclouded.reading.files.raster import FAULTS, is_remote, read_overview, read_window, shown
+from unclouded.reading.files.raster import FAULTS, is_remote, open_raster, read_overview, read_window, shown
 from unclouded.reading.source import Layer
 from unclouded.reflectance import nothing
 
@@ -106,6 +108,28 @@ def sample(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic
         # One small image instead of many blocks, each of which is a request or a whole JPEG 2000 tile to decode.
         small = max(1, height * _WHOLE // max(height, width)), max(1, width * _WHOLE // max(height, width))
         return read_unmasked_overview(dataset, indexes, *small, nodata)
+    if dataset.driver != "GTiff" or not os.path.isfile(dataset.name):
+        return _spread(dataset, indexes)
+    status = os.stat(dataset.name)
+    return _spread_in_file(dataset.name, tuple(indexes), (status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=16)
+def _spread_in_file(path: str, indexes: tuple[int, ...], stamp: tuple[int, int]) -> NDArray[np.generic]:
+    """The same as `_spread`, once for a file as long as its size and time of change are those of the `stamp`.
+
+    A scene is opened to plan, and again to clear it; each time 25 blocks of every band would be decoded.
+    """
+    with open_raster(path) as dataset:
+        values = _spread(dataset, indexes)
+    values.flags.writeable = False  # whoever asks next gets the same
+    return values
+
+
+def _spread(dataset: DatasetReader, indexes: Sequence[int]) -> NDArray[np.generic]:
+    """Read small windows spread over a dataset, see `sample`."""
+    height, width = dataset.shape
+    nodata = dataset.nodatavals[indexes[0] - 1]
     parts = []
     # Nobody asks for these blocks again, of which GDAL would keep 25 for each image that is opened.
     with rasterio.Env(GDAL_CACHEMAX=_SAMPLE_CACHE):
