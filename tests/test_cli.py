@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -257,6 +258,18 @@ def test_shadow_that_stays_over_most_of_a_scene_is_said(capsys, shares, said):
     Clearings(as_json=False, debug=False).done("scene.tif", cleared)
     err = capsys.readouterr().err
     assert (said is None and "sunlit" not in err) or f"note: scene.tif: {said}" in err
+
+
+def test_the_seconds_said_are_those_that_the_user_has_waited(capsys, monkeypatch):
+    clock = iter((100.0, 107.0, 109.5))
+    monkeypatch.setattr("unclouded.cli.clearings.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    cleared = ClearedScene(Path("a.tif"), Path("q.tif"), 100, changed=0.1, seconds=2, seconds_network=1)
+    clearings = Clearings(as_json=False, debug=False)
+    for elsewhere in (False, False, True):
+        clearings.done("scene.tif", cleared, elsewhere=elsewhere)
+    first, second, of_others = capsys.readouterr().out.splitlines()
+    assert first.endswith(", 7.0 s (14% in the network)") and second.endswith(", 2.5 s (40% in the network)")
+    assert of_others.endswith(", 2.0 s")
 
 
 @pytest.mark.parametrize(

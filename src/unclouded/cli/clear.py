@@ -54,6 +54,7 @@ def clear(
     debug: Debug = False,
 ) -> None:
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
+    clearings = Clearings(as_json=as_json, debug=debug)
     with faults(debug):
         from unclouded.clearing.plan import cleared_and_mask, cleared_files, plan
         from unclouded.reading.grids.output_grid import check_of_tiles
@@ -66,7 +67,6 @@ def clear(
                 raise typer.BadParameter("belongs to one scene; give a single input", param_hint=option)
         check_skipping(options.overwrite, skip_existing)
         check_workers(workers, scheduler)
-        clearings = Clearings(as_json=as_json, debug=debug)
         if searched:
             check_of_tiles(options.crs, options.resolution)
             sources, references = day_and_others(catalog, reading, output, clearings)

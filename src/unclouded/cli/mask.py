@@ -55,6 +55,7 @@ def mask(
 
     It covers what `unclouded clear` would replace.
     """
+    masks = Clearings(as_json=False, debug=debug, masks=True)
     with faults(debug):
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
@@ -72,7 +73,6 @@ def mask(
         sources = list(inputs or ())
         check_skipping(overwrite, skip_existing)
         reading = source_options.reading()
-        masks = Clearings(as_json=False, debug=debug, masks=True)
         if check_catalog(catalog, sources, reading.area, catalog.dates):
             check_of_tiles(options.crs, options.resolution)
             sources = dates_of(catalog, reading, output, masks, least=1)

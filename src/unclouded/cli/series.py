@@ -77,6 +77,7 @@ def series(
     A repeated command goes on with the dates that are missing. `collection.json` lists the results, `series.html`
     shows them, and the NDVI of any point over time.
     """
+    clearings = Clearings(as_json=False, debug=debug)
     with faults(debug):
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
@@ -89,7 +90,6 @@ def series(
         check_workers(workers, scheduler)
         output = folder_named(into)
         reading = source_options.reading()
-        clearings = Clearings(as_json=False, debug=debug)
         if check_catalog(catalog, inputs or (), reading.area, catalog.dates):
             check_of_tiles(options.crs, options.resolution)
             sources = dates_of(catalog, reading, f"{output}/", clearings, least=2)
