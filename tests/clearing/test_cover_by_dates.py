@@ -47,6 +47,20 @@ def test_cloud_that_the_detector_misses_is_replaced_by_another_date(given, monke
     assert abs(made.reflectance.values - ground)[:, distance < -4].mean() < 0.01
 
 
+def test_the_scene_itself_under_another_name_tells_nothing_of_its_cover(given, monkeypatch):
+    blinded(monkeypatch, 0.8)
+    cube = cube_of_dates()
+    alone = unclouded.clear(cube[0], **given)
+    assert (alone.source == 1).all()
+    again = cube[0].rename("again")
+    unsaid = again.drop_vars("time") + np.float32(1e-4)
+    for same in (unsaid, again * np.float32(1.05)):  # as another processor makes it of the same acquisition
+        made = unclouded.clear(cube[0], references=[same], **given)
+        np.testing.assert_array_equal(made.source, alone.source)
+    with pytest.warns(UserWarning, match="is of the time of the scene, and shows the same clouds"):
+        unclouded.clear(cube[0], references=[again * np.float32(1.05)], **given)
+
+
 def test_ground_that_the_detector_takes_for_cloud_stays_where_another_date_shows_it_clear(given, monkeypatch):
     cube = cube_of_dates()
     reference = cube[1]

@@ -18,6 +18,12 @@ def test_the_nearest_dates_help_first_on_both_sides_or_earlier_ones_alone() -> N
     assert helping_dates("a", DAYS, only_earlier=True) == ()
 
 
+def test_an_image_of_the_same_time_shows_the_same_clouds_and_does_not_help() -> None:
+    dates = DAYS | {"c again": DAYS["c"]}
+    assert helping_dates("c", dates) == ("b", "a", "d", "e")
+    assert helping_dates("b", dates, most=2) == ("c", "c again")
+
+
 def test_of_two_dates_as_near_the_earlier_helps_first_whatever_they_are_called() -> None:
     for before, after in (("10", "9"), ("9", "10")):
         dates = {before: datetime(2024, 6, 1, tzinfo=UTC), "c": datetime(2024, 6, 6, tzinfo=UTC)}

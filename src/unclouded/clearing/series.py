@@ -33,7 +33,8 @@ def helping_dates(
 ) -> tuple[str, ...]:
     """The other dates that are to help to clear one, the nearest first, of two as near the earlier.
 
-    Dates that are not known come last, in the order of the inputs.
+    Dates that are not known come last, in the order of the inputs. One of the same time is no other date: it shows the
+    same clouds.
 
     Args:
         source: the date to clear.
@@ -50,7 +51,7 @@ def helping_dates(
         if when is None or then is None:
             if not only_earlier:
                 unknown.append(other)
-        elif then < when or not only_earlier:
+        elif then < when or (then > when and not only_earlier):
             known.append((abs((then - when).total_seconds()), then, other))
     return tuple([other for *_, other in sorted(known)][:most] + unknown)[:most]
 

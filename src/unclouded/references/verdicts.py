@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from unclouded.references.statistics import Statistics
 
 _LEAST_PIXELS = 50
-_SAME = 0.0008
+SAME = 0.0008
+"""Mean difference in reflectance below which two images are one and the same."""
+
 _OFFSET = 0.1
 _OFFSET_TOLERANCE = 0.03
 _DARK = 0.05
@@ -59,8 +61,8 @@ def verdicts_by_each_other(statistics: Statistics, incomparable: Mapping[int, st
 def _by_others(statistics: Statistics, k: int, incomparable: Mapping[int, str], before: Sequence[int]) -> Verdict:
     layout = statistics.layout
     name, bands = layout.references[k].name, layout.references[k].bands
-    if not (statistics.seen[k] > 0).any():
-        return _shows_nothing(name, k)
+    if (useless := _useless(statistics, k)) is not None:
+        return useless
     why = incomparable.get(k, "" if set(bands) & set(layout.bands) else "it has no band of the scene")
     if why:
         return Verdict(k, False, "not comparable", f"{name}: {why}, and the scene shows too little to fit it to")
@@ -69,7 +71,7 @@ def _by_others(statistics: Statistics, k: int, incomparable: Mapping[int, str], 
         both = seen[:, other] & seen[:, k]
         if layout.references[other].bands == bands and both.any():
             theirs, mine = (hidden[:, layout.channels(i)][both] for i in (other, k))
-            if _apart(theirs, mine) < _SAME:
+            if _apart(theirs, mine) < SAME:
                 return Verdict(k, False, "duplicate", f"{name}: the same image as {layout.references[other].name}")
     alike = [i for i, r in enumerate(layout.references) if i != k and i not in incomparable and r.bands == bands]
     both = seen[:, k] & seen[:, alike].all(axis=1)
@@ -82,15 +84,23 @@ def _by_others(statistics: Statistics, k: int, incomparable: Mapping[int, str], 
     return Verdict(k, True)
 
 
-def _shows_nothing(name: str, k: int) -> Verdict:
-    return Verdict(k, False, "cloudy", f"{name}: shows no ground within the scene: cloud, no data, or outside it")
+def _useless(statistics: Statistics, k: int) -> Verdict | None:
+    """The verdict on a reference that cannot show what the scene's cover hides, whatever its ground is."""
+    reference = statistics.layout.references[k]
+    if reference.days == 0:
+        same = f"{reference.name}: is of the time of the scene, and shows the same clouds; give another date"
+        return Verdict(k, False, "identical", same)
+    if not (statistics.seen[k] > 0).any():
+        nothing = f"{reference.name}: shows no ground within the scene: cloud, no data, or outside it"
+        return Verdict(k, False, "cloudy", nothing)
+    return None
 
 
 def _verdict(statistics: Statistics, k: int) -> Verdict:
     layout = statistics.layout
     name = layout.references[k].name
-    if not (statistics.seen[k] > 0).any():
-        return _shows_nothing(name, k)
+    if (useless := _useless(statistics, k)) is not None:
+        return useless
     both = statistics.sample_seen[:, k]
     if both.sum() < _LEAST_PIXELS:
         return Verdict(
@@ -103,13 +113,13 @@ def _verdict(statistics: Statistics, k: int) -> Verdict:
         if layout.references[other].bands == layout.references[k].bands:
             pair = statistics.sample_seen[:, other] & both
             one, another = (statistics.samples[:, layout.channels(i)][pair] for i in (other, k))
-            if pair.any() and _apart(one, another) < _SAME:
+            if pair.any() and _apart(one, another) < SAME:
                 return Verdict(k, False, "duplicate", f"{name}: the same image as {layout.references[other].name}")
     common = [b for b in layout.bands if b in layout.references[k].bands]
     if common:
         a = ours[:, [layout.bands.index(b) for b in common]]
         b = theirs[:, [layout.references[k].bands.index(b) for b in common]]
-        if _apart(a, b) < _SAME:
+        if _apart(a, b) < SAME:
             return Verdict(k, False, "identical", f"{name}: the scene itself; give another date")
     if (share := _explained(theirs, ours)) < _RESEMBLES:
         return Verdict(

@@ -167,7 +167,13 @@ class OtherDates:
         Raises:
             FileError: if the disk does not take it.
         """
-        return held_against(scene, bands, [shown.told for shown in self._shown if shown.told], self._folder)
+        told = [shown.told for shown in self._shown if shown.told and self._days_to(shown.image) != 0]
+        return held_against(scene, bands, told, self._folder)
+
+    def _days_to(self, image: OpenReference) -> float | None:
+        """Days from the scene to a reference, negative before; None if a date is not known."""
+        when = acquired(self._inputs.scene.info)
+        return (image.acquired - when).total_seconds() / 86400 if when and image.acquired else None
 
     def fit(self, evidence: GridFile, factor: int) -> list[Verdict]:
         """Fit the transfer to all that scene and references show clear, and judge the references.
@@ -200,15 +206,7 @@ class OtherDates:
     def _statistics(self, evidence: GridFile, factor: int, limit: float) -> Statistics:
         """What scene and references show side by side, evidence from a limit on hiding the ground of the scene."""
         info, own = self._inputs.scene.info, GridRows(evidence, factor)
-        when = acquired(info)
-        known = [
-            Reference(
-                shown.image.name,
-                shown.image.bands,
-                (shown.image.acquired - when).total_seconds() / 86400 if when and shown.image.acquired else None,
-            )
-            for shown in self._shown
-        ]
+        known = [Reference(shown.image.name, shown.image.bands, self._days_to(shown.image)) for shown in self._shown]
         layout = Layout(info.height, info.width, info.bands, tuple(known))
         boxes = list(blocks(info.height, info.width))
 

@@ -15,6 +15,7 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SIX
 from unclouded.detection.multitemporal import Compared, Relation, judge, relate
 from unclouded.detection.windows import highest
+from unclouded.references.verdicts import SAME
 
 _ROWS = 512
 """Rows of the detector's grid that are in memory at once."""
@@ -106,7 +107,10 @@ def _of(wanted: Sequence[str], bands: Sequence[str], values: NDArray[np.float32]
 
 
 def _relation(scene: Detected, bands: Sequence[str], reference: Shown, common: Sequence[str]) -> Relation | None:
-    """The relation of the scene to a reference, by cells that are evenly spread over both."""
+    """The relation of the scene to a reference, by cells that are evenly spread over both.
+
+    There is none to the same image, whose cloud stands where the scene's does and so would pass for ground.
+    """
     height, width = scene.probabilities.height, scene.probabilities.width
     step = max(1, int(np.ceil(np.sqrt(height * width / _SAMPLED))))
     parts = []
@@ -118,4 +122,5 @@ def _relation(scene: Detected, bands: Sequence[str], reference: Shown, common: S
         cells = (both & (np.arange(width) % step == row // step % step))[0]
         parts.append((mine[:, 0, cells], theirs[:, 0, cells], likely[0, cells]))
     mine, theirs, likely = (np.concatenate(some, axis=-1) for some in zip(*parts, strict=True))
-    return relate(mine, theirs, likely, common)
+    same = mine.size > 0 and float(np.abs(mine - theirs).mean()) < SAME
+    return None if same else relate(mine, theirs, likely, common)
