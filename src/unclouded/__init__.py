@@ -1,4 +1,4 @@
-"""Remove clouds and their shadows from Sentinel-2 images, and say of every pixel how far it was replaced.
+"""Remove clouds and their shadows from Sentinel-2 images, and say of every pixel where it comes from.
 
 `clear` clears a scene, `clear_series` all dates of a place, `clear_area` those that a catalogue has; `load_model` gives
 the network that does it, and `frechet_distance` compares two sets of features. Importing loads neither torch nor GDAL.

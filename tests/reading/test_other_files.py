@@ -97,6 +97,7 @@ def test_named_bands_of_several_dates(tmp_path):
     [
         ("20210101_101031_1003_3B_AnalyticMS_SR.tif", "PlanetScope"),
         ("PSScene_20210101.tif", "PlanetScope"),
+        ("global_monthly_2023_05_mosaic_L15-1053E-1150N.tif", "PlanetScope"),
         ("MOD09GA.A2021001.h18v04.tif", "MODIS"),
         ("S1A_IW_GRDH_1SDV_20210101T053000.tif", "Sentinel-1"),
         ("S3A_OL_1_EFR____20210101.tif", "Sentinel-3"),

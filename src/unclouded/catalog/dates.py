@@ -16,12 +16,12 @@ from unclouded.progress import Progress
 
 @dataclass(frozen=True)
 class Report:
-    """Who is told what while dates are read.
+    """Where progress, notes and errors go while dates are read.
 
     Attributes:
-        bar: gives what is told how far a date is.
-        note: is told of what was left out of a date, in a sentence.
-        refuse: is told of a date that cannot be read, and why.
+        bar: makes the progress display of a date.
+        note: takes a sentence on what was left out of a date.
+        refuse: takes a date that cannot be read, and the error.
     """
 
     bar: Callable[[Overpass], AbstractContextManager[Progress]]

@@ -29,13 +29,13 @@ _ONE_PASS = timedelta(minutes=10)
 """Tiles of one platform that lie closer in time are of one overpass; the next orbit is 100 minutes away."""
 
 _SIDE = 128
-"""Cells along the bounds of the area, by which it is told how much of it a tile holds."""
+"""Cells along each side of the bounds of the area, in which the share of it that a tile holds is counted."""
 
 _ADDS = 0.005
 """Share of the area that a further tile has to add."""
 
 _LEVEL = 0.02
-"""Shares that differ by less are told apart by the reference system and by how new the processing is."""
+"""Shares that differ by less count as equal; the reference system and the newer processing decide then."""
 
 _NEWEST = ("s2:processing_baseline", "processing:version", "s2:generation_time", "updated", "created")
 

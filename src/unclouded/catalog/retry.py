@@ -16,7 +16,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often a read is tried, and how long is waited in between.
+    """Number of tries of a read, and the pauses between them.
 
     Attributes:
         tries: all together.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from unclouded.clearing.options import OWN_DETECTION
-from unclouded.cli.console import FAILED, SOME_FAILED, put, report, say, tell
+from unclouded.cli.console import FAILED, SOME_FAILED, LostOutputError, put, report, say, tell
 from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ class Clearings:
             say(f"note: {source}: nearly all of it lies under cloud or shadow; {_guess(cleared)}")
 
     def refuse(self, source: str, error: BaseException) -> None:
-        """Say why an input has no outputs."""
+        """Say why an input has no outputs; a standard output that is lost is no matter of one, and is raised again."""
+        if isinstance(error, LostOutputError):
+            raise error
         self.failed += 1
         said = report(error, self._debug, source)
         if self._json:

@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING, NoReturn, Self, TextIO
 import typer
 
 from unclouded.cli.voice import VOICE
-from unclouded.errors import InputError, UncloudedError
+from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.extras import extra_of, how_to_install
 from unclouded.progress import HUNDREDTHS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+_SEE_WHERE = "run it again with --debug to see where"
+_OTHER_PROJ = "PROJ_LIB or PROJ_DATA names a folder of another program; `unset PROJ_LIB PROJ_DATA`, and run it again"
 
 SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
@@ -34,6 +37,10 @@ PATIENCE = 2.0
 
 EVERY = 30.0
 """Seconds between lines of progress where there is no terminal, only a log."""
+
+
+class LostOutputError(FileError):
+    """Standard output takes nothing more."""
 
 
 @contextmanager
@@ -90,7 +97,8 @@ def report(error: BaseException, debug: bool, source: str | None = None) -> str:
         traceback.print_exception(error)
     text = " ".join(str(error).split())
     if not isinstance(error, UncloudedError):
-        text = f"{source}: {type(error).__name__} {text}; run it again with --debug to see where"
+        advice = _OTHER_PROJ if "proj.db" in text else _SEE_WHERE
+        text = f"{source}: {type(error).__name__} {text}; {advice}"
     put(f"error: {text}", sys.stderr)
     return text
 
@@ -172,8 +180,22 @@ class Bar:
 
 
 def put(text: str, file: TextIO | None = None) -> None:
-    """Print a line, to standard output unless another file is given, above the bars that are being drawn."""
+    """Print a line, to standard output unless another file is given, above the bars that are being drawn.
+
+    Raises:
+        LostOutputError: if standard output does not take it.
+    """
     # Whoever draws bars has loaded it.
     tqdm = sys.modules.get("tqdm")
-    with nullcontext() if tqdm is None else tqdm.tqdm.external_write_mode(file):
-        print(text, file=file, flush=True)
+    try:
+        with nullcontext() if tqdm is None else tqdm.tqdm.external_write_mode(file):
+            print(text, file=file, flush=True)
+    except OSError as error:
+        if file is not None:
+            raise
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)  # or Python tries again at its end
+        raise LostOutputError(
+            f"standard output: cannot be written to ({error.strerror}); files that are finished stay, and the command "
+            "was ended there"
+        ) from error

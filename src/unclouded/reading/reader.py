@@ -177,6 +177,10 @@ def find_source(path: str, wanted: Wanted) -> Source:
         bare = path.strip("\r\n\t '\"")
         hint = f"give {bare}, without the line break or quotes around it" if Path(bare).exists() else "check the path"
         raise FileError(f"{path if bare == path else repr(path)}: no such file or folder; {hint}")
+    if local and not (Path(path).is_file() or Path(path).is_dir()):
+        raise FileError(
+            f"{path}: is a pipe or a device, which cannot be read in parts; write it to a file, and give that"
+        )
     if local and is_safe(Path(path)):
         find: Callable[[str, Wanted], Source] = safe_source
     elif local and Path(path).is_dir():

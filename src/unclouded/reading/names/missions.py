@@ -12,7 +12,10 @@ _LANDSAT = re.compile(
     re.IGNORECASE,
 )
 _OTHERS: dict[str, re.Pattern[str]] = {
-    "PlanetScope": re.compile(r"(?<![A-Za-z0-9])(?:\d_?B_Analytic(?:MS)?|PSScene|PlanetScope)", re.IGNORECASE),
+    "PlanetScope": re.compile(
+        r"(?<![A-Za-z0-9])(?:\d_?B_Analytic(?:MS)?|PSScene|PlanetScope|planet_medres|global_(?:month|quarter)ly_20\d\d)",
+        re.IGNORECASE,
+    ),
     "RapidEye": re.compile(r"(?<![A-Za-z0-9])(?:RE[1-5]_3A|RapidEye)(?![A-Za-z0-9])", re.IGNORECASE),
     "MODIS": re.compile(r"(?<![A-Za-z0-9])M[OYC]D\d{2}[A-Z]+\d*\.A\d{7}"),
     "Sentinel-1": re.compile(r"(?<![A-Za-z0-9])S1[A-D]_(?:IW|EW|S\d|WV)_"),

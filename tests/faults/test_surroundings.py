@@ -1,0 +1,52 @@
+"""What lies around a command and is no fault of its scene: standard output, pipes, and variables of other programs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from command_line import command, run, write
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return write(tmp_path / "S2A_MSIL2A_20180503T100031_N0207_R122_T32TQM.tif")
+
+
+def errors(text):
+    return [line for line in text.splitlines() if line.startswith(("error", "Traceback", "Exception"))]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_full_standard_output_ends_the_command_and_is_no_fault_of_the_scene(scene, tmp_path, options):
+    more = write(tmp_path / "more" / scene.name)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command("clear", scene, more, "--output", f"{tmp_path}/out/", *options),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    (said,) = errors(done.stderr)
+    assert said.startswith("error: standard output: cannot be written to (No space left on device)")
+    assert len(list((tmp_path / "out").rglob("*_quality.tif"))) == 1
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "scene.tif")
+    done = run("clear", tmp_path / "scene.tif", "--output", tmp_path / "out.tif")
+    assert done.exit_code == 2 and "scene.tif: is a pipe or a device" in done.stderr
+
+
+def test_data_of_another_programs_proj_are_named(scene, tmp_path):
+    done = subprocess.run(
+        command("clear", scene, "--output", tmp_path / "out.tif"),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PROJ_LIB": str(tmp_path), "PROJ_DATA": str(tmp_path)},
+    )
+    assert done.returncode == 2
+    (said,) = errors(done.stderr)
+    assert said.endswith("`unset PROJ_LIB PROJ_DATA`, and run it again")
