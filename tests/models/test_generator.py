@@ -58,11 +58,10 @@ def test_absent_bands_stay_absent(generator: Generator, names: tuple[str, ...]) 
     assert (compose(x.optical, made)[:, absent] == 0).all()
 
 
-@pytest.mark.parametrize("names", [bands.L1C, bands.L2A, ("B04",)])
-def test_what_is_absent_all_over_need_not_be_looked_at(
-    generator: Generator, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    x, z, seen, convolve = observe(64, 64, names=names), torch.zeros(1, 16), [], F.conv2d
+@pytest.fixture
+def entering(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many planes the first convolution sees, each time."""
+    seen, convolve = [], F.conv2d
 
     def counting(image: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
         if options.get("stride") == 2:
@@ -70,12 +69,26 @@ def test_what_is_absent_all_over_need_not_be_looked_at(
         return convolve(image, *rest, **options)
 
     monkeypatch.setattr(F, "conv2d", counting)
+    return seen
+
+
+@pytest.mark.parametrize("names", [bands.L1C, bands.L2A, ("B04",)])
+def test_what_is_absent_all_over_need_not_be_looked_at(
+    generator: Generator, names: tuple[str, ...], entering: list[int]
+) -> None:
+    x, z = observe(64, 64, names=names), torch.zeros(1, 16)
     whole = generator(x, z)
     with torch.inference_mode():
         part = generator(x, z)
-    assert seen == [13 + 1 + 3, len(names) + 1]
+    assert entering == [13 + 1 + 3, len(names) + 1]
     for one, other in zip(whole, part, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_in_bfloat16_sums_are_of_all_planes(generator: Generator, entering: list[int]) -> None:
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        generator(observe(64, 64, names=bands.L2A), torch.zeros(1, 16))
+    assert entering == [13 + 1 + 3]
 
 
 def test_batch_does_not_mix(generator: Generator) -> None:

@@ -263,8 +263,9 @@ class ContextGenerator(Generator):
         device = x.optical.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.optical.dtype
         bands, guided = [True] * _BANDS, True
-        if torch.is_inference_mode_enabled():
-            # What is 0 all over adds nothing: most scenes lack a band, and all guides.
+        if torch.is_inference_mode_enabled() and dtype == torch.float32:
+            # What is 0 all over adds nothing: most scenes lack a band, and all guides. In bfloat16, of which processors
+            # add two at once, the others would be added in another order.
             bands, guided = x.present.any(0).tolist(), bool(x.guide_valid.any())
         optical = (band for band, there in zip(torch.split(x.optical, 1, dim=1), bands, strict=True) if there)
         # Band by band, since what is made on the way to one stays in the processor's cache.
