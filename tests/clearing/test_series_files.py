@@ -14,6 +14,7 @@ from dates import CLOUDS, FOUR, HEIGHT, WIDTH, dn_of, name_of
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from rasters import write
+from scenes import used_as
 
 import unclouded
 from unclouded.clearing.context import other_dates
@@ -23,6 +24,7 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import CloudShadowNetwork
 from unclouded.errors import FileError
 from unclouded.files import workplace
+from unclouded.models.weights import load_generator
 from unclouded.reading.reader import ReadOptions, open_scene
 
 
@@ -130,13 +132,14 @@ def test_a_date_is_looked_at_where_a_mask_alone_covers_it(dates, weights, tmp_pa
         assert (file.read(3)[mask[0] > 0] == 2).all()
 
 
-@pytest.mark.parametrize("damage", ["cut", "bits", "seen bits", "checksum", "pixels", "detector", None])
-def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(dates, tmp_path, damage):
+@pytest.mark.parametrize("damage", ["cut", "bits", "seen bits", "checksum", "pixels", "weights", "detector", None])
+def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(dates, weights, tmp_path, damage):
+    generator = load_generator(weights)[0]
     copy = shutil.copy(dates[0], tmp_path / dates[0].name)
     (tmp_path / "kept").mkdir()
     with open_scene(copy) as scene:
         info, files = scene.info, scene.files
-    subject = Subject(info, files, info, CoverDetector(info, info.bands))
+    subject = Subject(info, files, info, CoverDetector(info, info.bands, generator=generator))
     calls = []
 
     def make():
@@ -162,8 +165,11 @@ def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(d
         seen = 8
     elif damage == "pixels":
         os.utime(copy, (1, 1))
+    elif damage == "weights":
+        other = used_as(generator, detector="csmask", threshold=0.3)
+        subject = replace(subject, detector=CoverDetector(info, info.bands, generator=other))
     elif damage == "detector":
-        subject = replace(subject, detector=CoverDetector(info, info.bands, "L1C"), image=replace(info, level="L1C"))
+        subject = replace(subject, detector=CoverDetector(info, info.bands, "L1C", generator=generator), image=replace(info, level="L1C"))
     again = Detections(tmp_path / "kept").get(subject, tmp_path, make, seen)
     assert len(calls) == (1 if damage is None else 2)
     assert (again.probabilities.rows(0, 33) == first.probabilities.rows(0, 33)).all() and again.seen == 7

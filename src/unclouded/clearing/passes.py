@@ -141,7 +141,7 @@ class Clearing:
             read["reference pixels"] = 0
             # By the network or a mask alone, what nothing covers nobody need look up elsewhere.
             if self._detector is not None or self._anything_covered():
-                dates = OtherDates(self._inputs, self._folder, self._report)
+                dates = OtherDates(self._inputs, self._generator, self._folder, self._report)
                 read["reference pixels"] = dates.checksum
                 self._hold_against(dates)
                 if self._anything_covered():

@@ -61,7 +61,7 @@ def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOption
     bands = (inputs.detection or inputs.scene).info.bands
     if inputs.mask is not None and not readable(bands):
         return None
-    return CoverDetector(inputs.scene.info, bands)
+    return CoverDetector(inputs.scene.info, bands, generator=generator)
 
 
 def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | None = None) -> GridFile:

@@ -29,6 +29,7 @@ from unclouded.clearing.inputs import OpenReference, SceneInputs
 from unclouded.detection.classes import covered
 from unclouded.detection.csmask import readable
 from unclouded.detection.opacity import enlarge, may_be_covered
+from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.progress import Progress
 from unclouded.reading.names.dates import acquired
@@ -107,13 +108,14 @@ class OtherDates:
         lacking: bands of the scene that none of them has, so that they are guessed where the others are shown.
     """
 
-    def __init__(self, inputs: SceneInputs, folder: Path | None, report: Progress) -> None:
+    def __init__(self, inputs: SceneInputs, generator: Generator, folder: Path | None, report: Progress) -> None:
         """Look at every reference for cloud and shadow.
 
         Raises:
             FileError: if one cannot be read, or the disk does not take what is known of it.
         """
-        self._inputs, self._folder, self._report = inputs, folder, report
+        self._inputs, self._generator = inputs, generator
+        self._folder, self._report = folder, report
         self.checksum = 0
         self.verdicts: list[Verdict] = []
         self.note = ""
@@ -128,7 +130,7 @@ class OtherDates:
         info = self._inputs.scene.info
         if not readable(image.bands):
             return _Shown(image, None, 1.0)
-        detector = CoverDetector(info, image.bands, image.level)
+        detector = CoverDetector(info, image.bands, image.level, generator=self._generator)
         self._factor = detector.factor
         kept, subject = self._inputs.detections, Subject(image.info, image.files, info, detector)
         found = (

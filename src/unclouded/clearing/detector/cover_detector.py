@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unclouded.clearing.detector.own_opacity import join_opacity, own_opacity
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
 from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
 from unclouded.detection.shadow import too_dark, water
 from unclouded.errors import InputError
+from unclouded.models.generator import Generator
 from unclouded.progress import Progress
 from unclouded.reading.grids.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
@@ -39,18 +41,22 @@ class CoverDetector:
     """The detector for one scene.
 
     Attributes:
-        bands: that it sees: those of its network, then those by which haze is told.
+        bands: that it sees: those of its network, then those by which haze is told; of a small scene all.
         factor: pixels of the scene along one of the detector's; a divisor of `CELL`.
         step: pixels along those that `reduce` gives.
+        asked: which weights are asked, too; None for none.
     """
 
-    def __init__(self, info: SceneInfo, bands: Collection[str], level: str | None = None) -> None:
+    def __init__(
+        self, info: SceneInfo, bands: Collection[str], level: str | None = None, *, generator: Generator
+    ) -> None:
         """Choose the network for a scene.
 
         Args:
             info: of the scene.
             bands: that are at hand.
             level: of the image, if it is another than the scene's.
+            generator: that is asked, too, where the scene is small.
 
         Raises:
             InputError: if nothing can be detected with the bands at hand.
@@ -62,13 +68,15 @@ class CoverDetector:
             )
         self._level = level or info.level
         self._network = _network(readable(bands), self._level)
-        self.bands = self._network.bands + tuple(
-            name for name in EXTRA if name in bands and name not in self._network.bands
-        )
         self.factor = detector_factor(info)
         self._size = info.height, info.width
+        self._metres = max(self._size) * pixel_metres(info.crs, info.transform, info.height, info.width)
         self._small = max(self._size) <= SMALL
         self.step = max(1, self.factor // 2) if self._small else self.factor
+        seen = bands if self._small else [name for name in EXTRA if name in bands]
+        self.bands = tuple(dict.fromkeys((*self._network.bands, *seen)))
+        self._generator = generator
+        self.asked = str(generator.inference) if self._small else None
 
     def reduce(self, reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Average a block of the scene, (C, h, w) of `bands`, to pixels of `step`; NaN where none of it holds data."""
@@ -110,9 +118,11 @@ class CoverDetector:
         found = GridFile(*self._grid, folder, FOUND)
         own = len(self._network.bands)
         if self._small:
-            scene = reduced.rows(0, reduced.height)
-            small = self._network.detect_small(scene[:own], self.factor // self.step)
-            found.write_rows(0, self._told(small, coarsen(scene, self.factor // self.step), 0))
+            scene, along = reduced.rows(0, reduced.height), self.factor // self.step
+            likely = self._network.detect_small(scene[:own], along)
+            opacity = own_opacity(self._generator, scene, self.bands, self._level)
+            likely = join_opacity(likely, coarsen(opacity[None], along)[0], self._metres)
+            found.write_rows(0, self._told(likely, coarsen(scene, along), 0))
             return found
 
         rows = _Rows(reduced)
