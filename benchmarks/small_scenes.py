@@ -18,6 +18,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +44,9 @@ SIDES = 48, 96
 
 _CHIPS = 4
 """Of each image and size."""
+
+
+_network = cache(CloudShadowNetwork)
 
 
 class Known(NamedTuple):
@@ -85,7 +89,7 @@ def with_chips(whole: Known, sides: tuple[int, ...], count: int, rng: np.random.
 
 def answers(image: Image, generator: Generator) -> dict[str, NDArray[np.float32]]:
     """What each finds, (h, w) of the detector's grid."""
-    network = CloudShadowNetwork(image.bands, image.level)
+    network = _network(image.bands, image.level)
     seen, factor = image.reflectance.astype(np.float32), pixels_along(image.metres)
     likely = network.detect_small(seen[[image.bands.index(name) for name in network.bands]], factor)
     step = max(1, factor // 2)

@@ -12,7 +12,6 @@ from scenes import CLOUDS, MemoryMask, MemoryScene, active_generator, fields, op
 
 import unclouded
 from unclouded.bands import L1C
-from unclouded.clearing.detector import cover_detector
 from unclouded.clearing.detector.cover_detector import CoverDetector
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.passes import Clearing
@@ -22,6 +21,8 @@ from unclouded.errors import InputError
 from unclouded.models.weights import Header, save_generator
 from unclouded.progress import silent
 
+pytestmark = pytest.mark.usefixtures("unasked")
+
 NAME = "S2A_MSIL1C_20180503T100031_N0206_R122_T32TQM_20180503T120000.tif"
 INFRARED = ("B8A", "B11", "B12")
 COVERED = np.ones((1, 300, 560), np.uint8)
@@ -30,14 +31,6 @@ COVERED = np.ones((1, 300, 560), np.uint8)
 @pytest.fixture(scope="module")
 def active():
     return used_as(active_generator(), detector="csmask", threshold=0.2)
-
-
-@pytest.fixture(autouse=True)
-def unasked(monkeypatch):
-    """The detector's networks alone say what is covered, as weights that never learnt say nothing of use."""
-    monkeypatch.setattr(
-        cover_detector, "own_opacity", lambda generator, image, *more: np.full(image.shape[1:], np.nan, np.float32)
-    )
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ from scenes import MemoryScene
 from unclouded.clearing.clear import shares_of_sources
 from unclouded.clearing.options import TileOptions
 
+pytestmark = pytest.mark.usefixtures("unasked")
+
 
 def clear(scene, covered, references, tiling=None):
     """The result in reflectance, its quality, and what was said of the references."""

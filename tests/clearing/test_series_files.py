@@ -169,7 +169,11 @@ def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(d
         other = used_as(generator, detector="csmask", threshold=0.3)
         subject = replace(subject, detector=CoverDetector(info, info.bands, generator=other))
     elif damage == "detector":
-        subject = replace(subject, detector=CoverDetector(info, info.bands, "L1C", generator=generator), image=replace(info, level="L1C"))
+        subject = replace(
+            subject,
+            detector=CoverDetector(info, info.bands, "L1C", generator=generator),
+            image=replace(info, level="L1C"),
+        )
     again = Detections(tmp_path / "kept").get(subject, tmp_path, make, seen)
     assert len(calls) == (1 if damage is None else 2)
     assert (again.probabilities.rows(0, 33) == first.probabilities.rows(0, 33)).all() and again.seen == 7

@@ -18,6 +18,8 @@ from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.weights import load_generator
 from unclouded.sizes import GeneratorSettings
 
+pytestmark = pytest.mark.usefixtures("unasked")
+
 SQUARE = np.s_[200:240, 400:448]
 
 

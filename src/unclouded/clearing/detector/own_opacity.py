@@ -16,12 +16,20 @@ from scipy.special import expit, logit
 
 from unclouded.models.generator import Generator
 
-_DETECTOR, _GENERATOR, _BIAS = 0.35, 1.5, -0.3
-"""Weights of the log odds, by logistic regression on chips and images of places left out, each counted alike; see
-`benchmarks/small_scenes.py`, which prints them."""
+_DETECTOR, _GENERATOR, _BIAS = (0.35, 0.7), 1.5, -0.3
+"""Weights of the log odds. They believe clear more readily than those that logistic regression gives, on chips and
+images of many places (`benchmarks/small_scenes.py` prints them), so that clear images stay; those of the detector's
+networks by the size of the scene."""
 
 _SIZES = 1000.0, 2000.0
-"""Metres along a scene from which on the detector's networks find cover alone, in part and wholly."""
+"""Metres along a scene up to which the first of these weights holds, and from which on the second does; in between the
+networks begin to find cover by themselves, too."""
+
+_SNOW = 0.3, 0.5
+"""Normalised difference of green and short-wave infrared from which on cover may be snow, and is nothing else."""
+
+_SAND = 0.85, 0.65
+"""Blue in reds under which cover may be sand or bare soil, and is nothing else."""
 
 _SURE = 1e-3
 """Neither is believed to be surer than that."""
@@ -36,15 +44,28 @@ def own_opacity(
 ) -> NDArray[np.float32]:
     """The opacity (h, w) that the generator sees in an image that is its own scene, told of no cover.
 
+    Snow and sand, which it takes for cloud, count for no more than even odds.
+
     Args:
         generator: on its device.
         reflectance: (C, h, w), NaN where there is no data; there the opacity is NaN, too.
-        bands: the name of each.
+        bands: the name of each; B02, B03 and B04 among them.
         level: "L1C" or "L2A".
     """
     image = torch.from_numpy(reflectance)[None].to(generator.device)
-    opacity: NDArray[np.float32] = generator(image, bands=bands, level=level).opacity[0, 0].cpu().numpy()
-    return np.where(np.isfinite(reflectance).all(axis=0), opacity, np.float32(np.nan))
+    odds = _log_odds(generator(image, bands=bands, level=level).opacity[0, 0].cpu().numpy())
+    doubted = np.minimum(odds, 0) + np.maximum(odds, 0) * _unlike_land(reflectance, bands)
+    return np.asarray(expit(doubted), np.float32)
+
+
+def _unlike_land(reflectance: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.float32]:
+    """How surely bright pixels are no snow and no sand, (h, w), 0 to 1; NaN without data."""
+    blue, green, red = (reflectance[bands.index(name)] for name in ("B02", "B03", "B04"))
+    unlike = _ramp(blue / np.maximum(red, 1e-3), *_SAND[::-1])
+    short = next((reflectance[bands.index(name)] for name in ("B11", "B12") if name in bands), None)
+    if short is not None:
+        unlike = unlike * (1 - _ramp((green - short) / np.maximum(green + short, 1e-3), *_SNOW))
+    return unlike
 
 
 def join_opacity(likely: NDArray[np.float32], opacity: NDArray[np.float32], metres: float) -> NDArray[np.float32]:
@@ -57,12 +78,16 @@ def join_opacity(likely: NDArray[np.float32], opacity: NDArray[np.float32], metr
         opacity: that the generator sees.
         metres: along the longer side of the scene.
     """
-    either = likely.sum(axis=0)
-    odds = _DETECTOR * _log_odds(either) + _GENERATOR * _log_odds(opacity) + _BIAS
-    believed = np.clip((metres - _SIZES[0]) / (_SIZES[1] - _SIZES[0]), 0, 1)
+    either, believed = likely.sum(axis=0), float(_ramp(np.float32(metres), *_SIZES))
+    weight = _DETECTOR[0] + (_DETECTOR[1] - _DETECTOR[0]) * believed
+    odds = weight * _log_odds(either) + _GENERATOR * _log_odds(opacity) + _BIAS
     share = (likely + np.array([_KIND, 0.0], np.float32)[:, None, None]) / (either + _KIND)
     joined = np.asarray(share * np.maximum(expit(odds), believed * either), np.float32)
     return np.where(np.isfinite(opacity), joined, likely)
+
+
+def _ramp(x: NDArray[np.float32] | np.float32, low: float, high: float) -> NDArray[np.float32]:
+    return np.asarray(np.clip((x - low) / (high - low), 0, 1), np.float32)
 
 
 def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,92 @@
+"""The generator's own opacity, joined with the detector's answer where a scene is small."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scenes import active_generator
+
+from unclouded.clearing.detector.own_opacity import join_opacity, own_opacity
+from unclouded.clearing.patch import clear_patch
+from unclouded.models.weights import load_generator
+
+LARGE, SMALL = 2000.0, 900.0
+
+
+def likely(cloud, shadow, shape=(4, 5)):
+    return np.stack([np.full(shape, value, np.float32) for value in (cloud, shadow)])
+
+
+def joined(cloud, shadow, opacity, metres):
+    return join_opacity(likely(cloud, shadow), np.full((4, 5), opacity, np.float32), metres)
+
+
+@pytest.mark.parametrize(("metres", "least"), [(SMALL, 0.7), (LARGE, 0.3)])
+def test_cloud_that_the_networks_miss_is_found_where_the_generator_is_sure(metres, least):
+    cloud, shadow = joined(0.001, 0.0, 0.95, metres)
+    assert (cloud > least).all() and (shadow < 0.01).all()
+    assert (joined(0.001, 0.0, 0.6, metres).sum(axis=0) < 0.15).all()
+
+
+def test_the_networks_count_by_themselves_the_more_the_larger_the_scene():
+    sums = [joined(0.9, 0.0, 0.1, metres).sum(axis=0) for metres in (SMALL, 1500.0, LARGE)]
+    assert (sums[0] < 0.2).all()
+    np.testing.assert_allclose(sums[1], 0.45, rtol=1e-4)
+    np.testing.assert_allclose(sums[2], 0.9, rtol=1e-4)
+
+
+def test_what_is_shadow_is_left_to_the_networks():
+    cloud, shadow = joined(0.1, 0.7, 0.9, LARGE)
+    assert (shadow > 3 * cloud).all()
+
+
+def test_without_data_the_answer_stays():
+    opacity = np.full((4, 5), 0.9, np.float32)
+    opacity[1, 2] = np.nan
+    made = join_opacity(likely(0.2, 0.1), opacity, LARGE)
+    np.testing.assert_array_equal(made[:, 1, 2], np.float32([0.2, 0.1]))
+    assert np.isfinite(made).all() and made[:, 0].sum() != pytest.approx(0.3 * 5)
+
+
+def test_the_opacity_is_what_the_generator_says_of_the_image_alone_and_none_without_data():
+    generator = active_generator()
+    image = np.random.default_rng(0).uniform(0.02, 0.6, (4, 30, 45)).astype(np.float32)
+    image[:, 3:9, 4:7] = np.nan
+    bands = ("B02", "B03", "B04", "B08")
+    opacity = own_opacity(generator, image, bands, "L2A")
+    assert opacity.shape == (30, 45) and opacity.dtype == np.float32
+    np.testing.assert_array_equal(np.isnan(opacity), np.isnan(image[0]))
+    assert 0 <= np.nanmin(opacity) < np.nanmax(opacity) <= 1
+
+
+@pytest.mark.parametrize(
+    "land", [[0.5, 0.52, 0.5, 0.45, 0.05, 0.04], [0.2, 0.28, 0.36, 0.4, 0.45, 0.4]], ids=["snow", "sand"]
+)
+def test_snow_and_sand_are_no_cloud_for_certain(monkeypatch, land):
+    generator = active_generator()
+    monkeypatch.setattr(
+        type(generator), "forward", lambda self, x, **more: SimpleNamespace(opacity=torch.full((1, 1, 8, 8), 0.95))
+    )
+    six = ("B02", "B03", "B04", "B08", "B11", "B12")
+    bright = np.float32(land)[:, None, None] * np.ones((6, 8, 8), np.float32)
+    cloud = np.full((6, 8, 8), 0.6, np.float32)
+    np.testing.assert_allclose(own_opacity(generator, bright, six, "L2A"), 0.5, atol=1e-3)
+    np.testing.assert_allclose(own_opacity(generator, cloud, six, "L2A"), 0.95, rtol=1e-4)
+
+
+@pytest.mark.parametrize("side", [48, 96])
+def test_a_cloud_over_a_chip_is_replaced_and_the_ground_beside_it_stays(side):
+    """Fields of a few hundred metres under half a cloud, of which csmask alone finds nothing."""
+    rng = np.random.default_rng(5)
+    bands = ("B02", "B03", "B04", "B08")
+    field = rng.uniform(0.8, 1.2, (1, side // 12, side // 12)).repeat(12, 1).repeat(12, 2)
+    image = np.float32([0.05, 0.07, 0.06, 0.28])[:, None, None] * field + rng.normal(0, 0.002, (4, side, side))
+    cover = np.hypot(*(np.indices((side, side)) - side / 4)) < side / 4
+    image = np.where(cover, 0.75 + 0.05 * rng.random((side, side)), image).astype(np.float32)
+    generator = load_generator("default")[0].eval()
+    made, opacity, _ = clear_patch(image, bands, "L2A", generator)
+    inside = np.hypot(*(np.indices((side, side)) - side / 4)) < side / 4 - 3
+    beyond = np.hypot(*(np.indices((side, side)) - side / 4)) > side / 4 + 14
+    assert made[:3, inside].mean() < 0.15
+    assert (opacity[beyond] == 0).mean() > 0.9
