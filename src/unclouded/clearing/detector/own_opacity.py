@@ -8,11 +8,11 @@ has told it anything. Their answers are joined as independent evidence is, by lo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from unclouded.models.generator import Generator
 
@@ -55,7 +55,7 @@ def own_opacity(
     image = torch.from_numpy(reflectance)[None].to(generator.device)
     odds = _log_odds(generator(image, bands=bands, level=level).opacity[0, 0].cpu().numpy())
     doubted = np.minimum(odds, 0) + np.maximum(odds, 0) * _unlike_land(reflectance, bands)
-    return np.asarray(expit(doubted), np.float32)
+    return _sigmoid(doubted)
 
 
 def _unlike_land(reflectance: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.float32]:
@@ -82,7 +82,7 @@ def join_opacity(likely: NDArray[np.float32], opacity: NDArray[np.float32], metr
     weight = _DETECTOR[0] + (_DETECTOR[1] - _DETECTOR[0]) * believed
     odds = weight * _log_odds(either) + _GENERATOR * _log_odds(opacity) + _BIAS
     share = (likely + np.array([_KIND, 0.0], np.float32)[:, None, None]) / (either + _KIND)
-    joined = np.asarray(share * np.maximum(expit(odds), believed * either), np.float32)
+    joined = np.asarray(share * np.maximum(_sigmoid(odds), believed * either), np.float32)
     return np.where(np.isfinite(opacity), joined, likely)
 
 
@@ -91,4 +91,9 @@ def _ramp(x: NDArray[np.float32] | np.float32, low: float, high: float) -> NDArr
 
 
 def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(logit(np.clip(probability, _SURE, 1 - _SURE)), np.float32)
+    held = np.clip(probability, _SURE, 1 - _SURE)
+    return np.asarray(np.log(held / (1 - held)), np.float32)
+
+
+def _sigmoid(odds: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    return np.asarray(1 / (1 + np.exp(-odds)), np.float32)
