@@ -25,9 +25,9 @@ _SIZES = 1000.0, 2000.0
 """Metres along a scene up to which the first of these weights holds, and from which on the second does; in between the
 networks begin to find cover by themselves, too."""
 
-_SNOW = 0.55, 0.7
+_SNOW = 0.45, 0.6
 """Normalised difference of green and short-wave infrared from which on cover may be snow, and is nothing else: that of
-clouds goes up to 0.5."""
+clouds goes up to 0.45."""
 
 _SAND = 0.85, 0.65
 """Blue in reds under which cover may be sand or bare soil, and is nothing else."""
