@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unclouded.models.generator import Generator
 
-_DETECTOR, _GENERATOR, _BIAS = (0.35, 0.7), 1.5, -0.3
+_DETECTOR, _GENERATOR, _BIAS = (0.45, 0.7), 1.5, -0.3
 """Weights of the log odds. They believe clear more readily than those that logistic regression gives, on chips and
 images of many places (`benchmarks/small_scenes.py` prints them), so that clear images stay; those of the detector's
 networks by the size of the scene."""
@@ -25,9 +25,9 @@ _SIZES = 1000.0, 2000.0
 """Metres along a scene up to which the first of these weights holds, and from which on the second does; in between the
 networks begin to find cover by themselves, too."""
 
-_SNOW = 0.45, 0.6
+_SNOW = 0.55, 0.7
 """Normalised difference of green and short-wave infrared from which on cover may be snow, and is nothing else: that of
-clouds goes up to 0.45."""
+clouds goes up to 0.5."""
 
 _SAND = 0.85, 0.65
 """Blue in reds under which cover may be sand or bare soil, and is nothing else."""
