@@ -139,8 +139,8 @@ def _sample_pixels(
         made = sample_patch(x, generator, options, mask=mask)
     finally:
         hook.remove()
+    seen, context, code = shown[-1]  # the first may be what the detector asked
     # Cells around the image, alike on all sides, are not of it.
-    ((seen, context, code),) = shown
     blocks = x.optical.shape[2] // 2, x.optical.shape[3] // 2
     code = to_grid(code, *seen.shape[2:]).expand(-1, *seen.shape[2:], -1).permute(0, 3, 1, 2)
     seen, context, code = (_middle(values, *blocks)[0] for values in (seen, generator.error.enlarge(context), code))
