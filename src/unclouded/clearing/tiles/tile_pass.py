@@ -44,11 +44,6 @@ if TYPE_CHECKING:
 _EACH = 2**16
 """What any crop costs, however small: its layers are prepared anew."""
 
-_KEPT = 4
-"""Batches after which the memory that they freed is given back. It is of other sizes than what comes, as crops are:
-over a row of tiles of 10,980 pixels a quarter of a GiB would gather. But after each of them, the kernel would clear all
-of it again for the next, which takes a tenth of the time."""
-
 
 class TileTask(NamedTuple):
     """What a tile is cleared by.
@@ -107,9 +102,10 @@ class TilePass:
             FileError: if the scene cannot be read.
         """
         with closing(prefetch(self._batches(tasks))) as batches:
-            for number, batch in enumerate(batches):
-                if number % _KEPT == 0:
-                    give_back_freed_memory()
+            for batch in batches:
+                # What is freed is of other sizes than what comes, as crops are: over a row of tiles of 10,980 pixels a
+                # quarter of a GiB would gather. The kernel clears it again for the next, a fiftieth of the time.
+                give_back_freed_memory()
                 yield from self._translate(batch)
 
     def _batches(self, tasks: Iterable[TileTask]) -> Iterator[list[LoadedTile]]:
