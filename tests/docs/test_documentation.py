@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import operator
+import pkgutil
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from documented import PAGES, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
+from unclouded.settings import LandCoverSettings, TranslatorSettings, load_settings_of
+
+TRANSLATOR = load_settings_of(TranslatorSettings, ROOT / "settings" / "default.yaml", [])
+LAND_COVER = load_settings_of(LandCoverSettings, ROOT / "settings" / "land_cover.yaml", [])
 
 
 @pytest.mark.slow
@@ -79,3 +84,35 @@ def test_the_glossary_names_files_that_are_there():
     files = [found[1] for line in lines if (found := re.search(r"\| `([\w/]+\.py)` \|$", line))]
     assert len(files) == sum(line.startswith("| ") for line in lines) - 1 >= 15
     assert not [file for file in files if not (ROOT / "src" / "unclouded" / file).is_file()]
+
+
+def is_there(name):
+    """Whether a dotted name is something in the package, or a key of the settings."""
+    for find in (
+        lambda: pkgutil.resolve_name(f"unclouded.{name}"),
+        lambda: operator.attrgetter(name)(TRANSLATOR),
+        lambda: operator.attrgetter(name)(LAND_COVER),
+    ):
+        try:
+            find()
+        except (ImportError, AttributeError):
+            continue
+        return True
+    return False
+
+
+def test_the_code_that_pages_name_is_there():
+    parts = {path.stem for path in (ROOT / "src" / "unclouded").iterdir()}
+    named = {
+        name: page.name
+        for page in PAGES
+        for name in re.findall(r"`([a-z_]+(?:\.[A-Za-z_]+)+)(?:=\S+)?`", page.read_text(encoding="utf-8"))
+        if name.partition(".")[0] in parts and not name.endswith((".html", ".py", ".md", ".safetensors"))
+    }
+    assert len(named) >= 20
+    assert not {name: page for name, page in named.items() if not is_there(name)}
+
+
+def test_code_that_is_gone_is_found():
+    assert is_there("tiles.Tile") and is_there("training.steps")
+    assert not is_there("clearing.sampling.observe") and not is_there("training.step")
