@@ -23,7 +23,7 @@ from unclouded.cli.options import (
 from unclouded.cli.source_options import SourceOptions
 
 JsonLines = Annotated[
-    bool, typer.Option("--json", help="Print a JSON object a line instead of sentences, as each is done.")
+    bool, typer.Option("--json", help="Print one JSON object per line, as each is done, instead of sentences.")
 ]
 
 

@@ -53,10 +53,10 @@ def series(
     catalog: CatalogOptions,
     source_options: SourceOptions,
     only_earlier: Annotated[
-        bool, typer.Option("--only-earlier", help="Let no date be helped by a later one, as in near-real time.")
+        bool, typer.Option("--only-earlier", help="Clear each date with the help of earlier ones alone, as in near-real time.")
     ] = False,
     most: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Other dates that help to clear one at most.")
+        int, typer.Option(min=1, metavar="N", help="How many other dates help to clear one, at most.")
     ] = HELPING_DATES,
     mask: Annotated[
         MaskOfEach, typer.Option("--mask", help="auto: the SCL that comes with a date helps to find what is covered.")
