@@ -53,7 +53,10 @@ def series(
     catalog: CatalogOptions,
     source_options: SourceOptions,
     only_earlier: Annotated[
-        bool, typer.Option("--only-earlier", help="Clear each date with the help of earlier ones alone, as in near-real time.")
+        bool,
+        typer.Option(
+            "--only-earlier", help="Clear each date with the help of earlier ones alone, as in near-real time."
+        ),
     ] = False,
     most: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many other dates help to clear one, at most.")

@@ -32,7 +32,9 @@ class SourceOptions:
         metavar="B01,B02,...,-",
     )
     variant: str | None = option(
-        None, "Which of MAJA's two reflectances to read from a folder that holds both; FRE unless given.", choices=("FRE", "SRE")
+        None,
+        "Which of MAJA's two reflectances to read from a folder that holds both; FRE unless given.",
+        choices=("FRE", "SRE"),
     )
     level: str | None = option(None, "Processing level, where the input does not say.", choices=("L1C", "L2A"))
     scale: float | None = option(None, SCALE)
