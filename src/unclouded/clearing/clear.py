@@ -23,22 +23,21 @@ from unclouded.clearing.inputs import DatesAtHand, Raster, SceneInputs, open_inp
 from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
-from unclouded.detection.classes import CLASS_COLOURS, CLASS_NAMES, NO_DATA, class_tag
+from unclouded.clearing.profiles import cleared_profile, mask_classes, mask_profile, quality_profile
 from unclouded.errors import InputError
-from unclouded.files import MASK_BANDS, QUALITY_BANDS, mask_path, quality_path, workplace
+from unclouded.files import QUALITY_BANDS, mask_path, quality_path, workplace
 from unclouded.models.generator import Generator
 from unclouded.models.weights import checksum_of
 from unclouded.precision import resolve_precision
 from unclouded.progress import Progress, silent
 from unclouded.reading.grids.output_grid import as_written
 from unclouded.reading.info import SceneInfo, check_north_up
-from unclouded.reading.results import marked
 from unclouded.reflectance import to_reflectance
 from unclouded.version import __version__
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import Shares, describe, item_path
 from unclouded.writing.strips import Strips
-from unclouded.writing.writer import CACHE, Profile
+from unclouded.writing.writer import CACHE
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,8 @@ def clear_scene(
         inputs: what to clear, and what helps to.
         generator: the network, on its device.
         output: the GeoTIFF to write; its folder must be there.
-        options: how; its model, device and paths are `generator` and `inputs` already.
+        options: samples, threshold, precision, grid of the result and the like; the model, device and paths that they
+            name are `generator` and `inputs` already.
         tiling: how the scene is cut.
         executor: who works on the tasks of the scene, if others do; their inputs and options must be the same.
         progress: see `Progress`.
@@ -126,30 +126,9 @@ def clear_scene(
         refuse_foreign(output, *beside, item_path(output))
     info = inputs.scene.info.of_region()
     grid = as_written(inputs.scene.info, options.crs, options.resolution)
-    settings = {
-        "weights": checksum_of(generator),
-        "calibration": generator.inference.calibration,
-        "detector": generator.inference.detector,
-        "mask": inputs.mask and inputs.mask.name,
-        "classification": inputs.classification and inputs.classification.name,
-        "references": [reference.name for reference in inputs.references],
-        "mask only": options.mask_only,
-        "precision": resolve_precision(options.precision, generator.device),
-        "samples": options.samples,
-        "seed": options.seed,
-        "device": str(generator.device),
-        "threshold": options.threshold_for(generator.inference),
-        "radar": inputs.radar is not None,
-        "tile": tiling.size,
-        "batch": tiling.batch,
-        "tile offset": tiling.offset,
-        "crop": tiling.crop,
-        **_described(info),
-        "area": repr(inputs.scene.info.region),
-        "grid of the result": repr((grid.crs, grid.transform, grid.width, grid.height)),
-        "version": f"{__version__}, torch {torch.__version__}",
-    }
-    outputs = {output: _profile(info), quality: _quality_profile(inputs)}
+    references = [reference.name for reference in inputs.references]
+    settings = _settings(inputs, generator, options, tiling, grid)
+    outputs = {output: cleared_profile(info), quality: quality_profile(info, references)}
     written: tuple[str, ...] = ("dn", "quality")
     kinds = ["cleared", "quality"]
     if options.write_mask:
@@ -188,25 +167,27 @@ def clear_scene(
             found = shares()
     seconds = time.perf_counter() - start
     sources = {}
-    if inputs.references and not mask_alone:
-        sources = shares_of_sources(quality, [reference.name for reference in inputs.references])
+    if references and not mask_alone:
+        sources = shares_of_sources(quality, references)
+    lacking, in_part = clearing.lacking
     return ClearedScene(
         output,
         quality,
-        info.height * info.width,
-        found.changed,
-        seconds,
-        clearing.seconds_network,
-        sources,
-        clearing.notes,
-        clearing.hazy,
-        clearing.seen,
-        clearing.dark,
-        found.cloud,
-        found.snow,
-        told,
-        doubts(generator, info.level, changed=found.changed > 0),
-        *clearing.lacking,
+        pixels=info.height * info.width,
+        changed=found.changed,
+        seconds=seconds,
+        seconds_network=clearing.seconds_network,
+        sources=sources,
+        verdicts=clearing.notes,
+        hazy=clearing.hazy,
+        seen=clearing.seen,
+        dark=clearing.dark,
+        cloud=found.cloud,
+        snow=found.snow,
+        told_by=told,
+        doubts=doubts(generator, info.level, changed=found.changed > 0),
+        lacking=lacking,
+        in_part=in_part,
     )
 
 
@@ -227,7 +208,7 @@ def clear_to_file(
         scene: what to clear.
         output: the GeoTIFF to write; its folder must be there.
         model: with which weights.
-        options: how, and with the help of what.
+        options: see `ClearOptions`; the references, the mask and the radar that they name are opened here.
         executor: see `clear_scene`.
         progress: see `Progress`.
         mask_alone: see `clear_scene`.
@@ -280,6 +261,36 @@ def shares_of_sources(quality: Path, references: Sequence[str]) -> dict[str, flo
     return made
 
 
+def _settings(
+    inputs: SceneInputs, generator: Generator, options: ClearOptions, tiling: TileOptions, grid: SceneInfo
+) -> dict[str, Any]:
+    """What the pixels of a result depend on, under names for people: a run that is resumed has to have the same."""
+    info = inputs.scene.info.of_region()
+    return {
+        "weights": checksum_of(generator),
+        "calibration": generator.inference.calibration,
+        "detector": generator.inference.detector,
+        "mask": inputs.mask and inputs.mask.name,
+        "classification": inputs.classification and inputs.classification.name,
+        "references": [reference.name for reference in inputs.references],
+        "mask only": options.mask_only,
+        "precision": resolve_precision(options.precision, generator.device),
+        "samples": options.samples,
+        "seed": options.seed,
+        "device": str(generator.device),
+        "threshold": options.threshold_for(generator.inference),
+        "radar": inputs.radar is not None,
+        "tile": tiling.size,
+        "batch": tiling.batch,
+        "tile offset": tiling.offset,
+        "crop": tiling.crop,
+        **_described(info),
+        "area": repr(inputs.scene.info.region),
+        "grid of the result": repr((grid.crs, grid.transform, grid.width, grid.height)),
+        "version": f"{__version__}, torch {torch.__version__}",
+    }
+
+
 def _described(info: SceneInfo) -> dict[str, Any]:
     """What is known of a scene beside its pixels, under names for people."""
     return {
@@ -294,66 +305,3 @@ def _described(info: SceneInfo) -> dict[str, Any]:
         "position": tuple(info.transform),
         "metadata": (info.descriptions, info.scales, info.gdal_offsets, info.tags),
     }
-
-
-def _profile(info: SceneInfo) -> Profile:
-    return Profile(
-        info.width,
-        info.height,
-        info.crs,
-        info.transform,
-        info.dtype,
-        info.encoding.nodata,
-        info.descriptions,
-        info.scales,
-        info.gdal_offsets,
-        marked(info),
-    )
-
-
-def mask_profile(info: SceneInfo) -> Profile:
-    """How the mask of a scene is written: its classes with their names and colours."""
-    names = {class_tag(value): name for value, name in CLASS_NAMES.items()}
-    return Profile(
-        info.width,
-        info.height,
-        info.crs,
-        info.transform,
-        np.dtype(np.uint8),
-        float(NO_DATA),
-        MASK_BANDS,
-        tags=names,
-        colours={value: (r, g, b) for value, (r, g, b, _) in CLASS_COLOURS.items()},
-        overviews="MODE",
-    )
-
-
-def mask_classes() -> list[dict[str, Any]]:
-    """The classes of a mask as the classification extension of STAC lists them."""
-    return [
-        {
-            "value": value,
-            "name": name.replace(" ", "_"),
-            "description": name,
-            "color_hint": "{:02X}{:02X}{:02X}".format(*CLASS_COLOURS[value][:3]),
-            "nodata": value == NO_DATA,
-        }
-        for value, name in CLASS_NAMES.items()
-    ]
-
-
-def _quality_profile(inputs: SceneInputs) -> Profile:
-    info = inputs.scene.info.of_region()
-    said = {f"SOURCE_{number}": reference.name for number, reference in enumerate(inputs.references, start=2)}
-    tags = {"SOURCE_0": "observed", "SOURCE_1": "guessed", **said} if said else {}
-    return Profile(
-        info.width,
-        info.height,
-        info.crs,
-        info.transform,
-        np.dtype(np.float32),
-        float("nan"),
-        QUALITY_BANDS,
-        tags=tags,
-        overviews="NEAREST",  # of the source: an average of codes would be that of another date
-    )

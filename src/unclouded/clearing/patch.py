@@ -47,7 +47,7 @@ def clear_patch(
         bands: the name of each.
         level: "L1C" or "L2A".
         generator: the network, on its device.
-        options: how; its model, device and paths are not used.
+        options: samples, threshold and precision; its model, device and paths are not used.
         radar: (2, h, w) VV and VH in dB; a pixel where one of them is NaN is without radar.
         valid: (h, w) where the patch holds data; everywhere unless given.
         mask: (h, w) classes of a mask that is given, see `detection.classes`.
@@ -84,7 +84,7 @@ def sample_patch(
     Args:
         image: of one image; its sides are multiples of `CELL`, and what it says of cover is not looked at.
         generator: the network, on the image's device.
-        options: how; its model, device, paths, samples and seed are not used.
+        options: threshold and precision; its model, device, paths, samples and seed are not used.
         mask: as of `clear_patch`.
 
     Raises:

@@ -86,7 +86,7 @@ def evaluate(
         archive: open archive.
         translator: on `device`.
         land_cover: the classifier, on `device`.
-        config: how.
+        config: split, seed, repeats and the like; the defaults unless given.
         device: where the networks run.
         cache: folder for features; see `features`.
         progress: told how far it is.

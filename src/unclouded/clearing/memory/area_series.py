@@ -40,9 +40,9 @@ def clear_area_to_memory(
         request: what is asked of the catalogue.
         max_cloud: percent up to which its dates are taken.
         folder: where what is read is kept.
-        reading: how; its area is that of the request.
+        reading: how the images are read; its area is that of the request.
         model: with which weights.
-        options: how.
+        options: see `ClearOptions`; what belongs to one scene is not used.
         only_earlier: as if later dates were not there yet.
         most: dates that help one.
 

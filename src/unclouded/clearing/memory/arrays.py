@@ -54,7 +54,7 @@ def clear_to_memory(
     Args:
         scene: what to clear.
         model: with which weights.
-        options: how.
+        options: see `ClearOptions`.
         at: coordinates of the pixels.
         attributes: of the result, beside its level.
         at_hand: what is known already of the references that the options name.

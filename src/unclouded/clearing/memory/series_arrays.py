@@ -191,7 +191,7 @@ def clear_series_to_memory(
     Args:
         series: the dates.
         model: with which weights.
-        options: how.
+        options: see `ClearOptions`; its references are chosen for each date here.
         masks: one for each date, along the first axis or in a sequence; see `unclouded.clear`.
         only_earlier: as if later dates were not there yet.
         most: dates that help one.
