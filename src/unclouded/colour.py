@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.reflectance import Encoding
+from unclouded.sources import FIRST_REFERENCE, GUESSED
 
 COMPOSITES: dict[str, tuple[tuple[str, ...], ...]] = {
     "natural": (("B04",), ("B03",), ("B02",)),
@@ -153,6 +154,6 @@ def coloured(
 
 
 def source_colour(code: int) -> tuple[int, int, int]:
-    """Red, green and blue of a `source`: 1 guessed, 2 the first reference, 3 the second."""
+    """Red, green and blue of a `source`, see `unclouded.sources`."""
     references = len(SOURCE_COLOURS) - 1
-    return SOURCE_COLOURS[0] if code <= 1 else SOURCE_COLOURS[1 + (code - 2) % references]
+    return SOURCE_COLOURS[0] if code <= GUESSED else SOURCE_COLOURS[1 + (code - FIRST_REFERENCE) % references]

@@ -33,6 +33,7 @@ from unclouded.progress import Progress, silent
 from unclouded.reading.grids.output_grid import as_written
 from unclouded.reading.info import SceneInfo, check_north_up
 from unclouded.reflectance import to_reflectance
+from unclouded.sources import FIRST_REFERENCE, GUESSED
 from unclouded.version import __version__
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import Shares, describe, item_path
@@ -247,7 +248,7 @@ def read_result(
 
 def shares_of_sources(quality: Path, references: Sequence[str]) -> dict[str, float]:
     """Shares of the valid pixels that were guessed, or taken from each of the references."""
-    counts = np.zeros(len(references) + 2, np.int64)
+    counts = np.zeros(FIRST_REFERENCE + len(references), np.int64)
     with rasterio.open(quality) as file:
         band = QUALITY_BANDS.index("source") + 1
         for _, window in file.block_windows(band):
@@ -256,7 +257,7 @@ def shares_of_sources(quality: Path, references: Sequence[str]) -> dict[str, flo
             counts += np.bincount(values, minlength=len(counts))[: len(counts)]
     shares = counts / max(counts.sum(), 1)
     made: dict[str, float] = {}
-    for name, share in zip(("guessed", *references), shares[1:], strict=True):
+    for name, share in zip(("guessed", *references), shares[GUESSED:], strict=True):
         made[name] = made.get(name, 0.0) + float(share)  # one may be given twice
     return made
 

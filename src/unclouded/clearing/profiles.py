@@ -11,6 +11,7 @@ from unclouded.detection.classes import CLASS_COLOURS, CLASS_NAMES, NO_DATA, cla
 from unclouded.files import MASK_BANDS, QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.results import marked
+from unclouded.sources import source_tags
 from unclouded.writing.writer import Profile
 
 
@@ -32,8 +33,6 @@ def cleared_profile(info: SceneInfo) -> Profile:
 
 def quality_profile(info: SceneInfo, references: Sequence[str]) -> Profile:
     """How the quality of a scene is written: its tags say what the values of `source` mean."""
-    said = {f"SOURCE_{number}": name for number, name in enumerate(references, start=2)}
-    tags = {"SOURCE_0": "observed", "SOURCE_1": "guessed", **said} if said else {}
     return Profile(
         info.width,
         info.height,
@@ -42,7 +41,7 @@ def quality_profile(info: SceneInfo, references: Sequence[str]) -> Profile:
         np.dtype(np.float32),
         float("nan"),
         QUALITY_BANDS,
-        tags=tags,
+        tags=source_tags(references),
         overviews="NEAREST",  # of the source: an average of codes would be that of another date
     )
 

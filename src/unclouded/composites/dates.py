@@ -22,6 +22,7 @@ from unclouded.reading.reader import ReadOptions
 from unclouded.reading.scene import Scene
 from unclouded.reading.series import item_time, read_item
 from unclouded.reflectance import to_reflectance
+from unclouded.sources import OBSERVED
 from unclouded.tiles import Box
 
 _LEAST = 1e-6
@@ -69,7 +70,7 @@ class OpenDate:
         _, uncertainty, source = read_window(self._quality, [1, 2, 3], window).astype(np.float32)
         valid = valid & np.isfinite(source)
         reflectance[:, ~valid] = np.nan
-        observed = valid & (source == 0)
+        observed = valid & (source == OBSERVED)
         told = np.where(uncertainty > _LEAST, uncertainty, _UNTOLD)
         error = np.where(valid, np.where(observed, 0, told), np.nan)
         return Shown(reflectance, error.astype(np.float32), observed)

@@ -23,6 +23,7 @@ from unclouded.reading.scene import Scene
 from unclouded.reading.scene_pair import ScenePair
 from unclouded.reading.series import item_time, read_item
 from unclouded.reflectance import Encoding, to_reflectance
+from unclouded.sources import FIRST_REFERENCE, GUESSED, OBSERVED, named_references
 from unclouded.tiles import Box
 
 _STRIP = 512
@@ -36,7 +37,7 @@ class Quality:
     Attributes:
         opacity: (h, w), 0 to 1, NaN where there is no data.
         uncertainty: (h, w) in reflectance, likewise.
-        source: (h, w) 0 observed, 1 guessed, 2 the first reference, and so on, likewise.
+        source: (h, w) see `unclouded.sources`, likewise.
         references: names by their `source`.
     """
 
@@ -61,14 +62,14 @@ class Quality:
     def shares(self) -> dict[int, float]:
         """Share of the pixels with data that come from each `source` but the scene itself."""
         codes = self.source[np.isfinite(self.source)].astype(int)
-        return {int(code): float((codes == code).mean()) for code in np.unique(codes) if code > 0}
+        return {int(code): float((codes == code).mean()) for code in np.unique(codes) if code > OBSERVED}
 
     def words(self, code: int) -> str:
         """What a `source` is called: of a reference the day, if its name holds one."""
-        if code <= 1:
-            return ("observed", "guessed by the network")[code]
+        if code in (OBSERVED, GUESSED):
+            return "observed" if code == OBSERVED else "guessed by the network"
         name = PurePosixPath(self.references.get(code, "")).name
-        return f"from {day_in(name) or name or f'reference {code - 1}'}"
+        return f"from {day_in(name) or name or f'reference {code - FIRST_REFERENCE + 1}'}"
 
 
 @dataclass(frozen=True)
@@ -318,5 +319,4 @@ def read_quality(path: Path, shape: tuple[int, int], height: int, width: int) ->
         opacity, uncertainty = values[:2]
         source = np.rint(values[2]) if len(values) > 2 else np.where(opacity > 0, np.float32(1), opacity)
         tags = dataset.tags()
-    references = {int(tag[7:]): name for tag, name in tags.items() if tag.startswith("SOURCE_") and tag[7:].isdigit()}
-    return Quality(opacity, uncertainty, source, {code: name for code, name in references.items() if code > 1})
+    return Quality(opacity, uncertainty, source, named_references(tags))

@@ -21,6 +21,7 @@ from unclouded.progress import Progress
 from unclouded.reading.files.raster import FAULTS, read_window
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import scaled
+from unclouded.sources import FIRST_REFERENCE, named_references
 from unclouded.tiles import cut
 from unclouded.writing.stac_item import item_path
 from unclouded.writing.writer import BLOCK
@@ -114,7 +115,7 @@ def _begin(path: Path, dates: Sequence[ClearedDate], times: Mapping[str, datetim
         "band": list(info.bands),
         "y": t.f + (np.arange(info.height) + 0.5) * t.e,
         "x": t.c + (np.arange(info.width) + 0.5) * t.a,
-        "reference": np.arange(2, 2 + most),
+        "reference": FIRST_REFERENCE + np.arange(most),
     }
     place = {"crs_wkt": info.crs.to_wkt(), "GeoTransform": " ".join(repr(value) for value in t.to_gdal())}
     xr.Dataset(
@@ -154,9 +155,7 @@ def _write_date(group: Any, number: int, date: ClearedDate) -> None:  # noqa: AN
 def _helping(date: ClearedDate, times: Mapping[str, datetime | None]) -> list[np.datetime64]:
     """When the dates that helped to clear one were taken, in the order of their numbers."""
     with rasterio.open(quality_path(date.output)) as file:
-        tags = file.tags()
-    numbers = sorted(int(tag.removeprefix("SOURCE_")) for tag in tags if tag.startswith("SOURCE_"))
-    return [_stamp(times.get(tags[f"SOURCE_{number}"])) for number in numbers if number >= 2]
+        return [_stamp(times.get(name)) for name in named_references(file.tags()).values()]
 
 
 def _stamp(time: datetime | None) -> np.datetime64:

@@ -35,6 +35,7 @@ from unclouded.reading.radiometry.offsets import days_without_offset, stand_for,
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.reflectance import valid_pixels
+from unclouded.sources import FIRST_REFERENCE
 from unclouded.tiles import Box
 
 
@@ -309,7 +310,6 @@ def _dataset(
     for name, values in parts.items():
         like = one[name]
         made[name] = xr.Variable(("time", *like.dims), values, like.attrs, like.encoding)
-    # Numbers in `source`: 0 is observed, 1 guessed.
-    made = made.assign_coords(reference=np.arange(2, 2 + helped.shape[1]))
+    made = made.assign_coords(reference=FIRST_REFERENCE + np.arange(helped.shape[1]))
     made["reference_time"] = (("time", "reference"), helped)
     return made if np.isnat(times).all() else made.assign_coords(time=np.array(times))

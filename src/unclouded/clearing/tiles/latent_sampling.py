@@ -32,10 +32,8 @@ from unclouded.detection.windows import highest_around, partial_mean
 from unclouded.models.generator import Generator, Translation, compose
 from unclouded.models.observation import CELL, Observation
 from unclouded.precision import autocast
+from unclouded.sources import GUESSED
 from unclouded.tiles import Box
-
-OBSERVED, GUESSED = 0, 1
-"""Where a pixel comes from; 2 and more are references."""
 
 _LEAST_OPACITY = 0.3
 """Opacity from which on a replaced pixel is as uncertain as the ground that replaces it, in proportion."""
@@ -62,7 +60,7 @@ class Sampled(NamedTuple):
         opacity: (h, w), under the most typical latent.
         uncertainty: (h, w) in reflectance, for each of the bands that are there: see `sample`.
         classes: (h, w) uint8, of the mask, see `detection.classes`; what is covered is replaced.
-        source: (h, w) where a pixel comes from: `OBSERVED`, `GUESSED`, or from 2 on the number of a reference.
+        source: (h, w) where a pixel comes from, see `unclouded.sources`.
     """
 
     reflectance: NDArray[np.float32]
@@ -79,7 +77,7 @@ class Transferred(NamedTuple):
         ground: (B, 13, H, W) reflectance.
         uncertainty: (B, 1, H, W) of the ground, as `sample` gives it.
         share: (B, 1, H, W) how much of the ground comes from other dates, 0 to 1.
-        source: (B, 1, H, W) 2 for the first reference, 3 for the second, ...
+        source: (B, 1, H, W) which reference, see `unclouded.sources`.
         told: (B, 13, 1, 1) 1 for bands that other dates tell of, 0 for those that are left to the network.
     """
 

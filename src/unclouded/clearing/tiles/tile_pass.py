@@ -35,6 +35,7 @@ from unclouded.clearing.tiles.latent_sampling import (
 from unclouded.detection.opacity import may_be_covered
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL, Observation
+from unclouded.sources import FIRST_REFERENCE
 from unclouded.tiles import Box, Tile, divide
 from unclouded.writing.strips import ClearedTile
 
@@ -191,7 +192,9 @@ class TilePass:
             shared = Box(top, left, bottom - top, right - left)
             here, there = shared.within(ours).slices, shared.within(found.box).slices
             ground[(0, bands, *here)] = torch.from_numpy(found.reflectance[(slice(None), *there)])
-            for layer, values in zip(rest, (found.uncertainty, found.share, found.source + 2.0), strict=True):
+            for layer, values in zip(
+                rest, (found.uncertainty, found.share, found.source + float(FIRST_REFERENCE)), strict=True
+            ):
                 layer[(0, 0, *here)] = torch.from_numpy(values[there].astype(np.float32))
         told = torch.zeros(1, len(NAMES), 1, 1)
         told[0, bands, 0, 0] = torch.from_numpy(found.told.astype(np.float32))
