@@ -106,8 +106,8 @@ def clear(
             without coordinates has those of the scene.
         mask: what is covered and is to be replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a NumPy
             array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud, 2
-            thin cloud, 3 shadow), SCL, QA60, or HLS' Fmask. "auto" joins the scene classification (SCL) of a product or
-            STAC item with what is found, where something is; "none" looks for none.
+            thin cloud, 3 shadow), SCL, QA60, or HLS' Fmask. "auto" joins the scene classification (SCL) of a product,
+            STAC item or array with what is found, where something is; "none" looks for none.
         mask_classes: what the values of `mask` mean, if that is not known: "boolean", "scl", "qa60", "omnicloudmask",
             "hls", or others as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
         mask_only: replace what `mask` covers, and nothing that is found besides; with "auto", what SCL covers.

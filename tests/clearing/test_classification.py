@@ -7,11 +7,15 @@ import json
 import numpy as np
 import pytest
 import rasterio
+import rioxarray  # noqa: F401 (gives arrays their `rio`)
+import xarray as xr
 from command_line import run
 from rasters import item, write
 from scenes import CLOUDS, fields
 
 import unclouded
+from unclouded.clearing.memory.arrays import coordinates
+from unclouded.reading.reader import open_scene
 
 SIZE = 300, 560
 SHORT = ("B02", "B03", "B04", "B08", "B11", "B12")
@@ -130,7 +134,6 @@ def test_an_interrupted_run_knows_of_its_pixels(source, weights):
     from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.passes import Clearing
     from unclouded.models.weights import load_generator
-    from unclouded.reading.reader import open_scene
 
     generator = load_generator(weights)[0]
     with open_scene(source) as scene:
@@ -146,3 +149,45 @@ def test_an_interrupted_run_knows_of_its_pixels(source, weights):
 def test_a_series_looks_for_it_unless_told_not_to(files, tmp_path):
     done = run("series", files / "item.json", files / "B02.tif", "--output", tmp_path, "--mask", "scl.tif")
     assert done.exit_code == 2 and "'scl.tif' is not one of 'auto', 'none'" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def dataset(source):
+    """The item as loaders of catalogues give it."""
+    with open_scene(source) as scene:
+        dn, at = scene.read(0, 0, *SIZE), coordinates(scene.info)
+    bands = {band: (("y", "x"), values) for band, values in zip(SHORT, dn, strict=True)}
+    return xr.Dataset(bands | {"SCL": (("y", "x"), classes().repeat(2, 0).repeat(2, 1))}, at).rio.write_crs(32632)
+
+
+@pytest.mark.parametrize("form", ["dataset", "stack", "cube", "file", "chunks"])
+def test_that_of_an_array_is_joined_as_that_of_files(form, dataset, source, weights, tmp_path):
+    forms = {
+        "dataset": lambda: dataset,
+        "stack": lambda: dataset.to_dataarray("band").astype("float32"),
+        "cube": lambda: xr.Dataset({"dn": dataset[list(SHORT)].to_dataarray("band"), "scl": dataset.SCL}),
+        "file": lambda: dataset.sortby("y").to_netcdf(tmp_path / "a.nc") or tmp_path / "a.nc",
+        "chunks": lambda: dataset.chunk(y=130, x=200),
+    }
+    given = {"level": "L2A", "offset": 0, "model": weights}
+    made = unclouded.clear(forms[form](), **given)
+    assert made.attrs["detection"] == "our own detection, joined with the scene classification SCL"
+    assert np.array_equal(made.opacity, unclouded.clear(source, model=weights).opacity)
+    if form != "file":
+        alone = unclouded.clear(forms[form](), **given, mask_only=True)
+        assert alone.attrs["detection"] == "SCL alone" and (alone.opacity.values[dataset.SCL == 9] == 1).all()
+
+
+def test_each_date_of_a_cube_has_its_own(dataset, weights):
+    other = dataset.assign({band: dataset[band] + 9 for band in SHORT}).assign(SCL=dataset.SCL * 0 + 5)
+    two = xr.concat([dataset, other], xr.Variable("time", np.array(["2020-01-01", "2020-02-01"], "M8[ns]")))
+    covered = unclouded.clear_series(two, level="L2A", offset=0, model=weights, mask_only=True, mask=["auto"] * 2)
+    assert (covered.opacity.values > 0).any(axis=(1, 2)).tolist() == [True, False]
+
+
+def test_one_whose_numbers_are_no_classes_is_refused_and_what_fills_it_is_none(dataset, weights):
+    given = {"level": "L2A", "offset": 0, "model": weights}
+    with pytest.raises(unclouded.InputError, match=r"dataset: its SCL holds 0.0005.*neither scaled nor interpolated"):
+        unclouded.clear(dataset.assign(SCL=dataset.SCL * 1e-4), **given)
+    filled = dataset.assign(SCL=dataset.SCL.where(dataset.SCL != 9, 255).astype("uint8"))
+    assert not unclouded.clear(filled, **given, mask_only=True).opacity.any()

@@ -11,7 +11,8 @@ from scenes import MemoryScene, ground
 
 from unclouded.bands import L1C
 from unclouded.errors import FileError, InputError
-from unclouded.reading.mask import NO_VALUE, mask_as_file, open_mask
+from unclouded.reading.array_classification import NO_VALUE
+from unclouded.reading.mask import mask_as_file, open_mask
 
 
 @pytest.fixture

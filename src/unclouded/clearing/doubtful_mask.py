@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from unclouded.detection.classes import CLEAR, Bits, Scheme, says_its_classes
 from unclouded.detection.mask_doubts import doubt
 from unclouded.errors import InputError
+from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.mask import NO_VALUE, MaskRaster
+from unclouded.reading.mask import MaskRaster
 from unclouded.reflectance import scaled, valid_pixels
 from unclouded.tiles import Box
 

@@ -17,10 +17,11 @@ from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Bits, Scheme, guess_scheme, parse_scheme, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
 from unclouded.errors import FileError, InputError, UncloudedError, UnknownNumbersError, UnreadableReferenceError
+from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.classification import open_classification
 from unclouded.reading.grids.aligned import AlignedImage
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.mask import NO_VALUE, MaskRaster, open_mask
+from unclouded.reading.mask import open_mask
 from unclouded.reading.names.dates import acquired
 from unclouded.reading.radar import open_radar
 from unclouded.reading.radiometry.likeness import NUMBERS, TAKEN_FOR, Likeness
@@ -81,6 +82,22 @@ class ClassificationReader(Protocol):
         """Read a window inside the grid; `NO_VALUE` where it says nothing."""
 
 
+class ClassValues(ClassificationReader, Protocol):
+    """Values of classes on the grid of a scene, and which there are."""
+
+    @property
+    def label(self) -> str:
+        """By what a scheme of classes may be known."""
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The values that it holds in the scene's area, without `NO_VALUE`."""
+
+    @property
+    def values_of_whole(self) -> tuple[int, ...]:
+        """The same of the whole scene, of which the area may be a part."""
+
+
 class GivenMask:
     """A mask that was given, on the grid of a scene, as the classes of `detection.classes`.
 
@@ -90,7 +107,7 @@ class GivenMask:
         scheme: what they mean.
     """
 
-    def __init__(self, raster: MaskRaster, scheme: str | Scheme | Bits | None = None) -> None:
+    def __init__(self, raster: ClassValues, scheme: str | Scheme | Bits | None = None) -> None:
         """Understand the values of `raster`: by `scheme`, see `detection.classes`, or as the scheme that they fit.
 
         Raises:
@@ -273,9 +290,10 @@ def open_inputs(
         mask = classification = None
         if options.mask_file is not None:
             scheme = parse_scheme(options.mask_classes) if options.mask_classes else None
-            mask = GivenMask(stack.enter_context(open_mask(options.mask_file, scene.info)), scheme)
+            raster = stack.enter_context(open_mask(options.mask_file, scene.info))
+            mask = GivenMask(raster, scheme)
             if scheme is None and whole:
-                refuse_doubtful(mask.raster, mask.scheme, scene.info, scene.read)
+                refuse_doubtful(raster, mask.scheme, scene.info, scene.read)
         elif options.mask == MASK_AUTO and scene.info.classification:
             classification = _open_classification(scene.info, stack)
             if options.mask_only or not readable((detection or scene).info.bands):
@@ -289,7 +307,7 @@ def open_inputs(
         yield SceneInputs(scene, radar, mask, tuple(references), detection, at_hand.detections, classification)
 
 
-def _open_classification(info: SceneInfo, stack: ExitStack) -> MaskRaster:
+def _open_classification(info: SceneInfo, stack: ExitStack) -> ClassValues:
     try:
         return stack.enter_context(open_classification(info))
     except UncloudedError as error:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from unclouded.reading.array_classification import ArrayClassification
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import MaskRaster, mask_as_file, open_mask
 
 
 @contextmanager
-def open_classification(info: SceneInfo) -> Iterator[MaskRaster]:
+def open_classification(info: SceneInfo) -> Iterator[MaskRaster | ArrayClassification]:
     """Open what `info.classification` names: a file, or a variable in the groups of a NetCDF file or Zarr store.
+
+    That of an array is there already.
 
     Raises:
         InputError: it lies elsewhere.
         FileError: it is missing or damaged.
     """
+    if not isinstance(info.classification, str):
+        yield info.classification if info.region is None else info.classification.of_crop(info.region.cut)
+        return
     from unclouded.reading.products.cube_groups import in_groups, read_variable  # which need xarray
 
     inside = in_groups(info.classification)

@@ -11,6 +11,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from unclouded.errors import InputError
+from unclouded.reading.array_classification import ArrayClassification
 from unclouded.reflectance import Encoding
 from unclouded.tiles import Box
 
@@ -62,7 +63,8 @@ class SceneInfo:
         notes: what was assumed or left out, one sentence each, to be said to the user.
         acquired: when the image was taken, where it says so beside its name and tags; see `reading.names.dates`.
         region: what of the scene is wanted; None if it is all.
-        classification: path or address of the scene classification (SCL) that comes with it; empty without one.
+        classification: path or address of the scene classification (SCL) that comes with it, or, of an array, SCL
+            itself; empty without one.
     """
 
     source: str
@@ -82,7 +84,7 @@ class SceneInfo:
     notes: tuple[str, ...]
     acquired: datetime | None = None
     region: RegionOfInterest | None = None
-    classification: str = ""
+    classification: str | ArrayClassification = ""
 
     def of_region(self) -> SceneInfo:
         """The description of the region of interest, as a scene of its own."""

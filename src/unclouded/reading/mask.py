@@ -19,15 +19,13 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
+from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.files.raster import FAULTS, check_georeference, environment, open_raster, read_window, shown
 from unclouded.reading.grids.overlap import check_overlap
 from unclouded.reading.grids.warped import on_grid
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dimensions import dimension
 from unclouded.tiles import Box, cut
-
-NO_VALUE = -1
-"""What a mask says where it does not reach or holds no data."""
 
 _BLOCK = 2048
 """Side in pixels of what is read at once to look for the values of a mask."""

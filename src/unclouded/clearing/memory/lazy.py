@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -23,9 +23,13 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.files import QUALITY_BANDS
+from unclouded.reading.array_classification import ArrayClassification
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.products.array import ArrayScene, refuse_dn
 from unclouded.tiles import Box, Tile
+
+_Window = tuple[NDArray[Any], NDArray[Any] | None]
+"""DN (C, h, w) of a window of a scene, and its scene classification (h, w) if there is one."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,16 @@ class _SceneJob:
     options: ClearOptions
 
     @contextmanager
-    def inputs(self, dn: NDArray[Any], box: Box) -> Iterator[SceneInputs]:
+    def inputs(self, window: _Window, box: Box) -> Iterator[SceneInputs]:
         """Open a scene of which only the window `box` is there."""
+        dn, classes = window
         if self.unscaled:
             refuse_dn(dn, self.info)
-        with open_inputs(_ChunkRaster(self.info, dn, box), self.options, whole=False) as inputs:
+        info = self.info
+        if isinstance(info.classification, ArrayClassification):
+            held = replace(info.classification, array=classes, corner=(box.row, box.column))
+            info = replace(info, classification=held)
+        with open_inputs(_ChunkRaster(info, dn, box), self.options, whole=False) as inputs:
             yield inputs
 
 
@@ -76,21 +85,27 @@ def clear_lazily(
     from dask.graph_manipulation import bind
 
     model.check(scene.info)
-    job = _SceneJob(scene.info, scene.unscaled, model, options)
+    info, classes = scene.info, None
+    if isinstance(info.classification, ArrayClassification):
+        classes = da.asarray(info.classification.array.data)
+        info = replace(info, classification=replace(info.classification, array=None))
+    job = _SceneJob(info, scene.unscaled, model, options)
     with job.inputs(*_nothing(scene.info)) as inputs:
         clearing = Clearing(inputs, model.generator, options)
         told = told_by(inputs, model.generator, options)
         blocks, tiles = list(clearing.blocks()), list(clearing.cuts())
     shared = delayed(job, pure=False, traverse=False)
-    summaries = [delayed(_summarise)(shared, _cut_out(scene.chunks, block.padded), block) for block in blocks]
+    summaries = [delayed(_summarise)(shared, _cut_out(scene.chunks, classes, block.padded), block) for block in blocks]
     context = delayed(_grids)(shared, summaries)
     # Under other names, or the whole scene would be kept from the summary until it is cleared.
-    again = bind(scene.chunks, context)
+    again, classes_again = bind(scene.chunks, context), None if classes is None else bind(classes, context)
     count = len(scene.info.bands) + len(QUALITY_BANDS)
     rows = [
         [
             da.from_delayed(
-                delayed(_clear)(shared, _cut_out(again, tile.padded), tile, delayed(_crop)(context, tile.padded)),
+                delayed(_clear)(
+                    shared, _cut_out(again, classes_again, tile.padded), tile, delayed(_crop)(context, tile.padded)
+                ),
                 (count, tile.inner.height, tile.inner.width),
                 np.float32,
             )
@@ -102,16 +117,19 @@ def clear_lazily(
     return dataset(layers, scene.info, at, {**attributes, "detection": told})
 
 
-def _cut_out(source: Any, box: Box) -> Any:  # noqa: ANN401 (a dask array; a window of it as one task)
-    return source[(slice(None), *box.slices)].rechunk(-1).to_delayed(optimize_graph=False).item()
+def _cut_out(dn: Any, classes: Any, box: Box) -> list[Any]:  # noqa: ANN401 (dask arrays; a window of each as one task)
+    return [
+        part if part is None else part[(..., *box.slices)].rechunk(-1).to_delayed(optimize_graph=False).item()
+        for part in (dn, classes)
+    ]
 
 
-def _nothing(info: SceneInfo) -> tuple[NDArray[Any], Box]:
-    return np.empty((len(info.bands), 0, 0), info.dtype), Box(0, 0, 0, 0)
+def _nothing(info: SceneInfo) -> tuple[_Window, Box]:
+    return (np.empty((len(info.bands), 0, 0), info.dtype), np.empty((0, 0), np.uint8)), Box(0, 0, 0, 0)
 
 
-def _summarise(job: _SceneJob, dn: NDArray[Any], block: Tile) -> Summary:
-    with job.inputs(dn, block.padded) as inputs:
+def _summarise(job: _SceneJob, window: _Window, block: Tile) -> Summary:
+    with job.inputs(window, block.padded) as inputs:
         return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block]))
 
 
@@ -125,8 +143,8 @@ def _crop(scene: SceneArrays, box: Box) -> tuple[NDArray[np.float32], Cover | No
 
 
 def _clear(
-    job: _SceneJob, dn: NDArray[Any], tile: Tile, known: tuple[NDArray[np.float32], Cover | None]
+    job: _SceneJob, window: _Window, tile: Tile, known: tuple[NDArray[np.float32], Cover | None]
 ) -> NDArray[np.float32]:
-    with job.inputs(dn, tile.padded) as inputs:
+    with job.inputs(window, tile.padded) as inputs:
         cleared = next(LocalExecutor(inputs, job.model.generator, job.options).clear([TileTask(tile, *known)]))
         return layers_of(cleared, job.info)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,23 +14,22 @@ import xarray as xr
 from numpy.typing import NDArray
 from rasterio.dtypes import in_dtype_range
 
-from unclouded.bands import NAMES
 from unclouded.errors import InputError
+from unclouded.reading.array_classification import ArrayClassification, classification_among
 from unclouded.reading.grids.array_grid import georeference
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.band_names import name_layers
 from unclouded.reading.names.dimensions import dimension
 from unclouded.reading.names.missions import refuse_others
-from unclouded.reading.names.naming import COMMON_NAMES, band_named, bands_named, product_name, unnamed
+from unclouded.reading.names.naming import product_name
 from unclouded.reading.products.array_dates import acquired, one_date
-from unclouded.reading.products.band_stack import stack_bands
+from unclouded.reading.products.array_source import MASK, as_array
 from unclouded.reading.products.stac import level_of_item, offset_of_item
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.encoding import Declared, choose_encoding, from_gdal
 from unclouded.reading.radiometry.likeness import Likeness
 from unclouded.reading.radiometry.offsets import NO_CIRRUS, choose_level
 from unclouded.reading.radiometry.plausibility import FILLED, darkest, data_of
-from unclouded.reading.results import refuse_cleared
 from unclouded.reading.source import Wanted, stem_of
 from unclouded.reflectance import Encoding
 
@@ -41,10 +39,6 @@ _BRIGHTEST = 100.0
 _OF_DN = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "units", "valid_min", "valid_max")
 _NO_DATA = ("_FillValue", "missing_value", "nodata")
 """Attributes that say how an array's values are to be understood, which is not how those of the result are."""
-
-_MASK = "datamask"
-
-_BAND_ALONE = re.compile(r"b(?:and)?[ _-]?0?(?:1[0-2]|8a|[1-9])")
 
 _LOOKED_AT = 65_536
 """Pixels of an array that are looked at, to see what its values are."""
@@ -81,11 +75,10 @@ class ArrayScene:
         Raises:
             InputError: if it has other dimensions, bands that are not known, or values that are not understood.
         """
-        array, more = as_array(source, name)
+        array, more, classes = as_array(source, name)
         notes = [*notes, *more]
         name = name or str(array.name or "array")
-        array = one_date(array, name)
-        array = _by_names(array, name)
+        array = _by_names(one_date(array, name), name)
         if array.dtype.kind not in "iuf":
             raise InputError(f"{name}: is {array.dtype}; integer DN or floating-point reflectance are accepted")
         if not array.size:
@@ -96,7 +89,13 @@ class ArrayScene:
         texts = _described(array, count) if unlabelled else labels
         array, masked = _without_masked(array, texts, name)
         notes += masked
-        labels, texts = _labels(array), [text for text in texts if text.lower() != _MASK]
+        texts = [text for text in texts if text.lower() != MASK]
+        if classes is not None:
+            classes = one_date(classes, name).transpose(*array.dims[1:])
+        elif (among := classification_among(texts)) is not None:
+            kept = [other for other in range(len(texts)) if other != among]
+            array, classes, texts = array[kept], array[among], [texts[other] for other in kept]
+        labels = _labels(array)
         named = name_layers(name, texts, Wanted(bands, band_names))
         self.order_assumed = named.order_assumed
         refuse_others(name, (str(array.name or ""), *labels))
@@ -148,6 +147,7 @@ class ArrayScene:
             tags={},
             notes=(*notes, *more, *placed),
             acquired=acquired(array),
+            classification="" if classes is None else ArrayClassification(name, classes, _no_data(classes)),
         )
 
     @property
@@ -221,93 +221,6 @@ def refuse_dn(values: NDArray[Any], info: SceneInfo) -> None:
         )
 
 
-def as_array(source: Any, name: str | None = None) -> tuple[xr.DataArray, list[str]]:  # noqa: ANN401
-    """Bring what a user hands in to one DataArray, and say what was left out.
-
-    Raises:
-        InputError: it is nothing that holds an image.
-    """
-    if isinstance(source, xr.DataArray):
-        refuse_cleared(name or str(source.name or "array"), (), source.attrs)
-        return source, []
-    if isinstance(source, xr.Dataset):
-        return _of_dataset(source, name or "dataset")
-    if isinstance(source, np.ndarray):
-        if source.ndim == 3 and source.shape[2] <= len(NAMES) < min(source.shape[:2]):
-            raise InputError(
-                f"array: has the shape {source.shape}, bands last; (band, y, x) is accepted: "
-                "give .transpose(2, 0, 1) of it"
-            )
-        if source.ndim != 3:
-            raise InputError(f"array: has the shape {source.shape}; three dimensions (band, y, x) are accepted")
-        return xr.DataArray(source, dims=("band", "y", "x")), []
-    what = f"a {type(source).__name__}"
-    if isinstance(source, list | tuple):
-        what += f" of {len(source)}; call clear for each, or put the bands of one scene into a folder"
-    raise InputError(f"source: is {what}; a path, an xarray.DataArray or Dataset, or a numpy array are accepted")
-
-
-def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]:
-    """Take the variables that are named after bands, else the one variable with a dimension of bands."""
-    refuse_cleared(name, source.data_vars, {})
-    found = _variables_of_bands(source)
-    if found:
-        refuse_others(name, map(str, source.data_vars))
-        shapes = {source[variable].dims for variable in found}
-        if len(shapes) > 1 or len(set(found.values())) < len(found):
-            raise InputError(
-                f"{name}: its variables {', '.join(map(str, found))} are not of one grid, or name a band twice; "
-                "give the bands of one grid, each once"
-            )
-        along = dimension(source[next(iter(found))].dims, "band")
-        if along is not None:  # as rioxarray opens files of one band
-            if source.sizes[along] > 1:
-                raise InputError(
-                    f"{name}: {', '.join(map(str, found))} are named after bands, and each has {source.sizes[along]} "
-                    f"along {along!r}; variables (y, x) are accepted, or one variable (band, y, x)"
-                )
-            source = source.squeeze(along, drop=True)
-        masks = [variable for variable in source.data_vars if str(variable).lower() == _MASK]
-        others = [v for v in source.data_vars if v not in found and v not in masks and source[v].ndim > 1]
-        first = source[next(iter(found))]
-        # Attributes that all bands share, such as the no-data value, are those of the whole.
-        shared = {k: v for k, v in first.attrs.items() if all(_same(source[n].attrs.get(k), v) for n in found)}
-        stacked = stack_bands(source, [*found, *masks], [*found.values(), *map(str, masks)], name)
-        stacked.attrs, stacked.encoding = shared, dict(first.encoding)
-        stacked.set_close(source.close)
-        return stacked, [f"left out: {', '.join(map(str, others))}, not named after a band"] if others else []
-    cubes = [array for array in source.data_vars.values() if dimension(array.dims, "band") is not None]
-    if len(cubes) != 1:
-        there = ", ".join(map(str, source.data_vars)) or "none"
-        raise InputError(
-            f"{name}: no variable is named after a band, nor has exactly one a dimension 'band' (variables: {there}); "
-            "name them B02, B03, …"
-        )
-    cubes[0].set_close(source.close)
-    return cubes[0], []
-
-
-def _variables_of_bands(source: xr.Dataset) -> dict[Hashable, str]:
-    """The variables that are named after bands; of several that name one, such as SNAP's B2 and B2_flags, its own."""
-    found = {variable: band for variable in source.data_vars if (band := band_named(str(variable))) is not None}
-    if len(found) > 1 and unnamed([str(variable) for variable in found]):
-        # As GDAL calls them, which keeps their names beside: Band1 is no B01.
-        said = {variable: str(source[variable].attrs.get("long_name", "")) for variable in found}
-        return said if all(bands_named(list(said.values()))) else {variable: str(variable) for variable in found}
-    own = {band for variable, band in found.items() if _is_band(variable)}
-    return {variable: band for variable, band in found.items() if _is_band(variable) or band not in own}
-
-
-def _is_band(variable: Hashable) -> bool:
-    """Whether a variable is called as a band is, and nothing else."""
-    text = str(variable).strip().lower()
-    return text in COMMON_NAMES or bool(_BAND_ALONE.fullmatch(text))
-
-
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (attributes hold anything)
-    return bool(np.array_equal(np.asarray(one), np.asarray(other)))
-
-
 def _by_names(array: xr.DataArray, name: str) -> xr.DataArray:
     """Bring the dimensions into the order band, y, x by what they are called."""
     dims = [dimension(array.dims, role) for role in ("band", "y", "x")]
@@ -340,9 +253,9 @@ def _described(array: xr.DataArray, count: int) -> list[str]:
 
 def _without_masked(array: xr.DataArray, texts: Sequence[str], name: str) -> tuple[xr.DataArray, list[str]]:
     """Make no data of what Sentinel Hub's dataMask says to be none, where it lies among the bands, and leave it out."""
-    if _MASK not in (lower := [text.lower() for text in texts]):
+    if MASK not in (lower := [text.lower() for text in texts]):
         return array, []
-    number = lower.index(_MASK)
+    number = lower.index(MASK)
     nodata = _declared(array, name).nodata
     fill = np.nan if array.dtype.kind == "f" else 0
     if nodata is not None and in_dtype_range(nodata, str(array.dtype)):
@@ -363,10 +276,14 @@ def _item_of(array: xr.DataArray) -> dict[str, Any]:
     return {"id": scalars.get("id"), "properties": scalars}
 
 
+def _no_data(array: xr.DataArray) -> float | None:
+    fills = [found[key] for found in (array.attrs, array.encoding) for key in _NO_DATA if found.get(key) is not None]
+    return float(np.asarray(fills[0]).ravel()[0]) if fills else None
+
+
 def _declared(array: xr.DataArray, name: str) -> Declared:
     """What the attributes say: those of values that xarray has decoded are in its encoding and hold no longer."""
-    fills = [found[key] for found in (array.attrs, array.encoding) for key in _NO_DATA if found.get(key) is not None]
-    nodata = float(np.asarray(fills[0]).ravel()[0]) if fills else None
+    nodata = _no_data(array)
     step, add = (array.attrs.get(key) for key in ("scale_factor", "add_offset"))
     if step is None and add is None:
         return Declared(nodata=nodata)

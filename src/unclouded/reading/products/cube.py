@@ -14,7 +14,7 @@ from unclouded.errors import FileError, InputError, UncloudedError
 from unclouded.reading.files.raster import is_remote
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import parse_time
-from unclouded.reading.products.array import ArrayScene, as_array
+from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.products.array_dates import dates_along, dates_of
 from unclouded.reading.products.cube_groups import classification_of, open_bands, refuse_groups
 from unclouded.reading.products.folder import no_variants
@@ -82,13 +82,13 @@ def open_cube(
     def made(
         date: str | None, level: str | None, offset: float | None = offset, notes: Sequence[str] = ()
     ) -> ArrayScene:
-        array, more = as_array(opened if date is None else _at(opened, date, file), path)
-        down = next((dim for dim in array.dims if str(dim).lower() in ("y", "lat", "latitude")), None)
-        if down is not None and down in array.coords and array.sizes[down] > 1 and array[down][0] < array[down][-1]:
-            array = array.isel({down: slice(None, None, -1)})  # north up, as GeoTIFFs are
-        array.set_close(opened.close)
+        picked = opened if date is None else _at(opened, date, file)
+        down = next((dim for dim in picked.dims if str(dim).lower() in ("y", "lat", "latitude")), None)
+        if down is not None and down in picked.coords and picked.sizes[down] > 1 and picked[down][0] < picked[down][-1]:
+            picked = picked.isel({down: slice(None, None, -1)})  # north up, as GeoTIFFs are
+            picked.set_close(opened.close)
         return ArrayScene(
-            array,
+            picked,
             wanted.bands,
             level,
             scale,
@@ -97,7 +97,7 @@ def open_cube(
             name=path,
             level_needed=level_needed,
             alike=alike,
-            notes=[*taken, *more, *notes],
+            notes=[*taken, *notes],
         )
 
     def others() -> Iterator[SceneInfo]:
