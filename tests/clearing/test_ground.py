@@ -170,6 +170,6 @@ def test_a_shaded_gap_in_cloud_hardly_stands_out() -> None:
     shaded, clouded = shade[:, None, None] * (1 + 0.1 * texture(2)), top[:, None, None] * (0.7 + 0.08 * texture(6))
     image = shaded * gap + clouded * (1 - gap)
     cleared, opacity, _ = clear_patch(image.astype(np.float32), L1C, "L1C", load_generator("default")[0])
-    assert 0.4 < opacity[gap > 0.98].mean() < 0.8
+    assert 0.4 < opacity[gap > 0.98].mean() < 0.7
     step = cleared[:, gap > 0.98].mean(axis=1) - cleared[:, gap < 0.02].mean(axis=1)
     assert np.abs(step).mean() < 0.01  # 0.012 where the gap keeps half of its own colour

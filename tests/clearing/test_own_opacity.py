@@ -22,6 +22,14 @@ def joined(cloud, shadow, opacity, metres):
     return join_opacity(likely(cloud, shadow), np.full((4, 5), opacity, np.float32), metres)
 
 
+def seeing(monkeypatch, columns):
+    """A generator that sees the same opacity in each column of an image of 8 x 8 pixels."""
+    generator = active_generator()
+    opacity = torch.tensor(columns).expand(1, 1, 8, 8)
+    monkeypatch.setattr(type(generator), "forward", lambda self, x, **more: SimpleNamespace(opacity=opacity))
+    return generator
+
+
 @pytest.mark.parametrize(("metres", "least"), [(SMALL, 0.7), (LARGE, 0.3)])
 def test_cloud_that_the_networks_miss_is_found_where_the_generator_is_sure(metres, least):
     cloud, shadow = joined(0.001, 0.0, 0.95, metres)
@@ -64,15 +72,28 @@ def test_the_opacity_is_what_the_generator_says_of_the_image_alone_and_none_with
     "land", [[0.5, 0.52, 0.5, 0.45, 0.05, 0.04], [0.2, 0.28, 0.36, 0.4, 0.45, 0.4]], ids=["snow", "sand"]
 )
 def test_snow_and_sand_are_no_cloud_for_certain(monkeypatch, land):
-    generator = active_generator()
-    monkeypatch.setattr(
-        type(generator), "forward", lambda self, x, **more: SimpleNamespace(opacity=torch.full((1, 1, 8, 8), 0.95))
-    )
+    generator = seeing(monkeypatch, [0.95] * 4 + [0.05] * 4)
     six = ("B02", "B03", "B04", "B08", "B11", "B12")
     bright = np.float32(land)[:, None, None] * np.ones((6, 8, 8), np.float32)
     cloud = np.full((6, 8, 8), 0.6, np.float32)
-    np.testing.assert_allclose(own_opacity(generator, bright, six, "L2A"), 0.5, atol=1e-3)
-    np.testing.assert_allclose(own_opacity(generator, cloud, six, "L2A"), 0.95, rtol=1e-4)
+    np.testing.assert_allclose(own_opacity(generator, bright, six, "L2A")[:, :4], 0.5, atol=1e-3)
+    np.testing.assert_allclose(own_opacity(generator, cloud, six, "L2A")[:, :4], 0.95, rtol=1e-4)
+
+
+def test_what_lies_between_clouds_needs_more_to_be_cover_where_little_is_clear(monkeypatch):
+    image = np.full((4, 8, 8), 0.3, np.float32)
+    bands = ("B02", "B03", "B04", "B08")
+    opacity = own_opacity(seeing(monkeypatch, [0.99] * 7 + [0.75]), image, bands, "L2A")
+    assert (opacity[:, 7] < 0.5).all() and (opacity[:, 0] > 0.99).all()
+    opacity = own_opacity(seeing(monkeypatch, [0.99] * 4 + [0.01] * 3 + [0.75]), image, bands, "L2A")
+    np.testing.assert_allclose(opacity[:, 7], 0.75, rtol=1e-4)
+
+
+def test_an_image_without_any_data_is_answered_without_a_warning(monkeypatch, recwarn):
+    generator = seeing(monkeypatch, [np.nan] * 8)
+    opacity = own_opacity(generator, np.full((4, 8, 8), np.nan, np.float32), ("B02", "B03", "B04", "B08"), "L2A")
+    assert np.isnan(opacity).all()
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("side", [48, 96])

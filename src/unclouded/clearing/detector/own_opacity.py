@@ -25,6 +25,13 @@ _SIZES = 1000.0, 2000.0
 """Metres along a scene up to which the first of these weights holds, and from which on the second does; in between the
 networks begin to find cover by themselves, too."""
 
+_LITTLE_CLEAR = 0.1, 0.2
+"""Clear share of a scene, by the generator, up to which what lies between clouds is taken for cover too readily, so
+that even odds lie higher and are passed in a steeper way, and from which on it is not."""
+
+_HIGHER, _STEEPER = 1.2, 2.0
+"""Log odds of the generator that are even then, and how many times as steeply they count."""
+
 _SNOW = 0.55, 0.7
 """Normalised difference of green and short-wave infrared from which on cover may be snow, and is nothing else: that of
 clouds goes up to 0.5."""
@@ -45,7 +52,7 @@ def own_opacity(
 ) -> NDArray[np.float32]:
     """The opacity (h, w) that the generator sees in an image that is its own scene, told of no cover.
 
-    Snow and sand, which it takes for cloud, count for no more than even odds.
+    Corrected where it sees little else. Snow and sand, which it takes for cloud, count for no more than even odds.
 
     Args:
         generator: on its device.
@@ -54,9 +61,16 @@ def own_opacity(
         level: "L1C" or "L2A".
     """
     image = torch.from_numpy(reflectance)[None].to(generator.device)
-    odds = _log_odds(generator(image, bands=bands, level=level).opacity[0, 0].cpu().numpy())
+    odds = _held_against_the_rest(generator(image, bands=bands, level=level).opacity[0, 0].cpu().numpy())
     doubted = np.minimum(odds, 0) + np.maximum(odds, 0) * _unlike_land(reflectance, bands)
     return _sigmoid(doubted)
+
+
+def _held_against_the_rest(opacity: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log odds of cover by the opacity (h, w) that the generator sees, NaN without data, and by how much it leaves."""
+    seen = opacity[np.isfinite(opacity)]
+    little = 1 - float(_ramp(np.float32(1 - seen.mean()), *_LITTLE_CLEAR)) if seen.size else 0.0
+    return (1 + (_STEEPER - 1) * little) * (_log_odds(opacity) - np.float32(_HIGHER * little))
 
 
 def _unlike_land(reflectance: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.float32]:
