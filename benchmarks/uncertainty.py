@@ -1,7 +1,7 @@
 """How far the uncertainty tells the error, at the places of `benchmarks/pairs.py`, which were never trained on.
 
     python benchmarks/uncertainty.py [--weights default] [--data ../shared/data] [--samples 1]
-                                     [--figure PNG] [--json FILE]
+                                     [--count 4] [--figure PNG] [--json FILE]
 
 The network gives one uncertainty per pixel, for all its bands. Two questions, and neither answers the other:
 
@@ -19,7 +19,9 @@ to be multiplied by for 90 %: fitted on all places but one and checked on that o
 The weights' own calibration, which their uncertainty is already multiplied by, was found so. So the last question: is
 it right where nothing was fitted, on the L2A days of `benchmarks/pairs_l2a.py`?
 
-The change of the land between the days is in these errors, and so it is in the factor.
+The change of the land between the days is in these errors, and so it is in the factor. What it is without is asked of
+the cases of `own_mask.py`, clear dates under real clouds, whose truth is that of the day: with the mask given beside
+the detector, and by own detection alone.
 """
 
 from __future__ import annotations
@@ -34,8 +36,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from comparison import DATA
+from date_cases import cases
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from own_mask import OF_L1C, PASTED, SITES, with_clouds
 from pairs import cloud_masks, load_pairs, place, truly_clear
 from pairs_l2a import load_site
 from scipy.stats import spearmanr
@@ -45,6 +49,7 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.patch import clear_patch
 from unclouded.data.clouds import simulate
 from unclouded.data.seasons import path_reflectance
+from unclouded.detection.classes import CLEAR, THICK_CLOUD
 from unclouded.models.generator import Generator
 from unclouded.models.weights import load_generator
 
@@ -121,6 +126,39 @@ def judge_l2a(data: Path, generator: Generator, threshold: float, samples: int) 
         day = str(site.days[cloudy])
         judged.append(Judged(day, day, error, uncertainty, opacity >= threshold, site.cloudy[cloudy]))
     return judged
+
+
+def judge_exact(data: Path, generator: Generator, threshold: float, count: int, *, masked: bool) -> list[Judged]:
+    """Clear clear dates under real clouds, and compare each with itself."""
+    judged = []
+    for site in SITES:
+        rng, level = np.random.default_rng(0), "L1C" if site in OF_L1C else "L2A"
+        for number, case in enumerate(cases(data, site, count)):
+            made = with_clouds(case, data, rng) if site in PASTED else case
+            mask = np.where(made.mask, THICK_CLOUD, CLEAR).astype(np.uint8) if masked else None
+            options = ClearOptions(precision="fp32", threshold=threshold)
+            cleared, opacity, uncertainty = clear_patch(made.scene, made.bands, level, generator, options, mask=mask)
+            error = abs(np.clip(cleared, 0, 1) - np.clip(made.truth, 0, 1))
+            judged.append(Judged(f"{site} {number}", site, error, uncertainty, opacity >= threshold, made.mask))
+    return judged
+
+
+def exact(images: list[Judged]) -> dict[str, object]:
+    """Order and size of the uncertainty at each site, then averaged over the sites."""
+    sites = [[image for image in images if image.place == site] for site in dict.fromkeys(i.place for i in images)]
+    orders = [order(group) for group in sites]
+    curves = np.array([coverage(group, changed_only=True) for group in sites])
+    as_it_is = int(abs(FACTORS - 1).argmin())
+    return {
+        "images": len(images),
+        **{
+            key: float(np.mean([found[key] for found in orders]))
+            for key in ("rank_correlation_within_images", "rank_correlation_of_images")
+        },
+        "coverage": at(curves, 1),
+        "coverage_of_each_site": {group[0].place: curve[as_it_is] for group, curve in zip(sites, curves, strict=True)},
+        "factor": factor(curves),
+    }
 
 
 def order(images: list[Judged]) -> dict[str, object]:
@@ -238,6 +276,7 @@ def main() -> None:
     parser.add_argument("--weights", default="default")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--samples", type=int, default=1)
+    parser.add_argument("--count", type=int, default=4, help="cases of each site under real clouds")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -254,9 +293,12 @@ def main() -> None:
         "l2a_days": len(days),
         "l2a_coverage": at(np.array([coverage([day], changed_only=True) for day in days]), 1),
     }
+    for kind, masked in (("mask_given", True), ("own_detection", False)):
+        under = judge_exact(given.data, generator, header.threshold, given.count, masked=masked)
+        figures |= {f"real_clouds_{kind}_{name}": value for name, value in exact(under).items()}
     print()
     for name, value in json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 4)).items():
-        print(f"{name:42}{value}")
+        print(f"{name:64}{value}")
     if given.figure:
         draw(images, given.figure)
     if given.json:
