@@ -111,3 +111,20 @@ def test_a_cloud_over_a_chip_is_replaced_and_the_ground_beside_it_stays(side):
     beyond = np.hypot(*(np.indices((side, side)) - side / 4)) > side / 4 + 14
     assert made[:3, inside].mean() < 0.15
     assert (opacity[beyond] == 0).mean() > 0.9
+
+
+@pytest.mark.parametrize(("side", "replaced"), [(64, True), (320, False)])
+def test_a_chip_in_the_shadow_of_a_cloud_outside_of_it_is_replaced_and_its_sunlit_corner_stays(side, replaced):
+    """Fields of 640 m; of 3.2 km the networks see enough to tell by themselves."""
+    rng = np.random.default_rng(3)
+    bands = ("B02", "B03", "B04", "B08", "B11", "B12")
+    field = rng.uniform(0.8, 1.2, (1, side // 8, side // 8)).repeat(8, 1).repeat(8, 2)
+    sunlit = np.float32([0.05, 0.07, 0.06, 0.28, 0.2, 0.12])[:, None, None] * field
+    shade = np.float32([0.3, 0.25, 0.2, 0.15, 0.12, 0.12])[:, None, None]
+    row, column = np.indices((side, side))
+    image = np.where(row + column > 0.5 * side, sunlit * shade, sunlit).astype(np.float32)
+    made, opacity, _ = clear_patch(image, bands, "L2A", load_generator("default")[0].eval())
+    shaded, corner = row + column > 0.5 * side + 8, row + column < 0.5 * side - 14
+    assert (opacity[shaded].mean() > 0.8) == replaced
+    assert (made[3, shaded].mean() > 0.15) == replaced
+    assert (opacity[corner] == 0).mean() > 0.9

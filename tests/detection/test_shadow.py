@@ -1,9 +1,10 @@
 """Land too dark to be sunlit: shadow, and not woods, water or what holds no data."""
 
+import numpy as np
 import pytest
 import torch
 
-from unclouded.detection.shadow import too_dark, water
+from unclouded.detection.shadow import shaded_all_over, too_dark, water
 
 BANDS = ("B02", "B03", "B04", "B08")
 SHADED = {"L1C": (0.09, 0.07, 0.05, 0.075), "L2A": (0.014, 0.014, 0.011, 0.041)}
@@ -85,3 +86,18 @@ def test_it_falls_smoothly_as_the_near_infrared_rises_and_is_nothing_without_dat
     assert (found.diff() <= 0).all() and found.diff().abs().max() < 0.05
     scene[..., :50] = torch.nan
     assert (too_dark(scene, BANDS, "L2A")[..., :50] == 0).all()
+
+
+@pytest.mark.parametrize(("share", "surely"), [(0.2, 0.0), (0.4, 0.5), (0.6, 1.0)])
+def test_a_small_scene_that_is_mostly_too_dark_lies_in_shadow(share: float, surely: float) -> None:
+    dark = np.zeros((10, 12), np.float32)
+    dark[: int(share * 10)] = 1
+    dark[:, 10:] = np.nan
+    shaded = shaded_all_over(dark, SIX)
+    np.testing.assert_allclose(shaded, np.nan_to_num(dark) * surely, atol=1e-6)
+    assert not shaded_all_over(dark, BANDS).any()  # which may be burnt
+
+
+def test_a_scene_without_data_lies_in_no_shadow(recwarn: pytest.WarningsRecorder) -> None:
+    assert not shaded_all_over(np.full((3, 4), np.nan), SIX).any()
+    assert not recwarn.list

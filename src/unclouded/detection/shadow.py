@@ -10,7 +10,10 @@ and told by their short-wave infrared, which exceeds the near infrared: the sky 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 _DARK = {"L1C": (0.09, 0.13), "L2A": (0.08, 0.12)}
@@ -23,6 +26,9 @@ above the atmosphere has the light that the air scatters besides, most of it in 
 _SHORT_WAVE = {"B11": (1.1, 1.5), "B12": (0.8, 1.2)}
 """Short-wave infrared, in near infrareds, up to which land may lie in shadow, and from which on it does not."""
 
+_ALL_OVER = 0.3, 0.5
+"""Share of a small scene that is land too dark to be sunlit from which on that may be shadow of a cloud outside of it,
+and from which on it is: of 240 clear images of 205 places none has more than 0.19."""
 
 _GREENER = {"L1C": (0.3, 0.6), "L2A": (0.1, 0.4)}
 """Normalised difference of green and short-wave infrared from which on it may be water, and from which on it is (the
@@ -74,3 +80,17 @@ def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
             share = reflectance[:, bands.index(name), None] / infrared.clamp(min=1e-3)
             shaded = shaded * ((other - share) / (other - still)).clamp(0, 1)
     return shaded.nan_to_num(0.0)
+
+
+def shaded_all_over(dark: NDArray[np.floating[Any]], bands: Sequence[str]) -> NDArray[np.float32]:
+    """How surely the pixels (h, w) of a scene whose surroundings are not known lie in shadow, 0 to 1.
+
+    Args:
+        dark: (h, w) how surely they are land that the sun does not reach, see `too_dark`; NaN where there is no data.
+        bands: of the scene. Without short-wave infrared the land may be burnt or wet: nothing is believed.
+    """
+    held = dark[np.isfinite(dark)]
+    least, enough = _ALL_OVER
+    told = held.size and not _SHORT_WAVE.keys().isdisjoint(bands)
+    believed = np.clip((held.mean() - least) / (enough - least), 0, 1) if told else 0.0
+    return np.nan_to_num(dark * believed).astype(np.float32)

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unclouded.clearing.detector.own_opacity import join_opacity, own_opacity
+from unclouded.clearing.detector.own_opacity import counts_by_itself, join_opacity, own_opacity
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
 from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
-from unclouded.detection.shadow import too_dark, water
+from unclouded.detection.shadow import shaded_all_over, too_dark, water
 from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.progress import Progress
@@ -120,9 +120,11 @@ class CoverDetector:
         if self._small:
             scene, along = reduced.rows(0, reduced.height), self.factor // self.step
             likely = self._network.detect_small(scene[:own], along)
-            opacity = own_opacity(self._generator, scene, self.bands, self._level)
-            likely = join_opacity(likely, coarsen(opacity[None], along)[0], self._metres)
-            found.write_rows(0, self._told(likely, coarsen(scene, along), 0))
+            opacity = coarsen(own_opacity(self._generator, scene, self.bands, self._level)[None], along)[0]
+            told = self._told(join_opacity(likely, opacity, self._metres), coarsen(scene, along), 0)
+            shaded = shaded_all_over(np.where(np.isfinite(opacity), told[3], np.nan), self.bands)
+            told[1] = np.maximum(told[1], shaded * (1 - counts_by_itself(self._metres)))
+            found.write_rows(0, told)
             return found
 
         rows = _Rows(reduced)

@@ -93,12 +93,17 @@ def join_opacity(likely: NDArray[np.float32], opacity: NDArray[np.float32], metr
         opacity: that the generator sees.
         metres: along the longer side of the scene.
     """
-    either, believed = likely.sum(axis=0), float(_ramp(np.float32(metres), *_SIZES))
+    either, believed = likely.sum(axis=0), counts_by_itself(metres)
     weight = _DETECTOR[0] + (_DETECTOR[1] - _DETECTOR[0]) * believed
     odds = weight * _log_odds(either) + _GENERATOR * _log_odds(opacity) + _BIAS
     share = (likely + np.array([_KIND, 0.0], np.float32)[:, None, None]) / (either + _KIND)
     joined = np.asarray(share * np.maximum(_sigmoid(odds), believed * either), np.float32)
     return np.where(np.isfinite(opacity), joined, likely)
+
+
+def counts_by_itself(metres: float) -> float:
+    """How far the detector's answer counts by itself in a scene of so many metres along its longer side, 0 to 1."""
+    return float(_ramp(np.float32(metres), *_SIZES))
 
 
 def _ramp(x: NDArray[np.float32] | np.float32, low: float, high: float) -> NDArray[np.float32]:
