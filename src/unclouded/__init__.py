@@ -136,11 +136,12 @@ def clear(
         OutputExistsError: if an output is there and `overwrite` is not set.
     """
     from unclouded.clearing.clear import clear_to_file
-    from unclouded.clearing.memory.arrays import clear_to_memory, coordinates, references_at_hand
+    from unclouded.clearing.memory.arrays import clear_to_memory, references_at_hand
     from unclouded.clearing.memory.lazy import clear_lazily
     from unclouded.clearing.model import Model, doubts
     from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.plan import check_output_name, cleared_and_mask, cleared_files, refuse_collisions
+    from unclouded.reading.grids.array_grid import pixel_centres
     from unclouded.reading.mask import mask_as_file
     from unclouded.reading.products.array import ArrayScene
     from unclouded.reading.reader import ReadOptions
@@ -166,15 +167,14 @@ def clear(
     )
     with ExitStack() as stack:
         scene: Scene | ArrayScene
-        attributes: Mapping[str, Any]
-        if isinstance(source, str | os.PathLike):
+        if not isinstance(source, str | os.PathLike):
+            scene = ArrayScene(source, bands, level, scale, offset, band_names=band_names)
+            coords, attributes = scene.coordinates, scene.attributes
+        else:
             reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
             refuse_result(os.fspath(source))
             scene = stack.enter_context(reading.open(os.fspath(source)))
-            at, attributes = coordinates(scene.info), {}
-        else:
-            scene = ArrayScene(source, bands, level, scale, offset, band_names=band_names)
-            at, attributes = scene.coordinates, scene.attributes
+            coords, attributes = pixel_centres(scene.info), {}
         for note in scene.info.notes:
             warnings.warn(f"{scene.info.source}: {note}", stacklevel=2)
         lazy = output is None and isinstance(scene, ArrayScene) and scene.chunks is not None
@@ -195,8 +195,8 @@ def clear(
             raise InputError(f"{scene.info.source}: is cleared on its own grid; give `output`, or .rio.reproject it")
         if output is None:
             if isinstance(scene, ArrayScene) and lazy:
-                return clear_lazily(scene, loaded, options, at, attributes)
-            return clear_to_memory(scene, loaded, options, at, attributes, at_hand)
+                return clear_lazily(scene, loaded, options, coords, attributes)
+            return clear_to_memory(scene, loaded, options, coords, attributes, at_hand)
         check_output_name(name := Path(output))
         if isinstance(source, str | os.PathLike):
             refuse_collisions({os.fspath(source): name}, cleared_and_mask if write_mask else cleared_files)

@@ -19,7 +19,9 @@ from unclouded.errors import FileError, OutputExistsError
 from unclouded.files import QUALITY_BANDS, aside, publish_folder, quality_path
 from unclouded.progress import Progress
 from unclouded.reading.files.raster import FAULTS, read_window
+from unclouded.reading.grids.array_grid import grid_mapping, pixel_centres
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.products.array_dates import time_stamp
 from unclouded.reflectance import scaled
 from unclouded.sources import FIRST_REFERENCE, named_references
 from unclouded.tiles import cut
@@ -104,23 +106,20 @@ def write_time_cube(
 def _begin(path: Path, dates: Sequence[ClearedDate], times: Mapping[str, datetime | None]) -> None:
     """Write all of a store but the pixels, for which there is room then."""
     info = dates[0].info
-    t = info.transform
     helped = [_helping(date, times) for date in dates]
     most = max(1, *(len(others) for others in helped))
     padded = np.full((len(dates), most), np.datetime64("NaT", "ns"))
     for row, others in zip(padded, helped, strict=True):
         row[: len(others)] = others
     coordinates: dict[str, Any] = {
-        "time": np.array([_stamp(date.time) for date in dates]),
+        "time": np.array([time_stamp(date.time) for date in dates]),
         "band": list(info.bands),
-        "y": t.f + (np.arange(info.height) + 0.5) * t.e,
-        "x": t.c + (np.arange(info.width) + 0.5) * t.a,
+        **pixel_centres(info),
         "reference": FIRST_REFERENCE + np.arange(most),
     }
-    place = {"crs_wkt": info.crs.to_wkt(), "GeoTransform": " ".join(repr(value) for value in t.to_gdal())}
     xr.Dataset(
         {"reference_time": (("time", "reference"), padded)},
-        coords={**coordinates, "spatial_ref": xr.Variable((), 0, place)},
+        coords={**coordinates, "spatial_ref": grid_mapping(info)},
         attrs={"level": info.level, _MADE_OF: json.dumps(_marks(dates))},
     ).to_zarr(path, mode="w", consolidated=False, zarr_format=_FORMAT)
     group: Any = zarr.open_group(path, mode="r+", zarr_format=_FORMAT)
@@ -155,11 +154,7 @@ def _write_date(group: Any, number: int, date: ClearedDate) -> None:  # noqa: AN
 def _helping(date: ClearedDate, times: Mapping[str, datetime | None]) -> list[np.datetime64]:
     """When the dates that helped to clear one were taken, in the order of their numbers."""
     with rasterio.open(quality_path(date.output)) as file:
-        return [_stamp(times.get(name)) for name in named_references(file.tags()).values()]
-
-
-def _stamp(time: datetime | None) -> np.datetime64:
-    return np.datetime64("NaT", "ns") if time is None else np.datetime64(time.replace(tzinfo=None), "ns")
+        return [time_stamp(times.get(name)) for name in named_references(file.tags()).values()]
 
 
 def _marks(dates: Sequence[ClearedDate]) -> list[list[str]]:

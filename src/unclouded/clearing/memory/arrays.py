@@ -21,6 +21,7 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.errors import InputError, UnknownNumbersError
 from unclouded.files import QUALITY_BANDS
+from unclouded.reading.grids.array_grid import grid_mapping
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.radiometry.likeness import Likeness
@@ -35,17 +36,11 @@ LARGEST = 2**31
 """Bytes of reflectance up to which a scene is cleared into memory."""
 
 
-def coordinates(info: SceneInfo) -> Mapping[str, Any]:
-    """Return the centres of a scene's pixels as coordinates `y` and `x`."""
-    t = info.transform
-    return {"y": t.f + (np.arange(info.height) + 0.5) * t.e, "x": t.c + (np.arange(info.width) + 0.5) * t.a}
-
-
 def clear_to_memory(
     scene: Raster,
     model: Model,
     options: ClearOptions,
-    at: Mapping[str, Any],
+    coords: Mapping[str, Any],
     attributes: Mapping[str, Any],
     at_hand: DatesAtHand | None = None,
 ) -> xr.Dataset:
@@ -55,7 +50,7 @@ def clear_to_memory(
         scene: what to clear.
         model: with which weights.
         options: see `ClearOptions`.
-        at: coordinates of the pixels.
+        coords: of the pixels, by dimension.
         attributes: of the result, beside its level.
         at_hand: what is known already of the references that the options name.
 
@@ -79,7 +74,7 @@ def clear_to_memory(
     told, notes = clear_into(layers, scene, model, options, at_hand)
     for note in notes:
         warnings.warn(note, stacklevel=3)
-    return dataset(layers, info, at, {**attributes, "detection": told})
+    return dataset(layers, info, coords, {**attributes, "detection": told})
 
 
 def clear_into(
@@ -166,12 +161,12 @@ def layers_of(tile: ClearedTile, info: SceneInfo) -> NDArray[np.float32]:
     return np.concatenate([values, tile.quality])
 
 
-def dataset(layers: Any, info: SceneInfo, at: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.Dataset:  # noqa: ANN401
-    """Name the layers (C + 2, H, W) of a cleared scene, an array of NumPy or dask.
+def dataset(layers: Any, info: SceneInfo, coords: Mapping[str, Any], attributes: Mapping[str, Any]) -> xr.Dataset:  # noqa: ANN401
+    """Name the layers (C + 3, H, W) of a cleared scene, an array of NumPy or dask.
 
     Returns:
-        `reflectance` (band, y, x), 1.0 = 100 %; `opacity` and `uncertainty` (y, x), all float32 and NaN where there
-        is no data.
+        `reflectance` (band, y, x), 1.0 = 100 %; `opacity`, `uncertainty` and `source` (y, x), all float32 and NaN where
+        there is no data.
     """
     count = len(info.bands)
     cleared = xr.Dataset(
@@ -182,14 +177,11 @@ def dataset(layers: Any, info: SceneInfo, at: Mapping[str, Any], attributes: Map
                 for position, name in enumerate(QUALITY_BANDS)
             },
         },
-        coords={**at, "band": list(info.bands)},
+        coords={**coords, "band": list(info.bands)},
         attrs={**attributes, "level": info.level},
     )
     if info.crs is None:
         return cleared
-    # The grid mapping of the CF conventions, with the transform where GDAL and rioxarray look for it.
-    place = " ".join(repr(value) for value in info.transform.to_gdal())
-    reference = xr.Variable((), 0, {"crs_wkt": info.crs.to_wkt(), "GeoTransform": place})
     for variable in cleared.data_vars.values():
         variable.encoding["grid_mapping"] = "spatial_ref"
-    return cleared.assign_coords(spatial_ref=reference)
+    return cleared.assign_coords(spatial_ref=grid_mapping(info))

@@ -19,17 +19,18 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.inputs import DatesAtHand, Raster
-from unclouded.clearing.memory.arrays import LARGEST, clear_into, coordinates, dataset
+from unclouded.clearing.memory.arrays import LARGEST, clear_into, dataset
 from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.clearing.series import check_alike, helping_dates
 from unclouded.errors import InputError, UnknownLevelError, UnknownOffsetError
 from unclouded.files import QUALITY_BANDS
+from unclouded.reading.grids.array_grid import pixel_centres
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import mask_as_file
 from unclouded.reading.names.dates import acquired
 from unclouded.reading.products.array import ArrayScene
-from unclouded.reading.products.array_dates import dates_along, dates_of, times_of
+from unclouded.reading.products.array_dates import dates_along, dates_of, time_stamp, times_of
 from unclouded.reading.products.cube import dates_in
 from unclouded.reading.radiometry.offsets import days_without_offset, stand_for, understood, with_answers
 from unclouded.reading.reader import ReadOptions
@@ -212,7 +213,7 @@ def clear_series_to_memory(
     helped = np.full((len(series.names), most), np.datetime64("NaT", "ns"))
     layers: NDArray[np.float32] | None = None
     first: SceneInfo | None = None
-    at: Mapping[str, Any] = {}
+    coords: Mapping[str, Any] = {}
     attributes: Mapping[str, Any] = {}
     said: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
@@ -225,9 +226,9 @@ def clear_series_to_memory(
                 info = scene.info.of_region()
                 if first is None or layers is None:
                     first = info
-                    at, attributes = coordinates(first), {}
+                    coords, attributes = pixel_centres(first), {}
                     if isinstance(scene, ArrayScene):
-                        at, attributes = scene.coordinates, scene.attributes
+                        coords, attributes = scene.coordinates, scene.attributes
                     layers = _room(len(series.names), first)
                 check_alike(info, first)
                 for note in (*info.notes, *doubts(model.generator, info.level)):
@@ -246,15 +247,15 @@ def clear_series_to_memory(
                     there = isinstance(mask, str | os.PathLike)
                     path = os.fspath(mask) if there else stack.enter_context(mask_as_file(mask, info))
                     own = replace(options, references=others, mask=path)
-                helped[number, : len(others)] = [_stamp(usable[other]) for other in others]
+                helped[number, : len(others)] = [time_stamp(usable[other]) for other in others]
                 _, notes = clear_into(layers[number], scene, model, own, at_hand)
                 for note in notes:
                     if note not in said:
                         warnings.warn(note, stacklevel=3)
                     said.add(note)
     assert layers is not None and first is not None
-    times = [_stamp(time) for time in series.times]
-    return _dataset(layers, first, at, attributes, times, helped)
+    times = [time_stamp(time) for time in series.times]
+    return _dataset(layers, first, coords, attributes, times, helped)
 
 
 def _holds_data(scene: Raster) -> bool:
@@ -262,10 +263,6 @@ def _holds_data(scene: Raster) -> bool:
     info = scene.info
     box = Box(0, 0, info.height, info.width) if info.region is None else info.region.box
     return bool(valid_pixels(scene.read(box.row, box.column, box.height, box.width), info.encoding).any())
-
-
-def _stamp(time: datetime | None) -> np.datetime64:
-    return np.datetime64("NaT", "ns") if time is None else np.datetime64(time.replace(tzinfo=None), "ns")
 
 
 def _room(dates: int, info: SceneInfo) -> NDArray[np.float32]:
@@ -296,13 +293,13 @@ def _each(masks: Any, dates: int) -> Callable[[int], Any]:  # noqa: ANN401 (what
 def _dataset(
     layers: NDArray[np.float32],
     info: SceneInfo,
-    at: Mapping[str, Any],
+    coords: Mapping[str, Any],
     attributes: Mapping[str, Any],
     times: Sequence[np.datetime64],
     helped: NDArray[np.datetime64],
 ) -> xr.Dataset:
     """Name the layers (T, C + 3, H, W) of a series."""
-    one = dataset(layers[0], info, {name: kept for name, kept in at.items() if name != "time"}, attributes)
+    one = dataset(layers[0], info, {name: kept for name, kept in coords.items() if name != "time"}, attributes)
     count = len(info.bands)
     parts: dict[str, Any] = {"reflectance": layers[:, :count]}
     parts |= {name: layers[:, count + position] for position, name in enumerate(QUALITY_BANDS)}

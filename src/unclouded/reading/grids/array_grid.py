@@ -1,8 +1,9 @@
-"""Where the pixels of an array lie."""
+"""Where the pixels of an array lie, and how it is said in one that is made."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,12 +12,25 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from unclouded.errors import InputError
+from unclouded.reading.info import SceneInfo
 
 _UNEVEN = 0.1
 """How far, in steps, a step between coordinates may be from their mean."""
 
 _EPSG = "proj:epsg"
 """Attribute with the number of the reference system, as in ESA's EOPF products."""
+
+
+def pixel_centres(info: SceneInfo) -> Mapping[str, Any]:
+    """The coordinates `y` (H,) and `x` (W,) of the middles of a scene's pixels, in its reference system."""
+    t = info.transform
+    return {"y": t.f + (np.arange(info.height) + 0.5) * t.e, "x": t.c + (np.arange(info.width) + 0.5) * t.a}
+
+
+def grid_mapping(info: SceneInfo) -> xr.Variable:
+    """The grid mapping of the CF conventions, with the transform where GDAL and rioxarray look for it."""
+    place = " ".join(repr(value) for value in info.transform.to_gdal())
+    return xr.Variable((), 0, {"crs_wkt": info.crs.to_wkt(), "GeoTransform": place})
 
 
 def georeference(array: xr.DataArray) -> tuple[CRS | None, Affine, list[str]]:

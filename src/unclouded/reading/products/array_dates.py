@@ -1,4 +1,4 @@
-"""Dates of arrays: along which dimension they lie, and which they are."""
+"""Dates of arrays: along which dimension they lie, which they are, and how they are written."""
 
 from __future__ import annotations
 
@@ -55,6 +55,11 @@ def times_of(array: xr.DataArray | xr.Dataset, dim: Hashable) -> list[datetime |
     if dim not in array.coords:
         return [None] * array.sizes[dim]
     return [_time(value) for value in array[dim].values]
+
+
+def time_stamp(time: datetime | None) -> np.datetime64:
+    """A time, in UTC where it says none, as coordinates hold it; NaT where it is not known."""
+    return np.datetime64("NaT", "ns") if time is None else np.datetime64(time.replace(tzinfo=None), "ns")
 
 
 def acquired(array: xr.DataArray) -> datetime | None:
