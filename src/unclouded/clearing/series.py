@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from unclouded.clearing.detector.detections import Detections
 from unclouded.clearing.inputs import DatesAtHand
 from unclouded.clearing.options import HELPING_DATES, ClearOptions
-from unclouded.errors import InputError, UnreadableReferenceError
+from unclouded.errors import UnreadableReferenceError
 from unclouded.files import empty, workplace, write_json
 from unclouded.reading.grids.output_grid import as_written
 from unclouded.reading.info import SceneInfo
@@ -119,26 +119,6 @@ def described(
         with reading.open(source) as scene:
             known[source] = as_written(scene.info, crs, resolution)
     return known
-
-
-def check_alike(info: SceneInfo, first: SceneInfo) -> None:
-    """Check that two dates can lie in one array.
-
-    Raises:
-        InputError: their grids, bands or levels differ.
-    """
-    for what, one, other in (
-        ("size", (info.width, info.height), (first.width, first.height)),
-        ("bands", info.bands, first.bands),
-        ("level", info.level, first.level),
-        ("coordinate reference system", info.crs, first.crs),
-        ("position", tuple(info.transform)[:6], tuple(first.transform)[:6]),
-    ):
-        if one != other:
-            raise InputError(
-                f"{info.source}: its {what} is {one}, that of {first.source} {other}; in one array dates that are "
-                "alike are accepted: bring them to one grid, or have `unclouded series` write a file of each"
-            )
 
 
 @contextmanager

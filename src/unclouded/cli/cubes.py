@@ -27,7 +27,7 @@ def check_cube(
         InputError: nothing says when one was taken, or they are not alike.
         OutputExistsError: something else is there.
     """
-    from unclouded.clearing.series import check_alike
+    from unclouded.reading.grids.overlap import check_alike
     from unclouded.writing.time_cube import refuse_other_store
 
     first = next(iter(known.values()), None)

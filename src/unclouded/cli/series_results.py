@@ -59,7 +59,7 @@ class Further:
         """
         if not (self.composite or self.ndvi or self.gif):
             return
-        from unclouded.clearing.series import check_alike
+        from unclouded.reading.grids.overlap import check_alike
         from unclouded.reading.series import INFRARED
 
         infos = list(known.values())

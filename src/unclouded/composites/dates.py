@@ -16,7 +16,7 @@ from rasterio.windows import Window
 from unclouded.errors import FileError, InputError
 from unclouded.files import quality_path
 from unclouded.reading.files.raster import open_raster, read_window
-from unclouded.reading.info import SceneInfo
+from unclouded.reading.grids.overlap import check_alike
 from unclouded.reading.preview import as_said_by_item
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.scene import Scene
@@ -24,6 +24,8 @@ from unclouded.reading.series import item_time, read_item
 from unclouded.reflectance import to_reflectance
 from unclouded.sources import OBSERVED
 from unclouded.tiles import Box
+
+_IN_ONE_IMAGE = "one image is made of dates on one grid: give a --bbox or --geometry that all of them hold"
 
 _LEAST = 1e-6
 _UNTOLD = 1.0
@@ -99,20 +101,6 @@ def open_dates(outputs: Sequence[Path], reading: ReadOptions) -> Iterator[list[O
                 raise InputError(f"{output}: its quality has no source; clear it again with --overwrite")
             dates.append(OpenDate(output, scene, quality))
         for date in dates[1:]:
-            _check_alike(date.info, dates[0].info)
+            check_alike(date.info, dates[0].info, level=False, advice=_IN_ONE_IMAGE)
         last = datetime.max.replace(tzinfo=None)
         yield sorted(dates, key=lambda date: (date.time.replace(tzinfo=None) if date.time else last, date.path.name))
-
-
-def _check_alike(info: SceneInfo, first: SceneInfo) -> None:
-    for what, one, other in (
-        ("bands", info.bands, first.bands),
-        ("coordinate reference system", info.crs, first.crs),
-        ("size", (info.width, info.height), (first.width, first.height)),
-        ("position", tuple(info.transform)[:6], tuple(first.transform)[:6]),
-    ):
-        if one != other:
-            raise InputError(
-                f"{info.source}: its {what} is {one}, that of {first.source} {other}; one image is made of dates on "
-                "one grid: give an --bbox or --geometry that all of them hold"
-            )

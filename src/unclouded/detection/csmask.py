@@ -133,7 +133,7 @@ class CloudShadowNetwork:
         self._threads = threads
 
     def detect(self, read: Reader, height: int, width: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Detect over a grid of pixels of about 30 m, from top to bottom.
+        """Detect over a grid of pixels of about `PIXEL_METRES`, from top to bottom.
 
         Args:
             read: gives windows of the grid, of `bands`.

@@ -56,7 +56,7 @@ def write_animation(
     shapes = {date.after.shape for date in dates}
     if len(shapes) > 1:
         raise InputError(
-            f"{folder}: its dates do not lie on one grid; give an --bbox or --geometry that all of them hold"
+            f"{folder}: its dates do not lie on one grid; give a --bbox or --geometry that all of them hold"
         )
     # One stretch for all, that of what is mostly there, so that dates can be compared.
     with np.errstate(all="ignore"):

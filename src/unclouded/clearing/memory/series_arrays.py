@@ -22,10 +22,11 @@ from unclouded.clearing.inputs import DatesAtHand, Raster
 from unclouded.clearing.memory.arrays import LARGEST, clear_into, dataset
 from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
-from unclouded.clearing.series import check_alike, helping_dates
+from unclouded.clearing.series import helping_dates
 from unclouded.errors import InputError, UnknownLevelError, UnknownOffsetError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.grids.array_grid import pixel_centres
+from unclouded.reading.grids.overlap import check_alike
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import mask_as_file
 from unclouded.reading.names.dates import acquired

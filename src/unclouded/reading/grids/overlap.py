@@ -1,4 +1,4 @@
-"""Whether something that is given beside a scene lies where the scene does."""
+"""Whether something that is given beside a scene lies where the scene does, or is wholly alike."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from unclouded.reading.info import SceneInfo
 
 Bounds = tuple[float, float, float, float]
 """West, south, east and north, in units of a coordinate reference system."""
+
+_IN_ONE_ARRAY = (
+    "in one array dates that are alike are accepted: bring them to one grid, or have `unclouded series` write a file "
+    "of each"
+)
 
 
 def bounds_of(info: SceneInfo) -> Bounds:
@@ -28,6 +33,29 @@ def overlaps(one: SceneInfo, other: SceneInfo) -> bool:
     except InputError:
         return False
     return True
+
+
+def check_alike(info: SceneInfo, first: SceneInfo, *, level: bool = True, advice: str = _IN_ONE_ARRAY) -> None:
+    """Check that two dates can lie in one array, or be made one image of.
+
+    Args:
+        info: of a date.
+        first: of the one that it is to be like.
+        level: whether their processing levels have to agree, too.
+        advice: how the error ends: what is accepted, and the next step.
+
+    Raises:
+        InputError: their grids, bands or levels differ.
+    """
+    for what, one, other in (
+        ("size", (info.width, info.height), (first.width, first.height)),
+        ("bands", info.bands, first.bands),
+        ("level", info.level, first.level if level else info.level),
+        ("coordinate reference system", info.crs, first.crs),
+        ("position", tuple(info.transform)[:6], tuple(first.transform)[:6]),
+    ):
+        if one != other:
+            raise InputError(f"{info.source}: its {what} is {one}, that of {first.source} {other}; {advice}")
 
 
 def check_overlap(name: str, crs: CRS, bounds: Bounds, scene: SceneInfo, wanted: str) -> None:
