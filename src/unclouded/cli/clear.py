@@ -11,9 +11,9 @@ import typer
 from unclouded.clearing.options import ClearOptions
 from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions, check_catalog, day_and_others
 from unclouded.cli.clear_options import takes_options
-from unclouded.cli.clearings import Clearings, resumable, summary, weights_record
-from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
-from unclouded.cli.console import Bar, detail, faults, say, tell
+from unclouded.cli.clearings import Clearings, summary, weights_record
+from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_all
+from unclouded.cli.console import detail, faults, tell
 from unclouded.cli.options import (
     Debug,
     Overwrite,
@@ -79,32 +79,17 @@ def clear(
             skip_existing=skip_existing,
             written=cleared_and_mask if options.write_mask else cleared_files,
         )
-        for name in todo.skipped.values():
-            say(f"note: {name}: is there and stays")
-        for note in todo.notes:
-            say(f"note: {note}")
-        for source, error in todo.failed.items():
-            clearings.refuse(source, error)
+        clearings.announce(todo)
         if not todo.outputs:
             clearings.check(len(todo.skipped))
             raise typer.Exit
-        from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
         from unclouded.precision import resolve_precision
 
         loaded = Model.load(options)
         device = loaded.generator.device
         detail(f"weights: {options.model}, on {device.type}, {resolve_precision(options.precision, device)}")
-        if workers is not None or scheduler is not None:
-            clear_on_cluster(todo.outputs, reading, loaded, options, (workers, scheduler), clearings)
-        else:
-            for source, name in todo.outputs.items():
-                try:
-                    with resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
-                        cleared = clear_to_file(scene, name, loaded, options, progress=bar)
-                    clearings.done(source, cleared)
-                except Exception as error:
-                    clearings.refuse(source, error)
+        clear_all(todo.outputs, reading, loaded, options, (workers, scheduler), clearings)
         clearings.check(len(todo.skipped))
 
 

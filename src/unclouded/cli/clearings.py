@@ -19,6 +19,7 @@ from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
     from unclouded.clearing.clear import ClearedScene
+    from unclouded.clearing.plan import Plan
     from unclouded.models.weights import Header
 
 
@@ -49,6 +50,15 @@ class Clearings:
         self._since = time.perf_counter()
         self._json, self._debug, self._masks = as_json, debug, masks
         self.failed = self._made = 0
+
+    def announce(self, todo: Plan) -> None:
+        """Say of a plan what stays, what was assumed, and which inputs are refused."""
+        for name in todo.skipped.values():
+            say(f"note: {name}: is there and stays")
+        for note in todo.notes:
+            say(f"note: {note}")
+        for source, error in todo.failed.items():
+            self.refuse(source, error)
 
     def check(self, staying: int = 0) -> None:
         """End the command with the exit code of its failures, if there were any; `staying` results were there before.

@@ -1,19 +1,20 @@
-"""Options that have many scenes cleared by several processes or a dask cluster, and what becomes of them there."""
+"""Scenes cleared one after the other in this process, or by several processes or a dask cluster, as options say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.cli.clearings import Clearings, say_finished
+from unclouded.cli.clearings import Clearings, resumable, say_finished
 from unclouded.cli.console import Bar
 from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
+    from unclouded.clearing.clear import ClearedScene
     from unclouded.clearing.inputs import DatesAtHand
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions
@@ -40,8 +41,8 @@ def check_workers(workers: int | None, scheduler: str | None) -> None:
         raise typer.BadParameter("has its own workers; give it without --workers", param_hint="--scheduler")
 
 
-def clear_on_cluster(
-    outputs: dict[str, Path],
+def clear_all(
+    outputs: Mapping[str, Path],
     reading: ReadOptions,
     loaded: Model,
     options: ClearOptions,
@@ -52,10 +53,49 @@ def clear_on_cluster(
     at_hand: DatesAtHand | None = None,
     done: Callable[[Path], None] = lambda output: None,
 ) -> None:
-    """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed.
+    """Clear scenes, each into its output, and say what became of each.
 
-    The dates that help and what is at hand of them are as in `clear_scenes`; `done` is told of each output.
+    Args:
+        outputs: the file to write for each source.
+        reading: how to read the sources.
+        loaded: with which weights.
+        options: how to clear the sources.
+        where: workers, or the address of a scheduler; in this process if neither is given.
+        clearings: says what became of each.
+        helping: the other dates that help each source, instead of those of the options.
+        at_hand: what is known already of the references.
+        done: told of each output that is made.
     """
+    if where != (None, None):
+        _clear_on_cluster(outputs, reading, loaded, options, where, clearings, helping, at_hand, done)
+        return
+    from unclouded.clearing.clear import clear_to_file
+
+    for source, output in outputs.items():
+
+        def clear(own: ClearOptions, source: str = source, output: Path = output) -> ClearedScene:
+            with resumable(output), Bar(output.name) as bar, reading.open(source) as scene:
+                return clear_to_file(scene, output, loaded, own, progress=bar, at_hand=at_hand)
+
+        try:
+            clearings.done(source, clear(options) if helping is None else helping.clear(source, options, clear))
+            done(output)
+        except Exception as error:
+            clearings.refuse(source, error)
+
+
+def _clear_on_cluster(
+    outputs: Mapping[str, Path],
+    reading: ReadOptions,
+    loaded: Model,
+    options: ClearOptions,
+    where: tuple[int | None, str | None],
+    clearings: Clearings,
+    helping: HelpingDates | None,
+    at_hand: DatesAtHand | None,
+    done: Callable[[Path], None],
+) -> None:
+    """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed."""
     from unclouded.clearing.cluster.dask_clear import clear_scenes
     from unclouded.clearing.cluster.dask_pool import DaskPool
 

@@ -10,7 +10,7 @@ from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.cli.catalog import OF_A_PERIOD, CatalogOptions, check_catalog, dates_of
 from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings
-from unclouded.cli.console import Bar, faults, say
+from unclouded.cli.console import Bar, faults
 from unclouded.cli.options import (
     Debug,
     Overwrite,
@@ -79,12 +79,7 @@ def mask(
         if options.mask_file is not None and len(sources) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")
         todo = plan(sources, output, reading, overwrite=overwrite, skip_existing=skip_existing, written=mask_files)
-        for name in todo.skipped.values():
-            say(f"note: {name}: is there and stays")
-        for note in todo.notes:
-            say(f"note: {note}")
-        for source, error in todo.failed.items():
-            masks.refuse(source, error)
+        masks.announce(todo)
         if not todo.outputs:
             masks.check(len(todo.skipped))
             raise typer.Exit

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +14,9 @@ import typer
 from unclouded.clearing.options import HELPING_DATES, MASK_AUTO, MASK_NONE, OF_ONE_SCENE, ClearOptions
 from unclouded.cli.catalog import OF_A_PERIOD, CatalogOptions, check_catalog, dates_of
 from unclouded.cli.clear_options import takes_options
-from unclouded.cli.clearings import Clearings, resumable
-from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_on_cluster
-from unclouded.cli.console import Bar, faults, say, tell
+from unclouded.cli.clearings import Clearings
+from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_all
+from unclouded.cli.console import faults, say, tell
 from unclouded.cli.cubes import CUBE, check_cube, write_cube
 from unclouded.cli.options import (
     Debug,
@@ -26,7 +27,10 @@ from unclouded.cli.source_options import SourceOptions
 from unclouded.errors import FileError, UnknownLevelError, UnknownOffsetError
 
 if TYPE_CHECKING:
-    from unclouded.clearing.clear import ClearedScene
+    from unclouded.clearing.plan import Plan
+    from unclouded.clearing.series import HelpingDates
+    from unclouded.reading.info import SceneInfo
+    from unclouded.reading.reader import ReadOptions
 
 
 class MaskOfEach(StrEnum):
@@ -82,97 +86,40 @@ def series(
     """
     clearings = Clearings(as_json=False, debug=debug)
     with faults(debug):
-        from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
-        from unclouded.clearing.plan import each_once, folder_named, plan
-        from unclouded.clearing.series import HelpingDates, dates_at_hand, described, write_collection
-        from unclouded.reading.grids.output_grid import check_of_tiles
-        from unclouded.reading.grids.overlap import overlaps
+        from unclouded.clearing.plan import folder_named
+        from unclouded.clearing.series import dates_at_hand, described, write_collection
         from unclouded.reading.names.dates import acquired
 
         check_workers(workers, scheduler)
         output = folder_named(into)
         reading = source_options.reading()
-        if check_catalog(catalog, inputs or (), reading.area, catalog.dates):
-            check_of_tiles(options.crs, options.resolution)
-            sources = dates_of(catalog, reading, f"{output}/", clearings, least=2)
-        else:
-            sources = [date for source in inputs or () for date in _dates_in(source)]
-        sources, repeated = each_once(sources)
-        for note in repeated:
-            say(f"note: {note}")
-        if len(sources) < 2:
-            clearings.check()  # of dates that were found and cannot be read, it is said why
-            advice = "for one scene take `unclouded clear`"
-            if sources and any(Path(sources[0]).glob("*.tif")):
-                advice = f"a folder is one date; if its files are the dates, name them: {sources[0].rstrip('/')}/*.tif"
-            raise typer.BadParameter(f"a series has two dates at least; {advice}")
-        overwrite = options.overwrite
-        how = partial(plan, sources, f"{output}/", overwrite=overwrite, skip_existing=not overwrite)
-        todo = how(reading)
-        if any(isinstance(error, UnknownLevelError | UnknownOffsetError) for error in todo.failed.values()):
-            reading = reading.with_what_others_tell(sources)
-            todo = how(reading)
-        for note in todo.notes:
-            say(f"note: {note}")
-        for name in todo.skipped.values():
-            say(f"note: {name}: is there and stays")
-        for source, error in todo.failed.items():
-            clearings.refuse(source, error)
-        done = list(todo.skipped.values())
+        sources = _sources(inputs or (), output, catalog, options, reading, clearings)
+        todo, reading = _planned(sources, output, reading, overwrite=options.overwrite)
+        clearings.announce(todo)
         known = described([*todo.outputs, *todo.skipped], reading, options.crs, options.resolution)
         dates = {source: acquired(info) for source, info in known.items()}
         further = Further(composite, ndvi, gif)
         further.check(known)
         if zarr:
-            check_cube(output / CUBE, known, dates, overwrite=overwrite)
+            check_cube(output / CUBE, known, dates, overwrite=options.overwrite)
+        done = list(todo.skipped.values())
         if todo.outputs:
             options = replace(options, mask=mask.value)
             loaded = Model.load(options)
-            if unknown := [source for source, date in dates.items() if date is None]:
-                say(f"note: {', '.join(unknown)}: nothing says when it was taken, so it helps the others last")
-            there = {
-                source: {
-                    other: date
-                    for other, date in dates.items()
-                    if other == source or overlaps(known[other], known[source])
-                }
-                for source in todo.outputs
-            }
-            for source, others in there.items():
-                if len(others) == 1:
-                    say(f"note: {source}: no other date lies where it does, so none helps it")
-            helping = HelpingDates(
-                there,
-                only_earlier=only_earlier,
-                most=most,
-                lost=lambda error: say(f"note: {error.__cause__}; it helps no other date"),
-            )
+            helping = _helping(todo.outputs, known, dates, only_earlier=only_earlier, most=most)
             with dates_at_hand(output, reading) as at_hand:
-                if workers is not None or scheduler is not None:
-                    clear_on_cluster(
-                        todo.outputs,
-                        reading,
-                        loaded,
-                        options,
-                        (workers, scheduler),
-                        clearings,
-                        helping=helping,
-                        at_hand=at_hand,
-                        done=done.append,
-                    )
-                else:
-                    for source, name in todo.outputs.items():
-
-                        def clear(own: ClearOptions, source: str = source, name: Path = name) -> ClearedScene:
-                            with resumable(name), Bar(name.name) as bar, reading.open(source) as scene:
-                                return clear_to_file(scene, name, loaded, own, progress=bar, at_hand=at_hand)
-
-                        try:
-                            clearings.done(source, helping.clear(source, options, clear))
-                            done.append(name)
-                        except Exception as error:
-                            clearings.refuse(source, error)
+                clear_all(
+                    todo.outputs,
+                    reading,
+                    loaded,
+                    options,
+                    (workers, scheduler),
+                    clearings,
+                    helping=helping,
+                    at_hand=at_hand,
+                    done=done.append,
+                )
         elif done:
             with dates_at_hand(output, reading):
                 pass  # what a run left there that was killed at its end goes
@@ -185,6 +132,83 @@ def series(
             further.write(output, sorted(done), of_results)
             try_series_page(output, of_results)
         clearings.check(len(todo.skipped))
+
+
+def _sources(
+    inputs: Sequence[str],
+    output: Path,
+    catalog: CatalogOptions,
+    options: ClearOptions,
+    reading: ReadOptions,
+    clearings: Clearings,
+) -> list[str]:
+    """The dates to clear, each once: those that are named, or those that the catalogue has.
+
+    Raises:
+        BadParameter: fewer than two are left.
+    """
+    from unclouded.clearing.plan import each_once
+    from unclouded.reading.grids.output_grid import check_of_tiles
+
+    if check_catalog(catalog, inputs, reading.area, catalog.dates):
+        check_of_tiles(options.crs, options.resolution)
+        found = dates_of(catalog, reading, f"{output}/", clearings, least=2)
+    else:
+        found = [date for source in inputs for date in _dates_in(source)]
+    sources, repeated = each_once(found)
+    for note in repeated:
+        say(f"note: {note}")
+    if len(sources) < 2:
+        clearings.check()  # of dates that were found and cannot be read, it is said why
+        advice = "for one scene take `unclouded clear`"
+        if sources and any(Path(sources[0]).glob("*.tif")):
+            advice = f"a folder is one date; if its files are the dates, name them: {sources[0].rstrip('/')}/*.tif"
+        raise typer.BadParameter(f"a series has two dates at least; {advice}")
+    return sources
+
+
+def _planned(
+    sources: Sequence[str], output: Path, reading: ReadOptions, *, overwrite: bool
+) -> tuple[Plan, ReadOptions]:
+    """Where each date goes, and how dates are read: what one does not tell may be as in the others."""
+    from unclouded.clearing.plan import plan
+
+    todo = plan(sources, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
+    if any(isinstance(error, UnknownLevelError | UnknownOffsetError) for error in todo.failed.values()):
+        reading = reading.with_what_others_tell(sources)
+        todo = plan(sources, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
+    return todo, reading
+
+
+def _helping(
+    sources: Iterable[str],
+    known: Mapping[str, SceneInfo],
+    dates: Mapping[str, datetime | None],
+    *,
+    only_earlier: bool,
+    most: int,
+) -> HelpingDates:
+    """Which dates of those `known` help each of `sources`; what keeps one from helping is said."""
+    from unclouded.clearing.series import HelpingDates
+    from unclouded.reading.grids.overlap import overlaps
+
+    if unknown := [source for source, date in dates.items() if date is None]:
+        say(f"note: {', '.join(unknown)}: nothing says when it was taken, so it helps the others last")
+    there = {
+        source: {
+            other: date for other, date in dates.items() if other == source or overlaps(known[other], known[source])
+        }
+        for source in sources
+    }
+    for source, others in there.items():
+        if len(others) == 1:
+            say(f"note: {source}: no other date lies where it does, so none helps it")
+    return HelpingDates(
+        there,
+        only_earlier=only_earlier,
+        most=most,
+        lost=lambda error: say(f"note: {error.__cause__}; it helps no other date"),
+    )
 
 
 def _dates_in(source: str) -> list[str]:
