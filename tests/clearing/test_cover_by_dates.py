@@ -57,7 +57,7 @@ def test_the_scene_itself_under_another_name_tells_nothing_of_its_cover(given, m
     for same in (unsaid, again * np.float32(1.05)):  # as another processor makes it of the same acquisition
         made = unclouded.clear(cube[0], references=[same], **given)
         np.testing.assert_array_equal(made.source, alone.source)
-    with pytest.warns(UserWarning, match="is of the time of the scene, and shows the same clouds"):
+    with pytest.warns(UserWarning, match="is of the scene's own overpass, and shows the same clouds"):
         unclouded.clear(cube[0], references=[again * np.float32(1.05)], **given)
 
 

@@ -1,7 +1,7 @@
 """Which dates help which, and the collection of what became of them."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stac_schemas import validate
@@ -22,6 +22,14 @@ def test_an_image_of_the_same_time_shows_the_same_clouds_and_does_not_help() -> 
     dates = DAYS | {"c again": DAYS["c"]}
     assert helping_dates("c", dates) == ("b", "a", "d", "e")
     assert helping_dates("b", dates, most=2) == ("c", "c again")
+
+
+def test_an_overpass_is_told_by_times_minutes_apart_and_of_days_alone_by_the_day() -> None:
+    at = datetime(2024, 6, 1, 10, 30, 21, tzinfo=UTC)
+    dates = {"scene": at, "of its tile": at + timedelta(minutes=9), "day alone": at.replace(hour=0, minute=0, second=0)}
+    dates |= {"next orbit": at + timedelta(minutes=50), "next day": at.replace(day=2, hour=0, minute=0, second=0)}
+    assert helping_dates("scene", dates) == ("next orbit", "next day")
+    assert helping_dates("day alone", dates) == ("next day",)
 
 
 def test_of_two_dates_as_near_the_earlier_helps_first_whatever_they_are_called() -> None:

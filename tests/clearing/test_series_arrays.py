@@ -93,7 +93,7 @@ def test_a_reference_of_other_numbers_is_asked_about_and_may_say_them(cube, weig
 
 
 def test_notes_on_references_are_warnings_once_each(cube, weights):
-    with pytest.warns(UserWarning, match="reference 1: is of the time of the scene, .*; give another date"):
+    with pytest.warns(UserWarning, match="reference 1: is of the scene's own overpass, .*; give another date"):
         unclouded.clear(cube[0], references=[cube[0]], level="L2A", model=weights)
     twice = xr.concat([cube, cube[1:2].assign_coords(time=cube.time[1:2] + np.timedelta64(1, "h"))], "time")
     with pytest.warns(UserWarning) as said:

@@ -18,6 +18,7 @@ from unclouded.errors import UnreadableReferenceError
 from unclouded.files import empty, workplace, write_json
 from unclouded.reading.grids.output_grid import as_written
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.names.dates import same_overpass
 from unclouded.reading.reader import ReadOptions
 from unclouded.version import __version__
 from unclouded.writing.stac_item import item_path
@@ -33,8 +34,8 @@ def helping_dates(
 ) -> tuple[str, ...]:
     """The other dates that are to help to clear one, the nearest first, of two as near the earlier.
 
-    Dates that are not known come last, in the order of the inputs. One of the same time is no other date: it shows the
-    same clouds.
+    Dates that are not known come last, in the order of the inputs. One of the same overpass is no other date: it shows
+    the same clouds.
 
     Args:
         source: the date to clear.
@@ -51,7 +52,7 @@ def helping_dates(
         if when is None or then is None:
             if not only_earlier:
                 unknown.append(other)
-        elif then < when or (then > when and not only_earlier):
+        elif not same_overpass(then, when) and (then < when or not only_earlier):
             known.append((abs((then - when).total_seconds()), then, other))
     return tuple([other for *_, other in sorted(known)][:most] + unknown)[:most]
 

@@ -88,7 +88,7 @@ def _useless(statistics: Statistics, k: int) -> Verdict | None:
     """The verdict on a reference that cannot show what the scene's cover hides, whatever its ground is."""
     reference = statistics.layout.references[k]
     if reference.days == 0:
-        same = f"{reference.name}: is of the time of the scene, and shows the same clouds; give another date"
+        same = f"{reference.name}: is of the scene's own overpass, and shows the same clouds; give another date"
         return Verdict(k, False, "identical", same)
     if not (statistics.seen[k] > 0).any():
         nothing = f"{reference.name}: shows no ground within the scene: cloud, no data, or outside it"

@@ -32,7 +32,7 @@ from unclouded.detection.opacity import enlarge, may_be_covered
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.progress import Progress
-from unclouded.reading.names.dates import acquired
+from unclouded.reading.names.dates import acquired, same_overpass
 from unclouded.references.carry import Carried, carry, scarce
 from unclouded.references.squares import Prediction
 from unclouded.references.statistics import Layout, Reference, Statistics, block_statistics, blocks, merge
@@ -173,9 +173,11 @@ class OtherDates:
         return held_against(scene, bands, told, self._folder)
 
     def _days_to(self, image: OpenReference) -> float | None:
-        """Days from the scene to a reference, negative before; None if a date is not known."""
+        """Days from the scene to a reference, negative before, 0 of one overpass; None if a date is not known."""
         when = acquired(self._inputs.scene.info)
-        return (image.acquired - when).total_seconds() / 86400 if when and image.acquired else None
+        if when is None or image.acquired is None:
+            return None
+        return 0.0 if same_overpass(when, image.acquired) else (image.acquired - when).total_seconds() / 86400
 
     def fit(self, evidence: GridFile, factor: int) -> list[Verdict]:
         """Fit the transfer to all that scene and references show clear, and judge the references.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from unclouded.errors import InputError
@@ -20,6 +20,16 @@ _TAGS = ("ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "SENSING_TI
 _WRITTEN = "TIFFTAG_DATETIME"
 """When the file was made, by the standard, and by some programs when the image was taken."""
 _FORMS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
+
+_ONE_OVERPASS = timedelta(minutes=30)
+"""Between times that are told of one overpass, as by its start and by the tile, at most; the next comes 50 later."""
+
+
+def same_overpass(one: datetime, other: datetime) -> bool:
+    """Whether two images may be of one overpass, and show the same clouds; of days alone, if they are of one day."""
+    if any(when == datetime(when.year, when.month, when.day, tzinfo=when.tzinfo) for when in (one, other)):
+        return one.date() == other.date()
+    return abs(one - other) < _ONE_OVERPASS
 
 
 def acquired(info: SceneInfo) -> datetime | None:
