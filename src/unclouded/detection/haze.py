@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unclouded.detection.ramp import ramp
 from unclouded.detection.windows import partial_mean
 
 EXTRA = ("B10", "B11", "B12")
@@ -66,10 +67,10 @@ def haze(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
         snow = (of["B03"] - infrared) > _SNOW * (of["B03"] + infrared)
         land = held & (blue < _BRIGHTEST) & (of["B08"] > _LAND * of["B03"]) & ~snow
         mean, spread, share = _moments(blue - torch.maximum(of["B04"], swir) / 2, land)
-        found = _ramp(mean - spread, *_EXCESS[level]) * (share >= _LEAST)
+        found = ramp(mean - spread, *_EXCESS[level]) * (share >= _LEAST)
     if "B10" in of and level == "L1C":
         mean, spread, _ = _moments(of["B10"], held)
-        found = torch.maximum(found, _ramp(mean - spread, *_CIRRUS))
+        found = torch.maximum(found, ramp(mean - spread, *_CIRRUS))
     return _mean(found) * held
 
 
@@ -83,7 +84,3 @@ def _moments(x: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _mean(x: Tensor) -> Tensor:
     return partial_mean(x, _AREA)
-
-
-def _ramp(x: Tensor, low: float, high: float) -> Tensor:
-    return ((x - low) / (high - low)).clamp(0, 1)

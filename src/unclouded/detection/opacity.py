@@ -32,6 +32,7 @@ from torch.nn import functional as F
 
 from unclouded.bands import INDEX
 from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THIN_CLOUD
+from unclouded.detection.ramp import ramp
 from unclouded.detection.windows import highest, highest_around, partial_mean
 
 RIM = 1
@@ -192,7 +193,7 @@ def contrast(departs: Tensor, known: Tensor) -> Tensor:
         departs: (B, 2, H, W) `departure`.
         known: (B, 1, H, W) how much of the ground around is seen, 0 to 1.
     """
-    darker = torch.maximum(_ramp(departs[:, 1:], 0, _DARKER), _UNKNOWN * (1 - known))
+    darker = torch.maximum(ramp(departs[:, 1:], 0, _DARKER), _UNKNOWN * (1 - known))
     return torch.cat([_outshines(departs[:, :1]), darker], dim=1)
 
 
@@ -217,8 +218,8 @@ def ceiling(departs: Tensor, known: Tensor) -> Tensor:
     if (seen == 1).all():
         return seen
     (bright, brightest), (dark, darkest) = _PLAIN
-    plain = partial_mean(highest_around(_ramp(departs[:, :1], bright, brightest), _EDGE), _CONTRAST)
-    plain = torch.maximum(plain, _ramp(departs[:, 1:], dark, darkest))
+    plain = partial_mean(highest_around(ramp(departs[:, :1], bright, brightest), _EDGE), _CONTRAST)
+    plain = torch.maximum(plain, ramp(departs[:, 1:], dark, darkest))
     return _PART + (1 - _PART) * torch.maximum(plain, seen)
 
 
@@ -235,11 +236,7 @@ def _excess(bright: Tensor, dark: Tensor) -> Tensor:
 
 
 def _outshines(visible: Tensor) -> Tensor:
-    return highest(_ramp(visible, 0, _BRIGHTER), _FRINGE)
-
-
-def _ramp(x: Tensor, low: float, high: float) -> Tensor:
-    return ((x - low) / (high - low)).clamp(0, 1)
+    return highest(ramp(visible, 0, _BRIGHTER), _FRINGE)
 
 
 def compose_opacity(

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unclouded.detection.ramp import ramp
+
 _DARK = {"L1C": (0.09, 0.13), "L2A": (0.08, 0.12)}
 """Reflectance in the near infrared up to which land is surely too dark to be sunlit, and from which on it need not."""
 
@@ -54,10 +56,10 @@ def water(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     least, enough = _GREENER[level]
     darker, other = _WATER[level]
     share = infrared / green.clamp(min=1e-3)
-    greener = ((index - least) / (enough - least)).clamp(0, 1)
-    darker_than_green = ((other - share) / (other - darker)).clamp(0, 1)
+    greener = ramp(index, least, enough)
+    darker_than_green = ramp(share, other, darker)
     surely, hardly = _BRIGHT[level]
-    dark = ((hardly - infrared) / (hardly - surely)).clamp(0, 1)
+    dark = ramp(infrared, hardly, surely)
     return (greener * darker_than_green * dark).nan_to_num(0.0)
 
 
@@ -72,13 +74,12 @@ def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     green, infrared = (reflectance[:, bands.index(name), None] for name in ("B03", "B08"))
     surely, hardly = _DARK[level]
     water, other = _LAND[level]
-    dark = (hardly - infrared) / (hardly - surely)
     land = (infrared - water * green) / ((other - water) * green).clamp(min=1e-3)
-    shaded = dark.clamp(0, 1) * land.clamp(0, 1)
+    shaded = ramp(infrared, hardly, surely) * land.clamp(0, 1)
     for name, (still, other) in _SHORT_WAVE.items():
         if name in bands:
             share = reflectance[:, bands.index(name), None] / infrared.clamp(min=1e-3)
-            shaded = shaded * ((other - share) / (other - still)).clamp(0, 1)
+            shaded = shaded * ramp(share, other, still)
     return shaded.nan_to_num(0.0)
 
 

@@ -1,0 +1,18 @@
+"""Limits that are no steps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unclouded.detection.ramp import ramp
+
+
+def test_it_rises_from_the_first_limit_to_the_second_and_stays_beyond_them() -> None:
+    x = torch.tensor([-1.0, 0.2, 0.25, 0.3, 1.0])
+    assert ramp(x, 0.2, 0.3).tolist() == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-6)
+
+
+def test_it_falls_where_low_values_count() -> None:
+    x = torch.tensor([0.0, 0.08, 0.1, 0.12, 0.5])
+    assert ramp(x, 0.12, 0.08).tolist() == pytest.approx([1, 1, 0.5, 0, 0], abs=1e-6)
