@@ -1,4 +1,4 @@
-"""The 13 bands of Sentinel-2 MSI: the one order in which images are kept inside the package.
+"""The 13 bands of Sentinel-2 MSI, in the one order in which images are kept inside the package, and its two levels.
 
 Source: Sentinel-2 MSI User Handbook (ESA), central wavelengths of Sentinel-2A.
 """
@@ -35,6 +35,9 @@ BANDS: tuple[Band, ...] = (
 )
 NAMES: tuple[str, ...] = tuple(band.name for band in BANDS)
 INDEX: dict[str, int] = {name: position for position, name in enumerate(NAMES)}
+
+LEVELS: tuple[str, ...] = ("L1C", "L2A")
+"""Processing levels: at the top of the atmosphere, and at the surface. Networks know each by its place here, 0 or 1."""
 
 L1C: tuple[str, ...] = NAMES
 L2A: tuple[str, ...] = tuple(name for name in NAMES if name != "B10")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from unclouded.bands import NAMES
+from unclouded.bands import LEVELS, NAMES
 
 Detector = Literal["none", "csmask"]
 """Of scenes: none but the network's own opacity, or the networks of `detection.csmask` too."""
@@ -29,7 +29,7 @@ class InferenceConfig:
     """
 
     bands: tuple[str, ...] = NAMES
-    levels: tuple[str, ...] = ("L1C", "L2A")
+    levels: tuple[str, ...] = LEVELS
     unfit: tuple[str, ...] = ()
     threshold: float = 0.1
     calibration: float = 1.0

@@ -11,7 +11,7 @@ import torch
 from affine import Affine
 from numpy.typing import NDArray
 
-from unclouded.bands import NAMES
+from unclouded.bands import LEVELS, NAMES
 from unclouded.clearing.executor import LocalExecutor
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions
@@ -97,7 +97,7 @@ def sample_patch(
     channels = [CHANNELS.index(name) for name in RADAR.channels]
     radar = np.where(shown, image.guides[0, channels].cpu().numpy(), np.float32("nan"))
     bands = tuple(name for name, is_there in zip(NAMES, there, strict=True) if is_there)
-    level = "L2A" if image.level[0] else "L1C"
+    level = LEVELS[int(image.level[0])]
     inputs = _inputs(reflectance, bands, level, radar if shown.any() else None, mask, None)
     reader, whole = SceneReader(inputs, generator.device), Box(0, 0, *valid.shape)
     clearing, local = Clearing(inputs, generator, options), LocalExecutor(inputs, generator, options)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unclouded.bands import INDEX, NAMES
+from unclouded.bands import INDEX, LEVELS, NAMES
 from unclouded.clearing.detector.cover_detector import detector_factor
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.detection.classes import covered
@@ -20,8 +20,6 @@ from unclouded.models.observation import Observation, join_guides, pad_to_cells
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import scaled, to_reflectance, valid_pixels
 from unclouded.tiles import Box
-
-_LEVELS = {"L1C": 0.0, "L2A": 1.0}
 
 
 class Window(NamedTuple):
@@ -165,7 +163,7 @@ def observe(
     x = Observation.of(
         _sent(optical, device),
         there,
-        torch.tensor([_LEVELS[info.level]], device=device),
+        torch.tensor([float(LEVELS.index(info.level))], device=device),
         _sent(valid[None, None].astype(np.float32), device),
     )
     if not guides:

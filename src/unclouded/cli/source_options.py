@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from unclouded.bands import LEVELS
 from unclouded.clearing.options import option
 from unclouded.cli.options import OFFSET, SCALE, names_of
 
@@ -36,7 +37,7 @@ class SourceOptions:
         "Which of MAJA's two reflectances to read from a folder that holds both; FRE unless given.",
         choices=("FRE", "SRE"),
     )
-    level: str | None = option(None, "Processing level, where the input does not say.", choices=("L1C", "L2A"))
+    level: str | None = option(None, "Processing level, where the input does not say.", choices=LEVELS)
     scale: float | None = option(None, SCALE)
     offset: float | None = option(None, OFFSET)
     bbox: str | None = option(

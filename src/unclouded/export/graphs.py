@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unclouded.bands import INDEX, NAMES
+from unclouded.bands import INDEX, LEVELS, NAMES
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import Generator, SceneContext, compose
 from unclouded.models.land_cover import LandCover
@@ -82,7 +82,7 @@ class _Input(nn.Module):
     def __init__(self, bands: Sequence[str], level: str) -> None:
         super().__init__()
         self.places = [list(bands).index(name) if name in bands else None for name in NAMES]
-        self.level = float(level == "L2A")
+        self.level = float(LEVELS.index(level))
 
     def forward(self, image: Tensor) -> Observation:
         absent = torch.zeros_like(image[:, :1])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unclouded.bands import INDEX, L1C, L2A, NAMES
+from unclouded.bands import INDEX, L1C, L2A, LEVELS, NAMES
 from unclouded.errors import InputError
 
 _USUAL = {len(L1C): L1C, len(L2A): L2A}
@@ -54,7 +54,7 @@ class Images(NamedTuple):
             )
         if level is None:
             level = "L1C" if "B10" in names else "L2A" if bands is None else None
-        if level not in ("L1C", "L2A"):
+        if level not in LEVELS:
             raise InputError(
                 f"images of level {level}; give level='L1C' (top of the atmosphere) or level='L2A' (surface)"
             )
@@ -65,5 +65,9 @@ class Images(NamedTuple):
         present = images.new_zeros(len(images), len(NAMES))
         present[:, places] = 1
         return cls(
-            optical, present, images.new_full((len(images),), float(level == "L2A")), valid.to(images.dtype), places
+            optical,
+            present,
+            images.new_full((len(images),), float(LEVELS.index(level))),
+            valid.to(images.dtype),
+            places,
         )

@@ -117,7 +117,7 @@ class CollectionSource:
         return Observation.of(
             torch.stack([torch.from_numpy(patch.optical) for patch in patches]),
             torch.stack([_present(patch) for patch in patches]),
-            torch.tensor([float(patch.level == "L2A") for patch in patches]),
+            torch.tensor([float(bands.LEVELS.index(patch.level)) for patch in patches]),
             guides={RADAR.name: torch.stack([torch.from_numpy(empty if image is None else image) for image in radar])},
         )
 
@@ -138,7 +138,7 @@ def _draw_place(places: _ByPlace, rng: torch.Generator) -> Patch:
 
 def recolour(patch: Patch, like: Patch, rng: torch.Generator) -> Patch:
     """Give an image the spectrum of another, brought to its level."""
-    level, target = (torch.tensor([float(one.level == "L2A")]) for one in (like, patch))
+    level, target = (torch.tensor([float(bands.LEVELS.index(one.level))]) for one in (like, patch))
     mean = torch.from_numpy(like.optical).mean(dim=(1, 2), keepdim=True)[None]
     spectrum = change_level(mean, level, target, rng)[0, :, 0, 0]
     known = torch.from_numpy(like.present * patch.present)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unclouded.bands import BANDS, INDEX, L1C, L2A
+from unclouded.bands import BANDS, INDEX, L1C, L2A, LEVELS
 from unclouded.data.clouds import Sky, simulate
 from unclouded.data.landscapes.labels import COUNTRIES
 from unclouded.data.landscapes.landscape import Acquisition, landscape
@@ -149,7 +149,7 @@ def load(job: Job) -> PatchRecord:
         torch.set_num_threads(1)  # Every core has its own process already.
     image = torch.from_numpy(ground.reflectance)[None]
     sky_seed = int(np.random.SeedSequence((*recipe.seed, 1)).generate_state(1)[0])
-    surface = torch.full((1,), float(recipe.level == "L2A"))
+    surface = torch.full((1,), float(LEVELS.index(recipe.level)))
     # The same seed twice: both draw the same air first.
     image = change_level(image, torch.ones(1), surface, torch.Generator().manual_seed(sky_seed))
     path = path_reflectance(surface, torch.Generator().manual_seed(sky_seed))

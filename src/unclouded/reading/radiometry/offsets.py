@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.bands import LEVELS
 from unclouded.errors import InputError, UncloudedError, UnknownLevelError, UnknownNumbersError, UnknownOffsetError
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import acquired
@@ -22,7 +23,6 @@ from unclouded.reading.source import Source
 _Date = TypeVar("_Date")
 _Made = TypeVar("_Made")
 
-LEVELS: tuple[str, ...] = ("L1C", "L2A")
 NEW_OFFSET = -1000.0
 """DN to add before dividing, from processing baseline 04.00 on."""
 
