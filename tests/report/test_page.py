@@ -20,7 +20,7 @@ from unclouded.reading import preview, reader
 from unclouded.reading.files import pixels
 from unclouded.reading.scene_pair import ScenePair
 from unclouded.report import previews
-from unclouded.report.blocks import percent
+from unclouded.shares import percent
 from unclouded.report.previews import in_colour
 
 GIVEN = ["--level", "L2A", "--offset", "0"]

@@ -16,6 +16,7 @@ import typer
 from unclouded.clearing.options import OWN_DETECTION
 from unclouded.cli.console import FAILED, SOME_FAILED, LostOutputError, put, report, say, tell
 from unclouded.errors import OutputExistsError
+from unclouded.shares import SHOWN, percent
 
 if TYPE_CHECKING:
     from unclouded.clearing.clear import ClearedScene
@@ -31,15 +32,6 @@ _DARK = 0.3
 
 _NOTHING_CLEAR = 0.99
 """Share of the pixels from which on hardly any ground is left to go by."""
-
-
-_SHOWN = 0.0005
-"""Share from which on the digits that are shown are not 0.0%."""
-
-
-def percent(share: float) -> str:
-    """A share as people read it; what is little is not shown as nothing."""
-    return "under 0.1%" if 0 < share < _SHOWN else f"{share:.1%}"
 
 
 class Clearings:
@@ -116,7 +108,7 @@ class Clearings:
                 f"note: {source}: {cleared.hazy:.0%} of it lies under haze, smoke or cirrus; where that is thin it "
                 "stays: a lower --threshold thins more of it"
             )
-        elif cleared.changed < _SHOWN <= max(cleared.hazy, cleared.seen):
+        elif cleared.changed < SHOWN <= max(cleared.hazy, cleared.seen):
             what, share = ("haze or cirrus", cleared.hazy) if cleared.hazy > cleared.seen else ("cover", cleared.seen)
             say(
                 f"note: {source}: is no clear scene: {what} is seen on {percent(share)} of it, which stays; "

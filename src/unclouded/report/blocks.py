@@ -181,11 +181,6 @@ def number(value: float | None, digits: int = 3) -> Cell:
     return NOTHING if value is None or not math.isfinite(value) else Cell(f"{value:,.{digits}f}")
 
 
-def percent(share: float) -> str:
-    """A share in per cent; one that is there is never called 0.0%."""
-    return "under 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
-
-
 def significant(value: float | None) -> Cell:
     """A number with three significant digits and no exponent, for distances of any size."""
     if value is None or not math.isfinite(value):

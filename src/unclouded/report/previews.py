@@ -16,7 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_WORDS, StretchKind, coloured, source_colour
 from unclouded.errors import FileError
 from unclouded.reading.preview import Quality
-from unclouded.report.blocks import Overlay, Picture, percent
+from unclouded.report.blocks import Overlay, Picture
+from unclouded.shares import percent
 
 SIDE = GLANCE
 """Pixels of a preview's longer side, at most."""

@@ -23,9 +23,9 @@ from unclouded.report.blocks import (
     Table,
     checksum,
     number,
-    percent,
 )
 from unclouded.report.previews import in_colour, opacity_overlay, picture, source_overlay, uncertainty_overlay
+from unclouded.shares import percent
 
 _COARSE = 400
 """Pixels of the longer side under which a scene is enlarged pixel by pixel."""
