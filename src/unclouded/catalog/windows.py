@@ -20,12 +20,11 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
-from rasterio.windows import Window
 
 from unclouded.errors import FileError
 from unclouded.files import aside, publish
 from unclouded.reading.files.pixels import read_unmasked
-from unclouded.reading.files.raster import FAULTS, check_georeference, open_raster, shown
+from unclouded.reading.files.raster import FAULTS, check_georeference, open_raster, shown, window_of
 from unclouded.reading.grids.area import ALIGNMENT, Area
 from unclouded.reflectance import nothing
 from unclouded.tiles import Box
@@ -152,7 +151,7 @@ def write_window(addresses: Sequence[str], place: OverpassWindow, path: Path) ->
                 written.scales, written.offsets = best.scales, best.offsets
                 for strip in _strips(window, best.block_shapes[0][0]):
                     pixels = _mosaic(files, grid, strip)
-                    written.write(pixels, 1, window=_window(strip.within(window)))
+                    written.write(pixels, 1, window=window_of(strip.within(window)))
         except FAULTS as error:
             raise FileError(f"{path}: cannot be written ({error}); check the disk") from error
         publish({part: path})
@@ -197,11 +196,7 @@ def _mosaic(files: Sequence[DatasetReader], grid: PixelGrid, strip: Box) -> NDAr
         if not lacking.meets(place):
             continue
         held = lacking.shared(place)
-        found = read_unmasked(file, [1], _window(held.within(place)), nodata)[0]
+        found = read_unmasked(file, [1], window_of(held.within(place)), nodata)[0]
         at = held.within(strip).slices
         np.copyto(pixels[at], found.astype(kind), where=holes[at])
     return pixels
-
-
-def _window(box: Box) -> Window:
-    return Window(box.column, box.row, box.width, box.height)

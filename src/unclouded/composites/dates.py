@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
-from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.files import quality_path
-from unclouded.reading.files.raster import open_raster, read_window
+from unclouded.reading.files.raster import open_raster, read_window, window_of
 from unclouded.reading.grids.overlap import check_alike
 from unclouded.reading.preview import as_said_by_item
 from unclouded.reading.reader import ReadOptions
@@ -68,8 +67,7 @@ class OpenDate:
         """
         dn = self._scene.read(box.row, box.column, box.height, box.width)
         reflectance, valid = to_reflectance(dn, self.info.encoding)
-        window = Window(box.column, box.row, box.width, box.height)
-        _, uncertainty, source = read_window(self._quality, [1, 2, 3], window).astype(np.float32)
+        _, uncertainty, source = read_window(self._quality, [1, 2, 3], window_of(box)).astype(np.float32)
         valid = valid & np.isfinite(source)
         reflectance[:, ~valid] = np.nan
         observed = valid & (source == OBSERVED)

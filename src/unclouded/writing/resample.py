@@ -11,9 +11,10 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 from rasterio.windows import transform as window_transform
 
+from unclouded.reading.files.raster import window_of
 from unclouded.reflectance import nothing
 from unclouded.tiles import Box
-from unclouded.writing.writer import BLOCK, Profile, Strip, StripWriter, environment, window_of, write_mosaic
+from unclouded.writing.writer import BLOCK, Profile, Strip, StripWriter, environment, write_mosaic
 
 _ROWS = 2 * BLOCK
 """Rows of the other grid that are in memory at once."""

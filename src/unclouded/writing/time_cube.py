@@ -13,12 +13,11 @@ import numpy as np
 import rasterio
 import xarray as xr
 import zarr
-from rasterio.windows import Window
 
 from unclouded.errors import FileError, OutputExistsError
 from unclouded.files import QUALITY_BANDS, aside, publish_folder, quality_path
 from unclouded.progress import Progress
-from unclouded.reading.files.raster import FAULTS, read_window
+from unclouded.reading.files.raster import FAULTS, read_window, window_of
 from unclouded.reading.grids.array_grid import grid_mapping, pixel_centres
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.products.array_dates import time_stamp
@@ -142,7 +141,7 @@ def _write_date(group: Any, number: int, date: ClearedDate) -> None:  # noqa: AN
     with rasterio.open(date.output) as cleared, rasterio.open(quality_path(date.output)) as quality:
         for tile in cut(info.height, info.width, size=BLOCK):
             box = tile.inner
-            window = Window(box.column, box.row, box.width, box.height)
+            window = window_of(box)
             layers = read_window(quality, quality.indexes, window)
             values = scaled(read_window(cleared, cleared.indexes, window), info.encoding)
             here = (number, ..., *box.slices)

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.io import DatasetWriter
 from rasterio.shutil import copy
-from rasterio.windows import Window
 
 from unclouded.errors import FileError
-from unclouded.reading.files.raster import FAULTS
+from unclouded.reading.files.raster import FAULTS, window_of
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import nothing
 from unclouded.tiles import Box
@@ -311,8 +310,3 @@ def environment(output: str) -> Iterator[None]:
         # Rasterio's own message only refers to GDAL's, which says why.
         reason = " ".join(str(error.__cause__ or error).split())
         raise FileError(f"{output}: cannot be written ({reason}); check the disk and its free space") from error
-
-
-def window_of(box: Box) -> Window:
-    """A box as rasterio has it."""
-    return Window(box.column, box.row, box.width, box.height)

@@ -22,6 +22,7 @@ from unclouded.errors import FileError, InputError
 from unclouded.reading.files.other_files import LONGEST_START, other_kind
 from unclouded.reading.files.remote import UNREAD, ask, hindrance_of
 from unclouded.reading.files.vrt import vrt_sources
+from unclouded.tiles import Box
 
 FAULTS = (RasterioError, CPLE_BaseError)
 """What rasterio raises when GDAL cannot read something: its own errors, and from some methods GDAL's."""
@@ -103,6 +104,11 @@ def open_raster(path: str) -> DatasetReader:
         dataset.close()
         raise
     return dataset
+
+
+def window_of(box: Box) -> Window:
+    """A box as rasterio has it."""
+    return Window(box.column, box.row, box.width, box.height)
 
 
 def read_window(dataset: DatasetReader, indexes: Sequence[int], window: Window) -> NDArray[np.generic]:
