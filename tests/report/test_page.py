@@ -20,8 +20,8 @@ from unclouded.reading import preview, reader
 from unclouded.reading.files import pixels
 from unclouded.reading.scene_pair import ScenePair
 from unclouded.report import previews
-from unclouded.shares import percent
 from unclouded.report.previews import in_colour
+from unclouded.shares import percent
 
 GIVEN = ["--level", "L2A", "--offset", "0"]
 
