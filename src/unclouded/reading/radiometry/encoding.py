@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError, UnknownNumbersError, UnknownOffsetError
-from unclouded.reading.radiometry.lifted import lifted_note, refuse_lifted
 from unclouded.reading.radiometry.likeness import NUMBERS, Likeness, numbers_taken_for, taken_for
 from unclouded.reading.radiometry.odd_pixels import (
     cut_off,
@@ -24,6 +23,8 @@ from unclouded.reading.radiometry.odd_pixels import (
     refuse_stretched,
     without_largest,
 )
+from unclouded.reading.radiometry.offset_left_in import offset_left_in_note, refuse_offset_left_in
+from unclouded.reading.radiometry.offset_taken_twice import refuse_offset_taken_twice, refuse_wrapped
 from unclouded.reading.radiometry.offsets import (
     check_offset,
     negative_note,
@@ -31,7 +32,6 @@ from unclouded.reading.radiometry.offsets import (
     offset_of_sample,
 )
 from unclouded.reading.radiometry.plausibility import Sample, ask_for_scale, data_of, implausible
-from unclouded.reading.radiometry.taken_off import refuse_taken_off, refuse_wrapped
 from unclouded.reading.source import Source
 from unclouded.reflectance import LOWEST, Encoding, holds_data, is_hole
 
@@ -197,21 +197,23 @@ def _choose_offsets(
                 raise
             why = f"as too much of it would be negative with {min(offsets):g}, which its name or metadata means"
             return none, [numbers_taken_for(scale, 0, why)]
-        return offsets, [] if any(offsets) or not as_reflectance else lifted_note(data_of(values, encoding), scale)
+        return offsets, [] if any(offsets) or not as_reflectance else offset_left_in_note(
+            data_of(values, encoding), scale
+        )
     of_scene = 0.0 if alike is None else alike.offset * scale
     as_scene = [numbers_taken_for(scale, of_scene, "as the scene is, for it does not say it itself")]
     try:
-        refuse_taken_off(name, bands, values, encoding)
+        refuse_offset_taken_twice(name, bands, values, encoding)
     except UnknownNumbersError:
         if of_scene <= 0:
             raise
         return (of_scene,) * count, as_scene
     as_it_is = data_of(values, encoding)
     if as_reflectance:
-        lifted = lifted_note(as_it_is, scale)
+        left_in = offset_left_in_note(as_it_is, scale)
         if alike is None:
-            refuse_lifted(name, bands, as_it_is, scale)
-        return ((of_scene,) * count, as_scene) if lifted and of_scene < 0 else (none, lifted)
+            refuse_offset_left_in(name, bands, as_it_is, scale)
+        return ((of_scene,) * count, as_scene) if left_in and of_scene < 0 else (none, left_in)
     try:
         assumed, said = offset_of_sample(name, as_it_is, scale)
     except UnknownOffsetError:

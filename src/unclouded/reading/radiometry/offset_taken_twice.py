@@ -48,7 +48,7 @@ def refuse_wrapped(
         )
 
 
-def refuse_taken_off(
+def refuse_offset_taken_twice(
     name: str, bands: Sequence[str], sample: Sequence[NDArray[np.generic]], encoding: Encoding
 ) -> None:
     """Refuse values of which nothing says that an offset is to be taken off, and that look as if one had been in vain.

@@ -1,4 +1,4 @@
-"""Signs that the +1000 of products was left in reflectance, so that all of it is 0.1 too bright."""
+"""Signs that the offset of +1000 DN was left in reflectance, so that all of it is 0.1 too bright."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unclouded.errors import UnknownNumbersError
 from unclouded.reading.radiometry.offsets import SUSPICIOUS_DARK, darkest_of_all, offset_at
 
-_LIFT = 0.1
+_OFFSET = 0.1
 _ENOUGH = 6000
 """Pixels of a sample that show more than one kind of ground, which may all lie under thin cloud."""
 
@@ -20,12 +20,11 @@ _FLOOR, _VISIBLE_FLOOR = 0.09, 0.16
 _PLANTS, _GREENEST = 0.01, 0.75
 """Share of the pixels that are plants when 0.1 is taken off, and an NDVI that plants pass as they are."""
 
-
 _OF_PLANTS = (("B04", "B05"), ("B08", "B8A", "B07"))
 """Bands by which plants are told, red and near infrared, the best first."""
 
 
-def lifted_note(reflectance: Sequence[NDArray[np.float64]], scale: float) -> list[str]:
+def offset_left_in_note(reflectance: Sequence[NDArray[np.float64]], scale: float) -> list[str]:
     """Return a note where reflectance is so bright in all bands as DN become that carry +1000; else nothing.
 
     Cloud and desert are, too, so that nobody is asked.
@@ -42,7 +41,9 @@ def lifted_note(reflectance: Sequence[NDArray[np.float64]], scale: float) -> lis
     ]
 
 
-def refuse_lifted(source: str, bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]], scale: float) -> None:
+def refuse_offset_left_in(
+    source: str, bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]], scale: float
+) -> None:
     """Refuse reflectance of which nothing says that 0.1 is to be taken off, and whose plants say so.
 
     No band goes below 0.1, the visible ones hardly above it, and green is grey, as in neither cloud nor desert. Of 414
@@ -67,8 +68,8 @@ def refuse_lifted(source: str, bands: Sequence[str], reflectance: Sequence[NDArr
     if "B10" not in data and min(float(np.percentile(values, 1)) for values in visible) > _VISIBLE_FLOOR:
         return
     greenness = (near - red) / np.maximum(near + red, 0.01)
-    without = (near - red) / np.maximum(near + red - 2 * _LIFT, 0.02)
-    plants = np.mean((red < _LIFT + 0.08) & (without > 0.7) & (near > red + 0.12))
+    without = (near - red) / np.maximum(near + red - 2 * _OFFSET, 0.02)
+    plants = np.mean((red < _OFFSET + 0.08) & (without > 0.7) & (near > red + 0.12))
     if plants >= _PLANTS and np.percentile(greenness, 99.5) < _GREENEST:
         raise UnknownNumbersError(
             f"{source}: no band of it is darker than reflectance {_FLOOR:g}, and its plants are grey, as where +1000 "
