@@ -15,7 +15,7 @@ from test_cli import write
 from typer.testing import CliRunner as TyperRunner
 
 import unclouded
-from unclouded.clearing.options import ClearOptions, option, option_name
+from unclouded.clearing.options import HELPING_DATES, ClearOptions, option, option_name
 from unclouded.cli import app, rio
 from unclouded.cli.clear_options import click_options, takes_options
 from unclouded.reading.reader import ReadOptions, open_scene
@@ -52,6 +52,11 @@ def test_rio_lacks_no_option_for_one_scene():
     theirs = {shown.name: set(shown.opts) for shown in rio.unclouded.params if shown.name not in ("source", "output")}
     assert ours == theirs
     assert {"precision", "as_json", "quiet", "verbose", "debug"} <= theirs.keys()
+
+
+@pytest.mark.parametrize("function", [unclouded.clear_series, unclouded.clear_area])
+def test_as_many_dates_help_from_python_as_in_the_command(function):
+    assert inspect.signature(function).parameters["most"].default == HELPING_DATES
 
 
 @pytest.mark.parametrize(
