@@ -84,39 +84,19 @@ def open_scene(
         InputError: what was found is not a scene that can be understood without doubt.
         FileError: a file is missing, empty, damaged or cut short.
     """
-    if scale is not None and not 0 < scale < float("inf"):
-        raise InputError(
-            f"{os.fspath(path)}: --scale {scale} is not a positive number; 10000 is usual, 1 for reflectance"
-        )
-    if offset is not None and not np.isfinite(offset):
-        raise InputError(f"{os.fspath(path)}: --offset {offset} is not a number; give -1000 or 0")
-    if cube_and_date(os.fspath(path)) is not None and not is_remote(os.fspath(path)):
+    name = os.fspath(path)
+    _check_numbers(name, scale, offset)
+    wanted = Wanted(bands, band_names, variant, offset is not None)
+    if cube_and_date(name) is not None and not is_remote(name):
         from unclouded.reading.products.cube import open_cube  # which needs xarray
 
-        wanted = Wanted(bands, band_names, variant, offset is not None)
-        return open_cube(os.fspath(path), wanted, level, scale, offset, level_needed=level_needed, alike=alike)
-    wanted = Wanted(bands, band_names, variant, offset is not None)
-    try:
-        source = _found(os.fspath(path), wanted, by_pixels=alike is not None)
-    except UncloudedError:
-        raise
-    except OSError as error:
-        raise FileError(
-            f"{os.fspath(path)}: cannot be read: {error.strerror or error}; check its permissions"
-        ) from error
+        return open_cube(name, wanted, level, scale, offset, level_needed=level_needed, alike=alike)
+    source = _found(name, wanted, by_pixels=alike is not None)
     if not source.order_assumed:
         source = without_cirrus(source, level)
     datasets: dict[str, DatasetReader] = {}
     try:
-        for layer in source.layers:
-            if layer.path not in datasets:
-                datasets[layer.path] = open_raster(layer.path)
-                check_georeference(datasets[layer.path])
-                if not source.own_metadata and datasets[layer.path].count != 1:
-                    count = datasets[layer.path].count
-                    raise InputError(
-                        f"{shown(layer.path)}: holds {count} bands, not {layer.band} alone; give it by itself"
-                    )
+        _open_files(source, datasets)
         finest = check_grids(source.name, list(datasets.values()))
         refuse_others(source.name, (), finest.tags())
         sample = cache(lambda: sample_layers(source.layers, datasets))
@@ -137,7 +117,7 @@ def open_scene(
             notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
         reading = ReadOptions(None, chosen, scale, offset, band_names=band_names, variant=variant)
-        again = partial(_open_again, os.fspath(path), reading, by_order=source.order_assumed)
+        again = partial(_open_again, name, reading, by_order=source.order_assumed)
         return Scene(info, source, datasets, again)
     except BaseException:
         for dataset in datasets.values():
@@ -145,14 +125,44 @@ def open_scene(
         raise
 
 
+def _check_numbers(path: str, scale: float | None, offset: float | None) -> None:
+    """Refuse a scale or an offset that is none."""
+    if scale is not None and not 0 < scale < float("inf"):
+        raise InputError(f"{path}: --scale {scale} is not a positive number; 10000 is usual, 1 for reflectance")
+    if offset is not None and not np.isfinite(offset):
+        raise InputError(f"{path}: --offset {offset} is not a number; give -1000 or 0")
+
+
 def _found(path: str, wanted: Wanted, *, by_pixels: bool) -> Source:
     """What lies at `path`; of one whose name or metadata do not tell its offset, its pixels may tell it."""
     try:
-        return find_source(path, wanted)
-    except UnknownNumbersError:
-        if not by_pixels:
-            raise
-    return find_source(path, replace(wanted, offset_given=True))
+        try:
+            return find_source(path, wanted)
+        except UnknownNumbersError:
+            if not by_pixels:
+                raise
+        return find_source(path, replace(wanted, offset_given=True))
+    except UncloudedError:
+        raise
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror or error}; check its permissions") from error
+
+
+def _open_files(source: Source, datasets: dict[str, DatasetReader]) -> None:
+    """Open the files of a source's layers into `datasets`, by their paths; what is opened before a fault is there too.
+
+    Raises:
+        InputError: one is nowhere on the Earth, or holds other bands than it should.
+        FileError: one cannot be read.
+    """
+    for layer in source.layers:
+        if layer.path in datasets:
+            continue
+        datasets[layer.path] = open_raster(layer.path)
+        check_georeference(datasets[layer.path])
+        count = datasets[layer.path].count
+        if not source.own_metadata and count != 1:
+            raise InputError(f"{shown(layer.path)}: holds {count} bands, not {layer.band} alone; give it by itself")
 
 
 def _open_again(
