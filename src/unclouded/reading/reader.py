@@ -108,11 +108,8 @@ def open_scene(
         declared, dtype = declared_by(source, datasets)
         encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset, alike)
         there = source.others.union(source.bands)
-        unsaid = level is None and source.level is None and "B10" not in there
-        level = "L2A" if unsaid and not level_needed else level
         dark = cache(lambda: darkest(source.bands, data_of(sample(), encoding)))
-        told = dark if level_needed else None
-        chosen, level_notes = choose_level(source.name, source.level, there, level, told, alike)
+        chosen, level_notes = choose_level(source.name, source.level, there, level, dark, alike, needed=level_needed)
         if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
             notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)

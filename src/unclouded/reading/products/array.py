@@ -125,9 +125,7 @@ class ArrayScene:
             encoding, more = choose_encoding(name, names, array.dtype, declared, sample, scale, offset, alike)
             notes += more
             dark = cache(lambda: darkest(names, data_of(sample(), encoding)))
-        unsaid = level is None and known is None and "B10" not in there
-        level = "L2A" if unsaid and not level_needed else level
-        chosen, more = choose_level(name, known, there, level, dark if level_needed else None, alike)
+        chosen, more = choose_level(name, known, there, level, dark, alike, needed=level_needed)
         crs, transform, placed = georeference(array)
         self.info = SceneInfo(
             source=name,

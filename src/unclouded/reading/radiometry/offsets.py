@@ -65,6 +65,8 @@ def choose_level(
     asked: str | None,
     dark: Callable[[], Mapping[str, float]] | None = None,
     alike: Likeness | None = None,
+    *,
+    needed: bool = True,
 ) -> tuple[str, list[str]]:
     """Decide the processing level: what the source says, B10 (L1C only), the `level` argument, else the pixels.
 
@@ -75,6 +77,7 @@ def choose_level(
         asked: what the user says.
         dark: gives the first percentile of each band's reflectance; None where nobody may look at the pixels yet.
         alike: another image of the place, for what nothing else tells.
+        needed: whether to look at the pixels, and to ask, where nothing says it; else it is "L2A".
 
     Returns:
         The level, and what was assumed.
@@ -88,7 +91,9 @@ def choose_level(
     reason = "its name or metadata says so"
     if known is None and "B10" in bands:
         known, reason = "L1C", _CIRRUS
-    in_doubt = asked is None and (known is None or reason == _CIRRUS)
+    if known is None and asked is None and not needed:
+        return "L2A", []
+    in_doubt = needed and asked is None and (known is None or reason == _CIRRUS)
     lows = {band: low for band, low in (dark() if dark and in_doubt else {}).items() if band in AIR}
     below = next((band for band, low in lows.items() if low < AIR[band]), None)
     too_dark = below and f"its darkest {below} is {lows[below]:.3f}, and air alone is brighter in L1C"
