@@ -29,12 +29,14 @@ class Encoding:
         nodata: the DN that means "no data", or None; values that are not finite never are data.
         filling: one DN per band, which mean it where all bands have theirs, and not by themselves; None if there is no
             such hole.
+        together: whether the no-data DN means it in all bands at once alone.
     """
 
     scale: float
     offsets: tuple[float, ...]
     nodata: float | None
     filling: tuple[float, ...] | None = None
+    together: bool = False
 
     def of_bands(self, positions: Iterable[int]) -> Encoding:
         """That of some of the bands, by their positions, in that order."""
@@ -49,12 +51,13 @@ def holds_data(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]
     Fill values such as -9999 are often not declared; no surface has such a reflectance.
     """
     integer = dn.dtype.kind in "iu"
-    if integer and encoding.nodata is not None:
-        there: NDArray[np.bool_] = np.asarray(dn != encoding.nodata)
+    nodata = None if encoding.together else encoding.nodata
+    if integer and nodata is not None:
+        there: NDArray[np.bool_] = np.asarray(dn != nodata)
     else:
         there = np.ones(dn.shape, np.bool_) if integer else np.asarray(np.isfinite(dn))
-        if encoding.nodata is not None:
-            np.logical_and(there, dn != encoding.nodata, out=there)
+        if nodata is not None:
+            np.logical_and(there, dn != nodata, out=there)
     kinds: np.iinfo[Any] | np.finfo[Any] = np.iinfo(dn.dtype) if integer else np.finfo(dn.dtype)
     for limit, beyond in ((LOWEST, np.less), (HIGHEST, np.greater)):
         # In DN of the array's own type, which spares a copy of it in another.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from rasters import write
 from scenes import ground
 
 import unclouded
@@ -69,3 +70,13 @@ def test_pixels_that_are_refused_are_when_they_are_computed(weights):
 def test_wrong_arguments_are_refused_at_once(array, weights):
     with pytest.raises(unclouded.InputError, match="samples"):
         unclouded.clear(array.chunk(), level="L2A", offset=0, model=weights, samples=0)
+
+
+def test_a_mask_is_held_against_the_pixels_when_they_are_computed(weights, tmp_path):
+    dn = ground(4, 130, 700) // 4
+    coordinates = {"band": list(FOUR), "y": 5e6 - 10.0 * np.arange(130), "x": 6e5 + 10.0 * np.arange(700)}
+    lazy = xr.DataArray(dn, dims=("band", "y", "x"), coords=coordinates).chunk(y=65)
+    given = {"level": "L2A", "offset": 0, "model": weights, "mask": write(tmp_path / "a.tif", dn[:1] * 0 + 1, crs=None)}
+    with pytest.raises(unclouded.InputError, match=r"a\.tif: a mask whose values may mean several things"):
+        unclouded.clear(lazy, **given).compute()
+    assert unclouded.clear(lazy, **given, mask_classes="0=cloud,1=clear").opacity.notnull().all()

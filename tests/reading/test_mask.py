@@ -1,9 +1,12 @@
 """Masks on the grid of a scene: any grid, any whole numbers, nothing guessed beyond their edge."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from affine import Affine
 from rasterio.transform import from_origin
 from rasterio.warp import transform as to_crs
 from rasters import CRS, EAST, NORTH
@@ -87,6 +90,16 @@ def test_without_georeference_it_must_have_the_scenes_size(info, tmp_path):
         assert mask.values == (1,)
     with pytest.raises(InputError, match=r"other\.tif: has no place on the ground and 70 x 60 pixels, the scene 80 x"):
         open_mask(write_mask(tmp_path / "other.tif", np.ones((60, 70), np.uint8), crs=None), info)
+
+
+def test_of_a_scene_without_place_one_of_its_size_is_its_own_and_bare_coordinates_are_those_of_the_mask(info, tmp_path):
+    values = (np.random.default_rng(3).random((60, 80)) > 0.5).astype(np.uint8)
+    path = write_mask(tmp_path / "m.tif", values)
+    with open_mask(path, replace(info, crs=None, transform=Affine.identity())) as mask:
+        np.testing.assert_array_equal(mask.read(0, 0, 60, 80), values)
+    shifted = info.transform @ Affine.translation(3, 2)
+    with open_mask(path, replace(info, crs=None, transform=shifted, width=50, height=40)) as mask:
+        np.testing.assert_array_equal(mask.read(0, 0, 40, 50), values[2:42, 3:53])
 
 
 def test_what_is_no_mask_is_refused_in_one_line(info, tmp_path):

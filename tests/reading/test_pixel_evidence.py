@@ -319,13 +319,16 @@ def test_of_integers_that_go_on_below_zero_zero_is_a_number(tmp_path, array):
     assert not there[CORNER].any() and there[5:][~CORNER[5:]].all() and info.encoding.nodata == -9999
 
 
+@pytest.mark.parametrize("declared", [None, 0])
 @pytest.mark.parametrize("array", [False, True])
-def test_0_in_some_bands_is_a_number_where_their_values_go_on_down_to_it(tmp_path, array):
+def test_0_in_some_bands_is_a_number_where_their_values_go_on_down_to_it(tmp_path, array, declared):
     def understood(dn):
         if array:
-            info = ArrayScene(xr.DataArray(dn, dims=("band", "y", "x"), coords={"band": FOUR}), level="L2A").info
+            attrs = {} if declared is None else {"_FillValue": declared}
+            made = xr.DataArray(dn, dims=("band", "y", "x"), coords={"band": FOUR}, attrs=attrs)
+            info = ArrayScene(made, level="L2A").info
             return to_reflectance(dn, info.encoding)[1], info
-        return valid(write(tmp_path / "S2_SR_HARMONIZED.tif", dn, names=FOUR))
+        return valid(write(tmp_path / "S2_SR_HARMONIZED.tif", dn, names=FOUR, nodata=declared))
 
     dn = spectra(FOUR)
     dn[0] = (dn[0] - np.percentile(dn[0], 2)).clip(0)  # as where +1000 is taken off dark ground
@@ -334,7 +337,7 @@ def test_0_in_some_bands_is_a_number_where_their_values_go_on_down_to_it(tmp_pat
     some = (dn == 0).any(axis=0) & (dn != 0).any(axis=0)
     assert 0.01 < some.mean() < 0.05
     there, info = understood(dn)
-    assert there[5:].all() and not there[:5].any() and info.encoding.nodata is None
+    assert there[5:].all() and not there[:5].any() and info.encoding.nodata == declared
     assert sum("taken for a number" in note for note in info.notes) == 1
     # At the edge of a swath one band ends after the other.
     edge = spectra(FOUR)

@@ -1,7 +1,10 @@
 """Radar on the grid of a scene."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
@@ -34,6 +37,16 @@ def test_a_stack_on_the_same_grid(tmp_path, scene, names, order):
     expected = np.where(np.isfinite(values).all(0), values, np.nan)[order, 2:32, 3:43]
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)
+
+
+def test_of_a_scene_without_place_that_of_its_size_is_on_its_grid(tmp_path, scene):
+    values = decibels()
+    path, bare = write(tmp_path / "radar.tif", values), replace(scene.info, crs=None)
+    for info in (bare, replace(bare, transform=Affine.identity())):
+        with open_radar(path, info) as radar:
+            np.testing.assert_array_equal(radar.read(2, 3, 30, 40), values[:, 2:32, 3:43])
+    with pytest.raises(InputError, match=r"radar\.tif: has 60 x 60 pixels, the scene.* 50 x 60; georeference"):
+        open_radar(path, replace(info, width=50))
 
 
 def test_a_folder_with_a_file_for_each_channel(tmp_path, scene):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from unclouded.detection.mask_doubts import doubt
 from unclouded.errors import InputError
 from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.mask import MaskRaster
 from unclouded.reflectance import scaled, valid_pixels
 from unclouded.tiles import Box
 
@@ -24,37 +23,77 @@ _WHOLE, _SIDE, _PLACES = 512, 128, 4
 """Side in pixels of scenes that are looked at whole; of larger ones so large windows at so many places each way."""
 
 
-def refuse_doubtful(
-    mask: MaskRaster, scheme: str | Scheme | Bits, info: SceneInfo, read: Callable[[int, int, int, int], NDArray[Any]]
-) -> None:
-    """Refuse a mask that was taken for one of true and false or of OmniCloudMask, and hardly is one by the pixels.
+class ClassRaster(Protocol):
+    """What reads windows (height, width) of a mask's values; see `reading.mask.MaskRaster`."""
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.int32]:
+        """Read a window inside the grid; `NO_VALUE` where it says nothing."""
+
+
+class Sample(NamedTuple):
+    """Pixels that hold data.
+
+    Attributes:
+        values: (n,) of the mask.
+        visible: (n,) reflectance in the shortest visible band; None if there is none.
+    """
+
+    values: NDArray[np.int32]
+    visible: NDArray[np.float32] | None
+
+
+def may_mean_others(scheme: str | Scheme | Bits, label: str, tags: Mapping[str, str]) -> bool:
+    """Whether a mask was taken for one of true and false or of OmniCloudMask by its values alone."""
+    return scheme in ("boolean", "omnicloudmask") and not says_its_classes(label, tags)
+
+
+def samples(
+    mask: ClassRaster, info: SceneInfo, read: Callable[[int, int, int, int], NDArray[Any]], within: Box | None = None
+) -> Iterator[Sample]:
+    """What a mask says of pixels of a scene all over it, or of those of them that lie `within` a box.
 
     Args:
         mask: on the grid of the scene.
-        scheme: what it was taken for.
         info: of the scene.
         read: reads a window of its DN, see `Scene.read`.
+        within: all of it unless given.
 
     Raises:
-        InputError: saying what contradicts it.
         FileError: if either cannot be read.
     """
-    if scheme not in ("boolean", "omnicloudmask") or says_its_classes(mask.label, mask.tags):
-        return
     band = next((info.bands.index(band) for band in _VISIBLE if band in info.bands), None)
-    values, visible = list[NDArray[np.int32]](), list[NDArray[np.float32]]()
-    for box in _boxes(info.height, info.width):
+    for whole in _boxes(info.height, info.width):
+        if within is not None and not whole.meets(within):
+            continue
+        box = whole if within is None else whole.shared(within)
         said = mask.read(box.row, box.column, box.height, box.width)
         dn = read(box.row, box.column, box.height, box.width)
         there = valid_pixels(dn, info.encoding)
         # What it says nothing of is not covered: 0 itself may be its no-data value.
-        values.append(np.where(said == NO_VALUE, CLEAR, said)[there])
-        if band is not None:
-            visible.append(scaled(dn, info.encoding)[band][there])
-    found = doubt(np.concatenate(values), np.concatenate(visible) if visible else None, info.level)
-    if found is not None:
+        values = np.where(said == NO_VALUE, CLEAR, said)[there]
+        yield Sample(values, None if band is None else scaled(dn, info.encoding)[band][there])
+
+
+def refuse_doubtful(name: str, scheme: str | Scheme | Bits, level: str, found: Sequence[Sample]) -> None:
+    """Refuse a mask that `may_mean_others`, and does by the pixels.
+
+    Args:
+        name: how errors call it.
+        scheme: what it was taken for.
+        level: of the scene.
+        found: what `samples` gives of all of it.
+
+    Raises:
+        InputError: saying what contradicts it.
+    """
+    if not found:
+        return
+    visible = [sample.visible for sample in found if sample.visible is not None]
+    values = np.concatenate([sample.values for sample in found])
+    why = doubt(values, np.concatenate(visible) if visible else None, level)
+    if why is not None:
         raise InputError(
-            f"{mask.name}: a mask whose values may mean several things ({found}); say what they mean: --mask-classes "
+            f"{name}: a mask whose values may mean several things ({why}); say what they mean: --mask-classes "
             f"{scheme} if that is it, else for example 0=cloud,1=clear or 0=nodata,1=clear,2=cloud,3=shadow"
         )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unclouded.bands import ASSUMED_ORDER
 from unclouded.clearing.detector.detections import Detections
-from unclouded.clearing.doubtful_mask import refuse_doubtful
+from unclouded.clearing.doubtful_mask import may_mean_others, refuse_doubtful, samples
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Bits, Scheme, guess_scheme, parse_scheme, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
@@ -105,6 +105,7 @@ class GivenMask:
         name: of its file.
         raster: its values.
         scheme: what they mean.
+        in_doubt: whether they may mean something else, by what is known of the mask alone.
     """
 
     def __init__(self, raster: ClassValues, scheme: str | Scheme | Bits | None = None) -> None:
@@ -113,7 +114,7 @@ class GivenMask:
         Raises:
             InputError: if it holds values that nobody named.
         """
-        self.name, self.raster = raster.name, raster
+        self.name, self.raster, self.in_doubt = raster.name, raster, False
         found = np.array(raster.values_of_whole if scheme is None else raster.values, np.int32)
         self.scheme = guess_scheme(found, raster.name, raster.label) if scheme is None else scheme
         # All of its values, so that a class that nobody named is refused before any work is done.
@@ -292,8 +293,9 @@ def open_inputs(
             scheme = parse_scheme(options.mask_classes) if options.mask_classes else None
             raster = stack.enter_context(open_mask(options.mask_file, scene.info))
             mask = GivenMask(raster, scheme)
-            if scheme is None and whole:
-                refuse_doubtful(raster, mask.scheme, scene.info, scene.read)
+            mask.in_doubt = scheme is None and may_mean_others(mask.scheme, raster.label, raster.tags)
+            if mask.in_doubt and whole:
+                refuse_doubtful(mask.name, mask.scheme, scene.info.level, list(samples(raster, scene.info, scene.read)))
         elif options.mask == MASK_AUTO and scene.info.classification:
             classification = _open_classification(scene.info, stack)
             if options.mask_only or not readable((detection or scene).info.bands):

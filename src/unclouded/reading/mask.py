@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -50,7 +51,7 @@ class MaskRaster:
         nodata = float(NO_VALUE) if dataset.nodata is None else dataset.nodata
         dtype = "float64" if dataset.dtypes[0].startswith("float") else "int32"
         self._view: Any = dataset
-        if dataset.crs is not None:
+        if dataset.crs is not None and whole.crs is not None:
             self._view = on_grid(
                 dataset, whole, Resampling.nearest, source_nodata=dataset.nodata, nodata=nodata, dtype=dtype
             )
@@ -137,8 +138,9 @@ def _values_of(windows: Iterable[NDArray[np.int32]]) -> tuple[int, ...]:
 def open_mask(path: str | os.PathLike[str], info: SceneInfo, name: str = "") -> MaskRaster:
     """Open a mask file for the scene that `info` describes, brought to its grid (nearest pixel) where its own differs.
 
-    A file without georeference is taken for the scene's own grid, the whole of it, if it has its size. Errors call it
-    by its path, or by `name`.
+    A file without georeference, and any of a scene without, is taken for the scene's own grid, the whole of it, if it
+    has its size. Coordinates of a scene without a reference system are those of the mask's. Errors call it by its path,
+    or by `name`.
 
     Raises:
         InputError: more than one band, another place, or another size without georeference.
@@ -151,6 +153,8 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo, name: str = "") -> 
     try:
         if dataset.count != 1:
             raise InputError(f"{name}: holds {dataset.count} bands; a mask of one band is accepted: pick it first")
+        if info.crs is None and not info.transform.is_identity:
+            info = replace(info, crs=dataset.crs)
         if dataset.crs is None or info.crs is None:
             whole = info.of_whole()
             if dataset.shape != (whole.height, whole.width):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -97,6 +98,7 @@ def open_radar(path: str | os.PathLike[str], info: SceneInfo) -> Radar:
             dataset = open_raster(file)
             layers.append((dataset, index or _described(dataset, name, len(layers))))
             check_georeference(dataset)
+            info = _placed(info, dataset, name)
             check_overlap(name, dataset.crs, dataset.bounds, info, "the radar of the same area")
         _check_decibels(layers, name)
         with environment(name):
@@ -105,6 +107,20 @@ def open_radar(path: str | os.PathLike[str], info: SceneInfo) -> Radar:
         for dataset, _ in layers:
             dataset.close()
         raise
+
+
+def _placed(info: SceneInfo, dataset: DatasetReader, name: str) -> SceneInfo:
+    """Take a scene without a reference system for one in that of the radar, or without a place for one on its grid."""
+    if info.crs is not None:
+        return info
+    if not info.transform.is_identity:
+        return replace(info, crs=dataset.crs)
+    if dataset.shape != (info.height, info.width):
+        raise InputError(
+            f"{name}: has {dataset.width} x {dataset.height} pixels, the scene, which has no place on the ground, "
+            f"{info.width} x {info.height}; georeference the scene, or give radar of its size"
+        )
+    return replace(info, crs=dataset.crs, transform=dataset.transform)
 
 
 def _find_channels(path: str) -> list[tuple[str, int | None]]:

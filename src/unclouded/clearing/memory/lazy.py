@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from unclouded.clearing.context.context_builder import SceneArrays
 from unclouded.clearing.context.cover import Cover, told_by
 from unclouded.clearing.context.summaries import Summary
+from unclouded.clearing.doubtful_mask import Sample, refuse_doubtful, samples
 from unclouded.clearing.executor import LocalExecutor
-from unclouded.clearing.inputs import SceneInputs, open_inputs
+from unclouded.clearing.inputs import GivenMask, SceneInputs, open_inputs
 from unclouded.clearing.memory.arrays import dataset, layers_of
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
@@ -128,14 +129,21 @@ def _nothing(info: SceneInfo) -> tuple[_Window, Box]:
     return (np.empty((len(info.bands), 0, 0), info.dtype), np.empty((0, 0), np.uint8)), Box(0, 0, 0, 0)
 
 
-def _summarise(job: _SceneJob, window: _Window, block: Tile) -> Summary:
+def _summarise(job: _SceneJob, window: _Window, block: Tile) -> tuple[Summary, list[Sample]]:
+    """A block's summary, and what a mask that may mean something else says of its pixels."""
     with job.inputs(window, block.padded) as inputs:
-        return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block]))
+        mask, found = inputs.mask, list[Sample]()
+        if isinstance(mask, GivenMask) and mask.in_doubt:
+            found = list(samples(mask.raster, job.info, inputs.scene.read, block.inner))
+        return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block])), found
 
 
-def _grids(job: _SceneJob, summaries: list[Summary]) -> SceneArrays:
+def _grids(job: _SceneJob, summaries: list[tuple[Summary, list[Sample]]]) -> SceneArrays:
     with job.inputs(*_nothing(job.info)) as inputs:
-        return Clearing(inputs, job.model.generator, job.options).grids(summaries)
+        if isinstance(inputs.mask, GivenMask):
+            found = [sample for _, of_block in summaries for sample in of_block]
+            refuse_doubtful(inputs.mask.name, inputs.mask.scheme, job.info.level, found)
+        return Clearing(inputs, job.model.generator, job.options).grids([summary for summary, _ in summaries])
 
 
 def _crop(scene: SceneArrays, box: Box) -> tuple[NDArray[np.float32], Cover | None]:

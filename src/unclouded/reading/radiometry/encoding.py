@@ -303,8 +303,9 @@ def _undeclared_nodata(
             encoding = replace(encoding, nodata=fill)
     if len(values) > 1 and len({band.shape for band in values}) == 1:
         dn = np.stack(values)
-        if declared is None and encoding.nodata == 0 and not any(encoding.offsets) and _goes_on_to_zero(dn, encoding):
-            encoding = replace(encoding, nodata=None)
+        if encoding.nodata == 0 and not any(encoding.offsets) and _goes_on_to_zero(dn, encoding):
+            # Where it is declared it stays the result's tag, for the holes.
+            encoding = replace(encoding, together=True) if declared == 0 else replace(encoding, nodata=None)
             said.append(_DARK_ZERO)
         holes = is_hole(dn, encoding) & holds_data(dn, encoding).all(axis=0)
         fills, counts = np.unique(dn[0][holes], return_counts=True)

@@ -53,7 +53,7 @@ def data_of(sample: Sequence[NDArray[np.generic]], encoding: Encoding) -> list[N
         sample = [band[there] for band in sample]
     for band, offset in zip(sample, encoding.offsets, strict=True):
         dn = band[np.isfinite(band)].astype(np.float64)
-        if encoding.nodata is not None:
+        if encoding.nodata is not None and not encoding.together:
             dn = dn[dn != encoding.nodata]
         reflectance = (dn + offset) / encoding.scale
         found.append(reflectance[(reflectance >= LOWEST) & (dn < FILLED)])
