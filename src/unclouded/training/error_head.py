@@ -22,11 +22,8 @@ from unclouded.models.context_generator import ContextGenerator
 from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import ErrorSettings
 from unclouded.training import objectives
-from unclouded.training.schedule import cosine
+from unclouded.training.fitting import fit
 from unclouded.training.simulated_clouds import Simulated
-
-_AT_ONCE = 1024
-"""Pixels in a step: of all images alike, since one image's errors have much in common."""
 
 _HIDDEN = 0.3
 """Share of a pixel that is hidden from which on a mask covers it."""
@@ -90,21 +87,15 @@ def teach_error_head(
             "make error.images larger."
         )
     pixels = Pixels(*(torch.cat(field) for field in zip(*sampled, strict=True)))
-    head = generator.error.requires_grad_(True)
+    head = generator.error
     head.begin(rng)
-    optimiser = torch.optim.AdamW(head.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     weight = torch.ones((), device=pixels.error.device)
-    for step in range(settings.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * cosine(step, settings.steps)
-        some = torch.randint(len(pixels.error), (_AT_ONCE,), generator=rng).to(pixels.error.device)
+
+    def loss_of(some: Tensor) -> Tensor:
         seen, context, code, error = (field[some] for field in pixels)
-        loss = objectives.laplace_nll(head.of_pixels(seen, context, code), error, weight)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-        optimiser.step()
-    head.requires_grad_(False)
+        return objectives.laplace_nll(head.of_pixels(seen, context, code), error, weight)
+
+    fit(head, loss_of, len(pixels.error), settings, rng, largest_norm=1.0)
     with torch.no_grad():
         found = head.of_pixels(pixels.seen, pixels.context, pixels.code)
         return float(objectives.laplace_nll(found, pixels.error, weight))

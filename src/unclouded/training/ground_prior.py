@@ -16,15 +16,11 @@ from unclouded.models.heads import GroundPrior
 from unclouded.models.observation import CELL, pad_to_cells
 from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import GroundPriorSettings
-from unclouded.training.schedule import cosine
+from unclouded.training.fitting import fit
 from unclouded.training.simulated_clouds import Simulated
-
-_AT_ONCE = 1024
-"""Cells in a step."""
 
 _HIDDEN = 0.8
 """Share of a cell that is hidden where nothing shows through."""
-
 
 _FEWEST = 50
 """Such cells to learn from."""
@@ -86,17 +82,12 @@ def teach_ground_prior(
             f"In {settings.images} simulated images nothing shows through {len(cells.seen)} cells of 80 m, and "
             f"{_FEWEST} are the fewest to learn from: make ground_prior.images larger."
         )
-    prior.requires_grad_(True).begin(cells.seen, rng)
-    optimiser = torch.optim.AdamW(prior.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    for step in range(settings.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * cosine(step, settings.steps)
-        some = torch.randint(len(cells.seen), (_AT_ONCE,), generator=rng).to(cells.seen.device)
-        loss = _square_error(prior, HiddenCells(*(field[some] for field in cells)))
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        optimiser.step()
-    prior.requires_grad_(False)
+    prior.begin(cells.seen, rng)
+
+    def loss_of(some: Tensor) -> Tensor:
+        return _square_error(prior, HiddenCells(*(field[some] for field in cells)))
+
+    fit(prior, loss_of, len(cells.seen), settings, rng)
     with torch.no_grad():
         return float(_square_error(prior, cells).sqrt())
 
