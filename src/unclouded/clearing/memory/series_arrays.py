@@ -240,14 +240,7 @@ def clear_series_to_memory(
                     warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
                     continue
                 others = helping_dates(name, usable, only_earlier=only_earlier, most=most)
-                mask = given(number)
-                own = replace(options, references=others)
-                if mask is None and options.mask_file is not None:
-                    own = replace(own, mask=MASK_AUTO, mask_classes=None, mask_only=False)
-                elif mask is not None:
-                    there = isinstance(mask, str | os.PathLike)
-                    path = os.fspath(mask) if there else stack.enter_context(mask_as_file(mask, info))
-                    own = replace(options, references=others, mask=path)
+                own = _with_mask(replace(options, references=others), given(number), info, stack)
                 helped[number, : len(others)] = [time_stamp(usable[other]) for other in others]
                 _, notes = clear_into(layers[number], scene, model, own, at_hand)
                 for note in notes:
@@ -257,6 +250,16 @@ def clear_series_to_memory(
     assert layers is not None and first is not None
     times = [time_stamp(time) for time in series.times]
     return _dataset(layers, first, coords, attributes, times, helped)
+
+
+def _with_mask(options: ClearOptions, mask: Any, info: SceneInfo, stack: ExitStack) -> ClearOptions:  # noqa: ANN401
+    """The options of a date with its own mask, whatever a user hands in; what must be closed goes to `stack`."""
+    if mask is None:
+        none = options.mask_file is None
+        return options if none else replace(options, mask=MASK_AUTO, mask_classes=None, mask_only=False)
+    if isinstance(mask, str | os.PathLike):
+        return replace(options, mask=os.fspath(mask))
+    return replace(options, mask=stack.enter_context(mask_as_file(mask, info)))
 
 
 def _holds_data(scene: Raster) -> bool:

@@ -237,18 +237,36 @@ def sample(
     replaced = classes != CLEAR
     source = replaced * torch.full_like(uncertainty, GUESSED)
     if cover is not None and cover.dates is not None:
-        dates, present = cover.dates.within(inner), x.present[:, :, None, None]
-        told = (dates.told * present).sum(1, keepdim=True) / present.sum(1, keepdim=True)
-        # A pixel of which a band is guessed is from no date.
-        shown = (dates.share >= 0.5) & (told == 1)
-        # Of thin cover a part of the pixel is seen still.
-        uncertainty = torch.lerp(uncertainty, dates.uncertainty * opacity.clamp(min=_LEAST_OPACITY), dates.share * told)
-        source = torch.where(replaced & shown, dates.source, source)
+        shown, uncertainty, dated = _of_dates(cover.dates.within(inner), x.present, opacity, uncertainty)
+        source = torch.where(replaced & shown, dated, source)
     uncertainty = uncertainty * replaced
     return [
         Sampled(mean[i].cpu().numpy(), *(part[i, 0].cpu().numpy() for part in (opacity, uncertainty, classes, source)))
         for i in range(len(optical))
     ]
+
+
+def _of_dates(
+    dates: Transferred, present: Tensor, opacity: Tensor, uncertainty: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What other dates change of what is said of each pixel, (B, 1, H, W) each.
+
+    Args:
+        dates: what they say of the ground.
+        present: (B, 13) 1 for each band that is there.
+        opacity: (B, 1, H, W).
+        uncertainty: (B, 1, H, W) of the ground from this image alone.
+
+    Returns:
+        Where all bands are mostly of the dates, the uncertainty with theirs, and the date that each pixel is of.
+    """
+    there = present[:, :, None, None]
+    told = (dates.told * there).sum(1, keepdim=True) / there.sum(1, keepdim=True)
+    # A pixel of which a band is guessed is from no date.
+    shown = (dates.share >= 0.5) & (told == 1)
+    # Of thin cover a part of the pixel is seen still.
+    theirs = dates.uncertainty * opacity.clamp(min=_LEAST_OPACITY)
+    return shown, torch.lerp(uncertainty, theirs, dates.share * told), dates.source
 
 
 class _Composition:
