@@ -142,8 +142,10 @@ def day_and_others(
 def _of_day(found: Sequence[Overpass], day: date) -> Overpass:
     of_day = [one for one in found if one.time.date() == day]
     if not of_day:
-        nearest = sorted({(abs((one.time.date() - day).days), one.time.date()) for one in found})[:3]
-        near = ", ".join(str(other) for other in sorted(other for _, other in nearest))
+        from unclouded.catalog.period import Period
+        from unclouded.catalog.search import nearest_days
+
+        near = ", ".join(map(str, nearest_days([one.time.date() for one in found], Period(day, day))))
         raise InputError(f"--date {day}: nothing was taken on that day; the nearest dates are {near}")
     return max(of_day, key=lambda one: one.seen)
 
