@@ -41,9 +41,7 @@ class CroppedScene(Scene):
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.generic]:
         """Read the window of DN (C, height, width); as `Scene.read`, inside the crop."""
-        info = self.info
-        if min(row, column) < 0 or row + height > info.height or column + width > info.width:
-            raise ValueError(f"window {row=} {column=} {height=} {width=} leaves the {info.height} x {info.width} crop")
+        self.info.check_window(row, column, height, width)
         return self._scene.read(row + self._box.row, column + self._box.column, height, width)
 
     def with_bands(self, bands: Sequence[str]) -> Scene | None:

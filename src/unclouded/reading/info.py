@@ -86,6 +86,15 @@ class SceneInfo:
     region: RegionOfInterest | None = None
     classification: str | ArrayClassification = ""
 
+    def check_window(self, row: int, column: int, height: int, width: int) -> None:
+        """Check that a window to be read lies inside the grid, and holds a pixel.
+
+        Raises:
+            ValueError: it does not.
+        """
+        if min(row, column) < 0 or min(height, width) < 1 or row + height > self.height or column + width > self.width:
+            raise ValueError(f"window {row=} {column=} {height=} {width=} leaves the {self.height} x {self.width} grid")
+
     def of_region(self) -> SceneInfo:
         """The description of the region of interest, as a scene of its own."""
         if self.region is None:

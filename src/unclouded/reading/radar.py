@@ -46,9 +46,7 @@ class Radar:
             FileError: a block is missing or damaged.
             ValueError: the window leaves the scene's grid.
         """
-        info = self._info
-        if min(row, column) < 0 or min(height, width) < 1 or row + height > info.height or column + width > info.width:
-            raise ValueError(f"window {row=} {column=} {height=} {width=} leaves the {info.height} x {info.width} grid")
+        self._info.check_window(row, column, height, width)
         window = Window(column, row, width, height)
         decibels = np.empty((len(CHANNELS), height, width), np.float32)
         for position, (dataset, index) in enumerate(self._layers):

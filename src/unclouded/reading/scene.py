@@ -57,8 +57,7 @@ class Scene:
             ValueError: the window leaves the grid.
         """
         info = self.info
-        if min(row, column) < 0 or min(height, width) < 1 or row + height > info.height or column + width > info.width:
-            raise ValueError(f"window {row=} {column=} {height=} {width=} leaves the {info.height} x {info.width} grid")
+        info.check_window(row, column, height, width)
         out = np.empty((len(info.bands), height, width), info.dtype)
         for path, dataset in self._datasets.items():
             indexes = self._indexes[path]
