@@ -65,10 +65,10 @@ def report(
     """Show training runs, evaluations and cleared scenes on one HTML page that needs no network."""
     with faults(debug):
         from unclouded.evaluation.land_cover_scores import PAPER, PAPER_FRECHET
-        from unclouded.files import refuse_existing
+        from unclouded.files import refuse_existing, write_bytes
         from unclouded.reading.scene_pair import find_pair, is_pair
         from unclouded.reading.series import is_series
-        from unclouded.report.page import FEW_SCENES, render_page, write_page
+        from unclouded.report.page import FEW_SCENES, render_page
         from unclouded.report.record_sections import Paper
         from unclouded.report.records import is_item, read_record, read_run
         from unclouded.version import __version__
@@ -100,8 +100,9 @@ def report(
                 scenes.append(_scene(pair, reading, shown, others=len(pairs) <= FEW_SCENES))
             bar("reading scenes", len(pairs), len(pairs))
             html = render_page(scenes, records, runs, Paper(PAPER, PAPER_FRECHET), __version__, stretch.value)
-        write_page(html, output)
-        print(f"{output}: {len(html.encode()) / 1e6:.1f} MB")
+        page = html.encode()
+        write_bytes(page, output)
+        print(f"{output}: {len(page) / 1e6:.1f} MB")
 
 
 def _scene(pair: ScenePair, reading: ReadOptions, composite: str | None, *, others: bool) -> ReportedScene:

@@ -26,14 +26,14 @@ def write_series_page(
         InputError: the folder holds no series, or its files cannot be understood.
         FileError: a file is damaged, or the page cannot be written.
     """
-    from unclouded.report.page import write_page
+    from unclouded.files import write_bytes
     from unclouded.report.series_page import render_series
     from unclouded.version import __version__
 
     with Bar(page.name) as bar:
-        html = render_series(folder, reading, __version__, composite, stretch, bar)
-    write_page(html, page)
-    tell(f"{page}: {len(html.encode()) / 1e6:.1f} MB")
+        data = render_series(folder, reading, __version__, composite, stretch, bar).encode()
+    write_bytes(data, page)
+    tell(f"{page}: {len(data) / 1e6:.1f} MB")
 
 
 def try_series_page(folder: Path, reading: ReadOptions) -> None:

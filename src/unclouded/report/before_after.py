@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from unclouded.colour import coloured, composites_of
-from unclouded.errors import FileError
-from unclouded.files import aside, publish
+from unclouded.files import write_bytes
 
 _SIDE = 360
 """Pixels of a panel's longer side, at least: a patch is enlarged pixel by pixel."""
@@ -68,15 +68,9 @@ def before_after(
     ]
     colours = [None, None, _OPACITY, _UNCERTAINTY]
     picture = _picture(panels, colours, title)
-    with aside(path) as folder:
-        whole = folder / "picture.png"
-        try:
-            picture.save(whole)
-        except OSError as error:
-            raise FileError(
-                f"{path}: cannot be written ({error.strerror}); check the disk and its free space"
-            ) from error
-        publish({whole: path})
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    write_bytes(stream.getvalue(), path, "check the disk and its free space")
 
 
 def _picture(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from unclouded.errors import FileError
-from unclouded.files import aside, publish
+from unclouded.files import write_bytes
 
 
 def draw_classes(
@@ -46,12 +46,6 @@ def save_figure(figure: Figure, path: Path, dpi: int = 110) -> None:
     Raises:
         FileError: if it cannot be written.
     """
-    with aside(path) as folder:
-        whole = folder / "figure.png"
-        try:
-            figure.savefig(whole, dpi=dpi, metadata={"Software": None})
-        except OSError as error:
-            raise FileError(
-                f"{path}: cannot be written ({error.strerror}); check the disk and its free space"
-            ) from error
-        publish({whole: path})
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+    write_bytes(stream.getvalue(), path, "check the disk and its free space")

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from unclouded.colour import StretchKind
-from unclouded.errors import FileError
-from unclouded.files import aside, publish
 from unclouded.report.blocks import Section, Subsection, Table
 from unclouded.report.record_sections import Paper, record_provenance, record_sections
 from unclouded.report.records import Record, Run
 from unclouded.report.run_sections import run_provenance, run_section
 from unclouded.report.scene_sections import ReportedScene, scene_provenance, scene_section
+from unclouded.report.templates import own_file, render
 
 FEW_SCENES = 8
 """Scenes up to which there is room for the other composites of each."""
@@ -60,32 +55,10 @@ def render_page(
     if runs:
         sections.append(run_section(runs, paper, share))
     sections.append(_provenance(scenes, records, runs))
-    loader = PackageLoader("unclouded.report", ".")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    # The package's own style and script, which hold no data.
-    own = {kind: Markup(loader.get_source(environment, f"page.{kind}")[0]) for kind in ("css", "js")}
+    own = {kind: own_file(f"page.{kind}") for kind in ("css", "js")}
     counts = {"scene": len(scenes), "record": len(records), "training run": len(runs)}
     summary = ", ".join(f"{n} {name}{'s' if n != 1 else ''}" for name, n in counts.items() if n)
-    return environment.get_template("page.html.jinja").render(
-        sections=sections, summary=summary, version=version, **own
-    )
-
-
-def write_page(html: str, path: Path) -> None:
-    """Write a page that appears under its name only when it is complete.
-
-    Raises:
-        FileError: it cannot be written.
-    """
-    with aside(path) as folder:
-        whole = folder / path.name
-        try:
-            whole.write_text(html, encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"{path}: cannot be written ({error.strerror}); check the disk") from error
-        publish({whole: path})
+    return render("page.html.jinja", sections=sections, summary=summary, version=version, **own)
 
 
 def _provenance(scenes: Sequence[ReportedScene], records: Sequence[Record], runs: Sequence[Run]) -> Section:

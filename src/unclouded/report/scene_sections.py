@@ -26,6 +26,7 @@ from unclouded.report.blocks import (
 )
 from unclouded.report.previews import in_colour, opacity_overlay, picture, source_overlay, uncertainty_overlay
 from unclouded.shares import percent
+from unclouded.sources import GUESSED
 
 _COARSE = 400
 """Pixels of the longer side under which a scene is enlarged pixel by pixel."""
@@ -105,7 +106,7 @@ def scene_provenance(scenes: Sequence[ReportedScene]) -> list[Line]:
 
 def _line(scene: ReportedScene, id_: str) -> Line:
     quality = scene.preview.quality
-    guessed = quality.shares.get(1, 0.0) / quality.replaced if quality.replaced else None
+    guessed = quality.shares.get(GUESSED, 0.0) / quality.replaced if quality.replaced else None
     replaced = Cell(percent(quality.replaced), share=quality.replaced) if np.isfinite(quality.replaced) else NOTHING
     cells = (
         Cell(_date(scene)) if scene.preview.acquired else NOTHING,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
@@ -28,6 +27,8 @@ from unclouded.reading.preview import ScenePreview, as_said_by_item, read_previe
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.series import Points, find_series, read_points_of
 from unclouded.report.previews import picture, source_image
+from unclouded.report.templates import own_file, render
+from unclouded.sources import GUESSED
 
 _SIDE = 640
 """Pixels of a preview's longer side, at most."""
@@ -128,16 +129,12 @@ def render_series(
 def _rendered(
     data: dict[str, Any], previews: Sequence[ScenePreview], folder: Path, version: str, composite: str, stretch: str
 ) -> str:
-    loader = PackageLoader("unclouded.report", ".")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    # The package's own styles and script, which hold no data.
-    own = {name: Markup(loader.get_source(environment, file)[0]) for name, file in _OWN.items()}
+    own = {name: own_file(file) for name, file in _OWN.items()}
     known = [made.acquired for made in previews if made.acquired]
     # Whatever the names hold, nothing in them ends the element that the data stand in.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return environment.get_template("series.html.jinja").render(
+    return render(
+        "series.html.jinja",
         title=folder.resolve().name,
         count=len(previews),
         period=f"{min(known):%Y-%m-%d} to {max(known):%Y-%m-%d}" if known else "of unknown dates",
@@ -150,7 +147,7 @@ def _rendered(
         size=(data["width"], data["height"]),
         points=(data["columns"], data["rows"]),
         data=Markup(text),
-        guessed=_css(1),
+        guessed=_css(GUESSED),
         **own,
     )
 
@@ -166,7 +163,7 @@ def _date(made: ScenePreview, previews: Sequence[ScenePreview]) -> dict[str, Any
     for code, share in quality.shares.items():
         name = quality.references.get(code, "")
         time = when.get(Path(name).name)
-        words = "guessed" if code == 1 else f"from {time:%Y-%m-%d}" if time else f"from {Path(name).name or code}"
+        words = "guessed" if code == GUESSED else f"from {time:%Y-%m-%d}" if time else f"from {Path(name).name or code}"
         shares.append({"code": code, "words": words, "share": round(share, 6), "colour": _css(code)})
     return {
         "name": made.pair.after.name,
