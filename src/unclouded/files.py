@@ -159,6 +159,15 @@ def sha256_of(path: Path) -> str:
         raise FileError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def multihash_of(path: Path) -> str:
+    """Checksum of a file as STAC items have it: its SHA-256 behind the code of that (12) and its length (20).
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    return f"1220{sha256_of(path)}"
+
+
 def write_json(record: Mapping[str, Any], path: Path) -> None:
     """Write JSON that appears under its name only when it is complete; numbers that are not finite become null.
 

@@ -11,6 +11,7 @@ from unclouded.bands import BANDS, INDEX
 from unclouded.catalog.overpasses import Overpass
 from unclouded.catalog.search import home_of
 from unclouded.reading.grids.area import Area, surroundings
+from unclouded.reading.grids.grid import METRES_PER_DEGREE
 from unclouded.reading.products.stac import source_of_item
 from unclouded.reading.source import Wanted
 
@@ -22,8 +23,6 @@ _BLOCK = 512
 
 _BYTES_PER_PIXEL = 1.6
 """Of a band whose size is not said, compressed."""
-
-_DEGREE = 111_320.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def estimate(overpass: Overpass, area: Area, bands: Collection[str] | None) -> E
     """
     west, south, east, north = area.bounds
     narrow = math.cos(math.radians((south + north) / 2))
-    sides = [(east - west) * _DEGREE * narrow, (north - south) * _DEGREE]
+    sides = [(east - west) * METRES_PER_DEGREE * narrow, (north - south) * METRES_PER_DEGREE]
     share, whole = 0.0, 0.0
     for tile in overpass.tiles:
         source = source_of_item(tile.item, home_of(tile.item), Wanted(offset_given=True))

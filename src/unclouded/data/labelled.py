@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from unclouded.data.loading import EpochLoader, ReadAhead, read_seeded, varied
 from unclouded.data.observations import SCALE, Augmentation, to_observation
 from unclouded.data.samplers import EpochSampler, Rows, Share, whole
 from unclouded.errors import InputError
+from unclouded.files import sha256_of
 from unclouded.models.observation import Observation
 
 _STATISTICS = 2000
@@ -154,8 +154,12 @@ class LabelledPatches:
 
 
 def checksum(archive: Path) -> str:
-    """SHA-256 of an archive's `metadata.parquet`: which patches it holds, with labels and splits."""
-    return hashlib.sha256((archive / "metadata.parquet").read_bytes()).hexdigest()
+    """SHA-256 of an archive's `metadata.parquet`: which patches it holds, with labels and splits.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    return sha256_of(archive / "metadata.parquet")
 
 
 def _labelled(batch: Batch, observation: Observation) -> Labelled:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from unclouded.bands import BANDS
-from unclouded.files import sha256_of
+from unclouded.files import multihash_of
 from unclouded.guides import CHANNELS, GUIDES
 from unclouded.models.generator import Generator
 from unclouded.models.land_cover import LandCover
@@ -20,8 +20,6 @@ EXTENSIONS = (
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
 )
 _CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
-_SHA256 = "1220"
-"""What a multihash of SHA-256 begins with: its code and its length."""
 
 
 def describe_model(network: Generator | LandCover, header: Header, weights: Path) -> dict[str, Any]:
@@ -85,7 +83,7 @@ def describe_model(network: Generator | LandCover, header: Header, weights: Path
                 "roles": ["mlm:model", "mlm:weights", "data"],
                 "mlm:artifact_type": "safetensors.torch.save_file",
                 "file:size": weights.stat().st_size,
-                "file:checksum": _SHA256 + sha256_of(weights),
+                "file:checksum": multihash_of(weights),
                 # The core schema refuses bands among the properties where no asset has any.
                 "bands": [{"name": band.name} for band in BANDS if band.name in header.bands],
             },

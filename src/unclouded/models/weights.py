@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unclouded.errors import FileError, WeightsError
-from unclouded.files import write_bytes
+from unclouded.files import sha256_of, write_bytes
 from unclouded.guides import GUIDES
 from unclouded.inference import InferenceConfig
 from unclouded.models.generator import Generator
@@ -315,7 +315,7 @@ def _read(name: str | Path, kind: str) -> tuple[Path, dict[str, Any], dict[str, 
     except (SafetensorError, OSError) as error:
         raise _not_safetensors(path, error) from error
     record = _record(path, metadata, kind)
-    record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    record["sha256"] = sha256_of(path)
     record.pop("doubt", None)  # of weights from before there were detectors
     return path, record, tensors
 

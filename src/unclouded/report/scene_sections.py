@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unclouded.colour import COMPOSITE_WORDS, STRETCH_WORDS, StretchKind
+from unclouded.reading.grids.grid import METRES_PER_DEGREE
 from unclouded.reading.preview import OtherBands, ScenePreview
 from unclouded.report.blocks import (
     NOTHING,
@@ -31,7 +32,6 @@ from unclouded.sources import GUESSED
 _COARSE = 400
 """Pixels of the longer side under which a scene is enlarged pixel by pixel."""
 
-_METRES_PER_DEGREE = 111_320
 _SIDE_BY_SIDE = 360
 """Pixels of the longer side of results that stand side by side."""
 
@@ -186,7 +186,7 @@ def _scale_bar(made: ScenePreview) -> tuple[float, str] | None:
         width *= info.crs.linear_units_factor[1]
     else:
         latitude = info.transform.f + info.transform.e * info.height / 2
-        width *= _METRES_PER_DEGREE * math.cos(math.radians(latitude))
+        width *= METRES_PER_DEGREE * math.cos(math.radians(latitude))
     if not (math.isfinite(width) and width > 0):
         return None
     power = 10 ** math.floor(math.log10(width / 4))

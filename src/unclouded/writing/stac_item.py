@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rasterio.warp import transform
 
 from unclouded.bands import BANDS
-from unclouded.files import QUALITY_BANDS, sha256_of
+from unclouded.files import QUALITY_BANDS, multihash_of
 from unclouded.reading.files.raster import FAULTS, is_remote
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import acquired
@@ -33,8 +33,6 @@ _LINEAGE = "Clouds and their shadows replaced by generated ground, or that of ot
 _MASK_LINEAGE = "Clouds, haze and cloud shadows found."
 
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-_SHA256 = "1220"
-"""What a multihash of SHA-256 begins with: its code and its length."""
 
 
 class Shares(NamedTuple):
@@ -111,7 +109,7 @@ def describe(
                 "title": title,
                 "roles": roles,
                 "bands": bands,
-                "file:checksum": _SHA256 + sha256_of(files[final]),
+                "file:checksum": multihash_of(files[final]),
                 "file:size": files[final].stat().st_size,
             }
             for (name, title, roles, bands), final in zip(_assets(info, kinds, classes), files, strict=True)

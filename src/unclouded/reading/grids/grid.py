@@ -22,7 +22,8 @@ from unclouded.reflectance import Encoding, holds_data
 TRAINED_PIXEL = 10.0
 """Pixel size in metres on which the networks were trained."""
 
-_METRES_PER_DEGREE = 111_320.0
+METRES_PER_DEGREE = 111_320.0
+"""Of longitude along the equator."""
 
 
 def check_grids(source: str, datasets: Sequence[DatasetReader]) -> DatasetReader:
@@ -60,7 +61,7 @@ def pixel_metres(crs: CRS | None, grid: Affine, height: int, width: int) -> floa
         return TRAINED_PIXEL
     narrow = math.cos(math.radians(latitudes[0]))
     sides = [
-        math.hypot((longitudes[n] - longitudes[0]) * narrow, latitudes[n] - latitudes[0]) * _METRES_PER_DEGREE
+        math.hypot((longitudes[n] - longitudes[0]) * narrow, latitudes[n] - latitudes[0]) * METRES_PER_DEGREE
         for n in (1, 2)
     ]
     return math.sqrt(sides[0] * sides[1])
