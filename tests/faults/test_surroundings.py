@@ -50,3 +50,12 @@ def test_data_of_another_programs_proj_are_named(scene, tmp_path):
     assert done.returncode == 2
     (said,) = errors(done.stderr)
     assert said.endswith("`unset PROJ_LIB PROJ_DATA`, and run it again")
+
+
+def test_a_folder_that_was_removed_around_the_command_is_named(scene, tmp_path):
+    lost = tmp_path / "lost"
+    lost.mkdir()
+    within = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', lost, *command("clear", scene, "--output", "out.tif")]
+    done = subprocess.run(within, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: the folder that this runs in is no longer there; change to one that is\n"

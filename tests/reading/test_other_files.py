@@ -143,6 +143,13 @@ def test_names_from_lists_of_other_systems(tmp_path, around):
     assert "\r" not in str(caught.value)
 
 
+def test_an_address_of_a_file_here_leads_to_its_path(tmp_path):
+    path = write(tmp_path / "a b.tif", DN)
+    with pytest.raises(FileError, match="no such file or folder; give the path alone, ") as caught:
+        open_scene(path.as_uri())
+    assert str(caught.value).endswith(str(path))
+
+
 def test_tiles_of_one_export_are_said_to_belong_together(tmp_path):
     tiles = [write(tmp_path / f"field-{n:010}-0000000000.tif", DN, names=FOUR) for n in (0, 48)]
     write(tmp_path / "other-0000000000-0000000000.tif", DN, names=FOUR)

@@ -6,6 +6,7 @@ import rasterio
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio.control import GroundControlPoint
 from rasterio.shutil import copy
 from rasterio.transform import from_origin
 from rasters import item, pixels, safe, write
@@ -114,6 +115,9 @@ def test_a_size_that_cannot_be_handled_or_is_not_there(tmp_path):
 def test_grids_that_are_not_north_up_or_nowhere(tmp_path):
     dn = pixels(1)
     assert "has no coordinate reference system" in refused(write(tmp_path / "a.tif", dn, names=["B02"], crs=None))
+    corners = [GroundControlPoint(row, column, column, -row) for row in (0, 9) for column in (0, 9)]
+    path = write(tmp_path / "g.tif", dn, names=["B02"], transform=None, gcps=corners)
+    assert "says its place by 4 ground control points; a north-up grid is accepted; bring it" in refused(path)
     nowhere = write(tmp_path / "b.tif", dn, names=["B02"], transform=None)
     assert "has no position on the ground" in refused(nowhere, InputError)
     turned = Affine.translation(6e5, 5e6) @ Affine.rotation(20) @ Affine.scale(10, -10)
@@ -141,7 +145,7 @@ def test_float_without_data_cannot_be_judged(tmp_path):
 
 def test_gdal_scales_that_differ(tmp_path):
     path = write(tmp_path / "a.tif", pixels(2), names=["B02", "B03"], scales=(1e-4, 1e-3), offsets=(0, 0))
-    assert "one positive scale for all bands" in refused(path, InputError)
+    assert "one positive scale for all bands is accepted; set it, if their" in refused(path, InputError)
 
 
 def test_a_damaged_band_inside_a_product_or_item_is_named(tmp_path):

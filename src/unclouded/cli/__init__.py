@@ -67,9 +67,19 @@ def _open_standard_streams() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 
 
+def _refuse_lost_folder() -> None:
+    """End where the folder that the command runs in has been removed: neither paths nor libraries work there."""
+    try:
+        os.getcwd()
+    except OSError:
+        print("error: the folder that this runs in is no longer there; change to one that is", file=sys.stderr)
+        sys.exit(2)
+
+
 def main() -> None:
     """Run the command line."""
     _open_standard_streams()
+    _refuse_lost_folder()
     # Temporary files are removed on the way out, so that a batch system's polite kill leaves none.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     keep_freed_memory()

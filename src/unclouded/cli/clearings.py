@@ -163,7 +163,8 @@ def say_finished(output: Path) -> None:
     from unclouded.writing.journal import finished_rows
 
     if done := finished_rows(output):
-        say(f"note: {output}: {done} strips of it are finished; the same command goes on from there")
+        finished = "1 strip of it is" if done == 1 else f"{done} strips of it are"
+        say(f"note: {output}: {finished} finished; the same command goes on from there")
 
 
 def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:

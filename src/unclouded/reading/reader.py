@@ -25,7 +25,7 @@ from unclouded.errors import (
 )
 from unclouded.reading.crop import CroppedScene
 from unclouded.reading.files.pixels import is_masked, sample_layers
-from unclouded.reading.files.raster import check_georeference, is_remote, open_raster, shown
+from unclouded.reading.files.raster import check_georeference, is_remote, not_there, open_raster, shown
 from unclouded.reading.grids.area import Area
 from unclouded.reading.grids.grid import check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
@@ -181,9 +181,7 @@ def find_source(path: str, wanted: Wanted) -> Source:
     """Find out what lies at `path`, and where its bands are, without opening them; errors as of `open_scene`."""
     local = not is_remote(path) and not path.startswith("/vsi")
     if local and not Path(path).exists():
-        bare = path.strip("\r\n\t '\"")
-        hint = f"give {bare}, without the line break or quotes around it" if Path(bare).exists() else "check the path"
-        raise FileError(f"{path if bare == path else repr(path)}: no such file or folder; {hint}")
+        raise not_there(path)
     if local and not (Path(path).is_file() or Path(path).is_dir()):
         raise FileError(
             f"{path}: is a pipe or a device, which cannot be read in parts; write it to a file, and give that"

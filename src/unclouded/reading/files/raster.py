@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import numpy as np
 import rasterio
@@ -153,6 +153,11 @@ _TINY = 0.01
 def check_georeference(dataset: DatasetReader) -> None:
     """Raise InputError unless the dataset has a CRS and a north-up grid."""
     name, t = shown(dataset.name), dataset.transform
+    if t.is_identity and dataset.gcps[0]:
+        raise InputError(
+            f"{name}: says its place by {len(dataset.gcps[0])} ground control points; a north-up grid is accepted; "
+            "bring it to one first, for example with gdalwarp -tps -t_srs EPSG:32632"
+        )
     if dataset.crs is None or t.is_identity:
         missing = "coordinate reference system" if dataset.crs is None else "position on the ground"
         raise InputError(
@@ -180,13 +185,23 @@ def check_georeference(dataset: DatasetReader) -> None:
         )
 
 
+def not_there(path: str) -> FileError:
+    """Make the error for a path at which nothing is."""
+    bare, hint = path.strip("\r\n\t '\""), "check the path"
+    if bare != path and Path(bare).exists():
+        hint = f"give {bare}, without the line break or quotes around it"
+    elif path.lower().startswith("file:"):
+        hint = f"give the path alone, {unquote(split_address(path).path)}"
+    return FileError(f"{path if bare == path else repr(path)}: no such file or folder; {hint}")
+
+
 def _driver_of(path: str) -> str:
     file = Path(path)
     try:
         with file.open("rb") as stream:
             start = stream.read(max(16, LONGEST_START))
     except (FileNotFoundError, ValueError) as error:
-        raise FileError(f"{path}: no such file or folder; check the path") from error
+        raise not_there(path) from error
     except OSError as error:
         raise FileError(f"{path}: cannot be opened: {error.strerror or error}") from error
     if not start:

@@ -366,7 +366,10 @@ def from_gdal(
     if all(s == 1 for s in scales) and not any(offsets):
         return None
     if len(set(scales)) > 1 or not 0 < scales[0] < float("inf"):
-        raise InputError(f"{name}: GDAL scales {sorted(set(scales))}; one positive scale for all bands is accepted")
+        raise InputError(
+            f"{name}: GDAL scales {sorted(set(scales))}; one positive scale for all bands is accepted; "
+            "set it, if their numbers have one, with gdal_edit.py -scale 0.0001, else bring them to one"
+        )
     step = scales[0]
     # With no scale, or beyond any reflectance, an offset can only be meant in DN.
     in_dn = tuple(o if step == 1 or abs(o) > 10 else o / step for o in offsets)
