@@ -1,5 +1,6 @@
 """The generator: what may influence a pixel, and what may not."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from unclouded import bands
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, SceneContext, compose
 from unclouded.models.observation import CELL, Observation
-from unclouded.models.weights import load_generator
+from unclouded.models.weights import Header, load_generator, save_generator
 from unclouded.sizes import GeneratorSettings
 
 
@@ -104,32 +105,35 @@ def context_like(generator: Generator, x: Observation) -> torch.Tensor:
     return torch.rand_like(generator.spread(statistics, generator.context(statistics, x.conditioning)))
 
 
+def most_changed(generator: Generator, distance: int) -> float:
+    """By what white beyond some pixels changes a cell."""
+    centre = 11 * CELL  # the whole receptive field lies in the image
+    x = observe(2 * centre + CELL, 2 * centre + CELL)
+    context, z = context_like(generator, x), torch.zeros(1, 16)
+    white, near = x.optical + 1, slice(centre - distance, centre + CELL + distance)
+    white[..., near, near] = x.optical[..., near, near]
+    core = (..., slice(centre, centre + CELL), slice(centre, centre + CELL))
+    made = [generator.translate(x._replace(optical=optical), context, z) for optical in (x.optical, white)]
+    return max(float((one[core] - other[core]).abs().max()) for one, other in zip(*made, strict=True))
+
+
 def test_margin_bounds_the_fine_network(generator: Generator) -> None:
     """A change `margin` pixels away changes nothing, a nearer one does: tiles need no more overlap than that."""
-    side, centre = 2 * generator.margin + CELL, generator.margin
-    x = observe(side, side)
-    context, z = context_like(generator, x), torch.zeros(1, 16)
-    base = generator.translate(x, context, z)
+    assert most_changed(generator, generator.margin) == 0
+    assert most_changed(generator, generator.margin // 2) > 1e-5
 
-    def changed(rows: slice) -> float:
-        optical = x.optical.clone()
-        optical[:, :, rows] += 0.5
-        moved = generator.translate(x._replace(optical=optical), context, z)
-        core = (slice(None), slice(None), slice(centre, centre + CELL), slice(centre, centre + CELL))
-        return float((moved.ground[core] - base.ground[core]).abs().max())
 
-    wide = observe(side + 2 * CELL, side)
-    wide_context = torch.nn.functional.pad(context, (0, 0, 1, 1), mode="replicate")
-    reference = generator.translate(wide, wide_context, z).ground[
-        :, :, centre + CELL : centre + 2 * CELL, centre : centre + CELL
-    ]
-    beyond = wide.optical.clone()
-    beyond[:, :, :CELL] += 0.5
-    beyond[:, :, -CELL:] += 0.5
-    moved = generator.translate(wide._replace(optical=beyond), wide_context, z).ground
-    moved = moved[:, :, centre + CELL : centre + 2 * CELL, centre : centre + CELL]
-    assert float((moved - reference).abs().max()) == 0
-    assert changed(slice(centre - 16, centre - 8)) > 1e-4
+@pytest.mark.parametrize("name", ["default", "unpaired"])
+def test_margin_of_weights_is_that_of_their_effective_receptive_field(name: str) -> None:
+    trained, _ = load_generator(name)
+    assert trained.margin == 48
+    assert most_changed(trained, 48) < 5e-5
+
+
+def test_weights_whose_far_surroundings_count_have_a_wide_margin(generator: Generator, tmp_path: Path) -> None:
+    save_generator(generator, Header("active"), tmp_path / "active.safetensors")
+    assert load_generator(tmp_path / "active.safetensors")[0].margin > 48
+    assert most_changed(generator, 48) > 1e-5
 
 
 def test_context_margin_bounds_the_context(generator: Generator) -> None:

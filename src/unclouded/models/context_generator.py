@@ -38,6 +38,13 @@ STARTS = (0, 3)
 """Halvings before the first level of the pyramid that answers: of the ground near a cell, and of the wider mean."""
 
 
+_MARGINS = (48, 64)
+"""Margins to choose from where the effective receptive field allows it."""
+
+_COUNTS = 1e-5
+"""By what a change by 100 % of reflectance beyond the margin must not change the result: a tenth of a DN."""
+
+
 class ContextNetwork(nn.Module):
     """Looks at the scene in cells of 80 m, three scales deep, and says where its clear ground is."""
 
@@ -91,7 +98,7 @@ class ContextGenerator(Generator):
     The latent modulates every block of `translate`. No step normalises over space, so tiles agree where they overlap.
     """
 
-    margin = 88
+    margin = 80
 
     def __init__(self, settings: GeneratorSettings | None = None, inference: InferenceConfig | None = None) -> None:
         super().__init__(inference)
@@ -123,6 +130,30 @@ class ContextGenerator(Generator):
             nn.init.normal_(parameter, std=0.01)
         self.error = ErrorHead(a, self.context_channel_count, code)
         self.expected = GroundPrior() if settings.ground_prior else None
+
+    @torch.inference_mode()
+    def measure_margin(self) -> None:
+        """Reduce `margin`, at first that of the whole receptive field, to the effective one's (Luo et al. 2016).
+
+        That is much smaller once a network has learnt, and most of what a small crop takes is its margin.
+        """
+        rng = torch.Generator().manual_seed(0)
+        cells = 2 * (self.margin // CELL) + 1
+        optical = 0.3 * torch.rand(1, _BANDS, CELL * cells, CELL * cells, generator=rng)
+        context = 0.3 * torch.rand(1, self.context_channel_count, cells, cells, generator=rng)
+        centre = (slice(self.margin // CELL, self.margin // CELL + 1),) * 2
+
+        def made(seen: Tensor) -> Translation:
+            x = Observation.of(seen, torch.ones(1, _BANDS), torch.ones(1))
+            return self.translate(x, context, torch.zeros(1, self.settings.latent), centre)
+
+        base = made(optical)
+        for margin in _MARGINS:
+            white, near = optical + 1, slice(self.margin - margin, self.margin + CELL + margin)
+            white[..., near, near] = optical[..., near, near]
+            if all(bool(((one - other).abs() < _COUNTS).all()) for one, other in zip(made(white), base, strict=True)):
+                self.margin = margin
+                return
 
     @property
     def error_learnt(self) -> bool:
@@ -193,7 +224,8 @@ class ContextGenerator(Generator):
         """Which edges of a tile are near enough to influence a crop, 1 or 0 each: left, right, top, bottom."""
         (rows, columns), (height, width) = crop, context.shape[-2:]
         away = columns.start, width - columns.stop, rows.start, height - rows.stop
-        left, right, top, bottom = (int(CELL * cells < self.margin) for cells in away)
+        # The outermost cell of a crop is not asked for what the whole would have.
+        left, right, top, bottom = (int(CELL * (cells + 1) < self.margin) for cells in away)
         return left, right, top, bottom
 
     def _translate(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> Translation:

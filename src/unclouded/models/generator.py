@@ -116,7 +116,8 @@ class Generator(nn.Module):
 
     Attributes:
         settings: sizes, with which the network can be built again.
-        margin: pixels beyond which nothing but the context influences a pixel of `translate`; a multiple of `CELL`.
+        margin: pixels around a cell beyond which nothing but the context influences what `translate` makes of it, by
+            more than rounding to DN does; a multiple of `CELL`.
         context: the encoder of the cells.
         context_channel_count: K, channels of the context.
         largest: side in pixels of the largest image that it clears; None if its tiles agree, so that any size will do.
@@ -143,6 +144,9 @@ class Generator(nn.Module):
     def error_learnt(self) -> bool:
         """Whether it foresees the error of what it makes, see `Translation.expected_error`."""
         return False
+
+    def measure_margin(self) -> None:
+        """Reduce `margin` to what these weights need, by trial; a network that does not care keeps it."""
 
     @property
     def device(self) -> torch.device:

@@ -145,6 +145,7 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
         _fill(generator, tensors, path)
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise _misfit(path, error) from error
+    generator.measure_margin()
     return generator, header
 
 
