@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from ast import literal_eval
 
 import pytest
 
@@ -42,6 +43,27 @@ give_back_freed_memory()
 print(before - resident())
 """
 
+_SURPLUS = """
+import numpy as np
+
+from unclouded.allocator import FreedMemory, keep_freed_memory
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+def grown_by(work):
+    before = resident()
+    np.ones(work, np.uint8)
+    freed.give_back_surplus()
+    return resident() - before
+
+keep_freed_memory()
+freed = FreedMemory()
+usual, little, much = (grown_by(work) for work in (50_000_000, 90_000_000, 250_000_000))
+print(usual > 40_000_000 and little > 30_000_000 and much < -80_000_000)
+"""
+
 needs_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not GNU's")
 
 
@@ -51,11 +73,11 @@ def page_faults(*arguments: str, **environment: str) -> int:
 
 
 def printed(program: str, *arguments: str, **environment: str) -> int:
-    """The number that a program prints in a process of its own."""
+    """The number or truth that a program prints in a process of its own."""
     command = [sys.executable, "-c", program, *arguments]
     path = {"PYTHONPATH": ":".join(sys.path)}
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=path | environment)
-    return int(said.stdout)
+    return int(literal_eval(said.stdout))
 
 
 @needs_glibc
@@ -69,3 +91,8 @@ def test_a_second_large_array_costs_no_pages() -> None:
 @needs_glibc
 def test_freed_memory_is_given_back_when_told() -> None:
     assert printed(_GIVING_BACK) > 40_000_000
+
+
+@needs_glibc
+def test_freed_memory_that_the_next_piece_of_work_takes_is_kept_and_more_is_given_back() -> None:
+    assert printed(_SURPLUS) == 1

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unclouded.allocator import give_back_freed_memory
+from unclouded.allocator import FreedMemory
 from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.context.cover import Cover
@@ -102,11 +102,10 @@ class TilePass:
         Raises:
             FileError: if the scene cannot be read.
         """
+        freed = FreedMemory()
         with closing(prefetch(self._batches(tasks))) as batches:
             for batch in batches:
-                # What is freed is of other sizes than what comes, as crops are: over a row of tiles of 10,980 pixels a
-                # quarter of a GiB would gather. The kernel clears it again for the next, a fiftieth of the time.
-                give_back_freed_memory()
+                freed.give_back_surplus()
                 yield from self._translate(batch)
 
     def _batches(self, tasks: Iterable[TileTask]) -> Iterator[list[LoadedTile]]:
