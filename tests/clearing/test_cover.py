@@ -12,6 +12,7 @@ from scenes import CLOUDS, MemoryMask, MemoryScene, active_generator, fields, op
 
 import unclouded
 from unclouded.bands import L1C
+from unclouded.clearing.detector import cover_detector
 from unclouded.clearing.detector.cover_detector import CoverDetector
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.passes import Clearing
@@ -87,6 +88,15 @@ def test_clouds_are_found_and_what_the_network_alone_sees_is_not(scene, active):
     assert not quality[:, :, 400:].any()
     alone, _ = in_memory(scene, used_as(active, detector="none"))
     assert (alone[:, :, 400:] != scene.dn[:, :, 400:]).any()
+
+
+@pytest.mark.parametrize(("width", "left"), [(1040, 0), (64, 1)])
+def test_networks_of_the_detector_make_room_for_the_tiles_of_a_large_scene(active, width, left):
+    cover_detector._network.cache_clear()
+    tiles = Clearing(SceneInputs(MemoryScene(fields(L1C, 32, width), L1C)), active, *options_of()).tiles()
+    next(tiles)
+    assert cover_detector._network.cache_info().currsize == left
+    tiles.close()
 
 
 def test_how_much_land_is_too_dark_to_be_sunlit_is_known(scene, active):

@@ -338,6 +338,8 @@ class Clearing:
         answer, evidence = summarised.detected, summarised.evidence
         self._summarised = None
         # What the detector has freed does not fit what comes.
+        if self._detector is not None:
+            self._detector.release()
         give_back_freed_memory()
         fill, told, left, factor = None, None, None, detector_factor(self.info)
         if answer is not None:

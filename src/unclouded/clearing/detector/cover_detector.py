@@ -61,20 +61,20 @@ class CoverDetector:
         Raises:
             InputError: if nothing can be detected with the bands at hand.
         """
-        if not readable(bands):
+        self._read = readable(bands)
+        if not self._read:
             raise InputError(
                 f"{info.source}: clouds cannot be told from ground by {', '.join(bands)}; give --mask, "
                 f"or add {', '.join(missing(bands))}"
             )
         self._level = level or info.level
-        self._network = _network(readable(bands), self._level)
         self.factor = detector_factor(info)
         self._size = info.height, info.width
         self._metres = max(self._size) * pixel_metres(info.crs, info.transform, info.height, info.width)
         self._small = max(self._size) <= SMALL
         self.step = max(1, self.factor // 2) if self._small else self.factor
         seen = bands if self._small else [name for name in EXTRA if name in bands]
-        self.bands = tuple(dict.fromkeys((*self._network.bands, *seen)))
+        self.bands = tuple(dict.fromkeys((*self._read, *seen)))
         self._generator = generator
         self.asked = str(generator.inference) if self._small else None
 
@@ -116,10 +116,10 @@ class CoverDetector:
             FileError: if the disk does not take them.
         """
         found = GridFile(*self._grid, folder, FOUND)
-        own = len(self._network.bands)
+        own, network = len(self._read), _network(self._read, self._level)
         if self._small:
             scene, along = reduced.rows(0, reduced.height), self.factor // self.step
-            likely = self._network.detect_small(scene[:own], along)
+            likely = network.detect_small(scene[:own], along)
             opacity = coarsen(own_opacity(self._generator, scene, self.bands, self._level)[None], along)[0]
             told = self._told(join_opacity(likely, opacity, self._metres), coarsen(scene, along), 0)
             shaded = shaded_all_over(np.where(np.isfinite(opacity), told[3], np.nan), self.bands)
@@ -130,11 +130,16 @@ class CoverDetector:
         rows = _Rows(reduced)
         height, width = found.height, found.width
         pixels = self._size[0] * self._size[1]
-        for row, strip in self._network.detect(lambda *window: rows.window(*window)[:own], height, width):
+        for row, strip in network.detect(lambda *window: rows.window(*window)[:own], height, width):
             first, last = max(0, row - HAZE_REACH), min(height, row + strip.shape[1] + HAZE_REACH)
             found.write_rows(row, self._told(strip, reduced.rows(first, last), row - first))
             report("detecting", (row + strip.shape[1]) * pixels // height, pixels)
         return found
+
+    def release(self) -> None:
+        """Free the networks of all detectors, some 80 MiB, if the scene is large; they are loaded again when needed."""
+        if not self._small:
+            _network.cache_clear()
 
     def _told(self, likely: NDArray[np.float32], reflectance: NDArray[np.float32], first: int) -> NDArray[np.float32]:
         """Add to the network's answer (2, n, w) how hazy a strip is and how surely too dark; no shadow falls on water.
@@ -151,7 +156,7 @@ class CoverDetector:
 
 @lru_cache(maxsize=4)
 def _network(bands: tuple[str, ...], level: str) -> CloudShadowNetwork:
-    """Load a network once for all scenes and dates."""
+    """Load a network once for all scenes and dates, until they are released."""
     return CloudShadowNetwork(bands, level, _THREADS)
 
 
