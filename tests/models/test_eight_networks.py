@@ -90,8 +90,8 @@ def gradients(networks: Translator, name: str) -> bool:
     return any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in getattr(networks, name).parameters())
 
 
-@pytest.mark.parametrize("how", [UnpairedSettings(), UnpairedSettings(cycle_by="distributions", noise=0.01)])
-def test_each_term_teaches_whom_it_should(translator: Translator, how: UnpairedSettings) -> None:
+@pytest.mark.parametrize("settings", [UnpairedSettings(), UnpairedSettings(cycle_by="distributions", noise=0.01)])
+def test_each_term_teaches_whom_it_should(translator: Translator, settings: UnpairedSettings) -> None:
     x, y = images(2, 64, 64), images(2, 64, 64, 2)
     rng = torch.Generator().manual_seed(0)
     taught = {
@@ -110,7 +110,7 @@ def test_each_term_teaches_whom_it_should(translator: Translator, how: UnpairedS
     for term, expected in taught.items():
         translator.zero_grad(set_to_none=True)
         with frozen(*(getattr(translator, name) for name in Translator.DISCRIMINATORS)):
-            terms, _ = generator_terms(translator, x, y, how, rng, taught)
+            terms, _ = generator_terms(translator, x, y, settings, rng, taught)
         assert terms.keys() == taught.keys()
         torch.autograd.backward(terms[term])
         names = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,6 +16,24 @@ if TYPE_CHECKING:
     from unclouded.models.generator import Generator
     from unclouded.models.land_cover import LandCover
     from unclouded.models.weights import Header
+
+
+class ImageFormat(NamedTuple):
+    """The images that an exported network takes.
+
+    Attributes:
+        bands: as the option gives them; all that the model knows and the level has, unless given.
+        level: "L1C" or "L2A".
+        size: their side in pixels; any unless given.
+        scale: DN per 1.0 reflectance, for other programs; the network itself takes reflectance.
+        offset: DN to add before dividing, likewise.
+    """
+
+    bands: str | None
+    level: str
+    size: int | None
+    scale: float
+    offset: float
 
 
 def export(
@@ -60,7 +78,9 @@ def export(
 
             write_json(describe_model(network, header, weights.bundled().get(model, Path(model))), output)
         else:
-            _write_network(network, header, (bands, level.value, size, scale or 10000.0, offset or 0.0), output)
+            _write_network(
+                network, header, ImageFormat(bands, level.value, size, scale or 10000.0, offset or 0.0), output
+            )
         size = output.stat().st_size
         print(f"{output}: {size / 1e6:.1f} MB" if size >= 1e5 else f"{output}: {size / 1e3:.0f} kB")
 
@@ -68,21 +88,22 @@ def export(
 def _write_network(
     network: Generator | LandCover,
     header: Header,
-    how: tuple[str | None, str, int | None, float, float],
+    images: ImageFormat,
     output: Path,
 ) -> None:
+    """Write an ONNX network, with what other programs have to know of it."""
     from unclouded.export.graphs import ClearingGraph, Graph, LandCoverGraph
     from unclouded.export.onnx_file import plugin_notes, write_onnx
     from unclouded.models.land_cover import LandCover
     from unclouded.version import __version__
 
-    given, level, size, scale, offset = how
-    names = _bands(header, given, level)
+    level = images.level
+    names = _bands(header, images.bands, level)
     notes: dict[str, Any] = {
         "unclouded": {"version": __version__, "model": header.name, "sha256": header.sha256, "level": level},
         "bands": names,
-        "scale": scale,
-        "offset": offset,
+        "scale": images.scale,
+        "offset": images.offset,
     }
     graph: Graph
     if isinstance(network, LandCover):
@@ -90,11 +111,11 @@ def _write_network(
         notes |= {"class_names": dict(enumerate(network.settings.classes)), "threshold": header.threshold}
     else:
         graph = ClearingGraph(network, names, level, header.threshold)
-        notes |= plugin_notes([*names, "opacity"], size, network.margin, scale, offset)
+        notes |= plugin_notes([*names, "opacity"], images.size, network.margin, images.scale, images.offset)
     if level in header.unfit:
         say(f"note: {output}: {UNFIT.format(level=level)}")
     say("note: the network is traced, which takes half a minute")
-    write_onnx(graph, len(names), size, notes, output)
+    write_onnx(graph, len(names), images.size, notes, output)
 
 
 def _bands(header: Header, given: str | None, level: str) -> list[str]:

@@ -98,8 +98,8 @@ def write_composite(
         finally:
             images.close()
             counts.close()
-        for file, (how, strip, name) in finished.items():
-            write_cog(file, how, [strip], str(name))
+        for file, (layout, strip, name) in finished.items():
+            write_cog(file, layout, [strip], str(name))
         publish({file: name for file, (_, _, name) in finished.items()})
     return path
 

@@ -91,7 +91,9 @@ def item_time(item: Mapping[str, Any]) -> datetime | None:
     return start if start is not None and end is not None and start.date() == end.date() else None
 
 
-def read_points_of(output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np.float64], how: ReadOptions) -> Points:
+def read_points_of(
+    output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np.float64], reading: ReadOptions
+) -> Points:
     """Read what points show of a result.
 
     Args:
@@ -99,7 +101,10 @@ def read_points_of(output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np
         crs: of the points.
         x: (n,) coordinates.
         y: (n,) likewise.
-        how: the file is to be read.
+        reading: how the file is to be read.
+
+    Returns:
+        What the points (n,) show, NaN where they lie outside or hold no data.
 
     Raises:
         InputError: the file has no red or near infrared.
@@ -110,7 +115,7 @@ def read_points_of(output: Path, crs: CRS, x: NDArray[np.float64], y: NDArray[np
     if infrared is None or "B04" not in layers:
         raise InputError(f"{output}: has no B04 and B08 or B8A, of which NDVI is made")
     bands = ("B04", infrared)
-    with how.open(str(output)) as scene:
+    with reading.open(str(output)) as scene:
         encoding = scene.info.encoding.of_bands(scene.info.bands.index(band) for band in bands)
     with open_raster(str(output)) as file, open_raster(str(quality_path(output))) as quality:
         if file.crs != crs:

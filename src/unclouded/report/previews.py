@@ -154,7 +154,7 @@ def _encodings(image: Image.Image) -> Iterator[bytes]:
         yield _webp(image, quality=quality)
 
 
-def _webp(image: Image.Image, **how: bool | int) -> bytes:
+def _webp(image: Image.Image, **options: bool | int) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, "WEBP", method=1, **how)
+    image.save(stream, "WEBP", method=1, **options)
     return stream.getvalue()

@@ -227,8 +227,8 @@ def _gathered(share: Tensor, sizes: list[int]) -> Tensor:
     return torch.cat([found[:size] for found, size in zip(shares, sizes, strict=True)])
 
 
-def _apply(function: type[torch.autograd.Function], tensor: Tensor, *how: object) -> Tensor:
-    found: Tensor = function.apply(tensor, *how)  # type: ignore[no-untyped-call]
+def _apply(function: type[torch.autograd.Function], tensor: Tensor, *arguments: object) -> Tensor:
+    found: Tensor = function.apply(tensor, *arguments)  # type: ignore[no-untyped-call]
     return found
 
 

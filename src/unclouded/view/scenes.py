@@ -64,12 +64,12 @@ class MapScene:
         Raises:
             KeyError: there is no such layer.
         """
-        image, *how = name.split("-")
-        if not how:
+        image, *shown_as = name.split("-")
+        if not shown_as:
             return self.quality.layers[name]
-        if len(how) != 2:
+        if len(shown_as) != 2:
             raise KeyError(name)
-        return self.images.layer(image, *how)
+        return self.images.layer(image, *shown_as)
 
 
 def open_map_scene(argument: str, reading: ReadOptions | None = None) -> MapScene:
