@@ -80,8 +80,8 @@ def test_pairs_are_measured_by_the_names_that_are_given(folder):
 def test_images_are_packed_by_the_names_that_are_given(folder):
     (folder / "images" / "cloudy").mkdir(parents=True)
     (folder / "before.tif").rename(folder / "images" / "cloudy" / "a.tif")
-    how = ("--size", "200", "--workers", "1", "--output", folder / "archive")
-    done = run("data", "pack", "folders", folder / "images", *how, *NAMES)
+    words = ("--size", "200", "--workers", "1", "--output", folder / "archive")
+    done = run("data", "pack", "folders", folder / "images", *words, *NAMES)
     assert done.exit_code == 0, done.stderr
     assert "4 patches" in done.stdout
 

@@ -210,8 +210,8 @@ def test_the_eight_networks_are_kept_and_drawn(
 
     def draw(weights: str, figure: str):
         named = ["evaluate", "translator", str(tmp_path / "run" / weights), "--figure", str(tmp_path / figure)]
-        how = ["--data", str(archive), "--land-cover", str(land_cover), "--repeats", "0"]
-        return CliRunner().invoke(app, [*named, *how], catch_exceptions=False)
+        rest = ["--data", str(archive), "--land-cover", str(land_cover), "--repeats", "0"]
+        return CliRunner().invoke(app, [*named, *rest], catch_exceptions=False)
 
     whole, alone = draw("translator.safetensors", "eight"), draw("weights.safetensors", "one")
     assert whole.exit_code == alone.exit_code == 0, whole.output

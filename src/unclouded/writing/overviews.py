@@ -64,7 +64,7 @@ def sizes(height: int, width: int, least: int) -> Iterator[tuple[int, int]]:
         yield height, width
 
 
-def write_overview(source: DatasetReader, target: DatasetWriter, nodata: float | None, how: Reduction) -> None:
+def write_overview(source: DatasetReader, target: DatasetWriter, nodata: float | None, reduction: Reduction) -> None:
     """Fill a raster with the overview of another, whose pixels of `nodata` are left out; the sizes are of `sizes`."""
     down, across = _Spans.of(source.height, target.height), _Spans.of(source.width, target.width)
     with ThreadPoolExecutor(_THREADS) as threads:
@@ -72,8 +72,8 @@ def write_overview(source: DatasetReader, target: DatasetWriter, nodata: float |
             rows = down.part(top, min(top + _ROWS, target.height))
             seen = source.read(window=Window(0, int(down.first[top]), source.width, rows.length))
             # What counts where all is data is the same in every band.
-            whole = _sums(np.ones(seen.shape[1:], _kind(seen.dtype)), rows, across) if how == "AVERAGE" else None
-            reduce = partial(_reduced, rows=rows, columns=across, nodata=nodata, how=how, whole=whole)
+            whole = _sums(np.ones(seen.shape[1:], _kind(seen.dtype)), rows, across) if reduction == "AVERAGE" else None
+            reduce = partial(_reduced, rows=rows, columns=across, nodata=nodata, reduction=reduction, whole=whole)
             made = list(threads.map(reduce, seen))
             target.write(np.stack(made), window=Window(0, top, target.width, len(rows.first)))
 
@@ -83,11 +83,11 @@ def _reduced(
     rows: _Spans,
     columns: _Spans,
     nodata: float | None,
-    how: Reduction,
+    reduction: Reduction,
     whole: NDArray[Any] | None,
 ) -> NDArray[Any]:
     """Reduce a band (h, w); `whole` is how much counts for each pixel of its overview where all of the band is data."""
-    if how == "NEAREST":
+    if reduction == "NEAREST":
         return pixels[np.ix_(_nearest(rows), _nearest(columns))]
     valid = np.ones(pixels.shape, np.bool_)
     if nodata is not None:

@@ -41,7 +41,7 @@ def resample(
     Raises:
         FileError: if the disk is full or the file does not read back as written.
     """
-    how = Resampling.bilinear if source.overviews == "AVERAGE" else Resampling.nearest
+    resampling = Resampling.bilinear if source.overviews == "AVERAGE" else Resampling.nearest
     empty = nothing(target.dtype, target.nodata)
     mosaic, whole = path.with_suffix(".vrt"), Box(0, 0, target.height, target.width)
     with environment(output):
@@ -58,7 +58,7 @@ def resample(
                     src_nodata=empty,
                     dst_transform=window_transform(window_of(box), target.transform),
                     dst_crs=target.crs,
-                    resampling=how,
+                    resampling=resampling,
                     init_dest_nodata=False,
                 )
                 if valid is not None:
