@@ -62,6 +62,21 @@ def test_a_dataset_with_a_variable_per_band():
     assert any("left out: AOT," in note for note in scene.info.notes)
 
 
+@pytest.mark.parametrize(
+    ("key", "own", "others"), [("scale_factor", 2e-4, 1e-4), ("add_offset", None, -0.1), ("_FillValue", -1, -9999)]
+)
+def test_bands_whose_numbers_mean_different_things_are_no_scene(key, own, others):
+    made = cube(values=DN.astype("int16")).to_dataset("band")
+    for band in FOUR:
+        made[band].attrs = {} if (said := own if band == "B04" else others) is None else {key: said}
+    with pytest.raises(
+        InputError, match=rf"dataset: {key} is {others} of B02 and {own} of B04; one for all.*decode_cf"
+    ):
+        ArrayScene(made)
+    with pytest.raises(InputError, match="B02 is int16, B04 is float32; DN in all bands or reflectance in all"):
+        ArrayScene(made.assign(B04=made.B04.astype("float32") * 1e-4))
+
+
 def test_variables_that_are_files_of_one_band_each_are_bands():
     made = cube().to_dataset("band").expand_dims(band=[1])
     scene = ArrayScene(made)

@@ -23,7 +23,7 @@ from unclouded.reading.names.dimensions import dimension
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import product_name
 from unclouded.reading.products.array_dates import acquired, one_date
-from unclouded.reading.products.array_source import MASK, as_array
+from unclouded.reading.products.array_source import MASK, NO_DATA, as_array
 from unclouded.reading.products.stac import level_of_item, offset_of_item
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.encoding import Declared, choose_encoding, from_gdal
@@ -37,7 +37,6 @@ _BRIGHTEST = 100.0
 """No reflectance is beyond it: such values are DN."""
 
 _OF_DN = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "units", "valid_min", "valid_max")
-_NO_DATA = ("_FillValue", "missing_value", "nodata")
 """Attributes that say how an array's values are to be understood, which is not how those of the result are."""
 
 _LOOKED_AT = 65_536
@@ -275,7 +274,7 @@ def _item_of(array: xr.DataArray) -> dict[str, Any]:
 
 
 def _no_data(array: xr.DataArray) -> float | None:
-    fills = [found[key] for found in (array.attrs, array.encoding) for key in _NO_DATA if found.get(key) is not None]
+    fills = [found[key] for found in (array.attrs, array.encoding) for key in NO_DATA if found.get(key) is not None]
     return float(np.asarray(fills[0]).ravel()[0]) if fills else None
 
 

@@ -21,6 +21,9 @@ from unclouded.reading.results import refuse_cleared
 MASK = "datamask"
 """Sentinel Hub's mask of pixels with data, in lower case."""
 
+NO_DATA = ("_FillValue", "missing_value", "nodata")
+"""Attributes that say which value is no data."""
+
 _BAND_ALONE = re.compile(r"b(?:and)?[ _-]?0?(?:1[0-2]|8a|[1-9])")
 
 
@@ -76,8 +79,7 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str],
         masks = [variable for variable in source.data_vars if str(variable).lower() == MASK]
         first = source[next(iter(found))]
         classes, others = _beside(source, [*found, *masks], set(first.dims))
-        # Attributes that all bands share, such as the no-data value, are those of the whole.
-        shared = {k: v for k, v in first.attrs.items() if all(_same(source[n].attrs.get(k), v) for n in found)}
+        shared = _shared([source[variable] for variable in found], name)
         stacked = stack_bands(source, [*found, *masks], [*found.values(), *map(str, masks)], name)
         stacked.attrs, stacked.encoding = shared, dict(first.encoding)
         stacked.set_close(source.close)
@@ -126,6 +128,37 @@ def _is_band(variable: Hashable) -> bool:
     """Whether a variable is called as a band is, and nothing else."""
     text = str(variable).strip().lower()
     return text in COMMON_NAMES or bool(_BAND_ALONE.fullmatch(text))
+
+
+def _shared(bands: Sequence[xr.DataArray], name: str) -> dict[str, Any]:
+    """Attributes that all bands share, which are those of the whole; a no-data value may be that of some of them.
+
+    Raises:
+        InputError: if what tells their numbers differs, which no attribute of the whole can say.
+    """
+    counted = [band.dtype.kind in "iu" for band in bands]
+    if len(set(counted)) > 1:
+        one, other = bands[counted.index(True)], bands[counted.index(False)]
+        raise InputError(
+            f"{name}: {one.name} is {one.dtype}, {other.name} is {other.dtype}; DN in all bands or reflectance in all "
+            "are accepted; convert them first"
+        )
+    shared = {k: v for k, v in bands[0].attrs.items() if all(_same(band.attrs.get(k), v) for band in bands)}
+    for key in ("scale_factor", "add_offset", *NO_DATA):
+        said = [(band.attrs.get(key), band.name) for band in bands]
+        if key in NO_DATA:
+            said = [(value, band) for value, band in said if value is not None]
+        if not said:
+            continue
+        (value, band), *others = said
+        if unlike := [(other, of) for other, of in others if str(other) != str(value)]:
+            raise InputError(
+                f"{name}: {key} is {value} of {band} and {unlike[0][0]} of {unlike[0][1]}; one for all bands is "
+                "accepted; apply it with xarray.decode_cf, as xarray.open_dataset does, or convert them first"
+            )
+        if value is not None:
+            shared[key] = value
+    return shared
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (attributes hold anything)
