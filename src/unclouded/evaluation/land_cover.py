@@ -127,7 +127,10 @@ def decide(probabilities: NDArray[np.float32], threshold: float, output: str) ->
 
 
 def choose_threshold(probabilities: NDArray[np.float32], labels: NDArray[np.bool_], output: str) -> float:
-    """Return the threshold, of 0.01 to 0.99, with the best F1 averaged over images; of equal ones the middle."""
+    """Return the threshold, of 0.01 to 0.99, of `probabilities` (N, K) that gives the best F1 by `labels` (N, K).
+
+    F1 is averaged over the images; of thresholds that are as good the middle one is taken.
+    """
     scores = np.array([image_f1(decide(probabilities, t, output), labels) for t in _THRESHOLDS])
     best = np.flatnonzero(scores >= scores.max() - 1e-12)
     return float(_THRESHOLDS[best[len(best) // 2]])

@@ -113,7 +113,7 @@ def finite_signal_to_noise(mean_square: float) -> float:
 
 
 def normalised_difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(one - other) / (one + other) pixel by pixel, 0 where both are black."""
+    """(one - other) / (one + other) pixel by pixel, of two bands of one shape; 0 where both are black."""
     total = one + other
     ratio: NDArray[np.float64] = np.divide(one - other, total, out=np.zeros_like(total), where=total > 0)
     return ratio

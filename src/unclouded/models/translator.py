@@ -96,11 +96,14 @@ class Translator(nn.Module):
         return image
 
     def draw_y(self, x: Observation, rng: torch.Generator) -> Tensor:
-        """Draw z_y of the prior for a batch."""
+        """Draw z_y of the prior N(0, I) for a batch: (B, Z_y)."""
         return torch.randn(len(x.level), self._z_y, generator=rng).to(x.optical.device)
 
     def draw_x(self, y: Observation, rng: torch.Generator) -> Tensor:
-        """Draw z_x of the prior for a batch of images whose sides are multiples of 8."""
+        """Draw z_x of the prior N(0, I) for a batch: a map (B, Z_x, H / 8, W / 8), or vectors (B, Z_x).
+
+        H and W are multiples of 8.
+        """
         shape = latent_shape(self._z_x, self.spatial, *y.optical.shape[-2:])
         return torch.randn(len(y.level), *shape, generator=rng).to(y.optical.device)
 

@@ -141,7 +141,16 @@ def read_points_of(
 def ndvi_and_error(
     red: NDArray[np.float32], infrared: NDArray[np.float32], uncertainty: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """NDVI, and the error to expect of it: errors of both bands are as large as the uncertainty, and independent."""
+    """NDVI, and the error to expect of it: errors of both bands are as large as the uncertainty, and independent.
+
+    Args:
+        red: (n,) reflectance, above 0 together with the infrared.
+        infrared: (n,) reflectance.
+        uncertainty: (n,) in reflectance.
+
+    Returns:
+        The index (n,), -1 to 1, and its error (n,), 0 to 1.
+    """
     total = red + infrared
     ndvi = np.clip((infrared - red) / total, -1, 1)
     error = 2 * np.hypot(red, infrared) / total**2 * np.nan_to_num(uncertainty)
