@@ -19,7 +19,7 @@ from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.background import BackgroundWriter
 from unclouded.clearing.context.cover import told_by
 from unclouded.clearing.executor import Executor
-from unclouded.clearing.inputs import DatesAtHand, Raster, SceneInputs, open_inputs
+from unclouded.clearing.inputs import DatesAtHand, SceneInputs, open_inputs
 from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
@@ -31,7 +31,7 @@ from unclouded.models.weights import checksum_of
 from unclouded.precision import resolve_precision
 from unclouded.progress import Progress, silent
 from unclouded.reading.grids.output_grid import as_written
-from unclouded.reading.info import SceneInfo, check_north_up
+from unclouded.reading.info import Raster, SceneInfo, check_north_up
 from unclouded.reflectance import to_reflectance
 from unclouded.sources import FIRST_REFERENCE, GUESSED
 from unclouded.version import __version__

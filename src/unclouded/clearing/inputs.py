@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from unclouded.errors import FileError, InputError, UncloudedError, UnknownNumbe
 from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.classification import open_classification
 from unclouded.reading.grids.aligned import AlignedImage
-from unclouded.reading.info import SceneInfo
+from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reading.mask import open_mask
 from unclouded.reading.names.dates import acquired
 from unclouded.reading.radar import open_radar
@@ -40,17 +40,6 @@ _OF_REFERENCE = (
     "gdal_edit.py -scale 0.0001 -offset -0.1"
 )
 """What to do about numbers of a reference: options are the scene's."""
-
-
-class Raster(Protocol):
-    """What clearing needs of a scene: its description and windows of its DN (C, height, width)."""
-
-    @property
-    def info(self) -> SceneInfo:
-        """What the scene is."""
-
-    def read(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
-        """Read a window inside the grid."""
 
 
 class RadarRaster(Protocol):

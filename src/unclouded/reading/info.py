@@ -1,13 +1,15 @@
-"""The description of an open scene."""
+"""The description of an open scene, and what every open image can do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, Protocol
 
 import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from unclouded.errors import InputError
@@ -110,6 +112,17 @@ class SceneInfo:
         cut, (height, width) = self.region.cut, self.region.whole
         corner = self.transform @ Affine.translation(-cut.column, -cut.row)
         return replace(self, width=width, height=height, transform=corner, region=None)
+
+
+class Raster(Protocol):
+    """An image that is open: its description, and windows of its DN (C, height, width)."""
+
+    @property
+    def info(self) -> SceneInfo:
+        """What the image is."""
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
+        """Read a window inside the grid."""
 
 
 def check_north_up(info: SceneInfo) -> None:

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from unclouded.bands import ASSUMED_ORDER
 from unclouded.clearing.context.cover import told_by
-from unclouded.clearing.inputs import DatesAtHand, Raster, open_inputs
+from unclouded.clearing.inputs import DatesAtHand, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.errors import InputError, UnknownNumbersError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.grids.array_grid import grid_mapping
-from unclouded.reading.info import SceneInfo
+from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.radiometry.likeness import Likeness
 from unclouded.reflectance import scaled

@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from unclouded.clearing.detector.detections import Detections
-from unclouded.clearing.inputs import DatesAtHand, Raster
+from unclouded.clearing.inputs import DatesAtHand
 from unclouded.clearing.memory.arrays import LARGEST, clear_into, dataset
 from unclouded.clearing.model import Model, doubts
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
@@ -27,7 +27,7 @@ from unclouded.errors import InputError, UnknownLevelError, UnknownOffsetError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.grids.array_grid import pixel_centres
 from unclouded.reading.grids.overlap import check_alike
-from unclouded.reading.info import SceneInfo
+from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reading.mask import mask_as_file
 from unclouded.reading.names.dates import acquired
 from unclouded.reading.products.array import ArrayScene

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from affine import Affine
@@ -13,7 +13,7 @@ from rasterio.warp import transform
 
 from unclouded.errors import InputError
 from unclouded.reading.grids.overlap import bounds_of, check_overlap
-from unclouded.reading.info import SceneInfo
+from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reflectance import scaled, valid_pixels
 
 _NODE = 32
@@ -23,17 +23,6 @@ _WANTED = "another date of the same place"
 
 _NEAR_A_PIXEL = 1e-3
 """Share of a pixel by which grids may differ and still be called the same."""
-
-
-class Readable(Protocol):
-    """What can be brought to another grid: a description, and windows of its DN (C, height, width)."""
-
-    @property
-    def info(self) -> SceneInfo:
-        """What the image is."""
-
-    def read(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
-        """Read a window inside the grid."""
 
 
 class AlignedImage:
@@ -47,7 +36,7 @@ class AlignedImage:
         scene: on whose grid it is read.
     """
 
-    def __init__(self, image: Readable, scene: SceneInfo) -> None:
+    def __init__(self, image: Raster, scene: SceneInfo) -> None:
         """Align `image` with the grid of `scene`.
 
         Raises:
