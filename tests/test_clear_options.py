@@ -17,7 +17,7 @@ from typer.testing import CliRunner as TyperRunner
 import unclouded
 from unclouded.clearing.options import HELPING_DATES, ClearOptions, option, option_name
 from unclouded.cli import app, rio
-from unclouded.cli.clear_options import click_options, takes_options
+from unclouded.cli.derived_options import click_options, takes_options
 from unclouded.reading.reader import ReadOptions, open_scene
 
 CLEAR = typer.main.get_command(app).commands["clear"]

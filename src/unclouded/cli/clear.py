@@ -10,10 +10,10 @@ import typer
 
 from unclouded.clearing.options import ClearOptions
 from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions, check_catalog, day_and_others
-from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings, summary, weights_record
-from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_all
 from unclouded.cli.console import detail, faults, tell
+from unclouded.cli.derived_options import takes_options
+from unclouded.cli.execution import Scheduler, Workers, check_workers, clear_all
 from unclouded.cli.options import (
     Debug,
     Overwrite,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.cli.clear_options import takes_options
 from unclouded.cli.console import Bar, faults, say
+from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import Debug, Level, Overwrite, Split
 from unclouded.cli.source_options import AREA, SourceOptions
 

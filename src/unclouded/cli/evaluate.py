@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unclouded.cli.clear_options import takes_options
 from unclouded.cli.console import Bar, faults
+from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import (
     ArchivePath,
     Debug,

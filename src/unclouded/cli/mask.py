@@ -8,9 +8,9 @@ import typer
 
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.cli.catalog import OF_A_PERIOD, CatalogOptions, check_catalog, dates_of
-from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import Bar, faults
+from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import (
     Debug,
     Overwrite,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.cli.clear_options import takes_options
 from unclouded.cli.console import Bar, faults
+from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import Debug, Overwrite
 from unclouded.cli.series_page import write_series_page
 from unclouded.cli.source_options import AREA, SourceOptions

@@ -11,7 +11,7 @@ import typer
 from unclouded.allocator import keep_freed_memory
 from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions
 from unclouded.cli.clear import clear
-from unclouded.cli.clear_options import click_options
+from unclouded.cli.derived_options import click_options
 from unclouded.cli.voice import spoken
 from unclouded.threads import wait_briefly
 

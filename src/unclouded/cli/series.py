@@ -13,11 +13,11 @@ import typer
 
 from unclouded.clearing.options import HELPING_DATES, MASK_AUTO, MASK_NONE, OF_ONE_SCENE, ClearOptions
 from unclouded.cli.catalog import OF_A_PERIOD, CatalogOptions, check_catalog, dates_of
-from unclouded.cli.clear_options import takes_options
 from unclouded.cli.clearings import Clearings
-from unclouded.cli.cluster import Scheduler, Workers, check_workers, clear_all
 from unclouded.cli.console import faults, say, tell
 from unclouded.cli.cubes import CUBE, check_cube, write_cube
+from unclouded.cli.derived_options import takes_options
+from unclouded.cli.execution import Scheduler, Workers, check_workers, clear_all
 from unclouded.cli.options import (
     Debug,
 )

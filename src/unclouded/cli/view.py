@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from unclouded.cli.clear_options import takes_options
 from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, report, say
+from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import Debug
 from unclouded.cli.source_options import AREA, SourceOptions
 from unclouded.errors import UncloudedError
