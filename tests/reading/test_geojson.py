@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rasterio.warp import transform_geom
 
@@ -93,3 +94,13 @@ def test_an_area_of_python_is_numbers_a_text_or_geojson() -> None:
     for given in ((1, 2, 3, 4), "1,2,3,4", "1.0, 2.0, 3.0, 4.0"):
         assert area_of(given).bounds == (1, 2, 3, 4)
     assert area_of({"type": "Feature", "geometry": SQUARE}).bounds == (1, 2, 2, 3)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:25831", None])
+def test_a_table_of_geopandas_is_in_its_own_reference_system(crs) -> None:
+    class Table:
+        def __init__(self) -> None:
+            self.crs, there = crs, transform_geom(4326, crs or 4326, SQUARE)
+            self.__geo_interface__ = {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": there}]}
+
+    np.testing.assert_allclose(area_of(Table()).bounds, area_of(SQUARE).bounds, atol=1e-3)

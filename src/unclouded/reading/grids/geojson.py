@@ -86,11 +86,14 @@ def _other_file(path: Path) -> str:
     return "is not JSON; give a GeoJSON file, which ogr2ogr and QGIS make of others"
 
 
-def geometry_area(found: Any, name: str) -> Area:  # noqa: ANN401 (whatever JSON holds)
-    """The area of a GeoJSON object, which errors call `name`; errors as of `file_area`."""
+def geometry_area(found: Any, name: str, system: CRS | None = None) -> Area:  # noqa: ANN401 (whatever JSON holds)
+    """The area of a GeoJSON object, which errors call `name`; errors as of `file_area`.
+
+    Its coordinates are in the `system`, unless given in that which it names, else in degrees.
+    """
     if not isinstance(found, dict):
         raise InputError(f"{name}: is not GeoJSON; give a Polygon, a Feature or a FeatureCollection")
-    system = _system(found, name)
+    system = system or _system(found, name)
     others: list[str] = []
     try:
         polygons = frozen(list(_polygons(found, name, others)))
@@ -116,16 +119,25 @@ def area_of(given: Any) -> Area:  # noqa: ANN401 (whatever a user hands in)
 
     Args:
         given: four numbers or a text W,S,E,N; the path of a GeoJSON file; or GeoJSON as a mapping, or what gives it
-            as `__geo_interface__`, such as the geometries of shapely.
+            as `__geo_interface__`, such as the geometries of shapely or a table of geopandas, in its own `crs`.
     """
     if isinstance(given, str | os.PathLike):
         text = os.fspath(given)
         numbers = _NUMBERS.fullmatch(text) and not Path(text).exists()
         return box_area(text, "area") if numbers else file_area(Path(text))
-    given = getattr(given, "__geo_interface__", given)
-    if isinstance(given, dict):
-        return geometry_area(given, "area")
+    found = getattr(given, "__geo_interface__", given)
+    if isinstance(found, dict):
+        return geometry_area(found, "area", _system_beside(given))
     return box_area(",".join(map(str, given)) if isinstance(given, Iterable) else str(given), "area")
+
+
+def _system_beside(given: Any) -> CRS | None:  # noqa: ANN401 (whatever a user hands in)
+    """The reference system of a table of geopandas, whose `__geo_interface__` leaves it out."""
+    said = None if isinstance(given, dict) else getattr(given, "crs", None)
+    try:
+        return None if said is None else CRS.from_user_input(said)
+    except CRSError as error:
+        raise InputError(f"area: its crs ({str(said)[:80]}) is not known; give it .to_crs(4326)") from error
 
 
 def _system(found: dict[str, Any], name: str) -> CRS | None:
