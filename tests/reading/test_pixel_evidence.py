@@ -319,6 +319,15 @@ def test_of_integers_that_go_on_below_zero_zero_is_a_number(tmp_path, array):
     assert not there[CORNER].any() and there[5:][~CORNER[5:]].all() and info.encoding.nodata == -9999
 
 
+@pytest.mark.parametrize("options", [{}, {"scale": 10000.0}])
+def test_reflectance_in_one_band_beside_dn_in_others_is_refused(tmp_path, options):
+    values = spectra(FOUR, "float32")
+    values[1] /= 10000
+    path = write(tmp_path / "a.tif", values, names=FOUR)
+    with pytest.raises(InputError, match=r"a\.tif: B03 holds reflectance \(up to 0\.\d+\) and B02 DN \(up to \d+\)"):
+        open_scene(path, level="L2A", **options)
+
+
 @pytest.mark.parametrize("declared", [None, 0])
 @pytest.mark.parametrize("array", [False, True])
 def test_0_in_some_bands_is_a_number_where_their_values_go_on_down_to_it(tmp_path, array, declared):

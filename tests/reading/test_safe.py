@@ -100,6 +100,15 @@ def test_the_scale_is_the_xmls(tmp_path):
         open_scene(safe(tmp_path / "other", scale=0))
 
 
+def test_a_band_that_is_there_in_a_coarser_copy_alone_is_said(tmp_path):
+    product = safe(tmp_path)
+    next(product.rglob("R10m/*_B03_10m.jp2")).unlink()
+    with open_scene(product) as scene:
+        assert scene.info.notes == (
+            "the product lacks finer pixels of its bands: B03 at 60 m alone; download it completely",
+        )
+
+
 def test_missing_bands(tmp_path):
     with open_scene(safe(tmp_path, bands=["B02", "B03", "B04", "B08", "B11"])) as scene:
         assert scene.info.bands == ("B02", "B03", "B04", "B08", "B11")

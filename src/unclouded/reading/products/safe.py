@@ -65,7 +65,7 @@ def safe_source(path: str, wanted: Wanted) -> Source:
         place = place.parent
     product = _open_zip(path) if _is_zip(place) else _open_folder(path, place)
     asked = check_bands(path, wanted.bands) if wanted.bands is not None else None
-    files = _band_files(path, product)
+    files, coarse = _band_files(path, product)
     missing = [band for band in TEN_METRES if band not in files and (asked is None or band in asked)]
     if missing:
         raise InputError(
@@ -87,6 +87,8 @@ def safe_source(path: str, wanted: Wanted) -> Source:
     absent = [n for n in NAMES if n not in files and not (n == "B10" and product.level == "L2A")]
     if absent and asked is None:
         notes.append(f"the product lacks {', '.join(absent)}")
+    if poor := [f"{layer.band} at {coarse[layer.band]} m" for layer in layers if layer.band in coarse]:
+        notes.append(f"the product lacks finer pixels of its bands: {', '.join(poor)} alone; download it completely")
     scale = next((_number(product.metadata_name, e) for tag in _SCALES for e in metadata.iter(tag)), None)
     if scale is not None and scale <= 0:
         raise FileError(
@@ -158,8 +160,8 @@ def _open_zip(path: str) -> _Product:
     return _Product(PurePosixPath(root).name or Path(path).stem, level, f"{path}: {found[0]}", text, images)
 
 
-def _band_files(path: str, product: _Product) -> dict[str, str]:
-    """Return the file of each band with the finest pixels."""
+def _band_files(path: str, product: _Product) -> tuple[dict[str, str], dict[str, int]]:
+    """Return the file of each band with the finest pixels, and of bands that lack that of their own size what it is."""
     best: dict[str, tuple[int, str]] = {}
     granules = set()
     for inside, file in product.images.items():
@@ -173,9 +175,11 @@ def _band_files(path: str, product: _Product) -> dict[str, str]:
             best[band] = metres, file
     if len(granules) > 1:
         raise InputError(
-            f"{path}: holds {len(granules)} tiles; a product of one tile is accepted; give each as its own product"
+            f"{path}: holds {len(granules)} tiles; a product of one tile is accepted; give the folder IMG_DATA of "
+            f"each, such as GRANULE/{min(granules)}/IMG_DATA"
         )
-    return {band: file for band, (_, file) in best.items()}
+    coarse = {band: metres for band, (metres, _) in best.items() if metres > BANDS[INDEX[band]].resolution}
+    return {band: file for band, (_, file) in best.items()}, coarse
 
 
 def _classification(product: _Product) -> str:

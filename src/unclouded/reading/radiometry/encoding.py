@@ -20,6 +20,7 @@ from unclouded.reading.radiometry.odd_pixels import (
     filling_of,
     no_data_in_all,
     refuse_empty,
+    refuse_mixed,
     refuse_stretched,
     without_largest,
 )
@@ -141,6 +142,7 @@ def choose_encoding(
         notes.append(no_data_in_all(np.iinfo(dtype).max))
     whole, found = values, filling_of(values, nodata)
     values = values if found is None else found.outside(values)
+    refuse_mixed(name, bands, dtype, values)
     if scale is None:
         refuse_stretched(name, dtype, values)
         offsets = given or declared.offsets or (0.0,) * count

@@ -38,6 +38,9 @@ _VARIED = 20
 _TELLING, _MUCH_CUT = 0.5, 0.01
 """Reflectance up to which cloud has to be seen to be told from ground, and the share of the pixels that matters."""
 
+_OF_REFLECTANCE, _FRACTIONS, _OF_DN = 2.0, 0.1, 200.0
+"""Below the first, and not whole in more than the second share, floats are reflectance; above the third they are DN."""
+
 
 def without_largest(
     dtype: np.dtype[Any], sample: Sequence[NDArray[np.generic]], nodata: float | None
@@ -217,6 +220,29 @@ def refuse_stretched(name: str, dtype: np.dtype[Any], sample: Sequence[NDArray[n
         raise InputError(
             f"{name}: each of its bands runs from 0 to 1, as where they were stretched one by one, which leaves no "
             "reflectance; give the values from before, or --scale 1 if these are right"
+        )
+
+
+def refuse_mixed(name: str, bands: Sequence[str], dtype: np.dtype[Any], sample: Sequence[NDArray[np.generic]]) -> None:
+    """Refuse floats of which some bands hold reflectance and others DN, which no scale brings together.
+
+    Raises:
+        InputError: naming one of each.
+    """
+    if dtype.kind != "f":
+        return
+    brightest, fractions = dict[str, float](), list[str]()
+    for band, dn in zip(bands, sample, strict=True):
+        values = dn[abs(dn.astype(np.float64)) < 2 * HALF].astype(np.float64)
+        brightest[band] = float(np.percentile(values, 99)) if values.size else 0.0
+        if 0 < brightest[band] < _OF_REFLECTANCE and (values % 1 != 0).mean() > _FRACTIONS:
+            fractions.append(band)
+    numbers = [band for band, most in brightest.items() if most > _OF_DN]
+    if fractions and numbers:
+        one, other = fractions[0], numbers[0]
+        raise InputError(
+            f"{name}: {one} holds reflectance (up to {brightest[one]:.2g}) and {other} DN (up to "
+            f"{brightest[other]:.0f}); one of the two in all bands is accepted; convert them first"
         )
 
 
