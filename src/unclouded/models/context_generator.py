@@ -232,17 +232,18 @@ class ContextGenerator(Generator):
         """The same, of a tile that goes on where the crop ends."""
         code = self.encode_conditioning(x, z)
         seen = self.encode(x, context[:, :-1], code, crop)
-        drawn = F.pixel_shuffle(self.leave(seen), 2)
-        gain, smooth = torch.split(drawn, [_BANDS, _BANDS + 2], dim=1)
+        # First, and nothing kept that is not needed: here is the peak of what a tile takes.
+        error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop, CELL // 2))
+        gain, smooth = torch.split(F.pixel_shuffle(self.leave(seen), 2), [_BANDS, _BANDS + 2], dim=1)
+        del seen
         gain, smooth = _planes(gain), _planes(soften(smooth))
         offset, blend, logit = torch.split(smooth, [_BANDS, 1, 1], dim=1)
-        near, wide = enlarge(_cut(context, crop, 1)[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
-        ground = torch.lerp(wide, near, torch.sigmoid(blend))
         # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
         optical = _cut(x.optical, crop, CELL)
         detail = gain * (optical - enlarge(average_over_cells(optical, CELL), CELL))
+        del gain
+        ground = _blended(_cut(context, crop, 1), torch.sigmoid(blend))
         ground = ground.add_(detail).add_(offset, alpha=0.1).mul_(x.present[:, :, None, None])
-        error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop, CELL // 2))
         return Translation(ground, torch.sigmoid(logit), error, detail, self._expect(x, context, crop, ground))
 
     def _expect(self, x: Observation, context: Tensor, crop: tuple[slice, slice], ground: Tensor) -> Tensor:
@@ -314,6 +315,12 @@ class ContextGenerator(Generator):
             # Of which what follows gets its layout: normalising over channels is quicker where they lie together.
             weight = weight[:, kept].contiguous(memory_format=torch.channels_last)
         return F.conv2d(fine, weight, self.enter.bias, stride=2, padding=2)
+
+
+def _blended(context: Tensor, blend: Tensor) -> Tensor:
+    """The ground near and the wider mean of a context, laid over pixels and blended there: (B, 13, H, W)."""
+    near, wide = enlarge(context[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
+    return torch.lerp(wide, near, blend)
 
 
 def _placed(context: Tensor) -> Tensor:
