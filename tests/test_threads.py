@@ -40,6 +40,24 @@ def test_a_command_says_how_threads_wait_before_the_libraries_are_loaded() -> No
     assert environment.items() >= ENVIRONMENT.items()
 
 
+def test_a_process_that_is_forked_after_a_scene_was_cleared_clears_another(weights) -> None:
+    program = (
+        "import multiprocessing, sys, numpy, unclouded\n"
+        "dn = numpy.random.default_rng(0).integers(500, 3000, (4, 256, 256)).astype('uint16')\n"
+        "given = dict(bands='B02,B03,B04,B08', level='L2A', offset=0, model=sys.argv[1])\n"
+        "unclouded.clear(dn, **given)\n"
+        "child = multiprocessing.get_context('fork').Process(target=unclouded.clear, args=(dn,), kwargs=given)\n"
+        "child.start(); child.join(60); print(child.exitcode); child.kill()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, weights],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "2"},
+    )
+    assert done.stdout == "0\n", done.stderr
+
+
 def test_what_the_user_says_stays() -> None:
     _, environment = told(OPENBLAS_NUM_THREADS="7")
     assert environment["OPENBLAS_NUM_THREADS"] == "7"

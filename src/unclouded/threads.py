@@ -8,6 +8,7 @@ GDAL's threads on two cores that took a fifth of the processors' time of clearin
 from __future__ import annotations
 
 import os
+from functools import cache, partial
 
 ENVIRONMENT = {"GOMP_SPINCOUNT": "2000", "OPENBLAS_NUM_THREADS": "1"}
 """What says so, unless the user says otherwise: 2,000 turns are some 0.1 ms, longer than between two layers."""
@@ -17,3 +18,15 @@ def wait_briefly() -> None:
     """Have this process's threads wait so; before NumPy and torch are loaded, or it is too late."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+
+
+@cache
+def compute_alone_when_forked() -> None:
+    """Have processes that are forked from this one compute in one thread.
+
+    Those that OpenMP had started here are not there, and a forked process would wait for them without end.
+    """
+    import torch
+
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))

@@ -11,6 +11,7 @@ from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.models.weights import Header, load_generator
 from unclouded.reading.info import SceneInfo
+from unclouded.threads import compute_alone_when_forked
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Model:
             FileError: if the weights cannot be read.
             WeightsError: if they are not weights of this network.
         """
+        compute_alone_when_forked()
         there = torch.cuda.is_available()
         if options.device == "cuda" and not there:
             raise InputError(
