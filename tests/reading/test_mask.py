@@ -113,6 +113,14 @@ def test_what_is_no_mask_is_refused_in_one_line(info, tmp_path):
         open_mask(tmp_path / "none.tif", info)
 
 
+def test_of_a_dataset_its_only_variable_is_the_mask(info):
+    values = xr.DataArray(np.eye(60, 80, dtype=np.uint8), dims=("y", "x"))
+    with mask_as_file(values.to_dataset(name="SCL"), info) as path, open_mask(path, info) as mask:
+        np.testing.assert_array_equal(mask.read(0, 0, 60, 80), values)
+    with pytest.raises(InputError, match="mask: is a Dataset with the variables a, b; give one of them"):
+        mask_as_file(xr.Dataset({"a": values, "b": values}), info).__enter__()
+
+
 def test_arrays(info):
     values = np.random.default_rng(2).random((60, 80)) > 0.5
     with mask_as_file(values, info) as path, open_mask(path, info) as mask:

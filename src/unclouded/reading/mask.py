@@ -182,6 +182,11 @@ def mask_as_file(mask: Any, info: SceneInfo) -> Iterator[str]:  # noqa: ANN401 (
         InputError: as `open_mask`; or its dimensions have other names.
     """
     crs, transform = None, None
+    if hasattr(mask, "data_vars"):
+        if len(mask.data_vars) != 1:
+            names = ", ".join(map(str, mask.data_vars)) or "none"
+            raise InputError(f"mask: is a Dataset with the variables {names}; give one of them, as dataset['SCL']")
+        (mask,) = mask.data_vars.values()
     if hasattr(mask, "rio") or hasattr(mask, "coords"):
         import rioxarray  # noqa: F401 (gives arrays their `rio`; here, for files do without it)
 

@@ -75,7 +75,7 @@ def series_of(source: Any, reading: ReadOptions, most: int) -> Series:  # noqa: 
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str | os.PathLike) for path in paths):
         raise InputError(
             f"series: is a {type(source).__name__}; an xarray.DataArray or Dataset with an axis of time, the path of "
-            "a NetCDF file or Zarr store, or a list of paths are accepted"
+            "a NetCDF file or Zarr store, or a list of paths are accepted; put arrays together with xarray.concat"
         )
     made = series_of_files(paths, reading)
     if len(made.names) < 2:

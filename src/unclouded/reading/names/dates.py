@@ -14,6 +14,7 @@ _SENSED = re.compile(r"S2[A-D]_MSI(?:L1C|L2A)_(\d{8}T\d{6})")
 _DAY = re.compile(r"(?<!\d)(20[1-9]\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _TIME = re.compile(r"(?<!\d)(20[1-9]\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])T\d{6})(?!\d)")
 _HLS = re.compile(r"(?<![A-Za-z0-9])HLS\.S30\.T\w{5}\.(20\d{5}T\d{6})(?!\d)")
+_MAJA = re.compile(r"SENTINEL2[A-D]_(\d{8})-(\d{6})-\d{3}_")
 _MADE = re.compile(r"S2[A-D]_OPER_")
 """Names of old products, whose files tell when they were made."""
 _TAGS = ("ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "SENSING_TIME", "datetime")
@@ -57,6 +58,8 @@ def time_in(name: str) -> str:
     """The time that a name holds, as 20240531T101031, or the day alone, as 2024-05-31; empty if it holds neither."""
     if _MADE.search(name):
         return ""
+    if found := _MAJA.search(name):
+        return f"{found[1]}T{found[2]}"
     if found := _HLS.search(name):
         return datetime.strptime(found[1], "%Y%jT%H%M%S").isoformat()
     return found[1] if (found := _TIME.search(name)) else day_in(name)
