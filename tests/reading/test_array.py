@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rioxarray
 import xarray as xr
-from rasters import pixels, write
+from rasters import pixels, spectra, write
 
 import unclouded
 from unclouded.clearing.memory.series_arrays import series_of
@@ -90,6 +90,15 @@ def test_a_dataset_with_one_variable_of_bands():
     assert ArrayScene(cube().to_dataset(name="reflectance")).info.bands == FOUR
     with pytest.raises(InputError, match="no variable is named after a band"):
         ArrayScene(xr.Dataset({"a": cube(), "b": cube()}))
+
+
+@pytest.mark.parametrize("numbers", [range(10, 0, -1), (2190, 1610, 865, 842, 783, 740, 705, 665, 560, 490)])
+def test_bands_whose_numbers_alone_descend_have_no_order_that_is_known(numbers):
+    named = [f"B{number:02}" for number in range(2, 9)] + ["B8A", "B11", "B12"]
+    values = xr.DataArray(spectra(named)[::-1], dims=("band", "y", "x"), coords={"band": list(numbers)})
+    with pytest.raises(InputError, match=r"and numbers that do not ascend \(\d+, \d+, \d+, …\); .*--band-names"):
+        ArrayScene(values, level="L2A")
+    assert ArrayScene(values, level="L2A", band_names=named[::-1]).info.bands == tuple(named[::-1])
 
 
 def test_numpy_with_bands():
