@@ -265,3 +265,10 @@ def test_an_overcast_date_has_the_offset_that_the_others_tell(tmp_path):
     later = array.assign_coords(time=np.array(["2024-05-03", "2018-05-08"], "datetime64[ns]"))
     with pytest.raises(unclouded.InputError, match="offset cannot be known"):
         series_of(later, ReadOptions(level="L2A"), 2).images["array 0 (2024-05-03)"]
+
+
+@pytest.mark.parametrize("said", [[1588329031, 1588761031, 1589193031], ["2020-05", "2020-06", "2020-07"]])
+def test_times_that_tell_no_dates_are_said(cube, said):
+    with pytest.warns(UserWarning, match=rf"series: its time \({said[0]}, …\) tells no dates.*; give datetime64"):
+        made = series_of(cube[: len(said)].assign_coords(time=said[: len(cube)]), ReadOptions(level="L2A"), 4)
+    assert not any(made.times)

@@ -140,6 +140,11 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most
     base = str(getattr(array, "name", None) or "array")
     names = tuple(f"{base} {number} ({date})" for number, date in enumerate(said))
     times = tuple(times_of(array, dim))
+    if dim in array.coords and not any(times) and not array[dim].isnull().all():
+        warnings.warn(
+            f"series: its {dim} ({array[dim].values[0]}, …) tells no dates, so that none is known; give datetime64",
+            stacklevel=3,
+        )
 
     def read(
         number: int, level: str | None = None, offset: float | None = reading.offset, notes: Sequence[str] = ()
