@@ -7,7 +7,8 @@ import pytest
 import torch
 from scenes import active_generator
 
-from unclouded.clearing.detector.own_opacity import join_opacity, own_opacity
+from unclouded.clearing.detector import cover_detector
+from unclouded.clearing.detector.own_opacity import bright_opacity, join_opacity, own_opacity
 from unclouded.clearing.patch import clear_patch
 from unclouded.models.weights import load_generator
 
@@ -96,9 +97,24 @@ def test_an_image_without_any_data_is_answered_without_a_warning(monkeypatch, re
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("side", [48, 96])
-def test_a_cloud_over_a_chip_is_replaced_and_the_ground_beside_it_stays(side):
-    """Fields of a few hundred metres under half a cloud, of which csmask alone finds nothing."""
+def test_of_a_large_scene_it_is_asked_about_what_is_as_bright_as_cloud_alone(monkeypatch):
+    generator = seeing(monkeypatch, [0.9] * 4 + [0.1] * 4)
+    bands = ("B02", "B03", "B04", "B08")
+    image = np.full((4, 8, 8), 0.3, np.float32)
+    image[1, :, 0] = 0.14  # dark in one band
+    image[:, :, 1] = 0.2
+    image[:, 0, 2] = np.nan
+    opacity = bright_opacity(generator, image, bands, "L2A")
+    assert not opacity[:, 0].any() and opacity[0, 2] == 0
+    np.testing.assert_allclose(opacity[1:, 1:4], np.tile([0.45, 0.9, 0.9], (7, 1)), rtol=1e-4)
+    monkeypatch.setattr(type(generator), "forward", None)
+    assert not bright_opacity(generator, image / 3, bands, "L2A").any()
+
+
+@pytest.mark.parametrize(("side", "small"), [(48, 1024), (96, 1024), (600, 500)])
+def test_a_cloud_over_a_chip_is_replaced_and_the_ground_beside_it_stays(monkeypatch, side, small):
+    """Fields of a few hundred metres, and some as of a large scene, under a cloud that csmask alone does not find."""
+    monkeypatch.setattr(cover_detector, "SMALL", small)
     rng = np.random.default_rng(5)
     bands = ("B02", "B03", "B04", "B08")
     field = rng.uniform(0.8, 1.2, (1, side // 12, side // 12)).repeat(12, 1).repeat(12, 2)

@@ -2,9 +2,7 @@
 
 The package carries four U-Nets in ONNX, for L1C and L2A with four bands or six, trained on CloudSEN12+ and SPARCS at
 10 to 30 m. They are run here as the package runs them (reflectance standardised by the statistics beside each network,
-windows of 256 pixels that overlap by a fifth and are mirrored at the edge, softmax, windows blended by a tapered
-cosine), but window by window: what is in memory grows with the width of the scene alone. Windows are counted from the
-scene's corner, so that the answer does not depend on how the scene is cut otherwise.
+softmax), but window by window, see `detection.sliding_window`.
 
 Its own Python code is not used: that takes whole images, and gives classes instead of probabilities.
 """
@@ -13,9 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Collection, Iterator, Sequence
 from importlib import resources
 from typing import Any
 
@@ -24,6 +20,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from unclouded.bands import INDEX, NAMES
+from unclouded.detection.sliding_window import Reader, sliding_window
 from unclouded.errors import InputError
 
 FOUR = ("B02", "B03", "B04", "B08")
@@ -35,16 +32,8 @@ SIX = (*FOUR, "B11", "B12")
 PIXEL_METRES = 40
 """Pixel size that scenes are brought to, as near as `pixels_along` allows."""
 
-_WINDOW, _STRIDE = 256, 204
-_OVERLAP = _WINDOW - _STRIDE
-_BEFORE = 51
-"""Pixels by which the first window starts before the scene's corner."""
-
 SMALL = 1024
 """Side in pixels of the scenes that `detect_small` is for: on the detector's grid they are no larger than a window."""
-
-Reader = Callable[[int, int, int, int], NDArray[np.float32]]
-"""Gives reflectance (C, height, width) from a row and column on, NaN where there is no data."""
 
 
 def bands_to_read(bands: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -140,27 +129,11 @@ class CloudShadowNetwork:
             height: rows of the grid.
             width: columns of the grid.
 
-        Yields:
-            The first row of a strip, and the probabilities (2, rows, width) of cloud and of cloud shadow; 0 where there
-            is no data. The strips follow each other and cover the grid.
+        Returns:
+            The first row of each strip, and the probabilities (2, rows, width) of cloud and of cloud shadow; 0 where
+            there is no data. The strips follow each other and cover the grid.
         """
-        taper = _taper()
-        columns = range(-_BEFORE, width, _STRIDE)
-        below = np.zeros((2, _OVERLAP, width), np.float32)
-        with ThreadPoolExecutor(self._threads) as pool:
-            for top in range(-_BEFORE, height, _STRIDE):
-                strip = np.zeros((2, _WINDOW, width), np.float32)
-                strip[:, :_OVERLAP] = below
-                valid = np.zeros((_WINDOW, width), np.bool_)
-                answers = pool.map(partial(self._window, read, height, width, top), columns)
-                for left, (found, held) in zip(columns, answers, strict=True):
-                    inside = slice(max(left, 0), min(left + _WINDOW, width))
-                    part = slice(inside.start - left, inside.stop - left)
-                    strip[:, :, inside] += (found * taper * taper[:, None])[:, :, part]
-                    valid[:, inside] = held[:, part]
-                below = strip[:, _STRIDE:]
-                rows = slice(max(-top, 0), min(_STRIDE, height - top))
-                yield top + rows.start, np.clip(strip[:, rows], 0, 1) * valid[rows]
+        return sliding_window(self._window, read, height, width, channels=2, threads=self._threads)
 
     def detect_patch(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
         """Detect in memory: (2, h, w) as `detect` gives it, of `reflectance` (C, h, w), NaN where there is no data."""
@@ -186,31 +159,11 @@ class CloudShadowNetwork:
         finer = coarsen(self.detect_patch(coarsen(reflectance, factor // 2)), 2)
         return np.asarray((found + finer) / 2, np.float32)
 
-    def _window(
-        self, read: Reader, height: int, width: int, top: int, left: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Probabilities (2, 256, 256) of cloud and shadow in one window, and which of its pixels hold data."""
-        rows, columns = _mirrored(top, height), _mirrored(left, width)
-        first, second = rows.min(), columns.min()
-        seen = read(int(first), int(second), int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1)
-        x = seen[:, (rows - first)[:, None], columns - second]
-        valid = np.asarray(np.isfinite(x).all(axis=0))
-        if not valid.any():
-            return np.zeros((2, _WINDOW, _WINDOW), np.float32), valid
-        x = (x - self._centre) / self._spread
+    def _window(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities (2, 256, 256) of cloud and shadow in one window (C, 256, 256), some of which holds data."""
+        valid = np.isfinite(reflectance).all(axis=0)
+        x = (reflectance - self._centre) / self._spread
         x[:, ~valid] = x[:, valid].mean(axis=1)[:, None]
         logits: NDArray[Any] = self._session.run(None, {"input": x[None]})[0][0]
         likely = np.exp(logits - logits.max(axis=0))
-        return (likely[1:] / likely.sum(axis=0)).astype(np.float32), valid
-
-
-def _mirrored(start: int, length: int) -> NDArray[np.intp]:
-    """Positions of a window's pixels along a line of `length` pixels that is mirrored at its ends."""
-    positions = np.arange(start, start + _WINDOW) % (2 * length)
-    return np.where(positions < length, positions, 2 * length - 1 - positions)
-
-
-def _taper() -> NDArray[np.float32]:
-    """Weights along a window: windows that overlap by a fifth add up to one (scipy's `tukey(256, 0.4)`)."""
-    rise = 0.5 - 0.5 * np.cos(np.pi * np.arange(_OVERLAP) / (_OVERLAP - 1))
-    return np.concatenate([rise, np.ones(_WINDOW - 2 * _OVERLAP), rise[::-1]]).astype(np.float32)
+        return np.asarray(likely[1:] / likely.sum(axis=0), np.float32)

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unclouded.clearing.detector.own_opacity import counts_by_itself, join_opacity, own_opacity
+from unclouded.clearing.detector.own_opacity import bright_opacity, counts_by_itself, join_opacity, own_opacity
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
 from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
 from unclouded.detection.shadow import shaded_all_over, too_dark, water
+from unclouded.detection.sliding_window import sliding_window
 from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.progress import Progress
@@ -44,7 +45,7 @@ class CoverDetector:
         bands: that it sees: those of its network, then those by which haze is told; of a small scene all.
         factor: pixels of the scene along one of the detector's; a divisor of `CELL`.
         step: pixels along those that `reduce` gives.
-        asked: which weights are asked, too; None for none.
+        asked: which weights are asked, too.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class CoverDetector:
             info: of the scene.
             bands: that are at hand.
             level: of the image, if it is another than the scene's.
-            generator: that is asked, too, where the scene is small.
+            generator: that is asked, too.
 
         Raises:
             InputError: if nothing can be detected with the bands at hand.
@@ -76,7 +77,7 @@ class CoverDetector:
         seen = bands if self._small else [name for name in EXTRA if name in bands]
         self.bands = tuple(dict.fromkeys((*self._read, *seen)))
         self._generator = generator
-        self.asked = str(generator.inference) if self._small else None
+        self.asked = str(generator.inference)
 
     def reduce(self, reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Average a block of the scene, (C, h, w) of `bands`, to pixels of `step`; NaN where none of it holds data."""
@@ -130,10 +131,19 @@ class CoverDetector:
         rows = _Rows(reduced)
         height, width = found.height, found.width
         pixels = self._size[0] * self._size[1]
-        for row, strip in network.detect(lambda *window: rows.window(*window)[:own], height, width):
-            first, last = max(0, row - HAZE_REACH), min(height, row + strip.shape[1] + HAZE_REACH)
-            found.write_rows(row, self._told(strip, reduced.rows(first, last), row - first))
-            report("detecting", (row + strip.shape[1]) * pixels // height, pixels)
+
+        def read(*window: int) -> NDArray[np.float32]:
+            return rows.window(*window)[:own]
+
+        def ask(window: NDArray[np.float32]) -> NDArray[np.float32]:
+            return bright_opacity(self._generator, window, self._read, self._level)[None]
+
+        opacities = sliding_window(ask, read, height, width, channels=1, threads=1)
+        for (row, likely), (_, opacity) in zip(network.detect(read, height, width), opacities, strict=True):
+            joined = join_opacity(likely, np.where(opacity > 0, opacity, np.nan)[0], self._metres)
+            first, last = max(0, row - HAZE_REACH), min(height, row + joined.shape[1] + HAZE_REACH)
+            found.write_rows(row, self._told(joined, reduced.rows(first, last), row - first))
+            report("detecting", (row + joined.shape[1]) * pixels // height, pixels)
         return found
 
     def release(self) -> None:

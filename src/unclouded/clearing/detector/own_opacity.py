@@ -1,8 +1,9 @@
-"""What the generator itself takes for cover in a small scene, joined with what the detector's networks say.
+"""What the generator itself takes for cover, joined with what the detector's networks say.
 
 Those networks live on wide surroundings, and a small scene has none: on chips of a few hundred metres they miss whole
 clouds, and take whole fields for cloud. The generator, which learnt from such images, is right more often where nobody
-has told it anything. Their answers are joined as independent evidence is, by log odds.
+has told it anything. Their answers are joined as independent evidence is, by log odds. Of a large scene, where they
+seldom err, it is asked about what is as bright as cloud alone.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ clouds goes up to 0.5."""
 _SAND = 0.85, 0.65
 """Blue in reds under which cover may be sand or bare soil, and is nothing else."""
 
+_BRIGHT = 0.15, 0.25
+"""Reflectance in the darkest of the visible bands from which on a pixel may be cloud, and from which on it is as bright
+as clouds are. Roofs are, too, and of a pixel of 40 m they seldom fill enough."""
+
 _SURE = 1e-3
 """Neither is believed to be surer than that."""
 
@@ -64,6 +69,17 @@ def own_opacity(
     odds = _held_against_the_rest(generator(image, bands=bands, level=level).opacity[0, 0].cpu().numpy())
     doubted = np.minimum(odds, 0) + np.maximum(odds, 0) * _unlike_land(reflectance, bands)
     return _sigmoid(doubted)
+
+
+def bright_opacity(
+    generator: Generator, reflectance: NDArray[np.float32], bands: Sequence[str], level: str
+) -> NDArray[np.float32]:
+    """The opacity (h, w) of what is as bright as cloud, 0 elsewhere and without data; arguments of `own_opacity`."""
+    darkest = reflectance[[bands.index(name) for name in ("B02", "B03", "B04")]].min(axis=0)
+    bright = np.nan_to_num(_ramp(darkest, *_BRIGHT))
+    if not bright.any():
+        return np.zeros_like(darkest)
+    return np.asarray(bright * np.nan_to_num(own_opacity(generator, reflectance, bands, level)), np.float32)
 
 
 def _held_against_the_rest(opacity: NDArray[np.float32]) -> NDArray[np.float32]:
