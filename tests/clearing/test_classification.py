@@ -14,7 +14,7 @@ from rasters import item, write
 from scenes import CLOUDS, fields
 
 import unclouded
-from unclouded.clearing.memory.arrays import coordinates
+from unclouded.reading.grids.array_grid import pixel_centres
 from unclouded.reading.reader import open_scene
 
 SIZE = 300, 560
@@ -155,7 +155,7 @@ def test_a_series_looks_for_it_unless_told_not_to(files, tmp_path):
 def dataset(source):
     """The item as loaders of catalogues give it."""
     with open_scene(source) as scene:
-        dn, at = scene.read(0, 0, *SIZE), coordinates(scene.info)
+        dn, at = scene.read(0, 0, *SIZE), pixel_centres(scene.info)
     bands = {band: (("y", "x"), values) for band, values in zip(SHORT, dn, strict=True)}
     return xr.Dataset(bands | {"SCL": (("y", "x"), classes().repeat(2, 0).repeat(2, 1))}, at).rio.write_crs(32632)
 
