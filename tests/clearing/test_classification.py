@@ -160,20 +160,22 @@ def dataset(source):
     return xr.Dataset(bands | {"SCL": (("y", "x"), classes().repeat(2, 0).repeat(2, 1))}, at).rio.write_crs(32632)
 
 
-@pytest.mark.parametrize("form", ["dataset", "stack", "cube", "file", "chunks"])
+@pytest.mark.parametrize("form", ["dataset", "stack", "cube", "file", "chunks", "GeoTIFF"])
 def test_that_of_an_array_is_joined_as_that_of_files(form, dataset, source, weights, tmp_path):
     forms = {
         "dataset": lambda: dataset,
         "stack": lambda: dataset.to_dataarray("band").astype("float32"),
         "cube": lambda: xr.Dataset({"dn": dataset[list(SHORT)].to_dataarray("band"), "scl": dataset.SCL}),
         "file": lambda: dataset.sortby("y").to_netcdf(tmp_path / "a.nc") or tmp_path / "a.nc",
+        "GeoTIFF": lambda: write(tmp_path / "a.tif", dataset.to_dataarray("band").values, names=(*SHORT, "SCL")),
         "chunks": lambda: dataset.chunk(y=130, x=200),
     }
     given = {"level": "L2A", "offset": 0, "model": weights}
     made = unclouded.clear(forms[form](), **given)
     assert made.attrs["detection"] == "our own detection, joined with the scene classification SCL"
+    np.testing.assert_equal(made.sizes["band"], len(SHORT))
     assert np.array_equal(made.opacity, unclouded.clear(source, model=weights).opacity)
-    if form != "file":
+    if form not in ("file", "GeoTIFF"):
         alone = unclouded.clear(forms[form](), **given, mask_only=True)
         assert alone.attrs["detection"] == "SCL alone" and (alone.opacity.values[dataset.SCL == 9] == 1).all()
 

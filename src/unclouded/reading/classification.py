@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from unclouded.reading.array_classification import ArrayClassification
+from unclouded.reading.files.raster import shown
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.mask import MaskRaster, mask_as_file, open_mask
 
@@ -27,7 +28,9 @@ def open_classification(info: SceneInfo) -> Iterator[MaskRaster | ArrayClassific
 
     inside = in_groups(info.classification)
     if inside is None:
-        with open_mask(info.classification, info) as raster:
+        band = info.classification_band
+        name = "" if band is None else f"{shown(info.classification)}/SCL"
+        with open_mask(info.classification, info, name, band) as raster:
             yield raster
         return
     values = read_variable(*inside)

@@ -67,6 +67,7 @@ class SceneInfo:
         region: what of the scene is wanted; None if it is all.
         classification: path or address of the scene classification (SCL) that comes with it, or, of an array, SCL
             itself; empty without one.
+        classification_band: where that is one of several bands of a file, its number, from 1.
     """
 
     source: str
@@ -87,6 +88,7 @@ class SceneInfo:
     acquired: datetime | None = None
     region: RegionOfInterest | None = None
     classification: str | ArrayClassification = ""
+    classification_band: int | None = None
 
     def check_window(self, row: int, column: int, height: int, width: int) -> None:
         """Check that a window to be read lies inside the grid, and holds a pixel.

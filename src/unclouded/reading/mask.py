@@ -41,15 +41,15 @@ class MaskRaster:
         tags: of its file, likewise.
     """
 
-    def __init__(self, dataset: DatasetReader, name: str, info: SceneInfo) -> None:
-        self.name = name
-        self.label = f"{os.path.basename(name)} {dataset.descriptions[0] or ''}"
+    def __init__(self, dataset: DatasetReader, name: str, info: SceneInfo, band: int = 1) -> None:
+        self.name, self._band = name, band
+        self.label = f"{os.path.basename(name)} {dataset.descriptions[band - 1] or ''}"
         self.tags: dict[str, str] = dataset.tags()
         self._dataset, self._info = dataset, info
         self._whole = whole = info.of_whole()
         # Beyond its edge stands what means no data, where zero would mean clear.
         nodata = float(NO_VALUE) if dataset.nodata is None else dataset.nodata
-        dtype = "float64" if dataset.dtypes[0].startswith("float") else "int32"
+        dtype = "float64" if dataset.dtypes[band - 1].startswith("float") else "int32"
         self._view: Any = dataset
         if dataset.crs is not None and whole.crs is not None:
             self._view = on_grid(
@@ -73,11 +73,11 @@ class MaskRaster:
         if isinstance(self._view, WarpedVRT):
             try:
                 with environment(self._dataset.name):
-                    pixels = self._view.read(1, window=window)
+                    pixels = self._view.read(self._band, window=window)
             except FAULTS as error:
                 raise FileError(f"{self.name}: cannot be read: cut short or damaged; copy it again") from error
         else:
-            pixels = read_window(self._dataset, [1], window)[0]
+            pixels = read_window(self._dataset, [self._band], window)[0]
         return self._whole_numbers(pixels)
 
     def _whole_numbers(self, pixels: NDArray[Any]) -> NDArray[np.int32]:
@@ -135,12 +135,12 @@ def _values_of(windows: Iterable[NDArray[np.int32]]) -> tuple[int, ...]:
     return tuple(sorted(found - {NO_VALUE}))
 
 
-def open_mask(path: str | os.PathLike[str], info: SceneInfo, name: str = "") -> MaskRaster:
+def open_mask(path: str | os.PathLike[str], info: SceneInfo, name: str = "", band: int | None = None) -> MaskRaster:
     """Open a mask file for the scene that `info` describes, brought to its grid (nearest pixel) where its own differs.
 
     A file without georeference, and any of a scene without, is taken for the scene's own grid, the whole of it, if it
     has its size. Coordinates of a scene without a reference system are those of the mask's. Errors call it by its path,
-    or by `name`.
+    or by `name`. Of a file of several bands the `band` has to be given.
 
     Raises:
         InputError: more than one band, another place, or another size without georeference.
@@ -151,7 +151,7 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo, name: str = "") -> 
         raise InputError(f"{name}: is a folder; a file of one band is accepted: give that in it, such as …_SCL_20m.jp2")
     dataset = open_raster(os.fspath(path))
     try:
-        if dataset.count != 1:
+        if band is None and dataset.count != 1:
             raise InputError(f"{name}: holds {dataset.count} bands; a mask of one band is accepted: pick it first")
         if info.crs is None and not info.transform.is_identity:
             info = replace(info, crs=dataset.crs)
@@ -165,7 +165,7 @@ def open_mask(path: str | os.PathLike[str], info: SceneInfo, name: str = "") -> 
         else:
             check_georeference(dataset)
             check_overlap(name, dataset.crs, dataset.bounds, info, "the mask of the same area")
-        return MaskRaster(dataset, name, info)
+        return MaskRaster(dataset, name, info, band or 1)
     except BaseException:
         dataset.close()
         raise

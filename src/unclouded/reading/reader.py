@@ -242,6 +242,7 @@ def _describe(
         notes=(*source.notes, *notes, *pixel_note(finest)),
         acquired=parse_time(source.acquired),
         classification=source.classification,
+        classification_band=source.classification_band,
     )
 
 

@@ -55,6 +55,7 @@ class Source:
         notes: what was left out or assumed.
         acquired: when the image was taken, as a time in ISO 8601.
         classification: path or address of the scene classification (SCL) that comes with it.
+        classification_band: where that is one of several bands of a file, its number, from 1.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Source:
     notes: list[str] = field(default_factory=list)
     acquired: str = ""
     classification: str = ""
+    classification_band: int | None = None
 
     @property
     def bands(self) -> tuple[str, ...]:

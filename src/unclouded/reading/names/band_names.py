@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from unclouded.bands import ASSUMED_ORDER, NAMES
 from unclouded.errors import InputError
+from unclouded.reading.array_classification import classification_among
 from unclouded.reading.names.naming import (
     assumed_bands,
     bands_named,
@@ -104,14 +105,15 @@ def _miscounted(source: str, option: str, given: int, count: int, own: Sequence[
 
 def _own(source: str, texts: Sequence[str | None], own: list[str | None]) -> tuple[list[str | None], list[str]]:
     """The names that the stack has itself, and what is left out."""
-    left = []
-    for number, (text, band) in enumerate(zip(texts, own, strict=True), start=1):
-        if band is not None:
+    left, classes = [], classification_among([text or "" for text in texts])
+    for number, (text, band) in enumerate(zip(texts, own, strict=True)):
+        if band is not None or number == classes:
             continue
         if text and is_not_a_band(text):
             left.append(text)
             continue
-        found = f"band {number} is called {text!r}{nearest_name(text)}" if text else f"band {number} has no description"
+        what = f"band {number + 1}"
+        found = f"{what} is called {text!r}{nearest_name(text)}" if text else f"{what} has no description"
         raise InputError(f"{source}: {found}; accepted: {', '.join(NAMES)}; name all bands with {_NAMES}, - for others")
     return own, [f"left out: {', '.join(left)}, not among the 13 bands"] if left else []
 

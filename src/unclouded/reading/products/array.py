@@ -98,7 +98,8 @@ class ArrayScene:
         named = name_layers(name, texts, Wanted(bands, band_names))
         self.order_assumed = named.order_assumed
         refuse_others(name, (str(array.name or ""), *labels))
-        if named.order_assumed and labels != sorted(labels, key=lambda label: int(label)):
+        numbers = [int(label) for label in labels] if unlabelled else []
+        if named.order_assumed and numbers != sorted(numbers):
             raise InputError(
                 f"{name}: its bands have no names, and numbers that do not ascend ({', '.join(labels[:3])}, …); only "
                 "in ascending order is one known; name them in the array's order, for example --band-names B12,B11,…"

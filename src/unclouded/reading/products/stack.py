@@ -7,6 +7,7 @@ from pathlib import Path
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
+from unclouded.reading.array_classification import classification_among
 from unclouded.reading.files.export_tiles import tile_note
 from unclouded.reading.files.pixels import alpha_of
 from unclouded.reading.files.raster import VRT, open_raster, shown
@@ -43,6 +44,7 @@ def stack_source(path: str, wanted: Wanted) -> Source:
     said = (product_name(Path(text).name) for text in (name, *(part for part in parts if part)))
     product = next((found for found in said if found != ProductName()), ProductName())
     offset = None if wanted.offset_given else offset_of_name(name, product)
+    classes = classification_among([text or "" for text in texts])
     source = Source(
         name=name,
         stem=stem_of(path),
@@ -54,6 +56,8 @@ def stack_source(path: str, wanted: Wanted) -> Source:
         taken=named.taken,
         own_metadata=True,
         notes=[*notes, *named.notes, *tile_note(path)],
+        classification="" if classes is None else path,
+        classification_band=None if classes is None else indexes[classes],
     )
     # Of layers without names all are looked at first, to tell whether their order is the usual one.
     return source if named.order_assumed else source.only(named.taken)
