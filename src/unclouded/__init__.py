@@ -313,9 +313,8 @@ def clear_area(
     What was left out or had to be assumed is said as a `UserWarning`.
 
     Args:
-        area: west, south, east and north in degrees, also as a text "W,S,E,N"; the path of a GeoJSON file; or polygons
-            in longitude and latitude as GeoJSON, or with a `__geo_interface__`, as those of shapely; a table of
-            geopandas in its own reference system.
+        area: west, south, east and north in degrees, also as a text "W,S,E,N"; the path of a GeoJSON file; polygons in
+            degrees as GeoJSON or with a `__geo_interface__`, as of shapely; or a table of geopandas in its own system.
         dates: first and last day, as "2024-05-01/2024-08-31".
         catalog: earth-search, planetary-computer, cdse, or the address of a STAC API.
         collection: of the catalogue.
