@@ -140,7 +140,8 @@ class CoverDetector:
 
         opacities = sliding_window(ask, read, height, width, channels=1, threads=1)
         for (row, likely), (_, opacity) in zip(network.detect(read, height, width), opacities, strict=True):
-            joined = join_opacity(likely, np.where(opacity > 0, opacity, np.nan)[0], self._metres)
+            # Under even odds it has nothing to add, and tiles with next to nothing on them would be looked at.
+            joined = join_opacity(likely, np.where(opacity > 0.5, opacity, np.nan)[0], self._metres)
             first, last = max(0, row - HAZE_REACH), min(height, row + joined.shape[1] + HAZE_REACH)
             found.write_rows(row, self._told(joined, reduced.rows(first, last), row - first))
             report("detecting", (row + joined.shape[1]) * pixels // height, pixels)
