@@ -29,6 +29,10 @@ from unclouded.reading.info import SceneInfo
 FOUND = 4
 """Channels of what `CoverDetector.detect` finds."""
 
+_ADDED_FROM = 0.3
+"""Probability of cover that the generator must come to in a large scene, or it adds nothing: else tiles would be looked
+at on which there is next to nothing."""
+
 _THREADS = 2
 """Windows that the detector works on at once; more are not faster where the cores are few."""
 
@@ -140,8 +144,8 @@ class CoverDetector:
 
         opacities = sliding_window(ask, read, height, width, channels=1, threads=1)
         for (row, likely), (_, opacity) in zip(network.detect(read, height, width), opacities, strict=True):
-            # Under even odds it has nothing to add, and tiles with next to nothing on them would be looked at.
-            joined = join_opacity(likely, np.where(opacity > 0.5, opacity, np.nan)[0], self._metres)
+            joined = join_opacity(likely, np.where(opacity > 0, opacity, np.nan)[0], self._metres)
+            joined = np.where(joined.sum(axis=0) > _ADDED_FROM, joined, likely)
             first, last = max(0, row - HAZE_REACH), min(height, row + joined.shape[1] + HAZE_REACH)
             found.write_rows(row, self._told(joined, reduced.rows(first, last), row - first))
             report("detecting", (row + joined.shape[1]) * pixels // height, pixels)
