@@ -100,13 +100,14 @@ def test_an_image_without_any_data_is_answered_without_a_warning(monkeypatch, re
 def test_of_a_large_scene_it_is_asked_about_what_is_as_bright_as_cloud_alone(monkeypatch):
     generator = seeing(monkeypatch, [0.9] * 4 + [0.1] * 4)
     bands = ("B02", "B03", "B04", "B08")
-    image = np.full((4, 8, 8), 0.3, np.float32)
+    image = np.full((4, 15, 16), 0.3, np.float32)
     image[1, :, 0] = 0.14  # dark in one band
     image[:, :, 1] = 0.2
     image[:, 0, 2] = np.nan
-    opacity = bright_opacity(generator, image, bands, "L2A")
-    assert not opacity[:, 0].any() and opacity[0, 2] == 0
-    np.testing.assert_allclose(opacity[1:, 1:4], np.tile([0.45, 0.9, 0.9], (7, 1)), rtol=1e-4)
+    opacity = bright_opacity(generator, image, bands, "L2A")  # of pixels twice as long
+    assert opacity.shape == (15, 16) and not opacity[:, 0].any() and opacity[0, 2] == 0
+    expected = [0.45] + [0.9] * 6 + [0.1] * 8
+    np.testing.assert_allclose(opacity[1:, 1:], np.tile(expected, (14, 1)), rtol=1e-4)
     monkeypatch.setattr(type(generator), "forward", None)
     assert not bright_opacity(generator, image / 3, bands, "L2A").any()
 
