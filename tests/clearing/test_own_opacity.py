@@ -106,7 +106,7 @@ def test_of_a_large_scene_it_is_asked_about_what_is_as_bright_as_cloud_alone(mon
     image[:, 0, 2] = np.nan
     opacity = bright_opacity(generator, image, bands, "L2A")  # of pixels twice as long
     assert opacity.shape == (15, 16) and not opacity[:, 0].any() and opacity[0, 2] == 0
-    expected = [0.45] + [0.9] * 6 + [0.1] * 8
+    expected = [0.45] + [0.9] * 8 + [0.1] * 6  # and the rim
     np.testing.assert_allclose(opacity[1:, 1:], np.tile(expected, (14, 1)), rtol=1e-4)
     monkeypatch.setattr(type(generator), "forward", None)
     assert not bright_opacity(generator, image / 3, bands, "L2A").any()

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unclouded.detection.csmask import coarsen
+from unclouded.detection.windows import highest
 from unclouded.models.generator import Generator
 
 _DETECTOR, _GENERATOR, _BIAS = (0.45, 0.7), 1.5, -0.3
@@ -80,14 +81,17 @@ def bright_opacity(
 ) -> NDArray[np.float32]:
     """The opacity (h, w) of what is as bright as cloud, 0 elsewhere and without data; arguments of `own_opacity`.
 
-    The generator sees pixels twice as long."""
+    The generator sees pixels twice as long.
+    """
     darkest = reflectance[[bands.index(name) for name in ("B02", "B03", "B04")]].min(axis=0)
     bright = np.nan_to_num(_ramp(darkest, *_BRIGHT))
     if not bright.any():
         return np.zeros_like(darkest)
     opacity = np.nan_to_num(own_opacity(generator, coarsen(reflectance, _COARSER), bands, level))
+    # Rims, of which such a pixel holds a part, are as their cloud is, as far as they are bright.
+    widened = highest(torch.from_numpy(opacity)[None, None], 1)[0, 0].numpy()
     height, width = darkest.shape
-    return np.asarray(bright * opacity.repeat(_COARSER, 0).repeat(_COARSER, 1)[:height, :width], np.float32)
+    return np.asarray(bright * widened.repeat(_COARSER, 0).repeat(_COARSER, 1)[:height, :width], np.float32)
 
 
 def _held_against_the_rest(opacity: NDArray[np.float32]) -> NDArray[np.float32]:
