@@ -108,7 +108,7 @@ def clear_scene(
         output: the GeoTIFF to write; its folder must be there.
         options: samples, threshold, precision, grid of the result and the like; the model, device and paths that they
             name are `generator` and `inputs` already.
-        tiling: how the scene is cut.
+        tiling: the tiles that the scene is cut into.
         executor: who works on the tasks of the scene, if others do; their inputs and options must be the same.
         progress: see `Progress`.
         mask_alone: write the mask of what would be replaced to `output`, and nothing else.

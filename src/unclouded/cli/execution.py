@@ -57,9 +57,9 @@ def clear_all(
 
     Args:
         outputs: the file to write for each source.
-        reading: how to read the sources.
+        reading: what is to be known to read the sources.
         loaded: with which weights.
-        options: how to clear the sources.
+        options: of clearing the sources.
         where: workers, or the address of a scheduler; in this process if neither is given.
         clearings: says what became of each.
         helping: the other dates that help each source, instead of those of the options.

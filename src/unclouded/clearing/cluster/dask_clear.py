@@ -52,8 +52,8 @@ class SceneJob:
 
     Attributes:
         source: path or address that all workers can read.
-        reading: how to read it.
-        options: how to clear it; its paths are such that all workers can read, device and precision are not "auto".
+        reading: what is to be known to read it.
+        options: of clearing it; the paths are such that all workers can read, device and precision are not "auto".
         sha256: of the weights.
         run: tells apart the jobs of two runs, between which files may have changed.
     """
@@ -95,9 +95,9 @@ def clear_scenes(
 
     Args:
         outputs: the file to write for each source.
-        reading: how to read the sources.
+        reading: what is to be known to read the sources.
         model: for the client's own share of the work; loaded as the options say.
-        options: how to clear the sources.
+        options: of clearing the sources.
         pool: the workers that do the rest.
         helping: the other dates that help each source, instead of those of the options; read by the client.
         at_hand: what is known already of the references.

@@ -81,11 +81,12 @@ def bright_opacity(
 ) -> NDArray[np.float32]:
     """The opacity (h, w) of what is as bright as cloud, 0 elsewhere and without data; arguments of `own_opacity`.
 
-    The generator sees pixels twice as long.
+    The generator sees pixels twice as long. Without short-wave infrared it cannot tell snow, which the detector's
+    networks know by its surroundings: it is not asked.
     """
     darkest = reflectance[[bands.index(name) for name in ("B02", "B03", "B04")]].min(axis=0)
     bright = np.nan_to_num(_ramp(darkest, *_BRIGHT))
-    if not bright.any():
+    if not bright.any() or not {"B11", "B12"} & set(bands):
         return np.zeros_like(darkest)
     opacity = np.nan_to_num(own_opacity(generator, coarsen(reflectance, _COARSER), bands, level))
     # Rims, of which such a pixel holds a part, are as their cloud is, as far as they are bright.
