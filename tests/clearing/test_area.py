@@ -12,7 +12,7 @@ from rasterio.windows import from_bounds
 from scenes import MemoryScene, active_generator, fields, options_of, used_as
 
 from unclouded.clearing import clear
-from unclouded.clearing.context.cover import wanted_cells
+from unclouded.clearing.context.scene_cover import pixels_of_interest
 from unclouded.clearing.detector.cover_detector import detector_factor
 from unclouded.clearing.inputs import SceneInputs, open_inputs
 from unclouded.clearing.options import ClearOptions
@@ -174,12 +174,12 @@ def test_shares_that_are_said_of_an_area_are_its_own() -> None:
     info = MemoryScene(np.ones((4, SIDE, SIDE), np.uint16), BANDS).info
     crop, region = area.crop(info)
     part = replace(info, width=crop.width, height=crop.height, region=region)
-    cells = wanted_cells(part)
+    cells = pixels_of_interest(part)
     factor = detector_factor(part)
     assert cells.shape == (-(-crop.height // factor), -(-crop.width // factor))
     assert cells.sum() * factor**2 == pytest.approx(region.box.height * region.box.width, rel=0.1)
     assert cells[(region.box.row + 60) // factor, (region.box.column + 60) // factor]
-    assert wanted_cells(info).all()
+    assert pixels_of_interest(info).all()
 
 
 def test_an_area_without_data_is_said(scene, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_how_much_land_is_too_dark_to_be_sunlit_is_known(scene, active):
         clearing = Clearing(SceneInputs(MemoryScene(dn, L1C)), active, *options_of())
         for _ in clearing.tiles():
             pass
-        assert clearing.dark == pytest.approx(share, abs=0.01)
+        assert clearing.cover_shares.dark == pytest.approx(share, abs=0.01)
 
 
 @pytest.mark.parametrize("veil", [0.0, 0.06])

@@ -22,7 +22,7 @@ from unclouded.progress import Progress, silent
 from unclouded.reading.files.raster import shown
 from unclouded.reading.grids.area import EXTENT, SURROUNDINGS, Area
 from unclouded.reading.products.stac import source_of_item
-from unclouded.reading.radiometry.offsets import without_cirrus
+from unclouded.reading.radiometry.levels import without_cirrus
 from unclouded.reading.source import Source, Wanted, safe_stem
 
 _CLASSES = "SCL"

@@ -55,7 +55,7 @@ class ClearedScene:
         sources: where the changed pixels come from, as shares of the valid ones: "guessed", or a reference's name.
         verdicts: what was assumed and found of the references, a line each.
         hazy: share of the scene that lies in areas under haze or cirrus, see `detection.haze`.
-        seen: share of the scene on which the detector sees cloud or shadow, however little of it is replaced.
+        covered: share of the scene on which the detector sees cloud or shadow, however little of it is replaced.
         dark: share of the scene that is land too dark to be sunlit, see `detection.shadow`.
         cloud: share of the valid pixels under cloud or haze.
         snow: share that the scene's classification calls snow; None without one.
@@ -74,7 +74,7 @@ class ClearedScene:
     sources: Mapping[str, float] = field(default_factory=dict)
     verdicts: tuple[str, ...] = ()
     hazy: float = 0.0
-    seen: float = 0.0
+    covered: float = 0.0
     dark: float = 0.0
     cloud: float = 0.0
     snow: float | None = None
@@ -180,9 +180,9 @@ def clear_scene(
         seconds_network=clearing.seconds_network,
         sources=sources,
         verdicts=clearing.notes,
-        hazy=clearing.hazy,
-        seen=clearing.seen,
-        dark=clearing.dark,
+        hazy=clearing.cover_shares.hazy,
+        covered=clearing.cover_shares.covered,
+        dark=clearing.cover_shares.dark,
         cloud=found.cloud,
         snow=found.snow,
         told_by=told,

@@ -10,50 +10,31 @@ from collections import abc
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unclouded.allocator import give_back_freed_memory
-from unclouded.clearing.context.context_builder import CELL_ALIGNMENT, ContextBuilder, SceneArrays, SceneGrids
-from unclouded.clearing.context.cover import (
-    Cover,
-    cell_cover,
-    cell_told,
-    cell_trusted,
-    covered_share,
-    dark_share,
-    detector_for,
-    evidence_of,
-    evidence_unseen,
-    hazy_share,
-    in_rows,
-    joined,
-    wanted_cells,
-)
+from unclouded.clearing.context.context_builder import CELL_ALIGNMENT, SceneArrays, SceneGrids
+from unclouded.clearing.context.cover import Cover, cell_cover, cell_told, cell_trusted
+from unclouded.clearing.context.scene_cover import CoverShares, SceneCover
+from unclouded.clearing.context.scene_summary import SceneSummary, collect
 from unclouded.clearing.context.summaries import Summary, blocks_of
 from unclouded.clearing.detector.cover_detector import detector_factor
-from unclouded.clearing.detector.detections import Detected, Subject, detected
 from unclouded.clearing.executor import Executor, LocalExecutor
-from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import SceneInputs, assumptions
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.tiles.composition import of_region
 from unclouded.clearing.tiles.latent_sampling import margin_of
 from unclouded.clearing.tiles.tile_pass import TileTask
-from unclouded.detection.classes import covered
 from unclouded.detection.csmask import readable
-from unclouded.detection.opacity import may_be_covered
-from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.progress import Progress, silent
 from unclouded.tiles import Box, Tile, cut
 from unclouded.writing.strips import ClearedTile
-from unclouded.writing.writer import checksum
 
 if TYPE_CHECKING:
     from unclouded.clearing.context.other_dates import OtherDates
@@ -64,24 +45,8 @@ _CONTEXT_TILES, _CONTEXT_CELLS = 8, 384
 many at most along a side: of a scene of 10,980 x 10,980, 512 took 0.4 GiB more than the tiles do."""
 
 
-class _Summarised(NamedTuple):
-    """What the pass that reads a scene leaves; `reduced` is what the detector sees, if there is one, and its checksum.
-
-    `called` is what the scene's classification says to that. Once the detector has run, its answer and what is made of
-    it take the place of `reduced`; what a classification or other dates say of cover is joined with `detected`.
-    """
-
-    builder: ContextBuilder
-    bands_and_level: Tensor
-    reduced: GridFile | None
-    seen: int
-    called: GridFile | None
-    detected: Detected | None = None
-    evidence: GridFile | None = None
-
-
 class Clearing:
-    """The clearing of one scene: `summarise` it, then clear its `tiles`, by a `LocalExecutor` or another.
+    """The clearing of one scene, once: `summarise` it, then clear its `tiles`, by a `LocalExecutor` or another.
 
     What grows with the scene lies in `folder`, or where temporary files go.
 
@@ -105,157 +70,68 @@ class Clearing:
         step = CELL * CELL_ALIGNMENT
         if tiling.size % step or any(value % step for value in tiling.offset):
             raise ValueError(f"{tiling}: size and offset must be multiples of {step}")
+        options = options or ClearOptions()
         self.info = inputs.scene.info
         self.snow: float | None = None
-        self._seconds_context = 0.0
-        self._generator, self._options = generator, options or ClearOptions()
+        self._inputs, self._generator = inputs, generator
+        self._folder, self._report = folder, progress or silent
+        self._threshold = options.threshold_for(generator.inference)
         self._local = LocalExecutor(inputs, generator, options, tiling)
         self._executor: Executor = executor or self._local
-        self._folder = folder
-        self._report = progress or silent
-        self._detector = detector_for(inputs, generator, self._options)
-        self._masked = inputs.mask is not None
-        self._inputs = inputs
+        self._cover = SceneCover(inputs, generator, options, folder, self._report)
+        self._summary: SceneSummary | None = None
         self._dates: OtherDates | None = None
-        self._threshold = self._options.threshold_for(generator.inference)
-        self._summarised: _Summarised | None = None
-        self.hazy, self.seen, self.dark = 0.0, 0.0, 0.0
+        self._seconds_context = 0.0
 
     @property
     def seconds_network(self) -> float:
         """Seconds that the network took in this process."""
         return self._seconds_context + self._local.seconds_network
 
+    @property
+    def cover_shares(self) -> CoverShares:
+        """How much of the scene is hazy, covered and dark, once its cover is detected."""
+        return self._cover.shares
+
     def summarise(self) -> dict[str, int]:
         """Read the scene once, for what the network has to know of all of it; return checksums of all that was read.
 
         Raises:
             InputError: if no pixel holds data.
-            FileError: if the scene cannot be read, or the disk does not take what is known of it.
+            FileError: if the scene cannot be read, or the disk is full.
         """
         with closing(self._executor.summarise(self.blocks())) as summaries:
-            read = self._gather(summaries)
+            summary = self._collect(summaries)
+        checksums = dict(summary.checksums)
         if self._inputs.references:
-            from unclouded.clearing.context.other_dates import OtherDates
+            checksums["reference pixels"] = self._open_dates(summary)
+        return checksums
 
-            read["reference pixels"] = 0
-            # By the network or a mask alone, what nothing covers nobody need look up elsewhere.
-            if self._detector is not None or self._anything_covered():
-                dates = OtherDates(self._inputs, self._generator, self._folder, self._report)
-                read["reference pixels"] = dates.checksum
-                self._hold_against(dates)
-                if self._anything_covered():
-                    self._dates = dates
-                else:
-                    dates.close()
-        return read
-
-    def _hold_against(self, dates: OtherDates) -> None:
-        """Have other dates correct what the detector found."""
-        summarised = self._detect()
-        if self._detector is None or summarised.detected is None:
-            return
-        told = dates.hold_against(summarised.detected, self._detector.bands)
-        if told is not None:
-            probabilities, clear = told
-            summarised.detected.probabilities.close()
-            self._weigh(summarised, summarised.detected._replace(probabilities=probabilities), clear)
-            clear.close()
-
-    def _weigh(self, summarised: _Summarised, detected: Detected, clear: GridFile | None = None) -> _Summarised:
-        """Make evidence of the detector's answer."""
-        if summarised.evidence is not None:
-            summarised.evidence.close()
-        evidence = evidence_of(detected.probabilities, self._folder, clear)
-        wanted = wanted_cells(self.info)
-        self.hazy, self.seen = hazy_share(evidence, wanted), covered_share(evidence, wanted)
-        self.dark = dark_share(detected.probabilities, wanted)
-        self._summarised = summarised._replace(reduced=None, called=None, detected=detected, evidence=evidence)
-        return self._summarised
-
-    def _anything_covered(self) -> bool:
-        """Whether any pixel of the summarised scene may be replaced by what other dates show."""
-        evidence = self._detect().evidence
-        if evidence is None:
-            return False  # what the network alone takes for cover, it fills by itself
-        if any(may_be_covered(torch.from_numpy(rows)[None], self._threshold).any() for rows in in_rows(evidence)):
-            return True
-        mask = self._inputs.mask
-        boxes = (block.inner for block in self.blocks())
-        return mask is not None and any(
-            covered(mask.read(box.row, box.column, box.height, box.width)).any() for box in boxes
+    def _collect(self, summaries: Iterable[Summary]) -> SceneSummary:
+        self._summary = collect(
+            summaries, self._inputs, self._generator, self._cover.detector, self._folder, self._report
         )
+        self.snow = self._summary.snow
+        return self._summary
 
-    def _detect(self) -> _Summarised:
-        """Have the detector look at the summarised scene, unless it has."""
-        summarised = self._summarised
-        assert summarised is not None
-        reduced, detector, kept = summarised.reduced, self._detector, self._inputs.detections
-        if detector is not None and reduced is not None:
-            seen = summarised.seen
+    def _open_dates(self, summary: SceneSummary) -> int:
+        """Detect what covers the references, if the scene may need them; return the checksum of what was read."""
+        from unclouded.clearing.context.other_dates import OtherDates
 
-            def make() -> Detected:
-                return detected(detector, reduced, seen, self._folder, self._report)
+        self._cover.detect(summary)
+        # A detector's answer is corrected by other dates even where it found nothing; a mask's is final.
+        if self._cover.detector is None and not self._any_replaced():
+            return 0
+        dates = OtherDates(self._inputs, self._generator, self._folder, self._report)
+        self._cover.correct(dates)
+        if self._any_replaced():
+            self._dates = dates
+        else:
+            dates.close()
+        return dates.checksum
 
-            # Other bands than those of the scene were looked at: nobody else sees the same.
-            if kept is None or self._inputs.detection is not None:
-                answer = make()
-            else:
-                subject = Subject(self.info, self._inputs.files, self.info, detector)
-                answer = kept.get(subject, self._folder, make, seen)
-            if answer.reflectance is not reduced:
-                reduced.close()
-            if summarised.called is not None:
-                alone = answer.probabilities
-                answer = answer._replace(probabilities=joined(alone, summarised.called, self._folder))
-                alone.close()
-                summarised.called.close()
-            return self._weigh(summarised, answer)
-        if self._masked and summarised.evidence is None:
-            evidence = evidence_unseen(self.info, self._generator, self._options, self._folder)
-            summarised = summarised._replace(evidence=evidence)
-        self._summarised = summarised
-        return summarised
-
-    def _gather(self, summaries: Iterable[Summary]) -> dict[str, int]:
-        read = {"pixels": 0, "radar pixels": 0, "mask pixels": 0, "classification pixels": 0}
-        height, width, factor = self.info.height, self.info.width, detector_factor(self.info)
-        builder = ContextBuilder(
-            self._generator, height, width, self._folder, masked=self._masked, progress=self._report
-        )
-        detector = self._detector
-        reduced = None if detector is None else RowBuffer(detector.grid(self._folder))
-        called = None
-        if detector is not None and self._inputs.classification is not None:
-            called = RowBuffer(detector.called(self._folder))
-        bands_and_level = torch.empty(0)
-        done = valid = wanted = seen = snow = told = 0
-        for block, summary in zip(self.blocks(), summaries, strict=True):
-            builder.add(block.inner, summary.cells, summary.clear)
-            if detector is not None and reduced is not None and summary.reduced is not None:
-                reduced.add(block.inner.row // detector.step, block.inner.column // detector.step, summary.reduced)
-                seen = checksum(summary.reduced, seen)
-            if called is not None and summary.called is not None:
-                called.add(block.inner.row // factor, block.inner.column // factor, summary.called)
-            snow, told = snow + summary.snow[0], told + summary.snow[1]
-            bands_and_level = torch.tensor(summary.bands_and_level, device=self._generator.device)
-            valid, wanted = valid + summary.valid[0], wanted + summary.valid[1]
-            for name, found in zip(read, summary.checksums, strict=True):
-                read[name] = checksum(np.array([found], np.uint32), read[name])
-            done += block.inner.height * block.inner.width
-            self._report("summarising", done, height * width)
-        if not valid:
-            value = "" if self.info.encoding.nodata is None else f" ({self.info.encoding.nodata})"
-            raise InputError(
-                f"{self.info.source}: every pixel is no-data{value} or not a number; "
-                "give a scene that holds data, or correct its no-data value"
-            )
-        if not wanted:
-            raise InputError(f"{self.info.source}: holds no data in the area that is wanted; give another area or date")
-        self.snow = snow / told if told else None
-        seen_grid, called_grid = (None if buffer is None else buffer.grid for buffer in (reduced, called))
-        self._summarised = _Summarised(builder, bands_and_level, seen_grid, seen, called_grid)
-        return read
+    def _any_replaced(self) -> bool:
+        return self._cover.any_replaced(self._threshold, (block.inner for block in self.blocks()))
 
     def grids(self, summaries: Iterable[Summary]) -> SceneArrays:
         """What the tiles have to know of the whole scene, in memory.
@@ -265,10 +141,10 @@ class Clearing:
 
         Raises:
             InputError: if no pixel holds data.
-            FileError: if the disk does not take what is known of the scene.
+            FileError: if the disk is full.
         """
-        self._gather(summaries)
-        with closing(self._grids()) as grids:
+        summary = self._collect(summaries)
+        with closing(self._grids(summary)) as grids:
             return grids.in_memory()
 
     def tiles(self, finished: Collection[int] = ()) -> abc.Generator[ClearedTile, None, None]:
@@ -283,8 +159,9 @@ class Clearing:
             InputError: if no pixel holds data.
             FileError: if the scene cannot be read.
         """
-        if self._summarised is None:
+        if self._summary is None:
             self.summarise()
+        assert self._summary is not None
         region = self.info.region
         top = 0 if region is None else region.box.row
         wanted = [tile for tile in self.cuts() if max(tile.inner.row - top, 0) not in finished]
@@ -292,10 +169,11 @@ class Clearing:
             return
         pixels = sum(tile.inner.height * tile.inner.width for tile in self.cuts())
         done = pixels - sum(tile.inner.height * tile.inner.width for tile in wanted)
-        with closing(self._grids()) as grids, nullcontext() if self._dates is None else closing(self._dates):
+        dates = self._dates
+        with closing(self._grids(self._summary)) as grids, nullcontext() if dates is None else closing(dates):
             window = grids.windows()
-            if self._dates is not None and grids.evidence is not None:
-                self._dates.fit(grids.evidence, grids.factor)
+            if dates is not None and grids.evidence is not None:
+                dates.fit(grids.evidence, grids.factor)
             tasks = (self._task(tile, *window(tile.padded)) for tile in wanted)
             with closing(self._executor.clear(tasks)) as tiles:
                 for cleared in tiles:
@@ -331,30 +209,29 @@ class Clearing:
         return ((), 0.0) if self._dates is None else (self._dates.lacking, self._dates.shown)
 
     @torch.inference_mode()
-    def _grids(self) -> SceneGrids:
-        """What the tiles have to know of the whole summarised scene."""
-        summarised = self._detect()
-        builder, bands_and_level = summarised.builder, summarised.bands_and_level
-        answer, evidence = summarised.detected, summarised.evidence
-        self._summarised = None
+    def _grids(self, summary: SceneSummary) -> SceneGrids:
+        """What the tiles have to know of the whole scene; takes over the files of `summary`."""
+        self._cover.detect(summary)
+        detected, evidence, factor = self._cover.detected, self._cover.evidence, detector_factor(self.info)
         # What the detector has freed does not fit what comes.
-        if self._detector is not None:
-            self._detector.release()
+        if self._cover.detector is not None:
+            self._cover.detector.release()
         give_back_freed_memory()
-        fill, told, left, factor = None, None, None, detector_factor(self.info)
-        if answer is not None:
-            left = cell_trusted(answer.probabilities, factor)
-            answer.close()
+        trusted = None
+        if detected is not None:
+            trusted = cell_trusted(detected.probabilities, factor)
+            detected.close()
         elif not readable(self.info.bands):
             # By such bands the network does not tell cloud from ground either.
-            left = builder.trusted_beside_mask()
+            trusted = summary.builder.trusted_beside_mask()
         started = time.perf_counter()
+        fill = told = None
         if evidence is not None:
-            fill, told = builder.fill(cell_cover(evidence, factor)), cell_told(evidence, factor)
+            fill, told = summary.builder.fill(cell_cover(evidence, factor)), cell_told(evidence, factor)
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
         size = min(self._tiling.size // CELL * _CONTEXT_TILES, _CONTEXT_CELLS)
-        context = builder.context(bands_and_level, size, offset, left, told)
-        builder.close()
+        context = summary.builder.context(summary.bands_and_level, size, offset, trusted, told)
+        summary.builder.close()
         self._seconds_context += time.perf_counter() - started
         return SceneGrids(context, evidence, fill, factor)
 

@@ -108,8 +108,10 @@ class Clearings:
                 f"note: {source}: {cleared.hazy:.0%} of it lies under haze, smoke or cirrus; where that is thin it "
                 "stays: a lower --threshold thins more of it"
             )
-        elif cleared.changed < SHOWN <= max(cleared.hazy, cleared.seen):
-            what, share = ("haze or cirrus", cleared.hazy) if cleared.hazy > cleared.seen else ("cover", cleared.seen)
+        elif cleared.changed < SHOWN <= max(cleared.hazy, cleared.covered):
+            what, share = (
+                ("haze or cirrus", cleared.hazy) if cleared.hazy > cleared.covered else ("cover", cleared.covered)
+            )
             say(
                 f"note: {source}: is no clear scene: {what} is seen on {percent(share)} of it, which stays; "
                 "a lower --threshold takes more of it off"

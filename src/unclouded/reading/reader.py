@@ -37,17 +37,17 @@ from unclouded.reading.products.safe import is_safe, safe_source
 from unclouded.reading.products.stac import is_item, item_source
 from unclouded.reading.products.stack import stack_source
 from unclouded.reading.radiometry.band_order import check_order
-from unclouded.reading.radiometry.encoding import choose_encoding, declared_by
+from unclouded.reading.radiometry.declared import declared_by
+from unclouded.reading.radiometry.encoding import choose_encoding
+from unclouded.reading.radiometry.levels import choose_level, without_cirrus
 from unclouded.reading.radiometry.likeness import Likeness
-from unclouded.reading.radiometry.offsets import (
+from unclouded.reading.radiometry.plausibility import darkest, data_of
+from unclouded.reading.radiometry.series_radiometry import (
     OFFSET_AS_OF_OTHERS,
     as_of_others,
-    choose_level,
     days_without_offset,
     stand_for,
-    without_cirrus,
 )
-from unclouded.reading.radiometry.plausibility import darkest, data_of
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Source, Wanted, cube_and_date
 from unclouded.reflectance import Encoding

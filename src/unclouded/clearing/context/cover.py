@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from affine import Affine
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unclouded.clearing.detector.cover_detector import FOUND, CoverDetector, detector_factor
+from unclouded.clearing.detector.cover_detector import CoverDetector, detector_factor
 from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import OWN_DETECTION, ClearOptions
@@ -23,9 +22,7 @@ from unclouded.detection.scl import JOIN_REACH, join
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.reading.files.raster import shown
-from unclouded.reading.grids.area import inside
 from unclouded.reading.info import SceneInfo
-from unclouded.tiles import Box
 
 EVIDENCE = 4
 """Channels of `detection.opacity.evidence`."""
@@ -106,8 +103,8 @@ def _by_strips(probabilities: GridFile, make: Callable[[Tensor], Tensor]) -> Ite
         yield top, make(seen)[0, :, top - first : bottom - first].numpy()
 
 
-def joined(probabilities: GridFile, called: GridFile, folder: Path | None) -> GridFile:
-    """Join the detector's answer (4, h, w) for a scene with what its classification says, see `detection.scl.join`.
+def join_classification(probabilities: GridFile, classification: GridFile, folder: Path | None) -> GridFile:
+    """Join the detector's answer (4, h, w) with the shares (2, h, w) of a scene classification, see `detection.scl`.
 
     Raises:
         FileError: if the disk does not take it.
@@ -116,7 +113,7 @@ def joined(probabilities: GridFile, called: GridFile, folder: Path | None) -> Gr
     for top in range(0, made.height, _ROWS):
         bottom = min(top + _ROWS, made.height)
         first, last = max(0, top - JOIN_REACH), min(made.height, bottom + JOIN_REACH)
-        found, said = (torch.from_numpy(grid.rows(first, last))[None] for grid in (probabilities, called))
+        found, said = (torch.from_numpy(grid.rows(first, last))[None] for grid in (probabilities, classification))
         made.write_rows(top, join(found, said)[0, :, top - first : bottom - first].numpy())
     return made
 
@@ -139,7 +136,9 @@ def told_by(inputs: SceneInputs, generator: Generator, options: ClearOptions) ->
     return said
 
 
-def evidence_unseen(info: SceneInfo, generator: Generator, options: ClearOptions, folder: Path | None) -> GridFile:
+def evidence_without_detector(
+    info: SceneInfo, generator: Generator, options: ClearOptions, folder: Path | None
+) -> GridFile:
     """Evidence without a detector, beside a mask that was given, on the grid that the detector would have.
 
     The network is believed everywhere if its weights want no detector. Else the mask says all.
@@ -185,35 +184,6 @@ def _cell_means(fine: Tensor, factor: int) -> NDArray[np.float32]:
     """Average over the cells (h, w) a grid (1, 1, h', w') of `factor` pixels, whose last cells may be cut."""
     cells = F.avg_pool2d(fine, CELL // factor, ceil_mode=True, count_include_pad=False)
     return np.asarray(cells[0, 0].numpy(), np.float32)
-
-
-def wanted_cells(info: SceneInfo) -> NDArray[np.bool_]:
-    """Which pixels (h, w) of the detector's grid lie in what is wanted of a scene."""
-    factor = detector_factor(info)
-    cells = np.ones((-(-info.height // factor), -(-info.width // factor)), np.bool_)
-    if info.region is None:
-        return cells
-    box = info.region.box
-    wanted = np.zeros_like(cells)
-    wanted[box.cells(factor)] = True
-    whole = Box(0, 0, *cells.shape)
-    outlined = inside(info.region, whole, info.transform @ Affine.scale(factor))
-    return wanted if outlined is None else wanted & outlined
-
-
-def hazy_share(found: GridFile, wanted: NDArray[np.bool_]) -> float:
-    """Share of the pixels (h, w) that are wanted, 0 to 1, that by the evidence lie in areas rather hazy than not."""
-    return float((found.channel(EVIDENCE - 1) > 0.5)[wanted].mean())
-
-
-def dark_share(probabilities: GridFile, wanted: NDArray[np.bool_]) -> float:
-    """Share of them that by the detector's answer is land too dark to be sunlit."""
-    return float((probabilities.channel(FOUND - 1) > 0.5)[wanted].mean())
-
-
-def covered_share(found: GridFile, wanted: NDArray[np.bool_]) -> float:
-    """Share of them that by the evidence lies rather under cloud or shadow than not."""
-    return float((found.channel(0) + found.channel(1) > 0.5)[wanted].mean())
 
 
 def in_rows(grid: GridFile) -> Iterator[NDArray[np.float32]]:

@@ -40,7 +40,8 @@ class Summary(NamedTuple):
         reduced: (C, h', w') what the detector sees of it, see `CoverDetector.reduce`; None without a detector.
         clear: (1, 14, h, w) means of the pixels of its cells that no mask covers, 13 bands, and their share; None
             without a mask.
-        called: (2, h', w') what the scene classification calls its pixels, see `detection.scl.shares`; None without it.
+        classification: (2, h', w') shares of the scene classification's classes, see `detection.scl.shares`; None
+            without one.
         snow: number of pixels that it calls snow, and of those that it says something of.
     """
 
@@ -50,7 +51,7 @@ class Summary(NamedTuple):
     checksums: tuple[int, int, int, int]
     reduced: NDArray[np.float32] | None = None
     clear: NDArray[np.float32] | None = None
-    called: NDArray[np.float32] | None = None
+    classification: NDArray[np.float32] | None = None
     snow: tuple[int, int] = (0, 0)
 
 
@@ -91,14 +92,14 @@ def summarise(
             if window.mask is not None:
                 mask = checksum(window.mask)
                 clear = _clear_cells(x, window.mask)
-            classification, called, snow = 0, None, (0, 0)
+            classes_checksum, classification, snow = 0, None, (0, 0)
             if classes is not None:
-                classification = checksum(classes)
-                called = shares(classes, reader.factor)
+                classes_checksum = checksum(classes)
+                classification = shares(classes, reader.factor)
                 snow = count_snow(classes, wanted)
-            checksums = (pixels, radar, mask, classification)
+            checksums = (pixels, radar, mask, classes_checksum)
             bands_and_level = x.bands_and_level.cpu().numpy()
-            yield Summary(cells, bands_and_level, valid, checksums, reduced, clear, called, snow)
+            yield Summary(cells, bands_and_level, valid, checksums, reduced, clear, classification, snow)
 
 
 def _wanted(box: Box, info: SceneInfo) -> NDArray[np.bool_]:

@@ -92,8 +92,8 @@ class CoverDetector:
         height, width = (-(-side // self.step) for side in self._size)
         return GridFile(height, width, folder, len(self.bands))
 
-    def called(self, folder: Path | None) -> GridFile:
-        """A file for what a scene classification calls the detector's pixels, see `detection.scl.shares`."""
+    def classification_grid(self, folder: Path | None) -> GridFile:
+        """A file for the shares of a scene classification, see `detection.scl.shares`."""
         return GridFile(*self._grid, folder, 2)
 
     @property

@@ -33,7 +33,7 @@ from unclouded.reading.names.dates import acquired
 from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.products.array_dates import dates_along, dates_of, time_stamp, times_of
 from unclouded.reading.products.cube import dates_in
-from unclouded.reading.radiometry.offsets import days_without_offset, stand_for, understood, with_answers
+from unclouded.reading.radiometry.series_radiometry import days_without_offset, stand_for, understood, with_answers
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.reflectance import valid_pixels

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -12,35 +11,28 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from rasterio.dtypes import in_dtype_range
 
 from unclouded.errors import InputError
-from unclouded.reading.array_classification import ArrayClassification, classification_among
+from unclouded.reading.array_classification import ArrayClassification
 from unclouded.reading.grids.array_grid import georeference
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.names.band_names import name_layers
-from unclouded.reading.names.dimensions import dimension
-from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import product_name
-from unclouded.reading.products.array_dates import acquired, one_date
-from unclouded.reading.products.array_source import MASK, NO_DATA, as_array
-from unclouded.reading.products.stac import level_of_item, offset_of_item
-from unclouded.reading.radiometry.band_order import check_order
-from unclouded.reading.radiometry.encoding import Declared, choose_encoding, from_gdal
+from unclouded.reading.products.array_dates import acquired
+from unclouded.reading.products.array_encoding import declared_by_array, encoding_of_chunks, sample_of
+from unclouded.reading.products.array_layers import layers_of_array
+from unclouded.reading.products.array_source import as_array, nodata_of
+from unclouded.reading.products.stac import level_of_item
+from unclouded.reading.radiometry.encoding import choose_encoding
+from unclouded.reading.radiometry.levels import NO_CIRRUS, choose_level
 from unclouded.reading.radiometry.likeness import Likeness
-from unclouded.reading.radiometry.offsets import NO_CIRRUS, choose_level
 from unclouded.reading.radiometry.plausibility import FILLED, darkest, data_of
 from unclouded.reading.source import Wanted, stem_of
-from unclouded.reflectance import Encoding
 
 _BRIGHTEST = 100.0
 """No reflectance is beyond it: such values are DN."""
 
 _OF_DN = ("_FillValue", "missing_value", "nodata", "scale_factor", "add_offset", "units", "valid_min", "valid_max")
 """Attributes that say how an array's values are to be understood, which is not how those of the result are."""
-
-_LOOKED_AT = 65_536
-"""Pixels of an array that are looked at, to see what its values are."""
 
 
 class ArrayScene:
@@ -74,69 +66,37 @@ class ArrayScene:
         Raises:
             InputError: if it has other dimensions, bands that are not known, or values that are not understood.
         """
-        array, more, classes = as_array(source, name)
-        notes = [*notes, *more]
+        array, source_notes, classes = as_array(source, name)
         name = name or str(array.name or "array")
-        array = _by_names(one_date(array, name), name)
-        if array.dtype.kind not in "iuf":
-            raise InputError(f"{name}: is {array.dtype}; integer DN or floating-point reflectance are accepted")
-        if not array.size:
-            raise InputError(f"{name}: has the shape {dict(array.sizes)}, and so no pixels; give one that has some")
-        count, height, width = array.shape
-        labels = _labels(array)
-        unlabelled = not labels or all(text.isdecimal() for text in labels)
-        texts = _described(array, count) if unlabelled else labels
-        array, masked = _without_masked(array, texts, name)
-        notes += masked
-        texts = [text for text in texts if text.lower() != MASK]
-        if classes is not None:
-            classes = one_date(classes, name).transpose(*array.dims[1:])
-        elif (among := classification_among(texts)) is not None:
-            kept = [other for other in range(len(texts)) if other != among]
-            array, classes, texts = array[kept], array[among], [texts[other] for other in kept]
-        labels = _labels(array)
-        named = name_layers(name, texts, Wanted(bands, band_names))
-        self.order_assumed = named.order_assumed
-        refuse_others(name, (str(array.name or ""), *labels))
-        numbers = [int(label) for label in labels] if unlabelled else []
-        if named.order_assumed and numbers != sorted(numbers):
-            raise InputError(
-                f"{name}: its bands have no names, and numbers that do not ascend ({', '.join(labels[:3])}, …); only "
-                "in ascending order is one known; name them in the array's order, for example --band-names B12,B11,…"
-            )
-        if named.order_assumed and array.chunks is None:
-            check_order(name, _sample(array))
-        item = _item_of(array)
-        known = product_name(Path(name).name).level or level_of_item(item)
-        there = {band for band in named.bands if band is not None}
-        if (level or known) == "L2A" and "B10" in there:
-            there.remove("B10")
-            notes += [NO_CIRRUS] if "B10" in named.taken else []
-        kept = [number for number, band in enumerate(named.bands) if band in named.taken & there]
-        names, count = tuple(band for band in named.bands if band in named.taken & there and band), len(kept)
-        # All as it is: dask would read what is picked once, and hold it from the summary until it is cleared.
-        self._array = array = array if count == array.shape[0] else array.isel({array.dims[0]: kept})
-        sample = cache(lambda: _sample(array))
-        notes += named.notes
-        declared = _declared(array, name)
-        if declared.offsets is None and (array.chunks is None or array.dtype.kind != "f"):  # of what may be DN
-            offset_said = offset_of_item(item)
-            declared = replace(declared, offsets=None if offset_said is None else (offset_said,) * count)
+        layers = layers_of_array(array, classes, name, Wanted(bands, band_names))
+        self.order_assumed = layers.named.order_assumed
+        item = _item_of(layers.array)
+        known_level = product_name(Path(name).name).level or level_of_item(item)
+        available = {band for band in layers.named.bands if band is not None}
+        taken, cirrus_notes = layers.named.taken, []
+        if (level or known_level) == "L2A" and "B10" in available:
+            cirrus_notes = [NO_CIRRUS] if "B10" in taken else []
+            available, taken = available - {"B10"}, taken - {"B10"}
+        self._array = array = _select(layers.array, [band in taken for band in layers.named.bands])
+        names = tuple(band for band in layers.named.bands if band in taken and band is not None)
+        sample = cache(lambda: sample_of(array))
+        declared = declared_by_array(array, name, item)
         self.unscaled = array.chunks is not None and array.dtype.kind == "f" and scale is None
+        encoding_notes, darkest_pixels = list[str](), None
         if array.chunks is not None:
-            encoding = _unseen_encoding(array, name, declared, scale, offset)
-            dark = None
+            encoding = encoding_of_chunks(array, name, declared, scale, offset)
         else:
-            encoding, more = choose_encoding(name, names, array.dtype, declared, sample, scale, offset, alike)
-            notes += more
-            dark = cache(lambda: darkest(names, data_of(sample(), encoding)))
-        chosen, more = choose_level(name, known, there, level, dark, alike, needed=level_needed)
-        crs, transform, placed = georeference(array)
+            encoding, encoding_notes = choose_encoding(name, names, array.dtype, declared, sample, scale, offset, alike)
+            darkest_pixels = cache(lambda: darkest(names, data_of(sample(), encoding)))
+        chosen, level_notes = choose_level(
+            name, known_level, available, level, darkest_pixels, alike, needed=level_needed
+        )
+        crs, transform, grid_notes = georeference(array)
         self.info = SceneInfo(
             source=name,
             stem=stem_of(name),
-            width=width,
-            height=height,
+            width=array.shape[2],
+            height=array.shape[1],
             crs=crs,
             transform=transform,
             bands=names,
@@ -145,12 +105,23 @@ class ArrayScene:
             dtype=array.dtype,
             descriptions=names,
             # What attributes, an item or the user say of the DN goes along with them into files.
-            scales=(1.0 / encoding.scale,) * count,
+            scales=(1.0 / encoding.scale,) * len(names),
             gdal_offsets=tuple(offset / encoding.scale for offset in encoding.offsets),
             tags={},
-            notes=(*notes, *more, *placed),
+            notes=(
+                *notes,
+                *source_notes,
+                *layers.notes,
+                *cirrus_notes,
+                *layers.named.notes,
+                *encoding_notes,
+                *level_notes,
+                *grid_notes,
+            ),
             acquired=acquired(array),
-            classification="" if classes is None else ArrayClassification(name, classes, _no_data(classes)),
+            classification=""
+            if layers.classes is None
+            else ArrayClassification(name, layers.classes, nodata_of(layers.classes)),
         )
 
     @property
@@ -224,89 +195,15 @@ def refuse_dn(values: NDArray[Any], info: SceneInfo) -> None:
         )
 
 
-def _by_names(array: xr.DataArray, name: str) -> xr.DataArray:
-    """Bring the dimensions into the order band, y, x by what they are called."""
-    dims = [dimension(array.dims, role) for role in ("band", "y", "x")]
-    if array.ndim != 3 or None in dims:
-        raise InputError(
-            f"{name}: has the dimensions {dict(array.sizes)}; three dimensions (band, y, x) are accepted, or "
-            "lat and lon, latitude and longitude; rename them with .rename()"
-        )
-    return array.transpose(*(dim for dim in dims if dim is not None))
+def _select(array: xr.DataArray, taken: Sequence[bool]) -> xr.DataArray:
+    """The layers that are taken; the array itself if all are.
 
-
-def _labels(array: xr.DataArray) -> list[str]:
-    along = array.dims[0]
-    return [str(value) for value in array[along].values] if along in array.coords else []
-
-
-def _described(array: xr.DataArray, count: int) -> list[str]:
-    """Descriptions of bands that have numbers alone, where rioxarray leaves those of a file; else empty ones.
-
-    The numbers are those of the file, of whose bands some may have been picked, in another order.
+    Dask would compute a selection once, and hold it from the summary until it is cleared.
     """
-    said = array.attrs.get("long_name")
-    texts = [said] if isinstance(said, str) else list(said) if isinstance(said, list | tuple | np.ndarray) else []
-    along = array.dims[0]
-    numbers = array[along].values if along in array.coords else np.arange(1, count + 1)
-    if numbers.dtype.kind in "iu" and numbers.size and numbers.min() >= 1 and numbers.max() <= len(texts):
-        return [str(texts[number - 1]) for number in numbers]
-    return [str(text) for text in texts] if len(texts) == count else [""] * count
-
-
-def _without_masked(array: xr.DataArray, texts: Sequence[str], name: str) -> tuple[xr.DataArray, list[str]]:
-    """Make no data of what Sentinel Hub's dataMask says to be none, where it lies among the bands, and leave it out."""
-    if MASK not in (lower := [text.lower() for text in texts]):
-        return array, []
-    number = lower.index(MASK)
-    nodata = _declared(array, name).nodata
-    fill = np.nan if array.dtype.kind == "f" else 0
-    if nodata is not None and in_dtype_range(nodata, str(array.dtype)):
-        fill = nodata
-    seen = array[number].reset_coords(drop=True) != 0
-    kept = array[[other for other in range(len(texts)) if other != number]]
-    return kept.where(seen, array.dtype.type(fill)), [f"pixels that {texts[number]} hides are no data"]
-
-
-def _sample(array: xr.DataArray) -> list[NDArray[np.generic]]:
-    step = max(1, int(np.sqrt(array.shape[1] * array.shape[2] / _LOOKED_AT)))
-    return list(array[:, ::step, ::step].to_numpy())
+    return array if all(taken) else array.isel({array.dims[0]: np.flatnonzero(taken)})
 
 
 def _item_of(array: xr.DataArray) -> dict[str, Any]:
     """What stackstac and others leave of the STAC item of an array's date: its properties as coordinates."""
     scalars = {str(name): kept.values.item() for name, kept in array.coords.items() if kept.size == 1}
     return {"id": scalars.get("id"), "properties": scalars}
-
-
-def _no_data(array: xr.DataArray) -> float | None:
-    fills = [found[key] for found in (array.attrs, array.encoding) for key in NO_DATA if found.get(key) is not None]
-    return float(np.asarray(fills[0]).ravel()[0]) if fills else None
-
-
-def _declared(array: xr.DataArray, name: str) -> Declared:
-    """What the attributes say: those of values that xarray has decoded are in its encoding and hold no longer."""
-    nodata = _no_data(array)
-    step, add = (array.attrs.get(key) for key in ("scale_factor", "add_offset"))
-    if step is None and add is None:
-        return Declared(nodata=nodata)
-    count = array.shape[0]
-    own = from_gdal(name, [float(1 if step is None else step)] * count, [float(add or 0)] * count)
-    return Declared(own and own[0], own and own[1], nodata, "its attribute")
-
-
-def _unseen_encoding(
-    array: xr.DataArray, name: str, declared: Declared, scale: float | None, offset: float | None
-) -> Encoding:
-    """The encoding of an array in chunks, whose values are not looked at before they are computed."""
-    integer, given = array.dtype.kind in "iu", scale or declared.scale
-    chosen = given or (10_000.0 if integer else 1.0)
-    if offset is None and declared.offsets is None and chosen > 100:
-        raise InputError(
-            f"{name}: holds DN in chunks, which are not looked at; give offset=-1000 (baseline 04.00 or later) or "
-            "offset=0 (earlier, or already removed)"
-        )
-    count = array.shape[0]
-    offsets = (float(offset),) * count if offset is not None else declared.offsets or (0.0,) * count
-    nodata = 0.0 if declared.nodata is None and integer else declared.nodata
-    return Encoding(chosen, offsets, nodata)

@@ -18,10 +18,10 @@ from unclouded.reading.names.naming import COMMON_NAMES, band_named, bands_named
 from unclouded.reading.products.band_stack import stack_bands
 from unclouded.reading.results import refuse_cleared
 
-MASK = "datamask"
+DATA_MASK = "datamask"
 """Sentinel Hub's mask of pixels with data, in lower case."""
 
-NO_DATA = ("_FillValue", "missing_value", "nodata")
+_NO_DATA = ("_FillValue", "missing_value", "nodata")
 """Attributes that say which value is no data."""
 
 _BAND_ALONE = re.compile(r"b(?:and)?[ _-]?0?(?:1[0-2]|8a|[1-9])")
@@ -56,6 +56,12 @@ def as_array(
     raise InputError(f"source: is {what}; a path, an xarray.DataArray or Dataset, or a numpy array are accepted")
 
 
+def nodata_of(array: xr.DataArray) -> float | None:
+    """The no-data value by the attributes of an array, decoded or not; None where they tell none."""
+    fills = [found[key] for found in (array.attrs, array.encoding) for key in _NO_DATA if found.get(key) is not None]
+    return float(np.asarray(fills[0]).ravel()[0]) if fills else None
+
+
 def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str], xr.DataArray | None]:
     """Take the variables that are named after bands, else the one variable with a dimension of bands."""
     refuse_cleared(name, source.data_vars, {})
@@ -76,7 +82,7 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str],
                     f"along {along!r}; variables (y, x) are accepted, or one variable (band, y, x)"
                 )
             source = source.squeeze(along, drop=True)
-        masks = [variable for variable in source.data_vars if str(variable).lower() == MASK]
+        masks = [variable for variable in source.data_vars if str(variable).lower() == DATA_MASK]
         first = source[next(iter(found))]
         classes, others = _beside(source, [*found, *masks], set(first.dims))
         shared = _shared([source[variable] for variable in found], name)
@@ -144,9 +150,9 @@ def _shared(bands: Sequence[xr.DataArray], name: str) -> dict[str, Any]:
             "are accepted; convert them first"
         )
     shared = {k: v for k, v in bands[0].attrs.items() if all(_same(band.attrs.get(k), v) for band in bands)}
-    for key in ("scale_factor", "add_offset", *NO_DATA):
+    for key in ("scale_factor", "add_offset", *_NO_DATA):
         said = [(band.attrs.get(key), band.name) for band in bands]
-        if key in NO_DATA:
+        if key in _NO_DATA:
             said = [(value, band) for value, band in said if value is not None]
         if not said:
             continue

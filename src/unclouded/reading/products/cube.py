@@ -19,7 +19,7 @@ from unclouded.reading.products.array_dates import dates_along, dates_of
 from unclouded.reading.products.cube_groups import classification_of, open_bands, refuse_groups
 from unclouded.reading.products.folder import no_variants
 from unclouded.reading.radiometry.likeness import Likeness
-from unclouded.reading.radiometry.offsets import days_without_offset, stand_for, understood, with_answers
+from unclouded.reading.radiometry.series_radiometry import days_without_offset, stand_for, understood, with_answers
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
 

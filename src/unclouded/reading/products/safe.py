@@ -15,7 +15,7 @@ from unclouded.errors import FileError, InputError
 from unclouded.reading.files.other_files import other_zip
 from unclouded.reading.names.naming import check_bands, product_name
 from unclouded.reading.products.folder import pick_layers
-from unclouded.reading.radiometry.encoding import USUAL_SCALE
+from unclouded.reading.radiometry.declared import USUAL_SCALE
 from unclouded.reading.radiometry.offsets import offset_of_baseline, unknown_offset
 from unclouded.reading.source import Source, Wanted, safe_stem
 

@@ -16,7 +16,7 @@ from unclouded.reading.files.raster import is_remote, shown, split_address
 from unclouded.reading.files.remote import UNREAD, hindrance_of
 from unclouded.reading.names.naming import band_named, check_bands, product_name
 from unclouded.reading.products.folder import ENDINGS, pick_layers
-from unclouded.reading.radiometry.encoding import USUAL_SCALE
+from unclouded.reading.radiometry.declared import USUAL_SCALE
 from unclouded.reading.radiometry.offsets import offset_of_baseline, unknown_offset
 from unclouded.reading.source import Source, Wanted, safe_stem
 

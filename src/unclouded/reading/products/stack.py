@@ -16,7 +16,7 @@ from unclouded.reading.names.band_names import name_layers
 from unclouded.reading.names.dates import refuse_several_days
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import ProductName, band_named, product_name, unnamed
-from unclouded.reading.radiometry.encoding import PICTURE
+from unclouded.reading.radiometry.declared import PICTURE
 from unclouded.reading.radiometry.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, Wanted, stem_of
 

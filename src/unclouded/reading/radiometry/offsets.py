@@ -1,27 +1,14 @@
-"""Processing level and DN offset of a source: what it says itself, else what its name says, else the user."""
+"""DN offset of a source: what its name or baseline says, and what its pixels bear out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.bands import LEVELS
-from unclouded.errors import InputError, UncloudedError, UnknownLevelError, UnknownNumbersError, UnknownOffsetError
-from unclouded.reading.info import SceneInfo
-from unclouded.reading.names.dates import acquired
+from unclouded.errors import UnknownNumbersError, UnknownOffsetError
 from unclouded.reading.names.naming import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
-from unclouded.reading.radiometry.likeness import Likeness, taken_for
-from unclouded.reading.radiometry.plausibility import AIR
-from unclouded.reading.source import Source
-
-_Date = TypeVar("_Date")
-_Made = TypeVar("_Made")
 
 NEW_OFFSET = -1000.0
 """DN to add before dividing, from processing baseline 04.00 on."""
@@ -34,159 +21,10 @@ SUSPICIOUS_DARK = 0.08
 """First percentile of the darkest band's reflectance from which on DN may carry +1000, which is 0.1: over-corrected
 shadow is below that."""
 
-_CIRRUS = "it has B10"
-
-_NO_OFFSET = "offset assumed: 0"
-
-OFFSET_AS_OF_OTHERS = f"{_NO_OFFSET}, as of its other dates; give --offset -1000 if DN carry +1000"
-
-NO_CIRRUS = "left out: B10, which is no surface reflectance"
+NO_OFFSET = "offset assumed: 0"
 
 _REPROCESSED = 9000
 """Baselines from 90.00 on are of products that somebody made anew; they do not tell whether DN carry an offset."""
-
-
-def without_cirrus(source: Source, asked: str | None) -> Source:
-    """Leave B10 out where the scene is said to be L2A, by the user or its name: surface reflectance has no B10.
-
-    Products such as HLS S30 carry it along, as it is at the top of the atmosphere.
-    """
-    if (asked or source.level) != "L2A":
-        return source
-    kept = source.only([band for band in source.bands if band != "B10"])
-    said = [NO_CIRRUS] if "B10" in (source.bands if source.taken is None else source.taken) else []
-    return replace(kept, others=kept.others - {"B10"}, notes=[*source.notes, *said])
-
-
-def choose_level(
-    source: str,
-    known: str | None,
-    bands: Collection[str],
-    asked: str | None,
-    dark: Callable[[], Mapping[str, float]] | None = None,
-    alike: Likeness | None = None,
-    *,
-    needed: bool = True,
-) -> tuple[str, list[str]]:
-    """Decide the processing level: what the source says, B10 (L1C only), the `level` argument, else the pixels.
-
-    Args:
-        source: how errors call the scene.
-        known: what its name or metadata says.
-        bands: that are there, taken or not.
-        asked: what the user says.
-        dark: gives the first percentile of each band's reflectance; None where nobody may look at the pixels yet.
-        alike: another image of the place, for what nothing else tells.
-        needed: whether to look at the pixels, and to ask, where nothing says it; else it is "L2A".
-
-    Returns:
-        The level, and what was assumed.
-
-    Raises:
-        InputError: they contradict each other.
-        UnknownLevelError: nothing says it.
-    """
-    if asked is not None and asked not in LEVELS:
-        raise InputError(f"{source}: unknown level {asked!r}; accepted: {', '.join(LEVELS)}")
-    reason = "its name or metadata says so"
-    if known is None and "B10" in bands:
-        known, reason = "L1C", _CIRRUS
-    if known is None and asked is None and not needed:
-        return "L2A", []
-    in_doubt = needed and asked is None and (known is None or reason == _CIRRUS)
-    lows = {band: low for band, low in (dark() if dark and in_doubt else {}).items() if band in AIR}
-    below = next((band for band, low in lows.items() if low < AIR[band]), None)
-    too_dark = below and f"its darkest {below} is {lows[below]:.3f}, and air alone is brighter in L1C"
-    if reason == _CIRRUS and too_dark:
-        raise InputError(f"{source}: {reason}, which is of L1C, but {too_dark}; give --level L2A, or --level L1C")
-    if known is not None and asked is not None and asked != known:
-        raise InputError(f"{source}: is {known} ({reason}), not {asked}; leave --level out or give --level {known}")
-    if known is not None or asked is not None:
-        return str(known or asked), []
-    if too_dark:
-        return "L2A", [f"level assumed: L2A ({too_dark}); give --level if it is not"]
-    if alike is not None:
-        return alike.level, [taken_for(f"{alike.level}, as the scene is")]
-    found = "".join(f", and its darkest {band} of {low:.2f} is that of L1C or of haze" for band, low in lows.items())
-    raise UnknownLevelError(
-        f"{source}: nothing says whether it is L1C or L2A{found}; give --level L1C (top of the atmosphere) or "
-        "--level L2A (surface reflectance), or have its name hold it where inputs differ"
-    )
-
-
-def understood(info_of: Callable[[_Date], SceneInfo], dates: Iterable[_Date]) -> Iterator[SceneInfo]:
-    """What those dates of a place are that tell it; those under cloud, which do not, are as these.
-
-    Args:
-        info_of: finds what a date is, or raises an UncloudedError.
-        dates: looked at one by one, as they are needed.
-    """
-    for date in dates:
-        with suppress(UncloudedError):
-            yield info_of(date)
-
-
-def as_of_others(level: str) -> str:
-    """What is said of a level that was found by other dates."""
-    return f"level assumed: {level}, as of its other dates; give --level if it is not"
-
-
-def days_without_offset(dates: Iterable[SceneInfo]) -> list[str]:
-    """The days of those dates, as 20180510, that say nothing of an offset and by their pixels carry none."""
-    of_pixels = (date for date in dates if any(note.startswith(_NO_OFFSET) for note in date.notes))
-    return [f"{time:%Y%m%d}" for date in of_pixels if (time := acquired(date)) is not None]
-
-
-def stand_for(days: Sequence[str], when: datetime | None) -> bool:
-    """Whether dates of a place that carry no offset by their pixels tell that of one under cloud, which tells nothing.
-
-    They do as dates that say as little of themselves, and so were made in one way: either all without an offset, or as
-    products come, which carry one from a day on. So dates before that day tell nothing of one after it.
-
-    Args:
-        days: of `days_without_offset`.
-        when: the other was taken.
-    """
-    if when is None or not days:
-        return False
-    return max(days) >= OFFSET_FROM_DATE or f"{when:%Y%m%d}" < OFFSET_FROM_DATE
-
-
-def with_answers(
-    make: Callable[[str | None, float | None, tuple[str, ...]], _Made],
-    level: str | None,
-    offset: float | None,
-    level_of_others: Callable[[], str | None],
-    others_stand: Callable[[], bool],
-) -> _Made:
-    """Understand a date of several, of which others tell what it does not tell itself, being under cloud.
-
-    Args:
-        make: of a level, an offset and notes on them; raises an error of those below.
-        level: that the user gives.
-        offset: likewise.
-        level_of_others: the level that other dates tell, if they do.
-        others_stand: see `stand_for`.
-
-    Raises:
-        UnknownOffsetError: nothing tells the offset.
-        UnknownLevelError: nothing tells the level.
-    """
-    notes: list[str] = []
-    while True:
-        try:
-            return make(level, offset, tuple(notes))
-        except UnknownOffsetError:
-            if offset is not None or not others_stand():
-                raise
-            offset = 0.0
-            notes.append(OFFSET_AS_OF_OTHERS)
-        except UnknownLevelError:
-            found = None if level is not None else level_of_others()
-            if found is None:
-                raise
-            level = found
-            notes.append(as_of_others(found))
 
 
 def offset_of_baseline(baseline: int | None) -> float | None:
@@ -235,7 +73,7 @@ def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], sc
         said = unknown_offset(source, found, scale)
         raise UnknownOffsetError(f"{said}; where inputs differ, have its name hold that of its product (…_N0510_…)")
     return 0.0, [
-        f"{_NO_OFFSET} (nothing in the file says that DN carry +{-offset:g}); give --offset {offset:g} if they do"
+        f"{NO_OFFSET} (nothing in the file says that DN carry +{-offset:g}); give --offset {offset:g} if they do"
     ]
 
 

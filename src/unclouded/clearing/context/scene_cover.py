@@ -1,0 +1,177 @@
+"""Cloud, shadow and haze of a whole scene: detected, joined with its classification, corrected by other dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from affine import Affine
+from numpy.typing import NDArray
+
+from unclouded.clearing.context.cover import (
+    EVIDENCE,
+    detector_for,
+    evidence_of,
+    evidence_without_detector,
+    in_rows,
+    join_classification,
+)
+from unclouded.clearing.context.scene_summary import SceneSummary
+from unclouded.clearing.detector.cover_detector import FOUND, detector_factor
+from unclouded.clearing.detector.detections import Detected, Subject, detected
+from unclouded.clearing.grid_file import GridFile
+from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.options import ClearOptions
+from unclouded.detection.classes import covered
+from unclouded.detection.opacity import may_be_covered
+from unclouded.models.generator import Generator
+from unclouded.progress import Progress
+from unclouded.reading.grids.area import inside
+from unclouded.reading.info import SceneInfo
+from unclouded.tiles import Box
+
+if TYPE_CHECKING:
+    from unclouded.clearing.context.other_dates import OtherDates
+
+_MORE_LIKELY_THAN_NOT = 0.5
+
+
+class CoverShares(NamedTuple):
+    """Shares of the pixels of the region of interest, 0 to 1; 0 where no detector ran.
+
+    Attributes:
+        hazy: in hazy areas, see `detection.haze`.
+        covered: under cloud or shadow.
+        dark: land too dark to be sunlit, see `detection.shadow`.
+    """
+
+    hazy: float = 0.0
+    covered: float = 0.0
+    dark: float = 0.0
+
+
+class SceneCover:
+    """What covers a scene, on the detector's grid.
+
+    Attributes:
+        detector: that finds it; None if a mask or the network alone does.
+        detected: the detector's answer; None before `detect`, or without a detector.
+        evidence: (4, h, w) of cover, see `detection.opacity.evidence`; None before `detect`, or if the network alone
+            tells what is covered.
+        shares: of what was detected.
+    """
+
+    def __init__(
+        self,
+        inputs: SceneInputs,
+        generator: Generator,
+        options: ClearOptions,
+        folder: Path | None,
+        report: Progress,
+    ) -> None:
+        self._inputs, self._generator, self._options = inputs, generator, options
+        self._info = inputs.scene.info
+        self._folder, self._report = folder, report
+        self.detector = detector_for(inputs, generator, options)
+        self.detected: Detected | None = None
+        self.evidence: GridFile | None = None
+        self.shares = CoverShares()
+
+    def detect(self, summary: SceneSummary) -> None:
+        """Run the detector on the summarised scene, unless that is done; takes over the files of `summary`.
+
+        Raises:
+            FileError: if the disk is full.
+        """
+        if self.evidence is not None:
+            return
+        if self.detector is None:
+            if self._inputs.mask is not None:
+                self.evidence = evidence_without_detector(self._info, self._generator, self._options, self._folder)
+            return
+        found = self._run(summary)
+        if summary.classification is not None:
+            alone = found.probabilities
+            found = found._replace(probabilities=join_classification(alone, summary.classification, self._folder))
+            alone.close()
+            summary.classification.close()
+        self._weigh(found)
+
+    def _run(self, summary: SceneSummary) -> Detected:
+        """The detector's answer for the scene, from the cache of a series where there is one."""
+        detector, reduced, cache = self.detector, summary.reduced, self._inputs.detections
+        assert detector is not None and reduced is not None
+
+        def run() -> Detected:
+            return detected(detector, reduced, summary.reduced_checksum, self._folder, self._report)
+
+        # What is detected in other bands than the scene's helps no other date.
+        if cache is None or self._inputs.detection is not None:
+            found = run()
+        else:
+            subject = Subject(self._info, self._inputs.files, self._info, detector)
+            found = cache.get(subject, self._folder, run, summary.reduced_checksum)
+        if found.reflectance is not reduced:
+            reduced.close()
+        return found
+
+    def correct(self, dates: OtherDates) -> None:
+        """Correct the detector's answer by what other dates show.
+
+        Raises:
+            FileError: if the disk is full.
+        """
+        if self.detector is None or self.detected is None:
+            return
+        corrected = dates.hold_against(self.detected, self.detector.bands)
+        if corrected is not None:
+            probabilities, clear = corrected
+            self.detected.probabilities.close()
+            self._weigh(self.detected._replace(probabilities=probabilities), clear)
+            clear.close()
+
+    def _weigh(self, found: Detected, clear: GridFile | None = None) -> None:
+        """Turn the detector's probabilities into evidence."""
+        if self.evidence is not None:
+            self.evidence.close()
+        self.detected = found
+        self.evidence = evidence_of(found.probabilities, self._folder, clear)
+        wanted = pixels_of_interest(self._info)
+
+        def share(values: NDArray[np.float32]) -> float:
+            return float((values > _MORE_LIKELY_THAN_NOT)[wanted].mean())
+
+        self.shares = CoverShares(
+            hazy=share(self.evidence.channel(EVIDENCE - 1)),
+            covered=share(self.evidence.channel(0) + self.evidence.channel(1)),
+            dark=share(found.probabilities.channel(FOUND - 1)),
+        )
+
+    def any_replaced(self, threshold: float, boxes: Iterable[Box]) -> bool:
+        """Whether other dates may be of use: any pixel of the scene, cut into `boxes`, is covered by evidence or mask.
+
+        What the network alone takes for cover it fills by itself.
+        """
+        if self.evidence is None:
+            return False
+        if any(may_be_covered(torch.from_numpy(rows)[None], threshold).any() for rows in in_rows(self.evidence)):
+            return True
+        mask = self._inputs.mask
+        return mask is not None and any(
+            covered(mask.read(box.row, box.column, box.height, box.width)).any() for box in boxes
+        )
+
+
+def pixels_of_interest(info: SceneInfo) -> NDArray[np.bool_]:
+    """Which pixels (h, w) of the detector's grid lie in the region of interest of a scene."""
+    factor = detector_factor(info)
+    everywhere = np.ones((-(-info.height // factor), -(-info.width // factor)), np.bool_)
+    if info.region is None:
+        return everywhere
+    wanted = np.zeros_like(everywhere)
+    wanted[info.region.box.cells(factor)] = True
+    outlined = inside(info.region, Box(0, 0, *wanted.shape), info.transform @ Affine.scale(factor))
+    return wanted if outlined is None else wanted & outlined

@@ -1,0 +1,102 @@
+"""The offset of each band: as declared, else as the pixels tell, else that of another image of the place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.errors import UnknownNumbersError, UnknownOffsetError
+from unclouded.reading.radiometry.declared import Declared
+from unclouded.reading.radiometry.likeness import Likeness, numbers_taken_for
+from unclouded.reading.radiometry.offset_left_in import offset_left_in_note, refuse_offset_left_in
+from unclouded.reading.radiometry.offset_taken_twice import refuse_offset_taken_twice
+from unclouded.reading.radiometry.offsets import check_offset, offset_at, offset_of_sample
+from unclouded.reading.radiometry.plausibility import data_of
+from unclouded.reflectance import Encoding
+
+_LARGEST_WITHOUT_OFFSET = 100.0
+"""Scales of floats up to it are of reflectance and per cent, from which the offset of the DN was taken already."""
+
+
+def choose_offsets(
+    name: str,
+    bands: Sequence[str],
+    dtype: np.dtype[Any],
+    declared: Declared,
+    values: Sequence[NDArray[np.generic]],
+    encoding: Encoding,
+    alike: Likeness | None,
+) -> tuple[tuple[float, ...], list[str]]:
+    """Decide the offset of each band, in DN.
+
+    Args:
+        name: how errors call the scene.
+        bands: of the scene.
+        dtype: of its DN.
+        declared: what it says itself.
+        values: some DN of each band.
+        encoding: scale and no-data value, without offsets.
+        alike: another image of the place, for what nothing else tells.
+
+    Returns:
+        The offsets, and what was assumed.
+
+    Raises:
+        UnknownNumbersError: the pixels contradict what is declared, or nothing tells the offset.
+    """
+    reflectance = dtype.kind == "f" and encoding.scale <= _LARGEST_WITHOUT_OFFSET
+    if declared.offsets is None or (reflectance and declared.scale != encoding.scale):
+        offset, notes = _offset_by_pixels(name, bands, values, encoding, alike, reflectance=reflectance)
+        return (offset,) * len(bands), notes
+    if reflectance and not any(declared.offsets):
+        return declared.offsets, offset_left_in_note(data_of(values, encoding), encoding.scale)
+    if min(declared.offsets) < 0 and not declared.certain:
+        data = data_of(values, replace(encoding, offsets=declared.offsets))
+        try:
+            check_offset(name, bands, data, declared.offsets)
+        except UnknownNumbersError:
+            if alike is None:
+                raise
+            why = (
+                f"as too much of it would be negative with {min(declared.offsets):g}, which its name or metadata means"
+            )
+            return (0.0,) * len(bands), [numbers_taken_for(encoding.scale, 0, why)]
+    return declared.offsets, []
+
+
+def _offset_by_pixels(
+    name: str,
+    bands: Sequence[str],
+    values: Sequence[NDArray[np.generic]],
+    encoding: Encoding,
+    alike: Likeness | None,
+    *,
+    reflectance: bool,
+) -> tuple[float, list[str]]:
+    """The offset of all bands where nothing declares it, and what was assumed."""
+    scale = encoding.scale
+    of_scene = 0.0 if alike is None else alike.offset * scale
+    as_scene = of_scene, [numbers_taken_for(scale, of_scene, "as the scene is, for it does not say it itself")]
+    try:
+        refuse_offset_taken_twice(name, bands, values, encoding)
+    except UnknownNumbersError:
+        if of_scene <= 0:
+            raise
+        return as_scene
+    data = data_of(values, encoding)
+    if reflectance:
+        note = offset_left_in_note(data, scale)
+        if alike is None:
+            refuse_offset_left_in(name, bands, data, scale)
+        return as_scene if note and of_scene < 0 else (0.0, note)
+    try:
+        return offset_of_sample(name, data, scale)
+    except UnknownOffsetError:
+        if alike is None or alike.scale != scale:
+            raise  # DN and reflectance have nothing in common
+        assumed = offset_at(scale)
+        return assumed, [numbers_taken_for(scale, assumed, "as its darkest pixels are as bright as that makes them")]

@@ -1,0 +1,91 @@
+"""The scale of a scene's DN: as declared, else that of another image of the place, else a usual one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unclouded.errors import InputError
+from unclouded.reading.radiometry.declared import USUAL_SCALE, Declared
+from unclouded.reading.radiometry.likeness import NUMBERS, Likeness, taken_for
+from unclouded.reading.radiometry.plausibility import ask_for_scale, data_of, implausible
+from unclouded.reflectance import Encoding
+
+_FAINT_DN = 200.0
+"""Floats below it, not all of them whole numbers, are hardly DN."""
+
+
+def choose_scale(
+    name: str,
+    bands: Sequence[str],
+    dtype: np.dtype[Any],
+    declared: Declared,
+    values: Sequence[NDArray[np.generic]],
+    alike: Likeness | None,
+) -> tuple[float, list[str]]:
+    """Take the declared scale, or that of another image of the place or the usual ones in turn, if the pixels agree.
+
+    Args:
+        name: how errors call the scene.
+        bands: of the scene.
+        dtype: of its DN.
+        declared: what it says itself, with offsets.
+        values: some DN of each band.
+        alike: another image of the place, for what nothing else tells.
+
+    Returns:
+        DN per 1.0 reflectance, and what was assumed.
+
+    Raises:
+        InputError: floats without data where they were looked at.
+        UnknownNumbersError: no scale agrees with the pixels.
+    """
+    usual = (1.0, USUAL_SCALE) if dtype.kind == "f" else (USUAL_SCALE,)
+    of_scene = () if alike is None else (alike.scale,)
+    if declared.scale is not None:
+        candidates = dict.fromkeys((declared.scale, *of_scene))
+    else:
+        if alike is None and dtype.kind == "f" and not any(np.isfinite(band).any() for band in values):
+            raise InputError(
+                f"{name}: {dtype} without data where it was looked at; give --scale 1 if it is reflectance"
+            )
+        candidates = dict.fromkeys((*of_scene, *usual))
+    found = ""
+    for candidate in candidates:
+        stated = candidate == declared.scale
+        fault = _fault(candidate, bands, declared, values)
+        if candidate == USUAL_SCALE and dtype.kind == "f" and not stated and _has_fractions(values):
+            fault = fault or "its values are no whole numbers, and small"
+        if fault is None:
+            if not stated and (declared.scale is not None or candidate not in usual):
+                return candidate, [taken_for(f"{NUMBERS} {candidate:g}, as the scene is")]
+            return candidate, [] if stated or dtype.kind in "iu" else [_assumed(candidate)]
+        if stated or declared.scale is None:
+            who = f"{declared.by} says" if stated else "without a tag it would be"
+            found = f"{who} {candidate:.6g} DN per 1.0 reflectance, but then {fault}"
+    raise ask_for_scale(name, found, values, declared.nodata)
+
+
+def _fault(scale: float, bands: Sequence[str], declared: Declared, values: Sequence[NDArray[np.generic]]) -> str | None:
+    """Say why the pixels cannot have a scale; None if they may.
+
+    Where they are plausible without the declared offset, that is at fault and not the scale: `check_offset` says so.
+    """
+    assert declared.offsets is not None
+    fault = implausible(bands, data_of(values, Encoding(scale, declared.offsets, declared.nodata)))
+    if fault is None:
+        return None
+    return implausible(bands, data_of(values, Encoding(scale, (0.0,) * len(bands), declared.nodata)))
+
+
+def _assumed(scale: float) -> str:
+    what = "its values are reflectance" if scale == 1 else f"{scale:.0f} DN per 1.0 reflectance"
+    return f"scale assumed: {scale:.0f} ({what}); give --scale if it is another"
+
+
+def _has_fractions(values: Sequence[NDArray[np.generic]]) -> bool:
+    data = np.concatenate([band[np.isfinite(band)].astype(np.float64) for band in values])
+    return bool(data.size and np.percentile(data, 99) < _FAINT_DN and np.mean(data != np.rint(data)) > 0.1)
