@@ -41,6 +41,10 @@ class Box:
         """The same rectangle counted from the corner of `frame`."""
         return Box(self.row - frame.row, self.column - frame.column, self.height, self.width)
 
+    def of(self, other: Box) -> Box:
+        """The rectangle, of which row and column count from the corner of another, as that counts them."""
+        return Box(self.row + other.row, self.column + other.column, self.height, self.width)
+
     def meets(self, other: Box) -> bool:
         """Whether the two have a pixel in common."""
         down = max(self.row, other.row) < min(self.bottom, other.bottom)

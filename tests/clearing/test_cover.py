@@ -131,8 +131,8 @@ def test_water_is_no_shadow_but_through_haze_where_nothing_tells(scene, active, 
 
 def test_the_tiles_decide_nothing_and_one_where_nothing_is_found_is_not_looked_at(scene, active, monkeypatch):
     whole, whole_quality = in_memory(scene, active)
-    looked_at, translate = [], active.translate
-    monkeypatch.setattr(active, "translate", lambda x, *more: looked_at.append(x) or translate(x, *more))
+    looked_at, look = [], active.look
+    monkeypatch.setattr(active, "look", lambda x, *more: looked_at.append(x) or look(x, *more))
     dn, quality = in_memory(scene, active, tile=64, crop=16)
     assert 0 < len(looked_at) < 0.8 * 5 * 9
     assert (quality[0] > 0).mean() > 0.02
@@ -148,8 +148,8 @@ def test_the_tiles_decide_nothing_and_one_where_nothing_is_found_is_not_looked_a
 
 def test_clouds_far_apart_in_a_tile_are_looked_at_one_by_one_to_the_same_result(active, monkeypatch):
     scene = MemoryScene(fields(L1C, 160, 1000, clouds=((80, 80, 24), (80, 920, 24))), L1C)
-    looked_at, translate = [], active.translate
-    monkeypatch.setattr(active, "translate", lambda x, *more: looked_at.append(x) or translate(x, *more))
+    looked_at, look = [], active.look
+    monkeypatch.setattr(active, "look", lambda x, *more: looked_at.append(x) or look(x, *more))
     dn, quality = in_memory(scene, active, tile=1024, crop=32)
     assert len(looked_at) == 2
     whole, whole_quality = in_memory(scene, active, tile=1024, crop=1024)

@@ -1,7 +1,5 @@
 """The generator's own opacity, joined with the detector's answer where a scene is small."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -27,7 +25,7 @@ def seeing(monkeypatch, columns):
     """A generator that sees the same opacity in each column of an image of 8 x 8 pixels."""
     generator = active_generator()
     opacity = torch.tensor(columns).expand(1, 1, 8, 8)
-    monkeypatch.setattr(type(generator), "forward", lambda self, x, **more: SimpleNamespace(opacity=opacity))
+    monkeypatch.setattr(type(generator), "opacity", lambda self, images, **more: opacity)
     return generator
 
 
@@ -108,7 +106,7 @@ def test_of_a_large_scene_it_is_asked_about_what_is_as_bright_as_cloud_alone(mon
     assert opacity.shape == (15, 16) and not opacity[:, 0].any() and opacity[0, 2] == 0
     expected = [0.45] + [0.9] * 8 + [0.1] * 6  # and the rim
     np.testing.assert_allclose(opacity[1:, 1:], np.tile(expected, (14, 1)), rtol=1e-4)
-    monkeypatch.setattr(type(generator), "forward", None)
+    monkeypatch.setattr(type(generator), "opacity", None)
     assert not bright_opacity(generator, image / 3, bands, "L2A").any()
     assert not bright_opacity(generator, image[:4], bands[:4], "L2A").any()  # which may be snow
 

@@ -63,9 +63,9 @@ def said(scene, generator, monkeypatch, given, **options):
     The mask that is given must reach two opposite corners, so that the tile is looked at as a whole.
     """
     pixels, cells = [], []
-    translate, encode = generator.translate, generator.context.forward
+    look, encode = generator.look, generator.context.forward
     with monkeypatch.context() as patched:
-        patched.setattr(generator, "translate", lambda x, *more: pixels.append(x.cover) or translate(x, *more))
+        patched.setattr(generator, "look", lambda x, *more: pixels.append(x.cover) or look(x, *more))
         patched.setattr(
             generator.context, "forward", lambda values, *more: cells.append(values[:, -1]) or encode(values, *more)
         )

@@ -110,6 +110,11 @@ def test_tiles_that_can_hold_no_cover_are_known_beforehand():
         assert not (most[~may] > 0).any()
         assert may.any()
         assert not may.all()
+        network = torch.rand(1, 1, 40, 40, generator=rng)
+        seen = may_be_covered(found, threshold, network)
+        assert not (compose_opacity(network, found, sure, sure[:, :1], threshold)[:, 0][~seen] > 0).any()
+        assert not (seen & ~may).any()
+        assert seen.sum() < 0.8 * may.sum()
     assert may_be_covered(found, 0.05).all()
     assert may_be_covered(found, 0.0).all()
 

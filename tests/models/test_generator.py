@@ -233,6 +233,28 @@ def test_a_crop_is_that_crop_of_the_whole(generator: Generator) -> None:
         assert torch.allclose(one[:, :, 8:-8, :-8], other[:, :, 24:56, :40], atol=1e-5)
 
 
+@pytest.mark.parametrize("crop", [(slice(2, 26), slice(9, 21)), (slice(0, 26), slice(0, 30))], ids=["inside", "edge"])
+def test_what_is_drawn_of_what_was_seen_is_that_part_of_the_whole(
+    generator: Generator, crop: tuple[slice, slice]
+) -> None:
+    torch.manual_seed(5)
+    x = Observation.of(torch.rand(1, 13, 208, 240), torch.ones(1, 13), torch.zeros(1))
+    context, z = context_like(generator, x), torch.zeros(1, 16)
+    whole, sight = generator.translate(x, context, z, crop), generator.look(x, context, z, crop)
+    assert torch.allclose(sight.opacity, whole.opacity, atol=1e-6)
+    assert all(torch.equal(one, other) for one, other in zip(sight.draw(crop), whole, strict=True))
+    rows, columns = (slice(cells.start + 4, cells.start + 10) for cells in crop)
+    for one, other in zip(sight.draw((rows, columns)), whole, strict=True):
+        assert torch.allclose(one[:, :, 8:-8, 8:-8], other[:, :, 40:72, 40:72], atol=1e-6)
+
+
+def test_the_opacity_alone_is_that_of_the_whole(generator: Generator) -> None:
+    names = ("B02", "B03", "B04", "B08")
+    images = torch.rand(1, 4, 61, 90)
+    whole = generator(images, bands=names, level="L2A").opacity
+    assert torch.allclose(generator.opacity(images, bands=names, level="L2A"), whole, atol=1e-6)
+
+
 @pytest.mark.parametrize("side", [128, 122])
 def test_guessed_ground_has_no_frame(side: int) -> None:
     # An even cloud: what is guessed at the edges is what is guessed in the middle, also where an image ends in a cell.

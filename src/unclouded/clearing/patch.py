@@ -17,7 +17,8 @@ from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.clearing.scene_reader import SceneReader
-from unclouded.clearing.tiles.latent_sampling import KnownCover, Sampled, latents, sample
+from unclouded.clearing.tiles.known_cover import KnownCover
+from unclouded.clearing.tiles.latent_sampling import Sampled, Sampling, latents
 from unclouded.guides import CHANNELS, GUIDES, RADAR
 from unclouded.models.generator import Generator
 from unclouded.models.observation import Observation
@@ -55,7 +56,7 @@ def clear_patch(
 
     Returns:
         The cleared reflectance (C, h, w), the opacity (h, w), and the uncertainty (h, w), see
-        `clearing.tiles.latent_sampling.sample`. The last two are NaN where the patch is not valid.
+        `clearing.tiles.latent_sampling.Sampling`. The last two are NaN where the patch is not valid.
 
     Raises:
         InputError: if nothing in it is valid, or clouds cannot be detected with its bands.
@@ -112,7 +113,7 @@ def sample_patch(
     threshold = options.threshold_for(generator.inference)
     around = torch.tensor(context, device=generator.device)
     z = latents(generator, samples=1, seed=0)
-    return sample(generator, x, around, known, z, whole, threshold, options.precision)[0]
+    return Sampling(generator, x, around, known, z, whole, threshold, options.precision).sample(whole)[0]
 
 
 def _inputs(

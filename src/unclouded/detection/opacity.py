@@ -59,6 +59,9 @@ THRESHOLD = 0.2
 _LIMIT = 4.0
 """The network's log odds count up to this, either way."""
 
+_ROUNDED = 0.05
+"""Log odds by which the network's may be rounded otherwise, in bfloat16, where less of an image is looked at."""
+
 _SHARE, _MOST = 0.6, 1.2
 """Of how far something was found around: what the covered share counts, and what that share is multiplied by."""
 
@@ -260,11 +263,14 @@ def compose_opacity(
         given: (B, 1, H, W) `cover` of the mask that a user gave: where it is 1 the pixel is replaced wholly.
     """
     cloud, shadow, near, haze = torch.split(found, 1, dim=1)
-    odds = torch.logit(network.float(), eps=1e-4).clamp(-_LIMIT, _LIMIT)
-    odds = odds + _FOUND * (cloud * departs[:, :1] + shadow * departs[:, 1:])
+    odds = _network_odds(network) + _FOUND * (cloud * departs[:, :1] + shadow * departs[:, 1:])
     opacity = torch.sigmoid(odds - _VETO * (1 - torch.maximum(near, haze)))
     opacity = torch.minimum(opacity * ((opacity - threshold) / max(threshold, 1e-6)).clamp(0, 1), most)
     return opacity if given is None else torch.maximum(opacity, given)
+
+
+def _network_odds(network: Tensor) -> Tensor:
+    return torch.logit(network.float(), eps=1e-4).clamp(-_LIMIT, _LIMIT)
 
 
 def tell(found: Tensor, given: Tensor | None = None) -> Tensor:
@@ -283,10 +289,17 @@ def tell(found: Tensor, given: Tensor | None = None) -> Tensor:
     return covered - (1 - covered) * (1 - haze.clamp(min=0))
 
 
-def may_be_covered(found: Tensor, threshold: float = THRESHOLD) -> Tensor:
-    """Where `compose_opacity` can be more than 0, whatever the network sees: (B, h, w), of `evidence` (B, 4, h, w)."""
+def may_be_covered(found: Tensor, threshold: float = THRESHOLD, network: Tensor | None = None) -> Tensor:
+    """Where `compose_opacity` can be more than 0 without a mask: (B, h, w).
+
+    Args:
+        found: (B, 4, h, w) `evidence`.
+        threshold: opacity under which a pixel is kept.
+        network: (B, 1, h, w) opacity as the network sees it; whatever it may see, if that is not known.
+    """
     cloud, shadow, near, haze = found.unbind(dim=1)
-    most = _LIMIT + _FOUND * (cloud + shadow) - _VETO * (1 - torch.maximum(near, haze))
+    seen = _LIMIT if network is None else _network_odds(network)[:, 0] + _ROUNDED
+    most = seen + _FOUND * (cloud + shadow) - _VETO * (1 - torch.maximum(near, haze))
     least = -math.inf if threshold <= 0 else math.log(threshold / (1 - threshold)) if threshold < 1 else math.inf
     return most > least
 

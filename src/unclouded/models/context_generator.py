@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +13,13 @@ from unclouded.bands import NAMES
 from unclouded.guides import CHANNELS, GUIDES
 from unclouded.inference import InferenceConfig
 from unclouded.models.blocks import ModulatedBlock, average_over_cells, enlarge, soften, spread_ground, to_grid
+from unclouded.models.context_network import ContextNetwork
 from unclouded.models.generator import (
-    STATISTICS,
     VALID_SHARE,
     Generator,
     ReadChannel,
     SceneContext,
+    Sight,
     Translation,
     compress,
     expand,
@@ -45,51 +47,28 @@ _COUNTS = 1e-5
 """By what a change by 100 % of reflectance beyond the margin must not change the result: a tenth of a DN."""
 
 
-class ContextNetwork(nn.Module):
-    """Looks at the scene in cells of 80 m, three scales deep, and says where its clear ground is."""
+class _Seen(NamedTuple):
+    """What `ContextGenerator` has seen of a tile, and draws the ground of a crop of it from.
 
-    margin = 40
-    """Cells beyond which nothing influences a cell's context."""
+    Attributes:
+        x: the tile, extended where it ends near the crop.
+        context: of its cells.
+        code: of `ContextGenerator.encode_conditioning`.
+        features: of `ContextGenerator.encode`.
+        around: what `GroundPrior` sees of its cells; None without one.
+        cells: rows and columns of cells of which the features are.
+        corner: cells by which it was extended at the top and to the left.
+        extended: whether it was, anywhere.
+    """
 
-    def __init__(self, settings: GeneratorSettings) -> None:
-        super().__init__()
-        a, b, c = settings.context_widths
-        self.describe = nn.Linear(CONDITIONING, settings.code)
-        self.enter = nn.Conv2d(STATISTICS + settings.cover, a, 3, padding=1)
-        self.high = nn.ModuleList(ModulatedBlock(a, settings.code) for _ in range(2))
-        self.down1 = nn.Conv2d(a, b, 2, stride=2)
-        self.middle = nn.ModuleList(ModulatedBlock(b, settings.code) for _ in range(2))
-        self.down2 = nn.Conv2d(b, c, 2, stride=2)
-        self.low = nn.ModuleList(ModulatedBlock(c, settings.code) for _ in range(2))
-        self.up2 = nn.ConvTranspose2d(c, b, 2, stride=2)
-        self.up1 = nn.ConvTranspose2d(b, a, 2, stride=2)
-        self.leave = nn.Conv2d(a, 1 + settings.features, 1)
-
-    def forward(self, statistics: Tensor, conditioning: Tensor) -> SceneContext:
-        """Encode the cells' `statistics` (B, S, h, w) of `Generator.summarise`.
-
-        Args:
-            statistics: of the cells.
-            conditioning: of the cells (B, h, w, 16), or of each image (B, 1, 1, 16), see `conditioning_of`.
-        """
-        height, width = statistics.shape[-2:]
-        margins = (0, -width % 4, 0, -height % 4)
-        code = F.leaky_relu(self.describe(conditioning), 0.1)
-        if code.shape[1:3] != (1, 1):
-            # By repeating, so that a guide does not fade at the edge of the scene.
-            code = F.pad(code.permute(0, 3, 1, 2), margins, mode="replicate").permute(0, 2, 3, 1)
-        h = self.enter(F.pad(statistics, margins))
-        for block in self.high:
-            h = block(h, code)
-        m = self.down1(h)
-        for block in self.middle:
-            m = block(m, code)
-        w = self.down2(m)
-        for block in self.low:
-            w = block(w, code)
-        h = h + self.up1(m + self.up2(w))
-        out = self.leave(h)[..., :height, :width]
-        return SceneContext(torch.sigmoid(out[:, :1]), out[:, 1:])
+    x: Observation
+    context: Tensor
+    code: Tensor
+    features: Tensor
+    around: Tensor | None
+    cells: tuple[slice, slice]
+    corner: tuple[int, int]
+    extended: bool
 
 
 class ContextGenerator(Generator):
@@ -207,18 +186,36 @@ class ContextGenerator(Generator):
         """Translate a tile, see `Generator.translate`; the last layers work on `crop` alone."""
         height, width = context.shape[-2:]
         crop = crop or (slice(0, height), slice(0, width))
+        return self._draw(self._see(x, context, z, crop), crop)
+
+    def look(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> Sight:
+        """See a crop of a tile, see `Generator.look`; the opacity takes a sixth of what drawing all of it does."""
+        seen = self._see(x, context, z, crop)
+        # What the last layer says of each of the 2 x 2 pixels comes last.
+        weight, bias = self.leave.weight[-4:], self.leave.bias
+        assert bias is not None
+        logit = F.conv2d(seen.features, weight, bias[-4:], padding=1)
+        opacity = torch.sigmoid(_planes(soften(F.pixel_shuffle(logit, 2))))
+        rows, columns = (
+            _shift(_shift(cells, -start), cut.start)
+            for cells, start, cut in zip(crop, seen.corner, seen.cells, strict=True)
+        )
+        return Sight(_cut(opacity, (rows, columns), CELL), lambda part: self._draw(seen, part))
+
+    def _see(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> _Seen:
+        """What the ground of a crop is drawn from."""
         left, right, top, bottom = beyond = self._edges_near(context, crop)
-        if not any(beyond):
-            return self._translate(x, context, z, crop)
-        # Convolutions pad with zeros, which would draw a dark frame of five pixels around a scene.
-        x = repeat_edges(x, (CELL * left, CELL * right, CELL * top, CELL * bottom))
-        context = F.pad(context, beyond, mode="replicate")
-        rows, columns = _shift(crop[0], -top), _shift(crop[1], -left)
-        grown = _grow(rows, context.shape[2]), _grow(columns, context.shape[3])
-        wanted = _shift(rows, grown[0].start), _shift(columns, grown[1].start)
-        # Contiguous, as rows of a part of an image are rounded otherwise at their ends.
-        made = self._translate(x, context, z, grown)
-        return Translation(*(_cut(image, wanted, CELL).contiguous() for image in made))
+        rows, columns = crop
+        if any(beyond):
+            # Convolutions pad with zeros, which would draw a dark frame of five pixels around a scene.
+            x = repeat_edges(x, (CELL * left, CELL * right, CELL * top, CELL * bottom))
+            context = F.pad(context, beyond, mode="replicate")
+            rows = _grow(_shift(rows, -top), context.shape[2])
+            columns = _grow(_shift(columns, -left), context.shape[3])
+        code = self.encode_conditioning(x, z)
+        features = self.encode(x, context[:, :-1], code, (rows, columns))
+        around = None if self.expected is None else self.expected.look(x, context)
+        return _Seen(x, context, code, features, around, (rows, columns), (top, left), any(beyond))
 
     def _edges_near(self, context: Tensor, crop: tuple[slice, slice]) -> tuple[int, int, int, int]:
         """Which edges of a tile are near enough to influence a crop, 1 or 0 each: left, right, top, bottom."""
@@ -228,30 +225,38 @@ class ContextGenerator(Generator):
         left, right, top, bottom = (int(CELL * (cells + 1) < self.margin) for cells in away)
         return left, right, top, bottom
 
-    def _translate(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> Translation:
+    def _draw(self, seen: _Seen, crop: tuple[slice, slice]) -> Translation:
+        """Draw the ground of a part of what was seen."""
+        if not seen.extended:
+            return self._translate(seen, crop)
+        rows, columns = (_shift(cells, -start) for cells, start in zip(crop, seen.corner, strict=True))
+        grown = _grow(rows, seen.context.shape[2]), _grow(columns, seen.context.shape[3])
+        wanted = _shift(rows, grown[0].start), _shift(columns, grown[1].start)
+        # Contiguous, as rows of a part of an image are rounded otherwise at their ends.
+        return Translation(*(_cut(image, wanted, CELL).contiguous() for image in self._translate(seen, grown)))
+
+    def _translate(self, seen: _Seen, crop: tuple[slice, slice]) -> Translation:
         """The same, of a tile that goes on where the crop ends."""
-        code = self.encode_conditioning(x, z)
-        seen = self.encode(x, context[:, :-1], code, crop)
+        rows, columns = seen.cells
+        features = _cut(seen.features, (_shift(crop[0], rows.start), _shift(crop[1], columns.start)), CELL // 2)
+        present = seen.x.present[:, :, None, None]
         # First, and nothing kept that is not needed: here is the peak of what a tile takes.
-        error = self.error(seen, _condition_errors(_cut(context, crop, 1)), _cut_code(code, crop, CELL // 2))
-        gain, smooth = torch.split(F.pixel_shuffle(self.leave(seen), 2), [_BANDS, _BANDS + 2], dim=1)
-        del seen
+        context = _cut(seen.context, crop, 1)
+        error = self.error(features, _condition_errors(context), _cut_code(seen.code, crop, CELL // 2))
+        gain, smooth = torch.split(F.pixel_shuffle(self.leave(features), 2), [_BANDS, _BANDS + 2], dim=1)
         gain, smooth = _planes(gain), _planes(soften(smooth))
         offset, blend, logit = torch.split(smooth, [_BANDS, 1, 1], dim=1)
         # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
-        optical = _cut(x.optical, crop, CELL)
+        optical = _cut(seen.x.optical, crop, CELL)
         detail = gain * (optical - enlarge(average_over_cells(optical, CELL), CELL))
         del gain
-        ground = _blended(_cut(context, crop, 1), torch.sigmoid(blend))
-        ground = ground.add_(detail).add_(offset, alpha=0.1).mul_(x.present[:, :, None, None])
-        return Translation(ground, torch.sigmoid(logit), error, detail, self._expect(x, context, crop, ground))
-
-    def _expect(self, x: Observation, context: Tensor, crop: tuple[slice, slice], ground: Tensor) -> Tensor:
-        """The ground to expect where nothing shows through, see `Translation.expected`."""
-        if self.expected is None:
-            return ground
-        seen, near = (_cut(image, crop, 1) for image in (self.expected.look(x, context), context[:, :_BANDS]))
-        return enlarge(_planes(self.expected(seen, near)), CELL).mul_(x.present[:, :, None, None])
+        ground = _blended(context, torch.sigmoid(blend))
+        ground = ground.add_(detail).add_(offset, alpha=0.1).mul_(present)
+        expected = ground
+        if self.expected is not None and seen.around is not None:
+            cells = self.expected(_cut(seen.around, crop, 1), context[:, :_BANDS])
+            expected = enlarge(_planes(cells), CELL).mul_(present)
+        return Translation(ground, torch.sigmoid(logit), error, detail, expected)
 
     def encode_conditioning(self, x: Observation, z: Tensor) -> Tensor:
         """Encode what is known of a tile and its latent z (B, Z) into the code of the blocks.

@@ -69,6 +69,18 @@ class Translation(NamedTuple):
     expected: Tensor
 
 
+class Sight(NamedTuple):
+    """What a network sees of a crop of a tile, before it draws any ground.
+
+    Attributes:
+        opacity: (B, 1, H, W), that of `Translation`.
+        draw: gives the `Translation` of a part of the crop, of rows and columns of the tile's cells.
+    """
+
+    opacity: Tensor
+    draw: Callable[[tuple[slice, slice]], Translation]
+
+
 def compress(reflectance: Tensor) -> Tensor:
     """Bring ground (0 to 0.5) and cloud tops (beyond 1) into one range that a network can work with: asinh(r / 0.1)."""
     # Its definition by the logarithm is several times as fast as torch's own; what is far below 0 would lose digits.
@@ -202,6 +214,22 @@ class Generator(nn.Module):
         """
         raise NotImplementedError
 
+    def look(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> Sight:
+        """See a crop of a tile, of which ground is then drawn where it is wanted; arguments of `translate`.
+
+        A network for which the two are one draws all of it at once.
+        """
+        made = self.translate(x, context, z, crop)
+
+        def draw(part: tuple[slice, slice]) -> Translation:
+            rows, columns = (
+                slice((cells.start - of.start) * CELL, (cells.stop - of.start) * CELL)
+                for cells, of in zip(part, crop, strict=True)
+            )
+            return Translation(*(image[:, :, rows, columns] for image in made))
+
+        return Sight(made.opacity, draw)
+
     def forward(
         self,
         x: Observation | Tensor,
@@ -232,9 +260,20 @@ class Generator(nn.Module):
         z = x.optical.new_zeros(len(x.optical), self.settings.latent) if z is None else z
         height, width = x.optical.shape[-2:]
         x = pad_to_cells(x)
+        return Translation(*(image[..., :height, :width] for image in self.translate(x, self._own_context(x), z)))
+
+    def opacity(self, images: Tensor, *, bands: Sequence[str], level: str) -> Tensor:
+        """The opacity (B, 1, H, W) alone of what `forward` makes of images; no ground is drawn for it."""
+        given = Images.of(images, bands, level)
+        x = pad_to_cells(Observation.of(given.optical, given.present, given.level, given.valid))
+        context, z = self._own_context(x), x.optical.new_zeros(len(images), self.settings.latent)
+        whole = slice(0, context.shape[2]), slice(0, context.shape[3])
+        return self.look(x, context, z, whole).opacity[..., : images.shape[2], : images.shape[3]]
+
+    def _own_context(self, x: Observation) -> Tensor:
+        """The context of patches that are their own scenes."""
         statistics = self.summarise(x)
-        context = self.spread(statistics, self.context(statistics, x.conditioning))
-        return Translation(*(image[..., :height, :width] for image in self.translate(x, context, z)))
+        return self.spread(statistics, self.context(statistics, x.conditioning))
 
 
 def compose(optical: Tensor, translation: Translation) -> Tensor:

@@ -71,7 +71,7 @@ def own_opacity(
         level: "L1C" or "L2A".
     """
     image = torch.from_numpy(reflectance)[None].to(generator.device)
-    odds = _held_against_the_rest(generator(image, bands=bands, level=level).opacity[0, 0].cpu().numpy())
+    odds = _held_against_the_rest(generator.opacity(image, bands=bands, level=level)[0, 0].cpu().numpy())
     doubted = np.minimum(odds, 0) + np.maximum(odds, 0) * _unlike_land(reflectance, bands)
     return _sigmoid(doubted)
 

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from unclouded.bands import NAMES
 from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, match_level, settle_ground
+from unclouded.clearing.tiles.known_cover import KnownCover, Transferred, shows_ground
 from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD
 from unclouded.detection.opacity import (
-    SEEN,
     VISIBLE,
     brightness,
     ceiling,
@@ -25,7 +25,7 @@ from unclouded.detection.opacity import (
     departure,
     enlarge,
     ground_seen,
-    tell,
+    may_be_covered,
     there,
 )
 from unclouded.detection.windows import highest_around, partial_mean
@@ -33,13 +33,16 @@ from unclouded.models.generator import Generator, Translation, compose
 from unclouded.models.observation import CELL, Observation
 from unclouded.precision import autocast
 from unclouded.sources import GUESSED
-from unclouded.tiles import Box
+from unclouded.tiles import Box, Tile, divide
 
 _LEAST_OPACITY = 0.3
 """Opacity from which on a replaced pixel is as uncertain as the ground that replaces it, in proportion."""
 
 _AROUND, _AROUND_UNKNOWN = 2, 4
 """Cells around a crop that it is composed with, and where some of it shows next to no clear ground around."""
+
+_EACH = 2**14
+"""Pixels that take as long to draw as any part takes beside its own."""
 
 _BESIDE = 4
 """Pixels by which what is opaque is widened, and then smoothed: else its edges, and cracks in it, stay as lines."""
@@ -58,7 +61,7 @@ class Sampled(NamedTuple):
     Attributes:
         reflectance: (13, h, w) mean of the composed images.
         opacity: (h, w), under the most typical latent.
-        uncertainty: (h, w) in reflectance, for each of the bands that are there: see `sample`.
+        uncertainty: (h, w) in reflectance, for each of the bands that are there: see `Sampling`.
         classes: (h, w) uint8, of the mask, see `detection.classes`; what is covered is replaced.
         source: (h, w) where a pixel comes from, see `unclouded.sources`.
     """
@@ -70,70 +73,8 @@ class Sampled(NamedTuple):
     source: NDArray[np.float32]
 
 
-class Transferred(NamedTuple):
-    """What other dates say of the ground of a batch of crops.
-
-    Attributes:
-        ground: (B, 13, H, W) reflectance.
-        uncertainty: (B, 1, H, W) of the ground, as `sample` gives it.
-        share: (B, 1, H, W) how much of the ground comes from other dates, 0 to 1.
-        source: (B, 1, H, W) which reference, see `unclouded.sources`.
-        told: (B, 13, 1, 1) 1 for bands that other dates tell of, 0 for those that are left to the network.
-    """
-
-    ground: Tensor
-    uncertainty: Tensor
-    share: Tensor
-    source: Tensor
-    told: Tensor
-
-    @classmethod
-    def nothing(cls, height: int, width: int) -> Transferred:
-        """Of a crop of which no other date says anything."""
-        empty = torch.zeros(1, 1, height, width)
-        told = torch.ones(1, len(NAMES), 1, 1)
-        return cls(torch.zeros(1, len(NAMES), height, width), empty, empty, empty, told)
-
-    def within(self, box: Box) -> Transferred:
-        """The part of it in a box."""
-        return self._replace(**{name: getattr(self, name)[(..., *box.slices)] for name in self._fields[:-1]})
-
-
-class KnownCover(NamedTuple):
-    """What is known of the cover of a batch of crops beside the network's own opacity.
-
-    Attributes:
-        evidence: (B, 4, h, w) on the detector's grid, over whole cells.
-        fill: (B, 14, H / 8, W / 8) the scene's clear ground filled in, see `clearing.context.ground`.
-        given: (B, 1, H, W) how far the mask that was given covers each pixel, 0 to 1; None without one.
-        kinds: (B, 1, H, W) uint8 its classes; None likewise.
-        dates: what other dates say of the ground; None without any.
-        factor: pixels along one of the detector's.
-    """
-
-    evidence: Tensor
-    fill: Tensor
-    given: Tensor | None
-    kinds: Tensor | None
-    dates: Transferred | None
-    factor: int
-
-    @property
-    def told(self) -> Tensor:
-        """What a network is told of it, see `Observation.cover`."""
-        # Not interpolated: a pixel is told the same in every crop, up to its edge.
-        if self.given is None:
-            return F.interpolate(tell(self.evidence), scale_factor=self.factor, mode="nearest")
-        return tell(F.interpolate(self.evidence, scale_factor=self.factor, mode="nearest"), self.given)
-
-
-def shows_ground(fill: Tensor | NDArray[np.float32]) -> bool:
-    """Whether clear ground is seen around every cell of `KnownCover.fill`, so that no level is to be matched."""
-    return bool((fill[:, -1] >= SEEN).all())
-
-
 def margin_of(generator: Generator, *, ground_is_seen: bool = False) -> int:
-    """Pixels around a crop that must be seen for what `sample` gives.
+    """Pixels around a crop that must be seen for what `Sampling` gives.
 
     What is composed looks a cell farther than the network, or three where a level is to be matched.
     """
@@ -154,96 +95,130 @@ def latents(generator: Generator, samples: int, seed: int) -> Tensor:
     return torch.randn(samples, size, generator=torch.Generator().manual_seed(seed))
 
 
-def sample(
-    generator: Generator,
-    x: Observation,
-    context: Tensor,
-    cover: KnownCover | None,
-    zs: Tensor,
-    inner: Box,
-    threshold: float,
-    precision: str = "fp32",
-) -> list[Sampled]:
-    """Translate a batch under every latent, in memory that does not grow with their number (Welford 1962).
+class Sampling:
+    """Translates a batch of crops under every latent, in memory that does not grow with their number (Welford 1962).
 
-    The uncertainty is the error that the network expects of the most typical ground, about which the samples vary and
-    to which their mean is near; where it expects none, the standard deviation over the samples, mean over the bands of
-    its square. It is multiplied by the generator's calibration, and 0 where nothing is replaced.
-
-    Args:
-        generator: the network.
-        x: the batch, of one scene; sides are multiples of `CELL`.
-        context: (B, K, H / 8, W / 8).
-        cover: of the batch; None leaves opacity and ground to the network alone.
-        zs: (N, Z) the latents.
-        inner: the box of every image to return.
-        threshold: opacity under which a pixel stays as it is.
-        precision: one of `PRECISIONS`.
+    What is replaced, and how much of it, is told by the most typical ground alone: clear pixels stay, however many
+    samples there are. So the network first looks at all of a crop under that latent, and draws ground where some may be
+    replaced.
     """
-    optical = x.optical[(..., *inner.slices)]
-    beside = _AROUND if cover is None or shows_ground(cover.fill) else _AROUND_UNKNOWN
-    around = _around(inner, beside, x.optical.shape[2], x.optical.shape[3])
-    cells = (
-        slice(around.row // CELL, around.bottom // CELL),
-        slice(around.column // CELL, around.right // CELL),
-    )
-    kept = (..., *inner.within(around).slices)
-    composition = None if cover is None else _Composition(x, cover, around, threshold)
-    if cover is not None and generator.takes_cover:
-        x = x._replace(cover=cover.told)
 
-    def translate(z: Tensor) -> Translation:
-        with autocast(optical.device, precision):
-            return generator.translate(x, context, z.to(optical.device).expand(len(optical), -1), cells)
+    def __init__(
+        self,
+        generator: Generator,
+        x: Observation,
+        context: Tensor,
+        cover: KnownCover | None,
+        zs: Tensor,
+        inner: Box,
+        threshold: float,
+        precision: str = "fp32",
+    ) -> None:
+        """Look at a batch.
 
-    # What is replaced, and how much of it, is told by the most typical ground alone: clear pixels stay, however many
-    # samples there are. What is to be expected knows no latent either: samples vary about it as about that ground.
-    typical = translate(torch.zeros_like(zs[0]))
-    if composition is None:
-        veil = typical.opacity
-        classes = torch.where(veil >= threshold, THICK_CLOUD, CLEAR).to(torch.uint8)
-    else:
-        ground = composition.ground(typical)
-        veil, classes = composition.cover(typical.opacity, ground)
+        Args:
+            generator: the network.
+            x: the batch, of one scene; sides are multiples of `CELL`.
+            context: (B, K, H / 8, W / 8).
+            cover: of the batch; None leaves opacity and ground to the network alone.
+            zs: (N, Z) the latents.
+            inner: the box of every image that is wanted.
+            threshold: opacity under which a pixel stays as it is.
+            precision: one of `PRECISIONS`.
+        """
+        if cover is not None and generator.takes_cover:
+            x = x._replace(cover=cover.told)
+        self._generator, self._x, self._context, self._cover = generator, x, context, cover
+        self._zs, self._inner, self._threshold, self._precision = zs, inner, threshold, precision
+        self._beside = _AROUND if cover is None or shows_ground(cover.fill) else _AROUND_UNKNOWN
+        self._looked = around = self._around(inner)
+        with autocast(x.optical.device, precision):
+            self._sight = generator.look(x, context, self._latent(torch.zeros_like(zs[0])), _cells(around))
 
-    def composed() -> Iterator[Tensor]:
-        for z in zs:
-            made = typical
-            if len(zs) > 1:
-                made = translate(z)
-                made = made._replace(expected=made.expected + made.ground - typical.ground)
-            if composition is None:
-                yield compose(optical, Translation(*(part[kept] for part in made._replace(opacity=veil))))
-            else:
-                yield composition.image(made, ground if made is typical else composition.ground(made), veil)[kept]
+    def parts(self, step: int) -> list[Box]:
+        """Rectangles of the inner box, whose sides are multiples of `step`, that hold all that may be replaced."""
+        # Under several latents, of which each looks anew, one part takes less time than many.
+        if self._cover is None or len(self._zs) > 1:
+            return [self._inner]
+        inner, height, width = self._inner, *self._x.optical.shape[2:]
+        found = enlarge(self._cover.evidence, self._cover.factor, inner.row, inner.column, inner.height, inner.width)
+        opacity = self._sight.opacity[(..., *inner.within(self._looked).slices)]
+        wanted = may_be_covered(found, self._threshold, opacity)
+        if self._cover.given is not None:
+            wanted |= self._cover.given[(..., *inner.slices)][:, 0] > 0
+        padded = F.pad(wanted.any(0, keepdim=True).float(), (0, -inner.width % CELL, 0, -inner.height % CELL))
+        cells = (F.max_pool2d(padded, CELL)[0] > 0).cpu().numpy()
+        whole = Tile(inner, Box(0, 0, height, width))
+        return [part.inner for part in divide(whole, cells, CELL, self._beside * CELL, step, _cost)]
 
-    drawn = composed()
-    mean = next(drawn)
-    # A network that foresees the whole error, and so how the samples differ, leaves this aside.
-    squares = None if generator.error_learnt else torch.zeros_like(mean)
-    for count, image in enumerate(drawn, start=2):
-        change = image.sub_(mean)
-        mean.add_(change, alpha=1 / count)
-        if squares is not None:
-            squares.addcmul_(change, change, value=1 - 1 / count)
-    if squares is None:
-        error = smooth_error(typical.expected_error)
-        uncertainty = (error if composition is None else composition.error(error))[kept].clone()
-    else:
-        there = x.present.sum(1)[:, None, None, None]
-        uncertainty = (squares.sum(1, keepdim=True) / (len(zs) * there)).sqrt_()
-    uncertainty.mul_(generator.inference.calibration)
-    opacity, classes = veil[kept], classes[kept]
-    replaced = classes != CLEAR
-    source = replaced * torch.full_like(uncertainty, GUESSED)
-    if cover is not None and cover.dates is not None:
-        shown, uncertainty, dated = _of_dates(cover.dates.within(inner), x.present, opacity, uncertainty)
-        source = torch.where(replaced & shown, dated, source)
-    uncertainty = uncertainty * replaced
-    return [
-        Sampled(mean[i].cpu().numpy(), *(part[i, 0].cpu().numpy() for part in (opacity, uncertainty, classes, source)))
-        for i in range(len(optical))
-    ]
+    def sample(self, inner: Box) -> list[Sampled]:
+        """Translate a part of the inner box.
+
+        The uncertainty is the error that the network expects of the most typical ground, about which the samples vary
+        and to which their mean is near; where it expects none, the standard deviation over the samples, mean over the
+        bands of its square. It is multiplied by the generator's calibration, and 0 where nothing is replaced.
+        """
+        generator, x, cover, zs = self._generator, self._x, self._cover, self._zs
+        optical, around = x.optical[(..., *inner.slices)], self._around(inner)
+        kept = (..., *inner.within(around).slices)
+        with autocast(optical.device, self._precision):
+            typical = self._sight.draw(_cells(around))
+        composition = None if cover is None else _Composition(x, cover, around, self._threshold)
+        if composition is None:
+            veil = typical.opacity
+            classes = torch.where(veil >= self._threshold, THICK_CLOUD, CLEAR).to(torch.uint8)
+        else:
+            ground = composition.ground(typical)
+            veil, classes = composition.cover(typical.opacity, ground)
+
+        def composed() -> Iterator[Tensor]:
+            for z in zs:
+                made = typical
+                if len(zs) > 1:
+                    with autocast(optical.device, self._precision):
+                        made = generator.translate(x, self._context, self._latent(z), _cells(around))
+                    # What is to be expected knows no latent: samples vary about it as about the most typical ground.
+                    made = made._replace(expected=made.expected + made.ground - typical.ground)
+                if composition is None:
+                    yield compose(optical, Translation(*(part[kept] for part in made._replace(opacity=veil))))
+                else:
+                    yield composition.image(made, ground if made is typical else composition.ground(made), veil)[kept]
+
+        drawn = composed()
+        mean = next(drawn)
+        # A network that foresees the whole error, and so how the samples differ, leaves this aside.
+        squares = None if generator.error_learnt else torch.zeros_like(mean)
+        for count, image in enumerate(drawn, start=2):
+            change = image.sub_(mean)
+            mean.add_(change, alpha=1 / count)
+            if squares is not None:
+                squares.addcmul_(change, change, value=1 - 1 / count)
+        if squares is None:
+            error = smooth_error(typical.expected_error)
+            uncertainty = (error if composition is None else composition.error(error))[kept].clone()
+        else:
+            there = x.present.sum(1)[:, None, None, None]
+            uncertainty = (squares.sum(1, keepdim=True) / (len(zs) * there)).sqrt_()
+        uncertainty.mul_(generator.inference.calibration)
+        opacity, classes = veil[kept], classes[kept]
+        replaced = classes != CLEAR
+        source = replaced * torch.full_like(uncertainty, GUESSED)
+        if cover is not None and cover.dates is not None:
+            shown, uncertainty, dated = _of_dates(cover.dates.within(inner), x.present, opacity, uncertainty)
+            source = torch.where(replaced & shown, dated, source)
+        uncertainty = uncertainty * replaced
+        return [
+            Sampled(
+                mean[i].cpu().numpy(), *(part[i, 0].cpu().numpy() for part in (opacity, uncertainty, classes, source))
+            )
+            for i in range(len(optical))
+        ]
+
+    def _around(self, inner: Box) -> Box:
+        return _around(inner, self._beside, *self._x.optical.shape[2:])
+
+    def _latent(self, z: Tensor) -> Tensor:
+        return z.to(self._x.optical.device).expand(len(self._x.optical), -1)
 
 
 def _of_dates(
@@ -353,6 +328,15 @@ def smooth_error(error: Tensor) -> Tensor:
     for _ in range(2):
         error = partial_mean(error, _SMOOTH)
     return error
+
+
+def _cells(box: Box) -> tuple[slice, slice]:
+    return slice(box.row // CELL, box.bottom // CELL), slice(box.column // CELL, box.right // CELL)
+
+
+def _cost(part: Tile) -> int:
+    """What to draw a part costs, in pixels."""
+    return _EACH + part.padded.height * part.padded.width
 
 
 def _around(inner: Box, beside: int, height: int, width: int) -> Box:

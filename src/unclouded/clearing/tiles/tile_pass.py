@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,15 +24,8 @@ from unclouded.clearing.context.cover import Cover
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.scene_reader import SceneReader
 from unclouded.clearing.tiles.composition import compose_tile
-from unclouded.clearing.tiles.latent_sampling import (
-    KnownCover,
-    Sampled,
-    Transferred,
-    latents,
-    margin_of,
-    sample,
-    shows_ground,
-)
+from unclouded.clearing.tiles.known_cover import KnownCover, Transferred, shows_ground
+from unclouded.clearing.tiles.latent_sampling import Sampled, Sampling, latents, margin_of
 from unclouded.detection.opacity import may_be_covered
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL, Observation
@@ -205,20 +199,25 @@ class TilePass:
         started = time.perf_counter()
         drawn = [self._sample(crops) for crops in zip(*(loaded.seen for loaded in batch), strict=True)]
         self.seconds_network += time.perf_counter() - started
+        together = [list(chain.from_iterable(parts)) for parts in zip(*drawn, strict=True)] or [[] for _ in batch]
         return [
-            compose_tile(loaded.box, loaded.dn, loaded.valid, [crops[number] for crops in drawn], self._reader.info)
-            for number, loaded in enumerate(batch)
+            compose_tile(loaded.box, loaded.dn, loaded.valid, parts, self._reader.info)
+            for loaded, parts in zip(batch, together, strict=True)
         ]
 
-    def _sample(self, crops: Sequence[NetworkInput]) -> list[tuple[Box, Sampled]]:
-        """What the network says of crops that are alike, and which box it says it of."""
+    def _sample(self, crops: Sequence[NetworkInput]) -> list[list[tuple[Box, Sampled]]]:
+        """What the network says of crops that are alike: of each, parts in which all lies that may be replaced."""
         device, crop = self._generator.device, crops[0].crop
         x = Observation.cat(seen.x for seen in crops)
         context = torch.cat([seen.context for seen in crops]).to(device)
         cover = _together([seen.cover for seen in crops], device)
         inner = crop.inner.within(crop.padded)
-        sampled = sample(self._generator, x, context, cover, self._latents, inner, self._threshold, self._precision)
-        return [(seen.crop.inner, made) for seen, made in zip(crops, sampled, strict=True)]
+        sampling = Sampling(self._generator, x, context, cover, self._latents, inner, self._threshold, self._precision)
+        parts = [(part, sampling.sample(part)) for part in sampling.parts(self._crop)]
+        return [
+            [(part.of(seen.crop.padded), sampled[number]) for part, sampled in parts]
+            for number, seen in enumerate(crops)
+        ]
 
 
 def _alike(one: LoadedTile, other: LoadedTile) -> bool:

@@ -1,0 +1,77 @@
+"""What is known of the cover of crops, and of the ground under it, before the network sees them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from unclouded.bands import NAMES
+from unclouded.detection.opacity import SEEN, tell
+from unclouded.tiles import Box
+
+
+class Transferred(NamedTuple):
+    """What other dates say of the ground of a batch of crops.
+
+    Attributes:
+        ground: (B, 13, H, W) reflectance.
+        uncertainty: (B, 1, H, W) of the ground, as `latent_sampling.Sampling` gives it.
+        share: (B, 1, H, W) how much of the ground comes from other dates, 0 to 1.
+        source: (B, 1, H, W) which reference, see `unclouded.sources`.
+        told: (B, 13, 1, 1) 1 for bands that other dates tell of, 0 for those that are left to the network.
+    """
+
+    ground: Tensor
+    uncertainty: Tensor
+    share: Tensor
+    source: Tensor
+    told: Tensor
+
+    @classmethod
+    def nothing(cls, height: int, width: int) -> Transferred:
+        """Of a crop of which no other date says anything."""
+        empty = torch.zeros(1, 1, height, width)
+        told = torch.ones(1, len(NAMES), 1, 1)
+        return cls(torch.zeros(1, len(NAMES), height, width), empty, empty, empty, told)
+
+    def within(self, box: Box) -> Transferred:
+        """The part of it in a box."""
+        return self._replace(**{name: getattr(self, name)[(..., *box.slices)] for name in self._fields[:-1]})
+
+
+class KnownCover(NamedTuple):
+    """What is known of the cover of a batch of crops beside the network's own opacity.
+
+    Attributes:
+        evidence: (B, 4, h, w) on the detector's grid, over whole cells.
+        fill: (B, 14, H / 8, W / 8) the scene's clear ground filled in, see `clearing.context.ground`.
+        given: (B, 1, H, W) how far the mask that was given covers each pixel, 0 to 1; None without one.
+        kinds: (B, 1, H, W) uint8 its classes; None likewise.
+        dates: what other dates say of the ground; None without any.
+        factor: pixels along one of the detector's.
+    """
+
+    evidence: Tensor
+    fill: Tensor
+    given: Tensor | None
+    kinds: Tensor | None
+    dates: Transferred | None
+    factor: int
+
+    @property
+    def told(self) -> Tensor:
+        """What a network is told of it, see `Observation.cover`."""
+        # Not interpolated: a pixel is told the same in every crop, up to its edge.
+        if self.given is None:
+            return F.interpolate(tell(self.evidence), scale_factor=self.factor, mode="nearest")
+        return tell(F.interpolate(self.evidence, scale_factor=self.factor, mode="nearest"), self.given)
+
+
+def shows_ground(fill: Tensor | NDArray[np.float32]) -> bool:
+    """Whether clear ground is seen around every cell of `KnownCover.fill`, so that no level is to be matched."""
+    return bool((fill[:, -1] >= SEEN).all())
