@@ -13,6 +13,7 @@ from rasters import write
 from scenes import ground, save_active
 from typer.testing import CliRunner
 
+from unclouded.clearing.batch import Batch
 from unclouded.clearing.cluster import dask_clear, dask_pool
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
@@ -157,7 +158,7 @@ def test_workers_refuse_other_weights_of_the_same_name(pool, scenes, weights, tm
     save_active(other, seed=1)
     outputs = {str(scenes[1]): tmp_path / "out.tif"}
     loaded = Model.load(ClearOptions(model=str(weights)))
-    work = dask_clear.clear_scenes(outputs, ReadOptions(), loaded, ClearOptions(model=str(other)), pool)
+    work = dask_clear.clear_scenes(Batch(outputs, ReadOptions(), loaded, ClearOptions(model=str(other))), pool)
     [(source, error)] = list(work)
     assert source == str(scenes[1]) and "a worker has other weights" in str(error)
     assert not (tmp_path / "out.tif").exists()

@@ -17,30 +17,24 @@ from unclouded.writing.writer import Profile
 
 def cleared_profile(info: SceneInfo) -> Profile:
     """How a cleared scene is written: as the scene was, with the tag that says what it was cleared from."""
-    return Profile(
-        info.width,
-        info.height,
-        info.crs,
-        info.transform,
-        info.dtype,
-        info.encoding.nodata,
-        info.descriptions,
-        info.scales,
-        info.gdal_offsets,
-        marked(info),
+    return Profile.of_grid(
+        info,
+        dtype=info.dtype,
+        nodata=info.encoding.nodata,
+        descriptions=info.descriptions,
+        scales=info.scales,
+        offsets=info.gdal_offsets,
+        tags=marked(info),
     )
 
 
 def quality_profile(info: SceneInfo, references: Sequence[str]) -> Profile:
     """How the quality of a scene is written: its tags say what the values of `source` mean."""
-    return Profile(
-        info.width,
-        info.height,
-        info.crs,
-        info.transform,
-        np.dtype(np.float32),
-        float("nan"),
-        QUALITY_BANDS,
+    return Profile.of_grid(
+        info,
+        dtype=np.dtype(np.float32),
+        nodata=float("nan"),
+        descriptions=QUALITY_BANDS,
         tags=source_tags(references),
         overviews="NEAREST",  # of the source: an average of codes would be that of another date
     )
@@ -49,14 +43,11 @@ def quality_profile(info: SceneInfo, references: Sequence[str]) -> Profile:
 def mask_profile(info: SceneInfo) -> Profile:
     """How the mask of a scene is written: its classes with their names and colours."""
     names = {class_tag(value): name for value, name in CLASS_NAMES.items()}
-    return Profile(
-        info.width,
-        info.height,
-        info.crs,
-        info.transform,
-        np.dtype(np.uint8),
-        float(NO_DATA),
-        MASK_BANDS,
+    return Profile.of_grid(
+        info,
+        dtype=np.dtype(np.uint8),
+        nodata=float(NO_DATA),
+        descriptions=MASK_BANDS,
         tags=names,
         colours={value: (r, g, b) for value, (r, g, b, _) in CLASS_COLOURS.items()},
         overviews="MODE",

@@ -83,13 +83,14 @@ def clear(
         if not todo.outputs:
             clearings.check(len(todo.skipped))
             raise typer.Exit
+        from unclouded.clearing.batch import Batch
         from unclouded.clearing.model import Model
         from unclouded.precision import resolve_precision
 
         loaded = Model.load(options)
         device = loaded.generator.device
         detail(f"weights: {options.model}, on {device.type}, {resolve_precision(options.precision, device)}")
-        clear_all(todo.outputs, reading, loaded, options, (workers, scheduler), clearings)
+        clear_all(Batch(todo.outputs, reading, loaded, options), (workers, scheduler), clearings)
         clearings.check(len(todo.skipped))
 
 

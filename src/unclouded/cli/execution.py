@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,12 +14,7 @@ from unclouded.cli.console import Bar
 from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
-    from unclouded.clearing.clear import ClearedScene
-    from unclouded.clearing.inputs import DatesAtHand
-    from unclouded.clearing.model import Model
-    from unclouded.clearing.options import ClearOptions
-    from unclouded.clearing.series import HelpingDates
-    from unclouded.reading.reader import ReadOptions
+    from unclouded.clearing.batch import Batch
 
 Workers = Annotated[
     int | None,
@@ -42,78 +37,49 @@ def check_workers(workers: int | None, scheduler: str | None) -> None:
 
 
 def clear_all(
-    outputs: Mapping[str, Path],
-    reading: ReadOptions,
-    loaded: Model,
-    options: ClearOptions,
+    batch: Batch,
     where: tuple[int | None, str | None],
     clearings: Clearings,
-    *,
-    helping: HelpingDates | None = None,
-    at_hand: DatesAtHand | None = None,
     done: Callable[[Path], None] = lambda output: None,
 ) -> None:
-    """Clear scenes, each into its output, and say what became of each.
+    """Clear scenes, each into its output, and report each.
 
     Args:
-        outputs: the file to write for each source.
-        reading: what is to be known to read the sources.
-        loaded: with which weights.
-        options: of clearing the sources.
+        batch: what to clear.
         where: workers, or the address of a scheduler; in this process if neither is given.
-        clearings: says what became of each.
-        helping: the other dates that help each source, instead of those of the options.
-        at_hand: what is known already of the references.
-        done: told of each output that is made.
+        clearings: reports each result and error.
+        done: called with each output that is written.
     """
     if where != (None, None):
-        _clear_on_cluster(outputs, reading, loaded, options, where, clearings, helping, at_hand, done)
+        _clear_on_cluster(batch, where, clearings, done)
         return
-    from unclouded.clearing.clear import clear_to_file
-
-    for source, output in outputs.items():
-
-        def clear(own: ClearOptions, source: str = source, output: Path = output) -> ClearedScene:
-            with resumable(output), Bar(output.name) as bar, reading.open(source) as scene:
-                return clear_to_file(scene, output, loaded, own, progress=bar, at_hand=at_hand)
-
+    for source, output in batch.outputs.items():
         try:
-            clearings.done(source, clear(options) if helping is None else helping.clear(source, options, clear))
+            with resumable(output), Bar(output.name) as bar:
+                cleared = batch.clear(source, bar)
+            clearings.done(source, cleared)
             done(output)
         except Exception as error:
             clearings.refuse(source, error)
 
 
 def _clear_on_cluster(
-    outputs: Mapping[str, Path],
-    reading: ReadOptions,
-    loaded: Model,
-    options: ClearOptions,
-    where: tuple[int | None, str | None],
-    clearings: Clearings,
-    helping: HelpingDates | None,
-    at_hand: DatesAtHand | None,
-    done: Callable[[Path], None],
+    batch: Batch, where: tuple[int | None, str | None], clearings: Clearings, done: Callable[[Path], None]
 ) -> None:
-    """Clear scenes with so many workers or at a scheduler's address, and say at the end what failed."""
+    """Clear scenes with so many workers or at a scheduler's address, and report failures at the end."""
     from unclouded.clearing.cluster.dask_clear import clear_scenes
     from unclouded.clearing.cluster.dask_pool import DaskPool
 
     failed: dict[str, Exception] = {}
-    with (
-        DaskPool(*where) as pool,
-        Bar(f"{len(outputs)} inputs") as bar,
-        closing(
-            clear_scenes(outputs, reading, loaded, options, pool, helping=helping, at_hand=at_hand, progress=bar)
-        ) as scenes,
-    ):
+    title = f"{len(batch.outputs)} inputs"
+    with DaskPool(*where) as pool, Bar(title) as bar, closing(clear_scenes(batch, pool, bar)) as scenes:
         for source, outcome in scenes:
             if isinstance(outcome, Exception):
                 failed[source] = outcome
             else:
                 clearings.done(source, outcome, elsewhere=True)
-                done(outputs[source])
+                done(batch.outputs[source])
     for source, error in failed.items():
         clearings.refuse(source, error)
         if not isinstance(error, OutputExistsError):
-            say_finished(outputs[source])
+            say_finished(batch.outputs[source])

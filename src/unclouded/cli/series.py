@@ -86,6 +86,7 @@ def series(
     """
     clearings = Clearings(as_json=False, debug=debug)
     with faults(debug):
+        from unclouded.clearing.batch import Batch
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import folder_named
         from unclouded.clearing.series import dates_at_hand, described, write_collection
@@ -109,17 +110,8 @@ def series(
             loaded = Model.load(options)
             helping = _helping(todo.outputs, known, dates, only_earlier=only_earlier, most=most)
             with dates_at_hand(output, reading) as at_hand:
-                clear_all(
-                    todo.outputs,
-                    reading,
-                    loaded,
-                    options,
-                    (workers, scheduler),
-                    clearings,
-                    helping=helping,
-                    at_hand=at_hand,
-                    done=done.append,
-                )
+                batch = Batch(todo.outputs, reading, loaded, options, helping, at_hand)
+                clear_all(batch, (workers, scheduler), clearings, done.append)
         elif done:
             with dates_at_hand(output, reading):
                 pass  # what a run left there that was killed at its end goes

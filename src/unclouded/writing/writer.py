@@ -88,6 +88,11 @@ class Profile:
     colours: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
     overviews: Reduction = "AVERAGE"
 
+    @classmethod
+    def of_grid(cls, grid: SceneInfo, **layers: Any) -> Profile:  # noqa: ANN401 (the other attributes)
+        """Describe a file of `layers`, the attributes from `dtype` on, with the grid of a scene."""
+        return cls(grid.width, grid.height, grid.crs, grid.transform, **layers)
+
     def on(self, grid: SceneInfo) -> Profile:
         """The same on another grid, which may reach beyond this one: so there is always a DN for no data."""
         empty = nothing(self.dtype, self.nodata)

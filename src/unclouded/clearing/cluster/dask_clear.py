@@ -12,23 +12,22 @@ import threading
 import uuid
 import weakref
 from collections import abc
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from pathlib import Path
 
 import rasterio
 
-from unclouded.clearing.clear import ClearedScene, clear_to_file
+from unclouded.clearing.batch import Batch
+from unclouded.clearing.clear import ClearedScene
 from unclouded.clearing.cluster.dask_pool import DaskPool
 from unclouded.clearing.context.summaries import Summary
 from unclouded.clearing.executor import LocalExecutor
-from unclouded.clearing.inputs import DatesAtHand, open_inputs
+from unclouded.clearing.inputs import open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
-from unclouded.clearing.series import HelpingDates
 from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.errors import WeightsError
 from unclouded.models.weights import bundled
@@ -81,51 +80,31 @@ class DaskExecutor:
 
 
 def clear_scenes(
-    outputs: Mapping[str, Path],
-    reading: ReadOptions,
-    model: Model,
-    options: ClearOptions,
-    pool: DaskPool,
-    *,
-    helping: HelpingDates | None = None,
-    at_hand: DatesAtHand | None = None,
-    progress: Progress | None = None,
+    batch: Batch, pool: DaskPool, progress: Progress | None = None
 ) -> abc.Generator[tuple[str, ClearedScene | Exception], None, None]:
     """Clear scenes on a cluster, some at once; give each one's source and what became of it, in their order.
 
     Args:
-        outputs: the file to write for each source.
-        reading: what is to be known to read the sources.
-        model: for the client's own share of the work; loaded as the options say.
-        options: of clearing the sources.
-        pool: the workers that do the rest.
-        helping: the other dates that help each source, instead of those of the options; read by the client.
-        at_hand: what is known already of the references.
-        progress: told of all scenes together.
+        batch: what to clear; other dates are read by the client.
+        pool: the workers.
+        progress: of all scenes together.
     """
-    total = _Total(len(outputs), progress)
-    shared = _for_workers(options, model)
+    total = _Total(len(batch.outputs), progress)
+    shared = _for_workers(batch.options, batch.model)
+    reading = batch.reading
 
-    def clear(number: int, source: str, output: Path) -> ClearedScene:
+    def clear(number: int, source: str) -> ClearedScene:
         known = replace(reading, level=reading.levels.get(source, reading.level))
-        job = SceneJob(_reachable(source), known, shared, model.header.sha256)
+        job = SceneJob(_reachable(source), known, shared, batch.model.header.sha256)
 
         def report(stage: str, done: int, whole: int) -> None:
             pool.check()
             total(source, stage, done / whole)
 
-        def cleared(own: ClearOptions) -> ClearedScene:
-            with reading.open(source) as scene:
-                executor = DaskExecutor(pool, job, number)
-                return clear_to_file(scene, output, model, own, executor=executor, progress=report, at_hand=at_hand)
-
-        return cleared(options) if helping is None else helping.clear(source, options, cleared)
+        return batch.clear(source, report, DaskExecutor(pool, job, number))
 
     with ThreadPoolExecutor(_AT_ONCE, "scene") as threads:
-        scenes = {
-            source: threads.submit(clear, number, source, output)
-            for number, (source, output) in enumerate(outputs.items())
-        }
+        scenes = {source: threads.submit(clear, number, source) for number, source in enumerate(batch.outputs)}
         try:
             for source, scene in scenes.items():
                 try:

@@ -1,0 +1,54 @@
+"""Scenes that are cleared into files in one go, one after the other or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from unclouded.clearing.clear import ClearedScene, clear_to_file
+from unclouded.clearing.executor import Executor
+from unclouded.clearing.inputs import DatesAtHand
+from unclouded.clearing.model import Model
+from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.series import HelpingDates
+from unclouded.progress import Progress
+from unclouded.reading.reader import ReadOptions
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to clear, and how.
+
+    Attributes:
+        outputs: the file to write for each source.
+        reading: how the sources are read.
+        model: the weights.
+        options: of clearing each source.
+        helping: chooses the references of each source, instead of those of the options.
+        at_hand: what is known already of the references.
+    """
+
+    outputs: Mapping[str, Path]
+    reading: ReadOptions
+    model: Model
+    options: ClearOptions
+    helping: HelpingDates | None = None
+    at_hand: DatesAtHand | None = None
+
+    def clear(self, source: str, progress: Progress, executor: Executor | None = None) -> ClearedScene:
+        """Clear one of the sources; arguments and errors as of `clear_to_file`."""
+
+        def run(options: ClearOptions) -> ClearedScene:
+            with self.reading.open(source) as scene:
+                return clear_to_file(
+                    scene,
+                    self.outputs[source],
+                    self.model,
+                    options,
+                    executor=executor,
+                    progress=progress,
+                    at_hand=self.at_hand,
+                )
+
+        return run(self.options) if self.helping is None else self.helping.clear(source, self.options, run)
