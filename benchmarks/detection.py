@@ -5,7 +5,7 @@
 
 `ours` is what `unclouded mask` writes of an image, `csmask alone` the networks that it asks, run as it does; beside
 them `s2cloudless` (where the input has its bands; no shadow), and the product's own scene classification `SCL` (its
-classes 3, 8, 9 and 10). Where there is an SCL, `ours with SCL` joins it, as the commands do by themselves. Of each
+classes 3, 8, 9 and 10). `ours, four bands` has B02, B03, B04 and B08 alone. Where there is an SCL, `ours with SCL` joins it, as the commands do by themselves. Of each
 reference recall and precision in percent, of all images of a place together, then the mean over places. References:
 
 - the masks of the SEN12MS-CR triplets know cloud alone: all that is found counts, so shadow that is found is wrong;
@@ -35,7 +35,7 @@ from detected import Cleared, Found, Mask, clear, others
 from detection_references import SURE, Reference, clear_images, references, snowy
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from pairs import cloud_masks, load_pairs, place
+from pairs import FOUR, cloud_masks, load_pairs, place
 from places import Image
 
 from unclouded.bands import L1C
@@ -123,6 +123,7 @@ def measure_untouched(
     for number, image in enumerate(found, start=1):
         cleared = clear(image, generator)
         untouched = {"ours": float((cleared.opacity == 0).mean())}
+        untouched["ours, four bands"] = float((clear(image.of_bands(FOUR), generator).opacity == 0).mean())
         untouched |= {name: float(1 - made.either.mean()) for name, made in others(image).items()}
         for name, share in untouched.items():
             if image.name in snow:

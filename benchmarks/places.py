@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,11 @@ class Image:
     metres: float = 10
     state: str = "clear"
     classes: NDArray[np.uint8] | None = None
+
+    def of_bands(self, names: tuple[str, ...]) -> Image:
+        """The image in some of its bands."""
+        chosen = self.reflectance[[self.bands.index(name) for name in names]]
+        return replace(self, reflectance=chosen, bands=names)
 
 
 def images(folder: Path) -> Iterator[Image]:

@@ -93,9 +93,10 @@ def answers(image: Image, generator: Generator) -> dict[str, NDArray[np.float32]
     seen, factor = image.reflectance.astype(np.float32), pixels_along(image.metres)
     likely = network.detect_small(seen[[image.bands.index(name) for name in network.bands]], factor)
     step = max(1, factor // 2)
-    opacity = own_opacity(generator, coarsen(seen, step), image.bands, image.level)
+    metres = max(seen.shape[1:]) * image.metres
+    opacity = own_opacity(generator, coarsen(seen, step), image.bands, image.level, metres)
     opacity = coarsen(opacity[None], factor // step)[0]
-    joined = join_opacity(likely, opacity, max(seen.shape[1:]) * image.metres).sum(axis=0)
+    joined = join_opacity(likely, opacity, metres).sum(axis=0)
     return {"detector": likely.sum(axis=0), "generator": opacity, "joined": joined}
 
 

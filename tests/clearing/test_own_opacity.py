@@ -61,7 +61,7 @@ def test_the_opacity_is_what_the_generator_says_of_the_image_alone_and_none_with
     image = np.random.default_rng(0).uniform(0.02, 0.6, (4, 30, 45)).astype(np.float32)
     image[:, 3:9, 4:7] = np.nan
     bands = ("B02", "B03", "B04", "B08")
-    opacity = own_opacity(generator, image, bands, "L2A")
+    opacity = own_opacity(generator, image, bands, "L2A", SMALL)
     assert opacity.shape == (30, 45) and opacity.dtype == np.float32
     np.testing.assert_array_equal(np.isnan(opacity), np.isnan(image[0]))
     assert 0 <= np.nanmin(opacity) < np.nanmax(opacity) <= 1
@@ -75,22 +75,33 @@ def test_snow_and_sand_are_no_cloud_for_certain(monkeypatch, land):
     six = ("B02", "B03", "B04", "B08", "B11", "B12")
     bright = np.float32(land)[:, None, None] * np.ones((6, 8, 8), np.float32)
     cloud = np.full((6, 8, 8), 0.6, np.float32)
-    np.testing.assert_allclose(own_opacity(generator, bright, six, "L2A")[:, :4], 0.5, atol=1e-3)
-    np.testing.assert_allclose(own_opacity(generator, cloud, six, "L2A")[:, :4], 0.95, rtol=1e-4)
+    np.testing.assert_allclose(own_opacity(generator, bright, six, "L2A", SMALL)[:, :4], 0.5, atol=1e-3)
+    np.testing.assert_allclose(own_opacity(generator, cloud, six, "L2A", SMALL)[:, :4], 0.95, rtol=1e-4)
+
+
+def test_without_short_wave_infrared_cover_counts_less_where_the_networks_can_know_snow(monkeypatch):
+    generator = seeing(monkeypatch, [0.99] * 4 + [0.05] * 4)
+    six = ("B02", "B03", "B04", "B08", "B11", "B12")
+    cloud = np.full((6, 8, 8), 0.6, np.float32)
+    chip, large = (own_opacity(generator, cloud[:4], six[:4], "L2A", metres) for metres in (SMALL, 1200.0))
+    np.testing.assert_allclose(chip, own_opacity(generator, cloud, six, "L2A", 1200.0), rtol=1e-4)
+    np.testing.assert_allclose(large[:, 4:], 0.05, rtol=1e-4)
+    sure, unsure = (join_opacity(likely(found, 0.0, (8, 8)), large, 1200.0)[0, :, 0] for found in (0.001, 0.1))
+    assert (sure < 0.1).all() and (unsure > 0.3).all()
 
 
 def test_what_lies_between_clouds_needs_more_to_be_cover_where_little_is_clear(monkeypatch):
     image = np.full((4, 8, 8), 0.3, np.float32)
     bands = ("B02", "B03", "B04", "B08")
-    opacity = own_opacity(seeing(monkeypatch, [0.99] * 7 + [0.75]), image, bands, "L2A")
+    opacity = own_opacity(seeing(monkeypatch, [0.99] * 7 + [0.75]), image, bands, "L2A", SMALL)
     assert (opacity[:, 7] < 0.5).all() and (opacity[:, 0] > 0.99).all()
-    opacity = own_opacity(seeing(monkeypatch, [0.99] * 4 + [0.01] * 3 + [0.75]), image, bands, "L2A")
+    opacity = own_opacity(seeing(monkeypatch, [0.99] * 4 + [0.01] * 3 + [0.75]), image, bands, "L2A", SMALL)
     np.testing.assert_allclose(opacity[:, 7], 0.75, rtol=1e-4)
 
 
 def test_an_image_without_any_data_is_answered_without_a_warning(monkeypatch, recwarn):
     generator = seeing(monkeypatch, [np.nan] * 8)
-    opacity = own_opacity(generator, np.full((4, 8, 8), np.nan, np.float32), ("B02", "B03", "B04", "B08"), "L2A")
+    opacity = own_opacity(generator, np.full((4, 8, 8), np.nan, np.float32), ("B02", "B03", "B04", "B08"), "L2A", SMALL)
     assert np.isnan(opacity).all()
     assert not recwarn.list
 

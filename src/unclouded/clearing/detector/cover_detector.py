@@ -125,7 +125,8 @@ class CoverDetector:
         if self._small:
             scene, along = reduced.rows(0, reduced.height), self.factor // self.step
             likely = network.detect_small(scene[:own], along)
-            opacity = coarsen(own_opacity(self._generator, scene, self.bands, self._level)[None], along)[0]
+            opacity = own_opacity(self._generator, scene, self.bands, self._level, self._metres)
+            opacity = coarsen(opacity[None], along)[0]
             told = self._told(join_opacity(likely, opacity, self._metres), coarsen(scene, along), 0)
             shaded = shaded_all_over(np.where(np.isfinite(opacity), told[3], np.nan), self.bands)
             told[1] = np.maximum(told[1], shaded * (1 - counts_by_itself(self._metres)))

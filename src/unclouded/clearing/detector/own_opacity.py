@@ -35,9 +35,17 @@ that even odds lie higher and are passed in a steeper way, and from which on it 
 _HIGHER, _STEEPER = 1.2, 2.0
 """Log odds of the generator that are even then, and how many times as steeply they count."""
 
+_SHORT_WAVE = "B11", "B12"
+"""The bands that tell cloud from snow."""
+
 _SNOW = 0.55, 0.7
 """Normalised difference of green and short-wave infrared from which on cover may be snow, and is nothing else: that of
 clouds goes up to 0.5."""
+
+_MAY_BE_SNOW = (1000.0, 1200.0, 2000.0), (7.0, 0.5, 1.5)
+"""Metres along a scene, and the log odds of cover, at most, where the bands do not tell it from snow: so many that what
+the detector's networks are sure of stays clear, as `_DETECTOR` weighs them. Up to the first length all of it counts:
+there the networks have too little around to know snow or cloud by."""
 
 _SAND = 0.85, 0.65
 """Blue in reds under which cover may be sand or bare soil, and is nothing else."""
@@ -58,37 +66,41 @@ _KIND = 0.1
 
 @torch.inference_mode()
 def own_opacity(
-    generator: Generator, reflectance: NDArray[np.float32], bands: Sequence[str], level: str
+    generator: Generator, reflectance: NDArray[np.float32], bands: Sequence[str], level: str, metres: float
 ) -> NDArray[np.float32]:
     """The opacity (h, w) that the generator sees in an image that is its own scene, told of no cover.
 
-    Corrected where it sees little else. Snow and sand, which it takes for cloud, count for no more than even odds.
+    Corrected where it sees little else. Snow and sand, which it takes for cloud, count for no more than even odds, and
+    all cover for little more where the bands do not tell it from snow.
 
     Args:
         generator: on its device.
         reflectance: (C, h, w), NaN where there is no data; there the opacity is NaN, too.
         bands: the name of each; B02, B03 and B04 among them.
         level: "L1C" or "L2A".
+        metres: along the longer side of the scene.
     """
     image = torch.from_numpy(reflectance)[None].to(generator.device)
     odds = _held_against_the_rest(generator.opacity(image, bands=bands, level=level)[0, 0].cpu().numpy())
     doubted = np.minimum(odds, 0) + np.maximum(odds, 0) * _unlike_land(reflectance, bands)
+    if not any(name in bands for name in _SHORT_WAVE):
+        doubted = np.minimum(doubted, np.float32(np.interp(metres, *_MAY_BE_SNOW)))
     return _sigmoid(doubted)
 
 
 def bright_opacity(
     generator: Generator, reflectance: NDArray[np.float32], bands: Sequence[str], level: str
 ) -> NDArray[np.float32]:
-    """The opacity (h, w) of what is as bright as cloud, 0 elsewhere and without data; arguments of `own_opacity`.
+    """The opacity (h, w) of what is as bright as cloud, 0 elsewhere and without data; arguments as of `own_opacity`.
 
     The generator sees pixels twice as long. Without short-wave infrared it cannot tell snow, which the detector's
     networks know by its surroundings: it is not asked.
     """
     darkest = reflectance[[bands.index(name) for name in ("B02", "B03", "B04")]].min(axis=0)
     bright = np.nan_to_num(_ramp(darkest, *_BRIGHT))
-    if not bright.any() or not {"B11", "B12"} & set(bands):
+    if not bright.any() or not any(name in bands for name in _SHORT_WAVE):
         return np.zeros_like(darkest)
-    opacity = np.nan_to_num(own_opacity(generator, coarsen(reflectance, _COARSER), bands, level))
+    opacity = np.nan_to_num(own_opacity(generator, coarsen(reflectance, _COARSER), bands, level, np.inf))
     # Rims, of which such a pixel holds a part, are as their cloud is, as far as they are bright.
     widened = highest(torch.from_numpy(opacity)[None, None], 1)[0, 0].numpy()
     height, width = darkest.shape
@@ -106,7 +118,7 @@ def _unlike_land(reflectance: NDArray[np.float32], bands: Sequence[str]) -> NDAr
     """How surely bright pixels are no snow and no sand, (h, w), 0 to 1; NaN without data."""
     blue, green, red = (reflectance[bands.index(name)] for name in ("B02", "B03", "B04"))
     unlike = _ramp(blue / np.maximum(red, 1e-3), *_SAND[::-1])
-    short = next((reflectance[bands.index(name)] for name in ("B11", "B12") if name in bands), None)
+    short = next((reflectance[bands.index(name)] for name in _SHORT_WAVE if name in bands), None)
     if short is not None:
         unlike = unlike * (1 - _ramp((green - short) / np.maximum(green + short, 1e-3), *_SNOW))
     return unlike
