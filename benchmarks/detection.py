@@ -5,8 +5,9 @@
 
 `ours` is what `unclouded mask` writes of an image, `csmask alone` the networks that it asks, run as it does; beside
 them `s2cloudless` (where the input has its bands; no shadow), and the product's own scene classification `SCL` (its
-classes 3, 8, 9 and 10). `ours, four bands` has B02, B03, B04 and B08 alone. Where there is an SCL, `ours with SCL` joins it, as the commands do by themselves. Of each
-reference recall and precision in percent, of all images of a place together, then the mean over places. References:
+classes 3, 8, 9 and 10). Where there is an SCL, `ours with SCL` joins it, as the commands do by themselves; of clear
+images `ours, four bands` is what is left of them when B02, B03, B04 and B08 are all that there is. Of each reference
+recall and precision in percent, of all images of a place together, then the mean over places. References:
 
 - the masks of the SEN12MS-CR triplets know cloud alone: all that is found counts, so shadow that is found is wrong;
 - the pairs' clear side, which is of another day: cloud is 0.04 brighter in the visible, shadow 0.08 darker in the near
