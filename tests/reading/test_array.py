@@ -53,10 +53,12 @@ def test_one_date_is_taken_and_several_are_refused_by_name():
         ArrayScene(xr.concat([dated, dated], "time"))
 
 
-def test_a_dataset_with_a_variable_per_band():
+@pytest.mark.parametrize("classification", ["SCL", "scl_20m", "s2_SCL"])
+def test_a_dataset_with_a_variable_per_band(classification):
     ones = (("y", "x"), np.ones((20, 30), "uint8"))
-    made = cube().to_dataset("band").assign(AOT=ones, SCL=ones, spatial_ref=0)
+    made = cube().to_dataset("band").assign({"AOT": ones, classification: ones, "spatial_ref": 0})
     scene = ArrayScene(made)
+    assert scene.info.classification
     assert scene.info.bands == FOUR
     assert (scene.read(0, 0, 20, 30) == DN).all()
     assert any("left out: AOT," in note for note in scene.info.notes)

@@ -193,3 +193,29 @@ def test_files_that_count_bands_are_asked_about(tmp_path, word):
         open_scene(tmp_path / "counted", level="L2A")
     with open_scene(tmp_path / "named", level="L2A") as scene:
         assert scene.info.bands[:3] == ("B01", "B02", "B03")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [
+            "Band 1 (492.4 Nanometers)",
+            "Band 2 (559.8 Nanometers)",
+            "Band 3 (664.6 Nanometers)",
+            "Band 4 (833 Nanometers)",
+        ],
+        ["Band 1 (0.490 Micrometers)", "Band 2 (0.560 Micrometers)", "Band 3 (0.665 µm)", "Band 4 (0.842 um)"],
+        ["Band 1 (490.0)", "Band 2 (560.0)", "Band 3 (665.0)", "Band 4 (842.0)"],
+        ["490 nm", "560 nm", "665 nm", "842 nm"],
+        ["B2 - Blue (490 nm)", "B3 - Green (560 nm)", "B4 - Red (665 nm)", "B8 - NIR (842 nm)"],
+    ],
+)
+def test_wavelengths_name_bands_and_their_places_do_not(tmp_path, texts):
+    with open_scene(write(tmp_path / "a.tif", pixels(4), names=texts), level="L2A") as scene:
+        assert scene.info.bands == FOUR
+
+
+@pytest.mark.parametrize("texts", [["485 nm", "560 nm", "660 nm", "830 nm"], ["490 nm", "565 nm", "665 nm", "865 nm"]])
+def test_wavelengths_of_other_satellites_name_nothing(tmp_path, texts):
+    with pytest.raises(InputError, match="name all bands with --band-names"):
+        open_scene(write(tmp_path / "a.tif", pixels(4), names=texts), level="L2A")

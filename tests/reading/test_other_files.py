@@ -12,7 +12,10 @@ from rasters import CRS, EAST, NEW, NORTH, pixels, safe, write
 
 from unclouded.bands import TEN
 from unclouded.errors import FileError, InputError, UncloudedError
+from unclouded.reading.mask import open_mask
+from unclouded.reading.radar import open_radar
 from unclouded.reading.reader import open_scene
+from unclouded.reading.results import refuse_result
 
 FOUR = ("B02", "B03", "B04", "B08")
 DN = pixels(4)
@@ -148,6 +151,22 @@ def test_an_address_of_a_file_here_leads_to_its_path(tmp_path):
     with pytest.raises(FileError, match="no such file or folder; give the path alone, ") as caught:
         open_scene(path.as_uri())
     assert str(caught.value).endswith(str(path))
+
+
+def test_an_empty_path_is_not_the_folder_one_is_in(tmp_path, monkeypatch):
+    for band in FOUR:
+        write(tmp_path / f"{band}.tif", DN[:1])
+    monkeypatch.chdir(tmp_path)
+    with open_scene(write(tmp_path / "scene.tif", DN, names=FOUR), level="L2A") as scene:
+        for opened in (lambda: open_scene(""), lambda: open_mask("", scene.info), lambda: open_radar("", scene.info)):
+            with pytest.raises(FileError, match="'': no such file or folder; it is empty, as a variable that is not"):
+                opened()
+
+
+def test_a_result_is_looked_for_beside_a_name_of_any_length(tmp_path):
+    path = write(tmp_path / f"{'n' * 250}.tif", DN, names=FOUR)
+    refuse_result(str(path))
+    refuse_result(str(path.with_name("n" * 300)))
 
 
 def test_tiles_of_one_export_are_said_to_belong_together(tmp_path):

@@ -208,6 +208,7 @@ def test_names_of_other_archives_say_level_and_offset(tmp_path, name, level, off
     ("name", "names", "tags"),
     [
         ("LC08_L2SP_190027_20210610_20210616_02_T1_SR.tif", ["B02", "B03"], {}),
+        ("20210610_LEVEL2_LND08_BOA.tif", ["BLUE", "GREEN"], {}),
         ("HLS.L30.T33UUP.2021164T101031.v2.0.tif", ["B02", "B03"], {}),
         ("a.tif", ["SR_B2", "SR_B3"], {}),
         ("a.tif", ["B02", "B03"], {"LANDSAT_PRODUCT_ID": "LC08_L1TP_190027"}),

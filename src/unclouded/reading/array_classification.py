@@ -17,7 +17,7 @@ from unclouded.tiles import Box
 NO_VALUE = -1
 """What class values, those of masks too, are where there are none."""
 
-_NAMED = re.compile(r"scl(?:[_ ]?\d0m)?", re.IGNORECASE)
+_NAMED = re.compile(r"(?:s2[_ ])?scl(?:[_ ]?\d0m)?", re.IGNORECASE)
 
 _LAST = 11
 """Class of the greatest number, snow."""

@@ -17,7 +17,15 @@ from rasterio.windows import Window
 from unclouded.errors import FileError, InputError
 from unclouded.guides import RADAR
 from unclouded.reading.files.pixels import sample
-from unclouded.reading.files.raster import FAULTS, check_georeference, environment, is_remote, open_raster, shown
+from unclouded.reading.files.raster import (
+    FAULTS,
+    check_georeference,
+    environment,
+    is_remote,
+    not_there,
+    open_raster,
+    shown,
+)
 from unclouded.reading.grids.overlap import check_overlap
 from unclouded.reading.grids.warped import on_grid
 from unclouded.reading.info import SceneInfo
@@ -92,6 +100,8 @@ def open_radar(path: str | os.PathLike[str], info: SceneInfo) -> Radar:
     name = shown(os.fspath(path))
     layers: list[tuple[DatasetReader, int]] = []
     try:
+        if not os.fspath(path):
+            raise not_there("")
         for file, index in _find_channels(os.fspath(path)):
             dataset = open_raster(file)
             layers.append((dataset, index or _described(dataset, name, len(layers))))

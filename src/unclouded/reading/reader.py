@@ -180,7 +180,7 @@ def _open_again(
 def find_source(path: str, wanted: Wanted) -> Source:
     """Find out what lies at `path`, and where its bands are, without opening them; errors as of `open_scene`."""
     local = not is_remote(path) and not path.startswith("/vsi")
-    if local and not Path(path).exists():
+    if local and not (path and Path(path).exists()):
         raise not_there(path)
     if local and not (Path(path).is_file() or Path(path).is_dir()):
         raise FileError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
@@ -31,11 +32,12 @@ def refuse_result(source: str) -> None:
         InputError: saying what to give instead.
     """
     path = Path(source)
-    if not path.is_file():
+    # Unlike that of a Path, this is false, too, of names that are too long, and in folders that may not be read.
+    if not os.path.isfile(path):
         return
     _refuse_marked(source, _described(path)[1])
     beside = quality_path(path)
-    if beside.is_file() and _described(beside)[0][:2] == QUALITY_BANDS[:2]:
+    if os.path.isfile(beside) and _described(beside)[0][:2] == QUALITY_BANDS[:2]:
         _refuse(source, f"{beside.name} is beside it")
 
 

@@ -192,10 +192,14 @@ def not_there(path: str) -> FileError:
         hint = f"give {bare}, without the line break or quotes around it"
     elif path.lower().startswith("file:"):
         hint = f"give the path alone, {unquote(split_address(path).path)}"
-    return FileError(f"{path if bare == path else repr(path)}: no such file or folder; {hint}")
+    elif not path:
+        hint = "it is empty, as a variable that is not set; give the path of a file"
+    return FileError(f"{path if path and bare == path else repr(path)}: no such file or folder; {hint}")
 
 
 def _driver_of(path: str) -> str:
+    if not path:
+        raise not_there(path)  # which as a Path is the folder one is in
     file = Path(path)
     try:
         with file.open("rb") as stream:

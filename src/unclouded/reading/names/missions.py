@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from unclouded.errors import InputError
 
 _LANDSAT = re.compile(
-    r"(?<![A-Za-z0-9])(?:L[COTEM]0[1-9]_L[12][A-Z]{2}_\d{6}|L[COTEM][1-9]\d{13}|HLS[._]L30(?![A-Za-z0-9])|landsat)",
+    r"(?<![A-Za-z0-9])(?:L[COTEM]0[1-9]_L[12][A-Z]{2}_\d{6}|L[COTEM][1-9]\d{13}|LEVEL[23]_LND0[4-9]|HLS[._]L30(?![A-Za-z0-9])|landsat)",
     re.IGNORECASE,
 )
 _OTHERS: dict[str, re.Pattern[str]] = {

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from unclouded.bands import ASSUMED_ORDER, INDEX, NAMES
+from unclouded.bands import ASSUMED_ORDER, BANDS, INDEX, NAMES
 from unclouded.errors import InputError
 
 COMMON_NAMES: dict[str, str] = {
@@ -56,6 +56,13 @@ _OF_ARD |= {f"red_edge_{number}": f"B0{number + 4}" for number in (1, 2, 3)} | {
 COMMON_NAMES |= {f"{kind}_{name}": band for kind in ("nbart", "nbar") for name, band in _OF_ARD.items()}
 """And of Digital Earth Australia, which counts the short-wave infrared from 2."""
 
+_MIDDLES = (*((band.wavelength, band.name) for band in BANDS), (842.0, "B08"))
+"""Wavelengths in nanometres of the middles of the bands; B08 has one by its satellites, and the other by habit."""
+
+_NEAR = 0.008
+"""Share of it by which one that a text tells differs from them at most: satellites and roundings do by less, and the
+blue and green of others by more."""
+
 NOT_BANDS: tuple[str, ...] = (
     "SCL", "AOT", "WVP", "TCI", "CLD", "CLDPRB", "SNW", "SNWPRB", "DDV", "PVI", "CLM", "CLP", "QA10", "QA20", "QA60",
     "MSK", "MASK", "DATAMASK", "FMASK", "VISUAL", "THUMBNAIL", "PREVIEW", "ALPHA", "QUALITY", "CLOUD", "SNOW",
@@ -88,6 +95,9 @@ _EARTH_ENGINE = re.compile(r"(?<![A-Za-z0-9])S2(_SR)?(_HARMONIZED)?(?(1)|(?<=D))
 _ARD = re.compile(r"(?<![A-Za-z0-9])ga_s2[a-d]m_(?:ard|nbart?)(?![A-Za-z0-9])")
 _LEVEL = re.compile(r"(?<![A-Za-z0-9])L(1C|2A)(?![A-Za-z0-9])", re.IGNORECASE)
 """In names such as "2018-05-01_Sentinel-2_L1C_B02_(Raw).tiff" of the browsers."""
+_NANOMETRES = re.compile(r"^(\d{3,4}(?:\.\d+)?)$|(?<![\w.])(\d{3,4}(?:\.\d+)?) ?(?:nm|nanomet\w+)(?!\w)", re.IGNORECASE)
+_MICROMETRES = re.compile(r"(?<![\w.])(\d\.\d+) ?(?:[µμu]m|micromet\w+)(?!\w)", re.IGNORECASE)
+"""Wavelengths in texts, as headers of ENVI have them."""
 _WORD = re.compile(r"[A-Za-z]+\d*")
 
 
@@ -141,7 +151,11 @@ def tile_name(name: str) -> ProductName:
 
 
 def band_named(text: str) -> str | None:
-    """Find the band that `text` names ("B02", "b2", "B8A narrow nir", "T32TQM_20210101T101031_B02_10m", "blue")."""
+    """Find the band that `text` names, as "B02", "T32TQM_20210101T101031_B02_10m", "blue", or by its wavelength."""
+    return _named(text) or _at_wavelength(text)
+
+
+def _named(text: str) -> str | None:
     found = {match.upper() for match in _BAND.findall(text.replace("_", " "))}
     if len(found) == 1:
         name = "B" + found.pop().zfill(2)
@@ -149,33 +163,42 @@ def band_named(text: str) -> str | None:
     return None if found else COMMON_NAMES.get(text.strip().lower())
 
 
+def _at_wavelength(text: str) -> str | None:
+    """The band in whose middle the only wavelength of a text lies; None if there is none."""
+    told = {float(alone or with_unit) for alone, with_unit in _NANOMETRES.findall(text.strip())}
+    told |= {1000 * float(number) for number in _MICROMETRES.findall(text)}
+    near = {band for middle, band in _MIDDLES if any(abs(nm - middle) <= _NEAR * middle for nm in told)}
+    return near.pop() if len(told) == len(near) == 1 else None
+
+
 def bands_named(texts: Sequence[str | None]) -> list[str | None]:
     """Find the band that each text of a stack names, see `band_named`; beside a broad infrared, "nir" is B8A.
 
-    Of a text with a number and a name that contradict each other, such as "Band 1 - Blue" or QGIS's "Band 9: B8A", the
-    number is the band's place and the name holds, if the numbers of all are their places.
+    Of a text with a number and a name that contradict each other, such as "Band 1 - Blue", QGIS's "Band 9: B8A" or
+    ENVI's "Band 1 (490 nm)", the number is the band's place and the name holds, if the numbers of all are their places.
     """
     words = [(text or "").strip().lower() for text in texts]
     narrow = "B8A" if "broadnir" in words else "B08"
     own = [narrow if word == "nir" else band_named(word) if word else None for word in words]
-    parted = [_number_and_name(word) for word in words]
-    wrong = [bool(name and band_named(f"b{number}") != name) for number, name in parted]
+    parted = [_number_and_rest(word) for word in words]
+    placed = all(number in (None, place) for place, (number, _) in enumerate(parted, start=1))
+    names = [_named(rest) or (_at_wavelength(rest) if placed else None) for _, rest in parted]
+    wrong = [bool(name and band_named(f"b{number}") != name) for name, (number, _) in zip(names, parted, strict=True)]
     if not any(wrong):
         return own
-    placed = all(number in (None, place) for place, (number, _) in enumerate(parted, start=1))
     return [
         (name if placed else None) if apart or (placed and number) else band
-        for (number, name), apart, band in zip(parted, wrong, own, strict=True)
+        for name, (number, _), apart, band in zip(names, parted, wrong, own, strict=True)
     ]
 
 
-def _number_and_name(text: str) -> tuple[int | None, str | None]:
-    """The number of a band in a text, and the band that the rest of it names; None for what is not there."""
+def _number_and_rest(text: str) -> tuple[int | None, str]:
+    """The number of a band in a text, and what stands beside it; None and nothing where there is none."""
     for number in _NUMBERED:
         if found := number.search(text.replace("_", " ")):
-            rest = re.sub(r"^\W+|\W+$", "", f"{text[: found.start()]} {text[found.end() :]}".replace("_", " "))
-            return int(found[1]), band_named(rest)
-    return None, None
+            rest = f"{text[: found.start()]} {text[found.end() :]}".replace("_", " ")
+            return int(found[1]), re.sub(r"^\W+|\W+$", "", rest)
+    return None, ""
 
 
 def is_not_a_band(text: str) -> bool:

@@ -25,8 +25,8 @@ from unclouded.reading.radiometry.odd_pixels import (
 )
 from unclouded.reading.radiometry.offset_choice import choose_offsets
 from unclouded.reading.radiometry.offset_taken_twice import refuse_wrapped
-from unclouded.reading.radiometry.offsets import negative_note
-from unclouded.reading.radiometry.plausibility import Sample, data_of
+from unclouded.reading.radiometry.offsets import negative_note, overruled_note, refuse_unit
+from unclouded.reading.radiometry.plausibility import Sample, data_of, refuse_scale
 from unclouded.reading.radiometry.scale_choice import choose_scale
 from unclouded.reflectance import Encoding
 
@@ -62,9 +62,11 @@ def choose_encoding(
     no_offsets = (0.0,) * len(bands)
     given = None if offset is None else (float(offset),) * len(bands)
     if declared.certain and scale is None:
-        nodata = declared_nodata(declared.nodata, dtype)
-        return Encoding(declared.scale or USUAL_SCALE, given or declared.offsets or no_offsets, nodata), []
-    values, notes = sample(), list[str]()
+        nodata, scale_used = declared_nodata(declared.nodata, dtype), declared.scale or USUAL_SCALE
+        refuse_unit(name, offset, scale_used)
+        notes = overruled_note(declared.offsets, offset)
+        return Encoding(scale_used, given or declared.offsets or no_offsets, nodata), notes
+    values, notes = sample(), overruled_note(declared.offsets, offset)
     signed = declared.nodata is None and goes_below_zero(dtype, values)
     nodata = None if signed else declared_nodata(declared.nodata, dtype)
     refuse_wrapped(name, dtype, values, nodata)
@@ -81,6 +83,8 @@ def choose_encoding(
         notes += scale_notes
     else:
         scale_used = float(scale)
+        refuse_scale(name, scale_used, outside_holes, nodata)
+    refuse_unit(name, offset, scale_used)
     filling = None
     if holes is not None and holes.is_hole(scale_used):
         values, filling = outside_holes, holes.values

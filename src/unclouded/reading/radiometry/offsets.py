@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.errors import UnknownNumbersError, UnknownOffsetError
+from unclouded.errors import InputError, UnknownNumbersError, UnknownOffsetError
 from unclouded.reading.names.naming import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
 
 NEW_OFFSET = -1000.0
@@ -22,6 +22,9 @@ SUSPICIOUS_DARK = 0.08
 shadow is below that."""
 
 NO_OFFSET = "offset assumed: 0"
+
+_SMALLEST, _LARGEST = 1e-4, 1.0
+"""Reflectance that an offset which somebody gives may be: beyond, it is in the unit of other values."""
 
 _REPROCESSED = 9000
 """Baselines from 90.00 on are of products that somebody made anew; they do not tell whether DN carry an offset."""
@@ -110,6 +113,25 @@ def check_offset(
                 f"its name or metadata means {offset:g}, but {share:.0%} of {band} would then lie below "
                 f"reflectance {NEGATIVE:g}",
             )
+
+
+def refuse_unit(source: str, offset: float | None, scale: float) -> None:
+    """Refuse an offset that somebody gives in reflectance for DN, or the other way round; InputError."""
+    if not offset or _SMALLEST <= abs(offset) / scale <= _LARGEST:
+        return
+    meant = offset * scale if abs(offset) < scale else offset / 10_000 * scale
+    raise InputError(
+        f"{source}: --offset {offset:g} is not in the unit of its values, of which {scale:g} are 1.0 of reflectance; "
+        f"give --offset {meant:g}, if that is meant, or --offset 0"
+    )
+
+
+def overruled_note(declared: Sequence[float] | None, offset: float | None) -> list[str]:
+    """Return a note where an offset that the user gives is not that which is declared of the bands."""
+    if offset is None or declared is None or set(declared) == {offset}:
+        return []
+    told = ", ".join(f"{value:g}" for value in sorted(set(declared)))
+    return [f"--offset {offset:g} is taken, though its name or metadata says {told}"]
 
 
 def negative_note(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]], offset: float) -> list[str]:

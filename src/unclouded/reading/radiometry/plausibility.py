@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.errors import UnknownNumbersError
+from unclouded.errors import InputError, UnknownNumbersError
 from unclouded.reflectance import LOWEST, Encoding, is_hole
 
 Sample = Callable[[], list[NDArray[np.generic]]]
@@ -25,6 +25,10 @@ _FAINTEST, _BRIGHTEST = 0.003, 2.0
 
 _DARK_PEAK, _DIM_PEAK, _DIM_MIDDLE = 0.09, 0.17, 0.05
 """Without water, the brightest band's 99th percentile is above the first, and it or its median above the others."""
+
+_BLINDING = 10 * _BRIGHTEST
+"""The same percentile beyond which a scale is refused that somebody gives: it is another's by a factor, and not of a
+scene that is darker or brighter than any other."""
 
 _USUAL_PEAK = 0.5
 """The 99th percentile of the brightest band of a scene with some cloud or bright ground, roughly."""
@@ -91,6 +95,14 @@ def implausible(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]]
     return None
 
 
+def impossible(reflectance: Sequence[NDArray[np.float64]]) -> str | None:
+    """Say what is wrong with some reflectance of each band that no scene can have, or None; less than `implausible`."""
+    peaks = [float(np.percentile(band, 99)) for band in reflectance if band.size]
+    if not peaks or _FAINTEST <= max(peaks) <= _BLINDING:
+        return None
+    return f"its brightest would be {max(peaks):.2g}"
+
+
 def _green(reflectance: Mapping[str, NDArray[np.float64]]) -> float:
     """Share of pixels that are nearly white in the near infrared, and far from it in the darkest visible band."""
     near = next((band for band in ("B08", "B8A", "B07") if band in reflectance), None)
@@ -112,16 +124,30 @@ def ask_for_scale(
         sample: some DN of each band.
         nodata: the DN that is none.
     """
+    return UnknownNumbersError(
+        f"{source}: the scale cannot be known: {found}; give {_likeliest(sample, nodata)}, and --offset if there is one"
+    )
+
+
+def refuse_scale(source: str, scale: float, sample: Sequence[NDArray[np.generic]], nodata: float | None) -> None:
+    """Refuse a scale that somebody gives and that makes of DN what no reflectance is; InputError, as above."""
+    encoding = Encoding(scale, (0.0,) * len(sample), nodata)
+    if fault := impossible(data_of(sample, encoding)):
+        raise InputError(
+            f"{source}: --scale {scale:g} is not that of its values: {fault}; give {_likeliest(sample, nodata)}, or "
+            "leave it out"
+        )
+
+
+def _likeliest(sample: Sequence[NDArray[np.generic]], nodata: float | None) -> str:
+    """The two likeliest scales of some DN of each band, and what each would mean."""
     peak = max(
         (float(np.percentile(v, 99)) for band in sample if (v := _positive(band, nodata)).size),
         default=0.0,
     )
     likeliest = sorted(SCALES, key=lambda scale: abs(np.log(max(peak, 1e-9) / scale / _USUAL_PEAK)))[:2]
-    meaning = " or ".join(
+    return " or ".join(
         f"--scale {scale:.0f} (its brightest band then reaches {peak / scale:.2g})" for scale in likeliest
-    )
-    return UnknownNumbersError(
-        f"{source}: the scale cannot be known: {found}; give {meaning}, and --offset if there is one"
     )
 
 

@@ -1,0 +1,52 @@
+"""Scale and offset that somebody gives, held against the pixels and against what the file says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rasters import spectra, write
+
+from unclouded.errors import InputError
+from unclouded.reading.products.array import ArrayScene
+from unclouded.reading.reader import open_scene
+
+FOUR = ["B02", "B03", "B04", "B08"]
+
+
+def opened(tmp_path, values, *, array=False, tags=None, **given):
+    if array:
+        return ArrayScene(values, FOUR, "L2A", given.get("scale"), given.get("offset")).info
+    with open_scene(write(tmp_path / "a.tif", values, names=FOUR, **(tags or {})), level="L2A", **given) as scene:
+        return scene.info
+
+
+@pytest.mark.parametrize("array", [False, True])
+@pytest.mark.parametrize(("factor", "scale"), [(1, 10000), (10000, 1)])
+def test_a_scale_that_makes_of_the_values_what_no_reflectance_is_is_refused(tmp_path, factor, scale, array):
+    values = spectra(FOUR, "float32", factor)
+    with pytest.raises(InputError, match=rf"--scale {scale} is not that of its values: .*give --scale {factor} \("):
+        opened(tmp_path, values, array=array, scale=scale, offset=0)
+
+
+def test_a_dark_scene_has_the_scale_that_is_given(tmp_path):
+    assert opened(tmp_path, spectra(FOUR, "float32", 0.1), scale=1).encoding.scale == 1
+
+
+@pytest.mark.parametrize("array", [False, True])
+@pytest.mark.parametrize(
+    ("factor", "dtype", "offset", "meant"),
+    [(10000, "uint16", -0.1, "-1000"), (10000, "float32", 0.1, "1000"), (1, "float32", -1000, "-0.1")],
+)
+def test_an_offset_in_the_unit_of_other_values_is_refused(tmp_path, factor, dtype, offset, meant, array):
+    values = spectra(FOUR, dtype, factor)
+    with pytest.raises(InputError, match=rf"--offset {offset:g} is not in the unit .*give --offset {meant}, "):
+        opened(tmp_path, values, array=array, offset=offset)
+    assert opened(tmp_path, values, array=array, offset=float(meant)).encoding.offsets[0] == float(meant)
+
+
+def test_an_offset_that_is_given_in_spite_of_the_files_is_said(tmp_path):
+    values = (spectra(FOUR, "uint16", 10000) + 1000).astype(np.uint16)
+    tags = {"scales": (1e-4,) * 4, "offsets": (-0.1,) * 4}
+    told = "--offset 0 is taken, though its name or metadata says -1000"
+    assert told in opened(tmp_path, values, tags=tags, offset=0).notes
+    assert not any("is taken, though" in note for note in opened(tmp_path, values, tags=tags, offset=-1000).notes)
