@@ -4,8 +4,8 @@
 
 The truth is exact: up to `count` clear dates of each series of `date_cases.py`, evenly chosen, with a cover laid over
 all of it, and again with gaps that leave 1 %. The four nearest other clear dates help. Columns, mean absolute error
-under the cover: of the mean of the references; of the nearest as it is; ours (`references.carry`); then of ours the
-error to expect, its rank correlation with the error (mean over the bands) within an image, and the share of values
+under the cover: of the mean of the references; of the nearest as it is; ours (`temporal_interpolation`); then of ours
+the error to expect, its rank correlation with the error (mean over the bands) within an image, and the share of values
 in the 90 % interval. With gaps some cases may show enough to fit a relation
 to; those are left out, and N says how many are left.
 
@@ -34,8 +34,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
 import unclouded
-from unclouded.references.carry import carry
 from unclouded.references.statistics import Layout, Reference, block_statistics, merge
+from unclouded.references.temporal_interpolation import interpolate
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SITES = ("roi146", "wright", "worldcereal", "tanzania", "belgium", "monthly", "mol", "antwerp")
@@ -44,7 +44,7 @@ COLUMNS = ("mean", "nearest", "ours", "expected", "rank", "within")
 EPOCH = dt.date(2016, 1, 1).toordinal()
 """The day that the days of a series of no year are counted from."""
 UNDATED = ("wright",)
-"""Sites whose days are not known: which date is nearest is by their order, and none is nearer to `references.carry`."""
+"""Sites whose days are not known: dates are ordered, and none is nearer than another to `temporal_interpolation`."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ def measure(case: Case) -> dict[str, float] | None:
     references = [x for x, _ in case.helping]
     clear = [np.ones(case.mask.shape, bool)] * len(references)
     statistics = merge(layout, [block_statistics(layout, 0, 0, case.cover, ~case.mask, references, clear)])
-    carried = carry(statistics, range(len(references)))
-    if carried is None:
+    interpolation = interpolate(statistics, range(len(references)))
+    if interpolation is None:
         return None
-    ground = carried.predict(0, 0, references, clear, case.mask)
+    ground = interpolation.predict(0, 0, references, clear, case.mask)
     error, other, nearest = (
         abs(made - case.truth)[:, case.mask]
         for made in (ground.reflectance, np.mean(references, axis=0), references[0])
@@ -120,7 +120,7 @@ def measure(case: Case) -> dict[str, float] | None:
         "ours": float(error.mean()),
         "expected": float(expected.mean()),
         "rank": float(spearmanr(expected, error.mean(axis=0)).statistic) if np.ptp(expected) > 0 else 0.0,
-        "within": float((error <= carried.interval * expected).mean()),
+        "within": float((error <= interpolation.interval * expected).mean()),
     }
 
 

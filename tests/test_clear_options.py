@@ -15,7 +15,7 @@ from test_cli import write
 from typer.testing import CliRunner as TyperRunner
 
 import unclouded
-from unclouded.clearing.options import HELPING_DATES, ClearOptions, option, option_name
+from unclouded.clearing.options import MAX_REFERENCES, ClearOptions, option, option_name
 from unclouded.cli import app, rio
 from unclouded.cli.derived_options import click_options, takes_options
 from unclouded.reading.reader import ReadOptions, open_scene
@@ -56,7 +56,7 @@ def test_rio_lacks_no_option_for_one_scene():
 
 @pytest.mark.parametrize("function", [unclouded.clear_series, unclouded.clear_area])
 def test_as_many_dates_help_from_python_as_in_the_command(function):
-    assert inspect.signature(function).parameters["most"].default == HELPING_DATES
+    assert inspect.signature(function).parameters["max_references"].default == MAX_REFERENCES
 
 
 @pytest.mark.parametrize(

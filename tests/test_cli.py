@@ -15,7 +15,7 @@ from scenes import active_generator
 from unclouded.bands import L2A
 from unclouded.clearing.clear import ClearedScene
 from unclouded.clearing.plan import bundled_patches, plan
-from unclouded.cli.clearings import Clearings, summary
+from unclouded.cli.reporter import Reporter, summary
 from unclouded.models.weights import Header, bundled, save_generator
 from unclouded.reading.reader import ReadOptions
 
@@ -239,7 +239,7 @@ def test_debug_shows_where(tmp_path):
 )
 def test_a_scene_on_which_cover_is_seen_is_never_called_clear(capsys, shares, said):
     cleared = ClearedScene(Path("a.tif"), Path("a_quality.tif"), 100, seconds=1, seconds_network=1, **shares)
-    Clearings(as_json=False, debug=False).done("scene.tif", cleared)
+    Reporter(as_json=False, debug=False).done("scene.tif", cleared)
     out, err = capsys.readouterr()
     assert (said is None and "clear scene" not in err) or f"note: scene.tif: {said}" in err
     assert (": under 0.1% of the pixels changed" in out) == (shares["changed"] == 0.0004)
@@ -255,18 +255,18 @@ def test_a_scene_on_which_cover_is_seen_is_never_called_clear(capsys, shares, sa
 )
 def test_shadow_that_stays_over_most_of_a_scene_is_said(capsys, shares, said):
     cleared = ClearedScene(Path("a.tif"), Path("a_quality.tif"), 100, seconds=1, seconds_network=1, **shares)
-    Clearings(as_json=False, debug=False).done("scene.tif", cleared)
+    Reporter(as_json=False, debug=False).done("scene.tif", cleared)
     err = capsys.readouterr().err
     assert (said is None and "sunlit" not in err) or f"note: scene.tif: {said}" in err
 
 
 def test_the_seconds_said_are_those_that_the_user_has_waited(capsys, monkeypatch):
     clock = iter((100.0, 107.0, 109.5))
-    monkeypatch.setattr("unclouded.cli.clearings.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr("unclouded.cli.reporter.time", SimpleNamespace(perf_counter=lambda: next(clock)))
     cleared = ClearedScene(Path("a.tif"), Path("q.tif"), 100, changed=0.1, seconds=2, seconds_network=1)
-    clearings = Clearings(as_json=False, debug=False)
+    reporter = Reporter(as_json=False, debug=False)
     for elsewhere in (False, False, True):
-        clearings.done("scene.tif", cleared, elsewhere=elsewhere)
+        reporter.done("scene.tif", cleared, elsewhere=elsewhere)
     first, second, of_others = capsys.readouterr().out.splitlines()
     assert first.endswith(", 7.0 s (14% in the network)") and second.endswith(", 2.5 s (40% in the network)")
     assert of_others.endswith(", 2.0 s")

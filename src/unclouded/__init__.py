@@ -136,9 +136,9 @@ def clear(
         OutputExistsError: if an output is there and `overwrite` is not set.
     """
     from unclouded.clearing.clear import clear_to_file
-    from unclouded.clearing.memory.arrays import clear_to_memory, references_at_hand
+    from unclouded.clearing.memory.arrays import clear_to_memory, named_references
     from unclouded.clearing.memory.lazy import clear_lazily
-    from unclouded.clearing.model import Model, doubts
+    from unclouded.clearing.model import Model, caveats
     from unclouded.clearing.options import ClearOptions
     from unclouded.clearing.plan import check_output_name, cleared_and_mask, cleared_files, refuse_collisions
     from unclouded.reading.grids.array_grid import pixel_centres
@@ -186,28 +186,28 @@ def clear(
             if lazy:
                 raise InputError(f"{scene.info.source}: is in chunks; give a mask for it as a file, by its path")
             options = replace(options, mask=stack.enter_context(mask_as_file(mask, scene.info)))
-        names, at_hand = references_at_hand(references, scene.info)
+        names, opener = named_references(references, scene.info)
         options = replace(options, references=names)
         loaded = Model.load(options)
-        for doubt in doubts(loaded.generator, scene.info.level):
-            warnings.warn(f"{scene.info.source}: {doubt}", stacklevel=2)
+        for caveat in caveats(loaded.generator, scene.info.level):
+            warnings.warn(f"{scene.info.source}: {caveat}", stacklevel=2)
         if output is None and (crs is not None or resolution is not None):
             raise InputError(f"{scene.info.source}: is cleared on its own grid; give `output`, or .rio.reproject it")
         if output is None:
             if isinstance(scene, ArrayScene) and lazy:
                 return clear_lazily(scene, loaded, options, coords, attributes)
-            return clear_to_memory(scene, loaded, options, coords, attributes, at_hand)
+            return clear_to_memory(scene, loaded, options, coords, attributes, opener)
         check_output_name(name := Path(output))
         if isinstance(source, str | os.PathLike):
             refuse_collisions({os.fspath(source): name}, cleared_and_mask if write_mask else cleared_files)
-        return clear_to_file(scene, name, loaded, options, at_hand=at_hand)
+        return clear_to_file(scene, name, loaded, options, opener=opener)
 
 
 def clear_series(
     source: xarray.DataArray | xarray.Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     only_earlier: bool = False,
-    most: int = 4,
+    max_references: int = 4,
     model: str | os.PathLike[str] = "default",
     bands: str | Sequence[str] | None = None,
     band_names: str | Sequence[str] | None = None,
@@ -233,7 +233,7 @@ def clear_series(
         source: an `xarray.DataArray` with the dimensions time, band, y and x, an `xarray.Dataset` with a variable
             (time, y, x) per band, the path of a NetCDF file or Zarr store of such, or paths of scenes on one grid.
         only_earlier: let no date be helped by a later one, as in near-real time.
-        most: other dates that help to clear one at most.
+        max_references: other dates that help to clear one, at most.
         model: as of `clear`, like all that follow.
         bands: those to take.
         band_names: name of each band where the source names none.
@@ -278,12 +278,14 @@ def clear_series(
         precision=precision,
         threshold=threshold,
     )
-    if most < 1:
-        raise InputError(f"most={most}: at least 1 is accepted")
+    if max_references < 1:
+        raise InputError(f"max_references={max_references}: at least 1 is accepted")
     reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
-    series = series_of(source, reading, most)
+    series = series_of(source, reading, max_references)
     loaded = Model.load(options)
-    return clear_series_to_memory(series, loaded, options, mask, only_earlier=only_earlier, most=most)
+    return clear_series_to_memory(
+        series, loaded, options, mask, only_earlier=only_earlier, max_references=max_references
+    )
 
 
 def clear_area(
@@ -296,7 +298,7 @@ def clear_area(
     max_items: int = 1000,
     cache: str | os.PathLike[str] | None = None,
     only_earlier: bool = False,
-    most: int = 4,
+    max_references: int = 4,
     model: str | os.PathLike[str] = "default",
     bands: str | Sequence[str] | None = None,
     level: str | None = None,
@@ -322,7 +324,7 @@ def clear_area(
         max_items: items of the catalogue that are accepted.
         cache: folder in which what was read is kept for other calls; unless given it goes with the call.
         only_earlier: as of `clear_series`, like all that follow.
-        most: other dates that help to clear one at most.
+        max_references: other dates that help to clear one, at most.
         model: name of bundled weights, or path of others.
         bands: those to take; they and those by which clouds are told are read.
         level: "L1C" or "L2A", where the items do not say.
@@ -362,7 +364,14 @@ def clear_area(
     loaded = Model.load(options)
     with TemporaryDirectory() if cache is None else nullcontext(cache) as kept:
         return clear_area_to_memory(
-            request, max_cloud, Path(kept), reading, loaded, options, only_earlier=only_earlier, most=most
+            request,
+            max_cloud,
+            Path(kept),
+            reading,
+            loaded,
+            options,
+            only_earlier=only_earlier,
+            max_references=max_references,
         )
 
 

@@ -64,9 +64,9 @@ def read(path):
 def test_it_is_joined_with_what_is_found_and_said(source, weights, tmp_path):
     done = run("clear", source, "--output", tmp_path / "a.tif", "--model", weights, "--write-mask")
     assert done.exit_code == 0, done.stderr
-    assert "told by our own detection, joined with the scene classification" in done.stderr
+    assert "detected by our own detection, joined with the scene classification" in done.stderr
     plain = run("clear", source, "--output", tmp_path / "n.tif", "--model", weights, "--write-mask", "--mask", "none")
-    assert plain.exit_code == 0 and "told by" not in plain.stderr
+    assert plain.exit_code == 0 and "detected by" not in plain.stderr
     both, alone = (read(tmp_path / f"{name}_quality.tif")[0] for name in "an")
     assert (both > 0).sum() > (alone > 0).sum()
     # No more of the roof and the snow, though SCL says cloud of the one: nothing was found there.
@@ -86,7 +86,7 @@ def test_python_and_the_mask_command_do_the_same(source, weights, tmp_path):
     joined = unclouded.clear(source, model=weights)
     assert "joined with the scene classification" in joined.attrs["detection"]
     done = run("mask", source, "--output", tmp_path / "m.tif", "--mask", "none")
-    assert done.exit_code == 0 and "told by" not in done.stderr
+    assert done.exit_code == 0 and "detected by" not in done.stderr
     bundled = unclouded.clear(source, mask="none")
     np.testing.assert_array_equal(read(tmp_path / "m.tif")[0] != 0, bundled.opacity.values > 0)
     done = run("mask", source, "--output", tmp_path / "j.tif")
@@ -113,7 +113,7 @@ def test_bands_that_cannot_tell_take_it_and_without_it_are_refused(files, weight
     few = described(files, ("B11", "B12"), "few.json")
     done = run("clear", few, "--output", tmp_path / "few.tif", "--model", weights)
     assert done.exit_code == 0, done.stderr
-    assert "told by" in done.stderr and "scl.tif alone" in done.stderr
+    assert "detected by" in done.stderr and "scl.tif alone" in done.stderr
     done = run("clear", few, "--output", tmp_path / "none.tif", "--model", weights, "--mask", "none")
     assert done.exit_code == 2 and "give --mask, or add B02" in done.stderr
 

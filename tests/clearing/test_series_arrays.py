@@ -31,7 +31,7 @@ def cube():
 
 @pytest.fixture(scope="module")
 def cleared(cube, weights):
-    return unclouded.clear_series(cube, level="L2A", model=weights, precision="fp32", most=2)
+    return unclouded.clear_series(cube, level="L2A", model=weights, precision="fp32", max_references=2)
 
 
 def test_references_may_be_arrays_or_paths_in_any_order(dates, cube, weights):
@@ -127,14 +127,19 @@ def test_a_date_that_is_not_known_leaves_the_others_theirs(cube, weights):
     times = cube.time.values.copy()
     times[1] = np.datetime64("NaT")
     with_gap = cube.assign_coords(time=times)
-    made = unclouded.clear_series(with_gap, level="L2A", model=weights, precision="fp32", most=1)
+    made = unclouded.clear_series(with_gap, level="L2A", model=weights, precision="fp32", max_references=1)
     np.testing.assert_array_equal(made.time, times)
     np.testing.assert_array_equal(made.reference_time[:, 0], times[[2, 0, 0]])
-    assert "time" not in unclouded.clear_series(cube.drop_vars("time"), level="L2A", model=weights, most=1).coords
+    assert (
+        "time"
+        not in unclouded.clear_series(cube.drop_vars("time"), level="L2A", model=weights, max_references=1).coords
+    )
 
 
 def test_earlier_dates_alone_may_help(cube, weights):
-    made = unclouded.clear_series(cube, level="L2A", model=weights, precision="fp32", only_earlier=True, most=1)
+    made = unclouded.clear_series(
+        cube, level="L2A", model=weights, precision="fp32", only_earlier=True, max_references=1
+    )
     assert made.source[0].max() <= 1 and np.isnat(made.reference_time[0].values).all()
     assert made.reference_time[2].values == cube.time[1].values and made.reference.values == [2]
 
@@ -148,7 +153,7 @@ def test_files_cubes_and_chunks_are_the_same_series(cube, cleared, dates, weight
     )
     cube.to_dataset(name="place").to_zarr(tmp_path / "place.zarr")
     by_band = cube.to_dataset("band")
-    given = {"model": weights, "precision": "fp32", "most": 2}
+    given = {"model": weights, "precision": "fp32", "max_references": 2}
     more = [(by_band, {"level": "L2A"}), (str(tmp_path / "place.zarr"), {"level": "L2A"}), (dates, {})]
     if _has_dask():
         more.append((cube.chunk({"time": 1}), {"level": "L2A"}))
@@ -192,8 +197,8 @@ def test_what_is_no_series_is_refused_in_a_line(cube, dates, weights, tmp_path, 
         unclouded.clear_series([dates[0]], **given)
     with pytest.raises(unclouded.InputError, match=r"series: is a float; an xarray\.DataArray"):
         unclouded.clear_series(1.5, **given)
-    with pytest.raises(unclouded.InputError, match="most=0: at least 1"):
-        unclouded.clear_series(cube, most=0, **given)
+    with pytest.raises(unclouded.InputError, match="max_references=0: at least 1"):
+        unclouded.clear_series(cube, max_references=0, **given)
     from rasters import write
 
     small = write(tmp_path / dates[1].name, dn_of("20180508")[:, :100], names=FOUR, nodata=0)

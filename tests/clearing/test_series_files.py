@@ -19,7 +19,7 @@ from scenes import used_as
 import unclouded
 from unclouded.clearing.context import other_dates
 from unclouded.clearing.detector.cover_detector import FOUND, CoverDetector
-from unclouded.clearing.detector.detections import Detected, Detections, Subject
+from unclouded.clearing.detector.detection_cache import Detection, DetectionCache, DetectionKey
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import CloudShadowNetwork
 from unclouded.errors import FileError
@@ -89,7 +89,7 @@ def test_an_area_of_every_date_is_what_it_is_of_one(dates, weights, tmp_path):
     with rasterio.open(dates[0]) as file:
         west, south, east, north = transform_bounds(file.crs, "EPSG:4326", *file.bounds)
     box = ["--bbox", f"{west},{(south + north) / 2},{(west + east) / 2},{north}", "--model", weights]
-    done = run("series", *dates, "--output", tmp_path / "out", *box, "--most", 1)
+    done = run("series", *dates, "--output", tmp_path / "out", *box, "--max-references", 1)
     assert done.exit_code == 0, done.stderr
     one = tmp_path / dates[0].name
     done = run("clear", dates[0], "--reference", dates[1], "--output", one, *box)
@@ -139,19 +139,19 @@ def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(d
     (tmp_path / "kept").mkdir()
     with open_scene(copy) as scene:
         info, files = scene.info, scene.files
-    subject = Subject(info, files, info, CoverDetector(info, info.bands, generator=generator))
+    key = DetectionKey(info, files, info, CoverDetector(info, info.bands, generator=generator))
     calls = []
 
     def make():
         calls.append(1)
         grids = []
-        for channels in (FOUND, len(subject.detector.bands)):
+        for channels in (FOUND, len(key.detector.bands)):
             grids.append(GridFile(33, 38, tmp_path))
             for channel in np.random.default_rng(channels).random((channels, 33, 38), np.float32):
                 grids[-1].add(channel)
-        return Detected(*grids, 7)
+        return Detection(*grids, 7)
 
-    first = Detections(tmp_path / "kept").get(subject, tmp_path, make)
+    first = DetectionCache(tmp_path / "kept").get(key, tmp_path, make)
     (kept,) = (tmp_path / "kept").iterdir()
     content = kept.read_bytes()
     seen = 7
@@ -167,16 +167,16 @@ def test_an_answer_is_given_again_only_if_all_that_it_follows_from_is_the_same(d
         os.utime(copy, (1, 1))
     elif damage == "weights":
         other = used_as(generator, detector="csmask", threshold=0.3)
-        subject = replace(subject, detector=CoverDetector(info, info.bands, generator=other))
+        key = replace(key, detector=CoverDetector(info, info.bands, generator=other))
     elif damage == "detector":
-        subject = replace(
-            subject,
+        key = replace(
+            key,
             detector=CoverDetector(info, info.bands, "L1C", generator=generator),
             image=replace(info, level="L1C"),
         )
-    again = Detections(tmp_path / "kept").get(subject, tmp_path, make, seen)
+    again = DetectionCache(tmp_path / "kept").get(key, tmp_path, make, seen)
     assert len(calls) == (1 if damage is None else 2)
-    assert (again.probabilities.rows(0, 33) == first.probabilities.rows(0, 33)).all() and again.seen == 7
+    assert (again.probabilities.rows(0, 33) == first.probabilities.rows(0, 33)).all() and again.checksum == 7
     assert (again.reflectance.rows(0, 33) == first.reflectance.rows(0, 33)).all()
 
 

@@ -14,11 +14,11 @@ from unclouded.detection.opacity import (
     compose_opacity,
     contrast,
     cover,
+    cover_input,
     departure,
     enlarge,
     evidence,
     may_be_covered,
-    tell,
     trusted,
     widen,
 )
@@ -95,9 +95,9 @@ def test_what_a_given_mask_covers_is_replaced_wholly_and_smoothly():
     ],
 )
 def test_a_network_is_told_of_cloud_and_shadow_and_nothing_where_haze_is_not_looked_for(found, given, told):
-    assert torch.allclose(tell(layers(*found), layers(given)), torch.tensor(float(told)), atol=1e-6)
+    assert torch.allclose(cover_input(layers(*found), layers(given)), torch.tensor(float(told)), atol=1e-6)
     if not given:
-        assert torch.equal(tell(layers(*found)), tell(layers(*found), layers(0)))
+        assert torch.equal(cover_input(layers(*found)), cover_input(layers(*found), layers(0)))
 
 
 def test_tiles_that_can_hold_no_cover_are_known_beforehand():

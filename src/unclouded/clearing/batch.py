@@ -8,10 +8,10 @@ from pathlib import Path
 
 from unclouded.clearing.clear import ClearedScene, clear_to_file
 from unclouded.clearing.executor import Executor
-from unclouded.clearing.inputs import DatesAtHand
+from unclouded.clearing.inputs import ReferenceOpener
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
-from unclouded.clearing.series import HelpingDates
+from unclouded.clearing.series import ReferenceSelection
 from unclouded.progress import Progress
 from unclouded.reading.reader import ReadOptions
 
@@ -25,16 +25,16 @@ class Batch:
         reading: how the sources are read.
         model: the weights.
         options: of clearing each source.
-        helping: chooses the references of each source, instead of those of the options.
-        at_hand: what is known already of the references.
+        selection: chooses the references of each source, instead of those of the options.
+        opener: what is known already of the references.
     """
 
     outputs: Mapping[str, Path]
     reading: ReadOptions
     model: Model
     options: ClearOptions
-    helping: HelpingDates | None = None
-    at_hand: DatesAtHand | None = None
+    selection: ReferenceSelection | None = None
+    opener: ReferenceOpener | None = None
 
     def clear(self, source: str, progress: Progress, executor: Executor | None = None) -> ClearedScene:
         """Clear one of the sources; arguments and errors as of `clear_to_file`."""
@@ -48,7 +48,7 @@ class Batch:
                     options,
                     executor=executor,
                     progress=progress,
-                    at_hand=self.at_hand,
+                    opener=self.opener,
                 )
 
-        return run(self.options) if self.helping is None else self.helping.clear(source, self.options, run)
+        return run(self.options) if self.selection is None else self.selection.clear(source, self.options, run)

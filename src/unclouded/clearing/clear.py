@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.background import BackgroundWriter
-from unclouded.clearing.context.cover import told_by
+from unclouded.clearing.context.cover import describe_detection
 from unclouded.clearing.executor import Executor
-from unclouded.clearing.inputs import DatesAtHand, SceneInputs, open_inputs
-from unclouded.clearing.model import Model, doubts
+from unclouded.clearing.inputs import ReferenceOpener, SceneInputs, open_inputs
+from unclouded.clearing.model import Model, caveats
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.clearing.profiles import cleared_profile, mask_classes, mask_profile, quality_profile
@@ -59,10 +59,10 @@ class ClearedScene:
         dark: share of the scene that is land too dark to be sunlit, see `detection.shadow`.
         cloud: share of the valid pixels under cloud or haze.
         snow: share that the scene's classification calls snow; None without one.
-        told_by: what cloud and shadow were told by, in words.
-        doubts: what is to be known of the weights, a sentence each, see `clearing.model.doubts`.
-        lacking: bands that are guessed since no other date has them, though the dates have the others.
-        in_part: share of the covered pixels on which these alone are guessed.
+        detection: what the detection of cloud and shadow is based on.
+        caveats: what is to be known of the weights, a sentence each, see `clearing.model.caveats`.
+        missing_bands: bands that are guessed since no other date has them, though the dates have the others.
+        missing_share: share of the covered pixels on which these alone are guessed.
     """
 
     output: Path
@@ -78,10 +78,10 @@ class ClearedScene:
     dark: float = 0.0
     cloud: float = 0.0
     snow: float | None = None
-    told_by: str = ""
-    doubts: tuple[str, ...] = ()
-    lacking: tuple[str, ...] = ()
-    in_part: float = 0.0
+    detection: str = ""
+    caveats: tuple[str, ...] = ()
+    missing_bands: tuple[str, ...] = ()
+    missing_share: float = 0.0
 
 
 def clear_scene(
@@ -122,9 +122,9 @@ def clear_scene(
     options, tiling = options or ClearOptions(), tiling or TileOptions()
     start = time.perf_counter()
     quality = quality_path(output)
-    beside = () if mask_alone else (quality, mask_path(output)) if options.write_mask else (quality,)
+    companions = () if mask_alone else (quality, mask_path(output)) if options.write_mask else (quality,)
     if not options.overwrite:
-        refuse_foreign(output, *beside, item_path(output))
+        refuse_foreign(output, *companions, item_path(output))
     info = inputs.scene.info.of_region()
     grid = as_written(inputs.scene.info, options.crs, options.resolution)
     references = [reference.name for reference in inputs.references]
@@ -141,14 +141,14 @@ def clear_scene(
     # An interrupted run that wrote other files is another run.
     settings["files"] = kinds
     report = progress or silent
-    told = told_by(inputs, generator, options)
+    detection = describe_detection(inputs, generator, options)
 
     def shares() -> Shares:
         return Shares(strips.changed / strips.valid, strips.cloud / strips.valid, clearing.snow)
 
     def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:
         said = {name: settings[name] for name in ("weights", "samples", "seed", "threshold", "precision", "radar")}
-        said["detection"] = told
+        said["detection"] = detection
         if other is not None:
             said["resampled"] = True
         item = describe(grid, output, files, said, shares(), kinds, mask_classes())
@@ -156,7 +156,7 @@ def clear_scene(
 
     with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):
         if not options.overwrite:
-            refuse_foreign(output, *beside, item_path(output))  # of a run that has just ended
+            refuse_foreign(output, *companions, item_path(output))  # of a run that has just ended
         clearing = Clearing(inputs, generator, options, tiling, executor=executor, folder=folder, progress=progress)
         with Strips(folder, outputs, settings, report, written=other, overwrite=options.overwrite) as strips:
             finished = strips.resume(clearing.summarise())
@@ -170,7 +170,7 @@ def clear_scene(
     sources = {}
     if references and not mask_alone:
         sources = shares_of_sources(quality, references)
-    lacking, in_part = clearing.lacking
+    missing_bands, missing_share = clearing.missing_bands
     return ClearedScene(
         output,
         quality,
@@ -185,10 +185,10 @@ def clear_scene(
         dark=clearing.cover_shares.dark,
         cloud=found.cloud,
         snow=found.snow,
-        told_by=told,
-        doubts=doubts(generator, info.level, changed=found.changed > 0),
-        lacking=lacking,
-        in_part=in_part,
+        detection=detection,
+        caveats=caveats(generator, info.level, changed=found.changed > 0),
+        missing_bands=missing_bands,
+        missing_share=missing_share,
     )
 
 
@@ -201,7 +201,7 @@ def clear_to_file(
     executor: Executor | None = None,
     progress: Progress | None = None,
     mask_alone: bool = False,
-    at_hand: DatesAtHand | None = None,
+    opener: ReferenceOpener | None = None,
 ) -> ClearedScene:
     """Clear a scene into `output` with all that the options name, see `clear_scene`.
 
@@ -213,7 +213,7 @@ def clear_to_file(
         executor: see `clear_scene`.
         progress: see `Progress`.
         mask_alone: see `clear_scene`.
-        at_hand: what is known already of the references that the options name.
+        opener: what is known already of the references that the options name.
 
     Raises:
         InputError: if the scene has no place on the ground, is not north up, or is nothing for these weights.
@@ -224,7 +224,7 @@ def clear_to_file(
         raise InputError(f"{scene.info.source}: has no coordinate reference system; clear it without an output file")
     check_north_up(scene.info)
     model.check(scene.info)
-    with open_inputs(scene, options, at_hand) as inputs:
+    with open_inputs(scene, options, opener) as inputs:
         return clear_scene(
             inputs, model.generator, output, options, executor=executor, progress=progress, mask_alone=mask_alone
         )

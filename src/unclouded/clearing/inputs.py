@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.bands import ASSUMED_ORDER
-from unclouded.clearing.detector.detections import Detections
+from unclouded.clearing.detector.detection_cache import DetectionCache
 from unclouded.clearing.doubtful_mask import may_mean_others, refuse_doubtful, samples
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Bits, Scheme, guess_scheme, parse_scheme, read_classes
@@ -87,7 +87,7 @@ class ClassValues(ClassificationReader, Protocol):
         """The same of the whole scene, of which the area may be a part."""
 
 
-class GivenMask:
+class UserMask:
     """A mask that was given, on the grid of a scene, as the classes of `detection.classes`.
 
     Attributes:
@@ -194,7 +194,7 @@ class SceneInputs:
         mask: what is covered, if a mask was given.
         references: other dates of the place.
         detection: the same scene in the bands by which clouds can be told, if those of `scene` do not do.
-        detections: where the detector's answers are kept for other scenes; None where nothing is.
+        detection_cache: where the detector's answers are kept for other scenes; None where nothing is.
         classification: the scene classification that comes with the scene, if there is one and it is wanted.
     """
 
@@ -203,7 +203,7 @@ class SceneInputs:
     mask: MaskReader | None = None
     references: tuple[OpenReference, ...] = ()
     detection: Raster | None = None
-    detections: Detections | None = None
+    detection_cache: DetectionCache | None = None
     classification: ClassificationReader | None = None
 
     @property
@@ -213,20 +213,20 @@ class SceneInputs:
 
 
 @dataclass(frozen=True)
-class DatesAtHand:
+class ReferenceOpener:
     """What is at hand for the references that options name.
 
     Attributes:
         images: those that are open already, by their names there.
         reading: how the others are read that are dates of a series, each as when it is cleared itself; None where they
             are none, and nobody said anything of them.
-        detections: see `SceneInputs`.
+        detection_cache: see `SceneInputs`.
         said: whether what is assumed of each when it is read is said elsewhere, as of a date to be cleared.
     """
 
     images: Mapping[str, Raster] = field(default_factory=dict)
     reading: ReadOptions | None = None
-    detections: Detections | None = None
+    detection_cache: DetectionCache | None = None
     said: bool = False
 
     @contextmanager
@@ -257,21 +257,21 @@ def files_of(image: Raster) -> tuple[str, ...]:
 
 @contextmanager
 def open_inputs(
-    scene: Raster, options: ClearOptions, at_hand: DatesAtHand | None = None, *, whole: bool = True
+    scene: Raster, options: ClearOptions, opener: ReferenceOpener | None = None, *, whole: bool = True
 ) -> Iterator[SceneInputs]:
     """Open what the options name beside a scene, on its grid.
 
     Args:
         scene: to be cleared.
         options: that name radar, mask and references.
-        at_hand: what of the references is known already.
+        opener: what of the references is known already.
         whole: whether all of the scene can be read, so that a mask is held against it.
 
     Raises:
         InputError: if it does not fit the scene.
         FileError: if it cannot be read.
     """
-    at_hand = at_hand or DatesAtHand()
+    opener = opener or ReferenceOpener()
     with ExitStack() as stack:
         radar = None if options.radar is None else stack.enter_context(open_radar(options.radar, scene.info))
         detection = None if options.mask_only else _detectable(scene)
@@ -281,21 +281,21 @@ def open_inputs(
         if options.mask_file is not None:
             scheme = parse_scheme(options.mask_classes) if options.mask_classes else None
             raster = stack.enter_context(open_mask(options.mask_file, scene.info))
-            mask = GivenMask(raster, scheme)
+            mask = UserMask(raster, scheme)
             mask.in_doubt = scheme is None and may_mean_others(mask.scheme, raster.label, raster.tags)
             if mask.in_doubt and whole:
                 refuse_doubtful(mask.name, mask.scheme, scene.info.level, list(samples(raster, scene.info, scene.read)))
         elif options.mask == MASK_AUTO and scene.info.classification:
             classification = _open_classification(scene.info, stack)
             if options.mask_only or not readable((detection or scene).info.bands):
-                mask = GivenMask(classification, "scl")
+                mask = UserMask(classification, "scl")
         elif options.mask_only:
             raise InputError(f"{scene.info.source}: no scene classification (SCL) comes with it; give --mask a file")
         references = [
-            OpenReference(stack.enter_context(at_hand.open(name, scene.info)), scene.info, said=at_hand.said)
+            OpenReference(stack.enter_context(opener.open(name, scene.info)), scene.info, said=opener.said)
             for name in options.references
         ]
-        yield SceneInputs(scene, radar, mask, tuple(references), detection, at_hand.detections, classification)
+        yield SceneInputs(scene, radar, mask, tuple(references), detection, opener.detection_cache, classification)
 
 
 def _open_classification(info: SceneInfo, stack: ExitStack) -> ClassValues:

@@ -73,7 +73,7 @@ class Model:
             )
 
 
-def doubts(generator: Generator, level: str, *, changed: bool = True) -> tuple[str, ...]:
+def caveats(generator: Generator, level: str, *, changed: bool = True) -> tuple[str, ...]:
     """What is to be known of what a network makes of scenes of a level, a sentence each.
 
     Args:

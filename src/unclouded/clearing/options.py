@@ -35,7 +35,7 @@ UNFIT = (
 OWN_DETECTION = "our own detection"
 """What cloud and shadow are told by, in words, if no mask has a say."""
 
-HELPING_DATES = 4
+MAX_REFERENCES = 4
 """Other dates that help to clear one of a series: more of them cost time, and add little to the nearest."""
 
 OF_ONE_SCENE = ("radar", "references", "mask", "mask_classes", "mask_only")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.context.context_builder import CELL_ALIGNMENT, SceneArrays, SceneGrids
-from unclouded.clearing.context.cover import Cover, cell_cover, cell_told, cell_trusted
+from unclouded.clearing.context.cover import Cover, cell_cover, cell_cover_input, cell_trusted
 from unclouded.clearing.context.scene_cover import CoverShares, SceneCover
 from unclouded.clearing.context.scene_summary import SceneSummary, collect
 from unclouded.clearing.context.summaries import Summary, blocks_of
@@ -26,7 +26,7 @@ from unclouded.clearing.detector.cover_detector import detector_factor
 from unclouded.clearing.executor import Executor, LocalExecutor
 from unclouded.clearing.inputs import SceneInputs, assumptions
 from unclouded.clearing.options import ClearOptions, TileOptions
-from unclouded.clearing.tiles.composition import of_region
+from unclouded.clearing.tiles.composition import crop_to_region
 from unclouded.clearing.tiles.latent_sampling import margin_of
 from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.detection.csmask import readable
@@ -177,12 +177,12 @@ class Clearing:
             tasks = (self._task(tile, *window(tile.padded)) for tile in wanted)
             with closing(self._executor.clear(tasks)) as tiles:
                 for cleared in tiles:
-                    yield of_region(cleared, self.info)
+                    yield crop_to_region(cleared, self.info)
                     done += cleared.dn[0].size
                     self._report("clearing", done, pixels)
 
     def _task(self, tile: Tile, context: NDArray[np.float32], cover: Cover | None) -> TileTask:
-        """What a tile is cleared by, with what other dates say of it."""
+        """The task of a tile, with the ground by other dates."""
         if self._dates is None or cover is None:
             return TileTask(tile, context, cover)
         from unclouded.clearing.context.other_dates import cells_around
@@ -194,19 +194,19 @@ class Clearing:
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """What was found of each reference, once tiles are cleared."""
+        """The verdict on each reference, once tiles are cleared."""
         return [] if self._dates is None else self._dates.verdicts
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was assumed and found of the references, once tiles are cleared: a line each."""
+        """Assumptions and verdicts on the references, once tiles are cleared: a line each."""
         found = (*(verdict.reason for verdict in self.verdicts), "" if self._dates is None else self._dates.note)
         return (*assumptions(self._inputs.references), *filter(None, found))
 
     @property
-    def lacking(self) -> tuple[tuple[str, ...], float]:
-        """Bands that no other date has, and on what share of the covered pixels the dates show the others."""
-        return ((), 0.0) if self._dates is None else (self._dates.lacking, self._dates.shown)
+    def missing_bands(self) -> tuple[tuple[str, ...], float]:
+        """Bands that no other date has, and the share of the covered pixels of which the dates show the others."""
+        return ((), 0.0) if self._dates is None else (self._dates.missing_bands, self._dates.predicted_share)
 
     @torch.inference_mode()
     def _grids(self, summary: SceneSummary) -> SceneGrids:
@@ -225,12 +225,12 @@ class Clearing:
             # By such bands the network does not tell cloud from ground either.
             trusted = summary.builder.trusted_beside_mask()
         started = time.perf_counter()
-        fill = told = None
+        fill = cover = None
         if evidence is not None:
-            fill, told = summary.builder.fill(cell_cover(evidence, factor)), cell_told(evidence, factor)
+            fill, cover = summary.builder.fill(cell_cover(evidence, factor)), cell_cover_input(evidence, factor)
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
         size = min(self._tiling.size // CELL * _CONTEXT_TILES, _CONTEXT_CELLS)
-        context = summary.builder.context(summary.bands_and_level, size, offset, trusted, told)
+        context = summary.builder.context(summary.bands_and_level, size, offset, trusted, cover)
         summary.builder.close()
         self._seconds_context += time.perf_counter() - started
         return SceneGrids(context, evidence, fill, factor)

@@ -103,7 +103,7 @@ def sample_patch(
     reader, whole = SceneReader(inputs, generator.device), Box(0, 0, *valid.shape)
     clearing, local = Clearing(inputs, generator, options), LocalExecutor(inputs, generator, options)
     grids = clearing.grids(local.summarise(clearing.blocks()))
-    known, given = None, reader.read_given(whole)
+    known, given = None, reader.read_mask_cover(whole)
     context, cover = grids.crop(whole)
     if cover is not None:
         evidence, fill = (torch.tensor(values, device=generator.device) for values in cover)

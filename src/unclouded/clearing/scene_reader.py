@@ -38,7 +38,7 @@ class Window(NamedTuple):
     mask: NDArray[np.uint8] | None
 
 
-class GivenCover(NamedTuple):
+class MaskCover(NamedTuple):
     """What the mask that was given says of a window.
 
     Attributes:
@@ -87,7 +87,7 @@ class SceneReader:
             return None
         return self._classification.read(box.row, box.column, box.height, box.width)
 
-    def read_given(self, box: Box) -> GivenCover | None:
+    def read_mask_cover(self, box: Box) -> MaskCover | None:
         """Read what the mask that was given says of a box; None without one.
 
         Raises:
@@ -99,7 +99,7 @@ class SceneReader:
         classes = self.mask.read(grown.row, grown.column, grown.height, grown.width)
         inner = (..., *box.within(grown).slices)
         hides = cover(torch.from_numpy(covered(classes)).float()[None, None])
-        return GivenCover(hides[inner], torch.from_numpy(classes)[None, None][inner])
+        return MaskCover(hides[inner], torch.from_numpy(classes)[None, None][inner])
 
     def read_dn(self, box: Box) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read the DN (C, h, w) of a box, and which of them hold data (h, w).

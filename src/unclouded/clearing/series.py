@@ -1,4 +1,4 @@
-"""All dates of a place: which of the others helps to clear each, and how they hang together."""
+"""Series of a place: the references of each date, what dates share, and the STAC collection of the results."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from unclouded.clearing.detector.detections import Detections
-from unclouded.clearing.inputs import DatesAtHand
-from unclouded.clearing.options import HELPING_DATES, ClearOptions
+from unclouded.clearing.detector.detection_cache import DetectionCache
+from unclouded.clearing.inputs import ReferenceOpener
+from unclouded.clearing.options import MAX_REFERENCES, ClearOptions
 from unclouded.errors import UnreadableReferenceError
 from unclouded.files import empty, workplace, write_json
 from unclouded.reading.grids.output_grid import as_written
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 _GEOJSON = "application/geo+json"
 
 
-def helping_dates(
-    source: str, acquired: Mapping[str, datetime | None], *, only_earlier: bool = False, most: int = HELPING_DATES
+def nearest_dates(
+    source: str,
+    acquired: Mapping[str, datetime | None],
+    *,
+    only_earlier: bool = False,
+    max_references: int = MAX_REFERENCES,
 ) -> tuple[str, ...]:
-    """The other dates that are to help to clear one, the nearest first, of two as near the earlier.
+    """Choose the other dates that help to clear one, the nearest first, of two as near the earlier.
 
     Dates that are not known come last, in the order of the inputs. One of the same overpass is no other date: it shows
     the same clouds.
@@ -41,7 +45,7 @@ def helping_dates(
         source: the date to clear.
         acquired: when each date was taken, the one to clear included.
         only_earlier: as if later dates were not there yet.
-        most: dates.
+        max_references: how many, at most.
     """
     when = acquired[source]
     known: list[tuple[float, datetime, str]] = []
@@ -54,43 +58,44 @@ def helping_dates(
                 unknown.append(other)
         elif not same_overpass(then, when) and (then < when or not only_earlier):
             known.append((abs((then - when).total_seconds()), then, other))
-    return tuple([other for *_, other in sorted(known)][:most] + unknown)[:most]
+    return tuple([other for *_, other in sorted(known)][:max_references] + unknown)[:max_references]
 
 
-class HelpingDates:
-    """Which other dates help to clear each of a place: the nearest of those that can be read."""
+class ReferenceSelection:
+    """Chooses the references of each date of a place: the nearest other dates that can be read."""
 
     def __init__(
         self,
-        there: Mapping[str, Mapping[str, datetime | None]],
+        candidates: Mapping[str, Mapping[str, datetime | None]],
         *,
         only_earlier: bool,
-        most: int,
-        lost: Callable[[UnreadableReferenceError], None],
+        max_references: int,
+        on_unreadable: Callable[[UnreadableReferenceError], None],
     ) -> None:
-        """Choose among `there`: for each date those that lie where it does, and when they were taken, itself included.
+        """Choose among the dates that overlap each.
 
         Args:
-            there: see above.
-            only_earlier: see `helping_dates`.
-            most: likewise.
-            lost: is told of each date that turns out not to be readable, once.
+            candidates: for each date those that overlap it, itself included, and when they were acquired.
+            only_earlier: see `nearest_dates`.
+            max_references: see `nearest_dates`.
+            on_unreadable: called once for each date that turns out not to be readable.
         """
-        self._there, self._only_earlier, self._most, self._lost = there, only_earlier, most, lost
+        self._candidates, self._only_earlier, self._max_references = candidates, only_earlier, max_references
+        self._on_unreadable = on_unreadable
         self._unreadable: set[str] = set()
         self._lock = Lock()
 
     def of(self, source: str) -> tuple[str, ...]:
-        """The dates that help one, by what is known up to now."""
+        """The references of a date, without those that turned out not to be readable."""
         readable = {
             other: date
-            for other, date in self._there[source].items()
+            for other, date in self._candidates[source].items()
             if other == source or other not in self._unreadable
         }
-        return helping_dates(source, readable, only_earlier=self._only_earlier, most=self._most)
+        return nearest_dates(source, readable, only_earlier=self._only_earlier, max_references=self._max_references)
 
     def clear(self, source: str, options: ClearOptions, clear: Callable[[ClearOptions], ClearedScene]) -> ClearedScene:
-        """Clear a date by `clear` with the help of others; one that cannot be read does not help, and the next does."""
+        """Clear a date by `clear` with its references; one that cannot be read is replaced by the next nearest."""
         while True:
             references = self.of(source)
             try:
@@ -102,7 +107,7 @@ class HelpingDates:
                     known = error.reference in self._unreadable
                     self._unreadable.add(error.reference)
                 if not known:
-                    self._lost(error)
+                    self._on_unreadable(error)
                 options = replace(options, overwrite=True)  # what was begun was begun with its help
 
 
@@ -123,17 +128,17 @@ def described(
 
 
 @contextmanager
-def dates_at_hand(folder: Path, reading: ReadOptions) -> Iterator[DatesAtHand]:
-    """What the clearing of one date of a series leaves for the others, in a hidden folder in `folder`.
+def shared_references(folder: Path, reading: ReadOptions) -> Iterator[ReferenceOpener]:
+    """Keep the detections of each date of a series for the others, in a hidden folder in `folder`.
 
-    It stays if the clearing is killed or interrupted, for the run that goes on from there.
+    The folder stays if the clearing is killed or interrupted, for the run that resumes it.
 
     Raises:
         FileError: if the folder cannot be made.
         OutputExistsError: if another run is clearing a series there.
     """
     with workplace(folder / "series") as place:
-        yield DatesAtHand(reading=reading, detections=Detections(place), said=True)
+        yield ReferenceOpener(reading=reading, detection_cache=DetectionCache(place), said=True)
         empty(place)
 
 

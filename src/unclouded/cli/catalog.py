@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from unclouded.clearing.options import option
-from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import FAILED, Bar, say, tell
+from unclouded.cli.reporter import Reporter
 from unclouded.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ def check_catalog(options: CatalogOptions, inputs: Sequence[str], area: Area | N
 
 
 def dates_of(
-    options: CatalogOptions, reading: ReadOptions, output: str, clearings: Clearings, *, least: int
+    options: CatalogOptions, reading: ReadOptions, output: str, reporter: Reporter, *, minimum: int
 ) -> list[str]:
     """Find the dates of a period and have their items at hand; dates that cannot be read are said.
 
     What is kept goes beside `output`, a file for one date or a folder.
 
     Raises:
-        InputError: nothing was found, or not what was looked for, or fewer than `least` dates; or `output` is no name
+        InputError: nothing was found, or not what was looked for, or fewer than `minimum` dates; or `output` is no name
             for so many.
         FileError: nothing can be kept here.
         NetworkError: the catalogue or its files cannot be reached; what was read is kept.
@@ -94,22 +94,22 @@ def dates_of(
     if options.dates is None:
         raise typer.BadParameter("needs a period: give --dates, as 2024-05-01/2024-07-31", param_hint="--catalog")
     catalogue, period = catalogue_named(str(options.catalog)), period_of(options.dates)
-    output_folder(least, output)  # said before anything is asked
+    output_folder(minimum, output)  # said before anything is asked
     found = _found(catalogue, options, reading, period)
     kept = less_cloudy(found, options.max_cloud)
     if len(kept) < len(found):
         say(f"note: {len(found) - len(kept)} of {len(found)} dates have over {options.max_cloud:g}% cloud: left out")
-    if len(kept) < least:
+    if len(kept) < minimum:
         raise InputError(
             f"{catalogue.address}: has one date alone, {kept[0].time:%Y-%m-%d}; a series has two at least: give longer "
             "--dates or a higher --max-cloud, or take `unclouded clear --date`"
         )
     folder = output_folder(len(kept), output) or Path(output).parent
-    return list(_at_hand(catalogue, options, reading, kept, folder / INPUTS, clearings))
+    return list(_download(catalogue, options, reading, kept, folder / INPUTS, reporter))
 
 
 def day_and_others(
-    options: CatalogOptions, reading: ReadOptions, output: str, clearings: Clearings
+    options: CatalogOptions, reading: ReadOptions, output: str, reporter: Reporter
 ) -> tuple[list[str], list[str]]:
     """Find a day and those around it that help, and have their items at hand: its own, and the others, nearest first.
 
@@ -117,7 +117,7 @@ def day_and_others(
     """
     from unclouded.catalog.period import Period, day_of
     from unclouded.catalog.presets import catalogue_named
-    from unclouded.clearing.options import HELPING_DATES
+    from unclouded.clearing.options import MAX_REFERENCES
     from unclouded.clearing.plan import output_folder
 
     if options.date is None:
@@ -127,11 +127,11 @@ def day_and_others(
     found = _found(catalogue, options, reading, Period(day, day).wider(options.days))
     chosen = _of_day(found, day)
     clear = [one for one in found if one is not chosen and (one.cloud is None or one.cloud <= options.max_cloud)]
-    nearest = sorted(clear, key=lambda one: abs(one.time - chosen.time))[:HELPING_DATES]
+    nearest = sorted(clear, key=lambda one: abs(one.time - chosen.time))[:MAX_REFERENCES]
     if not nearest:
         say(f"note: {options.days} days around it there is no other date under {options.max_cloud:g}% cloud to help")
     dates = sorted([chosen, *nearest], key=lambda one: one.time)
-    items = _at_hand(catalogue, options, reading, dates, folder / INPUTS, clearings)
+    items = _download(catalogue, options, reading, dates, folder / INPUTS, reporter)
     of_day = [item for item, one in items.items() if one is chosen]
     if not of_day:
         raise typer.Exit(FAILED)
@@ -158,13 +158,13 @@ def _found(catalogue: Catalogue, options: CatalogOptions, reading: ReadOptions, 
     return find_dates(Request(catalogue, options.collection, reading.area, period, options.max_items))
 
 
-def _at_hand(
+def _download(
     catalogue: Catalogue,
     options: CatalogOptions,
     reading: ReadOptions,
     dates: Sequence[Overpass],
     beside: Path,
-    clearings: Clearings,
+    reporter: Reporter,
 ) -> dict[str, Overpass]:
     """Show the plan in a dry run, else keep what is wanted of each date; return the items by time."""
     from unclouded.catalog.cache import Extract, limit
@@ -180,7 +180,7 @@ def _at_hand(
     catalogue.prepare()
     extract = Extract(reading.area, bands, reading.offset is not None, catalogue.signer(), RetryPolicy())
     folder = beside if options.cache is None else Path(options.cache)
-    report = Report(lambda one: Bar(f"{one.time:%Y-%m-%d}"), lambda note: say(f"note: {note}"), clearings.refuse)
+    report = Report(lambda one: Bar(f"{one.time:%Y-%m-%d}"), lambda note: say(f"note: {note}"), reporter.refuse)
     items = keep_dates(dates, extract, folder, report)
     if options.cache is not None and items:
         held = limit(folder, round(options.cache_size * 1e9), [Path(item) for item in items])

@@ -10,7 +10,6 @@ import typer
 
 from unclouded.clearing.options import ClearOptions
 from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions, check_catalog, day_and_others
-from unclouded.cli.clearings import Clearings, summary, weights_record
 from unclouded.cli.console import detail, faults, tell
 from unclouded.cli.derived_options import takes_options
 from unclouded.cli.execution import Scheduler, Workers, check_workers, clear_all
@@ -20,6 +19,7 @@ from unclouded.cli.options import (
     SkipExisting,
     check_skipping,
 )
+from unclouded.cli.reporter import Reporter, summary, weights_record
 from unclouded.cli.source_options import SourceOptions
 
 JsonLines = Annotated[
@@ -54,7 +54,7 @@ def clear(
     debug: Debug = False,
 ) -> None:
     """Clear Sentinel-2 scenes into cloud-optimised GeoTIFFs, each with its opacity and uncertainty beside it."""
-    clearings = Clearings(as_json=as_json, debug=debug)
+    reporter = Reporter(as_json=as_json, debug=debug)
     with faults(debug):
         from unclouded.clearing.plan import cleared_and_mask, cleared_files, plan
         from unclouded.reading.grids.output_grid import check_of_tiles
@@ -69,7 +69,7 @@ def clear(
         check_workers(workers, scheduler)
         if searched:
             check_of_tiles(options.crs, options.resolution)
-            sources, references = day_and_others(catalog, reading, output, clearings)
+            sources, references = day_and_others(catalog, reading, output, reporter)
             options = replace(options, references=(*options.references, *references))
         todo = plan(
             sources,
@@ -79,9 +79,9 @@ def clear(
             skip_existing=skip_existing,
             written=cleared_and_mask if options.write_mask else cleared_files,
         )
-        clearings.announce(todo)
+        reporter.announce(todo)
         if not todo.outputs:
-            clearings.check(len(todo.skipped))
+            reporter.check(len(todo.skipped))
             raise typer.Exit
         from unclouded.clearing.batch import Batch
         from unclouded.clearing.model import Model
@@ -90,8 +90,8 @@ def clear(
         loaded = Model.load(options)
         device = loaded.generator.device
         detail(f"weights: {options.model}, on {device.type}, {resolve_precision(options.precision, device)}")
-        clear_all(Batch(todo.outputs, reading, loaded, options), (workers, scheduler), clearings)
-        clearings.check(len(todo.skipped))
+        clear_all(Batch(todo.outputs, reading, loaded, options), (workers, scheduler), reporter)
+        reporter.check(len(todo.skipped))
 
 
 def demo(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.cli.clearings import Clearings, resumable, say_finished
 from unclouded.cli.console import Bar
+from unclouded.cli.reporter import Reporter, resumable, say_finished
 from unclouded.errors import OutputExistsError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def check_workers(workers: int | None, scheduler: str | None) -> None:
 def clear_all(
     batch: Batch,
     where: tuple[int | None, str | None],
-    clearings: Clearings,
+    reporter: Reporter,
     done: Callable[[Path], None] = lambda output: None,
 ) -> None:
     """Clear scenes, each into its output, and report each.
@@ -47,24 +47,24 @@ def clear_all(
     Args:
         batch: what to clear.
         where: workers, or the address of a scheduler; in this process if neither is given.
-        clearings: reports each result and error.
+        reporter: reports each result and error.
         done: called with each output that is written.
     """
     if where != (None, None):
-        _clear_on_cluster(batch, where, clearings, done)
+        _clear_on_cluster(batch, where, reporter, done)
         return
     for source, output in batch.outputs.items():
         try:
             with resumable(output), Bar(output.name) as bar:
                 cleared = batch.clear(source, bar)
-            clearings.done(source, cleared)
+            reporter.done(source, cleared)
             done(output)
         except Exception as error:
-            clearings.refuse(source, error)
+            reporter.refuse(source, error)
 
 
 def _clear_on_cluster(
-    batch: Batch, where: tuple[int | None, str | None], clearings: Clearings, done: Callable[[Path], None]
+    batch: Batch, where: tuple[int | None, str | None], reporter: Reporter, done: Callable[[Path], None]
 ) -> None:
     """Clear scenes with so many workers or at a scheduler's address, and report failures at the end."""
     from unclouded.clearing.cluster.dask_clear import clear_scenes
@@ -77,9 +77,9 @@ def _clear_on_cluster(
             if isinstance(outcome, Exception):
                 failed[source] = outcome
             else:
-                clearings.done(source, outcome, elsewhere=True)
+                reporter.done(source, outcome, elsewhere=True)
                 done(batch.outputs[source])
     for source, error in failed.items():
-        clearings.refuse(source, error)
+        reporter.refuse(source, error)
         if not isinstance(error, OutputExistsError):
             say_finished(batch.outputs[source])

@@ -8,7 +8,6 @@ import typer
 
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.cli.catalog import OF_A_PERIOD, CatalogOptions, check_catalog, dates_of
-from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import Bar, faults
 from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import (
@@ -17,6 +16,7 @@ from unclouded.cli.options import (
     SkipExisting,
     check_skipping,
 )
+from unclouded.cli.reporter import Reporter
 from unclouded.cli.source_options import SourceOptions
 
 
@@ -55,7 +55,7 @@ def mask(
 
     It covers what `unclouded clear` would replace.
     """
-    masks = Clearings(as_json=False, debug=debug, masks=True)
+    masks = Reporter(as_json=False, debug=debug, masks=True)
     with faults(debug):
         from unclouded.clearing.clear import clear_to_file
         from unclouded.clearing.model import Model
@@ -75,7 +75,7 @@ def mask(
         reading = source_options.reading()
         if check_catalog(catalog, sources, reading.area, catalog.dates):
             check_of_tiles(options.crs, options.resolution)
-            sources = dates_of(catalog, reading, output, masks, least=1)
+            sources = dates_of(catalog, reading, output, masks, minimum=1)
         if options.mask_file is not None and len(sources) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")
         todo = plan(sources, output, reading, overwrite=overwrite, skip_existing=skip_existing, written=mask_files)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.clearing.options import HELPING_DATES, MASK_AUTO, MASK_NONE, OF_ONE_SCENE, ClearOptions
+from unclouded.clearing.options import MASK_AUTO, MASK_NONE, MAX_REFERENCES, OF_ONE_SCENE, ClearOptions
 from unclouded.cli.catalog import OF_A_PERIOD, CatalogOptions, check_catalog, dates_of
-from unclouded.cli.clearings import Clearings
 from unclouded.cli.console import faults, say, tell
 from unclouded.cli.cubes import CUBE, check_cube, write_cube
 from unclouded.cli.derived_options import takes_options
@@ -21,6 +20,7 @@ from unclouded.cli.execution import Scheduler, Workers, check_workers, clear_all
 from unclouded.cli.options import (
     Debug,
 )
+from unclouded.cli.reporter import Reporter
 from unclouded.cli.series_page import try_series_page
 from unclouded.cli.series_results import Composite, Further, Gif, Ndvi
 from unclouded.cli.source_options import SourceOptions
@@ -28,7 +28,7 @@ from unclouded.errors import FileError, UnknownLevelError, UnknownOffsetError
 
 if TYPE_CHECKING:
     from unclouded.clearing.plan import Plan
-    from unclouded.clearing.series import HelpingDates
+    from unclouded.clearing.series import ReferenceSelection
     from unclouded.reading.info import SceneInfo
     from unclouded.reading.reader import ReadOptions
 
@@ -62,9 +62,9 @@ def series(
             "--only-earlier", help="Clear each date with the help of earlier ones alone, as in near-real time."
         ),
     ] = False,
-    most: Annotated[
+    max_references: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many other dates help to clear one, at most.")
-    ] = HELPING_DATES,
+    ] = MAX_REFERENCES,
     mask: Annotated[
         MaskOfEach, typer.Option("--mask", help="auto: the SCL that comes with a date helps to find what is covered.")
     ] = MaskOfEach.auto,
@@ -84,20 +84,20 @@ def series(
     A repeated command goes on with the dates that are missing. `collection.json` lists the results, `series.html`
     shows them, and the NDVI of any point over time.
     """
-    clearings = Clearings(as_json=False, debug=debug)
+    reporter = Reporter(as_json=False, debug=debug)
     with faults(debug):
         from unclouded.clearing.batch import Batch
         from unclouded.clearing.model import Model
         from unclouded.clearing.plan import folder_named
-        from unclouded.clearing.series import dates_at_hand, described, write_collection
+        from unclouded.clearing.series import described, shared_references, write_collection
         from unclouded.reading.names.dates import acquired
 
         check_workers(workers, scheduler)
         output = folder_named(into)
         reading = source_options.reading()
-        sources = _sources(inputs or (), output, catalog, options, reading, clearings)
+        sources = _sources(inputs or (), output, catalog, options, reading, reporter)
         todo, reading = _planned(sources, output, reading, overwrite=options.overwrite)
-        clearings.announce(todo)
+        reporter.announce(todo)
         known = described([*todo.outputs, *todo.skipped], reading, options.crs, options.resolution)
         dates = {source: acquired(info) for source, info in known.items()}
         further = Further(composite, ndvi, gif)
@@ -108,12 +108,12 @@ def series(
         if todo.outputs:
             options = replace(options, mask=mask.value)
             loaded = Model.load(options)
-            helping = _helping(todo.outputs, known, dates, only_earlier=only_earlier, most=most)
-            with dates_at_hand(output, reading) as at_hand:
-                batch = Batch(todo.outputs, reading, loaded, options, helping, at_hand)
-                clear_all(batch, (workers, scheduler), clearings, done.append)
+            selection = _selection(todo.outputs, known, dates, only_earlier=only_earlier, max_references=max_references)
+            with shared_references(output, reading) as opener:
+                batch = Batch(todo.outputs, reading, loaded, options, selection, opener)
+                clear_all(batch, (workers, scheduler), reporter, done.append)
         elif done:
-            with dates_at_hand(output, reading):
+            with shared_references(output, reading):
                 pass  # what a run left there that was killed at its end goes
         if done:
             tell(f"{write_collection(output, sorted(done))}: {len(done)} dates")
@@ -123,7 +123,7 @@ def series(
             of_results = replace(reading, area=None, variant=None)
             further.write(output, sorted(done), of_results)
             try_series_page(output, of_results)
-        clearings.check(len(todo.skipped))
+        reporter.check(len(todo.skipped))
 
 
 def _sources(
@@ -132,7 +132,7 @@ def _sources(
     catalog: CatalogOptions,
     options: ClearOptions,
     reading: ReadOptions,
-    clearings: Clearings,
+    reporter: Reporter,
 ) -> list[str]:
     """The dates to clear, each once: those that are named, or those that the catalogue has.
 
@@ -144,14 +144,14 @@ def _sources(
 
     if check_catalog(catalog, inputs, reading.area, catalog.dates):
         check_of_tiles(options.crs, options.resolution)
-        found = dates_of(catalog, reading, f"{output}/", clearings, least=2)
+        found = dates_of(catalog, reading, f"{output}/", reporter, minimum=2)
     else:
         found = [date for source in inputs for date in _dates_in(source)]
     sources, repeated = each_once(found)
     for note in repeated:
         say(f"note: {note}")
     if len(sources) < 2:
-        clearings.check()  # of dates that were found and cannot be read, it is said why
+        reporter.check()  # of dates that were found and cannot be read, it is said why
         advice = "for one scene take `unclouded clear`"
         if sources and any(Path(sources[0]).glob("*.tif")):
             advice = f"a folder is one date; if its files are the dates, name them: {sources[0].rstrip('/')}/*.tif"
@@ -172,34 +172,34 @@ def _planned(
     return todo, reading
 
 
-def _helping(
+def _selection(
     sources: Iterable[str],
     known: Mapping[str, SceneInfo],
     dates: Mapping[str, datetime | None],
     *,
     only_earlier: bool,
-    most: int,
-) -> HelpingDates:
-    """Which dates of those `known` help each of `sources`; what keeps one from helping is said."""
-    from unclouded.clearing.series import HelpingDates
+    max_references: int,
+) -> ReferenceSelection:
+    """The references of each of `sources` among the dates `known`; a note says why a date is none."""
+    from unclouded.clearing.series import ReferenceSelection
     from unclouded.reading.grids.overlap import overlaps
 
     if unknown := [source for source, date in dates.items() if date is None]:
         say(f"note: {', '.join(unknown)}: nothing says when it was taken, so it helps the others last")
-    there = {
+    candidates = {
         source: {
             other: date for other, date in dates.items() if other == source or overlaps(known[other], known[source])
         }
         for source in sources
     }
-    for source, others in there.items():
+    for source, others in candidates.items():
         if len(others) == 1:
             say(f"note: {source}: no other date lies where it does, so none helps it")
-    return HelpingDates(
-        there,
+    return ReferenceSelection(
+        candidates,
         only_earlier=only_earlier,
-        most=most,
-        lost=lambda error: say(f"note: {error.__cause__}; it helps no other date"),
+        max_references=max_references,
+        on_unreadable=lambda error: say(f"note: {error.__cause__}; it helps no other date"),
     )
 
 

@@ -54,7 +54,7 @@ def _draw(cloud: Tensor, shadow: Tensor, rng: torch.Generator) -> Tensor:
         covered = F.interpolate(widen(sure * F.avg_pool2d(mask, _GRID), RIM), scale_factor=_GRID, mode="nearest")
     else:
         covered = cover(mask)
-    # Outside it says less in haze, see `detection.opacity.tell`.
+    # Outside it says less in haze, see `detection.opacity.cover_input`.
     return covered - (1 - covered) * min(1.0, _uniform(0, 2.5, rng))
 
 

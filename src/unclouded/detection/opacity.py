@@ -273,8 +273,8 @@ def _network_odds(network: Tensor) -> Tensor:
     return torch.logit(network.float(), eps=1e-4).clamp(-_LIMIT, _LIMIT)
 
 
-def tell(found: Tensor, given: Tensor | None = None) -> Tensor:
-    """What a network is told of the cover, (B, 1, h, w), see `Observation.cover`.
+def cover_input(found: Tensor, given: Tensor | None = None) -> Tensor:
+    """The cover as input of the network, (B, 1, h, w), see `Observation.cover`.
 
     In haze, for which the detector does not look, that it found nothing says nothing.
 

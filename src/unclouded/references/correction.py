@@ -42,7 +42,13 @@ class Correction:
 
     @classmethod
     def fit(
-        cls, ground: Float32, truth: Float32, seen: Float32, expected: Float32, told: Mask, everywhere: Float32
+        cls,
+        ground: Float32,
+        truth: Float32,
+        seen: Float32,
+        expected: Float32,
+        predicted_bands: Mask,
+        everywhere: Float32,
     ) -> Correction:
         """Fit to samples that the scene shows clear; there may be none.
 
@@ -51,13 +57,13 @@ class Correction:
             truth: (C, n) what the scene shows.
             seen: (n,) how far other dates show them, 0 to 1.
             expected: (n,) error to expect of the ground, mean over the bands.
-            told: (C,) bands that other dates tell of.
+            predicted_bands: (C,) bands that other dates have.
             everywhere: (C, m) ground of other dates, of the whole scene.
         """
         centre, deviation = everywhere.mean(axis=1), everywhere.std(axis=1) + _FLOOR
         made = cls(centre, deviation, np.zeros((1 + len(ground), len(ground)), np.float32), 0.0, 1.0)
         departs = truth - ground
-        size = abs(departs[told]).mean(axis=0)
+        size = abs(departs[predicted_bands]).mean(axis=0)
         # What is cloud yet departs too far to be land that changed (Tukey's biweight).
         weight = np.square(np.maximum(1 - np.square(size / (_GROSS * np.maximum(expected, _FLOOR))), 0)) * seen
         known = float(weight.sum())
@@ -69,10 +75,10 @@ class Correction:
         prior[0, 0] = _SHIFT
         inverse = np.linalg.inv((z * weight) @ z.T + prior)
         coefficients = inverse @ ((z * weight) @ departs.T)
-        coefficients[:, ~told] = 0
+        coefficients[:, ~predicted_bands] = 0
         # Each left out of its own regression; neighbours are alike, so that this is least.
         leverage = np.minimum(np.einsum("dn,de,en->n", z, inverse, z) * weight, 0.9)
-        left = abs((departs - coefficients.T @ z)[told]).mean(axis=0) / (1 - leverage)
+        left = abs((departs - coefficients.T @ z)[predicted_bands]).mean(axis=0) / (1 - leverage)
         ratio = float((left * weight).sum() / max(float((expected * weight).sum()), 1e-6))
         factor = np.exp(known / (known + _SURE) * np.log(np.clip(ratio, *_RATIO)))
         return cls(centre, deviation, coefficients.astype(np.float32), known, float(factor))

@@ -105,8 +105,8 @@ class ExpectedError:
 
 def _moments(features: Float32) -> tuple[Float32, Float32]:
     """Mean and deviation (D,) of features (D, n), of those that are known; 0 and next to none if none are."""
-    told = np.where(np.isfinite(features).any(axis=1, keepdims=True), features, np.float32(0))
-    return np.nanmean(told, axis=1), np.nanstd(told, axis=1) + np.float32(1e-6)
+    finite = np.where(np.isfinite(features).any(axis=1, keepdims=True), features, np.float32(0))
+    return np.nanmean(finite, axis=1), np.nanstd(finite, axis=1) + np.float32(1e-6)
 
 
 def _design(features: Float32, centre: Float32, deviation: Float32) -> Float32:

@@ -1,4 +1,4 @@
-"""What dates say together of the ground on another day: ordinary kriging in time (Cressie 1993, section 3.2)."""
+"""The ground on another day, estimated from several dates: ordinary kriging in time (Cressie 1993, section 3.2)."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Kriging:
             variance[code] = 2 * w @ to_scene - w @ mutual @ w
         return cls(weights.astype(np.float32), variance.astype(np.float32))
 
-    def __call__(self, values: Float32, seen: Float32) -> Together:
-        """Put together what the dates show.
+    def __call__(self, values: Float32, seen: Float32) -> KrigingEstimate:
+        """Combine what the dates show.
 
         Args:
             values: (K, C, n) reflectance; finite everywhere.
@@ -68,12 +68,12 @@ class Kriging:
         ground = np.einsum("kcn,kn->cn", values, weight)
         apart = np.einsum("kcn,kn->cn", np.square(values - ground), weight)
         spread = np.sqrt(np.maximum(apart, 0)).mean(axis=0)
-        return Together(ground, known, weight, np.sqrt(self.variance @ share / divisor), spread)
+        return KrigingEstimate(ground, known, weight, np.sqrt(self.variance @ share / divisor), spread)
 
 
 @dataclass(frozen=True)
-class Together:
-    """What dates say together of n pixels.
+class KrigingEstimate:
+    """The estimate of n pixels.
 
     Attributes:
         ground: (C, n) reflectance; means nothing where `known` is 0.

@@ -84,7 +84,7 @@ def weigh(ground: Float32, share: Float32) -> Float32:
 
 @dataclass(frozen=True)
 class Spectra:
-    """The spectra of the scene's clear ground, to tell from a spectrum what error to expect of it.
+    """The spectra of the scene's clear ground, by which the error of a spectrum is predicted.
 
     Attributes:
         centre: (C,) mean spectrum.
@@ -105,10 +105,10 @@ class Spectra:
 
     @property
     def count(self) -> int:
-        """How many clues there are."""
+        """How many error_features there are."""
         return 2 * min(_AXES, len(self.centre)) + 1
 
-    def clues(self, ground: Float32) -> Float32:
+    def error_features(self, ground: Float32) -> Float32:
         """(D, n) of spectra (C, n): along the widest axes, the squares of it, and how unlike the clear ground."""
         standard = self.axes @ (ground - self.centre[:, None])
         first = np.clip(standard[:_AXES], -4, 4)
@@ -132,10 +132,10 @@ def disagreement(ground: Float32, seen: Float32) -> Float32:
     return np.asarray(logarithm, np.float32)
 
 
-def clues(
+def error_features(
     logarithm: Float32, share: Float32, filled: Float32, mixed: Float32, spectra: Spectra, more: Sequence[Float32]
 ) -> Float32:
-    """(2 + D, n) what the error of a mixture is told from: errors to expect, departure from the fill, its spectrum.
+    """(2 + D, n) predictors of the error of a mixture: errors to expect, departure from the fill, its spectrum.
 
     Args:
         logarithm: (M, n) of the expected errors.
@@ -147,7 +147,7 @@ def clues(
     """
     apart = np.log(abs(filled - mixed).mean(axis=0) + _FLOOR)
     together: Float32 = np.concatenate(
-        [(logarithm * share).sum(axis=0)[None], apart[None], spectra.clues(mixed), *more]
+        [(logarithm * share).sum(axis=0)[None], apart[None], spectra.error_features(mixed), *more]
     )
     return together
 
@@ -161,7 +161,7 @@ class Judgement:
     Attributes:
         alone: error to expect, from the distance to what is known and the size of residuals there.
         power: of `shares`.
-        mixture: error to expect of the mixture, from `clues`.
+        mixture: error to expect of the mixture, from `error_features`.
         interval: half the width of the 90 % interval of a band, in expected errors.
         spectra: of the scene's clear ground.
         reference_spectra: of that of the references of the most trusted set; None without one.
@@ -207,12 +207,12 @@ class Judgement:
         spectra = Spectra.fit(truth)
         reference_spectra = None if shown is None else Spectra.fit(shown[:, seen[1] > 0])
         made_of = cls(alone, power, alone[0], 1.0, spectra, reference_spectra)
-        table = made_of.clues(ground, logarithm, seen, shares(logarithm, seen, power), made[power], shown)
+        table = made_of.error_features(ground, logarithm, seen, shares(logarithm, seen, power), made[power], shown)
         mixture = ExpectedError.fit(table, errors[power])
         interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
         return replace(made_of, mixture=mixture, interval=interval)
 
-    def clues(
+    def error_features(
         self, ground: Float32, logarithm: Float32, seen: Float32, share: Float32, mixed: Float32, shown: Float32 | None
     ) -> Float32:
         """(D, n) of pixels, from arrays as of `fit`, logs (M, n) of the errors to expect, shares and their mixture."""
@@ -220,5 +220,5 @@ class Judgement:
         if len(ground) > 2:
             more.append(disagreement(ground, seen)[None])
         if self.reference_spectra is not None and shown is not None:
-            more.append(np.where(seen[1] > 0, self.reference_spectra.clues(shown), np.float32(np.nan)))
-        return clues(logarithm, share, ground[0], mixed, self.spectra, more)
+            more.append(np.where(seen[1] > 0, self.reference_spectra.error_features(shown), np.float32(np.nan)))
+        return error_features(logarithm, share, ground[0], mixed, self.spectra, more)

@@ -1,4 +1,4 @@
-"""The scene's bands of a reference: its own, and those that it lacks, told by a date that has both."""
+"""The scene's bands of a reference: its own, and those that it lacks, predicted from a date that has both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 _RIDGE = 1e-2
 _LEAST = 50
-"""Samples of a date that has both, to tell a band from others by."""
+"""Samples of a date that has both, to predict a band from others."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Relation:
 
     Attributes:
         columns: the reference's bands among all channels.
-        coefficients: (1 + P, C), the intercept first; 0 where nothing tells of a band.
-        told: (C,) bands that are told.
+        coefficients: (1 + P, C), the intercept first; 0 for a band that it does not give.
+        predicted_bands: (C,) bands that the reference gives, measured or predicted.
         own: (C,) those that the reference has itself.
-        error: mean absolute error to expect of the bands that others tell, over all that are told.
+        error: mean absolute error to expect of the predicted bands, averaged over all that it gives.
     """
 
     columns: list[int]
     coefficients: Float32
-    told: Mask
+    predicted_bands: Mask
     own: Mask
     error: float
 
@@ -55,17 +55,21 @@ def _relation(statistics: Statistics, k: int, taken: list[int]) -> Relation:
     first = layout.channels(k).start
     coefficients = np.zeros((1 + len(bands), len(layout.bands)), np.float32)
     own = np.array([band in bands for band in layout.bands])
-    told, errors = own.copy(), np.zeros(len(layout.bands))
+    predicted_bands, errors = own.copy(), np.zeros(len(layout.bands))
     for c, band in enumerate(layout.bands):
         if own[c]:
             coefficients[1 + bands.index(band), c] = 1
             continue
         learnt = _from_others(statistics, band, bands, [m for m in taken if m != k])
         if learnt is not None:
-            told[c] = True
+            predicted_bands[c] = True
             coefficients[:, c], errors[c] = learnt
     return Relation(
-        list(range(first, first + len(bands))), coefficients, told, own, float(errors.sum() / max(told.sum(), 1))
+        list(range(first, first + len(bands))),
+        coefficients,
+        predicted_bands,
+        own,
+        float(errors.sum() / max(predicted_bands.sum(), 1)),
     )
 
 

@@ -29,18 +29,18 @@ class Ground:
         error: (h, w) the mean absolute error over the bands that is to be expected.
         source: (h, w) -1 where none was asked for or the fill from the scene alone weighs most, else the reference.
         transferred: (h, w) the share that references have in it, 0 to 1.
-        told: (C,) bands of which anything is said; the others are 0.
+        predicted_bands: (C,) which bands; the others are 0.
     """
 
     reflectance: Float32
     error: Float32
     source: NDArray[np.int16]
     transferred: Float32
-    told: Mask
+    predicted_bands: Mask
 
     @classmethod
     def empty(cls, bands: int, height: int, width: int) -> Ground:
-        """Of a window in which nothing is predicted yet; all bands are told of."""
+        """A window in which nothing is predicted yet, of all bands."""
         return cls(
             np.zeros((bands, height, width), np.float32),
             np.zeros((height, width), np.float32),

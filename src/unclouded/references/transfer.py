@@ -137,7 +137,7 @@ class Transfer:
                 made += square.enlarge(predictor.residual, cell)
                 np.clip(made, *self.limits[:, :, None, None], out=made)
         mixed = weigh(ground, share)
-        said = judgement.clues(
+        said = judgement.error_features(
             ground.reshape(len(self.predictors), bands, -1),
             logarithm.reshape(len(self.predictors), -1),
             seen.reshape(len(self.predictors), -1),

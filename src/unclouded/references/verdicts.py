@@ -1,4 +1,4 @@
-"""What is wrong with a reference, told from what the scene and it both show."""
+"""What is wrong with a reference, judged by the ground that the scene and it both show."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def verdicts(statistics: Statistics) -> list[Verdict]:
 
 
 def verdicts_by_each_other(statistics: Statistics, incomparable: Mapping[int, str]) -> list[Verdict]:
-    """Judge the references of a scene that shows too little to hold them against, for `carry.carry`.
+    """Judge the references of a scene that shows too little to hold them against, for `temporal_interpolation`.
 
     Args:
         statistics: of the scene and its references.

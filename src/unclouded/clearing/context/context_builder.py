@@ -55,7 +55,7 @@ class ContextBuilder:
             width: columns of the scene.
             folder: for the files.
             masked: whether the clear ground of cells comes apart from their statistics, since a mask was given.
-            progress: told of cells encoded, and of channels spread or filled in.
+            progress: of cells encoded, and of channels spread or filled in.
         """
         self._generator, self._folder, self._report = generator, folder, progress or silent
         size = -(-height // CELL), -(-width // CELL)
@@ -83,7 +83,7 @@ class ContextBuilder:
         size: int,
         offset: tuple[int, int],
         trusted: NDArray[np.float32] | None = None,
-        told: NDArray[np.float32] | None = None,
+        cover: NDArray[np.float32] | None = None,
     ) -> GridFile:
         """Encode the cells and spread the clear ground over the scene: the context of its tiles, (K, h, w).
 
@@ -92,13 +92,14 @@ class ContextBuilder:
             size: cells along the tiles that the context network takes.
             offset: rows and columns of cells by which the tiles start before the scene's corner.
             trusted: (h, w) what is left of the network's trust in the cells; all of it unless given.
-            told: (h, w) what a network that takes it is told of the cells' cover; nothing unless given.
+            cover: (h, w) of the cells, see `Observation.cover`; used by networks that take it.
 
         Raises:
             FileError: if the disk does not take it.
         """
         cells, device = self._statistics.grid, self._generator.device
-        cover = self._beside_mask(told) if told is not None and self._generator.takes_cover else None
+        if cover is not None:
+            cover = self._with_mask(cover) if self._generator.takes_cover else None
         trust = torch.empty(1, 1, cells.height, cells.width)
         features = GridFile(cells.height, cells.width, self._folder, self._generator.settings.features)
         seen = strip = np.empty((0, 0, 0), np.float32)
@@ -163,13 +164,13 @@ class ContextBuilder:
 
     def trusted_beside_mask(self) -> NDArray[np.float32] | None:
         """What a mask that was given leaves of the trust in each cell (h, w); None without one."""
-        return None if self._clear is None else np.maximum(self._bare(self._clear) ** 2, _KEPT)
+        return None if self._clear is None else np.maximum(self._unmasked(self._clear) ** 2, _KEPT)
 
-    def _beside_mask(self, told: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the network is told (h, w), where a mask was given by what that says too."""
-        return told if self._clear is None else np.maximum(told, 1 - 2 * self._bare(self._clear))
+    def _with_mask(self, cover: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The cover (h, w) of the cells, by the user's mask too."""
+        return cover if self._clear is None else np.maximum(cover, 1 - 2 * self._unmasked(self._clear))
 
-    def _bare(self, clear: RowBuffer) -> NDArray[np.float32]:
+    def _unmasked(self, clear: RowBuffer) -> NDArray[np.float32]:
         """How much of the valid pixels of each cell (h, w) the mask that was given leaves bare."""
         valid, bare = self._statistics.grid.channel(VALID_SHARE), clear.grid.channel(len(NAMES))
         return np.asarray(bare / np.maximum(valid, np.float32(1e-3)), np.float32)

@@ -1,4 +1,4 @@
-"""What hides the ground of a scene: evidence by the detector's answer and its masks, and how a tile is told of it."""
+"""Evidence of what covers a scene, by the detector and by masks, on the detector's grid and on that of the cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import OWN_DETECTION, ClearOptions
 from unclouded.detection.csmask import readable
-from unclouded.detection.opacity import REACH, evidence, hiding, tell, trusted
+from unclouded.detection.opacity import REACH, cover_input, evidence, hiding, trusted
 from unclouded.detection.scl import JOIN_REACH, join
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
@@ -67,7 +67,7 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
     Args:
         probabilities: (4, h, w) of the detector's grid.
         folder: for the file.
-        clear: (2, h, w) how surely other dates tell that nothing hides the ground, and but for what lies beside cloud.
+        clear: (2, h, w) how surely other dates show that nothing hides the ground, and but for what lies beside cloud.
 
     Raises:
         FileError: if the disk does not take it.
@@ -118,8 +118,8 @@ def join_classification(probabilities: GridFile, classification: GridFile, folde
     return made
 
 
-def told_by(inputs: SceneInputs, generator: Generator, options: ClearOptions) -> str:
-    """Say by what cloud and shadow of a scene are told, in words for people.
+def describe_detection(inputs: SceneInputs, generator: Generator, options: ClearOptions) -> str:
+    """Say what the detection of cloud and shadow of a scene is based on.
 
     Raises:
         InputError: as `detector_for`.
@@ -169,9 +169,11 @@ def cell_cover(found: GridFile, factor: int) -> NDArray[np.float32]:
     return made
 
 
-def cell_told(found: GridFile, factor: int) -> NDArray[np.float32]:
-    """What the network is told of the cover of each cell, (h, w), by the evidence on a grid of `factor` pixels."""
-    return np.concatenate([_cell_means(tell(torch.from_numpy(values)[None]), factor) for values in in_rows(found)])
+def cell_cover_input(found: GridFile, factor: int) -> NDArray[np.float32]:
+    """The cover of each cell as input of the network, (h, w), by the evidence on a grid of `factor` pixels."""
+    return np.concatenate(
+        [_cell_means(cover_input(torch.from_numpy(values)[None]), factor) for values in in_rows(found)]
+    )
 
 
 def cell_trusted(probabilities: GridFile, factor: int) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Other dates of the place: where they show the ground, and what they say lies under the cover of the scene.
 
 For each reference the detector runs as it does for the scene, on the scene's grid. Then scene and references are read
-side by side, block by block, for what the transfer is fitted to; see `references`. What a tile is told is computed
+side by side, block by block, for what the transfer is fitted to; see `references`. The ground of a tile is computed
 where the outputs are written, so that whoever works on the tiles needs none of it.
 """
 
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.context.context_builder import GridRows
 from unclouded.clearing.context.cover import hiding_of
-from unclouded.clearing.context.other_dates_cover import Shown, held_against
+from unclouded.clearing.context.detection_by_dates import DetectedReference, correct_by_dates
 from unclouded.clearing.context.summaries import blocks_of
 from unclouded.clearing.detector.cover_detector import CoverDetector
-from unclouded.clearing.detector.detections import Detected, Subject, detected
+from unclouded.clearing.detector.detection_cache import Detection, DetectionKey, run_detector
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import OpenReference, SceneInputs
 from unclouded.detection.classes import covered
@@ -33,9 +33,9 @@ from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.progress import Progress
 from unclouded.reading.names.dates import acquired, same_overpass
-from unclouded.references.carry import Carried, carry, scarce
 from unclouded.references.squares import Prediction
 from unclouded.references.statistics import Layout, Reference, Statistics, block_statistics, blocks, merge
+from unclouded.references.temporal_interpolation import TemporalInterpolation, interpolate, scarce
 from unclouded.references.transfer import fit
 from unclouded.references.verdicts import Verdict, verdicts, verdicts_by_each_other
 from unclouded.reflectance import to_reflectance
@@ -56,7 +56,7 @@ _SIGMAS = 1.645
 
 
 class TransferredGround(NamedTuple):
-    """What other dates say of a box of the scene.
+    """The ground of a box of the scene by other dates.
 
     Attributes:
         box: where it lies.
@@ -64,7 +64,7 @@ class TransferredGround(NamedTuple):
         uncertainty: (h, w) of which 1.645 hold 90 % of the errors of a band, as of a Gaussian.
         share: (h, w) how much of the ground comes from references, 0 to 1.
         source: (h, w) the number of the reference that counts most, from 0 on; -1 where `share` is 0.
-        told: (C,) bands that they tell of; the others are 0.
+        predicted_bands: (C,) which bands they show; the others are 0.
     """
 
     box: Box
@@ -72,17 +72,17 @@ class TransferredGround(NamedTuple):
     uncertainty: NDArray[np.float32]
     share: NDArray[np.float32]
     source: NDArray[np.int16]
-    told: NDArray[np.bool_]
+    predicted_bands: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _ReferenceDate:
     """A reference and where it shows the ground."""
 
     image: OpenReference
     evidence: GridRows | None
     hidden: float
-    told: Shown | None = None
+    detected: DetectedReference | None = None
 
     @property
     def overcast(self) -> bool:
@@ -105,7 +105,7 @@ class OtherDates:
         checksum: of what the detector saw of all of them.
         verdicts: what was found of each, once it is fitted.
         note: what is to be said of all of them, for people; empty if nothing is.
-        lacking: bands of the scene that none of them has, so that they are guessed where the others are shown.
+        missing_bands: bands of the scene that none of them has; they are guessed where the others are not.
     """
 
     def __init__(self, inputs: SceneInputs, generator: Generator, folder: Path | None, report: Progress) -> None:
@@ -119,34 +119,34 @@ class OtherDates:
         self.checksum = 0
         self.verdicts: list[Verdict] = []
         self.note = ""
-        self.lacking: tuple[str, ...] = ()
+        self.missing_bands: tuple[str, ...] = ()
         self._asked = self._answered = 0
         self._factor = self._own_factor = 1
         self._grids: list[GridFile] = []
-        self._shown = [self._detected(image) for image in inputs.references]
+        self._dates = [self._detected(image) for image in inputs.references]
         self._transfer: Prediction | None = None
 
-    def _detected(self, image: OpenReference) -> _Shown:
+    def _detected(self, image: OpenReference) -> _ReferenceDate:
         info = self._inputs.scene.info
         if not readable(image.bands):
-            return _Shown(image, None, 1.0)
+            return _ReferenceDate(image, None, 1.0)
         detector = CoverDetector(info, image.bands, image.level, generator=self._generator)
         self._factor = detector.factor
-        kept, subject = self._inputs.detections, Subject(image.info, image.files, info, detector)
+        kept, key = self._inputs.detection_cache, DetectionKey(image.info, image.files, info, detector)
         found = (
             self._detect(image, detector)
             if kept is None
-            else kept.get(subject, self._folder, lambda: self._detect(image, detector))
+            else kept.get(key, self._folder, lambda: self._detect(image, detector))
         )
-        self.checksum = checksum(np.array([found.seen], np.uint32), self.checksum)
+        self.checksum = checksum(np.array([found.checksum], np.uint32), self.checksum)
         hides = hiding_of(found.probabilities, self._folder)
         found.probabilities.close()
         self._grids += [hides, found.reflectance]
         hidden = _least(hides.channel(0), _HIDDEN)
-        told = Shown(detector.bands, found.reflectance, hides, hidden)
-        return _Shown(image, GridRows(hides, detector.factor), hidden, told)
+        detected = DetectedReference(detector.bands, found.reflectance, hides, hidden)
+        return _ReferenceDate(image, GridRows(hides, detector.factor), hidden, detected)
 
-    def _detect(self, image: OpenReference, detector: CoverDetector) -> Detected:
+    def _detect(self, image: OpenReference, detector: CoverDetector) -> Detection:
         info = self._inputs.scene.info
         bands = [image.bands.index(band) for band in detector.bands]
         reduced = RowBuffer(detector.grid(self._folder))
@@ -161,16 +161,16 @@ class OtherDates:
                 reduced.add(block.row // detector.step, block.column // detector.step, made)
                 done += block.height * block.width
                 self._report(f"reading {image.name}", done, info.height * info.width)
-        return detected(detector, reduced.grid, seen, self._folder, self._report)
+        return run_detector(detector, reduced.grid, seen, self._folder, self._report)
 
-    def hold_against(self, scene: Detected, bands: Sequence[str]) -> tuple[GridFile, GridFile] | None:
-        """What the references tell of the detector's answer for the scene, see `held_against`.
+    def correct(self, scene: Detection, bands: Sequence[str]) -> tuple[GridFile, GridFile] | None:
+        """Correct the detector's answer for the scene by the references, see `correct_by_dates`.
 
         Raises:
             FileError: if the disk does not take it.
         """
-        told = [shown.told for shown in self._shown if shown.told and self._days_to(shown.image) != 0]
-        return held_against(scene, bands, told, self._folder)
+        dates = [date.detected for date in self._dates if date.detected and self._days_to(date.image) != 0]
+        return correct_by_dates(scene, bands, dates, self._folder)
 
     def _days_to(self, image: OpenReference) -> float | None:
         """Days from the scene to a reference, negative before, 0 of one overpass; None if a date is not known."""
@@ -192,11 +192,13 @@ class OtherDates:
         self._own_factor = factor
         statistics = self._statistics(evidence, factor, _COVERED[0])
         among = verdicts_by_each_other(statistics, self._incomparable()) if scarce(statistics) else []
-        carried = carry(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
-        if carried is not None:
-            told = zip(carried.layout.bands, carried.told, strict=True)
-            self.lacking = tuple(band for band, there in told if not there)
-            self._transfer, self.verdicts, self.note = carried, among, self._note(carried)
+        interpolation = (
+            interpolate(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
+        )
+        if interpolation is not None:
+            bands = zip(interpolation.layout.bands, interpolation.predicted_bands, strict=True)
+            self.missing_bands = tuple(band for band, predicted in bands if not predicted)
+            self._transfer, self.verdicts, self.note = interpolation, among, self._note(interpolation)
             return among
         if among and (limit := _least(evidence.channel(0) + evidence.channel(1), _COVERED)) > _COVERED[0]:
             statistics = self._statistics(evidence, factor, limit)
@@ -210,17 +212,17 @@ class OtherDates:
     def _statistics(self, evidence: GridFile, factor: int, limit: float) -> Statistics:
         """What scene and references show side by side, evidence from a limit on hiding the ground of the scene."""
         info, own = self._inputs.scene.info, GridRows(evidence, factor)
-        known = [Reference(shown.image.name, shown.image.bands, self._days_to(shown.image)) for shown in self._shown]
+        known = [Reference(date.image.name, date.image.bands, self._days_to(date.image)) for date in self._dates]
         layout = Layout(info.height, info.width, info.bands, tuple(known))
         boxes = list(blocks(info.height, info.width))
 
         def read(box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], list[object]]:
             dn = self._inputs.scene.read(box.row, box.column, box.height, box.width)
             reflectance, valid = to_reflectance(dn, info.encoding)
-            # Who gives a mask knows better where the scene is clear.
+            # A mask by the user overrules the detector.
             masked = self._inputs.mask is not None
-            hidden = self._given(box) if masked else _hidden(own, box, factor, limit)
-            return reflectance, valid & ~hidden, hidden, [shown.read(box, self._factor) for shown in self._shown]
+            hidden = self._masked(box) if masked else _hidden(own, box, factor, limit)
+            return reflectance, valid & ~hidden, hidden, [date.read(box, self._factor) for date in self._dates]
 
         def pieces() -> Iterator[Statistics]:
             done = 0
@@ -233,30 +235,30 @@ class OtherDates:
 
         return merge(layout, pieces())
 
-    def _note(self, carried: Carried) -> str:
+    def _note(self, interpolation: TemporalInterpolation) -> str:
         """Say that the ground of references is taken as it is."""
-        names = ", ".join(_dated(self._shown[number].image) for number in carried.needed)
-        little = "nothing" if carried.correction.known < 1 else "too little"
+        names = ", ".join(_dated(self._dates[number].image) for number in interpolation.needed)
+        little = "nothing" if interpolation.correction.known < 1 else "too little"
         said = f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} as it is"
-        lacking = ", ".join(self.lacking)
-        return f"{said}; no date has {lacking}: guessed, and so is the source" if lacking else said
+        missing_bands = ", ".join(self.missing_bands)
+        return f"{said}; no date has {missing_bands}: guessed, and so is the source" if missing_bands else said
 
     def _incomparable(self) -> dict[int, str]:
         """References that cannot be believed without a scene to hold them against, and why."""
         scene = self._inputs.scene.info
         made = {}
-        for number, image in enumerate(shown.image for shown in self._shown):
+        for number, image in enumerate(date.image for date in self._dates):
             if image.level != scene.level:
                 made[number] = f"its level is {image.level}, the scene's {scene.level}"
             elif image.unsure:
                 made[number] = "; ".join(image.unsure)
-            elif self._shown[number].overcast:
+            elif self._dates[number].overcast:
                 made[number] = "nearly all of it lies under cloud or shadow"
         return made
 
     @property
-    def shown(self) -> float:
-        """Share of the pixels that `ground` was asked for of which it is the ground, up to now."""
+    def predicted_share(self) -> float:
+        """Share of the pixels that `ground` was asked for so far which come from references."""
         return self._answered / max(self._asked, 1)
 
     def ground(self, box: Box, evidence: NDArray[np.float32], threshold: float) -> TransferredGround | None:
@@ -273,23 +275,25 @@ class OtherDates:
         if self._transfer is None or not self._transfer.needed:
             return None
         found = enlarge(torch.from_numpy(evidence), self._own_factor, 0, 0, box.height, box.width)
-        wanted = np.asarray(may_be_covered(found, threshold)[0].numpy()) | self._given(box)
+        wanted = np.asarray(may_be_covered(found, threshold)[0].numpy()) | self._masked(box)
         if not wanted.any():
             return None
         # No more of the references is read; a cell around it, as what hides them is not known up to the edge.
         part = narrow(Tile(box, box), _in_cells(wanted), CELL, CELL, CELL).padded
-        images: list[NDArray[np.float32] | None] = [None] * len(self._shown)
-        clear: list[NDArray[np.bool_] | None] = [None] * len(self._shown)
+        images: list[NDArray[np.float32] | None] = [None] * len(self._dates)
+        clear: list[NDArray[np.bool_] | None] = [None] * len(self._dates)
         for number in self._transfer.needed:
-            images[number], clear[number] = self._shown[number].read(part, self._factor)
+            images[number], clear[number] = self._dates[number].read(part, self._factor)
         made = self._transfer.predict(part.row, part.column, images, clear, wanted[part.within(box).slices])
         self._asked += int(wanted.sum())
         self._answered += int((made.transferred >= 0.5).sum())
         uncertainty = made.error * np.float32(self._transfer.interval / _SIGMAS)
-        return TransferredGround(part, made.reflectance, uncertainty, made.transferred, made.source, made.told)
+        return TransferredGround(
+            part, made.reflectance, uncertainty, made.transferred, made.source, made.predicted_bands
+        )
 
-    def _given(self, box: Box) -> NDArray[np.bool_]:
-        """Where the mask that was given covers a box."""
+    def _masked(self, box: Box) -> NDArray[np.bool_]:
+        """Where the user's mask covers a box."""
         mask = self._inputs.mask
         if mask is None:
             return np.zeros((box.height, box.width), np.bool_)

@@ -21,7 +21,7 @@ from unclouded.clearing.context.cover import (
 )
 from unclouded.clearing.context.scene_summary import SceneSummary
 from unclouded.clearing.detector.cover_detector import FOUND, detector_factor
-from unclouded.clearing.detector.detections import Detected, Subject, detected
+from unclouded.clearing.detector.detection_cache import Detection, DetectionKey, run_detector
 from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions
@@ -76,7 +76,7 @@ class SceneCover:
         self._info = inputs.scene.info
         self._folder, self._report = folder, report
         self.detector = detector_for(inputs, generator, options)
-        self.detected: Detected | None = None
+        self.detected: Detection | None = None
         self.evidence: GridFile | None = None
         self.shares = CoverShares()
 
@@ -100,20 +100,20 @@ class SceneCover:
             summary.classification.close()
         self._weigh(found)
 
-    def _run(self, summary: SceneSummary) -> Detected:
+    def _run(self, summary: SceneSummary) -> Detection:
         """The detector's answer for the scene, from the cache of a series where there is one."""
-        detector, reduced, cache = self.detector, summary.reduced, self._inputs.detections
+        detector, reduced, cache = self.detector, summary.reduced, self._inputs.detection_cache
         assert detector is not None and reduced is not None
 
-        def run() -> Detected:
-            return detected(detector, reduced, summary.reduced_checksum, self._folder, self._report)
+        def run() -> Detection:
+            return run_detector(detector, reduced, summary.reduced_checksum, self._folder, self._report)
 
         # What is detected in other bands than the scene's helps no other date.
         if cache is None or self._inputs.detection is not None:
             found = run()
         else:
-            subject = Subject(self._info, self._inputs.files, self._info, detector)
-            found = cache.get(subject, self._folder, run, summary.reduced_checksum)
+            key = DetectionKey(self._info, self._inputs.files, self._info, detector)
+            found = cache.get(key, self._folder, run, summary.reduced_checksum)
         if found.reflectance is not reduced:
             reduced.close()
         return found
@@ -126,14 +126,14 @@ class SceneCover:
         """
         if self.detector is None or self.detected is None:
             return
-        corrected = dates.hold_against(self.detected, self.detector.bands)
+        corrected = dates.correct(self.detected, self.detector.bands)
         if corrected is not None:
             probabilities, clear = corrected
             self.detected.probabilities.close()
             self._weigh(self.detected._replace(probabilities=probabilities), clear)
             clear.close()
 
-    def _weigh(self, found: Detected, clear: GridFile | None = None) -> None:
+    def _weigh(self, found: Detection, clear: GridFile | None = None) -> None:
         """Turn the detector's probabilities into evidence."""
         if self.evidence is not None:
             self.evidence.close()

@@ -32,7 +32,7 @@ def clear_area_to_memory(
     options: ClearOptions,
     *,
     only_earlier: bool,
-    most: int,
+    max_references: int,
 ) -> xr.Dataset:
     """Find, read and clear all dates of an area.
 
@@ -44,7 +44,7 @@ def clear_area_to_memory(
         model: with which weights.
         options: see `ClearOptions`; what belongs to one scene is not used.
         only_earlier: as if later dates were not there yet.
-        most: dates that help one.
+        max_references: other dates that help to clear one, at most.
 
     Returns:
         As `clear_series_to_memory`, with the coordinate `item` (time), the identifier of each date in the catalogue.
@@ -67,7 +67,7 @@ def clear_area_to_memory(
             "has two at least: give a longer period or accept more cloud"
         )
     series = series_of_files(list(items), reading)
-    made = clear_series_to_memory(series, model, options, only_earlier=only_earlier, most=most)
+    made = clear_series_to_memory(series, model, options, only_earlier=only_earlier, max_references=max_references)
     return made.assign_coords(item=("time", [items[name].name for name in series.names]))
 
 

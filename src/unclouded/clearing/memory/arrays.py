@@ -14,8 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from unclouded.bands import ASSUMED_ORDER
-from unclouded.clearing.context.cover import told_by
-from unclouded.clearing.inputs import DatesAtHand, open_inputs
+from unclouded.clearing.context.cover import describe_detection
+from unclouded.clearing.inputs import ReferenceOpener, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
@@ -42,7 +42,7 @@ def clear_to_memory(
     options: ClearOptions,
     coords: Mapping[str, Any],
     attributes: Mapping[str, Any],
-    at_hand: DatesAtHand | None = None,
+    opener: ReferenceOpener | None = None,
 ) -> xr.Dataset:
     """Clear a scene into memory.
 
@@ -52,7 +52,7 @@ def clear_to_memory(
         options: see `ClearOptions`.
         coords: of the pixels, by dimension.
         attributes: of the result, beside its level.
-        at_hand: what is known already of the references that the options name.
+        opener: what is known already of the references that the options name.
 
     Returns:
         See `dataset`.
@@ -71,10 +71,10 @@ def clear_to_memory(
             f"{LARGEST // 2**30} GiB of memory; give `output` to write files instead"
         )
     layers = np.empty((shape[0] + len(QUALITY_BANDS), *shape[1:]), np.float32)
-    told, notes = clear_into(layers, scene, model, options, at_hand)
+    detection, notes = clear_into(layers, scene, model, options, opener)
     for note in notes:
         warnings.warn(note, stacklevel=3)
-    return dataset(layers, info, coords, {**attributes, "detection": told})
+    return dataset(layers, info, coords, {**attributes, "detection": detection})
 
 
 def clear_into(
@@ -82,25 +82,25 @@ def clear_into(
     scene: Raster,
     model: Model,
     options: ClearOptions,
-    at_hand: DatesAtHand | None = None,
+    opener: ReferenceOpener | None = None,
 ) -> tuple[str, tuple[str, ...]]:
     """Clear a scene into an array (C + 3, H, W), see `layers_of`; errors as of `clear_to_memory`.
 
     Returns:
-        What cloud and shadow were told by, and the notes on the references.
+        What the detection is based on, and the notes on the references.
     """
     model.check(scene.info)
-    with open_inputs(scene, options, at_hand) as inputs:
+    with open_inputs(scene, options, opener) as inputs:
         clearing = Clearing(inputs, model.generator, options)
         for tile in clearing.tiles():
             layers[(slice(None), *tile.box.slices)] = layers_of(tile, scene.info)
-        return told_by(inputs, model.generator, options), clearing.notes
+        return describe_detection(inputs, model.generator, options), clearing.notes
 
 
-def references_at_hand(
+def named_references(
     references: Any,  # noqa: ANN401 (whatever a user hands in)
     scene: SceneInfo,
-) -> tuple[tuple[str, ...], DatesAtHand]:
+) -> tuple[tuple[str, ...], ReferenceOpener]:
     """Names for references that are paths or arrays, and the arrays, open.
 
     Raises:
@@ -115,7 +115,7 @@ def references_at_hand(
         else:
             names.append(f"reference {number}")
             images[names[-1]] = _array_alike(reference, names[-1], scene)
-    return tuple(names), DatesAtHand(images)
+    return tuple(names), ReferenceOpener(images)
 
 
 def _array_alike(source: Any, name: str, scene: SceneInfo) -> ArrayScene:  # noqa: ANN401 (whatever a user hands in)

@@ -13,11 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from unclouded.clearing.context.context_builder import SceneArrays
-from unclouded.clearing.context.cover import Cover, told_by
+from unclouded.clearing.context.cover import Cover, describe_detection
 from unclouded.clearing.context.summaries import Summary
 from unclouded.clearing.doubtful_mask import Sample, refuse_doubtful, samples
 from unclouded.clearing.executor import LocalExecutor
-from unclouded.clearing.inputs import GivenMask, SceneInputs, open_inputs
+from unclouded.clearing.inputs import SceneInputs, UserMask, open_inputs
 from unclouded.clearing.memory.arrays import dataset, layers_of
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
@@ -93,7 +93,7 @@ def clear_lazily(
     job = _SceneJob(info, scene.unscaled, model, options)
     with job.inputs(*_nothing(scene.info)) as inputs:
         clearing = Clearing(inputs, model.generator, options)
-        told = told_by(inputs, model.generator, options)
+        detection = describe_detection(inputs, model.generator, options)
         blocks, tiles = list(clearing.blocks()), list(clearing.cuts())
     shared = delayed(job, pure=False, traverse=False)
     summaries = [delayed(_summarise)(shared, _cut_out(scene.chunks, classes, block.padded), block) for block in blocks]
@@ -115,7 +115,7 @@ def clear_lazily(
         for _, row in groupby(tiles, key=lambda tile: tile.inner.row)
     ]
     layers = da.concatenate([da.concatenate(row, axis=2) for row in rows], axis=1)
-    return dataset(layers, scene.info, at, {**attributes, "detection": told})
+    return dataset(layers, scene.info, at, {**attributes, "detection": detection})
 
 
 def _cut_out(dn: Any, classes: Any, box: Box) -> list[Any]:  # noqa: ANN401 (dask arrays; a window of each as one task)
@@ -133,14 +133,14 @@ def _summarise(job: _SceneJob, window: _Window, block: Tile) -> tuple[Summary, l
     """A block's summary, and what a mask that may mean something else says of its pixels."""
     with job.inputs(window, block.padded) as inputs:
         mask, found = inputs.mask, list[Sample]()
-        if isinstance(mask, GivenMask) and mask.in_doubt:
+        if isinstance(mask, UserMask) and mask.in_doubt:
             found = list(samples(mask.raster, job.info, inputs.scene.read, block.inner))
         return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block])), found
 
 
 def _grids(job: _SceneJob, summaries: list[tuple[Summary, list[Sample]]]) -> SceneArrays:
     with job.inputs(*_nothing(job.info)) as inputs:
-        if isinstance(inputs.mask, GivenMask):
+        if isinstance(inputs.mask, UserMask):
             found = [sample for _, of_block in summaries for sample in of_block]
             refuse_doubtful(inputs.mask.name, inputs.mask.scheme, job.info.level, found)
         return Clearing(inputs, job.model.generator, job.options).grids([summary for summary, _ in summaries])

@@ -17,12 +17,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from unclouded.clearing.detector.detections import Detections
-from unclouded.clearing.inputs import DatesAtHand
+from unclouded.clearing.detector.detection_cache import DetectionCache
+from unclouded.clearing.inputs import ReferenceOpener
 from unclouded.clearing.memory.arrays import LARGEST, clear_into, dataset
-from unclouded.clearing.model import Model, doubts
+from unclouded.clearing.model import Model, caveats
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
-from unclouded.clearing.series import helping_dates
+from unclouded.clearing.series import nearest_dates
 from unclouded.errors import InputError, UnknownLevelError, UnknownOffsetError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.grids.array_grid import pixel_centres
@@ -62,15 +62,17 @@ class Series:
     empty: frozenset[str] = frozenset()
 
 
-def series_of(source: Any, reading: ReadOptions, most: int) -> Series:  # noqa: ANN401 (whatever a user hands in)
-    """Understand what holds the dates of a place: an array, a path of a cube, or paths; `most` of them help one.
+def series_of(source: Any, reading: ReadOptions, max_references: int) -> Series:  # noqa: ANN401 (whatever a user hands in)
+    """Understand what holds the dates of a place: an array, a path of a cube, or paths.
+
+    Up to `max_references` of them help to clear one.
 
     Raises:
         InputError: if it is none of it, or holds fewer than two dates.
         FileError: if a file cannot be read.
     """
     if isinstance(source, xr.DataArray | xr.Dataset):
-        return series_of_array(source, reading, most + 1)
+        return series_of_array(source, reading, max_references + 1)
     paths = [source] if isinstance(source, str | os.PathLike) else source
     if not isinstance(paths, list | tuple) or not all(isinstance(path, str | os.PathLike) for path in paths):
         raise InputError(
@@ -112,9 +114,9 @@ def _times(names: Sequence[str], reading: ReadOptions) -> tuple[datetime | None,
 class _Dates(Mapping[str, ArrayScene]):
     """The dates of an array by name, of which those that were last asked for stay in memory."""
 
-    def __init__(self, names: Sequence[str], make: Callable[[int], ArrayScene], most: int) -> None:
+    def __init__(self, names: Sequence[str], make: Callable[[int], ArrayScene], loaded: int) -> None:
         self._numbers = {name: number for number, name in enumerate(names)}
-        self._made = lru_cache(maxsize=most)(make)
+        self._made = lru_cache(maxsize=loaded)(make)
 
     def __getitem__(self, name: str) -> ArrayScene:
         return self._made(self._numbers[name])
@@ -126,8 +128,8 @@ class _Dates(Mapping[str, ArrayScene]):
         return len(self._numbers)
 
 
-def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most: int) -> Series:
-    """Understand an array with an axis of dates; one in chunks is loaded date by date, up to `most` of them at once.
+def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, loaded: int) -> Series:
+    """Understand an array with an axis of dates; one in chunks is loaded date by date, up to `loaded` at once.
 
     Raises:
         InputError: if it has no such axis.
@@ -172,7 +174,7 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, most
 
         return with_answers(made, reading.level, reading.offset, level_told, lambda: stand_for(days(), times[number]))
 
-    images = _Dates(names, make, most)
+    images = _Dates(names, make, loaded)
 
     @contextmanager
     def opened(name: str) -> Iterator[ArrayScene]:
@@ -192,7 +194,7 @@ def clear_series_to_memory(
     masks: Any = None,  # noqa: ANN401 (whatever a user hands in)
     *,
     only_earlier: bool,
-    most: int,
+    max_references: int,
 ) -> xr.Dataset:
     """Clear every date with the help of the nearest others.
 
@@ -202,7 +204,7 @@ def clear_series_to_memory(
         options: see `ClearOptions`; its references are chosen for each date here.
         masks: one for each date, along the first axis or in a sequence; see `unclouded.clear`.
         only_earlier: as if later dates were not there yet.
-        most: dates that help one.
+        max_references: other dates that help to clear one, at most.
 
     Returns:
         `reflectance` (time, band, y, x), `opacity`, `uncertainty` and `source` (time, y, x) as of `dataset`, and
@@ -216,14 +218,14 @@ def clear_series_to_memory(
     if not usable:
         raise InputError(f"{series.names[0]} and the {len(series.names) - 1} others hold no data")
     given = _each(masks, len(series.names))
-    helped = np.full((len(series.names), most), np.datetime64("NaT", "ns"))
+    helped = np.full((len(series.names), max_references), np.datetime64("NaT", "ns"))
     layers: NDArray[np.float32] | None = None
     first: SceneInfo | None = None
     coords: Mapping[str, Any] = {}
     attributes: Mapping[str, Any] = {}
     said: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
-        at_hand = DatesAtHand(series.images, series.reading, Detections(Path(folder)), said=True)
+        opener = ReferenceOpener(series.images, series.reading, DetectionCache(Path(folder)), said=True)
         for number, name in enumerate(series.names):
             if name in series.empty:
                 warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
@@ -237,17 +239,17 @@ def clear_series_to_memory(
                         coords, attributes = scene.coordinates, scene.attributes
                     layers = _room(len(series.names), first)
                 check_alike(info, first)
-                for note in (*info.notes, *doubts(model.generator, info.level)):
+                for note in (*info.notes, *caveats(model.generator, info.level)):
                     if note not in said:
                         warnings.warn(f"{name}: {note}", stacklevel=3)
                     said.add(note)
                 if not _holds_data(scene):
                     warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
                     continue
-                others = helping_dates(name, usable, only_earlier=only_earlier, most=most)
+                others = nearest_dates(name, usable, only_earlier=only_earlier, max_references=max_references)
                 own = _with_mask(replace(options, references=others), given(number), info, stack)
                 helped[number, : len(others)] = [time_stamp(usable[other]) for other in others]
-                _, notes = clear_into(layers[number], scene, model, own, at_hand)
+                _, notes = clear_into(layers[number], scene, model, own, opener)
                 for note in notes:
                     if note not in said:
                         warnings.warn(note, stacklevel=3)

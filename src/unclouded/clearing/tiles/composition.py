@@ -54,7 +54,7 @@ def compose_tile(
     return ClearedTile(box, dn, quality, classes[None], int(valid.sum()), int(changed.sum()), int(cloud.sum()))
 
 
-def of_region(tile: ClearedTile, info: SceneInfo) -> ClearedTile:
+def crop_to_region(tile: ClearedTile, info: SceneInfo) -> ClearedTile:
     """Cut a tile to the region of interest, counted from that region's corner; it holds some of it.
 
     Pixels outside the region's outline become no data.

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.bands import NAMES
-from unclouded.detection.opacity import SEEN, tell
+from unclouded.detection.opacity import SEEN, cover_input
 from unclouded.tiles import Box
 
 
@@ -23,21 +23,21 @@ class Transferred(NamedTuple):
         uncertainty: (B, 1, H, W) of the ground, as `latent_sampling.Sampling` gives it.
         share: (B, 1, H, W) how much of the ground comes from other dates, 0 to 1.
         source: (B, 1, H, W) which reference, see `unclouded.sources`.
-        told: (B, 13, 1, 1) 1 for bands that other dates tell of, 0 for those that are left to the network.
+        predicted_bands: (B, 13, 1, 1) 1 for bands that other dates have, 0 for those that are left to the network.
     """
 
     ground: Tensor
     uncertainty: Tensor
     share: Tensor
     source: Tensor
-    told: Tensor
+    predicted_bands: Tensor
 
     @classmethod
     def nothing(cls, height: int, width: int) -> Transferred:
         """Of a crop of which no other date says anything."""
         empty = torch.zeros(1, 1, height, width)
-        told = torch.ones(1, len(NAMES), 1, 1)
-        return cls(torch.zeros(1, len(NAMES), height, width), empty, empty, empty, told)
+        every = torch.ones(1, len(NAMES), 1, 1)
+        return cls(torch.zeros(1, len(NAMES), height, width), empty, empty, empty, every)
 
     def within(self, box: Box) -> Transferred:
         """The part of it in a box."""
@@ -64,12 +64,12 @@ class KnownCover(NamedTuple):
     factor: int
 
     @property
-    def told(self) -> Tensor:
-        """What a network is told of it, see `Observation.cover`."""
-        # Not interpolated: a pixel is told the same in every crop, up to its edge.
+    def network_input(self) -> Tensor:
+        """The cover as input of the network, see `Observation.cover`."""
+        # Not interpolated, so that a pixel is the same in every crop, up to its edge.
         if self.given is None:
-            return F.interpolate(tell(self.evidence), scale_factor=self.factor, mode="nearest")
-        return tell(F.interpolate(self.evidence, scale_factor=self.factor, mode="nearest"), self.given)
+            return F.interpolate(cover_input(self.evidence), scale_factor=self.factor, mode="nearest")
+        return cover_input(F.interpolate(self.evidence, scale_factor=self.factor, mode="nearest"), self.given)
 
 
 def shows_ground(fill: Tensor | NDArray[np.float32]) -> bool:

@@ -127,7 +127,7 @@ class Sampling:
             precision: one of `PRECISIONS`.
         """
         if cover is not None and generator.takes_cover:
-            x = x._replace(cover=cover.told)
+            x = x._replace(cover=cover.network_input)
         self._generator, self._x, self._context, self._cover = generator, x, context, cover
         self._zs, self._inner, self._threshold, self._precision = zs, inner, threshold, precision
         self._beside = _AROUND if cover is None or shows_ground(cover.fill) else _AROUND_UNKNOWN
@@ -236,12 +236,12 @@ def _of_dates(
         Where all bands are mostly of the dates, the uncertainty with theirs, and the date that each pixel is of.
     """
     there = present[:, :, None, None]
-    told = (dates.told * there).sum(1, keepdim=True) / there.sum(1, keepdim=True)
+    predicted = (dates.predicted_bands * there).sum(1, keepdim=True) / there.sum(1, keepdim=True)
     # A pixel of which a band is guessed is from no date.
-    shown = (dates.share >= 0.5) & (told == 1)
+    shown = (dates.share >= 0.5) & (predicted == 1)
     # Of thin cover a part of the pixel is seen still.
     theirs = dates.uncertainty * opacity.clamp(min=_LEAST_OPACITY)
-    return shown, torch.lerp(uncertainty, theirs, dates.share * told), dates.source
+    return shown, torch.lerp(uncertainty, theirs, dates.share * predicted), dates.source
 
 
 class _Composition:
@@ -268,7 +268,7 @@ class _Composition:
         """Give the ground (B, 13, H, W) that replaces what is covered."""
         ground = self._settled(torch.lerp(made.ground, made.expected, self._thick), made.detail, self._thick)
         if self._dates is not None:
-            ground = torch.lerp(ground, self._dates.ground, self._dates.share * self._dates.told)
+            ground = torch.lerp(ground, self._dates.ground, self._dates.share * self._dates.predicted_bands)
         return ground
 
     def _settled(self, ground: Tensor, detail: Tensor, thick: Tensor) -> Tensor:

@@ -151,7 +151,7 @@ class TilePass:
         found = F.max_pool2d(suspected[None, None].float(), along)
         near = F.max_pool2d(found, 3, stride=1, padding=1)[0, 0] > 0
         if self._reader.mask is not None:
-            given = self._reader.read_given(tile.inner)
+            given = self._reader.read_mask_cover(tile.inner)
             assert given is not None
             padded = F.pad(given.cover, (0, -given.cover.shape[3] % CELL, 0, -given.cover.shape[2] % CELL))
             near |= F.max_pool2d(padded, CELL)[0, 0] > 0
@@ -163,7 +163,7 @@ class TilePass:
             return None
         factor, place = self._reader.factor, crop.padded.within(task.tile.padded)
         height, width = x.optical.shape[2:]
-        given = self._reader.read_given(crop.padded)
+        given = self._reader.read_mask_cover(crop.padded)
         grown = (0, width - crop.padded.width, 0, height - crop.padded.height)
         return KnownCover(
             _continued(torch.tensor(task.cover.evidence[(..., *place.cells(factor))]), height, width, factor),
@@ -189,9 +189,9 @@ class TilePass:
                 rest, (found.uncertainty, found.share, found.source + float(FIRST_REFERENCE)), strict=True
             ):
                 layer[(0, 0, *here)] = torch.from_numpy(values[there].astype(np.float32))
-        told = torch.zeros(1, len(NAMES), 1, 1)
-        told[0, bands, 0, 0] = torch.from_numpy(found.told.astype(np.float32))
-        return Transferred(ground, rest[0], rest[1], rest[2], told)
+        predicted = torch.zeros(1, len(NAMES), 1, 1)
+        predicted[0, bands, 0, 0] = torch.from_numpy(found.predicted_bands.astype(np.float32))
+        return Transferred(ground, rest[0], rest[1], rest[2], predicted)
 
     @torch.inference_mode()
     def _translate(self, batch: Sequence[LoadedTile]) -> list[ClearedTile]:

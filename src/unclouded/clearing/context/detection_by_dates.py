@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unclouded.clearing.detector.detections import Detected
+from unclouded.clearing.detector.detection_cache import Detection
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SIX
 from unclouded.detection.multitemporal import Compared, Relation, judge, relate
@@ -27,7 +27,7 @@ _DOUBTFUL = 0.5
 """Probability of cloud or shadow from which on a cell of the scene may not be clear."""
 
 
-class Shown(NamedTuple):
+class DetectedReference(NamedTuple):
     """A reference on the detector's grid.
 
     Attributes:
@@ -47,8 +47,8 @@ class Shown(NamedTuple):
         return np.asarray(self.hiding.rows(first, last)[0] < self.hidden)
 
 
-def held_against(
-    scene: Detected, bands: Sequence[str], references: Sequence[Shown], folder: Path | None
+def correct_by_dates(
+    scene: Detection, bands: Sequence[str], references: Sequence[DetectedReference], folder: Path | None
 ) -> tuple[GridFile, GridFile] | None:
     """Probabilities of a scene (4, h, w), and how surely its cells are clear (2, h, w), by the dates beside it.
 
@@ -66,7 +66,7 @@ def held_against(
     Raises:
         FileError: if the disk does not take them.
     """
-    usable: list[tuple[Shown, tuple[str, ...], Relation]] = []
+    usable: list[tuple[DetectedReference, tuple[str, ...], Relation]] = []
     for reference in references:
         common = tuple(name for name in SIX if name in bands and name in reference.bands)
         relation = _relation(scene, bands, reference, common)
@@ -106,7 +106,9 @@ def _of(wanted: Sequence[str], bands: Sequence[str], values: NDArray[np.float32]
     return values[[bands.index(name) for name in wanted]]
 
 
-def _relation(scene: Detected, bands: Sequence[str], reference: Shown, common: Sequence[str]) -> Relation | None:
+def _relation(
+    scene: Detection, bands: Sequence[str], reference: DetectedReference, common: Sequence[str]
+) -> Relation | None:
     """The relation of the scene to a reference, by cells that are evenly spread over both.
 
     There is none to the same image, whose cloud stands where the scene's does and so would pass for ground.

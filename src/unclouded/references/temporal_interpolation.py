@@ -1,8 +1,8 @@
-"""Ground of other dates as it is, for a scene that shows too little of its own to fit a relation to.
+"""Ground of other dates, interpolated in time, for a scene that shows too little of its own to fit a regression to.
 
-The dates are put together by the days between, see `kriging`. What little ground the scene does show draws the whole
-towards it: a ridge regression whose prior is the ground as it is, so that few pixels change little. The error to expect
-is learnt from the dates themselves, each told from the others.
+The dates are combined by ordinary kriging in time, see `kriging`. What little ground the scene does show corrects the
+whole: a ridge regression whose prior is the ground as it is, so that few pixels change little. The error to expect
+is learnt from the dates themselves, each predicted from the others (leave-one-out).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unclouded.references.correction import Correction
 from unclouded.references.expected_error import ExpectedError
-from unclouded.references.kriging import Kriging, Together
+from unclouded.references.kriging import Kriging, KrigingEstimate
 from unclouded.references.relation import Relation, relations
 from unclouded.references.squares import SIDE, Float16, Ground, fading, squares
 from unclouded.references.statistics import Layout, Statistics
@@ -29,11 +29,11 @@ LEAST_KNOWN = 150
 _SCARCE = 0.1
 """Share of the pixels under which what is taken for clear ground may be cloud, and is held against the dates."""
 _MOST, _ENOUGH = 6, 3
-"""Dates that are put together, and how many of them are to show a pixel."""
+"""Dates that are combined, and how many of them are to show a pixel."""
 _TYPICAL = 0.035
-"""Error, by `Kriging.variance` of 1, of dates that nothing is known of: the median of the places at hand."""
+"""Error, by `Kriging.variance` of 1, of dates without any comparison: the median of the places measured."""
 _SHARED = 1.05
-"""By how much the error is larger than dates tell of each other: the median of the places at hand."""
+"""By how much the error is larger than between dates: the median of the places measured."""
 _BRIGHTER, _FADE = 0.08, 0.04
 """Reflectance above the median of three dates or more from which on a date is not believed, and over how much."""
 _ALONE = 0.98
@@ -47,7 +47,7 @@ _INTERVAL, _INSIDE = 2.3, 0.9
 
 
 @dataclass(frozen=True)
-class Carried:
+class TemporalInterpolation:
     """What pass 2 needs beside the references' own pixels.
 
     Attributes:
@@ -56,8 +56,8 @@ class Carried:
         relations: of each, to the scene's bands.
         kriging: of their dates.
         seen: (K, h, w) share of each cell that they show.
-        shortest: the band in which cloud and snow are told, among the scene's.
-        error: to expect, in that of `Together.growth`, from `_clues`.
+        shortest: the band of shortest wavelength, in which cloud and snow are brightest.
+        error: to expect, in that of `KrigingEstimate.growth`, from `_error_features`.
         correction: towards what the scene shows.
         interval: see `squares.Prediction`.
     """
@@ -73,10 +73,10 @@ class Carried:
     interval: float
 
     @property
-    def told(self) -> Mask:
-        """(C,) bands of the scene that any of the references tells of."""
-        told: Mask = np.logical_or.reduce([relation.told for relation in self.relations])
-        return told
+    def predicted_bands(self) -> Mask:
+        """(C,) bands of the scene that any of the references has."""
+        predicted_bands: Mask = np.logical_or.reduce([relation.predicted_bands for relation in self.relations])
+        return predicted_bands
 
     def predict(
         self,
@@ -88,29 +88,29 @@ class Carried:
     ) -> Ground:
         """Predict the pixels of a window that are wanted, see `squares.Prediction`."""
         out = Ground.empty(len(self.layout.bands), *wanted.shape)
-        out.told[:] = self.told
+        out.predicted_bands[:] = self.predicted_bands
         numbers = np.array(self.needed, np.int16)
         for square, take in squares(row, column, wanted):
             pixels, visible = square.shown(self.layout, self.needed, references, references_clear)
             fade = fading(square.enlarge(self.seen, self.layout.cell)) * visible[self.needed]
             flat = pixels.reshape(len(pixels), -1)
-            together = self._together(flat, fade.reshape(len(fade), -1))
-            error = self.error(_clues(together)) * together.growth
-            derived = np.array([relation.error for relation in self.relations], np.float32) @ together.weight
+            estimate = self._krige(flat, fade.reshape(len(fade), -1))
+            error = self.error(_error_features(estimate)) * estimate.growth
+            derived = np.array([relation.error for relation in self.relations], np.float32) @ estimate.weight
             shape = (SIDE, SIDE)
-            source = np.where(together.known > 0, numbers[together.weight.argmax(axis=0)], np.int16(-1))
+            source = np.where(estimate.known > 0, numbers[estimate.weight.argmax(axis=0)], np.int16(-1))
             out.put(
                 square,
                 take,
-                self.correction(together.ground).reshape(-1, *shape) * self.told[:, None, None],
+                self.correction(estimate.ground).reshape(-1, *shape) * self.predicted_bands[:, None, None],
                 np.hypot(error, derived).reshape(shape),
                 source.reshape(shape),
-                together.known.reshape(shape),
+                estimate.known.reshape(shape),
             )
         return out
 
-    def _together(self, channels: Float32, seen: Float32) -> Together:
-        return _together(self.relations, self.kriging, channels, seen, self.shortest)
+    def _krige(self, channels: Float32, seen: Float32) -> KrigingEstimate:
+        return _krige(self.relations, self.kriging, channels, seen, self.shortest)
 
 
 def scarce(statistics: Statistics) -> bool:
@@ -119,40 +119,42 @@ def scarce(statistics: Statistics) -> bool:
     return len(statistics.samples) < LEAST_KNOWN or float(statistics.clear.sum()) < _SCARCE * pixels
 
 
-def carry(statistics: Statistics, comparable: Sequence[int]) -> Carried | None:
-    """Carry the ground of dates over to a scene that shows too little to fit a relation to; None if it shows enough.
+def interpolate(statistics: Statistics, comparable: Sequence[int]) -> TemporalInterpolation | None:
+    """Interpolate the ground of other dates in time; None for a scene that shows enough to fit a regression to.
 
     Args:
         statistics: of the scene and its references.
-        comparable: those whose reflectance means the same as the scene's.
+        comparable: references of the same level and encoding as the scene.
     """
     if not scarce(statistics):
         return None
     found = relations(statistics, _chosen(statistics, comparable))
     if not found:
         return None
-    carried = _fit(statistics, list(found), list(found.values()))
-    return carried if carried.correction.known < LEAST_KNOWN else None
+    interpolation = _fit(statistics, list(found), list(found.values()))
+    return interpolation if interpolation.correction.known < LEAST_KNOWN else None
 
 
-def _fit(statistics: Statistics, taken: list[int], found: list[Relation]) -> Carried:
+def _fit(statistics: Statistics, taken: list[int], found: list[Relation]) -> TemporalInterpolation:
     layout = statistics.layout
     days = [layout.references[k].days for k in taken]
     kriging = Kriging.of(days)
-    told = np.logical_or.reduce([relation.told for relation in found])
-    shortest = min(np.flatnonzero(told).tolist(), key=lambda b: (layout.bands[b] == "B01", b))
+    predicted_bands = np.logical_or.reduce([relation.predicted_bands for relation in found])
+    shortest = min(np.flatnonzero(predicted_bands).tolist(), key=lambda b: (layout.bands[b] == "B01", b))
     channels = np.concatenate([statistics.hidden, statistics.samples]).T
     seen = np.concatenate([statistics.hidden_seen, statistics.sample_seen])[:, taken].T.astype(np.float32)
-    together = _together(found, kriging, channels, seen, shortest)
-    somewhere = together.known > 0
-    error, interval = _learn(found, days, channels, seen, shortest, _clues(together)[:, somewhere])
-    ours = _part(together, slice(len(statistics.hidden), None))
-    expected = error(_clues(ours)) * ours.growth
+    estimate = _krige(found, kriging, channels, seen, shortest)
+    somewhere = estimate.known > 0
+    error, interval = _learn(found, days, channels, seen, shortest, _error_features(estimate)[:, somewhere])
+    ours = _part(estimate, slice(len(statistics.hidden), None))
+    expected = error(_error_features(ours)) * ours.growth
     truth = statistics.samples[:, : len(layout.bands)].T
-    correction = Correction.fit(ours.ground, truth, ours.known, expected, told, together.ground[:, somewhere])
+    correction = Correction.fit(
+        ours.ground, truth, ours.known, expected, predicted_bands, estimate.ground[:, somewhere]
+    )
     cells = statistics.seen[taken].astype(np.float16)
     error = error.scaled(correction.factor)
-    return Carried(layout, taken, found, kriging, cells, shortest, error, correction, interval)
+    return TemporalInterpolation(layout, taken, found, kriging, cells, shortest, error, correction, interval)
 
 
 def _chosen(statistics: Statistics, comparable: Sequence[int]) -> list[int]:
@@ -175,7 +177,9 @@ def _chosen(statistics: Statistics, comparable: Sequence[int]) -> list[int]:
     return taken
 
 
-def _together(found: Sequence[Relation], kriging: Kriging, channels: Float32, seen: Float32, shortest: int) -> Together:
+def _krige(
+    found: Sequence[Relation], kriging: Kriging, channels: Float32, seen: Float32, shortest: int
+) -> KrigingEstimate:
     """What references show of pixels (channels, n), as far as `seen` (K, n) says."""
     values = np.stack([relation(channels) for relation in found])
     return kriging(values, seen * _believed(values[:, shortest], seen > 0))
@@ -193,11 +197,11 @@ def _believed(values: Float32, visible: Mask) -> Float32:
     return believed
 
 
-def _clues(together: Together) -> Float32:
-    """(2, n) what the error is told from: logs of how far the dates differ, and of the brightness."""
-    differ = np.log(together.spread + _FLOOR)
-    differ[together.weight.max(axis=0) > _ALONE] = np.nan
-    return np.stack([differ, np.log(np.maximum(together.ground.mean(axis=0), _DARKEST))])
+def _error_features(estimate: KrigingEstimate) -> Float32:
+    """(2, n) predictors of the error: logs of how far the dates differ, and of the brightness."""
+    differ = np.log(estimate.spread + _FLOOR)
+    differ[estimate.weight.max(axis=0) > _ALONE] = np.nan
+    return np.stack([differ, np.log(np.maximum(estimate.ground.mean(axis=0), _DARKEST))])
 
 
 def _learn(
@@ -208,7 +212,7 @@ def _learn(
     shortest: int,
     asked: Float32,
 ) -> tuple[ExpectedError, float]:
-    """The error to expect, from each date told by the others, and half the width of the 90 % interval.
+    """The error to expect, from each date predicted by the others, and half the width of the 90 % interval.
 
     Few dates say little: the size is drawn towards the typical, as if that were one date more. Where in an image it is
     large is learnt within each date, as some dates are hazy or far off all over.
@@ -224,9 +228,9 @@ def _learn(
             continue
         moved = [None if days[i] is None or days[k] is None else days[i] - days[k] for i in others]  # type: ignore[operator]
         kept = channels[:, both]
-        told = _together([found[i] for i in others], Kriging.of(moved), kept, seen[others][:, both], shortest)
-        ratio = abs(told.ground - relation(kept))[relation.own] / np.maximum(told.growth, _FLOOR)
-        groups.append((_clues(told), ratio.mean(axis=0)))
+        predicted = _krige([found[i] for i in others], Kriging.of(moved), kept, seen[others][:, both], shortest)
+        ratio = abs(predicted.ground - relation(kept))[relation.own] / np.maximum(predicted.growth, _FLOOR)
+        groups.append((_error_features(predicted), ratio.mean(axis=0)))
         ratios.append(ratio)
     learnt = ExpectedError.fit_within(groups, _SLOPES, asked)
     if not groups:
@@ -234,9 +238,9 @@ def _learn(
     mean = max(float(np.concatenate([error for _, error in groups]).mean()), _SMALLEST)
     size = np.exp(((count - 1) * np.log(mean) + np.log(_TYPICAL)) / count)
     typical = learnt.scaled(mean)
-    within = [(r / typical.within(clues)).ravel() for r, (clues, _) in zip(ratios, groups, strict=True)]
+    within = [(r / typical.within(features)).ravel() for r, (features, _) in zip(ratios, groups, strict=True)]
     return learnt.scaled(_SHARED * float(size)), float(np.quantile(np.concatenate(within), _INSIDE))
 
 
-def _part(together: Together, part: slice) -> Together:
-    return Together(*(getattr(together, f.name)[..., part] for f in fields(together)))
+def _part(estimate: KrigingEstimate, part: slice) -> KrigingEstimate:
+    return KrigingEstimate(*(getattr(estimate, f.name)[..., part] for f in fields(estimate)))

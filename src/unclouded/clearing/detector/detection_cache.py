@@ -1,7 +1,7 @@
-"""What the detector found in each date of a series, kept on the disk, so that a date is read once for it.
+"""Cache of the detector's answers for the dates of a series on the disk, so that each date is detected once.
 
-An answer is kept by all that it follows from: the pixels (by their files' size and time of change), how they are read,
-the scene's grid, the detector. It is made anew if any of that is another, or if it does not read back as written.
+The key holds all that an answer depends on: the pixels (by their files' size and modification time), how they are
+read, the scene's grid, the detector. The detector runs again if the key differs, or if a file is damaged.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _CHECKS = struct.Struct("<3I")
 """The end of a file: checksum of what the detector saw, CRC-32 of what it found and of the reflectance."""
 
 
-class Detected(NamedTuple):
+class Detection(NamedTuple):
     """What the detector found in an image.
 
     Attributes:
         probabilities: (4, h, w) of cloud, shadow, haze and dark land, see `CoverDetector.detect`.
         reflectance: (D, h, w) of the detector's bands on its grid.
-        seen: checksum of what it saw.
+        checksum: of the input of the detector.
     """
 
     probabilities: GridFile
     reflectance: GridFile
-    seen: int
+    checksum: int
 
     def close(self) -> None:
         """Give the disk back."""
@@ -51,25 +51,27 @@ class Detected(NamedTuple):
         self.reflectance.close()
 
 
-def detected(detector: CoverDetector, reduced: GridFile, seen: int, folder: Path | None, report: Progress) -> Detected:
-    """Run a detector over what it gave of a whole image by `reduce`, of the checksum `seen`; that file is taken over.
+def run_detector(
+    detector: CoverDetector, reduced: GridFile, checksum: int, folder: Path | None, report: Progress
+) -> Detection:
+    """Run a detector over what it gave of a whole image by `reduce`, of that checksum; the file is taken over.
 
     Raises:
         FileError: if the disk does not take the answer.
     """
     probabilities = detector.detect(reduced, folder, report)
-    return Detected(probabilities, detector.coarse(reduced, folder), seen)
+    return Detection(probabilities, detector.coarse(reduced, folder), checksum)
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What an answer of the detector follows from.
+class DetectionKey:
+    """What an answer of the detector depends on.
 
     Attributes:
-        image: what was looked at.
+        image: the input.
         files: that hold its pixels; empty if that is not known.
         scene: on whose grid.
-        detector: that looked.
+        detector: as configured.
     """
 
     image: SceneInfo
@@ -78,36 +80,36 @@ class Subject:
     detector: CoverDetector
 
 
-class Detections:
-    """Answers of the detector in a folder, each made once, however many threads ask for it."""
+class DetectionCache:
+    """Answers of the detector in a folder; of several threads that need one, one makes it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # Pixels of which nothing tells whether they have changed are known to be the same within a run alone.
+        # Files whose changes cannot be seen are known to be the same within a run alone.
         self._run = uuid.uuid4().hex
         self._busy: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
 
     def get(
-        self, subject: Subject, folder: Path | None, make: Callable[[], Detected], seen: int | None = None
-    ) -> Detected:
-        """Give the answer that is kept, in a file in `folder`; else `make` it, and keep it.
+        self, key: DetectionKey, folder: Path | None, make: Callable[[], Detection], checksum: int | None = None
+    ) -> Detection:
+        """Return the cached answer, in a file in `folder`; else `make` and cache it.
 
         Args:
-            subject: what it follows from.
+            key: what it depends on.
             folder: for the grid, or None for where temporary files go.
             make: runs the detector.
-            seen: checksum of what the detector would see, if that is known: an answer to anything else is dropped.
+            checksum: of the input of the detector, if that is known: an answer of another is dropped.
 
         Raises:
             FileError: if the image cannot be read, or the disk does not take the answer.
         """
-        name = hashlib.sha256(json.dumps(self._described(subject)).encode()).hexdigest()
+        name = hashlib.sha256(json.dumps(self._described(key)).encode()).hexdigest()
         with self._lock:
             busy = self._busy[name]
         with busy:
-            kept = self._read(self._folder / name, subject, folder)
-            if kept is not None and seen in (None, kept.seen):
+            kept = self._read(self._folder / name, key, folder)
+            if kept is not None and checksum in (None, kept.checksum):
                 return kept
             if kept is not None:
                 kept.close()
@@ -115,24 +117,24 @@ class Detections:
             self._write(self._folder / name, made)
             return made
 
-    def _read(self, path: Path, subject: Subject, folder: Path | None) -> Detected | None:
-        factor, scene = subject.detector.factor, subject.scene
-        found, seen = (GridFile(-(-scene.height // factor), -(-scene.width // factor), folder) for _ in range(2))
+    def _read(self, path: Path, key: DetectionKey, folder: Path | None) -> Detection | None:
+        factor, scene = key.detector.factor, key.scene
+        found, reflectance = (GridFile(-(-scene.height // factor), -(-scene.width // factor), folder) for _ in range(2))
         with suppress(OSError, EOFError, struct.error), path.open("rb") as stream:
-            sums = found.copy_from(stream, FOUND), seen.copy_from(stream, len(subject.detector.bands))
+            sums = found.copy_from(stream, FOUND), reflectance.copy_from(stream, len(key.detector.bands))
             checksum, *expected = _CHECKS.unpack(stream.read())
             if list(sums) == expected:
-                return Detected(found, seen, checksum)
+                return Detection(found, reflectance, checksum)
         found.close()
-        seen.close()
+        reflectance.close()
         return None
 
-    def _write(self, path: Path, made: Detected) -> None:
+    def _write(self, path: Path, made: Detection) -> None:
         temporary = path.with_suffix(f".{threading.get_ident()}")
         try:
             with temporary.open("wb") as stream:
                 sums = made.probabilities.copy_to(stream), made.reflectance.copy_to(stream)
-                stream.write(_CHECKS.pack(made.seen, *sums))
+                stream.write(_CHECKS.pack(made.checksum, *sums))
             temporary.replace(path)
         except OSError as error:
             with suppress(OSError):
@@ -141,9 +143,9 @@ class Detections:
                 f"{self._folder}: cannot be written to ({error.strerror}); check the disk and its free space"
             ) from error
 
-    def _described(self, subject: Subject) -> list[Any]:
-        image, scene, detector = subject.image, subject.scene, subject.detector
-        stamps = [_stamp(file) for file in subject.files]
+    def _described(self, key: DetectionKey) -> list[Any]:
+        image, scene, detector = key.image, key.scene, key.detector
+        stamps = [_stamp(file) for file in key.files]
         return [
             [image.source, image.bands, image.level, _described(image), str(image.encoding), str(image.dtype)],
             _described(scene),

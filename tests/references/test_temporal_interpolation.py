@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from unclouded.references.carry import carry
 from unclouded.references.kriging import Kriging
 from unclouded.references.statistics import Layout, Reference, block_statistics, merge
+from unclouded.references.temporal_interpolation import interpolate
 from unclouded.references.verdicts import verdicts_by_each_other
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -43,15 +43,15 @@ def nothing_clear():
     return np.zeros((HEIGHT, WIDTH), bool)
 
 
-def predicted(carried, references, wanted, seen=None):
+def predicted(interpolation, references, wanted, seen=None):
     seen = seen or [np.ones((HEIGHT, WIDTH), bool)] * len(references)
-    return carried.predict(0, 0, references, seen, wanted)
+    return interpolation.predict(0, 0, references, seen, wanted)
 
 
 def test_dates_around_the_day_weigh_more_than_one_far_away(place, nothing_clear):
     truth, dates, days = place
-    carried = carry(statistics(np.full_like(truth, 0.7), nothing_clear, dates, days), [0, 1, 2])
-    ground = predicted(carried, dates, ~nothing_clear)
+    interpolation = interpolate(statistics(np.full_like(truth, 0.7), nothing_clear, dates, days), [0, 1, 2])
+    ground = predicted(interpolation, dates, ~nothing_clear)
     error = abs(ground.reflectance - truth).mean()
     assert error < 0.95 * abs(np.mean(dates, axis=0) - truth).mean()
     assert error < abs(dates[0] - truth).mean()
@@ -62,7 +62,9 @@ def test_dates_around_the_day_weigh_more_than_one_far_away(place, nothing_clear)
 def test_the_error_grows_with_the_days(place, nothing_clear):
     truth, dates, _ = place
     expected = [
-        predicted(carry(statistics(truth, nothing_clear, dates[:1], [d]), [0]), dates[:1], ~nothing_clear).error.mean()
+        predicted(
+            interpolate(statistics(truth, nothing_clear, dates[:1], [d]), [0]), dates[:1], ~nothing_clear
+        ).error.mean()
         for d in (1, 10, 100, None)
     ]
     assert expected[0] < expected[1] < expected[3] < expected[2]
@@ -73,8 +75,8 @@ def test_the_error_is_larger_where_the_dates_differ(place, nothing_clear):
     noise = np.random.default_rng(1).normal(0, 0.06, (3, *truth.shape)).astype(np.float32)
     half = np.indices(truth.shape[1:])[1] < WIDTH // 2
     dates = [np.where(half, d + n, d) for d, n in zip(dates, noise, strict=True)]
-    carried = carry(statistics(truth, nothing_clear, dates, days), [0, 1, 2])
-    error = predicted(carried, dates, ~nothing_clear).error
+    interpolation = interpolate(statistics(truth, nothing_clear, dates, days), [0, 1, 2])
+    error = predicted(interpolation, dates, ~nothing_clear).error
     assert error[half].mean() > 1.5 * error[~half].mean()
 
 
@@ -85,8 +87,8 @@ def test_a_hazy_date_does_not_hide_where_the_others_differ(place, nothing_clear)
     half = np.indices(truth.shape[1:])[1] < WIDTH // 2
     dates = [np.where(half, d + n, d) for d, n in zip(dates, noise, strict=True)]
     dates[0] = dates[0] + np.float32(0.2)
-    carried = carry(statistics(truth, nothing_clear, dates, days), [0, 1, 2])
-    error = predicted(carried, dates, ~nothing_clear).error
+    interpolation = interpolate(statistics(truth, nothing_clear, dates, days), [0, 1, 2])
+    error = predicted(interpolation, dates, ~nothing_clear).error
     assert error[half].mean() > 1.1 * error[~half].mean()
 
 
@@ -94,8 +96,8 @@ def test_one_date_tells_that_the_error_is_larger_where_it_is_bright(place, nothi
     truth, dates, days = place
     half = np.indices(truth.shape[1:])[1] < WIDTH // 2
     dates = [np.where(half, d + np.float32(0.2), d) for d in dates[:1]]
-    carried = carry(statistics(truth, nothing_clear, dates, days[:1]), [0])
-    error = predicted(carried, dates, ~nothing_clear).error
+    interpolation = interpolate(statistics(truth, nothing_clear, dates, days[:1]), [0])
+    error = predicted(interpolation, dates, ~nothing_clear).error
     assert error[half].mean() > 1.2 * error[~half].mean()
 
 
@@ -105,10 +107,10 @@ def test_windows_give_the_same_bytes_however_they_are_cut(place, nothing_clear):
     seen[0][50:, 70:] = False
     clear = nothing_clear.copy()
     clear[5:12, 5:12] = True
-    carried = carry(statistics(truth, clear, dates, days, seen), [0, 1, 2])
-    whole = predicted(carried, dates, ~clear, seen)
+    interpolation = interpolate(statistics(truth, clear, dates, days, seen), [0, 1, 2])
+    whole = predicted(interpolation, dates, ~clear, seen)
     for box in (np.s_[13:110, 31:140], np.s_[64:120, 64:128]):
-        window = carried.predict(
+        window = interpolation.predict(
             box[0].start, box[1].start, [d[(..., *box)] for d in dates], [s[box] for s in seen], ~clear[box]
         )
         for name in ("reflectance", "error", "source", "transferred"):
@@ -122,10 +124,10 @@ def test_few_clear_pixels_draw_the_whole_towards_them_and_none_that_are_cloud(pl
     clear[60:68, 60:68] = True
     error = {}
     for name, scene in (("ground", darker), ("cloud", np.full_like(truth, 0.7))):
-        carried = carry(statistics(scene, clear, dates, days), [0, 1, 2])
-        error[name] = abs(predicted(carried, dates, ~clear).reflectance - darker)[:, ~clear].mean()
+        interpolation = interpolate(statistics(scene, clear, dates, days), [0, 1, 2])
+        error[name] = abs(predicted(interpolation, dates, ~clear).reflectance - darker)[:, ~clear].mean()
     assert error["ground"] < 0.7 * error["cloud"]
-    plain = carry(statistics(darker, nothing_clear, dates, days), [0, 1, 2])
+    plain = interpolate(statistics(darker, nothing_clear, dates, days), [0, 1, 2])
     assert error["cloud"] == pytest.approx(abs(predicted(plain, dates, ~clear).reflectance - darker)[:, ~clear].mean())
 
 
@@ -133,7 +135,7 @@ def test_a_scene_that_shows_enough_is_left_to_the_fit(place):
     truth, dates, days = place
     clear = np.zeros((HEIGHT, WIDTH), bool)
     clear[:, :20] = True
-    assert carry(statistics(truth, clear, dates, days), [0, 1, 2]) is None
+    assert interpolate(statistics(truth, clear, dates, days), [0, 1, 2]) is None
 
 
 def test_a_band_that_one_date_lacks_is_told_by_another_and_one_that_all_lack_is_not(place, nothing_clear):
@@ -147,11 +149,11 @@ def test_a_band_that_one_date_lacks_is_told_by_another_and_one_that_all_lack_is_
     seen = [np.ones((HEIGHT, WIDTH), bool), np.zeros((HEIGHT, WIDTH), bool)]
     seen[1][:, :40] = True
     made = statistics(truth, nothing_clear, lacking, [-5, 10], seen, [BANDS[:3], BANDS])
-    ground = predicted(carry(made, [0, 1]), lacking, ~nothing_clear, seen)
+    ground = predicted(interpolate(made, [0, 1]), lacking, ~nothing_clear, seen)
     assert ground.told.all()
     assert abs(ground.reflectance[3] - truth[3])[:, 60:].mean() < 0.01
     made = statistics(truth, nothing_clear, lacking[:1], [-5], bands=[BANDS[:3]])
-    ground = predicted(carry(made, [0]), lacking[:1], ~nothing_clear)
+    ground = predicted(interpolate(made, [0]), lacking[:1], ~nothing_clear)
     assert ground.told.tolist() == [True, True, True, False]
     assert (ground.reflectance[3] == 0).all()
 
@@ -161,7 +163,7 @@ def test_cloud_that_was_missed_on_one_of_three_dates_is_not_believed(place, noth
     cloud = nothing_clear.copy()
     cloud[40:80, 40:80] = True
     dates = [np.where(cloud, np.float32(0.6), dates[0]), *dates[1:]]
-    ground = predicted(carry(statistics(truth, nothing_clear, dates, days), [0, 1, 2]), dates, ~nothing_clear)
+    ground = predicted(interpolate(statistics(truth, nothing_clear, dates, days), [0, 1, 2]), dates, ~nothing_clear)
     assert abs(ground.reflectance - truth)[:, cloud].mean() < 0.03
     assert (ground.source[cloud] == 1).all()
 

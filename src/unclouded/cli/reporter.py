@@ -34,7 +34,7 @@ _NOTHING_CLEAR = 0.99
 """Share of the pixels from which on hardly any ground is left to go by."""
 
 
-class Clearings:
+class Reporter:
     """Says of every input what became of it, as it becomes known, and counts the failures."""
 
     def __init__(self, *, as_json: bool, debug: bool, masks: bool = False) -> None:
@@ -78,7 +78,7 @@ class Clearings:
                 "pixels": cleared.pixels,
                 "cloud": cleared.cloud if math.isfinite(cleared.cloud) else None,
                 "snow": cleared.snow,
-                "detection": cleared.told_by,
+                "detection": cleared.detection,
                 "changed": cleared.changed if math.isfinite(cleared.changed) else None,
                 "seconds": round(cleared.seconds, 3),
                 "seconds_network": round(cleared.seconds_network, 3),
@@ -93,16 +93,16 @@ class Clearings:
             tell(f"{said}{_covers(cleared)}, {cleared.seconds:.1f} s")
         else:
             tell(summary(cleared, elsewhere=elsewhere))
-        if cleared.told_by != OWN_DETECTION:
-            say(f"note: {source}: cloud and shadow were told by {cleared.told_by}")
+        if cleared.detection != OWN_DETECTION:
+            say(f"note: {source}: cloud and shadow were detected by {cleared.detection}")
         if not self._masks:
             self._say_of_result(source, cleared)
 
     def _say_of_result(self, source: str, cleared: ClearedScene) -> None:
         for verdict in cleared.verdicts:
             say(f"note: {verdict}")
-        for doubt in cleared.doubts:
-            say(f"note: {source}: {doubt}")
+        for caveat in cleared.caveats:
+            say(f"note: {source}: {caveat}")
         if cleared.hazy >= _HAZY and cleared.changed < _NOTHING_CLEAR:
             say(
                 f"note: {source}: {cleared.hazy:.0%} of it lies under haze, smoke or cirrus; where that is thin it "
@@ -136,16 +136,16 @@ class Clearings:
 
 def _guess(cleared: ClearedScene) -> str:
     """How much of a result that is nearly all guessed is a guess."""
-    if cleared.lacking and cleared.in_part > 0.5:
+    if cleared.missing_bands and cleared.missing_share > 0.5:
         return (
-            f"it is guessed, {_in_part(cleared)}, which no other date has: the other bands are theirs; give a date "
+            f"it is guessed, {_missing(cleared)}, which no other date has: the other bands are theirs; give a date "
             "that has all, or choose --bands that they have"
         )
     return "with no clear ground to go by, the result is a guess at best: use another day's image, or give --radar"
 
 
-def _in_part(cleared: ClearedScene) -> str:
-    return f"on {percent(cleared.in_part)} of that in {', '.join(cleared.lacking)} alone"
+def _missing(cleared: ClearedScene) -> str:
+    return f"on {percent(cleared.missing_share)} of that in {', '.join(cleared.missing_bands)} alone"
 
 
 @contextmanager
@@ -187,8 +187,8 @@ def _covers(cleared: ClearedScene) -> str:
 def _shares(cleared: ClearedScene) -> str:
     """Where the changed pixels come from; several dates that nothing was taken from are counted."""
     sources = cleared.sources
-    if cleared.in_part > 0 and cleared.lacking:
-        return f"{percent(sources.get('guessed', 0))} guessed, {_in_part(cleared)}"
+    if cleared.missing_share > 0 and cleared.missing_bands:
+        return f"{percent(sources.get('guessed', 0))} guessed, {_missing(cleared)}"
     said = [f"{percent(share)} {_from(name)}" for name, share in sources.items() if share > 0]
     unused = [name for name, share in sources.items() if share == 0 and name != "guessed"]
     if unused:
