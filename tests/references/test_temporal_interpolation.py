@@ -150,11 +150,11 @@ def test_a_band_that_one_date_lacks_is_told_by_another_and_one_that_all_lack_is_
     seen[1][:, :40] = True
     made = statistics(truth, nothing_clear, lacking, [-5, 10], seen, [BANDS[:3], BANDS])
     ground = predicted(interpolate(made, [0, 1]), lacking, ~nothing_clear, seen)
-    assert ground.told.all()
+    assert ground.predicted_bands.all()
     assert abs(ground.reflectance[3] - truth[3])[:, 60:].mean() < 0.01
     made = statistics(truth, nothing_clear, lacking[:1], [-5], bands=[BANDS[:3]])
     ground = predicted(interpolate(made, [0]), lacking[:1], ~nothing_clear)
-    assert ground.told.tolist() == [True, True, True, False]
+    assert ground.predicted_bands.tolist() == [True, True, True, False]
     assert (ground.reflectance[3] == 0).all()
 
 
