@@ -88,7 +88,7 @@ def test_an_array_of_dn_needs_its_offset(weights, tmp_path):
         (np.ones((4, 4, 5), "float32"), {"bands": ("B02", "B03", "B04", "B99")}, "unknown band 'B99'"),
         (np.ones((4, 4, 5), "complex64"), {"bands": FOUR}, "complex64"),
         (np.arange(1500, 1580, dtype="float32").reshape(4, 4, 5), {"bands": FOUR}, "the DN offset cannot be known"),
-        (np.full((4, 4, 5), np.nan, "float32"), {"bands": FOUR}, "without data where it was looked at"),
+        (np.full((4, 4, 5), np.nan, "float32"), {"bands": FOUR}, "without data in the pixels sampled"),
     ],
 )
 def test_arrays_that_are_not_understood_are_refused(weights, array, options, message):
@@ -173,7 +173,7 @@ def test_weights_that_foresee_no_error_are_named(scene, tmp_path, recwarn):
 @pytest.mark.parametrize(("level", "count"), [("L2A", 1), ("L1C", 0)])
 def test_weights_of_no_use_on_images_of_a_level_say_so_of_that_level_alone(scene, tmp_path, recwarn, level, count):
     weights = save_active(tmp_path / "unfit.safetensors", unfit=(level,))
-    said = "is L2A, and of images of that level these weights make nothing of use"
+    said = "is L2A, and of images of that level these weights are of no use"
     unclouded.clear(scene, model=weights)
     cube = xr.open_dataset(scene, engine="rasterio", mask_and_scale=False).band_data
     dates = xr.concat([cube, cube], "time").assign_coords(time=np.array(["2024-05-01", "2024-05-06"], "M8[ns]"))

@@ -142,7 +142,7 @@ def test_what_is_there_already_does_not_keep_the_others_from_being_done(scene, w
     assert done.exit_code == 1 and "is already there" in done.stderr and "--skip-existing" in done.stderr
     assert (folder / "other.tif").is_file()
     done = run(*again, "--skip-existing")
-    assert done.exit_code == 0 and done.stderr.count("is there and stays") == 2 and not done.stdout
+    assert done.exit_code == 0 and done.stderr.count("exists and is kept") == 2 and not done.stdout
 
 
 def test_a_repeated_batch_of_masks_goes_on_with_what_is_missing(scene, weights, tmp_path):
@@ -153,7 +153,7 @@ def test_a_repeated_batch_of_masks_goes_on_with_what_is_missing(scene, weights, 
     assert done.exit_code == 1 and "is already there" in done.stderr and "--skip-existing" in done.stderr
     assert f"note: {scene}" not in done.stderr
     done = run(*again, "--skip-existing")
-    assert done.exit_code == 0 and done.stderr.count("is there and stays") == 2 and not done.stdout
+    assert done.exit_code == 0 and done.stderr.count("exists and is kept") == 2 and not done.stdout
     assert run(*again, "--skip-existing", "--overwrite").exit_code == 2
 
 
@@ -231,9 +231,9 @@ def test_debug_shows_where(tmp_path):
 @pytest.mark.parametrize(
     ("shares", "said"),
     [
-        ({"changed": 0.0, "seen": 0.031}, "is no clear scene: cover is seen on 3.1% of it"),
-        ({"changed": 0.0004, "hazy": 0.2}, "is no clear scene: haze or cirrus is seen on 20.0% of it"),
-        ({"changed": 0.01, "seen": 0.031}, None),
+        ({"changed": 0.0, "covered": 0.031}, "is not a clear scene: cover on 3.1% of it"),
+        ({"changed": 0.0004, "hazy": 0.2}, "is not a clear scene: haze or cirrus on 20.0% of it"),
+        ({"changed": 0.01, "covered": 0.031}, None),
         ({"changed": 0.0}, None),
     ],
 )

@@ -15,7 +15,7 @@ from command_line import run
         ("clear a.tif --output b.tif --level L3", "'L3' is not one of 'L1C', 'L2A'"),
         ("view a.tif --port 99999", "invalid value for '--port'"),
         ("data pack foldrs", "data pack: no such command 'foldrs'; did you mean 'folders'?"),
-        ("series a.tif --output cleared", "series: invalid value: a series has two dates at least"),
+        ("series a.tif --output cleared", "series: invalid value: a series needs at least two dates"),
         ("clear a.tif --output b.tif --overwrite --skip-existing", "is the opposite of --overwrite"),
         ("clear a.tif --output", "requires an argument"),
         ("view", "view: missing argument 'SCENE...'"),

@@ -1,4 +1,4 @@
-"""In which precision networks are computed: as the settings say, or as the device at hand does it fastest.
+"""In which precision networks are computed: as the settings say, or what is fastest on the device.
 
 torch is imported where it is used, so that the commands can name the precisions without it.
 """

@@ -121,7 +121,7 @@ class TrainingSettings(_Strict):
     """How long and how fast.
 
     Attributes:
-        start: weights of G_XY to start from, bundled ones by name or others by path; what they lack is learnt anew.
+        start: weights of G_XY to start from, bundled ones by name or others by path; what they lack is initialised.
         collection: YAML file that names the images of a data folder; an archive needs none.
         crop: side in pixels of the random squares that an archive's patches are shown in; whole patches unless given.
         steps: in all; 0 only teaches the error head.

@@ -86,7 +86,7 @@ def test_what_cannot_be_had_is_an_error_or_a_warning(catalogue, weights, tmp_pat
     asked = {"catalog": catalogue.address, "model": weights, **GIVEN}
     with pytest.raises(unclouded.InputError, match="the nearest dates are 2024-06-12"):
         unclouded.clear_area(BOX, "2024-07-01/2024-07-31", **asked)
-    with pytest.raises(unclouded.InputError, match="1 dates are at hand; a series has two at least"):
+    with pytest.raises(unclouded.InputError, match="1 dates can be read; a series needs at least two"):
         unclouded.clear_area(BOX, "2024-05-01/2024-05-05", **asked)
     for area in (5, (5, 51, 5.1), {"type": "Point", "coordinates": [5, 51]}, (51, 120, 51.1, 120.1)):
         with pytest.raises(unclouded.InputError):

@@ -93,7 +93,7 @@ def test_too_many_items(refused, catalogue, tmp_path):
 
 def test_all_dates_under_more_cloud(refused):
     assert "all 4 dates have more cloud; the clearest, 2024-05-03, has 10%" in refused("--max-cloud", 5)
-    assert "one date alone, 2024-05-03; a series has two at least" in refused("--max-cloud", 15)
+    assert "one date alone, 2024-05-03; a series needs at least two" in refused("--max-cloud", 15)
 
 
 def test_a_signature_that_has_expired(refused, catalogue):

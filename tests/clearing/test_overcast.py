@@ -50,7 +50,8 @@ def test_the_ground_of_other_dates_is_taken_as_it_is_and_said(overcast, truth, o
     expected = quality[1][shown].mean() * 1.645 / 2.3
     assert 0.5 * error.mean() < expected < 4 * error.mean()
     assert clearing.notes == (
-        "scene.tif: nothing clear to fit to: ground of 05-31.tif (2024-05-31), 06-20.tif (2024-06-20) as it is",
+        "scene.tif: nothing clear to fit to: ground of 05-31.tif (2024-05-31), 06-20.tif (2024-06-20) "
+        "interpolated in time",
     )
     assert [verdict.fault for verdict in clearing.verdicts] == [None, None]
 
@@ -97,7 +98,7 @@ def test_a_band_that_no_date_has_is_guessed_and_so_is_the_source(overcast, other
     guessed, _, _ = clear(overcast, [])
     result, quality, clearing = clear(overcast, [lacking])
     assert (quality[2] == 1).all()
-    assert clearing.notes[0].endswith("as it is; no date has B12: guessed, and so is the source")
+    assert clearing.notes[0].endswith("interpolated in time; no date has B12: guessed, and so is the source")
     np.testing.assert_array_equal(result[5], guessed[5])
     assert np.abs(result[0] - lacking.dn[0] / 1e4).mean() < 2e-3
 
@@ -106,7 +107,7 @@ def test_a_band_that_another_date_has_is_from_dates(overcast, others) -> None:
     lacking = dated(plain_scene(others[0].dn[:5] / 1e4, "few.tif", PLAIN_BANDS[:5]), "2024-06-09T10:00:00Z")
     _, quality, clearing = clear(overcast, [lacking, others[1]])
     assert (quality[2] >= 2).mean() > 0.99
-    assert clearing.notes[0].endswith("as it is")
+    assert clearing.notes[0].endswith("interpolated in time")
 
 
 def test_a_little_clear_ground_draws_the_rest_towards_it(truth, others) -> None:

@@ -193,7 +193,7 @@ def test_what_is_no_series_is_refused_in_a_line(cube, dates, weights, tmp_path, 
     given = {"level": "L2A", "model": weights}
     with pytest.raises(unclouded.InputError, match="two dates or more is accepted"):
         unclouded.clear_series(cube[0], **given)
-    with pytest.raises(unclouded.InputError, match="a series has two dates at least"):
+    with pytest.raises(unclouded.InputError, match="a series needs at least two dates"):
         unclouded.clear_series([dates[0]], **given)
     with pytest.raises(unclouded.InputError, match=r"series: is a float; an xarray\.DataArray"):
         unclouded.clear_series(1.5, **given)

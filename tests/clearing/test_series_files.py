@@ -245,7 +245,7 @@ def test_a_date_of_another_place_is_cleared_by_itself_and_spoils_none(weights, t
         write(path, dn_of(day)[:, :64, :64], names=FOUR, nodata=0, transform=from_origin(east, 5_200_000, 10, 10))
     done = run("series", *near, "--output", tmp_path / "out", "--model", weights)
     assert done.exit_code == 0, done.stderr
-    assert f"note: {near[2]}: no other date lies where it does, so none helps it" in done.stderr
+    assert f"note: {near[2]}: no other date overlaps it, so it has no reference" in done.stderr
     assert len(list((tmp_path / "out").glob("*_quality.tif"))) == 3
 
 
@@ -270,7 +270,7 @@ def test_a_date_that_is_damaged_fails_alone_and_helps_none(dates, weights, tmp_p
     assert done.exit_code == 1, done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and str(bad) in errors[0]
-    assert sum("it helps no other date" in line for line in done.stderr.splitlines()) == 1
+    assert sum("it is no reference for other dates" in line for line in done.stderr.splitlines()) == 1
     alone = run("series", *good, "--output", tmp_path / "alone", "--model", weights)
     assert alone.exit_code == 0, alone.stderr
     assert made_in(tmp_path / "out") == made_in(tmp_path / "alone")

@@ -43,7 +43,7 @@ def test_the_store_holds_what_the_files_do(dates, weights, tmp_path, monkeypatch
     monkeypatch.setattr(time_cube, "_write_date", lambda *given: pytest.fail("is there"))
     done = run(*given)
     assert done.exit_code == 0, done.stderr
-    assert "series.zarr: is there and stays" in done.stderr
+    assert "series.zarr: exists and is kept" in done.stderr
 
 
 def test_it_appears_when_it_is_whole_and_follows_its_files(dates, weights, tmp_path, monkeypatch):

@@ -43,4 +43,4 @@ def test_it_does_not_write_over_a_file(tmp_path) -> None:
 def test_a_level_that_weights_are_of_no_use_on_is_named(level, count, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("unclouded.export.onnx_file.write_onnx", lambda graph, bands, size, notes, path: path.touch())
     done = run("export", "unpaired", "--output", tmp_path / "a.onnx", "--level", level)
-    assert done.exit_code == 0 and done.stderr.count("these weights make nothing of use") == count
+    assert done.exit_code == 0 and done.stderr.count("these weights are of no use") == count

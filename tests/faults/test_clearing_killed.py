@@ -217,7 +217,7 @@ def test_a_signal_keeps_what_is_finished_and_says_so(scene_file, weights, tmp_pa
     _, said = process.communicate(timeout=180)
     assert process.returncode == code, said
     assert "Traceback" not in said
-    assert "the same command goes on from there" in said
+    assert "the same command resumes there" in said
     assert not contents(tmp_path)
     begun = (finished_rows(tmp_path / "out.tif"), time.monotonic())
     assert begun[0] == 1

@@ -75,7 +75,7 @@ def test_a_date_that_is_given_twice_is_no_series(tmp_path, weights):
     done = run("series", path, f"{tmp_path}/b/../a.tif", "--output", tmp_path / "out", "--model", weights)
     assert done.exit_code == 2 and not (tmp_path / "out").exists()
     assert f"note: {tmp_path}/b/../a.tif: is given more than once, and taken once" in done.stderr
-    assert "a series has two dates at least" in done.stderr
+    assert "a series needs at least two dates" in done.stderr
 
 
 def test_an_image_that_is_given_twice_is_cleared_once(tmp_path, weights):

@@ -77,7 +77,7 @@ def check(words, folder: Path, undisturbed: dict[str, bytes]) -> None:
     done = run(*words, folder)
     assert done.exit_code == 0, done.stderr
     finished = [name for name in there if name.endswith(".tif") and "_quality" not in name]
-    assert all(f"{folder / name}: is there and stays" in done.stderr for name in finished)
+    assert all(f"{folder / name}: exists and is kept" in done.stderr for name in finished)
     assert contents(folder) == undisturbed
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
 

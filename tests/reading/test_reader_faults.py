@@ -140,7 +140,7 @@ def test_arguments_that_mean_nothing(tmp_path, options, found):
 
 def test_float_without_data_cannot_be_judged(tmp_path):
     path = write(tmp_path / "a.tif", np.full((1, 30, 30), np.nan, np.float32), names=["B02"])
-    assert "without data where it was looked at" in refused(path, InputError)
+    assert "without data in the pixels sampled" in refused(path, InputError)
 
 
 def test_gdal_scales_that_differ(tmp_path):

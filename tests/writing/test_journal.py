@@ -102,7 +102,7 @@ def test_only_whole_lines_of_the_journal_count(active, scene, interrupted, tmp_p
 )
 def test_other_settings_are_refused_by_name_and_nothing_is_lost(active, scene, interrupted, tmp_path, options, said):
     before = results(interrupted)
-    with pytest.raises(OutputExistsError, match=rf"out\.tif: .*{said}.*--overwrite to start anew"):
+    with pytest.raises(OutputExistsError, match=rf"out\.tif: .*{said}.*--overwrite to start over"):
         clear_scene(scene, active, tmp_path / "out.tif", **OPTIONS | options)
     assert results(interrupted) == before
 

@@ -216,7 +216,7 @@ def clear_to_file(
         opener: what is known already of the references that the options name.
 
     Raises:
-        InputError: if the scene has no place on the ground, is not north up, or is nothing for these weights.
+        InputError: if the scene has no place on the ground, is not north up, or does not suit these weights.
         FileError: if a file cannot be read or written.
         OutputExistsError: if an output is there and `overwrite` is not set.
     """

@@ -41,7 +41,7 @@ class GridFile:
         """Add a channel (h, w).
 
         Raises:
-            FileError: if the disk does not take it.
+            FileError: if the disk is full.
         """
         self._write(self.channels * self.height * self._row, channel)
         self.channels += 1
@@ -50,7 +50,7 @@ class GridFile:
         """Write some rows (K, n, w) of all channels.
 
         Raises:
-            FileError: if the disk does not take them.
+            FileError: if the disk is full.
         """
         for channel, values in enumerate(rows):
             self._write((channel * self.height + start) * self._row, values)
@@ -67,7 +67,7 @@ class GridFile:
         return made
 
     def copy_to(self, stream: BinaryIO) -> int:
-        """Write all channels to a file, one after the other; return their CRC-32. OSError if the disk takes no more."""
+        """Write all channels to a file, one after the other; return their CRC-32. OSError if the disk is full."""
         found = 0
         for number in range(self.channels):
             values = self.channel(number).tobytes()
@@ -80,7 +80,7 @@ class GridFile:
 
         Raises:
             EOFError: the file ends before.
-            FileError: if the disk does not take them.
+            FileError: if the disk is full.
         """
         found = 0
         for _ in range(channels):
@@ -92,7 +92,7 @@ class GridFile:
         return found
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Delete the temporary files."""
         self._file.close()
 
     def _read(self, place: int, rows: int) -> NDArray[np.float32]:

@@ -101,12 +101,12 @@ class UserMask:
         """Understand the values of `raster`: by `scheme`, see `detection.classes`, or as the scheme that they fit.
 
         Raises:
-            InputError: if it holds values that nobody named.
+            InputError: if it holds values without a class.
         """
         self.name, self.raster, self.in_doubt = raster.name, raster, False
         found = np.array(raster.values_of_whole if scheme is None else raster.values, np.int32)
         self.scheme = guess_scheme(found, raster.name, raster.label) if scheme is None else scheme
-        # All of its values, so that a class that nobody named is refused before any work is done.
+        # All of its values, so that an unknown value is refused before any work is done.
         read_classes(found[None], self.scheme, raster.name)
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.uint8]:
@@ -214,12 +214,12 @@ class SceneInputs:
 
 @dataclass(frozen=True)
 class ReferenceOpener:
-    """What is at hand for the references that options name.
+    """Opens the references that options name.
 
     Attributes:
         images: those that are open already, by their names there.
         reading: how the others are read that are dates of a series, each as when it is cleared itself; None where they
-            are none, and nobody said anything of them.
+            are none, and nothing is known of them.
         detection_cache: see `SceneInputs`.
         said: whether what is assumed of each when it is read is said elsewhere, as of a date to be cleared.
     """

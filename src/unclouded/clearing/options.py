@@ -27,7 +27,7 @@ UNTOLD_ERROR = (
 """Said of results of weights whose `Generator.error_learnt` is false."""
 
 UNFIT = (
-    "is {level}, and of images of that level these weights make nothing of use, as their card says; the weights "
+    "is {level}, and of images of that level these weights are of no use, as their card says; the weights "
     "default are made for it"
 )
 """Said of results of weights that are `InferenceConfig.unfit` for their level."""

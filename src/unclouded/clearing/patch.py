@@ -83,7 +83,7 @@ def sample_patch(
     """Clear an image that is its own scene as `clear_patch` does, but under z = 0, and all of it at once.
 
     Args:
-        image: of one image; its sides are multiples of `CELL`, and what it says of cover is not looked at.
+        image: of one image; its sides are multiples of `CELL`, and its cover is not used.
         generator: the network, on the image's device.
         options: threshold and precision; its model, device, paths, samples and seed are not used.
         mask: as of `clear_patch`.

@@ -231,6 +231,6 @@ def _make_folder(folder: Path, *, wanted: bool) -> None:
         if wanted:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"{folder}: cannot be made ({error.strerror}); give another --output") from error
+        raise FileError(f"{folder}: cannot be created ({error.strerror}); give another --output") from error
     if not folder.is_dir():
         raise FileError(f"{folder}: there is no such folder; make it first, or give another --output")

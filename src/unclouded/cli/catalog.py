@@ -1,4 +1,4 @@
-"""`--catalog` of `unclouded series`, `mask` and `clear`: from a place and a period to items that are at hand."""
+"""`--catalog` of `unclouded series`, `mask` and `clear`: from a place and a period to items on the disk."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def check_catalog(options: CatalogOptions, inputs: Sequence[str], area: Area | N
 def dates_of(
     options: CatalogOptions, reading: ReadOptions, output: str, reporter: Reporter, *, minimum: int
 ) -> list[str]:
-    """Find the dates of a period and have their items at hand; dates that cannot be read are said.
+    """Find the dates of a period and download their items; a note names dates that cannot be read.
 
     What is kept goes beside `output`, a file for one date or a folder.
 
@@ -101,8 +101,8 @@ def dates_of(
         say(f"note: {len(found) - len(kept)} of {len(found)} dates have over {options.max_cloud:g}% cloud: left out")
     if len(kept) < minimum:
         raise InputError(
-            f"{catalogue.address}: has one date alone, {kept[0].time:%Y-%m-%d}; a series has two at least: give longer "
-            "--dates or a higher --max-cloud, or take `unclouded clear --date`"
+            f"{catalogue.address}: has one date alone, {kept[0].time:%Y-%m-%d}; a series needs at least two: give "
+            "longer --dates or a higher --max-cloud, or take `unclouded clear --date`"
         )
     folder = output_folder(len(kept), output) or Path(output).parent
     return list(_download(catalogue, options, reading, kept, folder / INPUTS, reporter))
@@ -111,7 +111,7 @@ def dates_of(
 def day_and_others(
     options: CatalogOptions, reading: ReadOptions, output: str, reporter: Reporter
 ) -> tuple[list[str], list[str]]:
-    """Find a day and those around it that help, and have their items at hand: its own, and the others, nearest first.
+    """Find a day and its references, and download their items: the day's own, and the references, nearest first.
 
     What is kept goes beside `output`, a file or a folder. Errors as of `dates_of`.
     """

@@ -197,5 +197,5 @@ def put(text: str, file: TextIO | None = None) -> None:
             os.dup2(nowhere.fileno(), 1)  # or Python tries again at its end
         raise LostOutputError(
             f"standard output: cannot be written to ({error.strerror}); files that are finished stay, and the command "
-            "was ended there"
+            "stopped there"
         ) from error

@@ -56,7 +56,7 @@ def write_cube(
     cleared = [ClearedDate(known[source], time, name) for source, name in outputs.items() if (time := dates[source])]
     if is_made_of(path, cleared):
         clear_away(path)
-        say(f"note: {path}: is there and stays")
+        say(f"note: {path}: exists and is kept")
         return
     with Bar(path.name) as bar:
         write_time_cube(path, cleared, dates, bar)

@@ -46,7 +46,7 @@ class Reporter:
     def announce(self, todo: Plan) -> None:
         """Say of a plan what stays, what was assumed, and which inputs are refused."""
         for name in todo.skipped.values():
-            say(f"note: {name}: is there and stays")
+            say(f"note: {name}: exists and is kept")
         for note in todo.notes:
             say(f"note: {note}")
         for source, error in todo.failed.items():
@@ -113,8 +113,8 @@ class Reporter:
                 ("haze or cirrus", cleared.hazy) if cleared.hazy > cleared.covered else ("cover", cleared.covered)
             )
             say(
-                f"note: {source}: is no clear scene: {what} is seen on {percent(share)} of it, which stays; "
-                "a lower --threshold takes more of it off"
+                f"note: {source}: is not a clear scene: {what} on {percent(share)} of it is left in; "
+                "a lower --threshold removes more of it"
             )
         if cleared.dark - cleared.changed >= _DARK:
             say(
@@ -166,7 +166,7 @@ def say_finished(output: Path) -> None:
 
     if done := finished_rows(output):
         finished = "1 strip of it is" if done == 1 else f"{done} strips of it are"
-        say(f"note: {output}: {finished} finished; the same command goes on from there")
+        say(f"note: {output}: {finished} finished; the same command resumes there")
 
 
 def summary(cleared: ClearedScene, *, elsewhere: bool = False) -> str:

@@ -155,7 +155,7 @@ def _sources(
         advice = "for one scene take `unclouded clear`"
         if sources and any(Path(sources[0]).glob("*.tif")):
             advice = f"a folder is one date; if its files are the dates, name them: {sources[0].rstrip('/')}/*.tif"
-        raise typer.BadParameter(f"a series has two dates at least; {advice}")
+        raise typer.BadParameter(f"a series needs at least two dates; {advice}")
     return sources
 
 
@@ -185,7 +185,7 @@ def _selection(
     from unclouded.reading.grids.overlap import overlaps
 
     if unknown := [source for source, date in dates.items() if date is None]:
-        say(f"note: {', '.join(unknown)}: nothing says when it was taken, so it helps the others last")
+        say(f"note: {', '.join(unknown)}: acquisition date unknown, so it comes last as a reference for the others")
     candidates = {
         source: {
             other: date for other, date in dates.items() if other == source or overlaps(known[other], known[source])
@@ -194,12 +194,12 @@ def _selection(
     }
     for source, others in candidates.items():
         if len(others) == 1:
-            say(f"note: {source}: no other date lies where it does, so none helps it")
+            say(f"note: {source}: no other date overlaps it, so it has no reference")
     return ReferenceSelection(
         candidates,
         only_earlier=only_earlier,
         max_references=max_references,
-        on_unreadable=lambda error: say(f"note: {error.__cause__}; it helps no other date"),
+        on_unreadable=lambda error: say(f"note: {error.__cause__}; it is no reference for other dates"),
     )
 
 

@@ -1,6 +1,6 @@
 """What a detector or a user's mask may say of a simulated sky: masks too small or too large, and wrong in places.
 
-A network that is told of cover learns from these how far to believe it. They are thresholded at any opacity, without
+A network with the cover as input learns from these how far to believe it. They are thresholded at any opacity, without
 the shadows or with objects left out and others that are none, widened or shrunk, and shifted; most of them on a grid of
 40 m, as `detection.opacity.evidence` is, the others pixel by pixel, as a mask that is given.
 """

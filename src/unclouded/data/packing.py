@@ -84,7 +84,7 @@ def pack(
     Raises:
         OutputExistsError: the archive is there, or another run is writing it.
         InputError: no patch could be packed, or another origin's packing was interrupted here.
-        FileError: the disk is full, or a worker was killed; the same command goes on from there.
+        FileError: the disk is full, or a worker was killed; the same command resumes there.
     """
     with ArchiveWriter(output, origin=origin, overwrite=overwrite) as writer:
         done = 0

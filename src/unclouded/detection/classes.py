@@ -241,7 +241,7 @@ def read_classes(
         if unnamed:
             known = ", ".join(f"{value}={CLASS_NAMES[kind]}" for value, kind in named.items())
             raise InputError(
-                f"{source}: the mask holds the values {_listed(unnamed)}, which nobody named (named: {known}); "
+                f"{source}: the mask holds the values {_listed(unnamed)}, which have no class (known: {known}); "
                 "say what all its values mean with --mask-classes"
             )
         numbers = np.array(found or [0])

@@ -42,12 +42,12 @@ def bands_to_read(bands: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def readable(bands: Collection[str]) -> tuple[str, ...]:
-    """The bands that would be read of those at hand: six, four, or none if nothing can be detected with them."""
+    """The bands that would be read of those available: six, four, or none if nothing can be detected with them."""
     return next((wanted for wanted in (SIX, FOUR) if set(wanted) <= set(bands)), ())
 
 
 def missing(bands: Collection[str]) -> tuple[str, ...]:
-    """The bands that the input would have to hold besides those at hand, before anything can be detected."""
+    """The bands that the input lacks before anything can be detected."""
     return tuple(name for name in FOUR if name not in bands)
 
 
@@ -90,10 +90,10 @@ class CloudShadowNetwork:
     """
 
     def __init__(self, bands: Collection[str], level: str, threads: int = 1) -> None:
-        """Load the best network for what is at hand.
+        """Load the best network for the bands and level.
 
         Args:
-            bands: that are at hand.
+            bands: of the input.
             level: "L1C" or "L2A".
             threads: windows that are worked on at once; the answer does not depend on it.
 

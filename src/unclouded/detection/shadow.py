@@ -68,7 +68,7 @@ def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
 
     Args:
         reflectance: (B, C, h, w) on the detector's grid, NaN where there is no data.
-        bands: the name of each channel; B03 and B08 among them, and B11 and B12 if they are at hand.
+        bands: the name of each channel; B03 and B08 among them, and B11 and B12 if available.
         level: "L1C" or "L2A".
     """
     green, infrared = (reflectance[:, bands.index(name), None] for name in ("B03", "B08"))

@@ -77,7 +77,7 @@ class Extractor:
             try:
                 cache.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise FileError(f"{cache}: cannot be made ({error.strerror}); give another --cache") from error
+                raise FileError(f"{cache}: cannot be created ({error.strerror}); give another --cache") from error
 
     def __call__(
         self, rows: Rows, stage: str, *, done: Mapping[str, Any] | None = None, change: Change | None = None

@@ -188,7 +188,7 @@ def _cover() -> dict[str, Any]:
     return {
         "name": "cover",
         "description": "How far cloud or shadow are known to hide each pixel, by a detector or a mask: 1 for wholly, "
-        "-1 for not at all, 0 where nobody has looked.",
+        "-1 for not at all, 0 where unknown.",
         "bands": [],
         "input": _array("channel", [-1, 1, -1, -1]),
     }

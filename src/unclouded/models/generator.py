@@ -133,7 +133,7 @@ class Generator(nn.Module):
         context: the encoder of the cells.
         context_channel_count: K, channels of the context.
         largest: side in pixels of the largest image that it clears; None if its tiles agree, so that any size will do.
-        takes_cover: whether it is told what is known to hide the ground, see `Observation.cover`.
+        takes_cover: whether the cover is an input, see `Observation.cover`.
     """
 
     settings: Sizes

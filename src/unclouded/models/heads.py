@@ -48,7 +48,7 @@ class ErrorHead(nn.Module):
 
     @torch.no_grad()
     def begin(self, rng: torch.Generator) -> None:
-        """Draw values to learn from anew, whatever it has learnt."""
+        """Initialise the values again."""
         for layer in (self.see, self.place, self.describe, self.weigh):
             bound = layer.in_features**-0.5
             for parameter in layer.parameters():

@@ -159,7 +159,7 @@ class ShallowNetwork(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor, conditioning: Tensor) -> Tensor:
-        """Features (B, 128) of `image` (B, 13, 120, 120), standardised; `conditioning` is not looked at.
+        """Features (B, 128) of `image` (B, 13, 120, 120), standardised; `conditioning` is not used.
 
         Raises:
             InputError: the images are of another size.

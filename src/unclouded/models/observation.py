@@ -40,7 +40,7 @@ class Observation(NamedTuple):
         present: (B, 13) 1 for each band that is there.
         level: (B,) 0 for L1C, 1 for L2A.
         cover: (B, 1, H, W) how far cloud or shadow are known to hide each pixel, by a detector or a mask: 1 for wholly,
-            -1 for not at all, 0 where nobody has looked.
+            -1 for not at all, 0 where unknown.
     """
 
     optical: Tensor

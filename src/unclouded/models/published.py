@@ -127,5 +127,5 @@ class NoContext(nn.Module):
     margin = CELL
 
     def forward(self, statistics: Tensor, conditioning: Tensor) -> SceneContext:
-        """Trust no cell of `statistics` (B, S, h, w); `conditioning` is not looked at."""
+        """Trust no cell of `statistics` (B, S, h, w); `conditioning` is not used."""
         return SceneContext(torch.zeros_like(statistics[:, :1]), statistics[:, :0])

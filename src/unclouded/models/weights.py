@@ -46,7 +46,7 @@ _FORMER = ("encoder_width", "discriminator_width")
 
 
 _TOLD = {"enter.weight": 4, "context.enter.weight": 1}
-"""Convolutions that are told of cover in their last channels, of which blocks of 2 x 2 pixels have four."""
+"""Convolutions whose last input channels are the cover, of which blocks of 2 x 2 pixels have four."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def load_translator(name: str | Path) -> tuple[Translator, Header]:
 def start_from(generator: Generator, name: str | Path) -> int:
     """Give a generator the values of weights, bundled by name or any by path; what they lack keeps its own.
 
-    To a generator that is told of cover, weights of one that is not are given so that it begins by not heeding that.
+    A generator with the cover as input starts from weights without it by ignoring that input.
 
     Returns:
         The training steps that the weights have behind them.

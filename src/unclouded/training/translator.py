@@ -208,7 +208,7 @@ def train(
 def _teach_heads(training: TranslatorTraining, batches: BatchSource, output: Path, progress: TrainingProgress) -> None:
     """Teach the heads of the moving average and of the run's best network, if it keeps one, and save both.
 
-    A run that dies here begins this anew when it is resumed.
+    A run that is killed here starts this over when resumed.
 
     Raises:
         UncloudedError: what a head has learnt is not finite; the weights without it stay.

@@ -70,7 +70,7 @@ class Journal:
                 self.outputs = value
 
     def start(self, subject: Mapping[str, Any], rows: Mapping[int, Row]) -> None:
-        """Write the journal anew, to go on from `rows`; OSError if the disk does not take it."""
+        """Rewrite the journal with `rows`; OSError if the disk is full."""
         self.subject, self.rows, self.outputs = _plain(subject), dict(rows), {}
         new = self._path.with_suffix(".new")
         with new.open("wb") as file:
@@ -82,7 +82,7 @@ class Journal:
         sync_folder(self._path.parent)
 
     def add(self, row: Row) -> None:
-        """Note a row whose files are on the disk; OSError if the disk does not take it."""
+        """Note a row whose files are on the disk; OSError if the disk is full."""
         sync_folder(self._path.parent)
         self._append("row", asdict(row))
         self.rows[row.row] = row

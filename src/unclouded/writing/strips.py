@@ -131,7 +131,7 @@ class Strips:
 
         Raises:
             OutputExistsError: if they were cleared from another input.
-            FileError: if the disk does not take the journal.
+            FileError: if the disk is full.
         """
         self._refuse_other(checksums)
         there, intact = list(self._journal.rows.values()), {}
@@ -148,7 +148,7 @@ class Strips:
         """Write a tile; with the last one of its row, finish the strip.
 
         Raises:
-            FileError: if the disk does not take it.
+            FileError: if the disk is full.
         """
         if self._draft is None:
             strip = Box(tile.box.row, 0, tile.box.height, self._width)
@@ -219,7 +219,7 @@ class Strips:
         if self._journal.rows and other and not self._overwrite:
             raise OutputExistsError(
                 f"{self._outputs[0]}: an interrupted run had begun it otherwise: {', '.join(other)}; "
-                "repeat the command of that run to go on from there, or give --overwrite to start anew"
+                "repeat the command of that run to go on from there, or give --overwrite to start over"
             )
         if other:
             self._journal.rows.clear()

@@ -77,7 +77,7 @@ def write_time_cube(
         path: of the store; what is there is replaced.
         dates: in any order.
         times: of other dates by their names, as `source` may mean them.
-        report: told of the pixels written.
+        report: of the pixels written.
 
     Raises:
         FileError: if a file cannot be read, or the disk does not take the store.

@@ -144,7 +144,7 @@ class StripWriter:
         """Write `pixels` (bands, height, width) at `box` of the scene. Windows do not overlap.
 
         Raises:
-            FileError: if the disk does not take them.
+            FileError: if the disk is full.
         """
         self._checksums[box] = checksum(pixels)
         with environment(self._output):

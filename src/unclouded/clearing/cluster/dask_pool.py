@@ -33,7 +33,7 @@ _LOCAL = {
     "distributed.scheduler.allowed-failures": 0,
     # Else a worker that is slow to come back is taken off the cluster.
     "distributed.deploy.lost-worker-timeout": "1 hour",
-    # Instead of distributed's own, which has every large array asked of the kernel anew.
+    # Instead of distributed's own, which has every large array requested from the kernel again.
     "distributed.nanny.pre-spawn-environ": {
         "OMP_NUM_THREADS": 1,
         "MKL_NUM_THREADS": 1,

@@ -71,7 +71,7 @@ class ContextBuilder:
             clear: (1, 14, h, w) means of their pixels that no mask covers, 13 bands, and the share of these pixels.
 
         Raises:
-            FileError: if the disk does not take them.
+            FileError: if the disk is full.
         """
         self._statistics.add(box.row // CELL, box.column // CELL, cells[0])
         if self._clear is not None and clear is not None:
@@ -95,7 +95,7 @@ class ContextBuilder:
             cover: (h, w) of the cells, see `Observation.cover`; used by networks that take it.
 
         Raises:
-            FileError: if the disk does not take it.
+            FileError: if the disk is full.
         """
         cells, device = self._statistics.grid, self._generator.device
         if cover is not None:
@@ -143,7 +143,7 @@ class ContextBuilder:
             cover: (h, w) how surely something covers a part of each cell.
 
         Raises:
-            FileError: if the disk does not take it.
+            FileError: if the disk is full.
         """
         statistics = self._statistics.grid
         filled = GridFile(statistics.height, statistics.width, self._folder)
@@ -176,7 +176,7 @@ class ContextBuilder:
         return np.asarray(bare / np.maximum(valid, np.float32(1e-3)), np.float32)
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Delete the temporary files."""
         self._statistics.grid.close()
         if self._clear is not None:
             self._clear.grid.close()
@@ -198,7 +198,7 @@ class SceneGrids(NamedTuple):
     factor: int
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Delete the temporary files."""
         for grid in (self.context, self.evidence, self.fill):
             if grid is not None:
                 grid.close()

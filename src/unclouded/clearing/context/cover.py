@@ -70,7 +70,7 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
         clear: (2, h, w) how surely other dates show that nothing hides the ground, and but for what lies beside cloud.
 
     Raises:
-        FileError: if the disk does not take it.
+        FileError: if the disk is full.
     """
     made = GridFile(probabilities.height, probabilities.width, folder, EVIDENCE)
     for top, rows in _by_strips(probabilities, evidence):
@@ -86,7 +86,7 @@ def hiding_of(probabilities: GridFile, folder: Path | None) -> GridFile:
     """How surely the ground of an image is hidden, (1, h, w), by its probabilities; see `detection.opacity.hiding`.
 
     Raises:
-        FileError: if the disk does not take it.
+        FileError: if the disk is full.
     """
     made = GridFile(probabilities.height, probabilities.width, folder, 1)
     for top, rows in _by_strips(probabilities, hiding):
@@ -107,7 +107,7 @@ def join_classification(probabilities: GridFile, classification: GridFile, folde
     """Join the detector's answer (4, h, w) with the shares (2, h, w) of a scene classification, see `detection.scl`.
 
     Raises:
-        FileError: if the disk does not take it.
+        FileError: if the disk is full.
     """
     made = GridFile(probabilities.height, probabilities.width, folder, probabilities.channels)
     for top in range(0, made.height, _ROWS):

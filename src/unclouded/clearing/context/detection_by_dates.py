@@ -64,7 +64,7 @@ def correct_by_dates(
         None if no reference tells anything.
 
     Raises:
-        FileError: if the disk does not take them.
+        FileError: if the disk is full.
     """
     usable: list[tuple[DetectedReference, tuple[str, ...], Relation]] = []
     for reference in references:

@@ -112,7 +112,7 @@ class OtherDates:
         """Look at every reference for cloud and shadow.
 
         Raises:
-            FileError: if one cannot be read, or the disk does not take what is known of it.
+            FileError: if one cannot be read, or the disk is full.
         """
         self._inputs, self._generator = inputs, generator
         self._folder, self._report = folder, report
@@ -167,7 +167,7 @@ class OtherDates:
         """Correct the detector's answer for the scene by the references, see `correct_by_dates`.
 
         Raises:
-            FileError: if the disk does not take it.
+            FileError: if the disk is full.
         """
         dates = [date.detected for date in self._dates if date.detected and self._days_to(date.image) != 0]
         return correct_by_dates(scene, bands, dates, self._folder)
@@ -239,7 +239,7 @@ class OtherDates:
         """Say that the ground of references is taken as it is."""
         names = ", ".join(_dated(self._dates[number].image) for number in interpolation.needed)
         little = "nothing" if interpolation.correction.known < 1 else "too little"
-        said = f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} as it is"
+        said = f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} interpolated in time"
         missing_bands = ", ".join(self.missing_bands)
         return f"{said}; no date has {missing_bands}: guessed, and so is the source" if missing_bands else said
 
@@ -300,7 +300,7 @@ class OtherDates:
         return covered(mask.read(box.row, box.column, box.height, box.width))
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Delete the temporary files."""
         for grid in self._grids:
             grid.close()
 

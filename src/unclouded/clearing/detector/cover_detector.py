@@ -59,12 +59,12 @@ class CoverDetector:
 
         Args:
             info: of the scene.
-            bands: that are at hand.
+            bands: of the input.
             level: of the image, if it is another than the scene's.
             generator: that is asked, too.
 
         Raises:
-            InputError: if nothing can be detected with the bands at hand.
+            InputError: if nothing can be detected with these bands.
         """
         self._read = readable(bands)
         if not self._read:
@@ -105,7 +105,7 @@ class CoverDetector:
         """What `reduce` gave of the whole scene on the detector's own grid, in a file of its own if that is another.
 
         Raises:
-            FileError: if the disk does not take it.
+            FileError: if the disk is full.
         """
         if self.step == self.factor:
             return reduced
@@ -118,7 +118,7 @@ class CoverDetector:
         """Find cloud, shadow, haze and land too dark to be sunlit: (4, h, w), see `detection.opacity.evidence`.
 
         Raises:
-            FileError: if the disk does not take them.
+            FileError: if the disk is full.
         """
         found = GridFile(*self._grid, folder, FOUND)
         own, network = len(self._read), _network(self._read, self._level)

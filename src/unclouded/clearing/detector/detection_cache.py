@@ -46,7 +46,7 @@ class Detection(NamedTuple):
     checksum: int
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Delete the temporary files."""
         self.probabilities.close()
         self.reflectance.close()
 
@@ -57,7 +57,7 @@ def run_detector(
     """Run a detector over what it gave of a whole image by `reduce`, of that checksum; the file is taken over.
 
     Raises:
-        FileError: if the disk does not take the answer.
+        FileError: if the disk is full.
     """
     probabilities = detector.detect(reduced, folder, report)
     return Detection(probabilities, detector.coarse(reduced, folder), checksum)
@@ -102,7 +102,7 @@ class DetectionCache:
             checksum: of the input of the detector, if that is known: an answer of another is dropped.
 
         Raises:
-            FileError: if the image cannot be read, or the disk does not take the answer.
+            FileError: if the image cannot be read, or the disk is full.
         """
         name = hashlib.sha256(json.dumps(self._described(key)).encode()).hexdigest()
         with self._lock:

@@ -63,8 +63,8 @@ def clear_area_to_memory(
     items = keep_dates(dates, extract, folder, Report(_unseen, _warn, _refuse))
     if len(items) < 2:
         raise InputError(
-            f"{catalogue.address}: of {request.area.name} in {request.period} {len(items)} dates are at hand; a series "
-            "has two at least: give a longer period or accept more cloud"
+            f"{catalogue.address}: of {request.area.name} in {request.period} {len(items)} dates can be read; a series "
+            "needs at least two: give a longer period or accept more cloud"
         )
     series = series_of_files(list(items), reading)
     made = clear_series_to_memory(series, model, options, only_earlier=only_earlier, max_references=max_references)

@@ -58,7 +58,7 @@ def clear_to_memory(
         See `dataset`.
 
     Raises:
-        InputError: if the scene is nothing for these weights, the result is larger than `LARGEST`, or no pixel holds
+        InputError: if the scene does not suit these weights, the result is larger than `LARGEST`, or no pixel holds
             data.
         FileError: if a file cannot be read.
     """

@@ -78,7 +78,7 @@ def clear_lazily(
     two it need not be kept. What is wrong with the pixels is raised when they are computed.
 
     Raises:
-        InputError: if the scene is nothing for these weights.
+        InputError: if the scene does not suit these weights.
         FileError: if the radar cannot be read.
     """
     import dask.array as da

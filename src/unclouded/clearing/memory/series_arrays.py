@@ -81,7 +81,7 @@ def series_of(source: Any, reading: ReadOptions, max_references: int) -> Series:
         )
     made = series_of_files(paths, reading)
     if len(made.names) < 2:
-        raise InputError(f"{', '.join(made.names) or 'series'}: a series has two dates at least; for one take clear")
+        raise InputError(f"{', '.join(made.names) or 'series'}: a series needs at least two dates; for one take clear")
     return made
 
 
@@ -228,7 +228,7 @@ def clear_series_to_memory(
         opener = ReferenceOpener(series.images, series.reading, DetectionCache(Path(folder)), said=True)
         for number, name in enumerate(series.names):
             if name in series.empty:
-                warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
+                warnings.warn(f"{name}: holds no data and is skipped", stacklevel=3)
                 continue
             with series.open(name) as scene, ExitStack() as stack:
                 info = scene.info.of_region()
@@ -244,7 +244,7 @@ def clear_series_to_memory(
                         warnings.warn(f"{name}: {note}", stacklevel=3)
                     said.add(note)
                 if not _holds_data(scene):
-                    warnings.warn(f"{name}: holds no data, and stays so", stacklevel=3)
+                    warnings.warn(f"{name}: holds no data and is skipped", stacklevel=3)
                     continue
                 others = nearest_dates(name, usable, only_earlier=only_earlier, max_references=max_references)
                 own = _with_mask(replace(options, references=others), given(number), info, stack)

@@ -166,7 +166,7 @@ def check_georeference(dataset: DatasetReader) -> None:
     if not all(map(math.isfinite, t)):
         raise InputError(
             f"{name}: its position on the ground is not finite ({tuple(t)[:6]}); "
-            "georeference it anew, for example with gdal_edit.py -a_ullr"
+            "georeference it again, for example with gdal_edit.py -a_ullr"
         )
     west, south, east, north = dataset.bounds
     if dataset.crs.is_geographic and (max(-west, east) > _ROUND or max(-south, north) > _POLE):

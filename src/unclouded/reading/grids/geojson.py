@@ -1,4 +1,4 @@
-"""Polygons as GeoJSON has them, in a file or at hand: what of it is an area, and what else a file may be."""
+"""Polygons as GeoJSON has them, in a file or in memory: what of it is an area, and what else a file may be."""
 
 from __future__ import annotations
 

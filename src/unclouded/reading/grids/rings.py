@@ -18,7 +18,7 @@ def check_ring(name: str, ring: NDArray[np.float64]) -> None:
         InputError: they are too few, no numbers or not closed, or the ring crosses itself or 180 degrees.
     """
     if ring.ndim != 2 or len(ring) < 4 or not np.isfinite(ring).all():
-        raise InputError(f"{name}: a ring of it has fewer than four corners, or one that is no number; draw it anew")
+        raise InputError(f"{name}: a ring of it has fewer than four corners, or one that is no number; draw it again")
     if (ring[0] != ring[-1]).any():
         raise InputError(f"{name}: a ring of it is not closed; its last corner has to be its first")
     check_degrees(name, ring)

@@ -54,14 +54,14 @@ def encoding_of_chunks(
     """The encoding of an array in chunks, whose pixels are not read before they are computed.
 
     Raises:
-        InputError: if they are DN, and nobody says whether they carry an offset.
+        InputError: if they are DN, and it is not known whether they carry an offset.
     """
     integer = array.dtype.kind in "iu"
     chosen = scale or declared.scale or (10_000.0 if integer else 1.0)
     if offset is None and declared.offsets is None and chosen > 100:
         raise InputError(
-            f"{name}: holds DN in chunks, which are not looked at; give offset=-1000 (baseline 04.00 or later) or "
-            "offset=0 (earlier, or already removed)"
+            f"{name}: holds DN in chunks, which are not read in advance; give offset=-1000 (baseline 04.00 or later) "
+            "or offset=0 (earlier, or already removed)"
         )
     count = array.shape[0]
     offsets = (float(offset),) * count if offset is not None else declared.offsets or (0.0,) * count

@@ -50,7 +50,7 @@ def item_source(path: str, wanted: Wanted) -> Source:
 
 
 def source_of_item(item: dict[str, Any], path: str, wanted: Wanted) -> Source:
-    """The same of an item at hand, which lies at `path`, where its relative addresses begin; errors likewise."""
+    """The same of a parsed item of the address `path`, where its relative addresses begin; errors likewise."""
     name = shown(path)
     asked = check_bands(name, wanted.bands) if wanted.bands is not None else None
     _refuse_other_missions(name, item)

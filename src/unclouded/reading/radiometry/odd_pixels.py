@@ -1,4 +1,4 @@
-"""What the pixels of a scene show of how it was made: holes that nobody declares, empty bands."""
+"""What the pixels of a scene show of how it was made: undeclared holes, empty bands."""
 
 from __future__ import annotations
 
@@ -257,6 +257,6 @@ def refuse_empty(name: str, bands: Sequence[str], reflectance: Sequence[NDArray[
     if empty and others:
         of_l2a = "give --level L2A, which has none, or " if empty == ["B10"] else ""
         raise InputError(
-            f"{name}: {', '.join(empty)} {'holds' if len(empty) == 1 else 'hold'} no data where it was looked at, and "
+            f"{name}: {', '.join(empty)} {'holds' if len(empty) == 1 else 'hold'} no data in the pixels sampled, and "
             f"pixels are needed that have data in all bands; {of_l2a}leave out with --bands {','.join(others)}"
         )

@@ -44,7 +44,7 @@ def refuse_wrapped(
         raise InputError(
             f"{name}: {wrapped / dn.size:.1%} of its DN lie near 65535 and hardly any between {HALF} and these: an "
             "offset was taken off numbers that cannot be negative, so that dark pixels became the brightest; give the "
-            "DN from before, with --offset -1000, or take it off anew with 0 as the least"
+            "DN from before, with --offset -1000, or remove it again, clipped at 0"
         )
 
 

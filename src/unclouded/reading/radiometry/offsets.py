@@ -27,7 +27,7 @@ _SMALLEST, _LARGEST = 1e-4, 1.0
 """Reflectance that an offset which somebody gives may be: beyond, it is in the unit of other values."""
 
 _REPROCESSED = 9000
-"""Baselines from 90.00 on are of products that somebody made anew; they do not tell whether DN carry an offset."""
+"""Baselines from 90.00 on are of reprocessed products; they do not tell whether DN carry an offset."""
 
 
 def offset_of_baseline(baseline: int | None) -> float | None:
@@ -86,7 +86,7 @@ def darkest_of_all(reflectance: Sequence[NDArray[np.float64]]) -> float:
 
 
 def offset_at(scale: float) -> float:
-    """What takes the +1000 of products off DN that were made anew with another scale."""
+    """What takes the +1000 of products off DN that were rescaled."""
     return NEW_OFFSET / 10_000 * scale
 
 

@@ -120,7 +120,7 @@ def ask_for_scale(
 
     Args:
         source: how errors call the scene.
-        found: what is wrong with the scale that was at hand.
+        found: what is wrong with the scale in question.
         sample: some DN of each band.
         nodata: the DN that is none.
     """

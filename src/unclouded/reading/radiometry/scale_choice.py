@@ -40,7 +40,7 @@ def choose_scale(
         DN per 1.0 reflectance, and what was assumed.
 
     Raises:
-        InputError: floats without data where they were looked at.
+        InputError: floats without data in the pixels sampled.
         UnknownNumbersError: no scale agrees with the pixels.
     """
     usual = (1.0, USUAL_SCALE) if dtype.kind == "f" else (USUAL_SCALE,)
@@ -49,9 +49,7 @@ def choose_scale(
         candidates = dict.fromkeys((declared.scale, *of_scene))
     else:
         if alike is None and dtype.kind == "f" and not any(np.isfinite(band).any() for band in values):
-            raise InputError(
-                f"{name}: {dtype} without data where it was looked at; give --scale 1 if it is reflectance"
-            )
+            raise InputError(f"{name}: {dtype} without data in the pixels sampled; give --scale 1 if it is reflectance")
         candidates = dict.fromkeys((*of_scene, *usual))
     found = ""
     for candidate in candidates:
