@@ -169,13 +169,16 @@ def test_masks_come_date_by_date(cube, weights):
     masks[0, 30:90, 20:80] = True
     given = {"level": "L2A", "model": weights, "precision": "fp32", "mask_only": True}
     placed = xr.DataArray(masks, dims=("time", "y", "x"), coords={"y": cube.y, "x": cube.x, "time": cube.time})
-    for mask in (masks, placed, [masks[0], None, None]):
+    of_days = placed.assign_coords(time=placed.time.dt.floor("D"))
+    for mask in (masks, placed, placed[[2, 0, 1]], of_days[::-1], [masks[0], None, None]):
         made = unclouded.clear_series(cube, mask=mask, **given)
         assert (made.opacity[0].values[masks[0]] == 1).all() and (made.source[0].values[masks[0]] >= 1).all()
         if not isinstance(mask, list):
             assert (made.source[1:] == 0).all()
     with pytest.raises(unclouded.InputError, match="mask: is 2 of them; one for each of the 3 dates"):
         unclouded.clear_series(cube, mask=masks[:2], **given)
+    with pytest.raises(unclouded.InputError, match="mask: is of other dates than the series"):
+        unclouded.clear_series(cube, mask=placed.assign_coords(time=placed.time + np.timedelta64(9, "D")), **given)
 
 
 def test_dates_without_data_stay_so_and_help_nobody(cube, weights):

@@ -217,7 +217,7 @@ def clear_series_to_memory(
     usable = {name: time for name, time in zip(series.names, series.times, strict=True) if name not in series.empty}
     if not usable:
         raise InputError(f"{series.names[0]} and the {len(series.names) - 1} others hold no data")
-    given = _each(masks, len(series.names))
+    given = _each(masks, series.times)
     helped = np.full((len(series.names), max_references), np.datetime64("NaT", "ns"))
     layers: NDArray[np.float32] | None = None
     first: SceneInfo | None = None
@@ -287,18 +287,40 @@ def _room(dates: int, info: SceneInfo) -> NDArray[np.float32]:
     return np.full((dates, count + len(QUALITY_BANDS), info.height, info.width), np.nan, np.float32)
 
 
-def _each(masks: Any, dates: int) -> Callable[[int], Any]:  # noqa: ANN401 (whatever a user hands in)
+def _each(masks: Any, times: Sequence[datetime | None]) -> Callable[[int], Any]:  # noqa: ANN401 (whatever a user hands in)
     """What gives the mask of a date by its number; None where it has none."""
+    dates = len(times)
     if masks is None:
         return lambda number: None
     if isinstance(masks, xr.DataArray):
         dim = dates_along(masks)
-        count = 0 if dim is None else masks.sizes[dim]
-        masks = [masks.isel({dim: number}) for number in range(count)]
+        told = () if dim is None else times_of(masks, dim)
+        masks = [masks.isel({dim: number}) for number in _numbers_by_date(told, times)]
     if not isinstance(masks, list | tuple | np.ndarray) or len(masks) != dates:
         found = f"{len(masks)} of them" if hasattr(masks, "__len__") else f"a {type(masks).__name__}"
         raise InputError(f"mask: is {found}; one for each of the {dates} dates is accepted, None where there is none")
     return masks.__getitem__
+
+
+def _numbers_by_date(told: Sequence[datetime | None], times: Sequence[datetime | None]) -> Sequence[int]:
+    """Which of the masks of some dates is that of each date of a series: by time or day, else in the order they have.
+
+    Raises:
+        InputError: they are of other dates.
+    """
+    theirs, ours = [time for time in told if time], [time for time in times if time]
+    if len(theirs) < len(told) or len(ours) < len(times) or len(theirs) != len(ours):
+        return range(len(told))
+    for there, wanted in ((theirs, ours), ([time.date() for time in theirs], [time.date() for time in ours])):
+        if there == wanted:
+            return range(len(told))
+        if set(there) == set(wanted) and len(set(wanted)) == len(wanted):
+            return [there.index(when) for when in wanted]
+    other = next((time for time in theirs if time not in ours), theirs[0])
+    raise InputError(
+        f"mask: is of other dates than the series (of {other:%Y-%m-%d %H:%M:%S}, for one); one for each of the "
+        f"{len(times)} dates is accepted, of the same times"
+    )
 
 
 def _dataset(
