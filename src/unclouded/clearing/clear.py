@@ -28,7 +28,7 @@ from unclouded.errors import InputError
 from unclouded.files import QUALITY_BANDS, mask_path, quality_path, workplace
 from unclouded.models.generator import Generator
 from unclouded.models.weights import checksum_of
-from unclouded.precision import resolve_precision
+from unclouded.precision import resolve_precision, torch_as_usual
 from unclouded.progress import Progress, silent
 from unclouded.reading.grids.output_grid import as_written
 from unclouded.reading.info import Raster, SceneInfo, check_north_up
@@ -192,6 +192,7 @@ def clear_scene(
     )
 
 
+@torch_as_usual()
 def clear_to_file(
     scene: Raster,
     output: Path,

@@ -23,6 +23,7 @@ from unclouded.inference import InferenceConfig
 from unclouded.models.generator import Generator
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.translator import Translator, TranslatorSizes, build_generator
+from unclouded.precision import torch_as_usual
 from unclouded.sizes import CloudSettings, GeneratorSettings, PublishedSettings
 
 FORMAT = "unclouded-generator-1"
@@ -131,6 +132,7 @@ def save_land_cover(classifier: LandCover, header: LandCoverHeader, path: Path) 
     _save(tensors, LAND_COVER_FORMAT, model, header, path, kernels=torch.float16)
 
 
+@torch_as_usual()
 def load_generator(name: str | Path) -> tuple[Generator, Header]:
     """Read bundled weights by name, or any weights file by path; of all eight networks, G_XY.
 
@@ -141,8 +143,10 @@ def load_generator(name: str | Path) -> tuple[Generator, Header]:
     path, record, tensors = _read_generator(name)
     try:
         settings, header = _ground_of(record.pop("model")), Header(**record)
-        generator = build_generator(settings, header)
-        _fill(generator, tensors, path)
+        # Without values of its own, so that nothing is drawn from the random numbers of whoever loads it.
+        with torch.device("meta"):
+            generator = build_generator(settings, header)
+        _fill(generator, {name: tensor.float() for name, tensor in tensors.items()}, path, assign=True)
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         raise _misfit(path, error) from error
     generator.measure_margin()
@@ -353,8 +357,8 @@ def _check_guides(model: dict[str, Any], path: Path) -> None:
         )
 
 
-def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    network.load_state_dict(tensors)
+def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path, *, assign: bool = False) -> None:
+    network.load_state_dict(tensors, assign=assign)
     _check_finite(tensors, path)
     network.eval().requires_grad_(False)
 

@@ -21,6 +21,7 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.errors import InputError, UnknownNumbersError
 from unclouded.files import QUALITY_BANDS
+from unclouded.precision import torch_as_usual
 from unclouded.reading.grids.array_grid import grid_mapping
 from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reading.products.array import ArrayScene
@@ -77,6 +78,7 @@ def clear_to_memory(
     return dataset(layers, info, coords, {**attributes, "detection": detection})
 
 
+@torch_as_usual()
 def clear_into(
     layers: NDArray[np.float32],
     scene: Raster,

@@ -24,6 +24,7 @@ from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.files import QUALITY_BANDS
+from unclouded.precision import torch_as_usual
 from unclouded.reading.array_classification import ArrayClassification
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.products.array import ArrayScene, refuse_dn
@@ -69,6 +70,7 @@ class _SceneJob:
             yield inputs
 
 
+@torch_as_usual()
 def clear_lazily(
     scene: ArrayScene, model: Model, options: ClearOptions, at: Mapping[str, Any], attributes: Mapping[str, Any]
 ) -> xr.Dataset:
@@ -129,6 +131,7 @@ def _nothing(info: SceneInfo) -> tuple[_Window, Box]:
     return (np.empty((len(info.bands), 0, 0), info.dtype), np.empty((0, 0), np.uint8)), Box(0, 0, 0, 0)
 
 
+@torch_as_usual()
 def _summarise(job: _SceneJob, window: _Window, block: Tile) -> tuple[Summary, list[Sample]]:
     """A block's summary, and what a mask that may mean something else says of its pixels."""
     with job.inputs(window, block.padded) as inputs:
@@ -138,6 +141,7 @@ def _summarise(job: _SceneJob, window: _Window, block: Tile) -> tuple[Summary, l
         return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block])), found
 
 
+@torch_as_usual()
 def _grids(job: _SceneJob, summaries: list[tuple[Summary, list[Sample]]]) -> SceneArrays:
     with job.inputs(*_nothing(job.info)) as inputs:
         if isinstance(inputs.mask, UserMask):
@@ -150,6 +154,7 @@ def _crop(scene: SceneArrays, box: Box) -> tuple[NDArray[np.float32], Cover | No
     return scene.crop(box)
 
 
+@torch_as_usual()
 def _clear(
     job: _SceneJob, window: _Window, tile: Tile, known: tuple[NDArray[np.float32], Cover | None]
 ) -> NDArray[np.float32]:
