@@ -311,7 +311,8 @@ def _numbers_by_date(told: Sequence[datetime | None], times: Sequence[datetime |
     theirs, ours = [time for time in told if time], [time for time in times if time]
     if len(theirs) < len(told) or len(ours) < len(times) or len(theirs) != len(ours):
         return range(len(told))
-    for there, wanted in ((theirs, ours), ([time.date() for time in theirs], [time.date() for time in ours])):
+    for form in ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"):
+        there, wanted = ([time.strftime(form) for time in known] for known in (theirs, ours))
         if there == wanted:
             return range(len(told))
         if set(there) == set(wanted) and len(set(wanted)) == len(wanted):
