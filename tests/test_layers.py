@@ -1,4 +1,4 @@
-"""Imports run downwards only (the contracts stand in pyproject.toml); reading and writing files loads no network."""
+"""Imports run downwards only (the contracts stand in pyproject.toml); files load no network, and none is long."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ def test_imports_run_downwards():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_no_file_is_longer_than_400_lines():
+    lines = {path: len(path.read_text().splitlines()) for path in (ROOT / "src").rglob("*.py")}
+    assert lines and not {path.name: count for path, count in lines.items() if count > 400}
+
+
 @pytest.mark.parametrize("package", ["reading", "writing", "catalog", "composites"])
 def test_files_are_read_and_written_without_torch(package):
-    modules = sorted(path.stem for path in (ROOT / "src" / "unclouded" / package).glob("[!_]*.py"))
-    imports = "\n".join(f"import unclouded.{package}.{module}" for module in modules)
+    files = (ROOT / "src" / "unclouded" / package).rglob("[!_]*.py")
+    modules = sorted(".".join(path.relative_to(ROOT / "src").with_suffix("").parts) for path in files)
+    imports = "\n".join(f"import {module}" for module in modules)
     code = f"{imports}\nimport sys\nloaded = sorted({{'torch', 'unclouded.models'}} & set(sys.modules))\nprint(*loaded)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr

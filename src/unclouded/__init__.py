@@ -124,13 +124,12 @@ def clear(
     Returns:
         Without `output` a Dataset of float32: `reflectance` (band, y, x), 1.0 = 100 %, `opacity` (y, x), 0 to 1,
         `uncertainty` (y, x) in reflectance, and `source` (y, x): 0 observed, 1 guessed, or a band of it, 2 the first
-        reference, 3 the second; NaN where there is no data. Its attribute `detection` says what cloud and shadow were
-        told by. Of an array in dask chunks it is one too, and nothing is read or cleared before it is computed. With
-        `output` what was written.
+        reference, 3 the second; NaN where there is no data. Its attribute `detection` says what the detection
+        of cloud and shadow is based on. Of an array in dask chunks it is lazy. With `output` what was written.
 
     Raises:
         InputError: if the source is not a scene that can be understood, or does not fit the weights or the memory; if
-            clouds cannot be told by its bands, or the mask is none of it.
+            clouds cannot be detected in its bands, or the mask does not fit it.
         FileError: if a file cannot be read or written.
         WeightsError: if the weights are damaged or of another network.
         OutputExistsError: if an output is there and `overwrite` is not set.
@@ -242,7 +241,7 @@ def clear_series(
         scale: DN per 1.0 reflectance.
         offset: DN to add before dividing.
         mask: one for each date as of `clear`, along the first axis or in a sequence with None where there is none,
-            which is taken for "auto". What covers the dates that help is told by the detector alone.
+            which is taken for "auto". What covers the references is detected in any case.
         mask_classes: what the values of the masks mean.
         mask_only: replace what a date's mask covers, and nothing that is found besides.
         samples: latent samples.
@@ -263,7 +262,7 @@ def clear_series(
     """
     from unclouded.clearing.memory.series_arrays import clear_series_to_memory, series_of
     from unclouded.clearing.model import Model
-    from unclouded.clearing.options import ClearOptions
+    from unclouded.clearing.options import ClearOptions, ReferenceLimits
     from unclouded.reading.reader import ReadOptions
 
     bands, band_names = _listed(bands), _listed(band_names)
@@ -283,9 +282,7 @@ def clear_series(
     reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
     series = series_of(source, reading, max_references)
     loaded = Model.load(options)
-    return clear_series_to_memory(
-        series, loaded, options, mask, only_earlier=only_earlier, max_references=max_references
-    )
+    return clear_series_to_memory(series, loaded, options, ReferenceLimits(only_earlier, max_references), mask)
 
 
 def clear_area(
@@ -351,7 +348,7 @@ def clear_area(
     from unclouded.catalog.search import Request
     from unclouded.clearing.memory.area_series import clear_area_to_memory
     from unclouded.clearing.model import Model
-    from unclouded.clearing.options import ClearOptions
+    from unclouded.clearing.options import ClearOptions, ReferenceLimits
     from unclouded.reading.grids.geojson import area_of
     from unclouded.reading.reader import ReadOptions
 
@@ -361,18 +358,9 @@ def clear_area(
     options = ClearOptions(
         model=os.fspath(model), samples=samples, seed=seed, device=device, precision=precision, threshold=threshold
     )
-    loaded = Model.load(options)
+    loaded, limits = Model.load(options), ReferenceLimits(only_earlier, max_references)
     with TemporaryDirectory() if cache is None else nullcontext(cache) as kept:
-        return clear_area_to_memory(
-            request,
-            max_cloud,
-            Path(kept),
-            reading,
-            loaded,
-            options,
-            only_earlier=only_earlier,
-            max_references=max_references,
-        )
+        return clear_area_to_memory(request, max_cloud, Path(kept), reading, loaded, options, limits)
 
 
 def _listed(names: str | Sequence[str] | None) -> Sequence[str] | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stac_schemas import validate
 
+from unclouded.clearing.options import ReferenceLimits
 from unclouded.clearing.series import nearest_dates, write_collection
 
 DAYS = {name: datetime(2024, 6, day, tzinfo=UTC) for name, day in {"a": 1, "b": 5, "c": 6, "d": 20, "e": 28}.items()}
@@ -13,15 +14,15 @@ DAYS = {name: datetime(2024, 6, day, tzinfo=UTC) for name, day in {"a": 1, "b": 
 
 def test_the_nearest_dates_help_first_on_both_sides_or_earlier_ones_alone() -> None:
     assert nearest_dates("c", DAYS) == ("b", "a", "d", "e")
-    assert nearest_dates("c", DAYS, max_references=2) == ("b", "a")
-    assert nearest_dates("c", DAYS, only_earlier=True) == ("b", "a")
-    assert nearest_dates("a", DAYS, only_earlier=True) == ()
+    assert nearest_dates("c", DAYS, ReferenceLimits(max_references=2)) == ("b", "a")
+    assert nearest_dates("c", DAYS, ReferenceLimits(only_earlier=True)) == ("b", "a")
+    assert nearest_dates("a", DAYS, ReferenceLimits(only_earlier=True)) == ()
 
 
 def test_an_image_of_the_same_time_shows_the_same_clouds_and_does_not_help() -> None:
     dates = DAYS | {"c again": DAYS["c"]}
     assert nearest_dates("c", dates) == ("b", "a", "d", "e")
-    assert nearest_dates("b", dates, max_references=2) == ("c", "c again")
+    assert nearest_dates("b", dates, ReferenceLimits(max_references=2)) == ("c", "c again")
 
 
 def test_an_overpass_is_told_by_times_minutes_apart_and_of_days_alone_by_the_day() -> None:
@@ -40,9 +41,9 @@ def test_of_two_dates_as_near_the_earlier_helps_first_whatever_they_are_called()
 
 def test_dates_that_nobody_knows_help_last_and_never_as_earlier_ones() -> None:
     dates = DAYS | {"x": None}
-    assert nearest_dates("c", dates, max_references=5) == ("b", "a", "d", "e", "x")
-    assert nearest_dates("c", dates, only_earlier=True) == ("b", "a")
-    assert nearest_dates("x", dates, max_references=2) == ("a", "b")
+    assert nearest_dates("c", dates, ReferenceLimits(max_references=5)) == ("b", "a", "d", "e", "x")
+    assert nearest_dates("c", dates, ReferenceLimits(only_earlier=True)) == ("b", "a")
+    assert nearest_dates("x", dates, ReferenceLimits(max_references=2)) == ("a", "b")
 
 
 def test_the_collection_spans_its_items_and_links_those_that_are_there(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ it as a parameter of the same name, which a test checks. Neither torch nor GDAL 
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unclouded.errors import InputError
 from unclouded.precision import PRECISIONS
@@ -37,6 +37,19 @@ OWN_DETECTION = "our own detection"
 
 MAX_REFERENCES = 4
 """Other dates that help to clear one of a series: more of them cost time, and add little to the nearest."""
+
+
+class ReferenceLimits(NamedTuple):
+    """Which other dates of a series may help to clear one.
+
+    Attributes:
+        only_earlier: dates before it alone, as in near-real time.
+        max_references: how many, at most.
+    """
+
+    only_earlier: bool = False
+    max_references: int = MAX_REFERENCES
+
 
 OF_ONE_SCENE = ("radar", "references", "mask", "mask_classes", "mask_only")
 """Fields of `ClearOptions` that a series has no option for: what they name belongs to one scene."""

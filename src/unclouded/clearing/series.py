@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from unclouded.clearing.detector.detection_cache import DetectionCache
 from unclouded.clearing.inputs import ReferenceOpener
-from unclouded.clearing.options import MAX_REFERENCES, ClearOptions
+from unclouded.clearing.options import ClearOptions, ReferenceLimits
 from unclouded.errors import UnreadableReferenceError
 from unclouded.files import empty, workplace, write_json
 from unclouded.reading.grids.output_grid import as_written
@@ -27,14 +27,11 @@ if TYPE_CHECKING:
     from unclouded.clearing.clear import ClearedScene
 
 _GEOJSON = "application/geo+json"
+_USUAL_LIMITS = ReferenceLimits()
 
 
 def nearest_dates(
-    source: str,
-    acquired: Mapping[str, datetime | None],
-    *,
-    only_earlier: bool = False,
-    max_references: int = MAX_REFERENCES,
+    source: str, acquired: Mapping[str, datetime | None], limits: ReferenceLimits = _USUAL_LIMITS
 ) -> tuple[str, ...]:
     """Choose the other dates that help to clear one, the nearest first, of two as near the earlier.
 
@@ -44,8 +41,7 @@ def nearest_dates(
     Args:
         source: the date to clear.
         acquired: when each date was taken, the one to clear included.
-        only_earlier: as if later dates were not there yet.
-        max_references: how many, at most.
+        limits: of the choice.
     """
     when = acquired[source]
     known: list[tuple[float, datetime, str]] = []
@@ -54,11 +50,11 @@ def nearest_dates(
         if other == source:
             continue
         if when is None or then is None:
-            if not only_earlier:
+            if not limits.only_earlier:
                 unknown.append(other)
-        elif not same_overpass(then, when) and (then < when or not only_earlier):
+        elif not same_overpass(then, when) and (then < when or not limits.only_earlier):
             known.append((abs((then - when).total_seconds()), then, other))
-    return tuple([other for *_, other in sorted(known)][:max_references] + unknown)[:max_references]
+    return tuple([other for *_, other in sorted(known)][: limits.max_references] + unknown)[: limits.max_references]
 
 
 class ReferenceSelection:
@@ -67,21 +63,17 @@ class ReferenceSelection:
     def __init__(
         self,
         candidates: Mapping[str, Mapping[str, datetime | None]],
-        *,
-        only_earlier: bool,
-        max_references: int,
+        limits: ReferenceLimits,
         on_unreadable: Callable[[UnreadableReferenceError], None],
     ) -> None:
         """Choose among the dates that overlap each.
 
         Args:
             candidates: for each date those that overlap it, itself included, and when they were acquired.
-            only_earlier: see `nearest_dates`.
-            max_references: see `nearest_dates`.
+            limits: of the choice.
             on_unreadable: called once for each date that turns out not to be readable.
         """
-        self._candidates, self._only_earlier, self._max_references = candidates, only_earlier, max_references
-        self._on_unreadable = on_unreadable
+        self._candidates, self._limits, self._on_unreadable = candidates, limits, on_unreadable
         self._unreadable: set[str] = set()
         self._lock = Lock()
 
@@ -92,7 +84,7 @@ class ReferenceSelection:
             for other, date in self._candidates[source].items()
             if other == source or other not in self._unreadable
         }
-        return nearest_dates(source, readable, only_earlier=self._only_earlier, max_references=self._max_references)
+        return nearest_dates(source, readable, self._limits)
 
     def clear(self, source: str, options: ClearOptions, clear: Callable[[ClearOptions], ClearedScene]) -> ClearedScene:
         """Clear a date by `clear` with its references; one that cannot be read is replaced by the next nearest."""

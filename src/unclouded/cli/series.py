@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.clearing.options import MASK_AUTO, MASK_NONE, MAX_REFERENCES, OF_ONE_SCENE, ClearOptions
+from unclouded.clearing.options import MASK_AUTO, MASK_NONE, MAX_REFERENCES, OF_ONE_SCENE, ClearOptions, ReferenceLimits
 from unclouded.cli.catalog import OF_A_PERIOD, CatalogOptions, check_catalog, dates_of
 from unclouded.cli.console import faults, say, tell
 from unclouded.cli.cubes import CUBE, check_cube, write_cube
@@ -108,7 +108,7 @@ def series(
         if todo.outputs:
             options = replace(options, mask=mask.value)
             loaded = Model.load(options)
-            selection = _selection(todo.outputs, known, dates, only_earlier=only_earlier, max_references=max_references)
+            selection = _selection(todo.outputs, known, dates, ReferenceLimits(only_earlier, max_references))
             with shared_references(output, reading) as opener:
                 batch = Batch(todo.outputs, reading, loaded, options, selection, opener)
                 clear_all(batch, (workers, scheduler), reporter, done.append)
@@ -176,9 +176,7 @@ def _selection(
     sources: Iterable[str],
     known: Mapping[str, SceneInfo],
     dates: Mapping[str, datetime | None],
-    *,
-    only_earlier: bool,
-    max_references: int,
+    limits: ReferenceLimits,
 ) -> ReferenceSelection:
     """The references of each of `sources` among the dates `known`; a note says why a date is none."""
     from unclouded.clearing.series import ReferenceSelection
@@ -197,8 +195,7 @@ def _selection(
             say(f"note: {source}: no other date overlaps it, so it has no reference")
     return ReferenceSelection(
         candidates,
-        only_earlier=only_earlier,
-        max_references=max_references,
+        limits,
         on_unreadable=lambda error: say(f"note: {error.__cause__}; it is no reference for other dates"),
     )
 

@@ -16,7 +16,7 @@ from unclouded.catalog.retry import RetryPolicy
 from unclouded.catalog.search import Request
 from unclouded.clearing.memory.series_arrays import clear_series_to_memory, series_of_files
 from unclouded.clearing.model import Model
-from unclouded.clearing.options import ClearOptions
+from unclouded.clearing.options import ClearOptions, ReferenceLimits
 from unclouded.detection.csmask import bands_to_read
 from unclouded.errors import InputError, UncloudedError
 from unclouded.progress import Progress, silent
@@ -30,9 +30,7 @@ def clear_area_to_memory(
     reading: ReadOptions,
     model: Model,
     options: ClearOptions,
-    *,
-    only_earlier: bool,
-    max_references: int,
+    limits: ReferenceLimits,
 ) -> xr.Dataset:
     """Find, read and clear all dates of an area.
 
@@ -43,8 +41,7 @@ def clear_area_to_memory(
         reading: how the images are read; its area is that of the request.
         model: with which weights.
         options: see `ClearOptions`; what belongs to one scene is not used.
-        only_earlier: as if later dates were not there yet.
-        max_references: other dates that help to clear one, at most.
+        limits: of the choice of references.
 
     Returns:
         As `clear_series_to_memory`, with the coordinate `item` (time), the identifier of each date in the catalogue.
@@ -67,7 +64,7 @@ def clear_area_to_memory(
             "needs at least two: give a longer period or accept more cloud"
         )
     series = series_of_files(list(items), reading)
-    made = clear_series_to_memory(series, model, options, only_earlier=only_earlier, max_references=max_references)
+    made = clear_series_to_memory(series, model, options, limits)
     return made.assign_coords(item=("time", [items[name].name for name in series.names]))
 
 

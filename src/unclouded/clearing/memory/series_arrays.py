@@ -21,7 +21,7 @@ from unclouded.clearing.detector.detection_cache import DetectionCache
 from unclouded.clearing.inputs import ReferenceOpener
 from unclouded.clearing.memory.arrays import LARGEST, clear_into, dataset
 from unclouded.clearing.model import Model, caveats
-from unclouded.clearing.options import MASK_AUTO, ClearOptions
+from unclouded.clearing.options import MASK_AUTO, ClearOptions, ReferenceLimits
 from unclouded.clearing.series import nearest_dates
 from unclouded.errors import InputError, UnknownLevelError, UnknownOffsetError
 from unclouded.files import QUALITY_BANDS
@@ -191,10 +191,8 @@ def clear_series_to_memory(
     series: Series,
     model: Model,
     options: ClearOptions,
+    limits: ReferenceLimits,
     masks: Any = None,  # noqa: ANN401 (whatever a user hands in)
-    *,
-    only_earlier: bool,
-    max_references: int,
 ) -> xr.Dataset:
     """Clear every date with the help of the nearest others.
 
@@ -202,9 +200,8 @@ def clear_series_to_memory(
         series: the dates.
         model: with which weights.
         options: see `ClearOptions`; its references are chosen for each date here.
+        limits: of the choice of references.
         masks: one for each date, along the first axis or in a sequence; see `unclouded.clear`.
-        only_earlier: as if later dates were not there yet.
-        max_references: other dates that help to clear one, at most.
 
     Returns:
         `reflectance` (time, band, y, x), `opacity`, `uncertainty` and `source` (time, y, x) as of `dataset`, and
@@ -218,7 +215,7 @@ def clear_series_to_memory(
     if not usable:
         raise InputError(f"{series.names[0]} and the {len(series.names) - 1} others hold no data")
     given = _each(masks, series.times)
-    helped = np.full((len(series.names), max_references), np.datetime64("NaT", "ns"))
+    helped = np.full((len(series.names), limits.max_references), np.datetime64("NaT", "ns"))
     layers: NDArray[np.float32] | None = None
     first: SceneInfo | None = None
     coords: Mapping[str, Any] = {}
@@ -246,7 +243,7 @@ def clear_series_to_memory(
                 if not _holds_data(scene):
                     warnings.warn(f"{name}: holds no data and is skipped", stacklevel=3)
                     continue
-                others = nearest_dates(name, usable, only_earlier=only_earlier, max_references=max_references)
+                others = nearest_dates(name, usable, limits)
                 own = _with_mask(replace(options, references=others), given(number), info, stack)
                 helped[number, : len(others)] = [time_stamp(usable[other]) for other in others]
                 _, notes = clear_into(layers[number], scene, model, own, opener)
