@@ -1,4 +1,4 @@
-"""The libraries' threads are told how to wait before the libraries are there."""
+"""The libraries' threads are told how to wait before the libraries are there, and Python when to collect."""
 
 from __future__ import annotations
 
@@ -61,3 +61,12 @@ def test_a_process_that_is_forked_after_a_scene_was_cleared_clears_another(weigh
 def test_what_the_user_says_stays() -> None:
     _, environment = told(OPENBLAS_NUM_THREADS="7")
     assert environment["OPENBLAS_NUM_THREADS"] == "7"
+
+
+def test_python_seldom_looks_through_what_libraries_leave_and_not_at_all_on_the_way_out() -> None:
+    program = _PROGRAM.replace("print(", "import gc; print(gc.get_threshold()[0], gc.get_freeze_count()) #")
+    command, path = [sys.executable, "-c", program], {"PYTHONPATH": ":".join(sys.path)}
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | path)
+    threshold, frozen = said.stdout.splitlines()[-1].split()
+    assert int(threshold) >= 10_000
+    assert int(frozen) > 1000

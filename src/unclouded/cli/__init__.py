@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,9 @@ from unclouded.cli.usage import BriefGroup
 from unclouded.cli.view import view
 from unclouded.cli.voice import speak_everywhere
 from unclouded.threads import wait_briefly
+
+_OBJECTS = 50_000
+"""New objects after which Python looks for those that hold each other and nobody else holds."""
 
 app = typer.Typer(
     cls=BriefGroup,
@@ -84,4 +88,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     keep_freed_memory()
     wait_briefly()
-    app(prog_name="unclouded")
+    # Libraries make a million objects that stay: to look through them again and again as they are loaded, and on the
+    # way out, takes half a second of every command.
+    gc.set_threshold(_OBJECTS)
+    try:
+        app(prog_name="unclouded")
+    finally:
+        gc.freeze()

@@ -191,11 +191,11 @@ class ContextGenerator(Generator):
     def look(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> Sight:
         """See a crop of a tile, see `Generator.look`; the opacity takes a sixth of what drawing all of it does."""
         seen = self._see(x, context, z, crop)
-        # What the last layer says of each of the 2 x 2 pixels comes last.
-        weight, bias = self.leave.weight[-4:], self.leave.bias
+        # Of the last layer's planes, four numbers each, it is the last one; of a single one `soften` rounds otherwise.
+        weight, bias = self.leave.weight[-8:], self.leave.bias
         assert bias is not None
-        logit = F.conv2d(seen.features, weight, bias[-4:], padding=1)
-        opacity = torch.sigmoid(_planes(soften(F.pixel_shuffle(logit, 2))))
+        planes = soften(F.pixel_shuffle(F.conv2d(seen.features, weight, bias[-8:], padding=1), 2))
+        opacity = torch.sigmoid(_planes(planes[:, -1:]))
         rows, columns = (
             _shift(_shift(cells, -start), cut.start)
             for cells, start, cut in zip(crop, seen.corner, seen.cells, strict=True)

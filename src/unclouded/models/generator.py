@@ -84,8 +84,8 @@ class Sight(NamedTuple):
 def compress(reflectance: Tensor) -> Tensor:
     """Bring ground (0 to 0.5) and cloud tops (beyond 1) into one range that a network can work with: asinh(r / 0.1)."""
     # Its definition by the logarithm is several times as fast as torch's own; what is far below 0 would lose digits.
-    x = (reflectance / 0.1).clamp(min=-10)
-    return torch.log(x + torch.sqrt(torch.addcmul(x.new_ones(()), x, x)))
+    x = (reflectance / 0.1).clamp_(min=-10)
+    return torch.log(torch.addcmul(x.new_ones(()), x, x).sqrt_() + x)
 
 
 def expand(compressed: Tensor) -> Tensor:
