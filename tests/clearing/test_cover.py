@@ -273,7 +273,7 @@ def test_a_mask_that_is_all_clear_or_all_covered_is_done(file, weights, tmp_path
             "has no place on the ground and 56 x 30",
         ),
         (np.full((1, 300, 560), 42, np.uint8), {}, [], "say what its values mean with --mask-classes"),
-        (np.ones((1, 300, 560), np.uint8), {}, ["--mask-classes", "0=clear"], "holds the values 1, which nobody named"),
+        (np.ones((1, 300, 560), np.uint8), {}, ["--mask-classes", "0=clear"], "holds the values 1, which have no class"),
         (np.ones((1, 300, 560), np.uint8), {}, ["--mask-classes", "1=fog"], "one of clear, cloud, thick, thin"),
         (np.full((1, 300, 560), 0.3, np.float32), {}, [], "apply a threshold to a probability first"),
         (np.ones((2, 300, 560), np.uint8), {}, [], "a mask of one band is accepted"),
