@@ -50,7 +50,7 @@ _WEAK = ["loss.adversarial=0.1", "loss.latent_adversarial=0.1", "loss.cycle=0.1"
 ROWS: dict[str, list[str]] = {
     "simulated clouds": [],
     "without radar": ["training.radar=false"],
-    "not told of cover": ["model.cover=false"],
+    "without cover as input": ["model.cover=false"],
     "with both cycles": [*_WEAK, "unpaired.start={half}"],
 }
 """What is changed in `default.yaml`. The published objectives are measured by `paper_discussion.py`."""

@@ -273,7 +273,12 @@ def test_a_mask_that_is_all_clear_or_all_covered_is_done(file, weights, tmp_path
             "has no place on the ground and 56 x 30",
         ),
         (np.full((1, 300, 560), 42, np.uint8), {}, [], "say what its values mean with --mask-classes"),
-        (np.ones((1, 300, 560), np.uint8), {}, ["--mask-classes", "0=clear"], "holds the values 1, which have no class"),
+        (
+            np.ones((1, 300, 560), np.uint8),
+            {},
+            ["--mask-classes", "0=clear"],
+            "holds the values 1, which have no class",
+        ),
         (np.ones((1, 300, 560), np.uint8), {}, ["--mask-classes", "1=fog"], "one of clear, cloud, thick, thin"),
         (np.full((1, 300, 560), 0.3, np.float32), {}, [], "apply a threshold to a probability first"),
         (np.ones((2, 300, 560), np.uint8), {}, [], "a mask of one band is accepted"),
@@ -302,7 +307,10 @@ def test_bands_that_cannot_tell_need_a_mask(scene, weights, square, tmp_path):
     file = write(tmp_path / NAME, dn, names=INFRARED)
     done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights)
     assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert "clouds cannot be told from ground by B8A, B11, B12; give --mask, or add B02, B03, B04, B08" in done.stderr
+    assert (
+        "clouds cannot be distinguished from ground with B8A, B11, B12; give --mask, or add B02, B03, B04, B08"
+        in done.stderr
+    )
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     mask = write(tmp_path / "mask.tif", square[None])
     done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, "--mask", mask)

@@ -69,7 +69,7 @@ class CoverDetector:
         self._read = readable(bands)
         if not self._read:
             raise InputError(
-                f"{info.source}: clouds cannot be told from ground by {', '.join(bands)}; give --mask, "
+                f"{info.source}: clouds cannot be distinguished from ground with {', '.join(bands)}; give --mask, "
                 f"or add {', '.join(missing(bands))}"
             )
         self._level = level or info.level
