@@ -116,3 +116,17 @@ def test_an_option_that_a_command_lacks_is_not_advised(inputs, tmp_path):
     for skip_existing, advised in ((False, True), (None, False)):
         found = plan(inputs, folder, OPTIONS, overwrite=False, skip_existing=skip_existing).failed
         assert ("--skip-existing" in str(found[inputs[0]])) == advised
+
+
+def test_bands_of_a_scene_that_are_given_one_by_one_belong_into_a_folder(inputs, tmp_path):
+    bands = [
+        str(shutil.copy(inputs[0], tmp_path / f"T32TQM_20180601T101031_{band}_10m.tif")) for band in ("B02", "B03")
+    ]
+    with pytest.raises(InputError, match=r"single bands \(B02, B03\); give the folder that holds the bands of a scene"):
+        plan(bands, str(tmp_path / "cleared"), OPTIONS, overwrite=False)
+    assert not (tmp_path / "cleared").exists()
+    later = str(shutil.copy(inputs[0], tmp_path / "T32TQM_20180611T101031_B02_10m.tif"))
+    assert set(plan([bands[0], later], str(tmp_path / "cleared"), OPTIONS, overwrite=False).outputs) == {
+        bands[0],
+        later,
+    }

@@ -14,6 +14,7 @@ from unclouded.errors import FileError, InputError, OutputExistsError, Unclouded
 from unclouded.files import clear_away, mask_path, quality_path
 from unclouded.reading.files.raster import is_remote
 from unclouded.reading.info import SceneInfo, noted
+from unclouded.reading.products.folder import refuse_single_bands
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.reading.source import safe_stem
@@ -86,11 +87,12 @@ def plan(
 
     Raises:
         InputError: two inputs would get the same output, or one its own file, or several inputs a single file; or the
-            output's name is not that of a GeoTIFF.
+            output's name is not that of a GeoTIFF; or the inputs are bands of one scene.
     """
     folder = output_folder(len(inputs), output)
     made, infos = Plan(), dict[str, SceneInfo]()
     inputs, made_notes = each_once(inputs)
+    refuse_single_bands(inputs)
     made.notes.extend(made_notes)
     for source in inputs:
         try:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from unclouded.bands import INDEX
-from unclouded.errors import InputError
+from unclouded.errors import InputError, UncloudedError
 from unclouded.reading.files.other_files import other_folder
+from unclouded.reading.files.raster import open_raster
 from unclouded.reading.names.dates import refuse_several_days, time_of_files
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import (
@@ -98,6 +99,25 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         notes=notes,
         acquired=time_of_files(file.stem for file in chosen.values()),
         classification=str(min(classes, key=_metres)) if classes else "",
+    )
+
+
+def refuse_single_bands(inputs: Sequence[str]) -> None:
+    """Refuse single-band files named after different bands, each given as if it were a scene; InputError."""
+    files = [Path(name) for name in inputs]
+    names = bands_named([file.stem for file in files])
+    if len(files) < 2 or None in names or len(set(names)) < len(names):
+        return
+    try:
+        for file in files:
+            with open_raster(str(file)) as dataset:
+                if dataset.count != 1:
+                    return
+    except UncloudedError:
+        return  # which is said where it is read
+    raise InputError(
+        f"{inputs[0]} and the {len(inputs) - 1} others: are single bands ({', '.join(map(str, names))}); "
+        "give the folder that holds the bands of a scene"
     )
 
 
