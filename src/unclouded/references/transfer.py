@@ -1,8 +1,8 @@
 """Ground under cloud from other dates of the place: fitted in the scene, judged in the scene.
 
 For each set of references that shows covered ground, `ridge_fit.Fit` predicts the scene's bands; the empty set is the
-fill from the scene alone. Blobs of clear cells, left out, say which references help, what error to expect of each
-prediction, how to mix them, and what error to expect of the mixture.
+fill from the scene alone. Cross-validation on blobs of clear cells gives which references help, the error to expect of
+each prediction and of their mixture, and how to mix them.
 """
 
 from __future__ import annotations
@@ -13,18 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.references.expected_error import ExpectedError
-from unclouded.references.local_ridge import predict_square
-from unclouded.references.mixture import Judgement, shares, weigh
-from unclouded.references.ridge_fit import finest_lattice
-from unclouded.references.snow import BrightnessLimit, brightness_limits, without_bright
-from unclouded.references.squares import SIDE, Ground, Square, fading, squares
-from unclouded.references.statistics import Layout, Statistics
-from unclouded.references.trials import (
+from unclouded.references.cross_validation import (
     LEAST_SAMPLES,
-    Trial,
-    Trials,
-    attempt,
+    Candidate,
+    HeldOutSamples,
+    cross_validate,
     nearness,
     order_of_trust,
     preselect,
@@ -32,6 +25,13 @@ from unclouded.references.trials import (
     sets_together,
     trust,
 )
+from unclouded.references.expected_error import ExpectedError
+from unclouded.references.local_ridge import predict_square
+from unclouded.references.mixture import Judgement, shares, weigh
+from unclouded.references.ridge_fit import finest_lattice
+from unclouded.references.snow import BrightnessLimit, brightness_limits, without_bright
+from unclouded.references.squares import SIDE, Ground, Square, fading, squares
+from unclouded.references.statistics import Layout, Statistics
 
 Float32 = NDArray[np.float32]
 Float16 = NDArray[np.float16]
@@ -50,7 +50,7 @@ class Predictor:
         coefficients: (rows, columns, 1 + P, C) at the nodes of the lattice, one node if they are the same everywhere.
         residual: (C, h, w) on the grid of cells.
         maps: (3, h, w) on it: log of the error to expect, share of each cell that the references show, and how far it
-            takes the place of the fill, 0 to 1, see `trials.trust` and `trials.nearness`.
+            takes the place of the fill, 0 to 1, see `cross_validation.trust` and `cross_validation.nearness`.
     """
 
     references: tuple[int, ...]
@@ -169,25 +169,25 @@ def fit(statistics: Statistics, usable: Sequence[int]) -> Transfer:
         raise ValueError(f"{len(statistics.samples)} clear pixels sampled in the scene; {LEAST_SAMPLES} are needed")
     brightest = brightness_limits(statistics)
     statistics = without_bright(statistics, brightest)
-    trials = Trials.draw(statistics)
-    fill = attempt(statistics, trials, ())
+    held_out = HeldOutSamples.draw(statistics)
+    fill = cross_validate(statistics, held_out, ())
     assert fill is not None
-    tried: dict[tuple[int, ...], Trial] = {}
+    tried: dict[tuple[int, ...], Candidate] = {}
 
     def add(references: tuple[int, ...]) -> None:
-        made = attempt(statistics, trials, references) if references not in tried else None
+        made = cross_validate(statistics, held_out, references) if references not in tried else None
         if made is not None:
             tried[references] = made
 
-    for k in preselect(statistics, trials, usable):
+    for k in preselect(statistics, held_out, usable):
         add((k,))
     alone = sorted((k for (k,) in tried), key=lambda k: ratio_to_fill(tried[k,], fill))
-    good = [k for k in alone if trust(tried[k,], fill, trials)]
+    good = [k for k in alone if trust(tried[k,], fill, held_out)]
     for some in (alone, good) if good else ():
         for together in sets_together(statistics, some)[: (MOST_PREDICTORS - 1 - len(alone)) // 2]:
             add(together)
-    trusted = {references: trust(trial, fill, trials) for references, trial in tried.items()}
-    order = order_of_trust([t for references, t in tried.items() if trusted[references]], fill, trials)
+    trusted = {references: trust(candidate, fill, held_out) for references, candidate in tried.items()}
+    order = order_of_trust([t for references, t in tried.items() if trusted[references]], fill, held_out)
     chosen = [fill, *order]
     weights = [1.0, *(trusted[t.fit.references] for t in order)]
     near = [nearness(t.field[0], fill.field[0]) * np.float32(w) for t, w in zip(chosen, weights, strict=True)]
@@ -195,18 +195,18 @@ def fit(statistics: Statistics, usable: Sequence[int]) -> Transfer:
         np.stack([t.ground for t in chosen]),
         [t.field for t in chosen],
         np.stack([t.seen * n for t, n in zip(chosen, near, strict=True)]),
-        trials.truth,
-        trials.group,
-        trials.channels[order[0].fit.columns] if order else None,
+        held_out.truth,
+        held_out.group,
+        held_out.channels[order[0].fit.columns] if order else None,
     )
     distance = fill.fit.distance(None)
     predictors = [_finish(*each, distance) for each in zip(chosen, judgement.alone, weights, strict=True)]
     return Transfer(statistics.layout, predictors, judgement, statistics.limits, brightest)
 
 
-def _finish(trial: Trial, error: ExpectedError, trusted: float, fill_distance: Float32) -> Predictor:
-    fit, statistics = trial.fit, trial.fit.statistics
-    coefficients = fit.coefficients(None, trial.local)
+def _finish(candidate: Candidate, error: ExpectedError, trusted: float, fill_distance: Float32) -> Predictor:
+    fit, statistics = candidate.fit, candidate.fit.statistics
+    coefficients = fit.coefficients(None, candidate.local)
     fields = fit.fields(coefficients, None)
     logarithm = np.log(error(fields[-2:].reshape(2, -1))).reshape(fields.shape[1:])
     seen = statistics.seen[list(fit.references)].min(axis=0, initial=1)

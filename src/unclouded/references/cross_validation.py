@@ -1,4 +1,4 @@
-"""Predictions of ground that is known: of blobs of clear cells, each left out of the fit in turn."""
+"""Cross-validation of sets of references: blobs of clear cells are left out of the fit in turn, and predicted."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _GROSS = 6.0
 
 
 @dataclass(frozen=True)
-class Trials:
-    """The blobs of a scene, and the samples in them.
+class HeldOutSamples:
+    """Blobs of clear cells, the folds of the cross-validation, and the samples in them.
 
     Attributes:
         folds: (h, w) cells of each.
@@ -56,7 +56,7 @@ class Trials:
     group: NDArray[np.intp]
 
     @classmethod
-    def draw(cls, statistics: Statistics) -> Trials:
+    def draw(cls, statistics: Statistics) -> HeldOutSamples:
         """Draw blobs like the clouds that are there."""
         layout = statistics.layout
         folds = list(blobs(statistics.clear > 0, statistics.covered > 0.5, FOLDS))
@@ -81,7 +81,7 @@ class Trials:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Candidate:
     """What one set of references says of the left out samples.
 
     Attributes:
@@ -101,46 +101,48 @@ class Trial:
     error: Float32
 
 
-def attempt(statistics: Statistics, trials: Trials, references: tuple[int, ...]) -> Trial | None:
-    """Try a set of references: one regression for the scene, or a local one if that is clearly better; None if few.
+def cross_validate(statistics: Statistics, held_out: HeldOutSamples, references: tuple[int, ...]) -> Candidate | None:
+    """Cross-validate a set of references: one regression for the scene, or a local one if clearly better; None if few.
 
     The plain choice is the default, so that a scene with few clear pixels, whose blobs say little, is left with it.
     """
     fit = Fit(statistics, references)
     if len(fit.usable) < LEAST_SAMPLES + 2 * len(fit.columns):
         return None
-    plain = _try(fit, trials, local=False)
+    plain = _predict_folds(fit, held_out, local=False)
     if references and max(fit.lattice.shape) > 2:
-        local = _try(fit, trials, local=True)
-        if clearly_less(local.error[plain.seen], plain.error[plain.seen], trials.group[plain.seen]):
+        local = _predict_folds(fit, held_out, local=True)
+        if clearly_less(local.error[plain.seen], plain.error[plain.seen], held_out.group[plain.seen]):
             return local
     return plain
 
 
-def _try(fit: Fit, trials: Trials, local: bool) -> Trial:
+def _predict_folds(fit: Fit, held_out: HeldOutSamples, local: bool) -> Candidate:
     layout, position = fit.statistics.layout, fit.statistics.position
     limits = fit.statistics.limits[:, :, None]
     grounds, fields = [], []
-    for held, samples in zip(trials.folds, trials.samples, strict=True):
+    for held, samples in zip(held_out.folds, held_out.samples, strict=True):
         coefficients = fit.coefficients(held, local)
         here = at_positions(fit.fields(coefficients, held), position[samples], layout.cell)
         made = (fit.at(samples, coefficients) + here[:, :-2]).T
         grounds.append(np.clip(made, *limits) if fit.references else made)
         fields.append(here[:, -2:].T)
     ground = np.concatenate(grounds, axis=1)
-    seen: Mask = np.asarray(trials.seen[list(fit.references)].all(axis=0))
-    return Trial(fit, local, ground, np.concatenate(fields, axis=1), seen, abs(ground - trials.truth).mean(axis=0))
+    seen: Mask = np.asarray(held_out.seen[list(fit.references)].all(axis=0))
+    return Candidate(
+        fit, local, ground, np.concatenate(fields, axis=1), seen, abs(ground - held_out.truth).mean(axis=0)
+    )
 
 
-def ratio_to_fill(trial: Trial, fill: Trial) -> float:
+def ratio_to_fill(candidate: Candidate, fill: Candidate) -> float:
     """Mean ratio of errors, those of the set to those of the fill from the scene alone; geometric, for gross errors."""
-    if not trial.seen.any():
+    if not candidate.seen.any():
         return np.inf
-    mine, other = (np.log(t.error[trial.seen] + np.float32(1e-3)) for t in (trial, fill))
+    mine, other = (np.log(t.error[candidate.seen] + np.float32(1e-3)) for t in (candidate, fill))
     return float(np.exp((mine - other).mean()))
 
 
-def trust(trial: Trial, fill: Trial, trials: Trials) -> float:
+def trust(candidate: Candidate, fill: Candidate, held_out: HeldOutSamples) -> float:
     """How far a set takes the place of the fill from the scene alone, 0 to 1; 0 if it does not help.
 
     What tells is the correlation, over all that was left out, of the departures from the fill that the set says with
@@ -149,16 +151,16 @@ def trust(trial: Trial, fill: Trial, trials: Trials) -> float:
     neighbourhoods, Efron and Stein 1981), and that of the worst blob. A set that is not sure, but was better in the
     mean, counts a little.
     """
-    if not trial.seen.any():
+    if not candidate.seen.any():
         return 0.0
-    scale = abs(trials.truth - fill.ground).mean(axis=1, keepdims=True) + np.float32(1e-4)
-    said, true = (np.clip((g - fill.ground) / scale, -_GROSS, _GROSS) for g in (trial.ground, trials.truth))
-    said = said * trial.seen
+    scale = abs(held_out.truth - fill.ground).mean(axis=1, keepdims=True) + np.float32(1e-4)
+    said, true = (np.clip((g - fill.ground) / scale, -_GROSS, _GROSS) for g in (candidate.ground, held_out.truth))
+    said = said * candidate.seen
     products = [(a * b).sum(axis=0) for a, b in ((said, true), (said, said), (true, true))]
-    fold = np.repeat(np.arange(len(trials.samples)), [len(s) for s in trials.samples])
-    lower, worst = _lower_bound(products, trials.group), _correlation(_sums(products, fold)).min()
+    fold = np.repeat(np.arange(len(held_out.samples)), [len(s) for s in held_out.samples])
+    lower, worst = _lower_bound(products, held_out.group), _correlation(_sums(products, fold)).min()
     sure = _rise(lower, *_LOWER_BOUND) * _rise(float(worst), *_WORST_BLOB)
-    gain = 1 - float(trial.error[trial.seen].mean() / fill.error[trial.seen].mean())
+    gain = 1 - float(candidate.error[candidate.seen].mean() / fill.error[candidate.seen].mean())
     return max(sure, _HINT * _rise(gain, 0, _GAIN))
 
 
@@ -198,18 +200,18 @@ def _rise(value: float, low: float, high: float) -> float:
     return min(max((value - low) / (high - low), 0.0), 1.0)
 
 
-def order_of_trust(good: list[Trial], fill: Trial, trials: Trials) -> list[Trial]:
+def order_of_trust(good: list[Candidate], fill: Candidate, held_out: HeldOutSamples) -> list[Candidate]:
     """Sets of most references first, as regression on all of them is the default; but one that is clearly better."""
     order = sorted(good, key=lambda t: (-len(t.fit.references), ratio_to_fill(t, fill)))
-    for trial in order[1:].copy():
-        both = trial.seen & order[0].seen
-        if clearly_less(trial.error[both], order[0].error[both], trials.group[both]):
-            order.remove(trial)
-            order.insert(0, trial)
+    for candidate in order[1:].copy():
+        both = candidate.seen & order[0].seen
+        if clearly_less(candidate.error[both], order[0].error[both], held_out.group[both]):
+            order.remove(candidate)
+            order.insert(0, candidate)
     return order
 
 
-def preselect(statistics: Statistics, trials: Trials, usable: Sequence[int]) -> list[int]:
+def preselect(statistics: Statistics, held_out: HeldOutSamples, usable: Sequence[int]) -> list[int]:
     """At most `MOST_REFERENCES`: those that show most covered cells, predict best by one plain fit, are nearest."""
     if len(usable) <= MOST_REFERENCES:
         return list(usable)
@@ -218,19 +220,19 @@ def preselect(statistics: Statistics, trials: Trials, usable: Sequence[int]) -> 
     def key(k: int) -> tuple[float, float, float, int]:
         share = float(statistics.seen[k][covered].mean()) if covered.any() else 1.0
         days = statistics.layout.references[k].days
-        return -round(4 * share) / 4, _plain_error(statistics, trials, k), abs(days) if days is not None else 1e9, k
+        return -round(4 * share) / 4, _plain_error(statistics, held_out, k), abs(days) if days is not None else 1e9, k
 
     return sorted(sorted(usable, key=key)[:MOST_REFERENCES])
 
 
-def _plain_error(statistics: Statistics, trials: Trials, k: int) -> float:
+def _plain_error(statistics: Statistics, held_out: HeldOutSamples, k: int) -> float:
     """Error of a regression in the first blob, in those of the mean, to two digits."""
     fit = Fit(statistics, (k,))
-    samples = trials.samples[0][statistics.sample_seen[trials.samples[0], k]]
+    samples = held_out.samples[0][statistics.sample_seen[held_out.samples[0], k]]
     if len(fit.usable) < LEAST_SAMPLES + 2 * len(fit.columns) or not len(samples):
         return np.inf
     truth = statistics.samples[samples][:, : len(statistics.layout.bands)]
-    made = fit.at(samples, fit.coefficients(trials.folds[0], local=False))
+    made = fit.at(samples, fit.coefficients(held_out.folds[0], local=False))
     mean = abs(truth - fit.y.mean(axis=0)).mean()
     return round(float(abs(made - truth).mean() / max(mean, 1e-6)), 2)
 
