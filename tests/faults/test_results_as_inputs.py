@@ -46,6 +46,15 @@ def test_a_result_without_the_tag_is_known_by_the_quality_beside_it(cleared, tmp
     assert done.exit_code == 2 and "(S2_2024-06-01_quality.tif is beside it)" in done.stderr
 
 
+@pytest.mark.parametrize("ending", [".jp2", ".vrt", ".tiff"])
+def test_a_scene_is_cleared_again_though_its_result_lies_beside_it(tmp_path, weights, ending):
+    scene = tmp_path / f"a{ending}"
+    write(tmp_path / "made.tif").rename(scene)
+    for _ in range(2):
+        done = run("clear", scene, "--output", tmp_path / "a.tif", "--model", weights, "--overwrite", *GIVEN)
+        assert done.exit_code == 0, done.stderr
+
+
 def test_a_result_is_no_other_date(cleared, tmp_path, weights):
     write(tmp_path / "S2_2024-06-11.tif")
     done = run(

@@ -17,6 +17,10 @@ TAG = "UNCLOUDED"
 """Tag of a cleared image or a composite, which travels with its pixels; it says what they were made of."""
 
 
+_ENDINGS = (".tif", ".tiff")
+"""Of results."""
+
+
 def marked(info: SceneInfo) -> dict[str, str]:
     """The tags of what is made of a scene."""
     path = urlsplit(info.source).path if "://" in info.source else info.source
@@ -37,8 +41,16 @@ def refuse_result(source: str) -> None:
         return
     _refuse_marked(source, _described(path)[1])
     beside = quality_path(path)
-    if os.path.isfile(beside) and _described(beside)[0][:2] == QUALITY_BANDS[:2]:
+    if _may_be_of(beside, path) and _described(beside)[0][:2] == QUALITY_BANDS[:2]:
         _refuse(source, f"{beside.name} is beside it")
+
+
+def _may_be_of(quality: Path, image: Path) -> bool:
+    """Whether the quality beside an image may be its own, and not that of what was made of `scene.zip` or the like."""
+    if image.suffix.lower() not in _ENDINGS or not os.path.isfile(quality):
+        return False
+    others = (image.with_suffix(ending) for ending in _ENDINGS if ending != image.suffix)
+    return not any(_described(other)[1].get(TAG) for other in others if os.path.isfile(other))
 
 
 def refuse_cleared(name: str, variables: Iterable[Hashable], attributes: Mapping[str, object]) -> None:
