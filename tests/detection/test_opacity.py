@@ -75,7 +75,7 @@ def test_what_a_given_mask_covers_is_replaced_wholly_and_smoothly():
     assert (soft[..., :5, :] == 0).all()
     assert soft.diff(dim=-1).abs().max() < 0.4
     none = torch.zeros(1, 4, 32, 32)
-    opacity = compose_opacity(torch.zeros(1, 1, 32, 32), none, none[:, :2], none[:, :1] + 0.5, given=soft)
+    opacity = compose_opacity(torch.zeros(1, 1, 32, 32), none, none[:, :2], none[:, :1] + 0.5, mask=soft)
     assert torch.equal(opacity, soft)
 
 

@@ -51,7 +51,7 @@ def clear_patch(
         options: samples, threshold and precision; its model, device and paths are not used.
         radar: (2, h, w) VV and VH in dB; a pixel where one of them is NaN is without radar.
         valid: (h, w) where the patch holds data; everywhere unless given.
-        mask: (h, w) classes of a mask that is given, see `detection.classes`.
+        mask: (h, w) classes of the user's mask, see `detection.classes`.
         classification: (h, w) the scene classification (SCL) that comes with it, see `detection.scl`.
 
     Returns:
@@ -103,12 +103,12 @@ def sample_patch(
     reader, whole = SceneReader(inputs, generator.device), Box(0, 0, *valid.shape)
     clearing, local = Clearing(inputs, generator, options), LocalExecutor(inputs, generator, options)
     grids = clearing.grids(local.summarise(clearing.blocks()))
-    known, given = None, reader.read_mask_cover(whole)
+    known, mask_cover = None, reader.read_mask_cover(whole)
     context, cover = grids.crop(whole)
     if cover is not None:
         evidence, fill = (torch.tensor(values, device=generator.device) for values in cover)
-        hides, kinds = (None, None) if given is None else (part.to(generator.device) for part in given)
-        known = KnownCover(evidence, fill, hides, kinds, None, grids.factor)
+        covered, classes = (None, None) if mask_cover is None else (part.to(generator.device) for part in mask_cover)
+        known = KnownCover(evidence, fill, covered, classes, None, grids.factor)
     x = reader.observe(*reader.read_dn(whole), whole, whole)
     threshold = options.threshold_for(generator.inference)
     around = torch.tensor(context, device=generator.device)

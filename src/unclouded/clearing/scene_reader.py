@@ -39,15 +39,15 @@ class Window(NamedTuple):
 
 
 class MaskCover(NamedTuple):
-    """What the mask that was given says of a window.
+    """The user's mask in a window.
 
     Attributes:
         cover: (1, 1, h, w) how far it covers each pixel, 1 inside and falling smoothly outside.
-        kinds: (1, 1, h, w) uint8 its classes.
+        classes: (1, 1, h, w) uint8 its classes.
     """
 
     cover: Tensor
-    kinds: Tensor
+    classes: Tensor
 
 
 class SceneReader:
@@ -88,7 +88,7 @@ class SceneReader:
         return self._classification.read(box.row, box.column, box.height, box.width)
 
     def read_mask_cover(self, box: Box) -> MaskCover | None:
-        """Read what the mask that was given says of a box; None without one.
+        """Read the user's mask in a box; None without one.
 
         Raises:
             FileError: if it cannot be read.

@@ -246,9 +246,9 @@ def compose_opacity(
     network: Tensor,
     found: Tensor,
     departs: Tensor,
-    most: Tensor,
+    limit: Tensor,
     threshold: float = THRESHOLD,
-    given: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """The opacity of each pixel, (B, 1, H, W); exactly 0 where the pixel is to be kept.
 
@@ -258,34 +258,34 @@ def compose_opacity(
         network: (B, 1, H, W) opacity as the network sees it.
         found: (B, 4, H, W) `evidence`, enlarged to the pixels.
         departs: (B, 2, H, W) `contrast`.
-        most: (B, 1, H, W) `ceiling`.
+        limit: (B, 1, H, W) `ceiling`.
         threshold: opacity under which a pixel is kept.
-        given: (B, 1, H, W) `cover` of the mask that a user gave: where it is 1 the pixel is replaced wholly.
+        mask: (B, 1, H, W) `cover` of the user's mask: where it is 1 the pixel is replaced wholly.
     """
     cloud, shadow, near, haze = torch.split(found, 1, dim=1)
     odds = _network_odds(network) + _FOUND * (cloud * departs[:, :1] + shadow * departs[:, 1:])
     opacity = torch.sigmoid(odds - _VETO * (1 - torch.maximum(near, haze)))
-    opacity = torch.minimum(opacity * ((opacity - threshold) / max(threshold, 1e-6)).clamp(0, 1), most)
-    return opacity if given is None else torch.maximum(opacity, given)
+    opacity = torch.minimum(opacity * ((opacity - threshold) / max(threshold, 1e-6)).clamp(0, 1), limit)
+    return opacity if mask is None else torch.maximum(opacity, mask)
 
 
 def _network_odds(network: Tensor) -> Tensor:
     return torch.logit(network.float(), eps=1e-4).clamp(-_LIMIT, _LIMIT)
 
 
-def cover_input(found: Tensor, given: Tensor | None = None) -> Tensor:
+def cover_input(found: Tensor, mask: Tensor | None = None) -> Tensor:
     """The cover as input of the network, (B, 1, h, w), see `Observation.cover`.
 
     In haze, for which the detector does not look, that it found nothing says nothing.
 
     Args:
         found: (B, 4, h, w) `evidence`.
-        given: (B, 1, h, w) `cover` of the mask that a user gave.
+        mask: (B, 1, h, w) `cover` of the user's mask.
     """
     cloud, shadow, _, haze = torch.split(found, 1, dim=1)
     covered = (cloud + shadow).clamp(max=1)
-    if given is not None:
-        covered = torch.maximum(covered, given)
+    if mask is not None:
+        covered = torch.maximum(covered, mask)
     return covered - (1 - covered) * (1 - haze.clamp(min=0))
 
 
@@ -299,9 +299,9 @@ def may_be_covered(found: Tensor, threshold: float = THRESHOLD, network: Tensor 
     """
     cloud, shadow, near, haze = found.unbind(dim=1)
     seen = _LIMIT if network is None else _network_odds(network)[:, 0] + _ROUNDED
-    most = seen + _FOUND * (cloud + shadow) - _VETO * (1 - torch.maximum(near, haze))
+    highest_odds = seen + _FOUND * (cloud + shadow) - _VETO * (1 - torch.maximum(near, haze))
     least = -math.inf if threshold <= 0 else math.log(threshold / (1 - threshold)) if threshold < 1 else math.inf
-    return most > least
+    return highest_odds > least
 
 
 def trusted(probabilities: Tensor) -> Tensor:

@@ -50,16 +50,16 @@ class KnownCover(NamedTuple):
     Attributes:
         evidence: (B, 4, h, w) on the detector's grid, over whole cells.
         fill: (B, 14, H / 8, W / 8) the scene's clear ground filled in, see `clearing.context.ground`.
-        given: (B, 1, H, W) how far the mask that was given covers each pixel, 0 to 1; None without one.
-        kinds: (B, 1, H, W) uint8 its classes; None likewise.
+        mask: (B, 1, H, W) how far the user's mask covers each pixel, 0 to 1; None without one.
+        mask_classes: (B, 1, H, W) uint8 its classes; None likewise.
         dates: what other dates say of the ground; None without any.
         factor: pixels along one of the detector's.
     """
 
     evidence: Tensor
     fill: Tensor
-    given: Tensor | None
-    kinds: Tensor | None
+    mask: Tensor | None
+    mask_classes: Tensor | None
     dates: Transferred | None
     factor: int
 
@@ -67,9 +67,9 @@ class KnownCover(NamedTuple):
     def network_input(self) -> Tensor:
         """The cover as input of the network, see `Observation.cover`."""
         # Not interpolated, so that a pixel is the same in every crop, up to its edge.
-        if self.given is None:
+        if self.mask is None:
             return F.interpolate(cover_input(self.evidence), scale_factor=self.factor, mode="nearest")
-        return cover_input(F.interpolate(self.evidence, scale_factor=self.factor, mode="nearest"), self.given)
+        return cover_input(F.interpolate(self.evidence, scale_factor=self.factor, mode="nearest"), self.mask)
 
 
 def shows_ground(fill: Tensor | NDArray[np.float32]) -> bool:

@@ -144,8 +144,8 @@ class Sampling:
         found = enlarge(self._cover.evidence, self._cover.factor, inner.row, inner.column, inner.height, inner.width)
         opacity = self._sight.opacity[(..., *inner.within(self._looked).slices)]
         wanted = may_be_covered(found, self._threshold, opacity)
-        if self._cover.given is not None:
-            wanted |= self._cover.given[(..., *inner.slices)][:, 0] > 0
+        if self._cover.mask is not None:
+            wanted |= self._cover.mask[(..., *inner.slices)][:, 0] > 0
         padded = F.pad(wanted.any(0, keepdim=True).float(), (0, -inner.width % CELL, 0, -inner.height % CELL))
         cells = (F.max_pool2d(padded, CELL)[0] > 0).cpu().numpy()
         whole = Tile(inner, Box(0, 0, height, width))
@@ -255,13 +255,13 @@ class _Composition:
         fill, clear = torch.split(cover.fill, [len(NAMES), 1], dim=1)
         self._fill = enlarge(fill * x.present[:, :, None, None], CELL, *place)
         self._clear = enlarge(clear, CELL, *place)
-        self._given = None if cover.given is None else cover.given[(..., *around.slices)]
-        self._kinds = None if cover.kinds is None else cover.kinds[(..., *around.slices)]
+        self._mask = None if cover.mask is None else cover.mask[(..., *around.slices)]
+        self._mask_classes = None if cover.mask_classes is None else cover.mask_classes[(..., *around.slices)]
         self._dates = None if cover.dates is None else cover.dates.within(around)
         self._known = self._clear if self._dates is None else torch.maximum(self._clear, self._dates.share)
         self._seen = ground_seen(self._known)
         self._threshold = threshold
-        self._missed = MISSED if self._given is None else MISSED_BESIDE_MASK
+        self._missed = MISSED if self._mask is None else MISSED_BESIDE_MASK
         self._thick = _opaque(x, cover, around, self._bands)
 
     def ground(self, made: Translation) -> Tensor:
@@ -296,10 +296,11 @@ class _Composition:
         """Give opacity and class of each pixel, (B, 1, H, W) each, by what the network sees and the `ground`."""
         departs = departure(self._optical, ground, self._bands)
         shown, most = contrast(departs, self._known), ceiling(departs, self._known)
-        opacity = compose_opacity(network, self._found, shown, most, self._threshold, self._given)
+        opacity = compose_opacity(network, self._found, shown, most, self._threshold, self._mask)
         classes = classify(opacity, network, self._found, shown, self._valid)
-        if self._kinds is not None:
-            classes = torch.where((self._kinds != CLEAR) & (self._kinds != NO_DATA), self._kinds, classes)
+        if self._mask_classes is not None:
+            masked = (self._mask_classes != CLEAR) & (self._mask_classes != NO_DATA)
+            classes = torch.where(masked, self._mask_classes, classes)
         return opacity, classes
 
 
@@ -314,8 +315,8 @@ def _opaque(x: Observation, cover: KnownCover, box: Box, bands: Sequence[str]) -
     wider = box.grown(CELL, Box(0, 0, height, width))
     place = wider.row, wider.column, wider.height, wider.width
     cloud = enlarge(cover.evidence[:, :1], cover.factor, *place)
-    if cover.given is not None:
-        cloud = torch.maximum(cloud, cover.given[(..., *wider.slices)])
+    if cover.mask is not None:
+        cloud = torch.maximum(cloud, cover.mask[(..., *wider.slices)])
     if visible := there(bands, VISIBLE):
         ground = enlarge(cover.fill[:, visible], CELL, *place)
         cloud = cloud * brightness(x.optical[(..., *wider.slices)][:, visible], ground)

@@ -151,9 +151,9 @@ class TilePass:
         found = F.max_pool2d(suspected[None, None].float(), along)
         near = F.max_pool2d(found, 3, stride=1, padding=1)[0, 0] > 0
         if self._reader.mask is not None:
-            given = self._reader.read_mask_cover(tile.inner)
-            assert given is not None
-            padded = F.pad(given.cover, (0, -given.cover.shape[3] % CELL, 0, -given.cover.shape[2] % CELL))
+            mask = self._reader.read_mask_cover(tile.inner)
+            assert mask is not None
+            padded = F.pad(mask.cover, (0, -mask.cover.shape[3] % CELL, 0, -mask.cover.shape[2] % CELL))
             near |= F.max_pool2d(padded, CELL)[0, 0] > 0
         return np.asarray(near.numpy())
 
@@ -163,13 +163,13 @@ class TilePass:
             return None
         factor, place = self._reader.factor, crop.padded.within(task.tile.padded)
         height, width = x.optical.shape[2:]
-        given = self._reader.read_mask_cover(crop.padded)
+        mask = self._reader.read_mask_cover(crop.padded)
         grown = (0, width - crop.padded.width, 0, height - crop.padded.height)
         return KnownCover(
             _continued(torch.tensor(task.cover.evidence[(..., *place.cells(factor))]), height, width, factor),
             torch.tensor(task.cover.fill[(..., *place.cells(CELL))]),
-            None if given is None else F.pad(given.cover, grown),
-            None if given is None else F.pad(given.kinds, grown),
+            None if mask is None else F.pad(mask.cover, grown),
+            None if mask is None else F.pad(mask.classes, grown),
             None if task.transferred is None else self._laid(task.transferred, crop, height, width),
             factor,
         )
@@ -238,13 +238,13 @@ def _together(covers: Sequence[KnownCover | None], device: torch.device) -> Know
         there = [part for part in parts if part is not None]
         return torch.cat(there).to(device) if there else None
 
-    evidence, fill, given, kinds = (joined([cover[number] for cover in known]) for number in range(4))  # type: ignore[misc]
+    evidence, fill, mask, classes = (joined([cover[number] for cover in known]) for number in range(4))  # type: ignore[misc]
     assert evidence is not None and fill is not None
     dated = None
     if any(cover.dates is not None for cover in known):
         dates = [cover.dates or Transferred.nothing(height, width) for cover in known]
         dated = Transferred(*(torch.cat(parts).to(device) for parts in zip(*dates, strict=True)))
-    return KnownCover(evidence, fill, given, kinds, dated, known[0].factor)
+    return KnownCover(evidence, fill, mask, classes, dated, known[0].factor)
 
 
 def _continued(evidence: Tensor, height: int, width: int, factor: int) -> Tensor:
