@@ -240,8 +240,9 @@ def clear_series(
         level: "L1C" or "L2A".
         scale: DN per 1.0 reflectance.
         offset: DN to add before dividing.
-        mask: one for each date as of `clear`, along the first axis or in a sequence with None where there is none,
-            which is taken for "auto". What covers the references is detected in any case.
+        mask: one for each date as of `clear`, along the first axis (a DataArray: by its times, if it has some) or in a
+            sequence with None where there is none, which is taken for "auto". What covers the references is detected in
+            any case.
         mask_classes: what the values of the masks mean.
         mask_only: replace what a date's mask covers, and nothing that is found besides.
         samples: latent samples.
