@@ -1,1 +1,5 @@
-"""What digital numbers mean: scale, offset, no data and order of the bands, held against the pixels."""
+"""What digital numbers mean: level, scale, offset, no data and order of the bands, checked against the pixels.
+
+`declared` gathers what files say; `scale_choice`, `offset_choice` and `nodata_choice` decide, and `encoding` puts them
+together. `levels` decides the processing level; `series_radiometry` takes level and offset from other dates.
+"""
