@@ -302,3 +302,14 @@ def test_a_date_is_known_by_any_of_its_names_and_as_a_text(name, text):
     assert series.images[series.names[1]].info.acquired == datetime(2023, 6, 11, tzinfo=UTC)
     counted = series_of(dated.assign_coords({name: [0, 1]}), ReadOptions(), 2)
     assert counted.times == (None, None)
+
+
+@pytest.mark.parametrize("chunks", [None, 10])
+def test_a_picture_is_no_scene_unless_its_scale_is_said(chunks):
+    picture = cube(values=(DN // 40).clip(1, 250).astype("uint8"))
+    told = picture.assign_attrs(scale_factor=0.004)
+    with pytest.raises(InputError, match="is uint8; an 8-bit picture such as TCI is not reflectance"):
+        ArrayScene(picture if chunks is None else picture.chunk(y=chunks), level="L2A", offset=0, scale=250)
+    assert (
+        ArrayScene(told if chunks is None else told.chunk(y=chunks), level="L2A", offset=0).info.encoding.scale == 250
+    )

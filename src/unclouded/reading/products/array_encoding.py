@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unclouded.errors import InputError
 from unclouded.reading.products.array_source import nodata_of
 from unclouded.reading.products.stac import offset_of_item
-from unclouded.reading.radiometry.declared import Declared, from_gdal
+from unclouded.reading.radiometry.declared import PICTURE, Declared, from_gdal
 from unclouded.reflectance import Encoding
 
 _SAMPLE = 65_536
@@ -34,7 +34,7 @@ def declared_by_array(array: xr.DataArray, name: str, item: Mapping[str, Any]) -
         item: its STAC item, as far as that is known.
 
     Raises:
-        InputError: if they contradict each other.
+        InputError: if they contradict each other, or its values are those of a picture.
     """
     count = array.shape[0]
     step, add = (array.attrs.get(key) for key in ("scale_factor", "add_offset"))
@@ -42,6 +42,8 @@ def declared_by_array(array: xr.DataArray, name: str, item: Mapping[str, Any]) -
     if step is not None or add is not None:
         own = from_gdal(name, [float(1 if step is None else step)] * count, [float(add or 0)] * count)
         scale, offsets = own or (None, None)
+    if array.dtype.itemsize == 1 and scale is None:
+        raise InputError(f"{name}: is {array.dtype}; {PICTURE}")
     may_be_dn = array.chunks is None or array.dtype.kind != "f"
     if offsets is None and may_be_dn and (offset := offset_of_item(item)) is not None:
         offsets = (offset,) * count
