@@ -62,11 +62,18 @@ def option(
     name: str | None = None,
     metavar: str | None = None,
     choices: tuple[str, ...] = (),
-    least: float | None = None,
-    most: float | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
 ) -> Any:  # noqa: ANN401 (like `dataclasses.field`)
     """A field, with what a command line has to say of it and what is accepted; a tuple is an option to be repeated."""
-    said = {"help": explanation, "name": name, "metavar": metavar, "choices": choices, "least": least, "most": most}
+    said = {
+        "help": explanation,
+        "name": name,
+        "metavar": metavar,
+        "choices": choices,
+        "minimum": minimum,
+        "maximum": maximum,
+    }
     return field(default=default, metadata=said)
 
 
@@ -126,20 +133,23 @@ class ClearOptions:
         "0=clear,1=cloud,2=thin,3=shadow,255=nodata.",
     )
     mask_only: bool = option(False, "Replace what --mask covers, and nothing that is found besides.")
-    samples: int = option(1, "Latent samples: their mean is the result.", least=1)
+    samples: int = option(1, "Latent samples: their mean is the result.", minimum=1)
     seed: int = option(0, "Seed of the latent samples.")
     device: str = option("auto", "Where the network runs.", choices=DEVICES)
     precision: str = option(
         "auto", "What it computes in; auto is the fastest, which may differ between machines.", choices=PRECISIONS
     )
     threshold: float | None = option(
-        None, "Opacity under which pixels stay as they are, byte for byte.  [default: the weights']", least=0, most=1
+        None,
+        "Opacity under which pixels stay as they are, byte for byte.  [default: the weights']",
+        minimum=0,
+        maximum=1,
     )
     crs: str | None = option(
         None, "Bring the result to this reference system when it is finished.", metavar="EPSG:3035"
     )
     resolution: float | None = option(
-        None, "Size of its pixels then, in the units of --crs.  [default: the scene's]", least=0
+        None, "Size of its pixels then, in the units of --crs.  [default: the scene's]", minimum=0
     )
     write_mask: bool = option(False, "Write the mask of cloud, haze and shadow too, as `unclouded mask` does.")
     overwrite: bool = option(False, "Replace outputs that are already there.")
@@ -147,14 +157,14 @@ class ClearOptions:
     def __post_init__(self) -> None:
         for field_ in fields(self):
             value, known = getattr(self, field_.name), field_.metadata
-            least, most = known["least"], known["most"]
+            minimum, maximum = known["minimum"], known["maximum"]
             accepted = None
             if known["choices"] and value not in known["choices"]:
                 accepted = f"is not known; {', '.join(known['choices'])} are accepted"
-            elif value is not None and least is not None and most is not None and not least <= value <= most:
-                accepted = f"{least} to {most} is accepted"
-            elif value is not None and least is not None and most is None and not least <= value:
-                accepted = f"at least {least} is accepted"
+            elif value is not None and minimum is not None and maximum is not None and not minimum <= value <= maximum:
+                accepted = f"{minimum} to {maximum} is accepted"
+            elif value is not None and minimum is not None and maximum is None and not minimum <= value:
+                accepted = f"at least {minimum} is accepted"
             if accepted is not None:
                 raise InputError(f"{option_name(field_)} {value}: {accepted}")
         if (self.mask == MASK_NONE and self.mask_only) or (self.mask_file is None and self.mask_classes):

@@ -43,11 +43,13 @@ class CatalogOptions:
     collection: str = option("sentinel-2-l2a", "Collection of the catalogue.", metavar="NAME")
     dates: str | None = option(None, "First and last day that are looked for.", metavar="DAY/DAY")
     date: str | None = option(None, "Day that is to be cleared, as 2024-06-12.", metavar="DAY")
-    days: int = option(30, "Days before and after it from which other dates help.", least=0)
-    max_cloud: float = option(80.0, "Percent of cloud up to which the catalogue's dates are taken.", least=0, most=100)
-    max_items: int = option(1000, "Items of the catalogue that are accepted.", least=1)
+    days: int = option(30, "Days before and after it from which other dates help.", minimum=0)
+    max_cloud: float = option(
+        80.0, "Percent of cloud up to which the catalogue's dates are taken.", minimum=0, maximum=100
+    )
+    max_items: int = option(1000, "Items of the catalogue that are accepted.", minimum=1)
     cache: str | None = option(None, "Keep windows that were read here, for other runs too.", metavar="DIR")
-    cache_size: float = option(20.0, "Gigabytes that --cache may hold; what was not used for longest goes.", least=0)
+    cache_size: float = option(20.0, "Gigabytes that --cache may hold; what was not used for longest goes.", minimum=0)
     dry_run: bool = option(False, "Show what the catalogue has and what would be read, and do nothing.")
 
 

@@ -60,7 +60,7 @@ def _parameter(field: Field[Any], kind: Any) -> inspect.Parameter:  # noqa: ANN4
         kind, default = list[get_args(kind)[0]], list(default)  # type: ignore[misc]
     # With its name given, typer makes no opposite of a flag.
     shown = typer.Option(
-        option_name(field), help=said["help"], metavar=said["metavar"], min=said["least"], max=said["most"]
+        option_name(field), help=said["help"], metavar=said["metavar"], min=said["minimum"], max=said["maximum"]
     )
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, shown]
