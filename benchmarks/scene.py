@@ -118,7 +118,7 @@ def compare_references(size: int, model: str, counts: list[int]) -> None:
         write_scene(folder / "scene.tif", patches, size)
         references = [folder / f"date{number}.tif" for number in range(max(counts))]
         for number, path in enumerate(references):
-            write_scene(path, patches, size, gain=0.8 + 0.1 * number)
+            write_scene(path, patches, size, gain=0.75 + 0.1 * number)
         for count in counts:
             more = [word for path in references[:count] for word in ("--reference", str(path))]
             made = measure(folder / "scene.tif", folder / "clear.tif", model, 1, *more)
