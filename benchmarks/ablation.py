@@ -74,7 +74,8 @@ def trained(row: str, arguments: argparse.Namespace, seed: int) -> Path:
     settings = settings_of(row, arguments.steps, arguments.batch, seed)
     folder = arguments.runs / f"{''.join(c if c.isalnum() else '_' for c in row)}_{seed}"
     log = folder / "log.jsonl"
-    if not log.exists() or json.loads(log.read_text().splitlines()[-1])["step"] < settings.training.steps:
+    entries = log.read_text().splitlines() if log.exists() else []
+    if not entries or json.loads(entries[-1])["step"] < settings.training.steps:
         print(f"training: {row}, seed {seed}", flush=True)
         run(settings, arguments.data, folder, resume=(folder / "checkpoint.pt").exists())
     return folder / "weights.safetensors"

@@ -63,7 +63,7 @@ def test_killed_with_finished_strips_it_goes_on_from_them(scene_file, weights, u
     done = finished_rows(output)
     assert strips <= done < 5 and not contents(tmp_path)
     generator = load_generator(weights)[0]
-    generator.translate = counting = Fails(generator.translate, 10_000, RuntimeError())
+    generator.look = counting = Fails(generator.look, 10_000, RuntimeError())
     with open_scene(str(scene_file), level="L2A", offset=0) as scene:
         clear_scene(scene, generator, output, tile=128)
     assert 10_000 - counting.left == (5 - done) * 6
@@ -115,7 +115,7 @@ def interrupted(scene_file, weights, tmp_path) -> Path:
     """An output of which a run has finished some strips, but not all."""
     output = tmp_path / "out.tif"
     generator = load_generator(weights)[0]
-    generator.translate = Fails(generator.translate, 20, RuntimeError("the network failed"))
+    generator.look = Fails(generator.look, 20, RuntimeError("the network failed"))
     with open_scene(str(scene_file), level="L2A", offset=0) as scene, pytest.raises(RuntimeError, match="network"):
         clear_scene(scene, generator, output, tile=128)
     assert 0 < finished_rows(output) < 5
@@ -126,7 +126,7 @@ def interrupted(scene_file, weights, tmp_path) -> Path:
 def test_an_error_in_the_network_costs_only_what_was_not_finished(interrupted, scene_file, weights, undisturbed):
     done = finished_rows(interrupted)
     generator = load_generator(weights)[0]
-    generator.translate = counting = Fails(generator.translate, 10_000, RuntimeError())
+    generator.look = counting = Fails(generator.look, 10_000, RuntimeError())
     with open_scene(str(scene_file), level="L2A", offset=0) as scene:
         clear_scene(scene, generator, interrupted, tile=128)
     assert 10_000 - counting.left == (5 - done) * 6
