@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import rasterio
 from dated_scenes import HEIGHT, WIDTH, land, plain_fields, plain_scene, scene_of
-from scenes import MemoryScene
+from scenes import MemoryScene, active_generator, used_as
 
 from unclouded.clearing.clear import shares_of_sources
-from unclouded.clearing.options import TileOptions
+from unclouded.clearing.inputs import OpenReference, SceneInputs
+from unclouded.clearing.options import ClearOptions, TileOptions
+from unclouded.clearing.passes import Clearing
+from unclouded.detection.csmask import CloudShadowNetwork, coarsen
 
 pytestmark = pytest.mark.usefixtures("unasked")
 
@@ -55,6 +58,25 @@ def test_what_another_date_saw_takes_the_place_of_what_is_guessed(scene, truth, 
     assert far.mean() > 0.6
     np.testing.assert_array_equal(result[:, far], scene.dn[:, far] / 1e4)
     assert (quality[:, far] == 0).all()
+
+
+def test_a_mask_that_is_a_little_too_small_does_not_spoil_the_relation(scene, truth, covered, earlier, monkeypatch):
+    def bright(self, seen, factor):
+        found = (coarsen(seen, factor).mean(axis=0) > 0.4).astype(np.float32)
+        return np.stack([found, 0 * found])
+
+    monkeypatch.setattr(CloudShadowNetwork, "detect_small", bright)
+    row, column = np.indices((HEIGHT, WIDTH))
+    small = (row - 70) ** 2 + (column - 90) ** 2 < 35**2
+    errors = []
+    for mask in (covered, small):
+        inputs = SceneInputs(scene, None, dated_scenes.Mask(mask), (OpenReference(earlier, scene.info),))
+        clearing = Clearing(inputs, used_as(active_generator(), detector="csmask"), ClearOptions(precision="fp32"))
+        result = np.empty(scene.dn.shape)
+        for tile in clearing.tiles():
+            result[(slice(None), *tile.box.slices)] = tile.dn / 1e4
+        errors.append(np.abs(result - truth)[:, small].mean())
+    assert max(errors) < 0.02  # 0.08 where the rim of the cloud counts as ground
 
 
 def test_the_result_and_1645_uncertainties_hold_nine_tenths_of_the_truth(covered) -> None:

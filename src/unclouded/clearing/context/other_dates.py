@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.context.context_builder import GridRows
-from unclouded.clearing.context.cover import hiding_of
+from unclouded.clearing.context.cover import hiding_of, in_rows
 from unclouded.clearing.context.detection_by_dates import DetectedReference, correct_by_dates
 from unclouded.clearing.context.summaries import blocks_of
 from unclouded.clearing.detector.cover_detector import CoverDetector
@@ -33,10 +33,11 @@ from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.progress import Progress
 from unclouded.reading.names.dates import acquired, same_overpass
+from unclouded.references.outliers import outliers
 from unclouded.references.squares import Prediction
 from unclouded.references.statistics import Layout, Reference, Statistics, block_statistics, blocks, merge
 from unclouded.references.temporal_interpolation import TemporalInterpolation, interpolate, scarce
-from unclouded.references.transfer import fit
+from unclouded.references.transfer import Transfer, fit
 from unclouded.references.verdicts import Verdict, verdicts, verdicts_by_each_other
 from unclouded.reflectance import to_reflectance
 from unclouded.tiles import Box, Tile, narrow
@@ -47,6 +48,9 @@ _HIDDEN = (0.3, 0.6, 0.9)
 
 _COVERED = (0.45, 0.9, 0.999)
 """The same for the evidence of the scene, which is 1.5 times as much, see `detection.opacity.evidence`."""
+
+_ROUNDS = 2
+"""Times that the statistics of a scene with a mask are taken again, as what was ground in them tells more of it."""
 
 _SOME = 0.05
 """Share of an image that has to be left."""
@@ -73,6 +77,10 @@ class TransferredGround(NamedTuple):
     share: NDArray[np.float32]
     source: NDArray[np.int16]
     predicted_bands: NDArray[np.bool_]
+
+
+_Shown = tuple[NDArray[np.float32], NDArray[np.bool_]]
+"""Reflectance (C, h, w) of a reference, and where it shows the ground (h, w)."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +199,9 @@ class OtherDates:
         """
         self._own_factor = factor
         statistics = self._statistics(evidence, factor, _COVERED[0])
+        masked = self._inputs.mask is not None
+        if masked and _covers(evidence, _COVERED[0]):
+            statistics = self._beside_mask(statistics, evidence, factor)
         among = verdicts_by_each_other(statistics, self._incomparable()) if scarce(statistics) else []
         interpolation = (
             interpolate(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
@@ -200,7 +211,11 @@ class OtherDates:
             self.missing_bands = tuple(band for band, predicted in bands if not predicted)
             self._transfer, self.verdicts, self.note = interpolation, among, self._note(interpolation)
             return among
-        if among and (limit := _least(evidence.channel(0) + evidence.channel(1), _COVERED)) > _COVERED[0]:
+        if (
+            among
+            and not masked
+            and (limit := _least(evidence.channel(0) + evidence.channel(1), _COVERED)) > _COVERED[0]
+        ):
             statistics = self._statistics(evidence, factor, limit)
         self.verdicts = verdicts(statistics)
         usable = [verdict.reference for verdict in self.verdicts if verdict.usable]
@@ -209,20 +224,48 @@ class OtherDates:
             self.verdicts = among  # which say why their ground is not taken as it is
         return self.verdicts
 
-    def _statistics(self, evidence: GridFile, factor: int, limit: float) -> Statistics:
-        """What scene and references show side by side, evidence from a limit on hiding the ground of the scene."""
+    def _beside_mask(self, statistics: Statistics, evidence: GridFile, factor: int) -> Statistics:
+        """Statistics of a scene with a mask, in which what the detector finds beside it is ground if dates predict it.
+
+        A mask that is a little too small leaves rims of cloud in, which spoil the relation to the other dates. But the
+        detector, whose pixels are larger, takes clear ones around the mask for covered, which tell most of it.
+
+        Args:
+            statistics: without all that the detector finds.
+            evidence: see `fit`.
+            factor: likewise.
+        """
+        for _ in range(_ROUNDS):
+            usable = [verdict.reference for verdict in verdicts(statistics) if verdict.usable]
+            if not usable:
+                return self._statistics(evidence, factor, np.inf)
+            statistics = self._statistics(evidence, factor, _COVERED[0], fit(statistics, usable))
+        return statistics
+
+    def _statistics(
+        self, evidence: GridFile, factor: int, limit: float, transfer: Transfer | None = None
+    ) -> Statistics:
+        """What scene and references show side by side.
+
+        Args:
+            evidence: of the scene's cover.
+            factor: pixels along one of its grid.
+            limit: of the evidence, from which on it hides the ground beside what a mask covers.
+            transfer: that tells where it does not.
+        """
         info, own = self._inputs.scene.info, GridRows(evidence, factor)
         known = [Reference(date.image.name, date.image.bands, self._days_to(date.image)) for date in self._dates]
         layout = Layout(info.height, info.width, info.bands, tuple(known))
         boxes = list(blocks(info.height, info.width))
 
-        def read(box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], list[object]]:
+        def read(box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], list[_Shown]]:
             dn = self._inputs.scene.read(box.row, box.column, box.height, box.width)
             reflectance, valid = to_reflectance(dn, info.encoding)
-            # A mask by the user overrules the detector.
-            masked = self._inputs.mask is not None
-            hidden = self._masked(box) if masked else _hidden(own, box, factor, limit)
-            return reflectance, valid & ~hidden, hidden, [date.read(box, self._factor) for date in self._dates]
+            others = [date.read(box, self._factor) for date in self._dates]
+            masked, hidden = self._masked(box), _hidden(own, box, factor, limit)
+            if transfer is not None:
+                hidden = outliers(transfer, box, reflectance, others, hidden & ~masked)
+            return reflectance, valid & ~(masked | hidden), masked | hidden, others
 
         def pieces() -> Iterator[Statistics]:
             done = 0
@@ -326,6 +369,10 @@ def _dated(image: OpenReference) -> str:
 def _least(hides: NDArray[np.float32], limits: Sequence[float]) -> float:
     """The first of some limits under which some of an image (h, w) is left."""
     return next((limit for limit in limits if (hides < limit).mean() >= _SOME), limits[-1])
+
+
+def _covers(evidence: GridFile, limit: float) -> bool:
+    return any(bool((rows[0] + rows[1] > limit).any()) for rows in in_rows(evidence))
 
 
 def _hidden(hiding: GridRows, box: Box, factor: int, limit: float) -> NDArray[np.bool_]:
