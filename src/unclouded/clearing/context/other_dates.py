@@ -21,6 +21,7 @@ from unclouded.clearing.background import prefetch
 from unclouded.clearing.context.context_builder import GridRows
 from unclouded.clearing.context.cover import hiding_of, in_rows
 from unclouded.clearing.context.detection_by_dates import DetectedReference, correct_by_dates
+from unclouded.clearing.context.outliers import outliers
 from unclouded.clearing.context.summaries import blocks_of
 from unclouded.clearing.detector.cover_detector import CoverDetector
 from unclouded.clearing.detector.detection_cache import Detection, DetectionKey, run_detector
@@ -33,7 +34,6 @@ from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.progress import Progress
 from unclouded.reading.names.dates import acquired, same_overpass
-from unclouded.references.outliers import outliers
 from unclouded.references.squares import Prediction
 from unclouded.references.statistics import Layout, Reference, Statistics, block_statistics, blocks, merge
 from unclouded.references.temporal_interpolation import TemporalInterpolation, interpolate, scarce
@@ -372,6 +372,7 @@ def _least(hides: NDArray[np.float32], limits: Sequence[float]) -> float:
 
 
 def _covers(evidence: GridFile, limit: float) -> bool:
+    """Whether the evidence of cloud and shadow passes a limit anywhere."""
     return any(bool((rows[0] + rows[1] > limit).any()) for rows in in_rows(evidence))
 
 

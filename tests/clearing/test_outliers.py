@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unclouded.references.outliers import outliers
+from unclouded.clearing.context.outliers import outliers
 from unclouded.references.statistics import Layout, Reference, block_statistics, merge
 from unclouded.references.transfer import fit
 from unclouded.tiles import Box
