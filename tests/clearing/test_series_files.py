@@ -210,7 +210,7 @@ def test_an_overcast_date_has_the_level_that_the_others_tell_and_it_is_said_once
 def test_an_overcast_date_has_the_offset_of_others_that_say_as_little_but_not_of_those_before_offsets_came(tmp_path):
     for last, told in (("a_20180503", True), ("a_20240503", False)):
         overcast, *others = untold(tmp_path / last, names=(last, "b_20180508", "c_20180518"))
-        reading = ReadOptions().with_what_others_tell([str(overcast), *map(str, others)])
+        reading = ReadOptions().completed_by_other_dates([str(overcast), *map(str, others)])
         assert bool(reading.offsets) is told
         if not told:
             with pytest.raises(unclouded.InputError, match="offset cannot be known"):
@@ -224,7 +224,7 @@ def test_an_overcast_date_has_the_offset_of_others_that_say_as_little_but_not_of
         overcast,
         *(other.rename(other.with_name(name_of(day) + ".tif")) for other, day in zip(others, CLOUDS, strict=False)),
     ]
-    assert not ReadOptions().with_what_others_tell(list(map(str, named))).offsets
+    assert not ReadOptions().completed_by_other_dates(list(map(str, named))).offsets
 
 
 def test_an_overcast_date_is_asked_about_where_the_others_differ_in_level_or_tell_none(weights, tmp_path):

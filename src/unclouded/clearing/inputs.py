@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.bands import ASSUMED_ORDER
+from unclouded.clearing.ambiguous_mask import is_ambiguous, refuse_implausible, samples
 from unclouded.clearing.detector.detection_cache import DetectionCache
-from unclouded.clearing.doubtful_mask import may_mean_others, refuse_doubtful, samples
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Bits, Scheme, guess_scheme, parse_scheme, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
@@ -24,14 +24,14 @@ from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reading.mask import open_mask
 from unclouded.reading.names.dates import acquired
 from unclouded.reading.radar import open_radar
-from unclouded.reading.radiometry.likeness import NUMBERS, TAKEN_FOR, Likeness
+from unclouded.reading.radiometry.fallback import ASSUMED_FROM_SCENE, NUMBERS, FallbackRadiometry
 from unclouded.reading.reader import ReadOptions, find_source
 from unclouded.reading.results import refuse_result
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted
 from unclouded.tiles import Box
 
-_ASSUMED = (TAKEN_FOR, "level assumed")
+_ASSUMED = (ASSUMED_FROM_SCENE, "level assumed")
 """How notes begin that say what a reference was taken for."""
 
 
@@ -94,7 +94,7 @@ class UserMask:
         name: of its file.
         raster: its values.
         scheme: what they mean.
-        in_doubt: whether they may mean something else, by what is known of the mask alone.
+        ambiguous: whether, by the mask alone, its values may mean something else.
     """
 
     def __init__(self, raster: ClassValues, scheme: str | Scheme | Bits | None = None) -> None:
@@ -103,7 +103,7 @@ class UserMask:
         Raises:
             InputError: if it holds values without a class.
         """
-        self.name, self.raster, self.in_doubt = raster.name, raster, False
+        self.name, self.raster, self.ambiguous = raster.name, raster, False
         found = np.array(raster.values_of_whole if scheme is None else raster.values, np.int32)
         self.scheme = guess_scheme(found, raster.name, raster.label) if scheme is None else scheme
         # All of its values, so that an unknown value is refused before any work is done.
@@ -146,8 +146,9 @@ class OpenReference:
         self.info, self.files = image.info, files_of(image)
         self.name, self.bands, self.level = image.info.source, image.info.bands, image.info.level
         self.acquired = acquired(image.info)
-        self.assumed = tuple(note for note in image.info.notes if note.startswith(TAKEN_FOR if said else _ASSUMED))
-        self.unsure = tuple(note for note in self.assumed if note.startswith(f"{TAKEN_FOR} {NUMBERS}"))
+        prefixes = ASSUMED_FROM_SCENE if said else _ASSUMED
+        self.assumed = tuple(note for note in image.info.notes if note.startswith(prefixes))
+        self.unsure = tuple(note for note in self.assumed if note.startswith(f"{ASSUMED_FROM_SCENE} {NUMBERS}"))
 
     def read(self, box: Box, bands: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Read a box of the scene's grid, (C, h, w): reflectance, NaN where nothing is shown.
@@ -282,9 +283,11 @@ def open_inputs(
             scheme = parse_scheme(options.mask_classes) if options.mask_classes else None
             raster = stack.enter_context(open_mask(options.mask_file, scene.info))
             mask = UserMask(raster, scheme)
-            mask.in_doubt = scheme is None and may_mean_others(mask.scheme, raster.label, raster.tags)
-            if mask.in_doubt and whole:
-                refuse_doubtful(mask.name, mask.scheme, scene.info.level, list(samples(raster, scene.info, scene.read)))
+            mask.ambiguous = scheme is None and is_ambiguous(mask.scheme, raster.label, raster.tags)
+            if mask.ambiguous and whole:
+                refuse_implausible(
+                    mask.name, mask.scheme, scene.info.level, list(samples(raster, scene.info, scene.read))
+                )
         elif options.mask == MASK_AUTO and scene.info.classification:
             classification = _open_classification(scene.info, stack)
             if options.mask_only or not readable((detection or scene).info.bands):
@@ -323,7 +326,7 @@ def open_alike(path: str, scene: SceneInfo) -> Scene:
         InputError: if it is not understood.
         FileError: if it cannot be read.
     """
-    reading = ReadOptions(alike=Likeness.to(scene))
+    reading = ReadOptions(fallback=FallbackRadiometry.of(scene))
     try:
         return reading.open(path)
     except UnknownNumbersError as error:

@@ -27,7 +27,7 @@ def check_cube(
         InputError: nothing says when one was taken, or they are not alike.
         OutputExistsError: something else is there.
     """
-    from unclouded.reading.grids.overlap import check_alike
+    from unclouded.reading.grids.overlap import check_consistent
     from unclouded.writing.time_cube import refuse_other_store
 
     first = next(iter(known.values()), None)
@@ -38,7 +38,7 @@ def check_cube(
                 "as 2024-06-01"
             )
         if first is not None:
-            check_alike(info, first)
+            check_consistent(info, first)
     if not overwrite:
         refuse_other_store(path)
 

@@ -167,7 +167,7 @@ def _planned(
 
     todo = plan(sources, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
     if any(isinstance(error, UnknownLevelError | UnknownOffsetError) for error in todo.failed.values()):
-        reading = reading.with_what_others_tell(sources)
+        reading = reading.completed_by_other_dates(sources)
         todo = plan(sources, f"{output}/", reading, overwrite=overwrite, skip_existing=not overwrite)
     return todo, reading
 

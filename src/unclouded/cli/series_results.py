@@ -59,12 +59,12 @@ class Further:
         """
         if not (self.composite or self.ndvi or self.gif):
             return
-        from unclouded.reading.grids.overlap import check_alike
+        from unclouded.reading.grids.overlap import check_consistent
         from unclouded.reading.series import INFRARED
 
         infos = list(known.values())
         for info in infos[1:]:
-            check_alike(info, infos[0])
+            check_consistent(info, infos[0])
         green = self.ndvi or self.composite is CompositeKind.ndvi_max
         if green and infos and not ("B04" in infos[0].bands and set(INFRARED) & set(infos[0].bands)):
             raise InputError(f"{infos[0].source}: NDVI is made of B04 and B08 or B8A, which --bands has to name")

@@ -15,7 +15,7 @@ from rasterio.io import DatasetReader
 from unclouded.errors import FileError, InputError
 from unclouded.files import quality_path
 from unclouded.reading.files.raster import open_raster, read_window, window_of
-from unclouded.reading.grids.overlap import check_alike
+from unclouded.reading.grids.overlap import check_consistent
 from unclouded.reading.preview import as_said_by_item
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.scene import Scene
@@ -99,6 +99,6 @@ def open_dates(outputs: Sequence[Path], reading: ReadOptions) -> Iterator[list[O
                 raise InputError(f"{output}: its quality has no source; clear it again with --overwrite")
             dates.append(OpenDate(output, scene, quality))
         for date in dates[1:]:
-            check_alike(date.info, dates[0].info, level=False, advice=_IN_ONE_IMAGE)
+            check_consistent(date.info, dates[0].info, level=False, advice=_IN_ONE_IMAGE)
         last = datetime.max.replace(tzinfo=None)
         yield sorted(dates, key=lambda date: (date.time.replace(tzinfo=None) if date.time else last, date.path.name))

@@ -39,14 +39,14 @@ from unclouded.reading.products.stack import stack_source
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.declared import declared_by
 from unclouded.reading.radiometry.encoding import choose_encoding
+from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.levels import choose_level, without_cirrus
-from unclouded.reading.radiometry.likeness import Likeness
 from unclouded.reading.radiometry.plausibility import darkest, data_of
 from unclouded.reading.radiometry.series_radiometry import (
-    OFFSET_AS_OF_OTHERS,
-    as_of_others,
+    OFFSET_FROM_OTHER_DATES,
     days_without_offset,
-    stand_for,
+    implies_no_offset,
+    level_from_other_dates,
 )
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Source, Wanted, cube_and_date
@@ -63,7 +63,7 @@ def open_scene(
     band_names: Sequence[str] | None = None,
     variant: str | None = None,
     level_needed: bool = True,
-    alike: Likeness | None = None,
+    fallback: FallbackRadiometry | None = None,
 ) -> Scene:
     """Open a Sentinel-2 scene for windowed reading.
 
@@ -78,7 +78,7 @@ def open_scene(
         band_names: name of each layer of a stack in its order, "-" for one that is none of the 13.
         variant: "FRE" or "SRE", of a folder that holds both of MAJA's kinds of reflectance.
         level_needed: whether to ask for a level that nothing says; else it is "L2A", for what does not depend on it.
-        alike: another image of the place: what nothing else tells is as there, as far as the pixels bear it out.
+        fallback: another image of the place: what nothing else tells is as there, as far as the pixels bear it out.
 
     Raises:
         InputError: what was found is not a scene that can be understood without doubt.
@@ -90,8 +90,8 @@ def open_scene(
     if cube_and_date(name) is not None and not is_remote(name):
         from unclouded.reading.products.cube import open_cube  # which needs xarray
 
-        return open_cube(name, wanted, level, scale, offset, level_needed=level_needed, alike=alike)
-    source = _found(name, wanted, by_pixels=alike is not None)
+        return open_cube(name, wanted, level, scale, offset, level_needed=level_needed, fallback=fallback)
+    source = _found(name, wanted, by_pixels=fallback is not None)
     if not source.order_assumed:
         source = without_cirrus(source, level)
     datasets: dict[str, DatasetReader] = {}
@@ -106,10 +106,10 @@ def open_scene(
             source = source if source.taken is None else source.only(source.taken)
             sample.cache_clear()
         declared, dtype = declared_by(source, datasets)
-        encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset, alike)
+        encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset, fallback)
         there = source.others.union(source.bands)
         dark = cache(lambda: darkest(source.bands, data_of(sample(), encoding)))
-        chosen, level_notes = choose_level(source.name, source.level, there, level, dark, alike, needed=level_needed)
+        chosen, level_notes = choose_level(source.name, source.level, there, level, dark, fallback, needed=level_needed)
         if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
             notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
@@ -253,7 +253,7 @@ class ReadOptions:
     Attributes:
         levels: of sources that do not tell theirs themselves, as of other dates of the place.
         offsets: likewise, DN to add to theirs.
-        alike: see `open_scene`.
+        fallback: see `open_scene`.
     """
 
     bands: Sequence[str] | None = None
@@ -266,7 +266,7 @@ class ReadOptions:
     variant: str | None = None
     levels: Mapping[str, str] = field(default_factory=dict, hash=False)
     offsets: Mapping[str, float] = field(default_factory=dict, hash=False)
-    alike: Likeness | None = None
+    fallback: FallbackRadiometry | None = None
 
     @property
     def wanted(self) -> Wanted:
@@ -284,10 +284,10 @@ class ReadOptions:
             band_names=self.band_names,
             variant=self.variant,
             level_needed=self.level_needed,
-            alike=self.alike,
+            fallback=self.fallback,
         )
-        said = [OFFSET_AS_OF_OTHERS] if source in self.offsets else []
-        said += [as_of_others(self.levels[source])] if source in self.levels else []
+        said = [OFFSET_FROM_OTHER_DATES] if source in self.offsets else []
+        said += [level_from_other_dates(self.levels[source])] if source in self.levels else []
         scene.info = replace(scene.info, notes=(*scene.info.notes, *said))
         if self.area is None:
             return scene
@@ -297,7 +297,7 @@ class ReadOptions:
             scene.close()
             raise
 
-    def with_what_others_tell(self, sources: Sequence[str]) -> ReadOptions:
+    def completed_by_other_dates(self, sources: Sequence[str]) -> ReadOptions:
         """The same for dates of one place: what those under cloud do not tell is as in the others, if these agree.
 
         Errors of other kinds are left to whoever opens a source to use it.
@@ -307,7 +307,7 @@ class ReadOptions:
         without = [source for source, error in silent.items() if isinstance(error, UnknownOffsetError)]
         given, _ = replace(self, offset=0.0, level_needed=False)._looked_at(without if told else [])
         answered = replace(
-            self, offsets={source: 0.0 for source, info in given.items() if stand_for(told, acquired(info))}
+            self, offsets={source: 0.0 for source, info in given.items() if implies_no_offset(told, acquired(info))}
         )
         _, silent = answered._looked_at(list(silent))
         levels = {info.level for info in found.values()}

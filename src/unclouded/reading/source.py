@@ -47,7 +47,7 @@ class Source:
         level: "L1C" or "L2A".
         scale: DN per 1.0 reflectance.
         offsets: DN to add before dividing, one per layer.
-        offsets_in_doubt: whether the offsets come from a name or a catalogue, which may mean other pixels.
+        offsets_uncertain: whether the offsets come from a name or a catalogue, which may mean other pixels.
         order_assumed: whether the layers have no names, and their usual order was taken.
         taken: of layers without names, the bands that are handed out; the others are there to be looked at.
         others: bands that are there and are no layers, because they are not wanted.
@@ -64,7 +64,7 @@ class Source:
     level: str | None = None
     scale: float | None = None
     offsets: tuple[float, ...] | None = None
-    offsets_in_doubt: bool = False
+    offsets_uncertain: bool = False
     order_assumed: bool = False
     taken: frozenset[str] | None = None
     others: frozenset[str] = frozenset()

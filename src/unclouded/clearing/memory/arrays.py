@@ -25,7 +25,7 @@ from unclouded.precision import torch_as_usual
 from unclouded.reading.grids.array_grid import grid_mapping
 from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reading.products.array import ArrayScene
-from unclouded.reading.radiometry.likeness import Likeness
+from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reflectance import scaled
 from unclouded.writing.strips import ClearedTile
 
@@ -124,7 +124,7 @@ def _array_alike(source: Any, name: str, scene: SceneInfo) -> ArrayScene:  # noq
     """Understand another date of the place of a scene; what does not say what it is is taken for one like the scene."""
     if hasattr(source, "compute"):
         source = source.compute()  # what is in chunks: it is looked at more than once
-    opened = partial(ArrayScene, source, name=name, alike=Likeness.to(scene))
+    opened = partial(ArrayScene, source, name=name, fallback=FallbackRadiometry.of(scene))
     usual = scene.bands == ASSUMED_ORDER.get(len(scene.bands))
     try:
         try:

@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from unclouded.clearing.ambiguous_mask import Sample, refuse_implausible, samples
 from unclouded.clearing.context.context_builder import SceneArrays
 from unclouded.clearing.context.cover import Cover, describe_detection
 from unclouded.clearing.context.summaries import Summary
-from unclouded.clearing.doubtful_mask import Sample, refuse_doubtful, samples
 from unclouded.clearing.executor import LocalExecutor
 from unclouded.clearing.inputs import SceneInputs, UserMask, open_inputs
 from unclouded.clearing.memory.arrays import dataset, layers_of
@@ -136,7 +136,7 @@ def _summarise(job: _SceneJob, window: _Window, block: Tile) -> tuple[Summary, l
     """A block's summary, and what a mask that may mean something else says of its pixels."""
     with job.inputs(window, block.padded) as inputs:
         mask, found = inputs.mask, list[Sample]()
-        if isinstance(mask, UserMask) and mask.in_doubt:
+        if isinstance(mask, UserMask) and mask.ambiguous:
             found = list(samples(mask.raster, job.info, inputs.scene.read, block.inner))
         return next(LocalExecutor(inputs, job.model.generator, job.options).summarise([block])), found
 
@@ -146,7 +146,7 @@ def _grids(job: _SceneJob, summaries: list[tuple[Summary, list[Sample]]]) -> Sce
     with job.inputs(*_nothing(job.info)) as inputs:
         if isinstance(inputs.mask, UserMask):
             found = [sample for _, of_block in summaries for sample in of_block]
-            refuse_doubtful(inputs.mask.name, inputs.mask.scheme, job.info.level, found)
+            refuse_implausible(inputs.mask.name, inputs.mask.scheme, job.info.level, found)
         return Clearing(inputs, job.model.generator, job.options).grids([summary for summary, _ in summaries])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,19 @@ from unclouded.clearing.series import nearest_dates
 from unclouded.errors import InputError, UnknownLevelError, UnknownOffsetError
 from unclouded.files import QUALITY_BANDS
 from unclouded.reading.grids.array_grid import pixel_centres
-from unclouded.reading.grids.overlap import check_alike
+from unclouded.reading.grids.overlap import check_consistent
 from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reading.mask import mask_as_file
 from unclouded.reading.names.dates import acquired
 from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.products.array_dates import dates_along, dates_of, time_stamp, times_of
 from unclouded.reading.products.cube import dates_in
-from unclouded.reading.radiometry.series_radiometry import days_without_offset, stand_for, understood, with_answers
+from unclouded.reading.radiometry.series_radiometry import (
+    completed_by_other_dates,
+    days_without_offset,
+    implies_no_offset,
+    readable_infos,
+)
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.reflectance import valid_pixels
@@ -98,7 +103,7 @@ def series_of_files(paths: Sequence[str | os.PathLike[str]], reading: ReadOption
     try:
         times = _times(names, reading)
     except (UnknownLevelError, UnknownOffsetError):
-        reading = reading.with_what_others_tell(names)
+        reading = reading.completed_by_other_dates(names)
         times = _times(names, reading)
     return Series(names, times, reading.open, reading)
 
@@ -153,15 +158,15 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, load
     ) -> ArrayScene:
         one = array.isel({dim: number}).compute()
         one = one.rename({dim: "time"}) if dim != "time" and dim in one.coords else one
-        given = (reading.bands, level, reading.scale, offset)
-        return ArrayScene(one, *given, band_names=reading.band_names, name=names[number], notes=notes)
+        arguments = (reading.bands, level, reading.scale, offset)
+        return ArrayScene(one, *arguments, band_names=reading.band_names, name=names[number], notes=notes)
 
     def others() -> Iterator[SceneInfo]:
-        return understood(lambda number: read(number, reading.level).info, range(len(names)))
+        return readable_infos(lambda number: read(number, reading.level).info, range(len(names)))
 
     @cache
-    def level_told() -> str | None:
-        # Dates of one array are of one level: the first that tells it does.
+    def level_of_others() -> str | None:
+        # Dates of one array are of one level: the first known one is that of all.
         return next((info.level for info in others()), None)
 
     @cache
@@ -169,10 +174,13 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, load
         return days_without_offset(others())
 
     def make(number: int) -> ArrayScene:
-        def made(level: str | None, offset: float | None, notes: Sequence[str]) -> ArrayScene:
-            return read(number, level, offset, notes)
-
-        return with_answers(made, reading.level, reading.offset, level_told, lambda: stand_for(days(), times[number]))
+        return completed_by_other_dates(
+            partial(read, number),
+            reading.level,
+            reading.offset,
+            level_of_others,
+            lambda: implies_no_offset(days(), times[number]),
+        )
 
     images = _Dates(names, make, loaded)
 
@@ -235,7 +243,7 @@ def clear_series_to_memory(
                     if isinstance(scene, ArrayScene):
                         coords, attributes = scene.coordinates, scene.attributes
                     layers = _room(len(series.names), first)
-                check_alike(info, first)
+                check_consistent(info, first)
                 for note in (*info.notes, *caveats(model.generator, info.level)):
                     if note not in said:
                         warnings.warn(f"{name}: {note}", stacklevel=3)

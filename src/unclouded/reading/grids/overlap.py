@@ -35,7 +35,7 @@ def overlaps(one: SceneInfo, other: SceneInfo) -> bool:
     return True
 
 
-def check_alike(info: SceneInfo, first: SceneInfo, *, level: bool = True, advice: str = _IN_ONE_ARRAY) -> None:
+def check_consistent(info: SceneInfo, first: SceneInfo, *, level: bool = True, advice: str = _IN_ONE_ARRAY) -> None:
     """Check that two dates can lie in one array, or be made one image of.
 
     Args:

@@ -23,8 +23,8 @@ from unclouded.reading.products.array_layers import layers_of_array
 from unclouded.reading.products.array_source import as_array, nodata_of
 from unclouded.reading.products.stac import level_of_item
 from unclouded.reading.radiometry.encoding import choose_encoding
+from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.levels import NO_CIRRUS, choose_level
-from unclouded.reading.radiometry.likeness import Likeness
 from unclouded.reading.radiometry.plausibility import FILLED, darkest, data_of
 from unclouded.reading.source import Wanted, stem_of
 
@@ -56,7 +56,7 @@ class ArrayScene:
         name: str | None = None,
         notes: Sequence[str] = (),
         level_needed: bool = True,
-        alike: Likeness | None = None,
+        fallback: FallbackRadiometry | None = None,
     ) -> None:
         """Understand `source`, a DataArray, a Dataset with a variable per band, or a NumPy array (band, y, x).
 
@@ -86,10 +86,12 @@ class ArrayScene:
         if array.chunks is not None:
             encoding = encoding_of_chunks(array, name, declared, scale, offset)
         else:
-            encoding, encoding_notes = choose_encoding(name, names, array.dtype, declared, sample, scale, offset, alike)
+            encoding, encoding_notes = choose_encoding(
+                name, names, array.dtype, declared, sample, scale, offset, fallback
+            )
             darkest_pixels = cache(lambda: darkest(names, data_of(sample(), encoding)))
         chosen, level_notes = choose_level(
-            name, known_level, available, level, darkest_pixels, alike, needed=level_needed
+            name, known_level, available, level, darkest_pixels, fallback, needed=level_needed
         )
         crs, transform, grid_notes = georeference(array)
         self.info = SceneInfo(

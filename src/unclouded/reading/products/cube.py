@@ -18,8 +18,13 @@ from unclouded.reading.products.array import ArrayScene
 from unclouded.reading.products.array_dates import dates_along, dates_of
 from unclouded.reading.products.cube_groups import classification_of, open_bands, refuse_groups
 from unclouded.reading.products.folder import no_variants
-from unclouded.reading.radiometry.likeness import Likeness
-from unclouded.reading.radiometry.series_radiometry import days_without_offset, stand_for, understood, with_answers
+from unclouded.reading.radiometry.fallback import FallbackRadiometry
+from unclouded.reading.radiometry.series_radiometry import (
+    completed_by_other_dates,
+    days_without_offset,
+    implies_no_offset,
+    readable_infos,
+)
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted, cube_and_date, safe_stem, stem_of
 
@@ -65,7 +70,7 @@ def open_cube(
     offset: float | None,
     *,
     level_needed: bool,
-    alike: Likeness | None = None,
+    fallback: FallbackRadiometry | None = None,
 ) -> CubeScene:
     """Open a NetCDF file or Zarr store; the other arguments are those of `open_scene`.
 
@@ -96,22 +101,22 @@ def open_cube(
             band_names=wanted.band_names,
             name=path,
             level_needed=level_needed,
-            alike=alike,
+            fallback=fallback,
             notes=[*taken, *notes],
         )
 
     def others() -> Iterator[SceneInfo]:
         there = [] if date is None else [other for other in _dates(opened) if other != date]
-        return understood(lambda other: made(other, level).info, there)
+        return readable_infos(lambda other: made(other, level).info, there)
 
     try:
         refuse_groups(opened, path)
-        scene = with_answers(
+        scene = completed_by_other_dates(
             lambda *told: made(date, *told),
             level,
             offset,
             lambda: next((info.level for info in others()), None),
-            lambda: stand_for(days_without_offset(others()), parse_time(date or "")),
+            lambda: implies_no_offset(days_without_offset(others()), parse_time(date or "")),
         )
         if scene.info.crs is None or scene.info.transform.is_identity:
             raise InputError(f"{path}: does not say where it lies; write its CRS and coordinates, with rioxarray")

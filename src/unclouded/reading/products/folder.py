@@ -49,7 +49,7 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         InputError: no file is named after a band, two are named after the same one, or one that is wanted is missing.
     """
     folder = Path(path)
-    asked = check_bands(path, wanted.bands) if wanted.bands is not None else None
+    requested = check_bands(path, wanted.bands) if wanted.bands is not None else None
     files, notes = _variant(path, _rasters(folder), wanted.variant)
     found: dict[str, list[Path]] = {}
     others, classes = [], []
@@ -82,7 +82,7 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         )
     refuse_others(path, (folder.resolve().name, *(file.name for file in files)))
     chosen = {band: _finest(path, band, candidates) for band, candidates in found.items()}
-    layers = pick_layers(path, {band: str(file) for band, file in chosen.items()}, asked)
+    layers = pick_layers(path, {band: str(file) for band, file in chosen.items()}, requested)
     refuse_several_days(path, {layer.band: Path(layer.path).name for layer in layers})
     name = _folder_name(folder, chosen.values())
     offset = None if wanted.offset_given else offset_of_name(path, name)
@@ -94,7 +94,7 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         layers=layers,
         level=name.level,
         offsets=None if offset is None else (offset,) * len(layers),
-        offsets_in_doubt=not name.bigearthnet,
+        offsets_uncertain=not name.bigearthnet,
         others=frozenset(chosen) - {layer.band for layer in layers},
         notes=notes,
         acquired=time_of_files(file.stem for file in chosen.values()),
@@ -158,15 +158,15 @@ def no_variants(source: str) -> InputError:
     return InputError(f"{source}: is no folder of band files, and --variant is about those of MAJA; leave it out")
 
 
-def pick_layers(source: str, paths: Mapping[str, str], asked: Sequence[str] | None) -> tuple[Layer, ...]:
-    """Return single-band files in the order of `bands.NAMES`, all or those `asked` for; InputError if absent."""
-    missing = [band for band in asked or () if band not in paths]
+def pick_layers(source: str, paths: Mapping[str, str], requested: Sequence[str] | None) -> tuple[Layer, ...]:
+    """Return single-band files in the order of `bands.NAMES`, all or those `requested` for; InputError if absent."""
+    missing = [band for band in requested or () if band not in paths]
     if missing:
         raise InputError(
             f"{source}: has no {', '.join(missing)}; it holds {', '.join(sorted(paths, key=INDEX.__getitem__))}; "
             "choose among them with --bands"
         )
-    return tuple(Layer(band, paths[band]) for band in sorted(asked or paths, key=INDEX.__getitem__))
+    return tuple(Layer(band, paths[band]) for band in sorted(requested or paths, key=INDEX.__getitem__))
 
 
 def _finest(path: str, band: str, files: list[Path]) -> Path:

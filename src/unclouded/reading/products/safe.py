@@ -64,16 +64,16 @@ def safe_source(path: str, wanted: Wanted) -> Source:
     if _METADATA.fullmatch(place.name):
         place = place.parent
     product = _open_zip(path) if _is_zip(place) else _open_folder(path, place)
-    asked = check_bands(path, wanted.bands) if wanted.bands is not None else None
+    requested = check_bands(path, wanted.bands) if wanted.bands is not None else None
     files, coarse = _band_files(path, product)
-    missing = [band for band in TEN_METRES if band not in files and (asked is None or band in asked)]
+    missing = [band for band in TEN_METRES if band not in files and (requested is None or band in requested)]
     if missing:
         raise InputError(
             f"{path}: a SAFE product without its 10 m bands {', '.join(missing)} "
             f"(found {', '.join(sorted(files, key=INDEX.__getitem__)) or 'no band files'}); download it completely, "
             "or name bands that are there with --bands"
         )
-    layers = pick_layers(path, files, asked)
+    layers = pick_layers(path, files, requested)
     notes = []
     try:
         metadata = _parse(product.metadata_name, product.metadata)
@@ -85,7 +85,7 @@ def safe_source(path: str, wanted: Wanted) -> Source:
         metadata_name = PurePosixPath(product.metadata_name).name
         notes.append(f"{metadata_name} cannot be read: scale assumed: {USUAL_SCALE:.0f}")
     absent = [n for n in NAMES if n not in files and not (n == "B10" and product.level == "L2A")]
-    if absent and asked is None:
+    if absent and requested is None:
         notes.append(f"the product lacks {', '.join(absent)}")
     if poor := [f"{layer.band} at {coarse[layer.band]} m" for layer in layers if layer.band in coarse]:
         notes.append(f"the product lacks finer pixels of its bands: {', '.join(poor)} alone; download it completely")

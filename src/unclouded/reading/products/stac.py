@@ -52,7 +52,7 @@ def item_source(path: str, wanted: Wanted) -> Source:
 def source_of_item(item: dict[str, Any], path: str, wanted: Wanted) -> Source:
     """The same of a parsed item of the address `path`, where its relative addresses begin; errors likewise."""
     name = shown(path)
-    asked = check_bands(name, wanted.bands) if wanted.bands is not None else None
+    requested = check_bands(name, wanted.bands) if wanted.bands is not None else None
     _refuse_other_missions(name, item)
     assets, others = _choose(name, path, item)
     classification, absent = _classification(name, path, item)
@@ -63,7 +63,7 @@ def source_of_item(item: dict[str, Any], path: str, wanted: Wanted) -> Source:
         raise InputError(
             f"{name}: has no asset of a Sentinel-2 band (assets: {keys}); give an item with assets such as B02"
         )
-    layers = pick_layers(name, {band: asset.href for band, asset in assets.items()}, asked)
+    layers = pick_layers(name, {band: asset.href for band, asset in assets.items()}, requested)
     chosen = [assets[layer.band] for layer in layers]
     for asset in chosen:
         if not is_remote(asset.href) and not Path(asset.href).exists():
@@ -84,7 +84,7 @@ def source_of_item(item: dict[str, Any], path: str, wanted: Wanted) -> Source:
         level=level_of_item(item),
         scale=scale,
         offsets=None if wanted.offset_given else tuple(_offset(name, item, asset) for asset in chosen),
-        offsets_in_doubt=True,
+        offsets_uncertain=True,
         others=frozenset(assets) - {layer.band for layer in layers},
         notes=notes,
         acquired=str(_properties(item).get("datetime") or ""),

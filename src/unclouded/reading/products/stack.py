@@ -51,7 +51,7 @@ def stack_source(path: str, wanted: Wanted) -> Source:
         layers=layers,
         level=product.level,
         offsets=None if offset is None else (offset,) * len(layers),
-        offsets_in_doubt=True,
+        offsets_uncertain=True,
         order_assumed=named.order_assumed,
         taken=named.taken,
         own_metadata=True,

@@ -55,7 +55,7 @@ def declared_by(source: Source, datasets: dict[str, DatasetReader]) -> tuple[Dec
         advice = f"accepted: {', '.join(DTYPES)}; convert it first" if kind != "uint8" else PICTURE
         raise InputError(f"{source.name}: is {kind}; {advice}")
     nodata = _same_nodata(source, [file.nodatavals[n] for file, n in layers])
-    certain = not source.offsets_in_doubt and source.offsets is not None
+    certain = not source.offsets_uncertain and source.offsets is not None
     offsets = own[1] if own and own[1] else source.offsets
     if source.scale is not None:
         return Declared(source.scale, offsets, nodata, "its metadata", certain), np.dtype(kind)

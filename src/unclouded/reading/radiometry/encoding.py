@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from unclouded.reading.radiometry.declared import USUAL_SCALE, Declared
-from unclouded.reading.radiometry.likeness import Likeness
+from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.nodata_choice import declared_nodata, goes_below_zero, undeclared_nodata
 from unclouded.reading.radiometry.odd_pixels import (
     cut_off,
@@ -39,7 +39,7 @@ def choose_encoding(
     sample: Sample,
     scale: float | None,
     offset: float | None,
-    alike: Likeness | None = None,
+    fallback: FallbackRadiometry | None = None,
 ) -> tuple[Encoding, list[str]]:
     """Decide scale, offsets and no-data of a scene's DN; arguments win over what is declared, that over habit.
 
@@ -51,7 +51,7 @@ def choose_encoding(
         sample: gives some DN of each band.
         scale: the user's, DN per 1.0 reflectance.
         offset: the user's, DN to add before dividing.
-        alike: another image of the place, for what nothing else tells.
+        fallback: another image of the place, for what nothing else tells.
 
     Returns:
         The encoding, and what was assumed.
@@ -79,7 +79,7 @@ def choose_encoding(
     if scale is None:
         refuse_stretched(name, dtype, outside_holes)
         stated = replace(declared, offsets=given or declared.offsets or no_offsets, nodata=nodata)
-        scale_used, scale_notes = choose_scale(name, bands, dtype, stated, outside_holes, alike)
+        scale_used, scale_notes = choose_scale(name, bands, dtype, stated, outside_holes, fallback)
         notes += scale_notes
     else:
         scale_used = float(scale)
@@ -90,13 +90,13 @@ def choose_encoding(
         values, filling = outside_holes, holes.values
         notes.append(holes.note(bands))
     if (cut := cut_off(values, scale_used)) is not None:
-        if scale is None and alike is None:
+        if scale is None and fallback is None:
             cut.refuse(name)
         notes.append(cut.note)
     encoding = Encoding(scale_used, no_offsets, nodata, filling)
     refuse_empty(name, bands, data_of(values, encoding))
     if given is None:
-        offsets, offset_notes = choose_offsets(name, bands, dtype, declared, values, encoding, alike)
+        offsets, offset_notes = choose_offsets(name, bands, dtype, declared, values, encoding, fallback)
         encoding = replace(encoding, offsets=offsets)
     else:
         encoding = replace(encoding, offsets=given)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from unclouded.bands import LEVELS
 from unclouded.errors import InputError, UnknownLevelError
-from unclouded.reading.radiometry.likeness import Likeness, taken_for
+from unclouded.reading.radiometry.fallback import FallbackRadiometry, assumed_note
 from unclouded.reading.radiometry.plausibility import AIR
 from unclouded.reading.source import Source
 
@@ -16,12 +16,12 @@ NO_CIRRUS = "left out: B10, which is no surface reflectance"
 _CIRRUS = "it has B10"
 
 
-def without_cirrus(source: Source, asked: str | None) -> Source:
+def without_cirrus(source: Source, requested: str | None) -> Source:
     """Leave B10 out where the scene is said to be L2A, by the user or its name: surface reflectance has no B10.
 
     Products such as HLS S30 carry it along, as it is at the top of the atmosphere.
     """
-    if (asked or source.level) != "L2A":
+    if (requested or source.level) != "L2A":
         return source
     kept = source.only([band for band in source.bands if band != "B10"])
     said = [NO_CIRRUS] if "B10" in (source.bands if source.taken is None else source.taken) else []
@@ -32,9 +32,9 @@ def choose_level(
     source: str,
     known: str | None,
     bands: Collection[str],
-    asked: str | None,
+    requested: str | None,
     dark: Callable[[], Mapping[str, float]] | None = None,
-    alike: Likeness | None = None,
+    fallback: FallbackRadiometry | None = None,
     *,
     needed: bool = True,
 ) -> tuple[str, list[str]]:
@@ -44,9 +44,9 @@ def choose_level(
         source: how errors call the scene.
         known: what its name or metadata says.
         bands: that are there, taken or not.
-        asked: what the user says.
+        requested: what the user says.
         dark: gives the first percentile of each band's reflectance; None where nobody may look at the pixels yet.
-        alike: another image of the place, for what nothing else tells.
+        fallback: another image of the place, for what nothing else tells.
         needed: whether to look at the pixels, and to ask, where nothing says it; else it is "L2A".
 
     Returns:
@@ -56,27 +56,27 @@ def choose_level(
         InputError: they contradict each other.
         UnknownLevelError: nothing says it.
     """
-    if asked is not None and asked not in LEVELS:
-        raise InputError(f"{source}: unknown level {asked!r}; accepted: {', '.join(LEVELS)}")
+    if requested is not None and requested not in LEVELS:
+        raise InputError(f"{source}: unknown level {requested!r}; accepted: {', '.join(LEVELS)}")
     reason = "its name or metadata says so"
     if known is None and "B10" in bands:
         known, reason = "L1C", _CIRRUS
-    if known is None and asked is None and not needed:
+    if known is None and requested is None and not needed:
         return "L2A", []
-    in_doubt = needed and asked is None and (known is None or reason == _CIRRUS)
-    lows = {band: low for band, low in (dark() if dark and in_doubt else {}).items() if band in AIR}
+    unknown = needed and requested is None and (known is None or reason == _CIRRUS)
+    lows = {band: low for band, low in (dark() if dark and unknown else {}).items() if band in AIR}
     below = next((band for band, low in lows.items() if low < AIR[band]), None)
     too_dark = below and f"its darkest {below} is {lows[below]:.3f}, and air alone is brighter in L1C"
     if reason == _CIRRUS and too_dark:
         raise InputError(f"{source}: {reason}, which is of L1C, but {too_dark}; give --level L2A, or --level L1C")
-    if known is not None and asked is not None and asked != known:
-        raise InputError(f"{source}: is {known} ({reason}), not {asked}; leave --level out or give --level {known}")
-    if known is not None or asked is not None:
-        return str(known or asked), []
+    if known is not None and requested is not None and requested != known:
+        raise InputError(f"{source}: is {known} ({reason}), not {requested}; leave --level out or give --level {known}")
+    if known is not None or requested is not None:
+        return str(known or requested), []
     if too_dark:
         return "L2A", [f"level assumed: L2A ({too_dark}); give --level if it is not"]
-    if alike is not None:
-        return alike.level, [taken_for(f"{alike.level}, as the scene is")]
+    if fallback is not None:
+        return fallback.level, [assumed_note(f"{fallback.level}, as the scene is")]
     found = "".join(f", and its darkest {band} of {low:.2f} is that of L1C or of haze" for band, low in lows.items())
     raise UnknownLevelError(
         f"{source}: nothing says whether it is L1C or L2A{found}; give --level L1C (top of the atmosphere) or "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unclouded.errors import UnknownNumbersError, UnknownOffsetError
 from unclouded.reading.radiometry.declared import Declared
-from unclouded.reading.radiometry.likeness import Likeness, numbers_taken_for
+from unclouded.reading.radiometry.fallback import FallbackRadiometry, assumed_numbers_note
 from unclouded.reading.radiometry.offset_left_in import offset_left_in_note, refuse_offset_left_in
 from unclouded.reading.radiometry.offset_taken_twice import refuse_offset_taken_twice
 from unclouded.reading.radiometry.offsets import check_offset, offset_at, offset_of_sample
@@ -29,7 +29,7 @@ def choose_offsets(
     declared: Declared,
     values: Sequence[NDArray[np.generic]],
     encoding: Encoding,
-    alike: Likeness | None,
+    fallback: FallbackRadiometry | None,
 ) -> tuple[tuple[float, ...], list[str]]:
     """Decide the offset of each band, in DN.
 
@@ -40,7 +40,7 @@ def choose_offsets(
         declared: what it says itself.
         values: some DN of each band.
         encoding: scale and no-data value, without offsets.
-        alike: another image of the place, for what nothing else tells.
+        fallback: another image of the place, for what nothing else tells.
 
     Returns:
         The offsets, and what was assumed.
@@ -50,7 +50,7 @@ def choose_offsets(
     """
     reflectance = dtype.kind == "f" and encoding.scale <= _LARGEST_WITHOUT_OFFSET
     if declared.offsets is None or (reflectance and declared.scale != encoding.scale):
-        offset, notes = _offset_by_pixels(name, bands, values, encoding, alike, reflectance=reflectance)
+        offset, notes = _offset_by_pixels(name, bands, values, encoding, fallback, reflectance=reflectance)
         return (offset,) * len(bands), notes
     if reflectance and not any(declared.offsets):
         return declared.offsets, offset_left_in_note(data_of(values, encoding), encoding.scale)
@@ -59,12 +59,12 @@ def choose_offsets(
         try:
             check_offset(name, bands, data, declared.offsets)
         except UnknownNumbersError:
-            if alike is None:
+            if fallback is None:
                 raise
             why = (
                 f"as too much of it would be negative with {min(declared.offsets):g}, which its name or metadata means"
             )
-            return (0.0,) * len(bands), [numbers_taken_for(encoding.scale, 0, why)]
+            return (0.0,) * len(bands), [assumed_numbers_note(encoding.scale, 0, why)]
     return declared.offsets, []
 
 
@@ -73,14 +73,14 @@ def _offset_by_pixels(
     bands: Sequence[str],
     values: Sequence[NDArray[np.generic]],
     encoding: Encoding,
-    alike: Likeness | None,
+    fallback: FallbackRadiometry | None,
     *,
     reflectance: bool,
 ) -> tuple[float, list[str]]:
     """The offset of all bands where nothing declares it, and what was assumed."""
     scale = encoding.scale
-    of_scene = 0.0 if alike is None else alike.offset * scale
-    as_scene = of_scene, [numbers_taken_for(scale, of_scene, "as the scene is, for it does not say it itself")]
+    of_scene = 0.0 if fallback is None else fallback.offset * scale
+    as_scene = of_scene, [assumed_numbers_note(scale, of_scene, "as the scene is, for it does not say it itself")]
     try:
         refuse_offset_taken_twice(name, bands, values, encoding)
     except UnknownNumbersError:
@@ -90,13 +90,13 @@ def _offset_by_pixels(
     data = data_of(values, encoding)
     if reflectance:
         note = offset_left_in_note(data, scale)
-        if alike is None:
+        if fallback is None:
             refuse_offset_left_in(name, bands, data, scale)
         return as_scene if note and of_scene < 0 else (0.0, note)
     try:
         return offset_of_sample(name, data, scale)
     except UnknownOffsetError:
-        if alike is None or alike.scale != scale:
+        if fallback is None or fallback.scale != scale:
             raise  # DN and reflectance have nothing in common
         assumed = offset_at(scale)
-        return assumed, [numbers_taken_for(scale, assumed, "as its darkest pixels are as bright as that makes them")]
+        return assumed, [assumed_numbers_note(scale, assumed, "as its darkest pixels are as bright as that makes them")]

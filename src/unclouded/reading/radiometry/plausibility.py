@@ -113,7 +113,7 @@ def _green(reflectance: Mapping[str, NDArray[np.float64]]) -> float:
     return float(np.mean((bright > 0.9) & (np.min(visible, axis=0) < 0.4 * bright))) if bright.size else 0.0
 
 
-def ask_for_scale(
+def unknown_scale(
     source: str, found: str, sample: Sequence[NDArray[np.generic]], nodata: float | None
 ) -> UnknownNumbersError:
     """Make the error for a scale that cannot be known, naming the two likeliest and what each would mean.

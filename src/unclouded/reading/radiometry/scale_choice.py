@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from unclouded.errors import InputError
 from unclouded.reading.radiometry.declared import USUAL_SCALE, Declared
-from unclouded.reading.radiometry.likeness import NUMBERS, Likeness, taken_for
-from unclouded.reading.radiometry.plausibility import ask_for_scale, data_of, implausible
+from unclouded.reading.radiometry.fallback import NUMBERS, FallbackRadiometry, assumed_note
+from unclouded.reading.radiometry.plausibility import data_of, implausible, unknown_scale
 from unclouded.reflectance import Encoding
 
 _FAINT_DN = 200.0
@@ -24,7 +24,7 @@ def choose_scale(
     dtype: np.dtype[Any],
     declared: Declared,
     values: Sequence[NDArray[np.generic]],
-    alike: Likeness | None,
+    fallback: FallbackRadiometry | None,
 ) -> tuple[float, list[str]]:
     """Take the declared scale, or that of another image of the place or the usual ones in turn, if the pixels agree.
 
@@ -34,7 +34,7 @@ def choose_scale(
         dtype: of its DN.
         declared: what it says itself, with offsets.
         values: some DN of each band.
-        alike: another image of the place, for what nothing else tells.
+        fallback: another image of the place, for what nothing else tells.
 
     Returns:
         DN per 1.0 reflectance, and what was assumed.
@@ -44,11 +44,11 @@ def choose_scale(
         UnknownNumbersError: no scale agrees with the pixels.
     """
     usual = (1.0, USUAL_SCALE) if dtype.kind == "f" else (USUAL_SCALE,)
-    of_scene = () if alike is None else (alike.scale,)
+    of_scene = () if fallback is None else (fallback.scale,)
     if declared.scale is not None:
         candidates = dict.fromkeys((declared.scale, *of_scene))
     else:
-        if alike is None and dtype.kind == "f" and not any(np.isfinite(band).any() for band in values):
+        if fallback is None and dtype.kind == "f" and not any(np.isfinite(band).any() for band in values):
             raise InputError(f"{name}: {dtype} without data in the pixels sampled; give --scale 1 if it is reflectance")
         candidates = dict.fromkeys((*of_scene, *usual))
     found = ""
@@ -59,12 +59,12 @@ def choose_scale(
             fault = fault or "its values are no whole numbers, and small"
         if fault is None:
             if not stated and (declared.scale is not None or candidate not in usual):
-                return candidate, [taken_for(f"{NUMBERS} {candidate:g}, as the scene is")]
+                return candidate, [assumed_note(f"{NUMBERS} {candidate:g}, as the scene is")]
             return candidate, [] if stated or dtype.kind in "iu" else [_assumed(candidate)]
         if stated or declared.scale is None:
             who = f"{declared.by} says" if stated else "without a tag it would be"
             found = f"{who} {candidate:.6g} DN per 1.0 reflectance, but then {fault}"
-    raise ask_for_scale(name, found, values, declared.nodata)
+    raise unknown_scale(name, found, values, declared.nodata)
 
 
 def _fault(scale: float, bands: Sequence[str], declared: Declared, values: Sequence[NDArray[np.generic]]) -> str | None:

@@ -1,4 +1,4 @@
-"""Level and offset of a date whose cloud hides them, as other dates of the same series tell them."""
+"""Level and offset of a date whose clouds hide them, assumed from other dates of the same series."""
 
 from __future__ import annotations
 
@@ -14,81 +14,81 @@ from unclouded.reading.names.naming import OFFSET_FROM_DATE
 from unclouded.reading.radiometry.offsets import NO_OFFSET
 
 _Date = TypeVar("_Date")
-_Made = TypeVar("_Made")
+_Opened = TypeVar("_Opened")
 
-OFFSET_AS_OF_OTHERS = f"{NO_OFFSET}, as of its other dates; give --offset -1000 if DN carry +1000"
+OFFSET_FROM_OTHER_DATES = f"{NO_OFFSET}, as of its other dates; give --offset -1000 if DN carry +1000"
 
 
-def understood(info_of: Callable[[_Date], SceneInfo], dates: Iterable[_Date]) -> Iterator[SceneInfo]:
-    """What those dates of a place are that tell it; those under cloud, which do not, are as these.
+def readable_infos(info_of: Callable[[_Date], SceneInfo], dates: Iterable[_Date]) -> Iterator[SceneInfo]:
+    """Describe one by one, as they are needed, those dates whose level and offset are known; skip the others.
 
     Args:
-        info_of: finds what a date is, or raises an UncloudedError.
-        dates: looked at one by one, as they are needed.
+        info_of: describes a date, or raises an UncloudedError.
+        dates: of one place.
     """
     for date in dates:
         with suppress(UncloudedError):
             yield info_of(date)
 
 
-def as_of_others(level: str) -> str:
-    """What is said of a level that was found by other dates."""
+def level_from_other_dates(level: str) -> str:
+    """The note on a date whose level was assumed from other dates."""
     return f"level assumed: {level}, as of its other dates; give --level if it is not"
 
 
 def days_without_offset(dates: Iterable[SceneInfo]) -> list[str]:
-    """The days of those dates, as 20180510, that say nothing of an offset and by their pixels carry none."""
-    of_pixels = (date for date in dates if any(note.startswith(NO_OFFSET) for note in date.notes))
-    return [f"{time:%Y%m%d}" for date in of_pixels if (time := acquired(date)) is not None]
+    """The days, as 20180510, of those dates whose offset was found to be 0 by their pixels alone."""
+    by_pixels = (date for date in dates if any(note.startswith(NO_OFFSET) for note in date.notes))
+    return [f"{time:%Y%m%d}" for date in by_pixels if (time := acquired(date)) is not None]
 
 
-def stand_for(days: Sequence[str], when: datetime | None) -> bool:
-    """Whether dates of a place that carry no offset by their pixels tell that of one under cloud, which tells nothing.
+def implies_no_offset(days: Sequence[str], when: datetime | None) -> bool:
+    """Whether a date under cloud carries no offset, since other dates of the place carry none.
 
-    They do as dates that say as little of themselves, and so were made in one way: either all without an offset, or as
-    products come, which carry one from a day on. So dates before that day tell nothing of one after it.
+    Dates that state as little of themselves were made in one way: either none carries an offset, or they are products
+    as distributed, which carry one from `OFFSET_FROM_DATE` on. So dates before that day imply nothing for one after it.
 
     Args:
         days: of `days_without_offset`.
-        when: the other was taken.
+        when: the date under cloud was acquired.
     """
     if when is None or not days:
         return False
     return max(days) >= OFFSET_FROM_DATE or f"{when:%Y%m%d}" < OFFSET_FROM_DATE
 
 
-def with_answers(
-    make: Callable[[str | None, float | None, tuple[str, ...]], _Made],
+def completed_by_other_dates(
+    open_date: Callable[[str | None, float | None, tuple[str, ...]], _Opened],
     level: str | None,
     offset: float | None,
     level_of_others: Callable[[], str | None],
-    others_stand: Callable[[], bool],
-) -> _Made:
-    """Understand a date of several, of which others tell what it does not tell itself, being under cloud.
+    no_offset_implied: Callable[[], bool],
+) -> _Opened:
+    """Open one of several dates; assume the level or offset that its pixels leave unknown from the other dates.
 
     Args:
-        make: of a level, an offset and notes on them; raises an error of those below.
-        level: that the user gives.
-        offset: likewise.
-        level_of_others: the level that other dates tell, if they do.
-        others_stand: see `stand_for`.
+        open_date: opens it with a level, an offset in DN and notes on them; raises an error of those below.
+        level: "L1C" or "L2A" if the user states it.
+        offset: in DN, likewise.
+        level_of_others: the level that the other dates share; None if they do not.
+        no_offset_implied: see `implies_no_offset`.
 
     Raises:
-        UnknownOffsetError: nothing tells the offset.
-        UnknownLevelError: nothing tells the level.
+        UnknownOffsetError: the other dates do not imply the offset either.
+        UnknownLevelError: the other dates do not imply the level either.
     """
     notes: list[str] = []
     while True:
         try:
-            return make(level, offset, tuple(notes))
+            return open_date(level, offset, tuple(notes))
         except UnknownOffsetError:
-            if offset is not None or not others_stand():
+            if offset is not None or not no_offset_implied():
                 raise
             offset = 0.0
-            notes.append(OFFSET_AS_OF_OTHERS)
+            notes.append(OFFSET_FROM_OTHER_DATES)
         except UnknownLevelError:
             found = None if level is not None else level_of_others()
             if found is None:
                 raise
             level = found
-            notes.append(as_of_others(found))
+            notes.append(level_from_other_dates(found))

@@ -1,4 +1,4 @@
-"""Masks of 0 to 3 that mean something else than they would be taken for, told by the pixels."""
+"""Masks of values 0 to 3 whose guessed meaning the pixels contradict."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scenes import MemoryScene
 from unclouded.clearing.inputs import open_inputs
 from unclouded.clearing.options import ClearOptions
 from unclouded.detection.classes import CLASS_NAMES, class_tag
-from unclouded.detection.mask_doubts import doubt
+from unclouded.detection.mask_plausibility import implausibility
 from unclouded.errors import InputError
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -20,7 +20,7 @@ PYTHON_FMASK = np.array([1, 2, 2, 3, 0], np.uint8)
 
 
 def kinds(*left_out):
-    """What lies where (60, 80): ground, clouds, shadow, and the edge of the swath."""
+    """Classes of a scene (60, 80): ground, clouds, shadow, and the edge of the swath."""
     found = np.full((60, 80), GROUND)
     for kind, place in ((THICK, np.s_[5:25, 10:30]), (THIN, np.s_[30:50, 5:25]), (DARK, np.s_[30:50, 40:60])):
         if kind not in left_out:
@@ -30,7 +30,7 @@ def kinds(*left_out):
 
 
 def opened(tmp_path, values, there, name="mask.tif", tags=None, level="L2A", nodata=None, **options):
-    """Give a mask for a scene with one reflectance in all bands for each of the kinds."""
+    """The scheme found for a mask of a scene that has one reflectance in all bands for each of the kinds."""
     noise = np.random.default_rng(0).integers(0, 100, (4, 60, 80)).astype(np.uint16)
     scene = MemoryScene(np.where(there == HOLE, 0, BLUE[there] + noise), BANDS, level)
     path = write(tmp_path / name, values[None], nodata=nodata)
@@ -41,7 +41,7 @@ def opened(tmp_path, values, there, name="mask.tif", tags=None, level="L2A", nod
 
 
 @pytest.mark.parametrize("left_out", [(), (THIN,), (THICK, THIN), (THICK, THIN, DARK)])
-def test_a_mask_of_python_fmask_is_asked_about_and_one_of_omnicloudmask_is_not(tmp_path, left_out):
+def test_a_mask_of_python_fmask_is_refused_and_one_of_omnicloudmask_is_not(tmp_path, left_out):
     there = kinds(*left_out)
     with pytest.raises(InputError, match=r"mask\.tif: .*may mean several things .*--mask-classes .*1=clear,2=cloud"):
         opened(tmp_path, PYTHON_FMASK[there], there)
@@ -49,17 +49,17 @@ def test_a_mask_of_python_fmask_is_asked_about_and_one_of_omnicloudmask_is_not(t
     assert opened(tmp_path, PYTHON_FMASK[there], there, mask_classes="0=nodata,1=clear,2=cloud,3=shadow")
 
 
-def test_nothing_is_asked_of_what_says_itself_what_it_is(tmp_path):
+def test_a_mask_whose_tags_name_or_arguments_state_its_classes_is_not_checked(tmp_path):
     there = kinds()
     own = {class_tag(value): name for value, name in CLASS_NAMES.items()}
-    values = PYTHON_FMASK[there]  # which nothing else would let pass
+    values = PYTHON_FMASK[there]  # refused without such a statement
     assert opened(tmp_path, values, there, tags=own) == "omnicloudmask"
     assert opened(tmp_path, values, there, "S2A_T32UNU_OCM_v1_5_0.tif") == "omnicloudmask"
     assert opened(tmp_path, values, there, mask_classes="omnicloudmask")
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
-def test_masks_that_are_true_where_it_is_clear_or_valid_are_asked_about(tmp_path, level):
+def test_masks_that_are_true_where_it_is_clear_or_valid_are_refused(tmp_path, level):
     there = kinds()
     there[:, :35] = THICK
     clear = (there != THICK).astype(np.uint8)
@@ -78,19 +78,19 @@ def test_0_is_clear_also_where_it_is_the_masks_no_data_value(tmp_path):
 
 def test_an_overcast_scene_may_have_nothing_clear():
     values = np.repeat([1, 2, 3], 100)
-    assert doubt(values, np.repeat([0.4, 0.2, 0.1], 100), "L2A") is None
-    assert "nothing would be clear" in str(doubt(values, np.repeat([0.1, 0.4, 0.05], 100), "L2A"))
-    assert "nothing would be clear" in str(doubt(values, None, "L2A"))
+    assert implausibility(values, np.repeat([0.4, 0.2, 0.1], 100), "L2A") is None
+    assert "nothing would be clear" in str(implausibility(values, np.repeat([0.1, 0.4, 0.05], 100), "L2A"))
+    assert "nothing would be clear" in str(implausibility(values, None, "L2A"))
 
 
 @pytest.mark.parametrize(
     ("order", "said"), [((0.06, 0.08, 0.4, 0.03), "darker than thin cloud"), ((0.06, 0.4, 0.2, 0.5), "3, outshines")]
 )
-def test_classes_whose_brightness_is_that_of_others(order, said):
-    assert said in str(doubt(np.repeat([0, 1, 2, 3], 100), np.repeat(order, 100), "L2A"))
-    assert doubt(np.repeat([0, 1, 2, 3], 100), np.repeat([0.06, 0.4, 0.2, 0.03], 100), "L2A") is None
+def test_classes_with_the_brightness_of_other_classes_are_implausible(order, said):
+    assert said in str(implausibility(np.repeat([0, 1, 2, 3], 100), np.repeat(order, 100), "L2A"))
+    assert implausibility(np.repeat([0, 1, 2, 3], 100), np.repeat([0.06, 0.4, 0.2, 0.03], 100), "L2A") is None
 
 
-def test_a_few_pixels_tell_nothing():
-    assert doubt(np.repeat([0, 1], [1000, 20]), np.repeat([0.3, 0.05], [1000, 20]), "L2A") is None
-    assert doubt(np.array([], np.int32), np.array([], np.float32), "L2A") is None
+def test_a_few_pixels_make_no_mask_implausible():
+    assert implausibility(np.repeat([0, 1], [1000, 20]), np.repeat([0.3, 0.05], [1000, 20]), "L2A") is None
+    assert implausibility(np.array([], np.int32), np.array([], np.float32), "L2A") is None

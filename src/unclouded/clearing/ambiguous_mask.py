@@ -1,4 +1,4 @@
-"""A mask whose values were understood by themselves alone, held against the scene that it is given for."""
+"""Masks whose meaning was guessed by their values alone, checked against the pixels of the scene."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.detection.classes import CLEAR, Bits, Scheme, says_its_classes
-from unclouded.detection.mask_doubts import doubt
+from unclouded.detection.mask_plausibility import implausibility
 from unclouded.errors import InputError
 from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.info import SceneInfo
@@ -17,17 +17,18 @@ from unclouded.reflectance import scaled, valid_pixels
 from unclouded.tiles import Box
 
 _VISIBLE = ("B02", "B03", "B04", "B01")
-"""Bands in which cloud outshines the ground, the first that is there."""
+"""Bands in which cloud is brighter than most ground; the first one present is used."""
 
 _WHOLE, _SIDE, _PLACES = 512, 128, 4
-"""Side in pixels of scenes that are looked at whole; of larger ones so large windows at so many places each way."""
+"""Scenes up to the first side, in pixels, are checked whole; larger ones in windows of the second side, so many along
+each axis."""
 
 
 class ClassRaster(Protocol):
-    """What reads windows (height, width) of a mask's values; see `reading.mask.MaskRaster`."""
+    """Reads windows (height, width) of a mask's values, as `reading.mask.MaskRaster` does."""
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.int32]:
-        """Read a window inside the grid; `NO_VALUE` where it says nothing."""
+        """Read a window inside the grid; `NO_VALUE` where the mask has no value."""
 
 
 class Sample(NamedTuple):
@@ -42,21 +43,21 @@ class Sample(NamedTuple):
     visible: NDArray[np.float32] | None
 
 
-def may_mean_others(scheme: str | Scheme | Bits, label: str, tags: Mapping[str, str]) -> bool:
-    """Whether a mask was taken for one of true and false or of OmniCloudMask by its values alone."""
+def is_ambiguous(scheme: str | Scheme | Bits, label: str, tags: Mapping[str, str]) -> bool:
+    """Whether a mask was taken for boolean, or for one of OmniCloudMask, by its values alone."""
     return scheme in ("boolean", "omnicloudmask") and not says_its_classes(label, tags)
 
 
 def samples(
     mask: ClassRaster, info: SceneInfo, read: Callable[[int, int, int, int], NDArray[Any]], within: Box | None = None
 ) -> Iterator[Sample]:
-    """What a mask says of pixels of a scene all over it, or of those of them that lie `within` a box.
+    """Read mask values and brightness at windows spread over a scene, or at the parts of them `within` a box.
 
     Args:
         mask: on the grid of the scene.
         info: of the scene.
         read: reads a window of its DN, see `Scene.read`.
-        within: all of it unless given.
+        within: the whole scene by default.
 
     Raises:
         FileError: if either cannot be read.
@@ -66,31 +67,31 @@ def samples(
         if within is not None and not whole.meets(within):
             continue
         box = whole if within is None else whole.shared(within)
-        said = mask.read(box.row, box.column, box.height, box.width)
+        raw = mask.read(box.row, box.column, box.height, box.width)
         dn = read(box.row, box.column, box.height, box.width)
-        there = valid_pixels(dn, info.encoding)
-        # What it says nothing of is not covered: 0 itself may be its no-data value.
-        values = np.where(said == NO_VALUE, CLEAR, said)[there]
-        yield Sample(values, None if band is None else scaled(dn, info.encoding)[band][there])
+        valid = valid_pixels(dn, info.encoding)
+        # Pixels without a value count as clear, since 0 itself may be the mask's no-data value.
+        values = np.where(raw == NO_VALUE, CLEAR, raw)[valid]
+        yield Sample(values, None if band is None else scaled(dn, info.encoding)[band][valid])
 
 
-def refuse_doubtful(name: str, scheme: str | Scheme | Bits, level: str, found: Sequence[Sample]) -> None:
-    """Refuse a mask that `may_mean_others`, and does by the pixels.
+def refuse_implausible(name: str, scheme: str | Scheme | Bits, level: str, found: Sequence[Sample]) -> None:
+    """Refuse an ambiguous mask, see `is_ambiguous`, if the pixels contradict the guessed meaning of its values.
 
     Args:
-        name: how errors call it.
-        scheme: what it was taken for.
-        level: of the scene.
-        found: what `samples` gives of all of it.
+        name: of the mask, for errors.
+        scheme: the guessed meaning.
+        level: of the scene, "L1C" or "L2A".
+        found: all of `samples`.
 
     Raises:
-        InputError: saying what contradicts it.
+        InputError: naming the contradiction.
     """
     if not found:
         return
     visible = [sample.visible for sample in found if sample.visible is not None]
     values = np.concatenate([sample.values for sample in found])
-    why = doubt(values, np.concatenate(visible) if visible else None, level)
+    why = implausibility(values, np.concatenate(visible) if visible else None, level)
     if why is not None:
         raise InputError(
             f"{name}: a mask whose values may mean several things ({why}); say what they mean: --mask-classes "

@@ -1,11 +1,11 @@
-"""How often masks of 0 to 3 that are what they are taken for are doubted, and how often those that are something else.
+"""How often masks of values 0 to 3 are called implausible, for masks whose meaning is guessed rightly and wrongly.
 
-Scene classifications (SCL) of real days, and the masks of csmask's test image and of SEN12MS-CR triplets, are written
-as OmniCloudMask's classes and as true where it is covered, which is what they are taken for; and as python-fmask's
-classes, as true where it is clear, and as true wherever there are data. Each has a pixel without data, which is 0 in
-all of them, as at the edge of a swath.
+Scene classifications (SCL) of real days, and the masks of csmask's test image and of SEN12MS-CR triplets, are encoded
+as OmniCloudMask's classes and as true where it is covered, which is what is guessed; and as python-fmask's classes, as
+true where it is clear, and as true wherever there are data. Each has a pixel without data, which is 0 in all of them,
+as at the edge of a swath.
 
-    .venv/bin/python benchmarks/mask_doubts.py --data shared/data
+    .venv/bin/python benchmarks/mask_plausibility.py --data shared/data
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.detection.classes import guess_scheme
-from unclouded.detection.mask_doubts import doubt
+from unclouded.detection.mask_plausibility import implausibility
 from unclouded.errors import InputError
 
 # Of SCL's classes 0 to 11: OmniCloudMask's and python-fmask's.
@@ -47,9 +47,9 @@ def main() -> None:
             except InputError:
                 row[1] += 1
                 continue
-            row[2] += guessed in ("boolean", "omnicloudmask") and doubt(values, blue, level) is not None
-    for way, (days_, asked, doubted) in counts.items():
-        print(f"{way:22} {days_:4} masks, {asked:4} asked about by their values, {doubted:4} by the pixels")
+            row[2] += guessed in ("boolean", "omnicloudmask") and implausibility(values, blue, level) is not None
+    for way, (total, by_values, by_pixels) in counts.items():
+        print(f"{way:22} {total:4} masks, {by_values:4} refused by their values, {by_pixels:4} by the pixels")
 
 
 def days(data: Path) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64], str]]:

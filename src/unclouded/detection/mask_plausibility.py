@@ -1,6 +1,6 @@
-"""Whether a mask of 0 to 3 can mean what it is taken for: held against the pixels that it lies on.
+"""Whether the brightness of the pixels under a mask of values 0 to 3 agrees with the meaning guessed for these values.
 
-`benchmarks/mask_doubts.py` prints how often real masks are doubted, and how often those of other meanings.
+`benchmarks/mask_plausibility.py` prints how often masks are called implausible, guessed rightly and wrongly.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ from numpy.typing import NDArray
 from unclouded.detection.classes import CLEAR, SHADOW, THICK_CLOUD, THIN_CLOUD
 
 _SOME = 0.001
-"""Share of the pixels from which on a value is not there by its rim alone."""
+"""Share of the pixels from which on a value counts as present; fewer may be an artefact of the mask's edge."""
 
 _ENOUGH = 50
-"""Pixels whose median tells how bright a class is."""
+"""Pixels that a class needs for a reliable median of its brightness."""
 
 _DARK = {"L1C": 0.10, "L2A": 0.05}
-"""Reflectance of blue below which cloud hardly is that fills an image: of 286 real days of L2A that are wholly covered
-12 are, of 89 clear ones 78."""
+"""Blue reflectance that a wholly overcast image is hardly below: of 286 real overcast days of L2A 12 are, of 89 clear
+ones 78."""
 
 _BRIGHT, _HALF = 0.2, 0.5
-"""Cloud is brighter than the first. What is called clear is cloud if it is, and what is called cloud not half as
-bright."""
+"""Cloud is brighter than the first. If class "clear" is too, and class "cloud" less than half as bright, the two are
+exchanged."""
 
 _THINNER, _OUTSHINES = 0.75, 1.5
-"""How bright thick cloud is at least beside thin cloud, and shadow at most beside clear ground."""
+"""Least ratio of the brightness of thick cloud to that of thin cloud, and greatest of shadow to clear ground."""
 
 
-def doubt(values: NDArray[np.int32], visible: NDArray[np.float32] | None, level: str) -> str | None:
-    """Say why a mask is hardly one of true and false, or of OmniCloudMask's classes; None if it may well be.
+def implausibility(values: NDArray[np.int32], visible: NDArray[np.float32] | None, level: str) -> str | None:
+    """Say why a mask is hardly boolean (1 is covered), or of OmniCloudMask's classes; None if it may well be.
 
     Args:
-        values: (n,) of it, 0 to 3, on pixels that hold data.
-        visible: (n,) reflectance of these pixels in the shortest visible band; None if there is none.
+        values: (n,) of the mask, 0 to 3, on pixels that hold data.
+        visible: (n,) reflectance of these pixels in the visible band of the shortest wavelength; None without one.
         level: of the scene, "L1C" or "L2A".
     """
     if not values.size:
         return None
     counts = {kind: int((values == kind).sum()) for kind in (CLEAR, THICK_CLOUD, THIN_CLOUD, SHADOW)}
-    told = {} if visible is None else {kind: visible[values == kind] for kind, n in counts.items() if n >= _ENOUGH}
-    bright = {kind: float(np.median(pixels)) for kind, pixels in told.items()}
-    clear, thick, thin, shadow = (bright.get(kind) for kind in counts)
+    large = [] if visible is None else [kind for kind, count in counts.items() if count >= _ENOUGH]
+    brightness = {kind: float(np.median(visible[values == kind])) for kind in large if visible is not None}
+    clear, thick, thin, shadow = (brightness.get(kind) for kind in counts)
     nothing_clear = counts[CLEAR] < _SOME * values.size
     if nothing_clear and counts[THIN_CLOUD] + counts[SHADOW] >= _SOME * values.size:
         if thick is not None and thick > max(_BRIGHT, thin or 0):
