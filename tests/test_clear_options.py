@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, fields
 
 import click
+import numpy as np
 import pytest
 import typer
 from click.testing import CliRunner
@@ -63,6 +64,10 @@ def test_as_many_dates_help_from_python_as_in_the_command(function):
     "wrong, said",
     [
         ({"samples": 0}, "--samples 0: at least 1 is accepted"),
+        ({"samples": 2.0}, "--samples 2.0: a whole number is accepted"),
+        ({"seed": None}, "--seed None: a whole number is accepted"),
+        ({"threshold": "0.5"}, "--threshold '0.5': a number is accepted"),
+        ({"resolution": [10, 10]}, "--resolution [10, 10]: a number is accepted"),
         ({"threshold": 1.5}, "--threshold 1.5: 0 to 1 is accepted"),
         ({"threshold": float("nan")}, "--threshold nan: 0 to 1 is accepted"),
         ({"device": "tpu"}, "--device tpu: is not known; auto, cpu, cuda are accepted"),
@@ -73,6 +78,17 @@ def test_what_is_not_accepted_is_refused_by_its_option(wrong, said):
     with pytest.raises(unclouded.InputError) as refused:
         ClearOptions(**wrong)
     assert str(refused.value) == said
+
+
+def test_numbers_of_numpy_are_numbers():
+    options = ClearOptions(samples=np.int64(2), threshold=np.float32(0.5))
+    assert (options.samples, options.threshold) == (2, 0.5)
+
+
+@pytest.mark.parametrize("wrong", [5, ["B02", 3]])
+def test_bands_that_are_no_names_are_refused(wrong):
+    with pytest.raises(unclouded.InputError, match=r'names are accepted, as "B02,B03" or \["B02", "B03"\]'):
+        unclouded.clear("scene.tif", bands=wrong)
 
 
 def test_rio_speaks_json_quietly_in_the_precision_asked_for(tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -278,12 +278,11 @@ def clear_series(
         precision=precision,
         threshold=threshold,
     )
-    if max_references < 1:
-        raise InputError(f"max_references={max_references}: at least 1 is accepted")
+    limits = ReferenceLimits.checked(only_earlier, max_references)
     reading = ReadOptions(bands, level, scale, offset, band_names=band_names, variant=variant)
     series = series_of(source, reading, max_references)
     loaded = Model.load(options)
-    return clear_series_to_memory(series, loaded, options, ReferenceLimits(only_earlier, max_references), mask)
+    return clear_series_to_memory(series, loaded, options, limits, mask)
 
 
 def clear_area(
@@ -359,14 +358,22 @@ def clear_area(
     options = ClearOptions(
         model=os.fspath(model), samples=samples, seed=seed, device=device, precision=precision, threshold=threshold
     )
-    loaded, limits = Model.load(options), ReferenceLimits(only_earlier, max_references)
+    limits = ReferenceLimits.checked(only_earlier, max_references)
+    loaded = Model.load(options)
     with TemporaryDirectory() if cache is None else nullcontext(cache) as kept:
         return clear_area_to_memory(request, max_cloud, Path(kept), reading, loaded, options, limits)
 
 
 def _listed(names: str | Sequence[str] | None) -> Sequence[str] | None:
-    """Names of bands, also as the command takes them: "B02,B03"."""
-    return names.split(",") if isinstance(names, str) else names
+    """Names of bands, also as the command takes them: "B02,B03".
+
+    Raises:
+        InputError: they are no names.
+    """
+    listed = names.split(",") if isinstance(names, str) else names
+    if listed is None or (isinstance(listed, Iterable) and all(isinstance(name, str) for name in listed)):
+        return listed
+    raise InputError(f'bands {names!r}: names are accepted, as "B02,B03" or ["B02", "B03"]')
 
 
 def load_model(name: str | Path = "default") -> nn.Module:

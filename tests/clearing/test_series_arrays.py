@@ -200,8 +200,10 @@ def test_what_is_no_series_is_refused_in_a_line(cube, dates, weights, tmp_path, 
         unclouded.clear_series([dates[0]], **given)
     with pytest.raises(unclouded.InputError, match=r"series: is a float; an xarray\.DataArray"):
         unclouded.clear_series(1.5, **given)
-    with pytest.raises(unclouded.InputError, match="max_references=0: at least 1"):
+    with pytest.raises(unclouded.InputError, match="--max-references 0: at least 1"):
         unclouded.clear_series(cube, max_references=0, **given)
+    with pytest.raises(unclouded.InputError, match=r"--max-references 2\.0: a whole number is accepted"):
+        unclouded.clear_series(cube, max_references=2.0, **given)
     from rasters import write
 
     small = write(tmp_path / dates[1].name, dn_of("20180508")[:, :100], names=FOUR, nodata=0)

@@ -28,6 +28,21 @@ def test_a_scale_that_makes_of_the_values_what_no_reflectance_is_is_refused(tmp_
         opened(tmp_path, values, array=array, scale=scale, offset=0)
 
 
+@pytest.mark.parametrize("array", [False, True])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"scale": -1}, "--scale -1 is not a positive number"),
+        ({"scale": "10000"}, "--scale '10000' is not a positive number"),
+        ({"offset": float("nan")}, "--offset nan is not a number"),
+        ({"offset": [0, 0, 0, 0]}, r"--offset \[0, 0, 0, 0\] is not a number"),
+    ],
+)
+def test_a_scale_or_an_offset_that_is_no_number_is_refused(tmp_path, given, said, array):
+    with pytest.raises(InputError, match=said):
+        opened(tmp_path, spectra(FOUR, "uint16", 10000), array=array, **given)
+
+
 def test_a_dark_scene_has_the_scale_that_is_given(tmp_path):
     assert opened(tmp_path, spectra(FOUR, "float32", 0.1), scale=1).encoding.scale == 1
 

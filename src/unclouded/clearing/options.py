@@ -7,6 +7,7 @@ it as a parameter of the same name, which a test checks. Neither torch nor GDAL 
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, field, fields
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unclouded.errors import InputError
@@ -50,6 +51,16 @@ class ReferenceLimits(NamedTuple):
     only_earlier: bool = False
     max_references: int = MAX_REFERENCES
 
+    @classmethod
+    def checked(cls, only_earlier: bool, max_references: int) -> ReferenceLimits:
+        """Those that a program gives.
+
+        Raises:
+            InputError: if `max_references` is no whole number of 1 or more.
+        """
+        check_number("--max-references", max_references, whole=True, minimum=1)
+        return cls(only_earlier, max_references)
+
 
 OF_ONE_SCENE = ("radar", "references", "mask", "mask_classes", "mask_only")
 """Fields of `ClearOptions` that a series has no option for: what they name belongs to one scene."""
@@ -81,6 +92,28 @@ def option_name(field_: Field[Any]) -> str:
     """What the option of a field is called in a command."""
     given: str | None = field_.metadata["name"]
     return given or f"--{field_.name.replace('_', '-')}"
+
+
+def check_number(
+    name: str,
+    value: Any,  # noqa: ANN401 (whatever a program gives)
+    *,
+    whole: bool,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> None:
+    """Refuse what is given for an option and is no number, no whole one where that is wanted, or out of range.
+
+    Raises:
+        InputError: if it is.
+    """
+    fits = isinstance(value, Integral if whole else Real)
+    if not fits:
+        raise InputError(f"{name} {value!r}: a {'whole ' * whole}number is accepted")
+    if minimum is not None and maximum is not None and not minimum <= value <= maximum:
+        raise InputError(f"{name} {value}: {minimum} to {maximum} is accepted")
+    if minimum is not None and maximum is None and not minimum <= value:
+        raise InputError(f"{name} {value}: at least {minimum} is accepted")
 
 
 @dataclass(frozen=True)
@@ -156,17 +189,12 @@ class ClearOptions:
 
     def __post_init__(self) -> None:
         for field_ in fields(self):
-            value, known = getattr(self, field_.name), field_.metadata
-            minimum, maximum = known["minimum"], known["maximum"]
-            accepted = None
+            name, value, known = option_name(field_), getattr(self, field_.name), field_.metadata
             if known["choices"] and value not in known["choices"]:
-                accepted = f"is not known; {', '.join(known['choices'])} are accepted"
-            elif value is not None and minimum is not None and maximum is not None and not minimum <= value <= maximum:
-                accepted = f"{minimum} to {maximum} is accepted"
-            elif value is not None and minimum is not None and maximum is None and not minimum <= value:
-                accepted = f"at least {minimum} is accepted"
-            if accepted is not None:
-                raise InputError(f"{option_name(field_)} {value}: {accepted}")
+                raise InputError(f"{name} {value}: is not known; {', '.join(known['choices'])} are accepted")
+            if field_.type == "int" or (field_.type == "float | None" and value is not None):
+                limits = {limit: known[limit] for limit in ("minimum", "maximum")}
+                check_number(name, value, whole=field_.type == "int", **limits)
         if (self.mask == MASK_NONE and self.mask_only) or (self.mask_file is None and self.mask_classes):
             raise InputError("--mask-only and --mask-classes are about --mask; give that a file")
 

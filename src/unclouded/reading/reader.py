@@ -38,7 +38,7 @@ from unclouded.reading.products.stac import is_item, item_source
 from unclouded.reading.products.stack import stack_source
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.declared import declared_by
-from unclouded.reading.radiometry.encoding import choose_encoding
+from unclouded.reading.radiometry.encoding import check_numbers, choose_encoding
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.levels import choose_level, without_cirrus
 from unclouded.reading.radiometry.plausibility import darkest, data_of
@@ -85,7 +85,7 @@ def open_scene(
         FileError: a file is missing, empty, damaged or cut short.
     """
     name = os.fspath(path)
-    _check_numbers(name, scale, offset)
+    check_numbers(name, scale, offset)
     wanted = Wanted(bands, band_names, variant, offset is not None)
     if cube_and_date(name) is not None and not is_remote(name):
         from unclouded.reading.products.cube import open_cube  # which needs xarray
@@ -120,14 +120,6 @@ def open_scene(
         for dataset in datasets.values():
             dataset.close()
         raise
-
-
-def _check_numbers(path: str, scale: float | None, offset: float | None) -> None:
-    """Refuse a scale or an offset that is none."""
-    if scale is not None and not 0 < scale < float("inf"):
-        raise InputError(f"{path}: --scale {scale} is not a positive number; 10000 is usual, 1 for reflectance")
-    if offset is not None and not np.isfinite(offset):
-        raise InputError(f"{path}: --offset {offset} is not a number; give -1000 or 0")
 
 
 def _found(path: str, wanted: Wanted, *, by_pixels: bool) -> Source:

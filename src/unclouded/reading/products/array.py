@@ -22,7 +22,7 @@ from unclouded.reading.products.array_encoding import declared_by_array, encodin
 from unclouded.reading.products.array_layers import layers_of_array
 from unclouded.reading.products.array_source import as_array, nodata_of
 from unclouded.reading.products.stac import level_of_item
-from unclouded.reading.radiometry.encoding import choose_encoding
+from unclouded.reading.radiometry.encoding import check_numbers, choose_encoding
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.levels import NO_CIRRUS, choose_level
 from unclouded.reading.radiometry.plausibility import FILLED, darkest, data_of
@@ -68,6 +68,7 @@ class ArrayScene:
         """
         array, source_notes, classes = as_array(source, name)
         name = name or str(array.name or "array")
+        check_numbers(name, scale, offset)
         layers = layers_of_array(array, classes, name, Wanted(bands, band_names))
         self.order_assumed = layers.named.order_assumed
         item = _item_of(layers.array)

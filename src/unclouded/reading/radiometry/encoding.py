@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from unclouded.errors import InputError
 from unclouded.reading.radiometry.declared import USUAL_SCALE, Declared
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.nodata_choice import declared_nodata, goes_below_zero, undeclared_nodata
@@ -29,6 +31,18 @@ from unclouded.reading.radiometry.offsets import negative_note, overruled_note, 
 from unclouded.reading.radiometry.plausibility import Sample, data_of, refuse_scale
 from unclouded.reading.radiometry.scale_choice import choose_scale
 from unclouded.reflectance import Encoding
+
+
+def check_numbers(name: str, scale: object, offset: object) -> None:
+    """Refuse what somebody gives as scale or offset of a scene and is none.
+
+    Raises:
+        InputError: if the scale is no positive number, or the offset no number.
+    """
+    if scale is not None and not (isinstance(scale, Real) and 0 < float(scale) < np.inf):
+        raise InputError(f"{name}: --scale {scale!r} is not a positive number; 10000 is usual, 1 for reflectance")
+    if offset is not None and not (isinstance(offset, Real) and np.isfinite(float(offset))):
+        raise InputError(f"{name}: --offset {offset!r} is not a number; give -1000 or 0")
 
 
 def choose_encoding(
