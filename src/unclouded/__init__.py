@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -142,12 +142,13 @@ def clear(
     from unclouded.clearing.plan import check_output_name, cleared_and_mask, cleared_files, refuse_collisions
     from unclouded.reading.grids.array_grid import pixel_centres
     from unclouded.reading.mask import mask_as_file
+    from unclouded.reading.names.band_names import band_list
     from unclouded.reading.products.array import ArrayScene
     from unclouded.reading.reader import ReadOptions
     from unclouded.reading.results import refuse_result
 
     mask_path = os.fspath(mask) if isinstance(mask, str | os.PathLike) else None
-    bands, band_names = _listed(bands), _listed(band_names)
+    bands, band_names = band_list(bands), band_list(band_names)
     options = ClearOptions(
         model=os.fspath(model),
         radar=None if radar is None else os.fspath(radar),
@@ -264,9 +265,10 @@ def clear_series(
     from unclouded.clearing.memory.series_arrays import clear_series_to_memory, series_of
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions, ReferenceLimits
+    from unclouded.reading.names.band_names import band_list
     from unclouded.reading.reader import ReadOptions
 
-    bands, band_names = _listed(bands), _listed(band_names)
+    bands, band_names = band_list(bands), band_list(band_names)
     options = ClearOptions(
         model=os.fspath(model),
         mask="auto" if mask is None else "mask",
@@ -350,11 +352,12 @@ def clear_area(
     from unclouded.clearing.model import Model
     from unclouded.clearing.options import ClearOptions, ReferenceLimits
     from unclouded.reading.grids.geojson import area_of
+    from unclouded.reading.names.band_names import band_list
     from unclouded.reading.reader import ReadOptions
 
     wanted = area_of(area)
     request = Request(catalogue_named(catalog), collection, wanted, period_of(dates), max_items)
-    reading = ReadOptions(_listed(bands), level, scale, offset, area=wanted)
+    reading = ReadOptions(band_list(bands), level, scale, offset, area=wanted)
     options = ClearOptions(
         model=os.fspath(model), samples=samples, seed=seed, device=device, precision=precision, threshold=threshold
     )
@@ -362,18 +365,6 @@ def clear_area(
     loaded = Model.load(options)
     with TemporaryDirectory() if cache is None else nullcontext(cache) as kept:
         return clear_area_to_memory(request, max_cloud, Path(kept), reading, loaded, options, limits)
-
-
-def _listed(names: str | Sequence[str] | None) -> Sequence[str] | None:
-    """Names of bands, also as the command takes them: "B02,B03".
-
-    Raises:
-        InputError: they are no names.
-    """
-    listed = names.split(",") if isinstance(names, str) else names
-    if listed is None or (isinstance(listed, Iterable) and all(isinstance(name, str) for name in listed)):
-        return listed
-    raise InputError(f'bands {names!r}: names are accepted, as "B02,B03" or ["B02", "B03"]')
 
 
 def load_model(name: str | Path = "default") -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import rioxarray  # noqa: F401 (gives arrays their `rio`)
 import xarray as xr
 import zarr
 from rasterio.transform import from_origin
@@ -157,3 +158,14 @@ def test_coarser_groups_with_more_dimensions_are_left_out(tmp_path):
     with open_scene(store, offset=-1000) as scene:
         assert scene.info.bands == ("B02", "B03", "B04", "B08")
         assert any("left out: r20m" in note for note in scene.info.notes)
+
+
+@pytest.mark.parametrize("consolidated", [True, False])
+def test_bands_of_a_store_come_in_their_order(tmp_path, consolidated):
+    store, names = tmp_path / "scene.zarr", ["B12", "B8A", "B03", "B02", "B11", "B08", "B04"]
+    places = {"y": NORTH - 10 * (0.5 + np.arange(48)), "x": EAST + 10 * (0.5 + np.arange(36))}
+    attributes = {"grid_mapping": "spatial_ref"}
+    bands = {name: (("y", "x"), pixels(1, 48, 36, seed=seed)[0], attributes) for seed, name in enumerate(names)}
+    xr.Dataset(bands, places).rio.write_crs(32632).to_zarr(store, consolidated=consolidated)
+    with open_scene(store, level="L2A", offset=0) as scene:
+        assert scene.info.bands == ("B02", "B03", "B04", "B08", "B8A", "B11", "B12")

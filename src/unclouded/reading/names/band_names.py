@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from unclouded.bands import ASSUMED_ORDER, NAMES
@@ -20,6 +20,18 @@ from unclouded.reading.names.naming import (
 from unclouded.reading.source import Wanted
 
 _BANDS, _NAMES = "--bands", "--band-names"
+
+
+def band_list(names: str | Sequence[str] | None) -> Sequence[str] | None:
+    """Names of bands, also as the command takes them: "B02,B03".
+
+    Raises:
+        InputError: they are no names.
+    """
+    listed = names.split(",") if isinstance(names, str) else names
+    if listed is None or (isinstance(listed, Iterable) and all(isinstance(name, str) for name in listed)):
+        return listed
+    raise InputError(f'bands {names!r}: names are accepted, as "B02,B03" or ["B02", "B03"]')
 
 
 @dataclass(frozen=True)

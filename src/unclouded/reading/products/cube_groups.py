@@ -67,7 +67,7 @@ def open_bands(path: str) -> tuple[xr.Dataset, list[str]]:
     """
     opened = _opened(path, None)
     if opened.data_vars:
-        return opened, []
+        return _in_band_order(opened) if _is_store(path) else opened, []
     there = _groups(path)
     finest = [group for group in there if group.rpartition("/")[2] == _FINEST]
     if len(finest) != 1:
@@ -108,14 +108,20 @@ def _on_one_grid(path: str, finest: str, coarser: list[str]) -> tuple[xr.Dataset
         if lacking:
             notes.append(f"{', '.join(map(str, lacking))} of {group} are brought to that grid, bilinearly")
 
-    made = made[sorted(made.data_vars, key=_place)]
-
     def close() -> None:
         for dataset in opened:
             dataset.close()
 
+    made = _in_band_order(made)
     made.set_close(close)
     return made, notes
+
+
+def _in_band_order(opened: xr.Dataset) -> xr.Dataset:
+    """Put variables into the order of their bands: that of a store is the one of its folder's listing."""
+    ordered = opened[sorted(opened.data_vars, key=_place)]
+    ordered.set_close(opened.close)
+    return ordered
 
 
 def _place(name: Hashable) -> int:
@@ -172,10 +178,14 @@ def _groups_of_file(path: str) -> set[str]:
     return {group for group, _, name in parts if group and band_named(name)}
 
 
+def _is_store(path: str) -> bool:
+    return path.rstrip("/").lower().endswith(".zarr")
+
+
 def _opened(path: str, group: str | None) -> xr.Dataset:
     if not Path(path).exists():
         raise FileError(f"{path}: no such file or folder; check the path")
-    kind = "zarr" if path.rstrip("/").lower().endswith(".zarr") else None
+    kind = "zarr" if _is_store(path) else None
     try:
         # Values as stored: scale, offset and no-data are then found where they are for other files.
         opened = xr.open_dataset(path, group=group, engine=kind, mask_and_scale=False, decode_coords="all")
