@@ -62,6 +62,17 @@ def test_a_vrt_opens_no_other_kinds_of_files(tmp_path, source):
         open_scene(path)
 
 
+def test_a_vrt_whose_descriptions_contradict_the_names_of_its_files_is_refused(tmp_path):
+    files = [write(tmp_path / f"L2A_{band}.tif", pixels(1)) for band in ("B02", "B03")]
+    path = vrt(tmp_path / "a.vrt", files)
+    described = path.read_text()
+    for number, name in ((1, "B02"), (2, "B04")):
+        described = described.replace(f'band="{number}">', f'band="{number}"><Description>{name}</Description>')
+    path.write_text(described)
+    with pytest.raises(InputError, match=r"a\.vrt: calls its band 2 B04 and takes it from L2A_B03\.tif"):
+        open_scene(path)
+
+
 def test_a_vrt_that_computes_is_refused(tmp_path):
     path = vrt(tmp_path / "a.vrt", [write(tmp_path / "B02.tif", pixels(1))])
     path.write_text(path.read_text().replace("<VRTRasterBand ", '<VRTRasterBand subClass="VRTDerivedRasterBand" '))

@@ -77,6 +77,18 @@ def test_what_a_mask_or_an_alpha_channel_hides_is_no_data(tmp_path, dtype, kind)
         assert (scene.read(0, 0, 48, 36)[:, ~CORNER] == dn[:, ~CORNER]).all()
 
 
+def test_a_band_that_is_marked_as_alpha_channel_is_a_band_by_its_name(tmp_path):
+    dn = pixels(4)
+    dn[3, :10] = 0
+    path = write(tmp_path / "a_L2A.tif", dn, names=FOUR, photometric="rgb", alpha="yes", nodata=65535)
+    with open_scene(path, offset=0) as scene:
+        assert scene.info.bands == tuple(FOUR)
+        assert (scene.read(0, 0, 48, 36) == dn).all()
+    path = write(tmp_path / "b_L2A.tif", dn, photometric="rgb", alpha="yes")
+    with pytest.raises(InputError, match=r"marks its band 4 as alpha channel.*-colorinterp_4 undefined"):
+        open_scene(path, band_names=FOUR)
+
+
 def test_a_hole_does_not_bleed_into_finer_pixels(tmp_path):
     write(tmp_path / "T31_L2A_B02.tif", pixels(1, 60, 60).astype("int16"))
     coarse = pixels(1, 30, 30).astype("int16")

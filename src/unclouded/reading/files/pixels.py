@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError
 from unclouded.reading.files.raster import FAULTS, is_remote, open_raster, read_overview, read_window, shown
+from unclouded.reading.names.naming import band_named
 from unclouded.reading.source import Layer
 from unclouded.reflectance import nothing
 
@@ -30,14 +31,23 @@ _SAMPLE_CACHE = 64 * 2**20
 
 
 def alpha_of(dataset: DatasetReader) -> int | None:
-    """The index of the layer that is 0 where a file holds no data: an alpha channel, or Sentinel Hub's dataMask."""
-    layers = zip(dataset.indexes, dataset.colorinterp, dataset.descriptions, strict=True)
-    return next((n for n, use, text in layers if use == ColorInterp.alpha or (text or "").lower() == "datamask"), None)
+    """The index of the layer that is 0 where a file holds no data: an alpha channel, or Sentinel Hub's dataMask.
+
+    One that is named after a band is that band: programs call the fourth of red, green, blue and infrared alpha.
+    """
+    layers = zip(dataset.indexes, dataset.colorinterp, map(str, dataset.descriptions), strict=True)
+    alphas = (n for n, use, text in layers if _hides(use, text))
+    return next(alphas, None)
+
+
+def _hides(use: ColorInterp, text: str) -> bool:
+    return text.lower() == "datamask" or (use == ColorInterp.alpha and band_named(text) is None)
 
 
 def is_masked(dataset: DatasetReader, index: int) -> bool:
     """Tell whether a band has a mask beside its pixels: an internal one, a .msk file or a layer (see `alpha_of`)."""
-    return MaskFlags.per_dataset in dataset.mask_flag_enums[index - 1] or alpha_of(dataset) is not None
+    flags = dataset.mask_flag_enums[index - 1]
+    return (MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags) or alpha_of(dataset) is not None
 
 
 def read_unmasked(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from rasterio.io import DatasetReader
 
 from unclouded.errors import InputError
 from unclouded.reading.array_classification import classification_among
 from unclouded.reading.files.export_tiles import tile_note
-from unclouded.reading.files.pixels import alpha_of
+from unclouded.reading.files.pixels import alpha_of, sample
 from unclouded.reading.files.raster import VRT, open_raster, shown
 from unclouded.reading.files.vrt import vrt_sources
 from unclouded.reading.names.band_names import name_layers
@@ -19,6 +20,9 @@ from unclouded.reading.names.naming import ProductName, band_named, product_name
 from unclouded.reading.radiometry.declared import PICTURE
 from unclouded.reading.radiometry.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, Wanted, stem_of
+
+_SHADES = 20
+"""Values of an alpha channel, at most, of which not most pixels have 0 or the greatest."""
 
 
 def stack_source(path: str, wanted: Wanted) -> Source:
@@ -68,6 +72,12 @@ def _without_alpha(dataset: DatasetReader) -> tuple[list[int], list[str]]:
     if alpha is None:
         return list(dataset.indexes), []
     name = dataset.descriptions[alpha - 1]
+    values, counts = np.unique(sample(dataset, [alpha]), return_counts=True)
+    if values.size > _SHADES and counts[values == 0].sum() + counts[-1] < counts.sum() / 2:
+        raise InputError(
+            f"{shown(dataset.name)}: marks its band {alpha} as alpha channel, and its values are those of a band; "
+            f"take the mark off, with gdal_edit.py -colorinterp_{alpha} undefined"
+        )
     return [index for index in dataset.indexes if index != alpha], [f"{name or 'the alpha channel'} is left out"]
 
 
@@ -80,6 +90,13 @@ def _sources(dataset: DatasetReader) -> list[str | None]:
 
 def _text(dataset: DatasetReader, index: int, parts: list[str | None]) -> str | None:
     text: str | None = dataset.descriptions[index - 1]
+    if text and index <= len(parts) and (part := parts[index - 1]):
+        said, held = band_named(text), band_named(Path(part).stem)
+        if said != held and said is not None and held is not None:
+            raise InputError(
+                f"{dataset.name}: calls its band {index} {said} and takes it from {Path(part).name}, which is named "
+                f"after {held}; make it again, with the description of each file's own band"
+            )
     if not text and index <= len(parts) and (part := parts[index - 1]) and band_named(Path(part).stem):
         return Path(part).stem
     if not text and dataset.count == 1 and band_named(Path(dataset.name).stem):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from unclouded.errors import InputError
+from unclouded.errors import InputError, UnknownNumbersError
 from unclouded.reading.radiometry.declared import USUAL_SCALE, Declared
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.nodata_choice import declared_nodata, goes_below_zero, undeclared_nodata
@@ -29,6 +29,7 @@ from unclouded.reading.radiometry.offset_choice import choose_offsets
 from unclouded.reading.radiometry.offset_taken_twice import refuse_wrapped
 from unclouded.reading.radiometry.offsets import negative_note, overruled_note, refuse_unit
 from unclouded.reading.radiometry.plausibility import Sample, data_of, refuse_scale
+from unclouded.reading.radiometry.quantization import refuse_rescaled
 from unclouded.reading.radiometry.scale_choice import choose_scale
 from unclouded.reflectance import Encoding
 
@@ -93,8 +94,15 @@ def choose_encoding(
     if scale is None:
         refuse_stretched(name, dtype, outside_holes)
         stated = replace(declared, offsets=given or declared.offsets or no_offsets, nodata=nodata)
-        scale_used, scale_notes = choose_scale(name, bands, dtype, stated, outside_holes, fallback)
+        try:
+            scale_used, scale_notes = choose_scale(name, bands, dtype, stated, outside_holes, fallback)
+        except UnknownNumbersError:
+            if declared.scale is None:  # what the step tells says more
+                refuse_rescaled(name, dtype, bands, outside_holes, 1.0)
+            raise
         notes += scale_notes
+        if declared.scale is None:
+            refuse_rescaled(name, dtype, bands, outside_holes, scale_used)
     else:
         scale_used = float(scale)
         refuse_scale(name, scale_used, outside_holes, nodata)
