@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -260,6 +262,16 @@ def test_shadow_that_stays_over_most_of_a_scene_is_said(capsys, shares, said):
     assert (said is None and "sunlit" not in err) or f"note: scene.tif: {said}" in err
 
 
+def test_what_was_found_of_a_date_is_said_once(capsys):
+    reporter = Reporter(as_json=False, debug=False)
+    for verdicts in (("may.tif: shows no ground", "june.tif: is hazy"), ("may.tif: shows no ground",)):
+        cleared = ClearedScene(
+            Path("a.tif"), Path("q.tif"), 100, changed=0, seconds=1, seconds_network=1, verdicts=verdicts
+        )
+        reporter.done("scene.tif", cleared)
+    assert capsys.readouterr().err.count("may.tif") == 1
+
+
 def test_the_seconds_said_are_those_that_the_user_has_waited(capsys, monkeypatch):
     clock = iter((100.0, 107.0, 109.5))
     monkeypatch.setattr("unclouded.cli.reporter.time", SimpleNamespace(perf_counter=lambda: next(clock)))
@@ -348,6 +360,15 @@ def test_streams_that_are_closed_are_no_matter(closed: tuple[int, ...], tmp_path
     done = subprocess.run([sys.executable, "-c", close, *words], cwd=tmp_path, stdout=subprocess.PIPE, check=False)
     assert done.returncode == 0 and (tmp_path / "item.json").is_file()
     assert (b"item.json" in done.stdout) == (1 not in closed)
+
+
+@pytest.mark.parametrize("name", ["Süd.safetensors", "fehlt.safetensors"])
+def test_names_that_a_terminal_cannot_show_are_no_matter(name: str, tmp_path: Path) -> None:
+    shutil.copy(bundled()["paper"], tmp_path / "Süd.safetensors")
+    words = [sys.executable, "-m", "unclouded", "export", name, "--output", "Größe.json"]
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(words, cwd=tmp_path, env=plain, capture_output=True, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == ((0, 0) if (tmp_path / name).exists() else (2, 1))
 
 
 def test_the_demo_needs_no_extra(tmp_path: Path) -> None:

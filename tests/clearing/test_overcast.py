@@ -145,6 +145,13 @@ def test_thin_cloud_over_all_of_an_image_does_not_pass_for_ground_to_fit_to(shar
     np.testing.assert_allclose(made.reflectance.mean(("y", "x")), after.mean(("y", "x")) / 1e4, atol=0.03)
 
 
+def test_a_day_that_stands_in_a_name_is_not_said_again(overcast, others) -> None:
+    first = dated(plain_scene(others[0].dn / 1e4, "cube.nc@2024-05-31T10:00:00"), "2024-05-31T10:00:00Z")
+    second = dated(plain_scene(others[1].dn / 1e4, "S2A_20240620.tif"), "2024-06-20T10:00:00Z")
+    _, _, clearing = clear(overcast, [first, second])
+    assert "ground of cube.nc@2024-05-31T10:00:00, S2A_20240620.tif interpolated" in clearing.notes[0]
+
+
 @pytest.mark.parametrize(("shown", "said"), [(1.0, "on 100.0% of that in B12 alone"), (0.3, "a guess at best")])
 def test_a_date_of_which_one_band_is_guessed_is_said_to_be_just_that(tmp_path, detecting_weights, shown, said) -> None:
     bands = (*FOUR, "B12")

@@ -73,7 +73,9 @@ def _quiet_libraries() -> Iterator[None]:
     stderr, descriptor = sys.stderr, os.dup(2)
     try:
         if _is_descriptor_2(stderr):
-            sys.stderr = open(descriptor, "w", buffering=1, closefd=False)  # noqa: SIM115 (closed with its descriptor)
+            sys.stderr = open(  # noqa: SIM115 (closed with its descriptor)
+                descriptor, "w", buffering=1, encoding=stderr.encoding, errors=stderr.errors, closefd=False
+            )
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
         yield

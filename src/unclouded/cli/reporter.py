@@ -42,6 +42,7 @@ class Reporter:
         self._since = time.perf_counter()
         self._json, self._debug, self._masks = as_json, debug, masks
         self.failed = self._made = 0
+        self._said: set[str] = set()
 
     def announce(self, todo: Plan) -> None:
         """Say of a plan what stays, what was assumed, and which inputs are refused."""
@@ -99,8 +100,11 @@ class Reporter:
             self._say_of_result(source, cleared)
 
     def _say_of_result(self, source: str, cleared: ClearedScene) -> None:
-        for verdict in cleared.verdicts:
-            say(f"note: {verdict}")
+        # In a series one date is found overcast or hazy again for each that it might have helped.
+        for verdict in dict.fromkeys(cleared.verdicts):
+            if verdict not in self._said:
+                say(f"note: {verdict}")
+        self._said.update(cleared.verdicts)
         for caveat in cleared.caveats:
             say(f"note: {source}: {caveat}")
         if cleared.hazy >= _HAZY and cleared.changed < _NOTHING_CLEAR:

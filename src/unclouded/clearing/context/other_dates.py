@@ -363,7 +363,10 @@ def _in_cells(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _dated(image: OpenReference) -> str:
-    return image.name if image.acquired is None else f"{image.name} ({image.acquired:%Y-%m-%d})"
+    """Its name with its day, which many names hold already."""
+    if image.acquired is None or any(f"{image.acquired:{day}}" in image.name for day in ("%Y-%m-%d", "%Y%m%d")):
+        return image.name
+    return f"{image.name} ({image.acquired:%Y-%m-%d})"
 
 
 def _least(hides: NDArray[np.float32], limits: Sequence[float]) -> float:
