@@ -111,6 +111,9 @@ def test_quiet_says_nothing_but_errors(tmp_path):
     done = run("clear", patch, "--output", tmp_path / "clear.tif", "--quiet")
     assert done.exit_code == 2 and done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
     assert run("clear", patch, "--output", tmp_path / "other.tif", "--quiet", "--verbose").exit_code == 2
+    done = run("export", "default", "--output", tmp_path / "weights.json", "--quiet")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert run("models", "--quiet").stdout == run("models").stdout
 
 
 def test_verbose_names_the_weights(tmp_path):

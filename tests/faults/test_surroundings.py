@@ -34,6 +34,18 @@ def test_a_full_standard_output_ends_the_command_and_is_no_fault_of_the_scene(sc
     assert len(list((tmp_path / "out").rglob("*_quality.tif"))) == 1
 
 
+def test_a_list_ends_where_its_output_does():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command("models"), stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: standard output: cannot be written to (No space")
+    assert len(done.stderr.splitlines()) == 1
+    read, written = os.pipe()
+    os.close(read)
+    done = subprocess.run(command("models"), stdout=written, stderr=subprocess.PIPE, text=True)
+    os.close(written)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "scene.tif")
     done = run("clear", tmp_path / "scene.tif", "--output", tmp_path / "out.tif")

@@ -10,7 +10,7 @@ import typer
 
 from unclouded.clearing.options import ClearOptions
 from unclouded.cli.catalog import OF_ONE_DATE, CatalogOptions, check_catalog, day_and_others
-from unclouded.cli.console import detail, faults, tell
+from unclouded.cli.console import detail, faults, put_table, tell
 from unclouded.cli.derived_options import takes_options
 from unclouded.cli.execution import Scheduler, Workers, check_workers, clear_all
 from unclouded.cli.options import (
@@ -137,14 +137,14 @@ def models(as_json: JsonLines = False, debug: Debug = False) -> None:
             else:
                 _, header = weights.load_generator(name)
             if as_json:
-                print(json.dumps(weights_record(name, path, what, header)))
+                put_table(json.dumps(weights_record(name, path, what, header)))
                 continue
             size = path.stat().st_size / 2**20
-            print(
+            put_table(
                 f"{name}: {' '.join(header.bands)}; {', '.join(header.levels)}; {header.steps} training steps; {what}"
             )
-            print(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
+            put_table(f"  threshold {header.threshold}; {size:.1f} MiB, sha256 {header.sha256}")
             if header.data:
-                print(f"  learnt from: {header.data}")
+                put_table(f"  learnt from: {header.data}")
             if header.unfit:
-                print(f"  of no use on images of {', '.join(header.unfit)}")
+                put_table(f"  of no use on images of {', '.join(header.unfit)}")

@@ -117,6 +117,16 @@ def tell(text: str) -> None:
         put(text)
 
 
+def put_table(text: str) -> None:
+    """Print a table or JSON that was asked for; whoever reads it may have seen enough, as `head` has."""
+    try:
+        put(text)
+    except LostOutputError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            raise typer.Exit(SOME_FAILED) from None
+        raise
+
+
 def detail(text: str) -> None:
     """Say what only `--verbose` asks for."""
     if VOICE.verbose:

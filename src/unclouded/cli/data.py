@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.cli.console import Bar, faults, say
+from unclouded.cli.console import Bar, faults, put_table, say, tell
 from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import Debug, Level, Overwrite, Split
 from unclouded.cli.source_options import AREA, SourceOptions
@@ -132,7 +132,7 @@ def simulate(
                 overwrite=overwrite,
                 progress=bar,
             )
-        print(f"{made.output}: {made.packed} patches")
+        tell(f"{made.output}: {made.packed} patches")
 
 
 @data.command()
@@ -147,11 +147,11 @@ def show(
         from unclouded.data.counts import counts
 
         with Archive(archive) as opened:
-            print(f"{archive}: {len(opened)} patches")
+            put_table(f"{archive}: {len(opened)} patches")
             for name, counted in counts(opened.table).items():
-                print(f"\n{name} ({len(counted)})")
+                put_table(f"\n{name} ({len(counted)})")
                 for value, count in counted.items():
-                    print(f"{count:>9}  {value}")
+                    put_table(f"{count:>9}  {value}")
             if figure is not None:
                 from unclouded.data.examples import examples
                 from unclouded.report.contact_sheet import contact_sheet, in_colour
@@ -159,7 +159,7 @@ def show(
                 shown = examples(opened, _SHOWN)
                 rows = {title: [in_colour(patch) for patch in patches] for title, patches in shown.patches.items()}
                 contact_sheet(rows | shown.truth, figure)
-                print(f"\ncontact sheet: {figure}")
+                tell(f"\ncontact sheet: {figure}")
 
 
 def _pack(
@@ -181,4 +181,4 @@ def _pack(
             jobs(), load, output, origin=str(source.resolve()), workers=workers, overwrite=overwrite, progress=bar
         )
     listed = f", {report.broken} refused (see {report.output / 'broken.csv'})" if report.broken else ""
-    print(f"{report.output}: {report.packed} patches{listed}")
+    tell(f"{report.output}: {report.packed} patches{listed}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unclouded.cli.console import Bar, faults
+from unclouded.cli.console import Bar, faults, put_table, tell
 from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import (
     ArchivePath,
@@ -56,7 +56,7 @@ def pairs(
             scores = evaluate_folders(cloudy, clear, predicted, reading, bar)
         if json_file is not None:
             write_json(scores, json_file)
-        print(pairs_table(scores, each=each))
+        put_table(pairs_table(scores, each=each))
 
 
 @evaluate.command()
@@ -114,12 +114,12 @@ def translator(
             )
             if json_file is not None:
                 write_json(record, json_file)
-            print(translator_table(record))
+            put_table(translator_table(record))
             if figure is not None:
                 from unclouded.training.figures import draw_figures
 
                 for name, meaning in draw_figures(weights, archive, figure, config, device=place).items():
-                    print(f"{figure / name}: {meaning}")
+                    tell(f"{figure / name}: {meaning}")
 
 
 @evaluate.command("land-cover")
@@ -199,10 +199,10 @@ def land_cover(
         paper = {f"paper, on BigEarthNet: {title}": values for title, values in known.items()}
         if other is not None:
             both = {header.name: scores.samples, f"{other[0].name}, the baseline": other[2].samples}
-            print(classifiers_table(both, known, scores.images) + "\n")
-        print(land_cover_table(header.name, header.threshold, asdict(scores), paper))
-        print(f"mAP per class {precision.macro:.3f}, per image {precision.samples:.3f}")
-        print(f"calibration error {sure.error:.3f}")
+            put_table(classifiers_table(both, known, scores.images) + "\n")
+        put_table(land_cover_table(header.name, header.threshold, asdict(scores), paper))
+        put_table(f"mAP per class {precision.macro:.3f}, per image {precision.samples:.3f}")
+        put_table(f"calibration error {sure.error:.3f}")
 
 
 def _described(header: LandCoverHeader, scores: ClassifierScores) -> dict[str, Any]:

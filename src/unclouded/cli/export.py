@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from unclouded.clearing.options import UNFIT
-from unclouded.cli.console import faults, say
+from unclouded.cli.console import faults, say, tell
 from unclouded.cli.options import Debug, Level, Offset, Overwrite, Scale, names_of
 from unclouded.errors import InputError
 
@@ -82,7 +82,7 @@ def export(
                 network, header, ImageFormat(bands, level.value, size, scale or 10000.0, offset or 0.0), output
             )
         size = output.stat().st_size
-        print(f"{output}: {size / 1e6:.1f} MB" if size >= 1e5 else f"{output}: {size / 1e3:.0f} kB")
+        tell(f"{output}: {size / 1e6:.1f} MB" if size >= 1e5 else f"{output}: {size / 1e3:.0f} kB")
 
 
 def _write_network(

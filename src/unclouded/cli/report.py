@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unclouded.cli.console import Bar, faults
+from unclouded.cli.console import Bar, faults, tell
 from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import Debug, Overwrite
 from unclouded.cli.series_page import write_series_page
@@ -102,7 +102,7 @@ def report(
             html = render_page(scenes, records, runs, Paper(PAPER, PAPER_FRECHET), __version__, stretch.value)
         page = html.encode()
         write_bytes(page, output)
-        print(f"{output}: {len(page) / 1e6:.1f} MB")
+        tell(f"{output}: {len(page) / 1e6:.1f} MB")
 
 
 def _scene(pair: ScenePair, reading: ReadOptions, composite: str | None, *, others: bool) -> ReportedScene:

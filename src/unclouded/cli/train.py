@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unclouded.cli.console import faults
+from unclouded.cli.console import faults, tell
 from unclouded.cli.options import (
     ArchivePath,
     Debug,
@@ -77,7 +77,7 @@ def land_cover(
             with TrainingBar(output.name) as bar:
                 weights = run(wanted, learnt_from, output, resume, ranks, bar if ranks.first else silent_training)
             if ranks.first:
-                print(weights)
+                tell(str(weights))
 
 
 @train.command()
@@ -116,4 +116,4 @@ def translator(
                     progress=bar if ranks.first else silent_training,
                 )
             if ranks.first:
-                print(weights)
+                tell(str(weights))

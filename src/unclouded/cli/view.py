@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, report, say
+from unclouded.cli.console import FAILED, SOME_FAILED, Bar, faults, put, report, say
 from unclouded.cli.derived_options import takes_options
 from unclouded.cli.options import Debug
 from unclouded.cli.source_options import AREA, SourceOptions
@@ -58,7 +58,7 @@ def view(
             for scene in found:
                 for note in scene.notes:
                     say(f"note: {scene.name}: {note}")
-            print(f"{server.address} (stop with Ctrl+C)", flush=True)
+            put(f"{server.address} (stop with Ctrl+C)")
             if not no_browser:
                 import webbrowser
 
