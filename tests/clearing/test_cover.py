@@ -223,11 +223,11 @@ def test_the_same_mask_comes_in_many_ways(file, weights, square, tmp_path):
     assert (expected.opacity.values[boolean] == 1).all()
     ways = [
         {"mask": str(tmp_path / "scl.tif")},
-        {"mask": tmp_path / "coarse.tif"},
+        {"mask": tmp_path / "coarse.tif", "mask_classes": "scl"},
         {"mask": tmp_path / "own.tif", "mask_classes": "2=clear,7=cloud"},
         {"mask": boolean},
-        {"mask": scl},
-        {"mask": array},
+        {"mask": scl, "mask_classes": "scl"},
+        {"mask": array, "mask_classes": "scl"},
     ]
     for way in ways:
         xr.testing.assert_equal(unclouded.clear(file, **way, **options), expected)

@@ -92,6 +92,9 @@ def test_values_of_no_scheme_are_refused():
         ("SENTINEL2A_20180615-104022-457_L2A_T31TCJ_C_V2-2_CLM_R1.tif ", [0, 2, 3], r"other bits or classes \(CLM\)"),
         ("SENTINEL2A_20180615-104022-457_L2A_T31TCJ_C_V2-2_MG2_R1.tif ", [0, 1], r"other bits or classes \(MG2\)"),
         ("20180615_LEVEL2_SEN2A_QAI.tif ", [0, 1], r"other bits or classes \(QAI\)"),
+        ("MSK_CLDPRB_20m.jp2 ", [0, 1], r"\(CLDPRB\) is that of a probability"),
+        ("T31TCJ_20180615T104022_CLD_20m.jp2 ", [0, 3, 8, 9], r"\(CLD\) is that of a probability"),
+        ("s2.tif probability", [0, 4, 7], r"\(PROBABILITY\) is that of a probability"),
     ],
 )
 def test_a_mask_whose_name_says_something_else_is_asked_about(label, values, said):
@@ -104,6 +107,7 @@ def test_a_mask_whose_name_says_something_else_is_asked_about(label, values, sai
     [
         ("T32UNU_20240612T101031_SCL_20m.jp2 ", [2, 3], "scl"),
         ("browser_CLM.tif ", [0, 1], "boolean"),
+        ("my_cld.tif ", [0, 1], "boolean"),
         ("HLS.S30.T32UNU.2024164T101031.v2.0.Fmask.tif ", [64, 66, 72, 255], "hls"),
         ("clear_mask.tif cloud_mask", [0, 1, 3], "omnicloudmask"),
     ],

@@ -1,4 +1,4 @@
-"""Masks of values 0 to 3 whose guessed meaning the pixels contradict."""
+"""Masks whose guessed meaning the pixels contradict."""
 
 import numpy as np
 import pytest
@@ -74,6 +74,26 @@ def test_masks_that_are_true_where_it_is_clear_or_valid_are_refused(tmp_path, le
 def test_0_is_clear_also_where_it_is_the_masks_no_data_value(tmp_path):
     there = kinds(THICK, THIN)
     assert opened(tmp_path, (there == DARK).astype(np.uint8), there, nodata=0) == "boolean"
+
+
+def test_classes_of_the_land_that_are_numbers_of_scl_are_refused_and_scl_is_not(tmp_path):
+    there = kinds()
+    scl = np.array([4, 9, 10, 3, 0], np.uint8)[there]
+    scl[there == GROUND] = np.tile([4, 5], 4800)[: (there == GROUND).sum()]
+    scl[40:, 60:70] = 6
+    assert opened(tmp_path, scl, there) == "scl"
+    land = np.add.outer(np.arange(60) // 6, np.arange(80) // 8).astype(np.uint8) % 9
+    with pytest.raises(InputError, match=r"its cloud, 8 and 9, is no brighter.*--mask-classes scl if that is it"):
+        opened(tmp_path, land, there)
+    assert opened(tmp_path, land, there, "SCL.tif") == "scl"
+
+
+def test_a_mask_without_a_value_where_there_is_cloud_is_refused(tmp_path):
+    there = kinds(THIN, DARK)
+    for values, nodata in ((np.where(there == THICK, np.nan, 0).astype("float32"), None), (there, 1)):
+        with pytest.raises(InputError, match=r"covers nothing, and has no value .*write 1 there"):
+            opened(tmp_path, np.where(there == HOLE, 0, values).astype(values.dtype), there, nodata=nodata)
+    assert opened(tmp_path, np.where(there == HOLE, np.nan, 0).astype("float32"), there) == "boolean"
 
 
 def test_an_overcast_scene_may_have_nothing_clear():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.detection.classes import CLEAR, Bits, Scheme, says_its_classes
-from unclouded.detection.mask_plausibility import implausibility
+from unclouded.detection.mask_plausibility import implausibility, implausibility_of_scl, implausible_gaps
 from unclouded.errors import InputError
 from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.info import SceneInfo
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
     """Pixels that hold data.
 
     Attributes:
-        values: (n,) of the mask.
+        values: (n,) of the mask, `NO_VALUE` where it has none.
         visible: (n,) reflectance in the shortest visible band; None if there is none.
     """
 
@@ -44,8 +44,9 @@ class Sample(NamedTuple):
 
 
 def is_ambiguous(scheme: str | Scheme | Bits, label: str, tags: Mapping[str, str]) -> bool:
-    """Whether a mask was taken for boolean, or for one of OmniCloudMask, by its values alone."""
-    return scheme in ("boolean", "omnicloudmask") and not says_its_classes(label, tags)
+    """Whether a mask was taken for boolean, of OmniCloudMask or SCL, by its values alone."""
+    guessed = isinstance(scheme, str) and scheme in ("boolean", "omnicloudmask", "scl")
+    return guessed and not says_its_classes(str(scheme), label, tags)
 
 
 def samples(
@@ -70,9 +71,7 @@ def samples(
         raw = mask.read(box.row, box.column, box.height, box.width)
         dn = read(box.row, box.column, box.height, box.width)
         valid = valid_pixels(dn, info.encoding)
-        # Pixels without a value count as clear, since 0 itself may be the mask's no-data value.
-        values = np.where(raw == NO_VALUE, CLEAR, raw)[valid]
-        yield Sample(values, None if band is None else scaled(dn, info.encoding)[band][valid])
+        yield Sample(raw[valid], None if band is None else scaled(dn, info.encoding)[band][valid])
 
 
 def refuse_implausible(name: str, scheme: str | Scheme | Bits, level: str, found: Sequence[Sample]) -> None:
@@ -89,9 +88,16 @@ def refuse_implausible(name: str, scheme: str | Scheme | Bits, level: str, found
     """
     if not found:
         return
-    visible = [sample.visible for sample in found if sample.visible is not None]
-    values = np.concatenate([sample.values for sample in found])
-    why = implausibility(values, np.concatenate(visible) if visible else None, level)
+    known = [sample.visible for sample in found if sample.visible is not None]
+    values, visible = np.concatenate([sample.values for sample in found]), np.concatenate(known) if known else None
+    if visible is not None and scheme != "scl" and (gaps := implausible_gaps(values, visible, NO_VALUE)):
+        raise InputError(f"{name}: {gaps}; write 1 there, and 0 where it is clear")
+    # Pixels without a value count as clear, since 0 itself may be the mask's no-data value.
+    values = np.where(values == NO_VALUE, CLEAR, values)
+    if scheme == "scl":
+        why = None if visible is None else implausibility_of_scl(values, visible)
+    else:
+        why = implausibility(values, visible, level)
     if why is not None:
         raise InputError(
             f"{name}: a mask whose values may mean several things ({why}); say what they mean: --mask-classes "

@@ -95,6 +95,12 @@ _OF_OTHERS = {"FMASK": "Fmask", "FMASK4": "Fmask", "QAI": "QAI", "MG2": "MG2", "
 """Words in the names of masks of other programs, whose bits or classes may pass for those of a scheme: 1 is water, or
 the edge of the image."""
 
+_OF_PROBABILITY = ("CLDPRB", "SNWPRB", "CLP", "PROBABILITY", "PROB", "CLD", "SNW")
+"""Words in the names of probabilities in per cent, which where little is cloud are 0 to 11 as the classes of SCL."""
+
+_OF_FILES = ("CLDPRB", "SNWPRB")
+"""Those of products' files, which nobody else's are called."""
+
 _BITS_OR_TWO = {"CLM": "CLM"}
 """The same for names that are also those of masks that are true where there is cloud."""
 
@@ -161,6 +167,11 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
     if {"HLS", "FMASK"} <= words and not (two and (values == 1).any()):
         _whole_numbers(values, source)
         return "hls"
+    if word := next((word for word in _OF_PROBABILITY if word in words and not (two and word not in _OF_FILES)), None):
+        raise InputError(
+            f"{source}: its name ({word}) is that of a probability; cut it at a threshold, to 0 and 1, and give that, "
+            "or say what its values mean, for example --mask-classes 0=clear,1=cloud"
+        )
     others = _OF_OTHERS if two else _OF_OTHERS | _BITS_OR_TWO
     if word := next((word for word in others if word in words), None):
         raise InputError(
@@ -191,16 +202,19 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
     )
 
 
-def says_its_classes(label: str, tags: Mapping[str, str]) -> bool:
-    """Whether a mask itself says that its classes are those of `CLASS_NAMES`: by its name, or the tags that we write.
+def says_its_classes(scheme: str, label: str, tags: Mapping[str, str]) -> bool:
+    """Whether a mask itself says what was guessed by its values: by its name, or by the tags that we write.
 
     Args:
+        scheme: that was guessed.
         label: what it and its band are called.
         tags: of its file.
     """
     words = {word.upper() for word in _WORD.findall(label)}
-    named = any(scheme == "omnicloudmask" for word, scheme in _NAMED.items() if word in words)
-    return named or all(tags.get(class_tag(value)) == name for value, name in CLASS_NAMES.items())
+    said = {named for word, named in _NAMED.items() if word in words}
+    if scheme == "scl":
+        return scheme in said
+    return "omnicloudmask" in said or all(tags.get(class_tag(value)) == name for value, name in CLASS_NAMES.items())
 
 
 def class_tag(value: int) -> str:
