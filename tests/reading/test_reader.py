@@ -9,7 +9,8 @@ from rasters import NEW, OLD, pixels, write
 
 from unclouded.bands import L1C, L2A, NAMES, TEN
 from unclouded.errors import InputError
-from unclouded.reading.names.naming import band_named, product_name
+from unclouded.reading.names.naming import band_named
+from unclouded.reading.names.product_name import product_name
 from unclouded.reading.reader import open_scene
 
 

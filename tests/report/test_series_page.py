@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from unclouded.cli import app
 from unclouded.reading.reader import ReadOptions
-from unclouded.reading.series import find_series, read_points_of
+from unclouded.reading.series import find_series
+from unclouded.reading.series_points import read_points_of
 
 BANDS = ("B02", "B03", "B04", "B08")
 DAYS = ("2024-05-01", "2024-05-11", "2024-06-02")

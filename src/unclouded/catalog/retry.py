@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from unclouded.errors import FileError, NetworkError
 from unclouded.reading.files.raster import shown
-from unclouded.reading.files.remote import UNREAD, ask, hindrance_of
+from unclouded.reading.files.remote import UNREAD, access_failure, request_start
 
 Read = TypeVar("Read")
 
@@ -51,19 +51,19 @@ def _hurdle(address: str, error: FileError) -> tuple[FileError | NetworkError, b
     if not address.startswith(("http://", "https://")):
         return NetworkError(f"{error}; check the credentials in the environment, then {again}"), False
     try:
-        ask(address, 1)
+        request_start(address, 1)
     except UNREAD as failure:
-        found = hindrance_of(failure)
-        if found.is_gone:
+        found = access_failure(failure)
+        if found.is_missing:
             return FileError(
                 f"{name}: is not there (HTTP {found.status}), though the catalogue lists it; its date is left out"
             ), True
-        if found.is_barred:
+        if found.is_forbidden:
             return NetworkError(
                 f"{name}: may not be read (HTTP {found.status}): its signature has expired or is missing; {again}, "
                 "which asks for a new one, or give credentials in the environment"
             ), True
         if found.status is not None:
             return NetworkError(f"{name}: cannot be read at the moment (HTTP {found.status}); {again}"), False
-        return NetworkError(f"{name}: cannot be reached ({found.said}); {again} when it can"), False
+        return NetworkError(f"{name}: cannot be reached ({found.reason}); {again} when it can"), False
     return error, False

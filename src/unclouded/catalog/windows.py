@@ -23,8 +23,9 @@ from rasterio.io import DatasetReader
 
 from unclouded.errors import FileError
 from unclouded.files import aside, publish
+from unclouded.reading.files.georeference import check_georeference
 from unclouded.reading.files.pixels import read_unmasked
-from unclouded.reading.files.raster import FAULTS, check_georeference, open_raster, shown, window_of
+from unclouded.reading.files.raster import FAULTS, open_raster, shown, window_of
 from unclouded.reading.grids.area import ALIGNMENT, Area
 from unclouded.reflectance import nothing
 from unclouded.tiles import Box

@@ -19,13 +19,14 @@ from unclouded.detection.csmask import FOUR, SIX, readable
 from unclouded.errors import FileError, InputError, UncloudedError, UnknownNumbersError, UnreadableReferenceError
 from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.classification import open_classification
+from unclouded.reading.find_source import find_source
 from unclouded.reading.grids.aligned import AlignedImage
 from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reading.mask import open_mask
 from unclouded.reading.names.dates import acquired
 from unclouded.reading.radar import open_radar
 from unclouded.reading.radiometry.fallback import ASSUMED_FROM_SCENE, NUMBERS, FallbackRadiometry
-from unclouded.reading.reader import ReadOptions, find_source
+from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted

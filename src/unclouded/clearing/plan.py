@@ -13,7 +13,7 @@ from pathlib import Path
 from unclouded.errors import FileError, InputError, OutputExistsError, UncloudedError
 from unclouded.files import clear_away, mask_path, quality_path
 from unclouded.reading.files.raster import is_remote
-from unclouded.reading.info import SceneInfo, noted
+from unclouded.reading.info import SceneInfo, grouped_notes
 from unclouded.reading.products.folder import refuse_single_bands
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
@@ -121,7 +121,7 @@ def plan(
         except OSError as error:  # such as a folder that may not be looked into
             made.failed[source] = FileError(f"{name}: {error.strerror or error}; give another --output")
             del made.outputs[source]
-    made.notes.extend(noted([infos[source] for source in made.outputs]))
+    made.notes.extend(grouped_notes([infos[source] for source in made.outputs]))
     return made
 
 

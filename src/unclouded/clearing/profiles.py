@@ -10,7 +10,7 @@ import numpy as np
 from unclouded.detection.classes import CLASS_COLOURS, CLASS_NAMES, NO_DATA, class_tag
 from unclouded.files import MASK_BANDS, QUALITY_BANDS
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.results import marked
+from unclouded.reading.results import result_tags
 from unclouded.sources import source_tags
 from unclouded.writing.writer import Profile
 
@@ -24,7 +24,7 @@ def cleared_profile(info: SceneInfo) -> Profile:
         descriptions=info.descriptions,
         scales=info.scales,
         offsets=info.gdal_offsets,
-        tags=marked(info),
+        tags=result_tags(info),
     )
 
 

@@ -60,7 +60,7 @@ class Further:
         if not (self.composite or self.ndvi or self.gif):
             return
         from unclouded.reading.grids.overlap import check_consistent
-        from unclouded.reading.series import INFRARED
+        from unclouded.reading.series_points import INFRARED
 
         infos = list(known.values())
         for info in infos[1:]:

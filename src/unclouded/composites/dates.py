@@ -16,10 +16,9 @@ from unclouded.errors import FileError, InputError
 from unclouded.files import quality_path
 from unclouded.reading.files.raster import open_raster, read_window, window_of
 from unclouded.reading.grids.overlap import check_consistent
-from unclouded.reading.preview import as_said_by_item
 from unclouded.reading.reader import ReadOptions
+from unclouded.reading.result_item import completed_by_item, item_time, read_item
 from unclouded.reading.scene import Scene
-from unclouded.reading.series import item_time, read_item
 from unclouded.reflectance import to_reflectance
 from unclouded.sources import OBSERVED
 from unclouded.tiles import Box
@@ -93,7 +92,7 @@ def open_dates(outputs: Sequence[Path], reading: ReadOptions) -> Iterator[list[O
         for output in outputs:
             if not quality_path(output).is_file():
                 raise FileError(f"{output}: {quality_path(output).name} is not beside it; run `unclouded series` again")
-            scene = stack.enter_context(as_said_by_item(output, reading).open(str(output)))
+            scene = stack.enter_context(completed_by_item(output, reading).open(str(output)))
             quality = stack.enter_context(open_raster(str(quality_path(output))))
             if quality.count < 3:
                 raise InputError(f"{output}: its quality has no source; clear it again with --overwrite")

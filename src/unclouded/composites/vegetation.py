@@ -15,7 +15,7 @@ from unclouded.errors import InputError
 from unclouded.files import write_bytes
 from unclouded.progress import Progress, silent
 from unclouded.reading.reader import ReadOptions
-from unclouded.reading.series import INFRARED, ndvi_and_error
+from unclouded.reading.series_points import INFRARED, ndvi_and_error
 from unclouded.tiles import Box
 
 COLUMNS = (

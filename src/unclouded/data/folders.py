@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
-from unclouded.reading.info import SceneInfo, noted
+from unclouded.reading.info import SceneInfo, grouped_notes
 from unclouded.reading.radar import Radar, open_radar
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.scene import Scene
@@ -92,7 +92,7 @@ def jobs(
                     window = _Window(str(path), radar, row, column, size, reading)
                     known = {"split": split or splits[stem], "level": scene.info.level}
                     found.append(_job(folder, stem, window, paired, known))
-    for text in noted(infos):
+    for text in grouped_notes(infos):
         note(text)
     return found
 

@@ -142,7 +142,7 @@ def check_north_up(info: SceneInfo) -> None:
         )
 
 
-def noted(infos: Sequence[SceneInfo]) -> list[str]:
+def grouped_notes(infos: Sequence[SceneInfo]) -> list[str]:
     """What was assumed of inputs; once, where the same was assumed of several."""
     names: dict[str, list[str]] = {}
     for info in infos:

@@ -21,7 +21,8 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.array_classification import NO_VALUE
-from unclouded.reading.files.raster import FAULTS, check_georeference, environment, open_raster, read_window, shown
+from unclouded.reading.files.georeference import check_georeference
+from unclouded.reading.files.raster import FAULTS, environment, open_raster, read_window, shown
 from unclouded.reading.grids.overlap import check_overlap
 from unclouded.reading.grids.warped import on_grid
 from unclouded.reading.info import SceneInfo

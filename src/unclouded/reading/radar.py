@@ -16,16 +16,9 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.guides import RADAR
+from unclouded.reading.files.georeference import check_georeference
 from unclouded.reading.files.pixels import sample
-from unclouded.reading.files.raster import (
-    FAULTS,
-    check_georeference,
-    environment,
-    is_remote,
-    not_there,
-    open_raster,
-    shown,
-)
+from unclouded.reading.files.raster import FAULTS, environment, is_remote, missing_file, open_raster, shown
 from unclouded.reading.grids.overlap import check_overlap
 from unclouded.reading.grids.warped import on_grid
 from unclouded.reading.info import SceneInfo
@@ -101,7 +94,7 @@ def open_radar(path: str | os.PathLike[str], info: SceneInfo) -> Radar:
     layers: list[tuple[DatasetReader, int]] = []
     try:
         if not os.fspath(path):
-            raise not_there("")
+            raise missing_file("")
         for file, index in _find_channels(os.fspath(path)):
             dataset = open_raster(file)
             layers.append((dataset, index or _described(dataset, name, len(layers))))

@@ -7,10 +7,9 @@ DN is in its `SceneInfo`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
 from rasterio.io import DatasetReader
@@ -24,18 +23,16 @@ from unclouded.errors import (
     UnknownOffsetError,
 )
 from unclouded.reading.crop import CroppedScene
+from unclouded.reading.files.georeference import check_georeference
 from unclouded.reading.files.pixels import is_masked, sample_layers
-from unclouded.reading.files.raster import check_georeference, is_remote, not_there, open_raster, shown
+from unclouded.reading.files.raster import is_remote, open_raster, shown
+from unclouded.reading.find_source import find_source
 from unclouded.reading.grids.area import Area
 from unclouded.reading.grids.grid import check_grids, pixel_note
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import acquired, parse_time
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import unnamed
-from unclouded.reading.products.folder import folder_source, no_variants
-from unclouded.reading.products.safe import is_safe, safe_source
-from unclouded.reading.products.stac import is_item, item_source
-from unclouded.reading.products.stack import stack_source
 from unclouded.reading.radiometry.band_order import check_order
 from unclouded.reading.radiometry.declared import declared_by
 from unclouded.reading.radiometry.encoding import check_numbers, choose_encoding
@@ -167,33 +164,6 @@ def _open_again(
     scene = replace(reading, bands=bands).open(path)
     scene.bring_to(grid)
     return scene
-
-
-def find_source(path: str, wanted: Wanted) -> Source:
-    """Find out what lies at `path`, and where its bands are, without opening them; errors as of `open_scene`."""
-    local = not is_remote(path) and not path.startswith("/vsi")
-    if local and not (path and Path(path).exists()):
-        raise not_there(path)
-    if local and not (Path(path).is_file() or Path(path).is_dir()):
-        raise FileError(
-            f"{path}: is a pipe or a device, which cannot be read in parts; write it to a file, and give that"
-        )
-    if local and is_safe(Path(path)):
-        find: Callable[[str, Wanted], Source] = safe_source
-    elif local and Path(path).is_dir():
-        find = folder_source
-    elif is_item(path):
-        find = item_source
-    else:
-        find = stack_source
-    if wanted.variant is not None and find is not folder_source:
-        raise no_variants(shown(path))
-    if wanted.band_names is not None and find is not stack_source:
-        raise InputError(
-            f"{shown(path)}: names its bands itself, and --band-names is about stacks that do not; leave it out, "
-            "and choose among its bands with --bands"
-        )
-    return find(path, wanted)
 
 
 def _describe(

@@ -21,7 +21,7 @@ _ENDINGS = (".tif", ".tiff")
 """Of results."""
 
 
-def marked(info: SceneInfo) -> dict[str, str]:
+def result_tags(info: SceneInfo) -> dict[str, str]:
     """The tags of what is made of a scene."""
     path = urlsplit(info.source).path if "://" in info.source else info.source
     return {**info.tags, TAG: f"cleared from {PurePosixPath(path).name}"}

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_WORDS, StretchKind, coloured, source_colour
 from unclouded.errors import FileError
-from unclouded.reading.preview import Quality
+from unclouded.reading.quality import Quality
 from unclouded.report.blocks import Overlay, Picture
 from unclouded.shares import percent
 
@@ -131,7 +131,7 @@ def source_overlay(quality: Quality, limit: int, name: str) -> Overlay:
         return Overlay("source", _SOURCE, None, "", "", "", "Observed everywhere: nothing was replaced")
     alt = f"Where the replaced pixels of {name} come from"
     entries = [
-        ("rgb({} {} {})".format(*source_colour(code)), f"{quality.words(code)}, {percent(share)}")
+        ("rgb({} {} {})".format(*source_colour(code)), f"{quality.source_name(code)}, {percent(share)}")
         for code, share in shares.items()
     ]
     return Overlay("source", _SOURCE, picture(source_image(quality.source), limit, alt), "", "", "", entries=entries)

@@ -10,7 +10,7 @@ import numpy as np
 
 from unclouded.colour import COMPOSITE_WORDS, STRETCH_WORDS, StretchKind
 from unclouded.reading.grids.grid import METRES_PER_DEGREE
-from unclouded.reading.preview import OtherBands, ScenePreview
+from unclouded.reading.preview import OtherComposite, ScenePreview
 from unclouded.report.blocks import (
     NOTHING,
     BeforeAfter,
@@ -137,7 +137,7 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
     """Most of the bytes go to the images, of which the cloudy one is smoother, and the rest to the overlays."""
     made, quality = scene.preview, scene.preview.quality
     height, width = quality.opacity.shape
-    shown = (OtherBands(made.composite, made.bands, made.before, made.after), *made.others)
+    shown = (OtherComposite(made.composite, made.bands, made.before, made.after), *made.others)
     composites = [_before_and_after(scene, one, limit * 7 // (10 * len(shown)), kind) for one in shown]
     colours = composites[0].name if len(composites) == 1 else "in the bands that are chosen"
     facts = [
@@ -166,7 +166,7 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
     )
 
 
-def _before_and_after(scene: ReportedScene, shown: OtherBands, limit: int, kind: StretchKind) -> BeforeAfter:
+def _before_and_after(scene: ReportedScene, shown: OtherComposite, limit: int, kind: StretchKind) -> BeforeAfter:
     """A scene in one composite; its pictures may take `limit` bytes."""
     assert shown.before is not None
     before, after = in_colour((shown.before, shown.after), shown.bands, shown.after, kind)

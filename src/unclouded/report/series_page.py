@@ -23,9 +23,11 @@ from rasterio.warp import transform as transform_points
 from unclouded.colour import COMPOSITE_WORDS, STRETCH_WORDS, StretchKind, fit_stretch, source_colour
 from unclouded.errors import InputError
 from unclouded.progress import Progress, silent
-from unclouded.reading.preview import ScenePreview, as_said_by_item, read_preview
+from unclouded.reading.preview import ScenePreview, read_preview
 from unclouded.reading.reader import ReadOptions
-from unclouded.reading.series import Points, find_series, read_points_of
+from unclouded.reading.result_item import completed_by_item
+from unclouded.reading.series import find_series
+from unclouded.reading.series_points import Points, read_points_of
 from unclouded.report.previews import picture, source_image
 from unclouded.report.templates import own_file, render
 from unclouded.sources import GUESSED
@@ -180,7 +182,7 @@ def _points_of(
     made: ScenePreview, crs: CRS, x: NDArray[np.float64], y: NDArray[np.float64], reading: ReadOptions
 ) -> Points | None:
     try:
-        return read_points_of(made.pair.after, crs, x, y, as_said_by_item(made.pair.after, reading))
+        return read_points_of(made.pair.after, crs, x, y, completed_by_item(made.pair.after, reading))
     except InputError:
         return None  # without the bands of which NDVI is made the page has pictures alone
 

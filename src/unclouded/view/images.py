@@ -17,8 +17,8 @@ from unclouded.bands import ASSUMED_ORDER
 from unclouded.colour import COMPOSITE_WORDS, GLANCE, STRETCH_WORDS, Stretch, StretchKind, composites_of, fit_stretch
 from unclouded.errors import InputError
 from unclouded.reading.files.raster import open_raster, read_overview
+from unclouded.reading.find_source import find_source
 from unclouded.reading.names.naming import bands_named, unnamed
-from unclouded.reading.reader import find_source
 from unclouded.reading.source import Wanted
 from unclouded.reflectance import Encoding, to_reflectance
 from unclouded.view.tiles import MapLayer, nodata_of

@@ -12,9 +12,10 @@ import numpy as np
 from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_WORDS, Stretch, source_colour
 from unclouded.errors import UncloudedError
 from unclouded.files import quality_path
-from unclouded.reading.files.raster import check_georeference, open_raster
-from unclouded.reading.preview import Quality, read_quality, threshold_of
-from unclouded.reading.series import read_item
+from unclouded.reading.files.georeference import check_georeference
+from unclouded.reading.files.raster import open_raster
+from unclouded.reading.quality import Quality, read_quality
+from unclouded.reading.result_item import read_item, threshold_of
 from unclouded.view.tiles import Colours, MapLayer, faded, ramp
 
 _BRIGHTEST = 99
@@ -79,13 +80,13 @@ def _described(path: str, bands: int, quality: Quality, threshold: float | None)
         layers["source"] = MapLayer(((path, 3),), Stretch((0.0,), (255.0,), 1.0), codes)
         legends["source"] = {
             "entries": [
-                {"colour": source_colour(code), "words": quality.words(code), "share": share}
+                {"colour": source_colour(code), "words": quality.source_name(code), "share": share}
                 for code, share in quality.shares.items()
             ]
         }
     for name, legend in legends.items():
         legend["words"] = QUALITY_WORDS[name]
-    words = {code: quality.words(code) for code in (0, *quality.shares)}
+    words = {code: quality.source_name(code) for code in (0, *quality.shares)}
     replaced = quality.replaced if np.isfinite(quality.replaced) else None
     return MapQuality(layers, legends, replaced, words, tuple(notes))
 

@@ -15,13 +15,14 @@ from rio_tiler.io import Reader
 
 from unclouded.colour import GLANCE
 from unclouded.errors import InputError, UncloudedError
-from unclouded.reading.files.raster import FAULTS, check_georeference, open_raster
+from unclouded.reading.files.georeference import check_georeference
+from unclouded.reading.files.raster import FAULTS, open_raster
+from unclouded.reading.find_source import find_source
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import acquired
-from unclouded.reading.preview import as_said_by_item
-from unclouded.reading.reader import ReadOptions, find_source
+from unclouded.reading.reader import ReadOptions
+from unclouded.reading.result_item import completed_by_item, item_time, read_item
 from unclouded.reading.scene_pair import find_cleared, find_input
-from unclouded.reading.series import item_time, read_item
 from unclouded.reading.source import Wanted
 from unclouded.view.images import BandPlaces, MapImages, bands_before, bands_of, composites
 from unclouded.view.quality import MapQuality, open_quality
@@ -132,7 +133,7 @@ def _overlap(a: Bounds, b: Bounds) -> float:
 
 def _understood(cleared: Path, reading: ReadOptions) -> tuple[SceneInfo | None, str, list[str]]:
     """Description and level of a cleared image; where nothing says what its DN mean, none, and a note."""
-    reading = replace(as_said_by_item(cleared, reading), variant=None)
+    reading = replace(completed_by_item(cleared, reading), variant=None)
     try:
         with replace(reading, level_needed=True).open(str(cleared)) as scene:
             return scene.info, scene.info.level, []

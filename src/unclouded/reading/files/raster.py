@@ -1,8 +1,7 @@
-"""Opening and reading raster files: every fault becomes a one-line error, and nothing is read whole."""
+"""Opening raster files and reading windows of them; every fault becomes an error of one line."""
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -20,12 +19,12 @@ from rasterio.windows import Window
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.files.other_files import LONGEST_START, other_kind
-from unclouded.reading.files.remote import UNREAD, ask, hindrance_of
+from unclouded.reading.files.remote import UNREAD, access_failure, request_start
 from unclouded.reading.files.vrt import vrt_sources
 from unclouded.tiles import Box
 
 FAULTS = (RasterioError, CPLE_BaseError)
-"""What rasterio raises when GDAL cannot read something: its own errors, and from some methods GDAL's."""
+"""What rasterio raises when GDAL cannot read a file: its own errors, and, from some methods, GDAL's."""
 
 ACCEPTED = "GeoTIFF, COG, JPEG 2000 or VRT"
 LARGEST = 2**30
@@ -40,7 +39,7 @@ _STARTS = {
     b"\0\0\0\x0cjP  ": _JPEG2000,
     b"\xffO\xffQ": _JPEG2000,
 }
-"""First bytes of the files that are accepted, and GDAL's driver for each: no other driver ever sees a user's file."""
+"""First bytes of the accepted files, and GDAL's driver for each; no other driver is ever used for a user's file."""
 
 _REMOTE = ("http://", "https://", "s3://", "gs://")
 _REMOTE_OPTIONS = {
@@ -49,7 +48,7 @@ _REMOTE_OPTIONS = {
     "GDAL_HTTP_RETRY_DELAY": "1",
     "GDAL_HTTP_TIMEOUT": "60",
 }
-"""Where the environment does not say it otherwise. The delay, in seconds, doubles with each try."""
+"""GDAL's options unless the environment sets them. The delay, in seconds, doubles with each retry."""
 
 _OVERVIEW_CACHE = 128 * 2**20
 """Bytes that GDAL may keep of blocks while it makes a whole image small."""
@@ -93,7 +92,7 @@ def open_raster(path: str) -> DatasetReader:
     except (*FAULTS, ValueError) as error:
         if local:
             raise FileError(f"{name}: cannot be opened: cut short or damaged; copy or download it again") from error
-        raise FileError(f"{name}: {_hindrance(path, error)}") from error
+        raise FileError(f"{name}: {_remote_failure(path, error)}") from error
     try:
         _check_size(dataset, name, Path(path).stat().st_size if local and driver != VRT else None)
         _check_metadata(dataset, name)
@@ -107,7 +106,7 @@ def open_raster(path: str) -> DatasetReader:
 
 
 def window_of(box: Box) -> Window:
-    """A box as rasterio has it."""
+    """A box as rasterio's `Window`."""
     return Window(box.column, box.row, box.width, box.height)
 
 
@@ -125,11 +124,12 @@ def read_window(dataset: DatasetReader, indexes: Sequence[int], window: Window) 
 def read_overview(
     dataset: DatasetReader, indexes: Sequence[int], height: int, width: int, *, classes: bool = False
 ) -> NDArray[np.generic]:
-    """Read whole bands (C, height, width), averaged to a smaller size, or, of classes, the nearest pixels.
+    """Read whole bands (C, height, width) at a smaller size: averaged, or the nearest pixels of `classes`.
 
-    FileError when blocks are missing or damaged.
+    Overviews are used where they exist; otherwise all blocks are read, but never held in memory together.
 
-    Overviews are used where there are some; without, all blocks are read, but never held together.
+    Raises:
+        FileError: blocks are missing or damaged.
     """
     try:
         with rasterio.Env(GDAL_CACHEMAX=_OVERVIEW_CACHE), environment(dataset.name):
@@ -143,50 +143,8 @@ def read_overview(
     return pixels
 
 
-_ROUND, _POLE = 361.0, 91.0
-"""Degrees of longitude, which some count to 360, and of latitude that no pixel lies beyond."""
-
-_TINY = 0.01
-"""Size that no pixel has in metres or feet, and that of 10 m in degrees is far below."""
-
-
-def check_georeference(dataset: DatasetReader) -> None:
-    """Raise InputError unless the dataset has a CRS and a north-up grid."""
-    name, t = shown(dataset.name), dataset.transform
-    if t.is_identity and dataset.gcps[0]:
-        raise InputError(
-            f"{name}: says its place by {len(dataset.gcps[0])} ground control points; a north-up grid is accepted; "
-            "bring it to one first, for example with gdalwarp -tps -t_srs EPSG:32632"
-        )
-    if dataset.crs is None or t.is_identity:
-        missing = "coordinate reference system" if dataset.crs is None else "position on the ground"
-        raise InputError(
-            f"{name}: has no {missing}; georeference it first, for example with gdal_edit.py -a_srs and -a_ullr"
-        )
-    if not all(map(math.isfinite, t)):
-        raise InputError(
-            f"{name}: its position on the ground is not finite ({tuple(t)[:6]}); "
-            "georeference it again, for example with gdal_edit.py -a_ullr"
-        )
-    west, south, east, north = dataset.bounds
-    if dataset.crs.is_geographic and (max(-west, east) > _ROUND or max(-south, north) > _POLE):
-        raise InputError(
-            f"{name}: lies at {west:g}, {north:g}, which are no degrees, and its coordinate reference system "
-            f"({dataset.crs.to_string()[:40]}) has them; correct it with gdal_edit.py -a_srs"
-        )
-    if dataset.crs.is_projected and 0 < abs(t.a) < _TINY:
-        raise InputError(
-            f"{name}: its pixels have a size of {t.a:g} in its coordinate reference system "
-            f"({dataset.crs.to_string()[:40]}), as if its position were in degrees; correct it with gdal_edit.py -a_srs"
-        )
-    if t.b or t.d or t.a <= 0 or t.e >= 0:
-        raise InputError(
-            f"{name}: its grid is rotated or flipped; a north-up grid is accepted; run gdalwarp on it first"
-        )
-
-
-def not_there(path: str) -> FileError:
-    """Make the error for a path at which nothing is."""
+def missing_file(path: str) -> FileError:
+    """The error for a path at which there is no file."""
     bare, hint = path.strip("\r\n\t '\""), "check the path"
     if bare != path and Path(bare).exists():
         hint = f"give {bare}, without the line break or quotes around it"
@@ -199,13 +157,13 @@ def not_there(path: str) -> FileError:
 
 def _driver_of(path: str) -> str:
     if not path:
-        raise not_there(path)  # which as a Path is the folder one is in
+        raise missing_file(path)  # which as a Path is the folder one is in
     file = Path(path)
     try:
         with file.open("rb") as stream:
             start = stream.read(max(16, LONGEST_START))
     except (FileNotFoundError, ValueError) as error:
-        raise not_there(path) from error
+        raise missing_file(path) from error
     except OSError as error:
         raise FileError(f"{path}: cannot be opened: {error.strerror or error}") from error
     if not start:
@@ -228,31 +186,31 @@ def _driver_of(path: str) -> str:
 
 def _unread(path: str, what: str, error: Exception) -> FileError:
     if is_remote(path):
-        return FileError(f"{shown(path)}: {_hindrance(path, error)}")
+        return FileError(f"{shown(path)}: {_remote_failure(path, error)}")
     return FileError(f"{path}: {what}: cut short or damaged; copy or download it again")
 
 
-def _hindrance(path: str, error: Exception) -> str:
-    """What keeps a file that is far away from being read, and what to do: what follows its name in an error."""
+def _remote_failure(path: str, error: Exception) -> str:
+    """The end of the error message for a remote file, after its name: why it cannot be read, and what to do."""
     if not path.startswith(("http://", "https://")):
         credentials = " and the credentials in the environment" if is_remote(path) else ""
         return f"cannot be opened ({_first_line(error)}); check it{credentials}, or download it"
     try:
-        found = ask(path, LONGEST_START)
+        response = request_start(path, LONGEST_START)
     except UNREAD as failure:
-        return str(hindrance_of(failure))
-    if not found.start.startswith(tuple(_STARTS)):
-        # What GDAL says holds the whole address, and so its signature.
+        return str(access_failure(failure))
+    if not response.start.startswith(tuple(_STARTS)):
+        # GDAL's own message would show the whole address with its signature.
         return f"is not a {ACCEPTED} file but " + (
-            other_kind(split_address(path).path, found.start) or f"starts with {found.start[:8]!r}; give one"
+            other_kind(split_address(path).path, response.start) or f"starts with {response.start[:8]!r}; give one"
         )
-    if not found.parts:
+    if not response.supports_ranges:
         return "its server gives files as a whole alone, not parts of them (HTTP ranges); download it, and give that"
     return "broke off while it was read, or is damaged; run the same command again, or download it"
 
 
 def _check_metadata(dataset: DatasetReader, name: str) -> None:
-    """Refuse a file whose texts, coordinate reference system or roles of bands cannot even be decoded."""
+    """Refuse a file whose descriptions, tags, coordinate reference system or colours cannot be decoded."""
     try:
         _ = dataset.descriptions, dataset.tags(), dataset.crs, dataset.colorinterp
     except (*FAULTS, ValueError) as error:
@@ -262,7 +220,7 @@ def _check_metadata(dataset: DatasetReader, name: str) -> None:
 
 
 def _check_size(dataset: DatasetReader, name: str, stored: int | None) -> None:
-    """Refuse, without reading pixels, what is too large, or larger than the bytes that are there."""
+    """Refuse, without reading pixels, a file that is too large, or whose size in bytes cannot hold its pixels."""
     height, width = dataset.shape
     raw = height * width * sum(np.dtype(t).itemsize if t in np.sctypeDict else 4 for t in dataset.dtypes)
     if height * width > LARGEST:

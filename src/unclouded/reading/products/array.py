@@ -16,12 +16,12 @@ from unclouded.errors import InputError
 from unclouded.reading.array_classification import ArrayClassification
 from unclouded.reading.grids.array_grid import georeference
 from unclouded.reading.info import SceneInfo
-from unclouded.reading.names.naming import product_name
+from unclouded.reading.names.product_name import product_name
 from unclouded.reading.products.array_dates import acquired
 from unclouded.reading.products.array_encoding import declared_by_array, encoding_of_chunks, sample_of
 from unclouded.reading.products.array_layers import layers_of_array
 from unclouded.reading.products.array_source import as_array, nodata_of
-from unclouded.reading.products.stac import level_of_item
+from unclouded.reading.products.item_properties import level_of_item
 from unclouded.reading.radiometry.encoding import check_numbers, choose_encoding
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.levels import NO_CIRRUS, choose_level

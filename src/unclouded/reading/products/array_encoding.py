@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from unclouded.errors import InputError
 from unclouded.reading.products.array_source import nodata_of
-from unclouded.reading.products.stac import offset_of_item
+from unclouded.reading.products.item_properties import offset_of_item
 from unclouded.reading.radiometry.declared import PICTURE, Declared, from_gdal
 from unclouded.reflectance import Encoding
 

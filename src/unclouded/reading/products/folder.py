@@ -12,15 +12,8 @@ from unclouded.reading.files.other_files import other_folder
 from unclouded.reading.files.raster import open_raster
 from unclouded.reading.names.dates import refuse_several_days, time_of_files
 from unclouded.reading.names.missions import refuse_others
-from unclouded.reading.names.naming import (
-    ProductName,
-    band_named,
-    bands_named,
-    check_bands,
-    product_name,
-    tile_name,
-    unnamed,
-)
+from unclouded.reading.names.naming import band_named, bands_named, check_bands, unnamed
+from unclouded.reading.names.product_name import ProductName, product_name, tile_name
 from unclouded.reading.radiometry.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, Wanted, safe_stem
 

@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 from unclouded.bands import BANDS, INDEX, NAMES
 from unclouded.errors import FileError, InputError
 from unclouded.reading.files.other_files import other_zip
-from unclouded.reading.names.naming import check_bands, product_name
+from unclouded.reading.names.naming import check_bands
+from unclouded.reading.names.product_name import product_name
 from unclouded.reading.products.folder import pick_layers
 from unclouded.reading.radiometry.declared import USUAL_SCALE
 from unclouded.reading.radiometry.offsets import offset_of_baseline, unknown_offset

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,24 +12,19 @@ from urllib.parse import unquote, urljoin
 
 from unclouded.errors import FileError, InputError
 from unclouded.reading.files.raster import is_remote, shown, split_address
-from unclouded.reading.files.remote import UNREAD, hindrance_of
-from unclouded.reading.names.naming import band_named, check_bands, product_name
+from unclouded.reading.files.remote import UNREAD, access_failure
+from unclouded.reading.names.naming import band_named, check_bands
 from unclouded.reading.products.folder import ENDINGS, pick_layers
+from unclouded.reading.products.item_properties import level_of_item, offset_of_item, offset_removed, properties_of
 from unclouded.reading.radiometry.declared import USUAL_SCALE
-from unclouded.reading.radiometry.offsets import offset_of_baseline, unknown_offset
+from unclouded.reading.radiometry.offsets import unknown_offset
 from unclouded.reading.source import Source, Wanted, safe_stem
 
 _LARGEST_ITEM = 16 * 2**20
 _SECONDS = 60
 _NOT_DATA = {"thumbnail", "overview", "visual", "metadata"}
-_LEVEL = re.compile(r"(?<![a-z0-9])(?:msi)?l?(1c|2a)(?![a-z0-9])", re.IGNORECASE)
 _CLASSES = re.compile(r"scl(?:[_-].*)?", re.IGNORECASE)
 """Keys under which catalogues have the scene classification."""
-
-_BASELINES = ("s2:processing_baseline", "sentinel2:processing_baseline", "sentinel:processing_baseline")
-"""Properties of the extension for Sentinel-2, and those of catalogues before it."""
-
-_BASELINE = re.compile(r"\d{2}\.\d{2}")
 
 
 def is_item(path: str) -> bool:
@@ -87,7 +81,7 @@ def source_of_item(item: dict[str, Any], path: str, wanted: Wanted) -> Source:
         offsets_uncertain=True,
         others=frozenset(assets) - {layer.band for layer in layers},
         notes=notes,
-        acquired=str(_properties(item).get("datetime") or ""),
+        acquired=str(properties_of(item).get("datetime") or ""),
         classification=classification,
     )
 
@@ -112,7 +106,7 @@ def _load(path: str) -> dict[str, Any]:
             text = stream.read(_LARGEST_ITEM + 1)
     except UNREAD as error:
         if is_remote(path):
-            raise FileError(f"{name}: {hindrance_of(error)}") from error
+            raise FileError(f"{name}: {access_failure(error)}") from error
         raise FileError(
             f"{name}: cannot be read ({getattr(error, 'strerror', None) or error}); check the path"
         ) from error
@@ -132,13 +126,8 @@ def _load(path: str) -> dict[str, Any]:
     return item
 
 
-def _properties(item: Mapping[str, Any]) -> dict[str, Any]:
-    properties = item.get("properties")
-    return properties if isinstance(properties, dict) else {}
-
-
 def _refuse_other_missions(name: str, item: dict[str, Any]) -> None:
-    properties = _properties(item)
+    properties = properties_of(item)
     said = " ".join(str(properties.get(key, "")) for key in ("constellation", "platform"))
     if said.strip() and "sentinel-2" not in said.lower().replace("_", "-"):
         raise InputError(f"{name}: is of {said.strip()}; items of Sentinel-2 are accepted")
@@ -244,37 +233,9 @@ def _resolve(name: str, path: str, href: str) -> str:
     return str(Path(path).parent / (unquote(split_address(href).path) if href.startswith("file://") else href))
 
 
-def level_of_item(item: Mapping[str, Any]) -> str | None:
-    """The processing level that an item's identifiers and properties say; None if they say none."""
-    properties = _properties(item)
-    names = [item.get("id"), properties.get("s2:product_uri"), properties.get("sentinel:product_id")]
-    names.append(item.get("collection"))
-    names += [properties.get(key) for key in ("processing:level", "s2:product_type", "product:type")]
-    for text in names:
-        if found := _LEVEL.search(str(text or "").replace("_", " ").replace("S2MSI", " ")):
-            return "L" + found[1].upper()
-    return None
-
-
-def offset_of_item(item: Mapping[str, Any]) -> float | None:
-    """The DN to add by an item's processing baseline, 0 where it says that this was done; None if it says neither."""
-    properties = _properties(item)
-    if _applied(properties):
-        return 0.0
-    texts = (item.get("id"), properties.get("s2:product_uri"), properties.get("sentinel:product_id"))
-    names = [product_name(str(text)).baseline for text in texts if text]
-    said = [properties.get(key) for key in (*_BASELINES, "processing:version")]
-    names += [int(text.replace(".", "")) for text in said if isinstance(text, str) and _BASELINE.fullmatch(text)]
-    return next((offset for number in names if (offset := offset_of_baseline(number)) is not None), None)
-
-
-def _applied(properties: Mapping[str, Any]) -> bool:
-    return any(properties.get(f"{prefix}:boa_offset_applied") is True for prefix in ("earthsearch", "sentinel"))
-
-
 def _offset(name: str, item: dict[str, Any], asset: _Asset) -> float:
     """Return the DN to add for an asset, from all that the item says about it; InputError when that does not agree."""
-    if _applied(_properties(item)):
+    if offset_removed(properties_of(item)):
         return 0.0
     expected = offset_of_item(item)
     if asset.offset is None and expected is None:

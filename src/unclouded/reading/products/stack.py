@@ -16,7 +16,8 @@ from unclouded.reading.files.vrt import vrt_sources
 from unclouded.reading.names.band_names import name_layers
 from unclouded.reading.names.dates import refuse_several_days
 from unclouded.reading.names.missions import refuse_others
-from unclouded.reading.names.naming import ProductName, band_named, product_name, unnamed
+from unclouded.reading.names.naming import band_named, unnamed
+from unclouded.reading.names.product_name import ProductName, product_name
 from unclouded.reading.radiometry.declared import PICTURE
 from unclouded.reading.radiometry.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, Wanted, stem_of

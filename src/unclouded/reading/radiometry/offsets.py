@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unclouded.errors import InputError, UnknownNumbersError, UnknownOffsetError
-from unclouded.reading.names.naming import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
+from unclouded.reading.names.product_name import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
 
 NEW_OFFSET = -1000.0
 """DN to add before dividing, from processing baseline 04.00 on."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 from unclouded.errors import UncloudedError, UnknownLevelError, UnknownOffsetError
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import acquired
-from unclouded.reading.names.naming import OFFSET_FROM_DATE
+from unclouded.reading.names.product_name import OFFSET_FROM_DATE
 from unclouded.reading.radiometry.offsets import NO_OFFSET
 
 _Date = TypeVar("_Date")
