@@ -35,7 +35,7 @@ import torch
 from numpy.typing import NDArray
 from synthetic_v1 import files_of, make_folders
 
-from unclouded.data import bigearthnet
+from unclouded.data import bigearthnet, bigearthnet_patch
 from unclouded.data.archive import VALUES, Archive
 from unclouded.data.batch import PatchReader
 from unclouded.data.packing import pack
@@ -190,7 +190,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="unclouded_", dir=arguments.folder))
     try:
         make_folders(folder / "v1", arguments.patches)
-        pack(bigearthnet.jobs(folder / "v1"), bigearthnet.load, folder / "archive", origin="benchmark")
+        pack(bigearthnet.jobs(folder / "v1"), bigearthnet_patch.load, folder / "archive", origin="benchmark")
         result = {"reading": compare_reading(folder / "v1", folder / "archive", arguments.rounds, arguments.patches)}
         print_reading(result["reading"])
         if arguments.pack:

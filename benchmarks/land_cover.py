@@ -65,9 +65,9 @@ def train_row(archive: Archive, path: Path, settings: LandCoverSettings, run: Pa
     if lines and json.loads(lines[-1])["step"] == config.steps:
         return run / "weights.safetensors"
     common = {"classes": settings.classes, "batch": config.batch, "seed": config.seed}
-    varied = Augmentation(flip_rotate=config.flip_rotate, drop_bands=config.drop_bands, drop_guides=1.0)
+    augmented = Augmentation(flip_rotate=config.flip_rotate, drop_bands=config.drop_bands, drop_guides=1.0)
     data = Data(
-        LabelledPatches(archive, "train", augmentation=varied, **common),
+        LabelledPatches(archive, "train", augmentation=augmented, **common),
         LabelledPatches(archive, "validation", limit=config.validation_patches, **common),
         checksum(path),
     )

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from unclouded.data import bigearthnet
+from unclouded.data import bigearthnet, bigearthnet_patch
 from unclouded.data.archive import VALUES
 from unclouded.data.packing import Job, PatchRecord, pack
 
@@ -25,7 +25,7 @@ from unclouded.data.packing import Job, PatchRecord, pack
 def load_copy(job: Job) -> PatchRecord:
     """Load a patch under another name."""
     original, number = job.source
-    loaded = bigearthnet.load(original)
+    loaded = bigearthnet_patch.load(original)
     renamed = {key: f"{key}_{number}" for key in loaded.values}
     row = dict(loaded.row)
     row["patch_id"] = job.patch_id

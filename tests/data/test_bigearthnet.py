@@ -12,7 +12,7 @@ from bigearthnet_files import FILES, write_v2
 from tifffile import TiffFile
 
 from unclouded.bands import BANDS, L2A
-from unclouded.data import bigearthnet, bigearthnet_lists
+from unclouded.data import bigearthnet, bigearthnet_lists, bigearthnet_patch
 from unclouded.data.archive import Archive, encode
 from unclouded.data.packing import pack
 from unclouded.errors import FileError, InputError
@@ -69,7 +69,7 @@ def test_a_patch_in_two_folders_is_taken_once_and_it_is_said(tmp_path, source):
 def test_a_patch_of_v1_with_its_radar_labels_and_lists(source):
     notes = []
     (job,) = bigearthnet.jobs(source, note=notes.append)
-    values, row = bigearthnet.load(job)
+    values, row = bigearthnet_patch.load(job)
     assert set(values) == {NAME, RADAR}
     assert {band: pixels.shape[0] for band, pixels in values[NAME].items()} == {
         b.name: 1200 // b.resolution for b in BANDS if b.name in L2A
@@ -84,9 +84,9 @@ def test_a_patch_of_v1_with_its_radar_labels_and_lists(source):
 
 def test_compressed_and_plain_files_are_read_alike(source):
     folder = source / "BigEarthNet-v1.0" / NAME
-    plain = bigearthnet.load(bigearthnet.jobs(source)[0]).values[NAME]
+    plain = bigearthnet_patch.load(bigearthnet.jobs(source)[0]).values[NAME]
     write_patch(folder, compress="deflate", predictor=2)
-    packed = bigearthnet.load(bigearthnet.jobs(source)[0]).values[NAME]
+    packed = bigearthnet_patch.load(bigearthnet.jobs(source)[0]).values[NAME]
     assert all(np.array_equal(plain[band], packed[band]) for band in L2A)
 
 
@@ -95,7 +95,7 @@ def test_patches_outside_of_the_lists_have_no_domain(source):
     write_patch(source / "BigEarthNet-v1.0" / extra)
     notes = []
     jobs = bigearthnet.jobs(source, note=notes.append)
-    row = bigearthnet.load(jobs[1]).row
+    row = bigearthnet_patch.load(jobs[1]).row
     assert (len(jobs), row["patch_id"], row["domain"], row["split"]) == (2, extra, "", "")
     assert any(extra in note for note in notes)
 
@@ -208,7 +208,7 @@ def test_a_broken_patch_is_listed_by_name_and_the_others_are_packed(source, tmp_
     whole = NAME.replace("_3_7", "_9_9")
     write_patch(source / "BigEarthNet-v1.0" / whole)
     breaking(source / "BigEarthNet-v1.0" / NAME)
-    report = pack(bigearthnet.jobs(source), bigearthnet.load, tmp_path / "archive", origin="t", workers=1)
+    report = pack(bigearthnet.jobs(source), bigearthnet_patch.load, tmp_path / "archive", origin="t", workers=1)
     assert (report.packed, report.broken) == (1, 1)
     text = (report.output / "broken.csv").read_text()
     assert NAME in text and said in text
@@ -220,7 +220,7 @@ def test_v2_with_its_tables(tmp_path):
     folder = tmp_path / "BigEarthNet-S2" / acquisition
     write_patch(folder / f"{acquisition}_1_7", labels=None)
     (job,) = bigearthnet.jobs(tmp_path)
-    row = bigearthnet.load(job).row
+    row = bigearthnet_patch.load(job).row
     assert (row["domain"], row["labels"], row["s1_name"]) == ("X", ["Pastures"], None)
 
 
@@ -234,7 +234,7 @@ def test_an_encoded_lmdb_is_taken_with_the_same_pixels(tmp_path):
     with lmdb.open(str(tmp_path / "encoded"), map_size=2**24) as environment, environment.begin(write=True) as values:
         values.put(name.encode(), encode(bands))
         values.put(b"S2A_broken", b"\x80\x04N.")
-    report = pack(bigearthnet.jobs(tmp_path / "encoded"), bigearthnet.load, tmp_path / "a", origin="t", workers=1)
+    report = pack(bigearthnet.jobs(tmp_path / "encoded"), bigearthnet_patch.load, tmp_path / "a", origin="t", workers=1)
     assert (report.packed, report.broken) == (1, 1)
     with Archive(report.output) as archive:
         assert archive.table["domain"].to_pylist() == ["Y"]
@@ -261,7 +261,7 @@ def test_real_folders_as_distributed(shared_data, tmp_path):
         jobs = bigearthnet.jobs(source)
     except FileError as error:
         pytest.skip(f"the official lists are not here: {error}")
-    report = pack(jobs, bigearthnet.load, tmp_path / "archive", origin="t", workers=1)
+    report = pack(jobs, bigearthnet_patch.load, tmp_path / "archive", origin="t", workers=1)
     assert (report.packed, report.broken) == (11, 0)
     with Archive(report.output) as archive:
         assert archive.table["s1_name"].null_count == 8

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from unclouded.bands import INDEX
-from unclouded.data.clouds import BORDER, Sky, cast_shadow, fractal_noise, simulate, sun_geometry
+from unclouded.data.cloud_fields import BORDER, fractal_noise
+from unclouded.data.clouds import Sky, simulate
+from unclouded.data.sky_geometry import cast_shadow, sun_geometry
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,9 @@ from archives import decibels, made, pixels, row, write
 from unclouded.bands import INDEX, L1C
 from unclouded.data.archive import Archive
 from unclouded.data.batch import GROUPS, PatchReader
-from unclouded.data.domains import (
-    ClearLoader,
-    Sampling,
-    UnpairedLoader,
-    ValidationLoader,
-    select,
-    to_observations,
-    validation_pairs,
-)
+from unclouded.data.domains import ClearLoader, Sampling, UnpairedLoader, select, to_observations
 from unclouded.data.observations import Augmentation
+from unclouded.data.validation_pairs import ValidationLoader, validation_pairs
 from unclouded.errors import InputError
 
 
@@ -115,9 +108,9 @@ def test_a_process_reads_its_share_alone_and_together_they_see_what_one_would(ar
     monkeypatch.setattr(PatchReader, "read", lambda self, rows: read.append(len(rows)) or whole_read(self, rows))
     alone = list(kind(archive, Sampling(batch=5)))
     read.clear()
-    one = list(kind(archive, Sampling(batch=5), share=lambda size: slice(0, 3)))
+    one = list(kind(archive, Sampling(batch=5), shard=lambda size: slice(0, 3)))
     assert set(read) == {3}
-    two = list(kind(archive, Sampling(batch=5), share=lambda size: slice(3, size)))
+    two = list(kind(archive, Sampling(batch=5), shard=lambda size: slice(3, size)))
     for whole, first, second in zip(alone, one, two, strict=True):
         for wanted, *parts in zip(patches(whole), patches(first), patches(second), strict=True):
             assert wanted == parts[0] + parts[1]

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from unclouded.cli import app
 from unclouded.files import sha256_of
-from unclouded.reading import preview, reader
+from unclouded.reading import preview, quality, reader
 from unclouded.reading.files import pixels
 from unclouded.reading.scene_pair import ScenePair
 from unclouded.report import previews
@@ -231,7 +231,7 @@ def test_a_scene_without_threshold_has_no_mark(tmp_path: Path) -> None:
 def test_scenes_are_read_at_the_size_of_the_preview_alone(tmp_path: Path, monkeypatch) -> None:
     pair = made_pages.write_scene(tmp_path, side=1000)
     shapes = []
-    for module in (preview, pixels):
+    for module in (quality, pixels):
         whole = module.read_overview
 
         def spied(dataset, indexes, height, width, whole=whole, **how):

@@ -37,7 +37,7 @@ def train_both(output: Path, settings: TranslatorSettings, images: Path, ranks: 
     """Train a classifier and a translator, as one of the processes that do it together."""
     quick = {"steps": 6, "batch": 8, "validate_every": 3, "warmup": 2, "precision": "fp32"}
     data = labelled_stub.data()
-    data.train.share = ranks.share_of
+    data.train.shard = ranks.shard_of
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(networks.NETWORKS, "resnet18", labelled_stub.Small)
         land_cover.train(LandCoverSettings(training=quick), data, output / "land_cover", ranks=ranks)

@@ -47,7 +47,8 @@ def bigearthnet(
 ) -> None:
     """Pack BigEarthNet, v1 or v2, with Sentinel-1 where it is present."""
     with faults(debug):
-        from unclouded.data.bigearthnet import jobs, load
+        from unclouded.data.bigearthnet import jobs
+        from unclouded.data.bigearthnet_patch import load
 
         _pack(lambda: jobs(source, note=lambda text: say(f"note: {text}")), load, output, source, workers, overwrite)
 

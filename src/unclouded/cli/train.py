@@ -60,7 +60,7 @@ def land_cover(
                     flip_rotate=config.flip_rotate, drop_bands=config.drop_bands, drop_guides=1.0
                 ),
                 device=place,
-                share=ranks.share_of,
+                shard=ranks.shard_of,
                 workers=workers,
             )
             validation = LabelledPatches(

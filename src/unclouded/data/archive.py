@@ -1,7 +1,7 @@
-"""An archive: patches in LMDB as safetensors, in the layout of the rico-hdl encoder, and a Parquet table of them.
+"""Archives of patches: safetensors in LMDB, in the layout of the rico-hdl encoder, and a Parquet table of them.
 
 ARCHIVE/data.mdb          values: the bands of a patch under its id, its radar under `s1_name`
-ARCHIVE/metadata.parquet  one row a patch, sorted by id; the columns of BigEarthNet v2, then our own (`SCHEMA`)
+ARCHIVE/metadata.parquet  one row per patch, sorted by id: the columns of BigEarthNet v2, then those of `SCHEMA`
 ARCHIVE/broken.csv        patches that were refused, with the reason; only if there are any
 """
 
@@ -48,6 +48,26 @@ SCHEMA = pa.schema(
     metadata={_VERSION_KEY: VERSION.encode()},
 )
 
+
+def table_row(patch_id: str, **columns: Any) -> dict[str, Any]:  # noqa: ANN401 (columns are of several types)
+    """A row of `SCHEMA`; columns that are not given say that nothing is known, and that the patch is clear."""
+    empty: dict[str, Any] = {
+        "patch_id": patch_id,
+        "labels": [],
+        "split": "",
+        "country": "",
+        "s1_name": None,
+        "s2v1_name": None,
+        "contains_seasonal_snow": False,
+        "contains_cloud_or_shadow": False,
+        "domain": "",
+        "acquisition": "",
+        "level": "",
+        "clear_id": None,
+    }
+    return empty | columns
+
+
 _DTYPES = {
     "U8": np.uint8,
     "I8": np.int8,
@@ -67,7 +87,7 @@ def encode(tensors: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def decode(value: bytes) -> dict[str, NDArray[Any]]:
-    """Give the tensors of a safetensors value as read-only views of its bytes. Nothing in it is ever executed.
+    """Decode a safetensors value into read-only views of its bytes; nothing in it is ever executed.
 
     Raises:
         ValueError: it is not safetensors, or its header does not fit its length.
@@ -79,7 +99,7 @@ def decode(value: bytes) -> dict[str, NDArray[Any]]:
     }
 
 
-# Nearly all patches of an archive have the same header: reading it anew would take longer than their pixels.
+# Nearly all patches of an archive have the same header, and parsing it takes longer than reading their pixels.
 @lru_cache(maxsize=64)
 def _layout(header: bytes, size: int) -> list[tuple[str, np.dtype[Any], int, int, tuple[int, ...]]]:
     """Name, data type, number of values, first byte and shape of each tensor in a value of `size` bytes."""
@@ -110,14 +130,14 @@ def open_values(folder: Path) -> lmdb.Environment:
     if not path.is_file():
         raise FileError(f"{folder}: holds no {VALUES}; give an archive written by `unclouded data`")
     try:
-        # Patches are read in random order: reading ahead would fetch what nobody asked for.
+        # Patches are read in random order, so reading ahead would be wasted.
         return lmdb.open(str(folder), readonly=True, lock=False, readahead=False, create=False)
     except lmdb.Error as error:
         raise FileError(f"{path}: is not an LMDB, or is cut short ({error}); write the archive again") from error
 
 
-class _Opened:
-    """An environment with one lasting read transaction: an archive never changes."""
+class _OpenEnvironment:
+    """An LMDB environment with one lasting read transaction, since an archive never changes."""
 
     def __init__(self, folder: Path) -> None:
         self.environment = open_values(folder)
@@ -134,11 +154,11 @@ class _Opened:
 
 
 # LMDB must not be opened twice in one process.
-_OPENED: WeakValueDictionary[Path, _Opened] = WeakValueDictionary()
+_OPENED: WeakValueDictionary[Path, _OpenEnvironment] = WeakValueDictionary()
 
 
 def _close_inherited() -> None:
-    """LMDB must not be used after a fork: the child opens for itself."""
+    """LMDB must not be used after a fork, so a child process opens the archive again."""
     for opened in list(_OPENED.values()):
         opened.close()
     _OPENED.clear()
@@ -164,7 +184,7 @@ class Archive:
         """
         self.path = Path(path)
         self.table = _read_table(self.path / TABLE)
-        self._opened: _Opened | None = None
+        self._opened: _OpenEnvironment | None = None
         self._transaction()
 
     def __len__(self) -> int:
@@ -204,7 +224,7 @@ class Archive:
     def _transaction(self) -> lmdb.Transaction:
         if self._opened is None or self._opened.process != os.getpid():
             folder = self.path.resolve()
-            self._opened = _OPENED.get(folder) or _Opened(self.path)
+            self._opened = _OPENED.get(folder) or _OpenEnvironment(self.path)
             _OPENED[folder] = self._opened
         return self._opened.transaction
 

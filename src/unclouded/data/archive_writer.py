@@ -1,4 +1,4 @@
-"""Write an archive so that a killed writing goes on where it stopped and ends in the same bytes."""
+"""Writing an archive: an interrupted run can be resumed, and ends in the same bytes as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ _ROWS = 10_000
 
 
 class ArchiveWriter:
-    """Writes into a hidden folder beside `path`, which a kill leaves and the next writer goes on from.
+    """Writes into a hidden folder beside `path`; after an interruption the next writer resumes there.
 
-    Each `put` is one LMDB transaction: after a kill it has happened or it has not. Patches put in the same order and
-    the same groups give the same bytes, however often the writing was interrupted between.
+    Each `put` is atomic, being one LMDB transaction. Patches put in the same order and the same groups give the same
+    bytes, however often the run was interrupted.
 
     Attributes:
         done: ids of the patches that were put or refused already.
     """
 
     def __init__(self, path: Path, *, origin: str = "", overwrite: bool = False) -> None:
-        """Start, or go on with, the archive `path`; nothing happens before the context is entered.
+        """Start or resume the archive `path`; nothing happens before the context is entered.
 
         Args:
             path: of the archive.
-            origin: what the patches come from; going on with something else is refused.
-            overwrite: replace an archive that is there.
+            origin: where the patches come from; resuming with another origin is refused.
+            overwrite: replace an existing archive.
         """
         self.path = Path(path)
         self.done: set[str] = set()
@@ -81,7 +81,7 @@ class ArchiveWriter:
         self._stack.close()
 
     def put(self, values: Mapping[str, bytes], rows: Sequence[Mapping[str, Any]]) -> None:
-        """Put values by key and the rows of their patches, all or nothing.
+        """Put values by key and the rows of their patches, all or none.
 
         Raises:
             FileError: the disk is full.
@@ -89,7 +89,7 @@ class ArchiveWriter:
         if not rows:
             return
         with _writing(self.path):
-            # The rows first: a row without its value is dropped when the writing goes on.
+            # The rows first: a row without its value is dropped on resuming.
             with self._rows.begin(write=True) as transaction:
                 for row in rows:
                     text = json.dumps({name: row[name] for name in SCHEMA.names})
@@ -100,14 +100,14 @@ class ArchiveWriter:
         self.done.update(str(row["patch_id"]) for row in rows)
 
     def refuse(self, broken: Mapping[str, str]) -> None:
-        """Note patches that are broken, each with the reason."""
+        """Record broken patches, each with the reason."""
         with _writing(self.path), self._rows.begin(write=True) as transaction:
             for patch, reason in broken.items():
                 transaction.put(patch.encode(), reason.encode(), db=self._refusals)
         self.done.update(broken)
 
     def finish(self) -> Path:
-        """Write the table and the list of the broken, check that every row has its values, and rename.
+        """Write the table and the list of refused patches, check that every row has its values, and rename.
 
         Raises:
             FileError: the disk is full, or a value is missing.
@@ -132,12 +132,12 @@ class ArchiveWriter:
         return self.path
 
     def _values(self) -> lmdb.Environment:
-        # Opened anew for every transaction: LMDB reuses pages in memory with what they held, so the unused bytes of
-        # the file would tell what the process did before.
+        # Opened again for every transaction: LMDB reuses pages of memory with their old content, so the unused bytes
+        # of the file would depend on what the process did before.
         return lmdb.open(str(self._draft), map_size=_LARGEST)
 
     def _resume(self) -> None:
-        """Take up what a killed run left: drop rows whose values did not follow."""
+        """Resume an interrupted run: drop rows whose values are missing."""
         with self._values() as environment, self._rows.begin(write=True) as rows, environment.begin() as values:
             origin = rows.get(b"origin")
             if origin is None:

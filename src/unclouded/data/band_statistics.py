@@ -18,10 +18,10 @@ from unclouded.progress import Progress, silent
 
 @dataclass
 class BandStatistics:
-    """Mean and spread of all values added so far.
+    """Mean and standard deviation of all values added so far.
 
-    Parts are joined by their means and squared deviations, never by sums of squares, which cancel out (Chan, Golub
-    and LeVeque 1979, eq. 2.1).
+    Parts are combined by their means and sums of squared deviations, which avoids the cancellation of sums of squares
+    (Chan, Golub and LeVeque 1979, eq. 2.1).
     """
 
     count: int = 0
@@ -42,14 +42,14 @@ class BandStatistics:
 
     @property
     def std(self) -> float:
-        """Standard deviation of the population; NaN of nothing."""
+        """Population standard deviation; NaN without values."""
         return math.sqrt(self.squares / self.count) if self.count else math.nan
 
 
 def band_statistics(archive: Archive, rows: Rows, progress: Progress = silent) -> dict[str, BandStatistics]:
-    """Measure the bands (DN) and radar channels (dB) of the patches in `rows`, at their native sizes.
+    """Statistics of the bands (DN) and radar channels (dB) of the patches in `rows`, at their native sizes.
 
-    No-data is left out: DN 0, and what is not finite. Bands that no patch has are not in the result.
+    No-data, DN 0 and values that are not finite, is left out. Bands that no patch has are not in the result.
     """
     table = archive.table
     ids, radar = table["patch_id"].combine_chunks(), table["s1_name"].combine_chunks()

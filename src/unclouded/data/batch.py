@@ -28,18 +28,18 @@ CLASSES: dict[int, tuple[str, ...]] = {43: tuple(LABELS_43), 19: tuple(LABELS_19
 
 
 class Batch(NamedTuple):
-    """B patches. Bands and channels that are not there are 0.
+    """B patches; absent bands and channels are 0.
 
     Attributes:
         b10: (B, 4, H, W) uint16 DN of B02, B03, B04, B08.
         b20: (B, 6, h, w) uint16 DN of B05, B06, B07, B8A, B11, B12.
         b60: (B, 3, h, w) uint16 DN of B01, B09, B10.
-        radar: (B, 2, H, W) float32 VV and VH in dB, NaN where there is none.
-        present: (B, 13) 1 for each band that is there, in the order of `bands.NAMES`.
-        guided: (B, 2) 1 for each channel of radar that is there.
-        labels: (B, 43) or (B, 19) 1 for each class on the ground, in the order of `CLASSES`.
+        radar: (B, 2, H, W) float32 VV and VH in dB, NaN without data.
+        present: (B, 13) 1 for each present band, in the order of `bands.NAMES`.
+        guided: (B, 2) 1 for each present channel of radar.
+        labels: (B, 43) or (B, 19) multi-hot, in the order of `CLASSES`.
         level: (B,) 0 for L1C, 1 for L2A.
-        ids: the patches' ids.
+        ids: of the patches.
     """
 
     b10: Tensor
@@ -67,7 +67,7 @@ class PatchReader:
         self._archive = archive
         table = archive.table
         self.labels = multi_hot(table["labels"].combine_chunks(), classes)
-        # Arrow's own columns: lists of strings would be copied into every worker, reference by reference.
+        # Arrow columns, since lists of strings would be copied into every worker process.
         self._ids, self._radar = table["patch_id"].combine_chunks(), table["s1_name"].combine_chunks()
         self._surface = np.asarray(table["level"].to_numpy(zero_copy_only=False) == "L2A", np.float32)
 
@@ -103,7 +103,7 @@ class PatchReader:
 
 
 def multi_hot(labels: pyarrow.ListArray, classes: int) -> NDArray[np.bool_]:
-    """Mark each patch's classes: (N, classes). Names of the 43 classes are also understood where 19 are asked for.
+    """Multi-hot encoding (N, classes) of labels; names of the 43 classes are merged where `classes` is 19.
 
     Raises:
         InputError: a name that is not in the vocabulary.
@@ -119,26 +119,26 @@ def multi_hot(labels: pyarrow.ListArray, classes: int) -> NDArray[np.bool_]:
 
 
 def _classes_named(name: str, classes: int) -> list[int]:
-    """Return the number of the class called `name`; none for one of the 43 that the 19 leave out."""
+    """The indices of the class `name`; empty for one of the 43 that the 19 leave out."""
     if name in CLASSES[classes]:
         return [CLASSES[classes].index(name)]
     if classes == 19 and name in LABELS_43:
         return [CLASSES[classes].index(merged) for merged in to_19([name])]
-    hint = "; it is one of the 19 classes: ask for these" if name in LABELS_19 else ""
+    hint = "; it is one of the 19 classes, so choose these" if name in LABELS_19 else ""
     raise InputError(f"label {name!r} is not one of BigEarthNet's {classes} classes{hint}")
 
 
 def _stack(
     patches: Sequence[Mapping[str, NDArray[Any]]], names: tuple[str, ...], dtype: type, side: int, ids: list[str]
 ) -> NDArray[Any]:
-    """Copy the named tensors of all patches into one array (B, C, h, w); (B, C, side, side) of zeros if none is there.
+    """Copy the named tensors of all patches into one array (B, C, h, w); zeros (B, C, side, side) if none is present.
 
-    This copy is the only one between the archive's pages and the batch.
+    This is the only copy between the archive's pages and the batch.
     """
-    there = (patch[name] for patch in patches for name in names if name in patch)
-    shape = next((tensor.shape for tensor in there), (side, side))
-    whole = all(name in patch for patch in patches for name in names)
-    stacked = (np.empty if whole else np.zeros)((len(patches), len(names), *shape), dtype)
+    present = (patch[name] for patch in patches for name in names if name in patch)
+    shape = next((tensor.shape for tensor in present), (side, side))
+    complete = all(name in patch for patch in patches for name in names)
+    stacked = (np.empty if complete else np.zeros)((len(patches), len(names), *shape), dtype)
     for target, patch, patch_id in zip(stacked, patches, ids, strict=True):
         for place, name in enumerate(names):
             if name not in patch:

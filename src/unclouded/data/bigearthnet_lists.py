@@ -34,11 +34,11 @@ def read_v1(folder: Path) -> pa.Table:
     """Read the lists of version 1 from `folder`, or from `bigearthnet-common` where they are not in it.
 
     Returns:
-        One row for every patch that a list names, sorted by `patch_id`, in `archive.SCHEMA`, with empty labels.
+        One row for every patch in a list, sorted by `patch_id`, in `archive.SCHEMA`, with empty labels.
 
     Raises:
         FileError: there are no lists, or one of them is damaged.
-        InputError: a list is not what the official ones are.
+        InputError: a list is not an official one.
     """
     radar = _read(folder, RADAR, "s1_name", "s2_name", "country", "season")
     cloudy, snowy = (_read(folder, name, "patch_id")["patch_id"] for name in (CLOUDY, SNOWY))
@@ -46,8 +46,8 @@ def read_v1(folder: Path) -> pa.Table:
     names = pa.chunked_array([radar["s2_name"], cloudy, snowy, *members.values()], pa.string()).unique().sort()
     known = pc.index_in(names, value_set=radar["s2_name"])
     split = pa.array([""] * len(names))
-    for ours, patches in members.items():
-        split = pc.if_else(pc.is_in(names, value_set=patches), ours, split)
+    for name, patches in members.items():
+        split = pc.if_else(pc.is_in(names, value_set=patches), name, split)
     nothing = pa.nulls(len(names), pa.string())
     return _table(
         patch_id=names,
@@ -62,7 +62,7 @@ def read_v1(folder: Path) -> pa.Table:
 
 
 def read_v2(folder: Path) -> pa.Table:
-    """Read the two Parquet files of version 2, as `read_v1` does; the labels are theirs.
+    """Read the two Parquet files of version 2 with their labels; otherwise as `read_v1`.
 
     Raises:
         FileError: one of them is missing or damaged.
@@ -88,25 +88,24 @@ def read_v2(folder: Path) -> pa.Table:
 
 
 def acquisition_of(patch: str) -> str:
-    """The overpass of a patch, such as `S2A_MSIL2A_20170613T101031`: its name up to the time."""
+    """The acquisition of a patch, such as `S2A_MSIL2A_20170613T101031`: its name up to the time."""
     return re.sub(_OVERPASS, r"\1", patch)
 
 
 def overpass_of(patch: str) -> str:
-    """The satellite, date, hour and minute that a patch was taken in.
+    """Satellite, date, hour and minute of a patch's acquisition, the same for all tiles of an overpass.
 
-    Version 1 counts a second on for further tiles of an overpass, without carrying (T094159, T94160, T94161), and
-    leaves out the zero before the hour: all that these names share is the minute.
+    Version 1 adds a second for each further tile of an overpass, without carrying (T094159, T94160, T94161), and omits
+    the leading zero of the hour, so that these names have the minute in common, and no more.
     """
     name = re.match(_TIMED, patch)
-    # Of a name that tells no time, all is known that can be.
     return f"{name[1]}_{name[2]}T{name[3].zfill(6)[:4]}" if name else acquisition_of(patch)
 
 
 def split_by_overpass(patches: Iterable[str]) -> dict[str, str]:
     """Split patches 70 / 15 / 15 so that every overpass, and so every acquisition, is in one split.
 
-    Overpasses go, from the one with most patches on (of equals by name), to the split that lacks most of its share.
+    Overpasses are assigned in descending order of patches (ties by name), each to the split that lacks most patches.
     """
     found = sorted(patches)
     counts = Counter(map(overpass_of, found))
@@ -127,16 +126,15 @@ def counts(table: pa.Table) -> dict[str, int]:
 
 
 def _table(**columns: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """Complete the official columns by ours, and give domain X its split."""
+    """Add the columns of `archive.SCHEMA` that are not official, and the splits of domain X."""
     names, cloudy, snowy = (columns[n] for n in ("patch_id", "contains_cloud_or_shadow", "contains_seasonal_snow"))
-    ours = split_by_overpass(names.filter(cloudy).to_pylist())
-    place = pc.index_in(names, value_set=pa.array(list(ours), pa.string()))
-    columns["split"] = pc.coalesce(pa.array(list(ours.values()), pa.string()).take(place), columns["split"])
+    splits = split_by_overpass(names.filter(cloudy).to_pylist())
+    place = pc.index_in(names, value_set=pa.array(list(splits), pa.string()))
+    columns["split"] = pc.coalesce(pa.array(list(splits.values()), pa.string()).take(place), columns["split"])
     return pa.table(
         columns
         | {
             "domain": pc.if_else(cloudy, "X", pc.if_else(snowy, "", "Y")),
-            # The time has no fixed width.
             "acquisition": pc.replace_substring_regex(names, _OVERPASS, r"\1"),
             "level": pa.array(["L2A"] * len(names)),
             "clear_id": pa.nulls(len(names), pa.string()),

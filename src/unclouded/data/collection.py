@@ -1,4 +1,4 @@
-"""The folder of real sample images, read into two unpaired domains as a listing of `settings` names them."""
+"""Real sample images of a folder, read into two unpaired domains as a listing in `settings` assigns them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,13 @@ _SIXTY_METRE = ("B01", "B09")
 
 @dataclass(frozen=True)
 class Collection:
-    """Unpaired real images: `clear` is domain Y, `cloudy` domain X.
+    """Unpaired real images.
 
-    `overcast` shows nothing but cloud; `broken` are images whose clouds can be cut out.
+    Attributes:
+        clear: domain Y.
+        cloudy: domain X.
+        overcast: images that are covered by cloud entirely, for the texture of simulated clouds.
+        broken: images of broken cloud over dark ground, whose clouds can be cut out.
     """
 
     clear: list[Patch]
@@ -38,16 +42,16 @@ class Collection:
 
 
 def load_collection(folder: Path, listing: Path, *, held_out: bool = False) -> Collection:
-    """Read the images that `listing` (YAML) names from `folder`, and those of the listing that it is `also` to hold.
+    """Read the images of `folder` that `listing` names, and those of the listing that its entry `also` includes.
 
     Args:
         folder: of the images.
-        listing: which of them, of what.
-        held_out: give the images of the places that the listing keeps out of training, to choose by, and no others.
+        listing: YAML: source file, domain and positions or names of the images.
+        held_out: read the images of the places that the listing holds out of training, instead of the others.
 
     Raises:
         FileError: an image named in the listing is not in the folder.
-        SettingsError: the listing names a source that is not known, or holds out a place that it does not name.
+        SettingsError: the listing names an unknown source, or holds out a place of which it names no image.
     """
     sources = yaml.safe_load(listing.read_text())
     readers: dict[str, Callable[[Path, Any], dict[str, list[Patch]]]] = {
@@ -147,7 +151,7 @@ def _bigearthnet(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]
 
 
 def _places(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]]:
-    """Images of `scripts/gather_places.py`; one that is named twice is drawn twice as often."""
+    """Images of `scripts/gather_places.py`; an image that is named twice is drawn twice as often."""
 
     def read(name: str) -> Patch:
         file = path / f"{name}.tif"
@@ -162,7 +166,7 @@ def _places(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]]:
 
 
 def _reflectance(dn: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """All images of the collection are older than processing baseline 04.00: no offset, 10,000 DN per unit."""
+    """Reflectance of DN; all images here are older than processing baseline 04.00: 10,000 DN per 1.0, no offset."""
     return dn.astype(np.float32) / np.float32(10_000)
 
 

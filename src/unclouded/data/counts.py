@@ -1,4 +1,4 @@
-"""What an archive holds, counted."""
+"""Counts of an archive's patches by their metadata."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Real clouds cut out of real cloudy images, to be laid over other ground: their edges, fringes and spectra are real.
+"""Real clouds cut out of real cloudy images, to be composited over other ground with real edges, fringes and spectra.
 
-How opaque a cloud is follows from how far it outshines the ground in the blue, where nearly all ground is dark; what
-it sends to the instrument by itself is what is left when the ground's share is taken away.
+The opacity of a cloud follows from its excess over the ground in the blue, where nearly all ground is dark; the
+reflectance that the cloud itself adds is the remainder after the ground's share is subtracted.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from unclouded.data.patch import Patch
 
 _BLUE = slice(0, 3)
 _ABSORBED = {"B09": 0.6, "B10": 0.02}
-"""What water vapour leaves of the light of low cloud, where a band is not there to show it."""
+"""Transmittance of water vapour above low cloud, for bands that the image lacks."""
 _GROUND_SPREAD = 0.045
 """Reflectance by which clear ground may exceed the image's darkest tenth in the mean of B01-B03."""
 _OPAQUE = 0.30
 """Reflectance above that from which a cloud hides the ground wholly."""
 _LEAST_BREADTH = 9
-"""Pixels across that something bright must fill to be cloud: roofs and roads are narrower."""
+"""Least width in pixels of bright objects that count as cloud; roofs and roads are narrower."""
 _SHREDS = 41
-"""Side of the square around such a cloud in which all that is bright is cloud too."""
+"""Side of the square around such a cloud in which every bright pixel counts as cloud too."""
 _FAINT = 0.15
-"""Opacity below which the ground's own texture cannot be told from the cloud's and fades out with it."""
+"""Opacity below which ground and cloud texture cannot be separated, so that the cloud's light is faded out."""
 
 
 class CutOut(NamedTuple):
@@ -45,9 +45,9 @@ class CutOut(NamedTuple):
 
 
 def cut_out(patch: Patch) -> CutOut:
-    """Separate the clouds of an image from its ground; best where the ground is dark in the blue.
+    """Separate the clouds of an image from its ground; most accurate where the ground is dark in the blue.
 
-    Bands that the image lacks are as bright as cloud is beside those that it has.
+    Absent bands are filled from the nearest present one, see `_fill`.
     """
     image = torch.from_numpy(patch.optical)
     known = torch.from_numpy(patch.present) > 0
@@ -68,7 +68,7 @@ def _spread(field: Tensor, width: int) -> Tensor:
 
 
 def _fill(light: Tensor, known: Tensor) -> Tensor:
-    """Give absent bands the light of the nearest in wavelength that is there, times what cloud sends up there."""
+    """Give absent bands the light of the present band of the nearest wavelength, times `_ABSORBED`."""
     filled = light.clone()
     for index, band in enumerate(BANDS):
         if not known[index]:

@@ -1,4 +1,4 @@
-"""The two domains of an archive for training and validation: X (cloud or shadow) and Y (clear), unpaired.
+"""The two unpaired domains of an archive for training: X (cloud or shadow) and Y (clear).
 
 loader = UnpairedLoader(Archive(path), Sampling(batch=32, seed=1), workers=4)
 for batch in loader:                                  # one epoch: every cloudy patch once
@@ -7,7 +7,6 @@ for batch in loader:                                  # one epoch: every cloudy 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -20,17 +19,17 @@ from torch import Tensor
 
 from unclouded.data.archive import Archive
 from unclouded.data.batch import Batch, PatchReader
-from unclouded.data.loading import EpochLoader, ReadAhead, SeededBatch, read_seeded, varied
+from unclouded.data.loading import EpochLoader, SeededBatch, augmented, read_seeded
 from unclouded.data.observations import Augmentation, share_bands
 from unclouded.data.samplers import (
     ClearPool,
     EpochSampler,
     Rows,
     Seeds,
-    Share,
+    Shard,
     UnpairedDraw,
     UnpairedSampler,
-    whole,
+    whole_batch,
 )
 from unclouded.errors import InputError
 from unclouded.models.observation import Observation
@@ -44,8 +43,8 @@ class Sampling:
 
     Attributes:
         batch: patches of each domain in a batch, of all processes together.
-        seed: of the order, of the clear patches drawn, and of what is random in a patch afterwards.
-        matched: draw each clear patch from the acquisition of the cloudy one beside it, where it has any.
+        seed: of the order, of the clear patches drawn, and of the augmentation.
+        matched: draw each clear patch from the acquisition of its cloudy one, where that has any.
     """
 
     batch: int = 32
@@ -54,13 +53,13 @@ class Sampling:
 
 
 class DomainBatch(NamedTuple):
-    """As many patches of either domain.
+    """Equal numbers of patches of both domains.
 
     Attributes:
         x: cloudy patches.
         y: clear patches.
         paired: (B,) whether y shows the ground under x.
-        seeds: (B,) of all that is random in the patches.
+        seeds: (B,) of each pair's augmentation.
     """
 
     x: Batch
@@ -70,12 +69,12 @@ class DomainBatch(NamedTuple):
 
 
 def select(table: pyarrow.Table, domain: str, split: str) -> Rows:
-    """Find the rows of a domain ("X" or "Y") in a split.
+    """The rows of a domain ("X" or "Y") in a split.
 
     Raises:
-        InputError: there is none; the message says what there is.
+        InputError: there is none; the message lists what the archive has.
     """
-    domains, splits = _strings(table, "domain"), _strings(table, "split")
+    domains, splits = column_of(table, "domain"), column_of(table, "split")
     rows = np.flatnonzero((domains == domain) & (splits == split)).astype(np.int64)
     if not rows.size:
         known = [f"{name} {kind}" for name in _DOMAINS for kind in ("train", "validation", "test")]
@@ -89,14 +88,14 @@ def select(table: pyarrow.Table, domain: str, split: str) -> Rows:
 
 
 def acquisition_codes(table: pyarrow.Table) -> NDArray[np.int64]:
-    """Number the acquisitions: (N,) the same number for patches of the same overpass."""
+    """Code (N,) of each patch's acquisition, the same for patches of the same overpass."""
     column = table["acquisition"].combine_chunks().dictionary_encode()
     codes: NDArray[np.int64] = np.asarray(column.indices.fill_null(-1)).astype(np.int64)
     return codes
 
 
 class UnpairedLoader(EpochLoader[DomainBatch]):
-    """An epoch over the cloudy patches, each with a clear one drawn at random beside it."""
+    """An epoch over the cloudy patches, each with a clear one drawn at random."""
 
     def __init__(
         self,
@@ -104,7 +103,7 @@ class UnpairedLoader(EpochLoader[DomainBatch]):
         sampling: Sampling | None = None,
         *,
         split: str = "train",
-        share: Share = whole,
+        shard: Shard = whole_batch,
         workers: int = 0,
     ) -> None:
         """Load a split of `archive`.
@@ -113,8 +112,8 @@ class UnpairedLoader(EpochLoader[DomainBatch]):
             archive: open archive.
             sampling: how batches are drawn.
             split: "train", "validation" or "test".
-            share: of each batch, that this process reads.
-            workers: processes that read ahead; 0 reads in this one.
+            shard: which patches of each batch this process reads.
+            workers: processes that prefetch; 0 reads in this one.
 
         Raises:
             InputError: the split lacks a domain, or the labels are of another vocabulary.
@@ -125,7 +124,7 @@ class UnpairedLoader(EpochLoader[DomainBatch]):
         pool = ClearPool(y, acquisitions[y])
         batch, seed = sampling.batch, sampling.seed
         sampler = UnpairedSampler(x, acquisitions[x], pool, batch, seed=seed, matched=sampling.matched)
-        super().__init__(sampler, sampler.pairs, partial(_read_pairs, PatchReader(archive)), share, workers)
+        super().__init__(sampler, sampler.pairs, partial(read_pairs, PatchReader(archive)), shard, workers)
 
 
 class ClearLoader(EpochLoader[SeededBatch]):
@@ -137,79 +136,13 @@ class ClearLoader(EpochLoader[SeededBatch]):
         sampling: Sampling | None = None,
         *,
         split: str = "train",
-        share: Share = whole,
+        shard: Shard = whole_batch,
         workers: int = 0,
     ) -> None:
         """Load a split of `archive`; arguments and errors as of `UnpairedLoader`."""
         sampling = sampling or Sampling()
         sampler = EpochSampler(select(archive.table, "Y", split), sampling.batch, seed=sampling.seed)
-        super().__init__(sampler, sampler.__iter__, partial(read_seeded, PatchReader(archive)), share, workers)
-
-
-def validation_pairs(
-    archive: Archive, *, split: str = "validation", seed: int = 0, matched: bool = False
-) -> tuple[Rows, Rows, NDArray[np.bool_]]:
-    """Put a clear patch beside every cloudy one of a split, always the same.
-
-    It is the clear image of the same ground where the archive knows one (`clear_id`), else one drawn at random.
-
-    Returns:
-        Rows (N,) of the cloudy patches, in the table's order, rows (N,) of the clear ones, and which (N,) are of the
-        same ground.
-
-    Raises:
-        InputError: the split lacks cloudy patches, or clear ones where they must be drawn.
-    """
-    table = archive.table
-    x = select(table, "X", split)
-    place = {name: row for row, name in enumerate(_strings(table, "patch_id"))}
-    truth = np.array([place.get(name, -1) for name in _strings(table, "clear_id")[x]], np.int64)
-    paired = truth >= 0
-    if paired.all():
-        return x, truth, paired
-    acquisitions = acquisition_codes(table)
-    y = select(table, "Y", split)
-    pool = ClearPool(y, acquisitions[y])
-    drawn = pool.draw(np.random.default_rng(seed).random(len(x)), acquisitions[x] if matched else None)
-    return x, np.where(paired, truth, drawn), paired
-
-
-class ValidationLoader:
-    """Iterate over the fixed pairs of a split, the same in every epoch."""
-
-    def __init__(
-        self,
-        archive: Archive,
-        sampling: Sampling | None = None,
-        *,
-        split: str = "validation",
-        limit: int | None = None,
-        workers: int = 0,
-    ) -> None:
-        """Load the pairs of `validation_pairs`; of more than `limit`, so many drawn by the seed.
-
-        Raises:
-            InputError: as `validation_pairs`.
-        """
-        sampling = sampling or Sampling()
-        x, y, paired = validation_pairs(archive, split=split, seed=sampling.seed, matched=sampling.matched)
-        if limit is not None and limit < len(x):
-            # Neighbours in the table show the same scene: a few of them would stand for one acquisition only.
-            some = np.sort(np.random.default_rng((sampling.seed, limit)).permutation(len(x))[:limit])
-            x, y, paired = x[some], y[some], paired[some]
-        whole_split = UnpairedDraw(x, y, paired, np.random.default_rng(sampling.seed).integers(2**32, size=len(x)))
-        starts = range(0, len(x), sampling.batch)
-        draws = [whole_split.take(slice(start, start + sampling.batch)) for start in starts]
-        self._batches = ReadAhead(partial(_read_pairs, PatchReader(archive)), draws, workers)
-        self._count = len(draws)
-
-    def __len__(self) -> int:
-        """Return the number of batches."""
-        return self._count
-
-    def __iter__(self) -> Iterator[DomainBatch]:
-        """Hand out all batches; the last may be smaller."""
-        return iter(self._batches)
+        super().__init__(sampler, sampler.__iter__, partial(read_seeded, PatchReader(archive)), shard, workers)
 
 
 def to_observations(
@@ -218,22 +151,24 @@ def to_observations(
     augmentation: Augmentation | None = None,
     crop: int | None = None,
 ) -> tuple[Observation, Observation]:
-    """Bring both domains to the device, with the bands that both have; what is random comes from the patches' seeds.
+    """Bring both domains to the device, augmented by the pairs' seeds, with the bands that both have.
 
-    Patches side by side are turned and cropped alike, so that those of the same ground stay on each other, and lose the
-    same bands.
+    Both patches of a pair are rotated, cropped and reduced in bands in the same way, so that those of the same ground
+    stay aligned.
 
     Raises:
         InputError: the patches are smaller than the crop.
     """
-    x, y = (varied(side, batch.seeds, device, augmentation, crop)[0] for side in (batch.x, batch.y))
+    x, y = (augmented(side, batch.seeds, device, augmentation, crop)[0] for side in (batch.x, batch.y))
     return share_bands(x, y)
 
 
-def _read_pairs(reader: PatchReader, draw: UnpairedDraw) -> DomainBatch:
+def read_pairs(reader: PatchReader, draw: UnpairedDraw) -> DomainBatch:
+    """Read the patches drawn of both domains."""
     return DomainBatch(reader.read(draw.x), reader.read(draw.y), torch.from_numpy(draw.paired), draw.seeds)
 
 
-def _strings(table: pyarrow.Table, column: str) -> NDArray[np.object_]:
+def column_of(table: pyarrow.Table, column: str) -> NDArray[np.object_]:
+    """A column of text (N,) of an archive's table."""
     values: NDArray[np.object_] = table[column].to_numpy(zero_copy_only=False)
     return values

@@ -1,4 +1,4 @@
-"""Patches of an archive to look at."""
+"""Example patches of an archive for a contact sheet."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Examples(NamedTuple):
     """Rows of patches, each with a title.
 
     Attributes:
-        patches: DN by band.
-        truth: what is known of the sky over some of them, (h, w) from 0 to 1.
+        patches: DN by band, by title.
+        truth: (h, w) opacity and shadow of simulated skies, 0 to 1, by title.
     """
 
     patches: dict[str, list[Tensors]]
@@ -26,7 +26,7 @@ class Examples(NamedTuple):
 
 
 def examples(archive: Archive, count: int) -> Examples:
-    """Choose up to `count` patches of each domain, evenly spaced through the archive, with the truth where it is known.
+    """Up to `count` patches of each domain, evenly spaced through the archive, with the truth where it is known.
 
     Raises:
         FileError: if a value is damaged.

@@ -1,4 +1,4 @@
-"""Any folder with `cloudy/` and `clear/` GeoTIFFs, and `radar/` where there is some, cut into patches.
+"""Any folder with `cloudy/` and `clear/` GeoTIFFs, and optionally `radar/`, cut into patches.
 
 An image's radar has its name: `radar/<stem>.tif`, or a folder `radar/<stem>/` with a file for VV and one for VH. An
 image that is in both folders under the same name and on the same grid is a pair: its clear patches are the truth of
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.data.archive import table_row
 from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
 from unclouded.reading.info import SceneInfo, grouped_notes
@@ -33,7 +34,7 @@ _CHANNELS = ("VV", "VH")
 
 
 class _Window(NamedTuple):
-    """A square of an image, and where its radar is."""
+    """A square window of an image, and the path of its radar."""
 
     image: str
     radar: str | None
@@ -51,18 +52,18 @@ def jobs(
     split: str | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> list[Job]:
-    """List the patches of `size` x `size` pixels of all images; what does not fill one at the right and bottom is left.
+    """List the patches of `size` x `size` pixels of all images; incomplete ones at the right and bottom are left out.
 
-    Patches without any data are left out. All patches of an image go to the same split: of the images in both folders,
-    and of those in one only, ordered by a hash of their names, one in seven (but at least one of two) goes to
-    validation, as many (but at least one of three) to test and the rest to train.
+    Patches without any data are left out, too. All patches of an image are in one split: of the images in both folders,
+    and of those in one only, ordered by a hash of their names, one in seven (but at least one of two) is for
+    validation, as many (but at least one of three) for test, and the rest for training.
 
     Args:
         source: folder with `cloudy/` and `clear/`, one of which may be missing.
         size: side of a patch in pixels.
-        reading: what is known about images that do not say it.
+        reading: level, scale and so on of images that do not state them.
         split: one split for all.
-        note: told what was assumed of images.
+        note: called with each assumption about the images.
 
     Raises:
         FileError: no such folder, or an image that is damaged.
@@ -118,7 +119,7 @@ def load(job: Job) -> PatchRecord:
     return PatchRecord(values, row)
 
 
-# Jobs come image by image, and opening one takes longer than reading a patch: each process keeps the last.
+# Jobs are sorted by image, and opening an image takes longer than reading a patch, so each process keeps the last.
 @lru_cache(maxsize=2)
 def _open(image: str, reading: ReadOptions) -> Scene:
     return reading.open(image)
@@ -147,12 +148,12 @@ def _check(info: SceneInfo, size: int, reading: ReadOptions) -> None:
             f"{info.source}: {info.width} x {info.height} pixels, smaller than a patch of {size}; give a smaller --size"
         )
     if any(text.startswith("level assumed") for text in info.notes) and reading.level is None:
-        # L1C and L2A differ by much in the blue; a guess would mix them silently.
+        # L1C and L2A differ strongly in the blue; a wrong guess would mix them unnoticed.
         raise InputError(f"{info.source}: nothing says whether it is L1C or L2A; give --level")
 
 
 def _squares(scene: Scene, size: int) -> list[tuple[int, int]]:
-    """Find the row and column of each patch that holds data; one line of patches is in memory at a time."""
+    """Row and column of each patch with data; one row of patches is in memory at a time."""
     info = scene.info
     found = []
     for row in range(0, info.height - size + 1, size):
@@ -174,23 +175,19 @@ def _radar_of(source: Path, stem: str) -> str | None:
 
 def _job(folder: str, stem: str, window: _Window, paired: bool, known: dict[str, Any]) -> Job:
     place = f"{stem}_{window.row}_{window.column}"
-    row = {
-        "patch_id": f"{folder}_{place}",
-        "labels": [],
-        "country": "",
-        "s1_name": None,
-        "s2v1_name": None,
-        "contains_seasonal_snow": False,
-        "contains_cloud_or_shadow": folder == "cloudy",
-        "domain": _DOMAINS[folder],
-        "acquisition": stem,
-        "clear_id": f"clear_{place}" if paired else None,
-    } | known
-    return Job(patch_id=str(row["patch_id"]), row=row, source=window)
+    row = table_row(
+        f"{folder}_{place}",
+        contains_cloud_or_shadow=folder == "cloudy",
+        domain=_DOMAINS[folder],
+        acquisition=stem,
+        clear_id=f"clear_{place}" if paired else None,
+        **known,
+    )
+    return Job(patch_id=row["patch_id"], row=row, source=window)
 
 
 def _splits(cloudy: set[str], clear: set[str]) -> dict[str, str]:
-    """Assign every image's name to a split: no split without images of a kind for as long as there are enough."""
+    """Assign image names to splits; images in both folders, cloudy ones and clear ones are each in every split."""
     splits: dict[str, str] = {}
     for kind in (cloudy & clear, cloudy - clear, clear - cloudy):
         names = sorted(kind, key=lambda name: hashlib.sha256(name.encode()).digest())

@@ -1,8 +1,8 @@
-"""What a detector or a user's mask may say of a simulated sky: masks too small or too large, and wrong in places.
+"""Simulated errors of detectors and masks: the cover input of simulated skies, wrong in extent, position and objects.
 
-A network with the cover as input learns from these how far to believe it. They are thresholded at any opacity, without
-the shadows or with objects left out and others that are none, widened or shrunk, and shifted; most of them on a grid of
-40 m, as `detection.opacity.evidence` is, the others pixel by pixel, as a mask that is given.
+A network with the cover as input learns from these how far to rely on it. Masks are thresholded at a random opacity,
+miss shadows or objects, contain false ones, are dilated or eroded, and shifted; most of them lie on a grid of 40 m, as
+`detection.opacity.evidence` does, the others on that of the pixels, as a user's mask.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from unclouded.data.clouds import Sky
 from unclouded.detection.opacity import RIM, cover, widen
 
 _UNKNOWN = 0.25
-"""Share of the skies of which nothing is said."""
+"""Share of the skies without cover as input."""
 
 _COARSE = 0.75
-"""Share of the masks that are on the detector's grid."""
+"""Share of the masks on the detector's grid."""
 
 _GRID = 4
-"""Pixels of 10 m along one of it."""
+"""Side of the detector's cells in pixels of 10 m."""
 
 _GROWN, _SHIFTED = 3, 3
-"""Pixels by which a mask is widened or shrunk, and shifted, at most."""
+"""Most pixels by which a mask is dilated or eroded, and shifted."""
 
 
 def draw_cover(sky: Sky, rng: torch.Generator) -> Tensor:
-    """Draw what is said of skies, (B, 1, H, W), see `Observation.cover`. H and W are multiples of 4."""
+    """Draw the cover input of skies, (B, 1, H, W), -1 to 1, see `Observation.cover`; H and W are multiples of 4."""
     pairs = zip(torch.split(sky.cloud, 1), torch.split(sky.shadow, 1), strict=True)
     return torch.cat([_draw(cloud, shadow, rng) for cloud, shadow in pairs])
 
@@ -50,23 +50,23 @@ def _draw(cloud: Tensor, shadow: Tensor, rng: torch.Generator) -> Tensor:
         _grown(mask.float(), _integer(_GROWN, rng)), (_integer(_SHIFTED, rng), _integer(_SHIFTED, rng)), (2, 3)
     )
     if _uniform(0, 1, rng) < _COARSE:
-        sure = min(1.0, _uniform(0.7, 1.3, rng))
-        covered = F.interpolate(widen(sure * F.avg_pool2d(mask, _GRID), RIM), scale_factor=_GRID, mode="nearest")
+        certainty = min(1.0, _uniform(0.7, 1.3, rng))
+        covered = F.interpolate(widen(certainty * F.avg_pool2d(mask, _GRID), RIM), scale_factor=_GRID, mode="nearest")
     else:
         covered = cover(mask)
-    # Outside it says less in haze, see `detection.opacity.cover_input`.
+    # Clear ground is less certain in haze, see `detection.opacity.cover_input`.
     return covered - (1 - covered) * min(1.0, _uniform(0, 2.5, rng))
 
 
 def _without_some(mask: Tensor, share: float, rng: torch.Generator) -> Tensor:
-    """Leave a `share` of a mask's objects out."""
+    """Remove a random `share` of a mask's objects."""
     objects, count = ndimage.label(mask[0, 0].numpy())
     kept = torch.rand(count + 1, generator=rng) >= share
     return mask & kept[torch.from_numpy(objects).long()]
 
 
 def _discs(mask: Tensor, rng: torch.Generator) -> Tensor:
-    """Draw up to six discs of 20 to 300 m of radius, which nothing hides."""
+    """Draw up to six false objects: discs with a radius of 20 to 300 m."""
     height, width = mask.shape[-2:]
     rows, columns = torch.arange(height)[:, None], torch.arange(width)
     made = torch.zeros_like(mask)
@@ -77,7 +77,7 @@ def _discs(mask: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _grown(mask: Tensor, by: int) -> Tensor:
-    """Widen a mask by so many pixels; shrink it if that is negative."""
+    """Dilate a mask by so many pixels; erode it if that is negative."""
     side = 2 * abs(by) + 1
     if by >= 0:
         return F.max_pool2d(mask, side, stride=1, padding=by)

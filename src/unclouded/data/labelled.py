@@ -1,4 +1,4 @@
-"""Labelled clear patches of an archive: in random order to train on, in the table's order to measure on."""
+"""Labelled clear patches of an archive: in random order for training, in the table's order for evaluation."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from unclouded.data.archive import Archive
 from unclouded.data.band_statistics import band_statistics
 from unclouded.data.batch import CLASSES, Batch, PatchReader
 from unclouded.data.domains import select
-from unclouded.data.loading import EpochLoader, ReadAhead, read_seeded, varied
+from unclouded.data.loading import EpochLoader, Prefetcher, augmented, read_seeded
 from unclouded.data.observations import SCALE, Augmentation, to_observation
-from unclouded.data.samplers import EpochSampler, Rows, Share, whole
+from unclouded.data.samplers import EpochSampler, Rows, Shard, whole_batch
 from unclouded.errors import InputError
 from unclouded.files import sha256_of
 from unclouded.models.observation import Observation
 
 _STATISTICS = 2000
-"""Patches whose bands are measured to standardise by."""
+"""Patches over which the bands' statistics are computed."""
 
 
 class Labelled(NamedTuple):
@@ -44,8 +44,8 @@ class Labelled(NamedTuple):
 class LabelledPatches:
     """The clear patches of one split that have labels.
 
-    Every draw comes from a generator seeded by (seed, epoch) or (seed, epoch, step), so that all a checkpoint must keep
-    is the position.
+    Every draw comes from a generator seeded by (seed, epoch) or (seed, epoch, step), so that a checkpoint needs to
+    keep the position alone.
 
     Attributes:
         rows: (N,) of the patches.
@@ -63,7 +63,7 @@ class LabelledPatches:
         limit: int | None = None,
         augmentation: Augmentation | None = None,
         device: torch.device | str = "cpu",
-        share: Share = whole,
+        shard: Shard = whole_batch,
         workers: int = 0,
     ) -> None:
         """Select the patches.
@@ -74,11 +74,11 @@ class LabelledPatches:
             classes: 43 or 19.
             batch: patches in a batch, of all processes together.
             seed: of the order and the augmentation.
-            limit: take so many patches at most, drawn by the seed.
+            limit: most patches, a random sample if there are more.
             augmentation: of `shuffled` batches.
-            device: where the observations go.
-            share: of each `shuffled` batch, that this process reads.
-            workers: processes that read ahead; 0 reads in this one.
+            device: of the observations.
+            shard: which patches of each `shuffled` batch this process reads.
+            workers: processes that prefetch; 0 reads in this one.
 
         Raises:
             InputError: the split has no clear patch, no labels, or labels of another vocabulary.
@@ -95,7 +95,7 @@ class LabelledPatches:
             rows = rows[np.sort(np.random.default_rng((seed, limit)).permutation(len(rows))[:limit])]
         self.rows: Rows = rows
         self._sampler = EpochSampler(rows, batch, seed=seed)
-        self._device, self._share, self._workers = device, share, workers
+        self._device, self._shard, self._workers = device, shard, workers
         self._augmentation = augmentation
 
     def __len__(self) -> int:
@@ -104,57 +104,54 @@ class LabelledPatches:
 
     @property
     def counts(self) -> Tensor:
-        """(K,) how many of the patches have each label."""
+        """(K,) number of patches with each label."""
         return torch.from_numpy(self._reader.labels[self.rows].sum(axis=0))
 
     def levels(self) -> tuple[str, ...]:
-        """Processing levels among the patches."""
+        """Processing levels of the patches, sorted."""
         levels = self._archive.table["level"].take(self.rows).unique().to_pylist()
         return tuple(sorted(str(level) for level in levels))
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (13,) of each band's reflectance; 0 and 1 for a band that is not there."""
+        """Mean and standard deviation (13,) of each band's reflectance; 0 and 1 for an absent band."""
         some = np.random.default_rng(self._sampler.seed).permutation(self.rows)[:_STATISTICS]
         moments = band_statistics(self._archive, np.sort(some))
         measured = [moments.get(name) for name in NAMES]
         mean = torch.tensor([m.mean / SCALE if m else 0.0 for m in measured])
-        # A band that is the same everywhere tells nothing; it must not be divided by nothing.
+        # A constant band must not be divided by 0.
         std = torch.tensor([max(m.std / SCALE, 1e-4) if m else 1.0 for m in measured])
         return mean, std
 
     def shuffled(self) -> Iterator[Labelled]:
-        """Go through the patches for ever, in another random order each epoch, from the position on.
-
-        What is handed out is this process's share of each batch; see `samplers.EpochSampler` for an epoch's end.
-        """
+        """Iterate endlessly over this process's shard of each batch, from the position on, reshuffled in each epoch."""
         read = partial(read_seeded, self._reader)
-        loader = EpochLoader(self._sampler, self._sampler.__iter__, read, self._share, self._workers)
+        loader = EpochLoader(self._sampler, self._sampler.__iter__, read, self._shard, self._workers)
         while True:
             for patches, seeds in loader:
-                yield _labelled(patches, varied(patches, seeds, self._device, self._augmentation)[0])
+                yield _labelled(patches, augmented(patches, seeds, self._device, self._augmentation)[0])
 
     def in_order(self) -> Iterator[Labelled]:
-        """Go through the patches once, as they are; the last batch may be smaller."""
+        """Iterate once over the patches without augmentation; the last batch may be smaller."""
         size = self._sampler.batch
         chunks = np.split(self.rows, range(size, len(self), size))
-        for patches in ReadAhead(self._reader.read, chunks, self._workers):
+        for patches in Prefetcher(self._reader.read, chunks, self._workers):
             yield _labelled(patches, to_observation(patches, self._device))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position, and what it is a position in."""
+        """The position, with the seeds and sizes on which it depends."""
         return self._sampler.state_dict() | {"classes": len(self.classes)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a position that `state_dict` gave.
 
         Raises:
-            InputError: the position is one in other data, or in other batches.
+            InputError: the position is of other data, or of batches of another size.
         """
         self._sampler.load_state_dict(state)
 
 
 def checksum(archive: Path) -> str:
-    """SHA-256 of an archive's `metadata.parquet`: which patches it holds, with labels and splits.
+    """SHA-256 of an archive's `metadata.parquet`, which identifies its patches, labels and splits.
 
     Raises:
         FileError: it cannot be read.

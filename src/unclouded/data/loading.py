@@ -1,4 +1,4 @@
-"""Batches read ahead by worker processes, and each patch varied by its own seed, whichever process reads it."""
+"""Batches prefetched by worker processes, each patch augmented by its own seed, whichever process reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from unclouded.data.batch import Batch, PatchReader
 from unclouded.data.observations import Augmentation, to_observation
-from unclouded.data.samplers import Draw, Drawn, EpochSampler, Seeds, Share
+from unclouded.data.samplers import Draw, Drawn, EpochSampler, Seeds, Shard
 from unclouded.errors import InputError, UncloudedError
 from unclouded.models.observation import Observation
 
@@ -20,28 +20,28 @@ DrawnT = TypeVar("DrawnT", bound=Drawn)
 
 
 class SeededBatch(NamedTuple):
-    """Patches of one domain, and the seeds (B,) of all that is random in them."""
+    """Patches of one domain, and the seeds (B,) of their augmentation."""
 
     patches: Batch
     seeds: Seeds
 
 
 def read_seeded(reader: PatchReader, draw: Draw) -> SeededBatch:
-    """Read what was drawn of one domain."""
+    """Read the patches drawn of one domain."""
     return SeededBatch(reader.read(draw.rows), draw.seeds)
 
 
-class ReadAhead(Generic[D, T]):
-    """What is read for some draws, each time anew, ahead of need by worker processes if there are any."""
+class Prefetcher(Generic[D, T]):
+    """Iterates over what is read for each draw, prefetched by worker processes if there are any."""
 
     def __init__(self, read: Callable[[D], T], draws: Iterable[D], workers: int) -> None:
         """Read each of `draws` by `read`, which must be picklable if there are `workers`."""
         self._loader = DataLoader(
-            _Reading(read),
+            _ReadDataset(read),
             sampler=draws,
             batch_size=None,
             num_workers=workers,
-            collate_fn=_as_it_is,
+            collate_fn=_identity,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
@@ -55,10 +55,10 @@ class ReadAhead(Generic[D, T]):
 
 
 class EpochLoader(Generic[T]):
-    """Iterate to train on one epoch, or on what is left of it; iterate again for the next.
+    """Iterates over the rest of an epoch; iterate again for the next one.
 
     Attributes:
-        sampler: where it is: the position in the epoch.
+        sampler: holds the position in the epoch.
     """
 
     def __init__(
@@ -66,43 +66,43 @@ class EpochLoader(Generic[T]):
         sampler: EpochSampler,
         draws: Callable[[], Iterator[DrawnT]],
         read: Callable[[DrawnT], T],
-        share: Share,
+        shard: Shard,
         workers: int,
     ) -> None:
-        """Read by `read` the `share` of what `draws` gives of the rest of the sampler's epoch."""
+        """Read the `shard` of each draw of the rest of the sampler's epoch."""
         self.sampler = sampler
-        self._batches: ReadAhead[DrawnT, T] = ReadAhead(read, _Shared(draws, share, sampler.batch), workers)
+        self._batches: Prefetcher[DrawnT, T] = Prefetcher(read, _ShardedDraws(draws, shard, sampler.batch), workers)
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[T]:
-        """Hand out the rest of the epoch; a state taken while a batch is in use goes on with the next."""
+        """Hand out the rest of the epoch; a state saved while a batch is in use resumes with the next."""
         for batch in self._batches:
-            # Workers read ahead, so the position counts what was handed out, not what was drawn.
+            # Since workers prefetch, the position counts what was handed out, not what was drawn.
             self.sampler.advance()
             yield batch
 
 
-def varied(
+def augmented(
     batch: Batch,
     seeds: Seeds,
     device: torch.device | str,
     augmentation: Augmentation | None = None,
     crop: int | None = None,
 ) -> tuple[Observation, list[torch.Generator]]:
-    """Bring a batch to the device, each patch varied and cropped by a generator of its own.
+    """Bring a batch to the device, each patch augmented and cropped by a random generator of its own.
 
     Args:
         batch: B patches.
         seeds: (B,) of the generators.
-        device: where the observation goes.
-        augmentation: how the patches are varied; not at all unless given.
-        crop: side in pixels of the square that is taken of each patch, at a random place; all of it unless given.
+        device: of the observation.
+        augmentation: of the patches; none by default.
+        crop: side in pixels of a random square crop of each patch; none by default.
 
     Returns:
-        The observation, and the generators, for what else is random in a patch.
+        The observation, and the generators, for further random draws.
 
     Raises:
         InputError: the patches are smaller than the crop.
@@ -125,20 +125,20 @@ def _cropped(x: Observation, side: int, rng: torch.Generator, name: str) -> Obse
     return x.crop(slice(row, row + side), slice(column, column + side))
 
 
-class _Shared(Generic[DrawnT]):
-    """This process's share of what is drawn, drawn anew in each epoch."""
+class _ShardedDraws(Generic[DrawnT]):
+    """This process's shard of each draw, drawn again in each epoch."""
 
-    def __init__(self, draws: Callable[[], Iterator[DrawnT]], share: Share, batch: int) -> None:
+    def __init__(self, draws: Callable[[], Iterator[DrawnT]], shard: Shard, batch: int) -> None:
         self._draws: Callable[[], Iterator[DrawnT]] = draws
-        self._share, self._batch = share, batch
+        self._shard, self._batch = shard, batch
 
     def __iter__(self) -> Iterator[DrawnT]:
         for draw in self._draws():
-            yield draw.take(self._share(self._batch))
+            yield draw.take(self._shard(self._batch))
 
 
-class _Reading(Dataset[Any]):
-    """Turns draws into what is read; the draws themselves are the keys, so that workers need no order of their own."""
+class _ReadDataset(Dataset[Any]):
+    """Reads what a draw names; the draws themselves are the keys of the data set."""
 
     def __init__(self, read: Callable[[Any], Any]) -> None:
         self._read = read
@@ -147,9 +147,9 @@ class _Reading(Dataset[Any]):
         try:
             return self._read(draw)
         except UncloudedError as error:
-            # Handed over as it is: raised in a worker, it would come back wrapped in a traceback.
+            # Returned, since an error raised in a worker would come back wrapped in a traceback.
             return error
 
 
-def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 (DataLoader's type for it is that of many samples)
+def _identity(batch: Any) -> Any:  # noqa: ANN401 (DataLoader's type for it is that of many samples)
     return batch

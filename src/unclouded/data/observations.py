@@ -1,4 +1,4 @@
-"""Batches as the networks see them: reflectance on the 10 m grid, on the device, varied by a seeded generator."""
+"""Batches as network input: reflectance on the 10 m grid, on the device, with random augmentation."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FOUR = GROUPS[10]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a batch is varied.
+    """Random augmentation of a batch.
 
     Attributes:
-        flip_rotate: whether each patch is shown in one of its eight orientations: quarter turns, and these mirrored.
-        drop_bands: share of the patches that lose bands: all but those of 10 and 20 m, all but those of 10 m, or some.
-        drop_guides: share of the patches that lose a guide, drawn for each guide.
+        flip_rotate: rotate each patch by a random quarter turn, and flip half of them.
+        drop_bands: probability that a patch loses bands: all but those of 10 and 20 m, all but those of 10 m, or some.
+        drop_guides: probability that a patch loses a guide, for each guide.
     """
 
     flip_rotate: bool = True
@@ -42,13 +42,13 @@ def to_observation(
 ) -> Observation:
     """Bring a batch to the device, its 20 and 60 m bands to the 10 m grid there (bilinear, as `reading.reader` does).
 
-    A pixel is valid where no band that is there says no-data (DN 0); only B10, which sees almost nothing, may be 0.
+    A pixel is valid where no present band is no-data (DN 0), except B10, whose reflectance may be 0.
 
     Args:
         batch: DN at their native sizes.
-        device: where the observation goes; the DN travel as they are, a sixth of the bytes.
-        augmentation: how to vary the batch; not at all unless given.
-        rng: source of randomness, on the CPU so that it does not depend on the device.
+        device: of the observation; the DN are transferred unconverted, which is a sixth of the bytes.
+        augmentation: of the batch; none by default.
+        rng: random generator, on the CPU so that the result does not depend on the device.
 
     Raises:
         ValueError: an augmentation without a generator.
@@ -60,11 +60,11 @@ def to_observation(
     for names, group in zip(GROUPS.values(), (batch.b10, batch.b20, batch.b60), strict=True):
         index = [INDEX[name] for name in names]
         dn = group.to(device, non_blocking=True).float()
-        there = (dn > 0) | (present[:, index] == 0)[:, :, None, None]
-        sure = torch.tensor([name != "B10" for name in names], device=device)[None, :, None, None]
-        valid &= F.interpolate((there | ~sure).all(1, keepdim=True).float(), (side, side), mode="nearest") > 0
-        optical[:, index] = _enlarge(dn, there, side)
-    # On the CPU, where to look at all pixels makes nobody wait for the device. A channel that is not there is 0.
+        has_data = (dn > 0) | (present[:, index] == 0)[:, :, None, None]
+        required = torch.tensor([name != "B10" for name in names], device=device)[None, :, None, None]
+        valid &= F.interpolate((has_data | ~required).all(1, keepdim=True).float(), (side, side), mode="nearest") > 0
+        optical[:, index] = _enlarge(dn, has_data, side)
+    # Absent channels are 0 in the batch. Done on the CPU, since finding NaN would synchronise with the device.
     radar = torch.where(batch.guided[:, :, None, None] > 0, batch.radar, torch.nan)
     if radar.shape[-1] != side:
         radar = F.interpolate(radar, (side, side), mode="bilinear", align_corners=False)
@@ -82,29 +82,29 @@ def to_observation(
         return x
     if rng is None:
         raise ValueError("an augmentation is random: give its generator")
-    return _vary(x, augmentation, rng)
+    return _augment(x, augmentation, rng)
 
 
 def share_bands(x: Observation, y: Observation) -> tuple[Observation, Observation]:
-    """Keep the bands that x and y both have, patch by patch: what is missing must not tell the domains apart."""
+    """Keep the bands that x and y have in common, patch by patch, so that the bands do not identify the domain."""
     both = x.present * y.present
     return _keep(x, both), _keep(y, both)
 
 
-def _enlarge(dn: Tensor, there: Tensor, side: int) -> Tensor:
-    """Bring bands (B, C, h, w) to the fine grid; no-data has no weight, so that it does not bleed."""
+def _enlarge(dn: Tensor, has_data: Tensor, side: int) -> Tensor:
+    """Bring bands (B, C, h, w) to the fine grid, bilinearly, with no weight for no-data."""
     if dn.shape[-1] == side:
         return dn
     fine: Tensor = F.interpolate(dn, (side, side), mode="bilinear", align_corners=False)
-    weight = F.interpolate(there.float(), (side, side), mode="bilinear", align_corners=False)
+    weight = F.interpolate(has_data.float(), (side, side), mode="bilinear", align_corners=False)
     return torch.where((weight > 0) & (weight < 0.999), fine / weight.clamp(min=1e-3), fine)
 
 
-def _vary(x: Observation, augmentation: Augmentation, rng: torch.Generator) -> Observation:
+def _augment(x: Observation, augmentation: Augmentation, rng: torch.Generator) -> Observation:
     count = len(x.level)
-    # Drawn in any case, so that one switch does not change what the others draw.
+    # Always drawn, so that one option does not change the random numbers of the others.
     orientation = torch.randint(8, (count,), generator=rng)
-    fewer, *silent = torch.rand(1 + len(GUIDES), count, generator=rng)
+    fewer, *guide_draws = torch.rand(1 + len(GUIDES), count, generator=rng)
     kept = torch.stack([_fewer_bands(here, rng) for here in x.present.cpu()])
     if augmentation.flip_rotate:
         x = x._replace(
@@ -115,14 +115,14 @@ def _vary(x: Observation, augmentation: Augmentation, rng: torch.Generator) -> O
         )
     losing = (fewer < augmentation.drop_bands)[:, None]
     present = torch.where(losing.to(x.present.device), kept.to(x.present.device), x.present)
-    heard = (torch.stack(silent, dim=1) >= augmentation.drop_guides).float()
-    return _keep(drop_guides(x, heard), present)
+    guides_kept = (torch.stack(guide_draws, dim=1) >= augmentation.drop_guides).float()
+    return _keep(drop_guides(x, guides_kept), present)
 
 
 def _fewer_bands(present: Tensor, rng: torch.Generator) -> Tensor:
-    """Draw which of the bands (13,) that are there stay: those of 10 and 20 m, of 10 m, or each with chance 0.6.
+    """Draw which of the `present` bands (13,) are kept: those of 10 and 20 m, of 10 m, or each with probability 0.6.
 
-    One of the 10 m bands stays in any case, or all bands if that one is not there.
+    A random 10 m band is always kept, or all bands if that one is absent.
     """
     kind, place = float(torch.rand((), generator=rng)), int(torch.randint(len(_FOUR), (), generator=rng))
     chosen = (torch.rand(len(NAMES), generator=rng) < 0.6).float()
@@ -134,7 +134,7 @@ def _fewer_bands(present: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def drop_guides(x: Observation, kept: Tensor) -> Observation:
-    """Take the guides from images for which `kept` (B, N) is 0, and leave those for which it is 1."""
+    """Remove the guides of images for which `kept` (B, N) is 0."""
     kept = kept.to(x.guides.device)[:, :, None, None]
     channels = [kept[:, number, None].expand(-1, len(guide.channels), -1, -1) for number, guide in enumerate(GUIDES)]
     return x._replace(guides=x.guides * torch.cat(channels, dim=1), guide_valid=x.guide_valid * kept)
@@ -145,7 +145,7 @@ def _keep(x: Observation, present: Tensor) -> Observation:
 
 
 def _flip_rotate(image: Tensor, orientation: Tensor) -> Tensor:
-    """Show each image (B, C, H, W) in its orientation (B,): quarter turns 0 to 3, from 4 on mirrored as well."""
+    """Bring each image (B, C, H, W) to its orientation (B,): quarter turns 0 to 3, from 4 on flipped as well."""
     turned = torch.empty_like(image)
     for kind in set(orientation.tolist()):
         chosen = torch.nonzero(orientation == kind).flatten().to(image.device)

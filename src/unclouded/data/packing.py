@@ -1,4 +1,4 @@
-"""Pack patches into an archive on all cores, with flat memory; broken ones are listed, a killed run goes on."""
+"""Packing of patches into an archive on all cores in constant memory; broken ones are listed, runs can be resumed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from unclouded.errors import FileError, UncloudedError
 from unclouded.progress import Progress, silent
 
 _GROUP = 64
-"""Patches that a process packs at once, and that are written in one transaction: 20 MB with radar."""
+"""Patches per task of a process and per transaction: 20 MB with radar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Job:
 
     Attributes:
         patch_id: its key in the archive.
-        row: its row of the table, as far as it is known before the patch is read.
-        source: what the loader needs to find it; can be pickled.
+        row: its row of the table, as far as known before the patch is read.
+        source: what the loader needs to find it; picklable.
     """
 
     patch_id: str
@@ -40,14 +40,14 @@ class Job:
 
 
 class PatchRecord(NamedTuple):
-    """A patch that was read: tensors by name for every key, and its whole row (`archive.SCHEMA`)."""
+    """A patch that was read: tensors by name for every key, and its complete row (`archive.SCHEMA`)."""
 
     values: dict[str, dict[str, NDArray[Any]]]
     row: dict[str, Any]
 
 
 class PackReport(NamedTuple):
-    """What became of a packing: patches in the archive, patches refused, and where it is."""
+    """Result of packing: number of patches in the archive, number of patches refused, and path of the archive."""
 
     packed: int
     broken: int
@@ -74,49 +74,55 @@ def pack(
 
     Args:
         jobs: the patches, in the same order at every call.
-        load: reads one; importable by its name, since other processes call it. Raises `UncloudedError` on a broken one.
+        load: reads one; a function at module level, since other processes call it. Raises `UncloudedError` if broken.
         output: the archive to write.
-        origin: what is packed; a run that was killed is only gone on with for the same.
-        workers: processes; all cores unless given.
-        overwrite: replace an archive that is there.
+        origin: where the patches come from; an interrupted run is resumed only for the same.
+        workers: processes; by default one for each core.
+        overwrite: replace an existing archive.
         progress: see `Progress`.
 
     Raises:
-        OutputExistsError: the archive is there, or another run is writing it.
-        InputError: no patch could be packed, or another origin's packing was interrupted here.
-        FileError: the disk is full, or a worker was killed; the same command resumes there.
+        OutputExistsError: the archive exists, or another run is writing it.
+        InputError: no patch could be packed, or a run with another origin was interrupted here.
+        FileError: the disk is full, or a worker was killed; the same call resumes.
     """
     with ArchiveWriter(output, origin=origin, overwrite=overwrite) as writer:
         done = 0
         progress("packing", done, len(jobs))
         for group, packed in _each(_groups(jobs), writer.done, load, workers or len(os.sched_getaffinity(0)), output):
             if packed is not None:
-                # The refused first: a group counts as done when its values are there.
+                # Refused patches first, since a group counts as done when its values are written.
                 writer.refuse(packed.refused)
                 writer.put(packed.values, packed.rows)
-            writer.refuse(group.again)
+            writer.refuse(group.duplicates)
             done += group.size
             progress("packing", done, len(jobs))
         return PackReport(writer.kept, writer.refused, writer.finish())
 
 
 class _Group(NamedTuple):
-    """Jobs to be packed at once, why the others of theirs are not, and how many it all are."""
+    """Jobs of one task.
+
+    Attributes:
+        jobs: to be packed.
+        duplicates: ids that occurred before, with the reason of refusal.
+        size: number of all of them.
+    """
 
     jobs: list[Job]
-    again: dict[str, str]
+    duplicates: dict[str, str]
     size: int
 
 
 def _groups(jobs: Sequence[Job]) -> Iterator[_Group]:
-    """The same groups at every call, so that a killed packing ends in the same bytes."""
+    """Group the jobs, always in the same way, so that a resumed run ends in the same bytes."""
     seen: set[str] = set()
     for start in range(0, len(jobs), _GROUP):
         taken = jobs[start : start + _GROUP]
         group = _Group([], {}, len(taken))
         for job in taken:
             if job.patch_id in seen:
-                group.again[job.patch_id] = "is there more than once; the first was packed"
+                group.duplicates[job.patch_id] = "is there more than once; the first was packed"
             else:
                 group.jobs.append(job)
             seen.add(job.patch_id)
@@ -126,10 +132,7 @@ def _groups(jobs: Sequence[Job]) -> Iterator[_Group]:
 def _each(
     groups: Iterator[_Group], done: set[str], load: Callable[[Job], PatchRecord], workers: int, output: Path
 ) -> Iterator[tuple[_Group, _Packed | None]]:
-    """Pack groups in other processes; they come out in order, and only a few wait, so that memory stays flat.
-
-    With None comes a group that an earlier run has packed.
-    """
+    """Pack groups in other processes, in order, with a bounded number in memory; None for one packed before."""
     waiting: deque[tuple[_Group, Future[_Packed] | None]] = deque()
     # Not forked: GDAL and LMDB must not be shared between processes.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:

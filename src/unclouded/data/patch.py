@@ -16,11 +16,11 @@ class Patch:
 
     Attributes:
         name: unique in its collection.
-        place: where it was taken; train and validation never share one.
+        place: where it was acquired; training and validation never share one.
         level: "L1C" or "L2A".
         optical: (13, H, W) float32 reflectance in the order of `bands.NAMES`; absent bands are 0.
-        bands: names of the bands that are there.
-        radar: (2, H, W) float32 VV and VH in dB, NaN where there is none; or None.
+        bands: names of the present bands.
+        radar: (2, H, W) float32 VV and VH in dB, NaN without data; None without radar.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Patch:
 
     @property
     def present(self) -> NDArray[np.float32]:
-        """(13,) 1 for each band that is there."""
+        """(13,) 1 for each present band."""
         present = np.zeros(len(NAMES), np.float32)
         present[[INDEX[band] for band in self.bands]] = 1
         return present

@@ -1,8 +1,8 @@
-"""Images of one place or several as NumPy archives, by the keys that the README of the data folder describes.
+"""Images of one or several places in NumPy archives, in the layout that the README of the data folder describes.
 
 An archive holds images as DN (reflectance = DN x `scale` + `offset`), (C, h, w) or (T, C, h, w) by date, the names of
-their `bands`, and what else is known of them. An array `<name>_dn` may have `<name>_bands` of its own. Where bands are
-kept at their own sizes, as `b10`, `b20` and `b60` with `bands10` and so on, the image is called `b10`.
+their `bands`, and other metadata. An array `<name>_dn` may have `<name>_bands` of its own. Where bands are stored at
+their native sizes, as `b10`, `b20` and `b60` with `bands10` and so on, the key of the image is `b10`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from unclouded.data.patch import Patch
 from unclouded.errors import FileError, SettingsError
 
 DOMAINS = ("clear", "cloudy", "overcast", "broken")
-"""What a listing may choose images for: see `data.collection.Collection`."""
+"""The lists of images in a `data.collection.Collection`, by which a listing chooses."""
 
 _LARGEST_GAP = 0.01
-"""Share of an image that may be without data; a few pixels are taken for very dark ground."""
+"""Largest share of an image without data; a few pixels of DN 0 may be very dark ground."""
 
 
 def read_places(path: Path, listed: Mapping[str, Any]) -> dict[str, list[Patch]]:
@@ -32,12 +32,12 @@ def read_places(path: Path, listed: Mapping[str, Any]) -> dict[str, list[Patch]]
 
     Args:
         path: of the archive.
-        listed: its `level`, its `bands`, and of each of its `places` the positions by key (`all` for all there are) of
-            the images that are clear, cloudy and so on.
+        listed: its `level`, its `bands`, and for each of its `places` the positions (or `all`), by key, of the images
+            that are clear, cloudy and so on.
 
     Raises:
-        FileError: the archive has not the key, the position or the bands, or an image has gaps.
-        SettingsError: the listing lacks something, or chooses for a domain that is not known.
+        FileError: the archive lacks the key, the position or the bands, or an image has gaps.
+        SettingsError: the listing lacks an entry, or names an unknown domain.
     """
     for needed in ("level", "bands", "places"):
         if needed not in listed:

@@ -1,7 +1,7 @@
-"""Which patches meet in which batch: seeded, the same in any number of processes, and resumable at any step.
+"""Which patches make up each batch: seeded, the same for any number of processes, and resumable at any step.
 
-Nothing is remembered but the epoch and the step. Every draw comes from a generator seeded by (seed, epoch, step), so
-that a run that goes on from a checkpoint draws to the very sample what the undisturbed one would have drawn.
+The state is the epoch and the step alone. Every draw comes from a generator seeded by (seed, epoch, step), so that a
+resumed run draws the same samples as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ Rows = NDArray[np.int64]
 """Rows of an archive's table."""
 
 Seeds = NDArray[np.int64]
-"""(B,) for each patch of a batch the seed of all that is random in it."""
+"""(B,) seed of the augmentation of each patch of a batch."""
 
-Share = Callable[[int], slice]
-"""Which patches of a batch of so many this process reads; the processes that train together draw the same batches."""
+Shard = Callable[[int], slice]
+"""The part of a batch of so many patches that this process reads; all processes draw the same batches."""
 
 
-def whole(size: int) -> slice:
-    """All of a batch: the share of a process that is alone."""
+def whole_batch(size: int) -> slice:
+    """The shard of a single process: the whole batch."""
     return slice(0, size)
 
 
 class Drawn(Protocol):
-    """What a batch is made of, of which processes may take a share each."""
+    """The rows and seeds of a batch, which can be sharded."""
 
-    def take(self, share: slice) -> Self:
-        """Some of the patches."""
+    def take(self, shard: slice) -> Self:
+        """Select some of the patches."""
 
 
 class Draw(NamedTuple):
-    """What a batch of one domain is made of.
+    """The rows and seeds of a batch of one domain.
 
     Attributes:
         rows: (B,) of the patches.
-        seeds: (B,) of all that is random in them afterwards.
+        seeds: (B,) of their augmentation.
     """
 
     rows: Rows
     seeds: Seeds
 
-    def take(self, share: slice) -> Draw:
-        """Some of the patches."""
-        return Draw(self.rows[share], self.seeds[share])
+    def take(self, shard: slice) -> Draw:
+        """Select some of the patches."""
+        return Draw(self.rows[shard], self.seeds[shard])
 
 
 class UnpairedDraw(NamedTuple):
-    """What a batch of both domains is made of.
+    """The rows and seeds of a batch of both domains.
 
     Attributes:
         x: (B,) rows of cloudy patches.
         y: (B,) rows of clear patches.
         paired: (B,) whether y shows the ground under x.
-        seeds: (B,) of all that is random in x and y afterwards.
+        seeds: (B,) of the augmentation of x and y.
     """
 
     x: Rows
@@ -67,15 +67,15 @@ class UnpairedDraw(NamedTuple):
     paired: NDArray[np.bool_]
     seeds: Seeds
 
-    def take(self, share: slice) -> UnpairedDraw:
-        """Some of the patches."""
-        return UnpairedDraw(self.x[share], self.y[share], self.paired[share], self.seeds[share])
+    def take(self, shard: slice) -> UnpairedDraw:
+        """Select some of the patches."""
+        return UnpairedDraw(self.x[shard], self.y[shard], self.paired[shard], self.seeds[shard])
 
 
 class ClearPool:
-    """The clear patches to draw from; draws may be held to one acquisition.
+    """The clear patches to draw from, optionally from one acquisition.
 
-    Rows are kept in order of acquisition: one is then an interval of them.
+    Rows are sorted by acquisition, so that each acquisition is an interval of them.
     """
 
     def __init__(self, rows: Rows, acquisitions: NDArray[np.integer]) -> None:
@@ -88,7 +88,7 @@ class ClearPool:
         return len(self._rows)
 
     def draw(self, uniform: NDArray[np.float64], acquisitions: NDArray[np.integer] | None = None) -> Rows:
-        """Turn numbers (B,) in [0, 1) into rows (B,); each of the acquisition (B,) given, if it has any clear patch."""
+        """Map numbers (B,) in [0, 1) to rows (B,), each of its acquisition (B,), if that has any clear patch."""
         first = np.zeros(len(uniform), np.int64)
         last = np.full(len(uniform), len(self._rows), np.int64)
         if acquisitions is not None:
@@ -100,25 +100,25 @@ class ClearPool:
 
 
 class Position:
-    """A place in a seeded order, which can be kept and come back to.
+    """A position in a seeded order, which can be saved and restored.
 
     Attributes:
-        epoch: the epoch to go on in.
-        step: the step of it to go on with.
+        epoch: the current epoch.
+        step: the next step in it.
     """
 
     epoch = 0
     step = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position, and what it is a position in."""
+        """The position, with the seeds and sizes on which it depends."""
         return {"epoch": self.epoch, "step": self.step} | self._identity()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a position that `state_dict` gave.
 
         Raises:
-            InputError: the position is one in other data, or in other batches.
+            InputError: the position is of other data, or of batches of another size.
         """
         for name, own in self._identity().items():
             if state.get(name) != own:
@@ -129,7 +129,7 @@ class Position:
         self.epoch, self.step = int(state["epoch"]), int(state["step"])
 
     def advance(self) -> None:
-        """Go one step on; the last step of an epoch leads to the first of the next."""
+        """Advance by one step; after the last step of an epoch comes the first of the next."""
         self.step += 1
         if self.step == len(self):
             self.epoch, self.step = self.epoch + 1, 0
@@ -139,20 +139,19 @@ class Position:
         raise NotImplementedError
 
     def _identity(self) -> dict[str, Any]:
-        """What the position is one in: seeds and sizes, on which the order depends."""
+        """Seeds and sizes, on which the order depends."""
         raise NotImplementedError
 
 
 class EpochSampler(Position):
-    """One epoch shows every patch once, in random order, in batches of one size.
+    """One epoch draws every patch once, in random order, in batches of one size.
 
-    What is left of an epoch when it does not fill a batch waits for another epoch's order; of fewer patches than a
-    batch takes, some are shown more than once.
+    An incomplete last batch is dropped; if there are fewer patches than a batch takes, some are repeated.
 
     Attributes:
         rows: (N,) of the patches.
         batch: patches in a batch, of all processes together.
-        seed: of the order, and of the patches' own seeds.
+        seed: of the order and of the augmentation.
     """
 
     def __init__(self, rows: Rows, batch: int, *, seed: int) -> None:
@@ -171,21 +170,21 @@ class EpochSampler(Position):
         return max(1, len(self.rows) // self.batch)
 
     def __iter__(self) -> Iterator[Draw]:
-        """Draw the rest of the epoch; the position is not moved: `advance` does that when a batch was used."""
+        """Draw the rest of the epoch without moving the position: call `advance` when a batch was used."""
         epoch, order = self.epoch, self.order(self.epoch)
         for step in range(self.step, len(self)):
             rows = self.rows[order[step * self.batch : (step + 1) * self.batch]]
             yield Draw(rows, self.seeds(epoch, step))
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """Places among `rows`, batch after batch, of an epoch."""
+        """Indices into `rows` of an epoch, batch after batch."""
         rng = np.random.default_rng((self.seed, epoch))
         count = len(self) * self.batch
         rounds = [rng.permutation(len(self.rows)) for _ in range(-(-count // len(self.rows)))]
         return np.concatenate(rounds)[:count]
 
     def seeds(self, epoch: int, step: int) -> Seeds:
-        """(B,) of the patches of a step."""
+        """Seeds (B,) of the patches of a step."""
         sequence = np.random.SeedSequence((self.seed, epoch, step))
         return sequence.generate_state(self.batch, np.uint32).astype(np.int64)
 
@@ -194,7 +193,7 @@ class EpochSampler(Position):
 
 
 class UnpairedSampler(EpochSampler):
-    """An `EpochSampler` of the cloudy patches, with clear ones drawn at random beside them."""
+    """An `EpochSampler` of the cloudy patches, each with a clear one drawn at random."""
 
     def __init__(
         self,
@@ -214,7 +213,7 @@ class UnpairedSampler(EpochSampler):
             pool: the clear patches.
             batch: patches of each domain in a batch.
             seed: of everything.
-            matched: draw each clear patch from the acquisition of the cloudy one beside it, where it has any.
+            matched: draw each clear patch from the acquisition of its cloudy one, where that has any.
 
         Raises:
             InputError: no patch in a domain, or less than one in a batch.
@@ -225,7 +224,7 @@ class UnpairedSampler(EpochSampler):
         self._acquisitions, self._pool, self._matched = x_acquisitions, pool, matched
 
     def pairs(self) -> Iterator[UnpairedDraw]:
-        """Draw the rest of the epoch, as iterating does, from both domains."""
+        """Draw the rest of the epoch from both domains, as `__iter__` does from one."""
         epoch, order = self.epoch, self.order(self.epoch)
         for step in range(self.step, len(self)):
             places = order[step * self.batch : (step + 1) * self.batch]

@@ -1,8 +1,8 @@
-"""Variety for a small collection of clear images: other seasons, other soils, the other processing level.
+"""Colour augmentation of clear images: other seasons, other soils, the other processing level.
 
-With few places to learn from, a network paints its training land under every cloud. Changing colours groupwise
-(visible, near infrared, short-wave infrared), as seasons and soils do, makes it take the colour from the image's own
-clear ground instead.
+Trained on few places, a network reproduces their land under every cloud. Scaling groups of bands (visible, near
+infrared, short-wave infrared) together, as seasons and soils do, makes it take the colour from the image's own clear
+ground instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unclouded.bands import BANDS, INDEX, NAMES
 
-# A plain atmosphere, top of atmosphere = path + transmittance x surface, for a clear mid-latitude day:
+# A simple atmosphere, top of atmosphere = path + transmittance x surface, for a clear mid-latitude day:
 # path from the darkest percentile of clear L1C images (SEN12MS-CR-TS, ROI 146), transmittance from the ratio of
 # L1C to L2A band means there and in BigEarthNet. Good enough to vary training images, not to correct real ones.
 _PATH = (0.105, 0.075, 0.045, 0.025, 0.022, 0.014, 0.012, 0.011, 0.010, 0.005, 0.0015, 0.003, 0.002)
@@ -25,17 +25,17 @@ _GROUPS = {
     "short-wave infrared": (("B11", "B12"), 0.25),
 }
 _GAINS = (0.33, 3.0)
-"""Least and most by which an image takes another's spectrum; beyond, its noise and texture would be another's too."""
+"""Limits of the gain by which an image takes another's spectrum, since noise and texture are scaled with it."""
 
 
 def path_reflectance(level: Tensor, rng: torch.Generator) -> Tensor:
-    """Reflectance of the air alone, (B, 13), for images of `level` (B,): near the plain one for L1C, 0 for L2A."""
+    """Path reflectance (B, 13) of the air for images of `level` (B,): random about its mean for L1C, 0 for L2A."""
     haze = torch.exp(0.2 * torch.randn(level.shape[0], 1, generator=rng))
     return torch.tensor(_PATH) * haze * (1 - level[:, None])
 
 
 def change_level(image: Tensor, level: Tensor, target: Tensor, rng: torch.Generator) -> Tensor:
-    """Bring clear images (B, 13, H, W) from `level` (B,) to about what `target` (B,) would show; 0 is L1C, 1 is L2A."""
+    """Convert clear images (B, 13, H, W) approximately from `level` (B,) to `target` (B,); 0 is L1C, 1 is L2A."""
     batch = image.shape[0]
     path = torch.tensor(_PATH) * torch.exp(0.2 * torch.randn(batch, 1, generator=rng))
     transmittance = torch.tensor(_TRANSMITTANCE) * torch.exp(0.04 * torch.randn(batch, len(NAMES), generator=rng))
@@ -49,7 +49,7 @@ def change_level(image: Tensor, level: Tensor, target: Tensor, rng: torch.Genera
 
 
 def change_season(image: Tensor, path: Tensor, rng: torch.Generator) -> Tensor:
-    """Recolour clear images (B, 13, H, W) over their `path` reflectance (B, 13), each by its own smooth gains."""
+    """Recolour clear images (B, 13, H, W) above their `path` reflectance (B, 13), each by random smooth gains."""
     batch = image.shape[0]
     common = 0.18 * torch.randn(batch, 1, generator=rng)
     gain = torch.zeros(batch, len(NAMES)) + common
@@ -64,9 +64,9 @@ def change_season(image: Tensor, path: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def take_spectrum(image: Tensor, path: Tensor, spectrum: Tensor, known: Tensor) -> Tensor:
-    """Recolour a clear image (13, H, W) over its `path` reflectance (13,), so that its mean becomes `spectrum` (13,).
+    """Recolour a clear image (13, H, W) above its `path` reflectance (13,) so that its mean becomes `spectrum` (13,).
 
-    Only bands that are `known` (13,) tell how; the others change as their neighbours in wavelength do.
+    The gains of bands that are not `known` (13,) are interpolated over wavelength.
     """
     base = path[:, None, None].minimum(image)
     mean, wanted = (image - base).mean(dim=(1, 2)), (spectrum - path).clamp(min=1e-3)

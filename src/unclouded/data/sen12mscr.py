@@ -4,7 +4,7 @@
     ROIs1158_spring_s2/s2_26/ROIs1158_spring_s2_26_p500.tif                          the same ground, clear
     ROIs1158_spring_s1/s1_26/ROIs1158_spring_s1_26_p500.tif                          VV, VH in dB, float32
 
-All 13 bands lie on the 10 m grid, as published (Ebel et al. 2021, IEEE TGRS 59); they are archived as they are.
+All 13 bands lie on the 10 m grid, as published (Ebel et al. 2021, IEEE TGRS 59), and are archived unchanged.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from unclouded.bands import L1C
+from unclouded.data.archive import table_row
 from unclouded.data.packing import Job, PatchRecord
 from unclouded.errors import FileError, InputError
 from unclouded.reading.files.raster import open_raster, read_window
@@ -42,12 +43,12 @@ class _Files(NamedTuple):
 def jobs(source: Path, *, split: str = "validation") -> list[Job]:
     """List the cloudy and the clear images of the data set in folder `source`, each with the radar beside it.
 
-    Every cloudy image names its clear one as `clear_id`. The files do not say when an image was taken, so that the
-    acquisition is the region of interest with its season. The pairs are for validation: all are in one `split`.
+    Every cloudy image names its clear one as `clear_id`. The files do not state the acquisition time, so the region of
+    interest with its season serves as acquisition. The pairs are for validation: all are in one `split`.
 
     Raises:
         FileError: no such folder.
-        InputError: it does not hold the data set, or there is no such split.
+        InputError: the folder does not hold the data set, or there is no such split.
     """
     if split not in _SPLITS:
         raise InputError(f"{split}: no such split; accepted: {', '.join(_SPLITS)}")
@@ -76,7 +77,7 @@ def load(job: Job) -> PatchRecord:
 
     Raises:
         FileError: a file is damaged or cut short.
-        InputError: a file is not what the data set's files are, or the radar is of another place.
+        InputError: a file differs from the data set's in bands, size or type, or the radar is of another place.
     """
     files: _Files = job.source
     optical, place = _read(files.optical, L1C, np.uint16)
@@ -104,24 +105,20 @@ def _row(
 ) -> dict[str, Any]:
     season, region, _ = key
     cloudy = kind == "s2_cloudy"
-    return {
-        "patch_id": files[kind][key].stem,
-        "labels": [],
-        "split": split,
-        "country": "",
-        "s1_name": files["s1"][key].stem if key in files["s1"] else None,
-        "s2v1_name": None,
-        "contains_seasonal_snow": False,
-        "contains_cloud_or_shadow": cloudy,
-        "domain": _DOMAINS[kind],
-        "acquisition": f"{season}_{region}",
-        "level": "L1C",
-        "clear_id": files["s2"][key].stem if cloudy and key in files["s2"] else None,
-    }
+    return table_row(
+        files[kind][key].stem,
+        split=split,
+        s1_name=files["s1"][key].stem if key in files["s1"] else None,
+        contains_cloud_or_shadow=cloudy,
+        domain=_DOMAINS[kind],
+        acquisition=f"{season}_{region}",
+        level="L1C",
+        clear_id=files["s2"][key].stem if cloudy and key in files["s2"] else None,
+    )
 
 
 def _read(path: str, names: tuple[str, ...], dtype: type) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    """Read a file's bands by name, and its place: CRS and transform as text."""
+    """Read a file's bands by name, and its grid: CRS and transform as text."""
     with open_raster(path) as file:
         found = f"{file.count} bands of {file.width} x {file.height} {file.dtypes[0]}"
         wanted = f"{len(names)} bands of {SIDE} x {SIDE} {np.dtype(dtype).name}"

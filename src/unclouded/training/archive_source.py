@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 from unclouded.bands import INDEX
 from unclouded.data.archive import Archive
 from unclouded.data.domains import ClearLoader, DomainBatch, Sampling, UnpairedLoader, to_observations
-from unclouded.data.loading import EpochLoader, SeededBatch, varied
+from unclouded.data.loading import EpochLoader, SeededBatch, augmented
 from unclouded.data.observations import Augmentation
-from unclouded.data.samplers import Share, whole
+from unclouded.data.samplers import Shard, whole_batch
 from unclouded.models.observation import Observation
 from unclouded.training.simulated_clouds import Simulated, simulate_clouds
 
@@ -32,7 +32,7 @@ class ArchiveSource:
         unpaired: Sampling | None = None,
         radar: bool = True,
         crop: int | None = None,
-        share: Share = whole,
+        shard: Shard = whole_batch,
         workers: int = 0,
     ) -> None:
         """Draw from `archive`.
@@ -43,7 +43,7 @@ class ArchiveSource:
             unpaired: how the two domains are drawn; unless given, they cannot be.
             radar: whether patches show their radar, half of the time.
             crop: side in pixels of the squares that are taken of the patches; all of them unless given.
-            share: of each batch, that this process reads.
+            shard: of each batch, that this process reads.
             workers: processes that read ahead; 0 reads in this one.
 
         Raises:
@@ -52,20 +52,20 @@ class ArchiveSource:
         dropped = 0.5 if radar else 1.0
         self._augmentation = Augmentation(drop_guides=dropped)
         self._all_bands = Augmentation(drop_bands=0.0, drop_guides=dropped)
-        self._crop, self._share = crop, share
+        self._crop, self._shard = crop, shard
         self._clear: _Endless[SeededBatch] | None = None
         self._pairs: _Endless[DomainBatch] | None = None
         if simulated is not None:
-            self._clear = _Endless(ClearLoader(archive, simulated, share=share, workers=workers))
+            self._clear = _Endless(ClearLoader(archive, simulated, shard=shard, workers=workers))
         if unpaired is not None:
-            self._pairs = _Endless(UnpairedLoader(archive, unpaired, share=share, workers=workers))
+            self._pairs = _Endless(UnpairedLoader(archive, unpaired, shard=shard, workers=workers))
 
     def simulated(self, size: int) -> Simulated:
         """Put the next clear patches under simulated clouds: this process's share of `size`, which is a batch."""
         if self._clear is None:
             raise ValueError("no sampling for simulated clouds was given")
-        patches, seeds = self._clear.next(self._share(size))
-        y, generators = varied(patches, seeds, "cpu", self._all_bands, self._crop)
+        patches, seeds = self._clear.next(self._shard(size))
+        y, generators = augmented(patches, seeds, "cpu", self._all_bands, self._crop)
         # What B10 shows of clear ground is next to nothing: an L2A patch has it as soon as it is brought to L1C.
         present = y.present.clone()
         present[:, INDEX["B10"]] = 1
@@ -78,7 +78,7 @@ class ArchiveSource:
         """Hand out the next cloudy patches with clear ones: this process's share of `size`, which is a batch."""
         if self._pairs is None:
             raise ValueError("no sampling for the two domains was given")
-        return to_observations(self._pairs.next(self._share(size)), "cpu", self._augmentation, self._crop)
+        return to_observations(self._pairs.next(self._shard(size)), "cpu", self._augmentation, self._crop)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must keep; plain numbers."""
@@ -105,13 +105,13 @@ class _Endless(Generic[T]):
     def __init__(self, loader: EpochLoader[T]) -> None:
         self.loader = loader
         self._batches: Iterator[T] = iter(())
-        self._share: slice | None = None
+        self._shard: slice | None = None
 
-    def next(self, share: slice) -> T:
+    def next(self, shard: slice) -> T:
         """Give the next batch, of which `share` is read."""
-        if share != self._share:
+        if shard != self._shard:
             # What was read ahead is another share.
-            self._share = share
+            self._shard = shard
             self.restart()
         for batch in self._batches:
             return batch

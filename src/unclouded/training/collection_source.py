@@ -13,7 +13,7 @@ from unclouded import bands
 from unclouded.data.collection import Collection
 from unclouded.data.cutouts import cut_out
 from unclouded.data.patch import Patch
-from unclouded.data.samplers import Share, whole
+from unclouded.data.samplers import Shard, whole_batch
 from unclouded.data.seasons import change_level, path_reflectance, take_spectrum
 from unclouded.errors import InputError
 from unclouded.guides import RADAR
@@ -26,7 +26,7 @@ SIDE = 192
 _TEXTURE = 96
 """Side in pixels from which an image shows texture; smaller ones lend their spectra to others."""
 _LENT = 0.2
-"""Share of the clear images that take the spectrum of a smaller one."""
+"""Shard of the clear images that take the spectrum of a smaller one."""
 
 _ByPlace = dict[str, list[Patch]]
 
@@ -38,7 +38,7 @@ class CollectionSource:
     """
 
     def __init__(
-        self, collection: Collection, rng: torch.Generator, *, radar: bool = True, share: Share = whole
+        self, collection: Collection, rng: torch.Generator, *, radar: bool = True, shard: Shard = whole_batch
     ) -> None:
         """Draw from a collection.
 
@@ -46,12 +46,12 @@ class CollectionSource:
             collection: of images.
             rng: of everything.
             radar: whether images show their radar.
-            share: of each batch, that this process draws.
+            shard: of each batch, that this process draws.
 
         Raises:
             InputError: the collection holds no clear image.
         """
-        self.rng, self._radar, self._share = rng, radar, share
+        self.rng, self._radar, self._shard = rng, radar, shard
         textured = [patch for patch in collection.clear if min(patch.optical.shape[1:]) >= _TEXTURE]
         self.clear = {
             level: _by_place(patch for patch in textured if patch.level == level)
@@ -95,7 +95,7 @@ class CollectionSource:
         """Go on from what `state_dict` gave."""
 
     def _generators(self, size: int) -> list[torch.Generator]:
-        seeds = torch.randint(2**62, (size,), generator=self.rng)[self._share(size)]
+        seeds = torch.randint(2**62, (size,), generator=self.rng)[self._shard(size)]
         return [torch.Generator().manual_seed(seed) for seed in seeds.tolist()]
 
     def _pair(self, rng: torch.Generator) -> tuple[Observation, Observation]:

@@ -56,7 +56,7 @@ class Ranks:
                 f"give {setting}={self.count} or more, or start {size}"
             )
 
-    def share_of(self, size: int) -> slice:
+    def shard_of(self, size: int) -> slice:
         """Which images of a batch of `size` are for this process to read; all, where it works alone."""
         if self._apart:
             return slice(0, size)

@@ -72,7 +72,7 @@ def run(
         def source(rng: torch.Generator) -> BatchSource:
             if archive is None:
                 images = load_collection(data, Path(str(config.collection)))
-                return CollectionSource(images, rng, radar=config.radar, share=ranks.share_of)
+                return CollectionSource(images, rng, radar=config.radar, shard=ranks.shard_of)
             simulated = settings.loss.simulated or settings.teaches_heads
             unpaired = config.steps > 0 and settings.loss.unpaired
             return ArchiveSource(
@@ -83,7 +83,7 @@ def run(
                 else None,
                 radar=config.radar,
                 crop=config.crop,
-                share=ranks.share_of,
+                shard=ranks.shard_of,
                 workers=workers,
             )
 

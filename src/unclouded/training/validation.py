@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.data.archive import Archive
-from unclouded.data.domains import Sampling, ValidationLoader, select, to_observations
+from unclouded.data.domains import Sampling, select, to_observations
+from unclouded.data.validation_pairs import ValidationLoader
 from unclouded.evaluation.cycles import cycle_through
 from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
 from unclouded.models.generator import Generator, compose

@@ -1,1 +1,1 @@
-"""Procedural landscapes: a BigEarthNet look-alike with truth."""
+"""Procedural landscapes: simulated patches like those of BigEarthNet, with truth."""

@@ -1,4 +1,4 @@
-"""A patch of simulated ground while it is being painted, and how sun and radar then see it."""
+"""A patch of simulated ground, composed of materials layer by layer, and its reflectance and radar backscatter."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _SKY = np.array([0.42, 0.34, 0.25, 0.18, 0.15, 0.13, 0.12, 0.11, 0.10, 0.10, 0.1
 
 
 class Canvas:
-    """Reflectance, backscatter and height of a patch, laid one material over the other.
+    """Reflectance, backscatter and height of a patch, to which materials are added layer by layer.
 
     Attributes:
-        rng: source of randomness of this patch.
+        rng: random generator of this patch.
         season: of its acquisition.
-        surface: (materials, 15) what `landscape_spectra.surface` gives.
+        surface: (materials, 15) spectra by `landscapes.spectra.surface`.
         soil: material of bare fields here.
         image: (120, 120, 15) reflectance in 13 bands, then linear VV and VH.
         height: (120, 120) metres of trees and buildings above the ground.
-        water: (120, 120) True where nothing but water is seen.
+        water: (120, 120) True for open water.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Canvas:
         self.terrain = relief * (noise(rng, 5.0)[0] + 0.12 * noise(rng, 4.4, 70.0)[0])
 
     def lay(self, material: str, where: Mask, cover: Field | float = 1.0, height: float | None = None) -> None:
-        """Lay a material over the pixels `where`, covering a share of each: (120, 120) or one number.
+        """Add a material to the pixels `where`, over a share of each: (120, 120) or one number.
 
-        With a `height` in metres, what covers more than half of a pixel also rises above the ground.
+        With a `height` in metres, pixels that are covered by more than half also rise above the ground.
         """
         self.lay_spectrum(self.surface[MATERIALS[material]], where, cover)
         if height is not None:
@@ -55,7 +55,7 @@ class Canvas:
             self.height[over] = height
 
     def lay_spectrum(self, spectrum: NDArray[np.float32], where: Mask, cover: Field | float = 1.0) -> None:
-        """Lay a spectrum (15,), or one for each pixel `where` (n, 15), as `lay` does a material."""
+        """Add a spectrum (15,), or one for each pixel `where` (n, 15), as `lay` adds a material."""
         share = cover[where][:, None] if isinstance(cover, np.ndarray) else np.float32(cover)
         under = self.image[where]
         self.image[where] = under + share * (spectrum - under)
@@ -65,14 +65,14 @@ class Canvas:
         self.image[where, :_OPTICAL] *= gain[where][:, None]
 
     def illuminate(self, elevation: float, azimuth: float) -> None:
-        """Light terrain, trees and buildings by a sun at `elevation` and `azimuth` in radians, and cast shadows."""
+        """Illuminate terrain, trees and buildings by a sun at `elevation` and `azimuth` in radians, with shadows."""
         surface = self.terrain + self.height
         toward_y, toward_x = -math.cos(azimuth), math.sin(azimuth)
         low = min(1 / math.tan(elevation), 2.4)
         slope_y, slope_x = np.gradient(self.terrain, 10.0)
         normal = 1 / np.sqrt(1 + slope_y**2 + slope_x**2)
         direct = normal * (1 - low * (slope_y * toward_y + slope_x * toward_x))
-        # Light comes back from between branches and walls: slopes of crowns and roofs count for little.
+        # Multiple scattering between branches and walls reduces the effect of the slopes of crowns and roofs.
         slope_y, slope_x = np.gradient(gaussian_filter(self.height, 0.5), 10.0)
         direct *= 1 - np.clip(0.4 * low * (slope_y * toward_y + slope_x * toward_x), -0.4, 0.45)
         rows, columns = grid()
@@ -82,8 +82,8 @@ class Canvas:
         for step in (1.0, 2.0, 3.5):
             if 28 / rise < step - 0.5:
                 break
-            there = np.array([rows + centre + step * toward_y, columns + centre + step * toward_x])
-            blocking = map_coordinates(surface, there, order=1, mode="nearest") - surface - step * rise
+            towards_sun = np.array([rows + centre + step * toward_y, columns + centre + step * toward_x])
+            blocking = map_coordinates(surface, towards_sun, order=1, mode="nearest") - surface - step * rise
             shadow = np.maximum(shadow, np.clip(blocking / 8, 0, 1))
         direct = np.clip(direct, 0.12, 1.7) * (1 - 0.7 * shadow)
         direct[self.water] = 1 - 0.4 * shadow[self.water]
@@ -91,18 +91,18 @@ class Canvas:
         self.image[..., :_OPTICAL] *= light
 
     def reflectance(self) -> NDArray[np.float32]:
-        """(13, 120, 120) as the instrument sees it: blurred by its optics, with its noise, on the 10 m grid."""
-        seen = np.moveaxis(self.image[..., :_OPTICAL], -1, 0)
-        seen = gaussian_filter(seen, (0, 0.55, 0.55), truncate=3.0, mode="nearest")
-        grain = self.rng.standard_normal(seen.shape, dtype=np.float32)
-        # Averaged to its native pixels a band's noise is about 12 DN, whatever its size.
-        grain *= np.array([band.resolution / 10 * 0.0012 for band in BANDS], np.float32)[:, None, None]
-        return np.asarray(seen + grain, np.float32)
+        """Reflectance (13, 120, 120) with the point spread function and the noise of the sensor, on the 10 m grid."""
+        sharp = np.moveaxis(self.image[..., :_OPTICAL], -1, 0)
+        blurred = gaussian_filter(sharp, (0, 0.55, 0.55), truncate=3.0, mode="nearest")
+        noise = self.rng.standard_normal(blurred.shape, dtype=np.float32)
+        # Averaged to native pixels, the noise of every band is about 12 DN.
+        noise *= np.array([band.resolution / 10 * 0.0012 for band in BANDS], np.float32)[:, None, None]
+        return np.asarray(blurred + noise, np.float32)
 
     def backscatter(self) -> NDArray[np.float32]:
-        """(2, 120, 120) VV and VH in dB with the speckle of Sentinel-1's ground range product (4.4 looks)."""
+        """VV and VH (2, 120, 120) in dB with the speckle of Sentinel-1's ground range product (4.4 looks)."""
         power = np.moveaxis(self.image[..., _OPTICAL:], -1, 0)
-        # The radar looks sideways: slopes that face it are brighter.
+        # Slopes that face the side-looking radar are brighter.
         slope = np.gradient(gaussian_filter(self.terrain + 0.3 * self.height, 1.0), 10.0, axis=1)
         power = power * np.exp(np.clip(2.2 * slope, -1.2, 1.2))
         speckle = self.rng.standard_gamma(0.75, (len(RADAR), SIZE, SIZE), dtype=np.float32) / 0.75

@@ -1,4 +1,4 @@
-"""How each of the 43 classes is painted: which painter, and with what."""
+"""The drawing function and its parameters for each of the 43 classes."""
 
 from __future__ import annotations
 
@@ -65,4 +65,4 @@ COVERS: dict[str, Paint] = {
     "Estuaries": partial(water, kinds=("turbid water", "river"), silt=0.8),
     "Sea and ocean": partial(water, kinds=("sea",), silt=0.12),
 }
-"""Paints a class over the pixels that it covers."""
+"""Drawing function of each class: takes the canvas and the pixels that the class covers."""

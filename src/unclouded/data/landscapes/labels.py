@@ -1,11 +1,10 @@
-"""Which of the 43 classes meet in a simulated patch, where and when: BigEarthNet's own imbalance.
+"""Which of the 43 classes occur together in a simulated patch, with the class imbalance of BigEarthNet.
 
-How often each class occurs is as published for the 590,326 patches of BigEarthNet v1 (Sumbul et al. 2019,
-"BigEarthNet: a large-scale benchmark archive for remote sensing image understanding", IGARSS). Countries, seasons and
-cloudy patches are counted from the official lists (`s1_s2_name_country_season.csv` and
-`patches_with_cloud_and_shadow.csv`, in the package `bigearthnet-common` 2.8.0). The lists give no labels, so which
-classes meet follows from climate zones and kinds of landscape, here weighted by hand; whatever the weights, each
-class's overall frequency is kept.
+Class frequencies are those published for the 590,326 patches of BigEarthNet v1 (Sumbul et al. 2019, "BigEarthNet: a
+large-scale benchmark archive for remote sensing image understanding", IGARSS). Countries, seasons and cloudy patches
+are counted in the official lists (`s1_s2_name_country_season.csv` and `patches_with_cloud_and_shadow.csv`, in the
+package `bigearthnet-common` 2.8.0). The lists have no labels, so the co-occurrence of classes follows from weights by
+climate zone and kind of landscape, chosen by hand; they do not change the overall frequency of a class.
 """
 
 from __future__ import annotations
@@ -113,12 +112,12 @@ NAMES: tuple[str, ...] = tuple(_CLASSES)
 FREQUENCY: dict[str, float] = {name: count / PATCHES for name, (count, _, _) in _CLASSES.items()}
 """Share of BigEarthNet's patches that show each class."""
 
-_SURE = 0.97
-"""No class is in more than this share of the patches of a zone and landscape."""
+_MOST_FREQUENT = 0.97
+"""Largest probability of a class in the patches of a zone and landscape."""
 
 
 def draw(zone: str, rng: np.random.Generator) -> tuple[str, tuple[str, ...]]:
-    """Draw a landscape of a zone and the classes that meet in a patch of it, at least one."""
+    """Draw a landscape of a zone, and the classes of a patch of it, at least one."""
     place = ZONES.index(zone)
     landscape = int(rng.choice(len(LANDSCAPES), p=_SHARES[zone]))
     chance = _chances()[place, landscape]
@@ -130,24 +129,24 @@ def draw(zone: str, rng: np.random.Generator) -> tuple[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=1)
 def _chances() -> NDArray[np.float64]:
-    """Probability of each class in each zone and landscape, (6, 7, 43), such that its overall frequency is kept."""
+    """Probability of each class in each zone and landscape, (6, 7, 43), which gives its overall frequency."""
     patches = np.zeros(len(ZONES))
     for country in COUNTRIES.values():
         patches[ZONES.index(country.zone)] += sum(country.patches)
     cell = (patches / patches.sum())[:, None] * np.array([_SHARES[zone] for zone in ZONES])
     weight = np.stack([np.outer(zones, places) for _, zones, places in _CLASSES.values()], axis=-1)
-    goal = np.array(list(FREQUENCY.values()))
-    wanted = goal.copy()
+    target = np.array(list(FREQUENCY.values()))
+    drawn_frequency = target.copy()
     chance = np.zeros_like(weight)
     for _ in range(30):
-        low, high = np.zeros(len(goal)), np.full(len(goal), 1e4)
+        low, high = np.zeros(len(target)), np.full(len(target), 1e4)
         for _ in range(50):
             scale = (low + high) / 2
-            chance = np.minimum(_SURE, scale * weight)
-            short = np.einsum("zl,zlc->c", cell, chance) < wanted
+            chance = np.minimum(_MOST_FREQUENT, scale * weight)
+            short = np.einsum("zl,zlc->c", cell, chance) < drawn_frequency
             low, high = np.where(short, scale, low), np.where(short, high, scale)
-        # A patch in which nothing was drawn shows one class after all: so much less is drawn in the first place.
+        # A patch in which no class was drawn gets one: the frequency that is drawn is reduced by these.
         empty = cell * (1 - chance).prod(-1)
         extra = np.einsum("zl,zlc->c", empty, chance / np.maximum(chance.sum(-1, keepdims=True), 1e-9))
-        wanted = np.maximum(goal - extra, 0.2 * goal)
+        drawn_frequency = np.maximum(target - extra, 0.2 * target)
     return chance

@@ -18,14 +18,14 @@ from unclouded.data.landscapes.spectra import SOILS, Season, surface
 
 _OPEN_WATER = ("Sea and ocean", "Water bodies", "Coastal lagoons", "Estuaries")
 _SHORE = ("Beaches, dunes, sands", "Port areas", "Salt marshes", "Intertidal flats", "Salines", "Bare rock")
-# What follows the borders of parcels rather than those of nature.
+# Classes whose borders follow parcels.
 _ANGULAR = frozenset(NAMES[:22])
 _NATURAL = frozenset((*_OPEN_WATER, *_SHORE, "Water courses", "Inland marshes", "Peatbogs", "Bare rock"))
-# Metres by which the land rises and falls: mountains, hills, plains.
+# Standard deviation of the terrain in metres, and its factor by kind of landscape.
 _RELIEF = {"boreal": 12.0, "baltic": 9.0, "atlantic": 18.0, "alpine": 60.0, "pannonian": 28.0, "mediterranean": 32.0}
 _RUGGED = {"upland": 3.0, "forest": 1.6, "farmland": 0.5, "town": 0.4, "wetland": 0.3, "coast": 0.7, "sea": 0.0}
 _LATITUDE = {"boreal": 63, "baltic": 55.5, "atlantic": 52, "alpine": 47.7, "pannonian": 44, "mediterranean": 39.5}
-# Chances of light, brown, dark and red soil.
+# Probabilities of light, brown, dark and red soil.
 _SOIL_CHANCES = {
     "boreal": (0.1, 0.65, 0.2, 0.05),
     "baltic": (0.3, 0.6, 0.1, 0.0),
@@ -35,18 +35,18 @@ _SOIL_CHANCES = {
     "mediterranean": (0.35, 0.3, 0.0, 0.35),
 }
 LEAST_SHARE = 0.01
-"""A class is among the labels of a patch of which it covers at least this share."""
+"""Least share of a patch that a class covers to be among its labels."""
 
 
 @dataclass(frozen=True)
 class Acquisition:
-    """One overpass: everything its patches share.
+    """One overpass: what its patches have in common.
 
     Attributes:
         name: as BigEarthNet names one, such as `SIM_MSIL2A_20170613T101031`.
-        country: a key of `landscape_labels.COUNTRIES`.
+        country: a key of `landscapes.labels.COUNTRIES`.
         day: of the overpass.
-        seed: of its colours.
+        seed: of its spectra.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Acquisition:
 
     @property
     def sun(self) -> tuple[float, float]:
-        """Elevation and azimuth of the sun in radians, at Sentinel-2's half past ten in local solar time."""
+        """Elevation and azimuth of the sun in radians, at 10:30 local solar time, as Sentinel-2 passes."""
         declination = math.radians(23.44) * math.sin(2 * math.pi * (self.day.timetuple().tm_yday - 80) / 365.25)
         latitude, hour = math.radians(_LATITUDE[self.zone]), math.radians(-22.5)
         up = math.sin(latitude) * math.sin(declination) + math.cos(latitude) * math.cos(declination) * math.cos(hour)
@@ -76,10 +76,10 @@ class Landscape:
     """A simulated patch without clouds.
 
     Attributes:
-        reflectance: (13, 120, 120) surface reflectance, every band on the 10 m grid at the detail of 10 m.
+        reflectance: (13, 120, 120) surface reflectance, all bands at 10 m.
         radar: (2, 120, 120) VV and VH in dB.
-        cover: (120, 120) index into `landscape_labels.NAMES`.
-        labels: the classes that are there, in the order of CORINE.
+        cover: (120, 120) index into `landscapes.labels.NAMES`.
+        labels: the classes present, in the order of CORINE.
     """
 
     reflectance: NDArray[np.float32]
@@ -93,15 +93,14 @@ def landscape(acquisition: Acquisition, rng: np.random.Generator) -> Landscape:
     zone = acquisition.zone
     season = Season.of(zone, acquisition.day.timetuple().tm_yday)
     kind, classes = draw(zone, rng)
-    # The acquisition's own generator: its patches share colours, whichever of them is simulated first.
-    shared = np.random.default_rng(acquisition.seed)
-    materials = surface(season, shared)
+    # By a generator of the acquisition, so that its patches have the same spectra in whatever order they are made.
+    materials = surface(season, np.random.default_rng(acquisition.seed))
     soil = SOILS[int(rng.choice(len(SOILS), p=_SOIL_CHANCES[zone]))]
     relief = _RELIEF[zone] * _RUGGED[kind] * float(np.exp(rng.normal(0, 0.4)))
     canvas = Canvas(rng, season, materials, soil, relief)
     cover = _arrange(rng, kind, classes)
     shown = [index for index in range(len(NAMES)) if (cover == index).any()]
-    # Water first: beaches and quays look where it is.
+    # Water first, since beaches and quays depend on it.
     for index in sorted(shown, key=lambda index: NAMES[index] not in _OPEN_WATER):
         COVERS[NAMES[index]](canvas, cover == index)
     dry = ~canvas.water
@@ -115,7 +114,7 @@ def landscape(acquisition: Acquisition, rng: np.random.Generator) -> Landscape:
 
 
 def _arrange(rng: np.random.Generator, kind: str, classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """Divide the patch among its classes: (120, 120) index into `NAMES`."""
+    """Distribute the classes over the patch: (120, 120) index into `NAMES`."""
     index = np.array([NAMES.index(name) for name in classes])
     if len(classes) == 1:
         return np.full((SIZE, SIZE), index[0])
@@ -146,11 +145,11 @@ def _arrange(rng: np.random.Generator, kind: str, classes: tuple[str, ...]) -> N
 
 
 def _suitability(rng: np.random.Generator, name: str, kind: str) -> Field:
-    """How well a class would suit each pixel, (120, 120), about standardised."""
+    """Suitability of each pixel for a class, (120, 120), about standardised."""
     if name == "Water courses":
         return np.asarray(1.5 - 0.6 * curve(rng, float(rng.uniform(6, 22))), np.float32)
     if name in _OPEN_WATER:
-        # Seas lie to one side, lakes within; both have ragged shores.
+        # Seas lie on one side, lakes inside; both have irregular shores.
         level = noise(rng, 4.0, 80.0)[0]
         if kind == "coast":
             rows, columns = grid()
@@ -161,7 +160,7 @@ def _suitability(rng: np.random.Generator, name: str, kind: str) -> Field:
 
 
 def _road(canvas: Canvas, dry: Mask) -> None:
-    """One or two roads, straight to winding, and now and then a motorway."""
+    """Add one or two roads, straight to winding, a few of them motorways."""
     rng = canvas.rng
     for _ in range(int(rng.integers(1, 3))):
         way = curve(rng, float(rng.uniform(0, 14)))
@@ -171,8 +170,8 @@ def _road(canvas: Canvas, dry: Mask) -> None:
 
 
 def _flatten(terrain: Field, water: Mask) -> Field:
-    """Terrain (120, 120) that runs out level at the water."""
+    """Terrain (120, 120) that becomes flat towards the water."""
     if not water.any():
         return terrain
-    away = gaussian_filter(np.clip(distance_transform_edt(~water) / 12, 0, 1).astype(np.float32), 2.0)
-    return np.asarray(terrain * away, np.float32)
+    weight = gaussian_filter(np.clip(distance_transform_edt(~water) / 12, 0, 1).astype(np.float32), 2.0)
+    return np.asarray(terrain * weight, np.float32)

@@ -1,4 +1,4 @@
-"""Shapes that simulated ground is made of: fractal noise, parcels of land, curves, and a division among covers."""
+"""Shapes of simulated ground: fractal noise, parcels of land, curves, and the assignment of pixels to covers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import fft
 SIZE = 120
 """Pixels of 10 m along a patch."""
 _PERIOD = 180
-"""Noise is periodic; a patch shows only part of a period."""
+"""Period of the noise in pixels, of which a patch shows a part."""
 
 Field = NDArray[np.float32]
 
@@ -69,7 +69,7 @@ class Parcels:
     across: Field
 
     def mean(self, field: Field) -> Field:
-        """Each pixel's parcel's mean of `field` (120, 120)."""
+        """Mean of `field` (120, 120) over each pixel's parcel, (120, 120)."""
         flat = self.index.ravel()
         total = np.bincount(flat, field.ravel(), self.count)
         pixels = np.bincount(flat, minlength=self.count)
@@ -78,14 +78,14 @@ class Parcels:
 
 
 def parcels(rng: np.random.Generator, side: float, aspect: float = 1.5, bend: float = 2.0, blocks: int = 3) -> Parcels:
-    """Divide the patch as farmland is: blocks of differing direction, each cut again and again across.
+    """Divide the patch like farmland: blocks of different direction, each cut in two repeatedly.
 
     Args:
-        rng: source of randomness.
-        side: pixels; the square of it is a parcel's typical area.
-        aspect: length over width of a parcel at which it is cut across rather than along.
-        bend: pixels by which boundaries wander.
-        blocks: how many directions there are.
+        rng: random generator.
+        side: in pixels; its square is a parcel's typical area.
+        aspect: length over width above which a parcel is cut across rather than along.
+        bend: amplitude in pixels of the curvature of boundaries.
+        blocks: number of blocks.
     """
     rows, columns = grid()
     wander = noise(rng, 5.0, 90.0, 2) * 1.3 * bend
@@ -152,10 +152,10 @@ def cells(rng: np.random.Generator, land: Parcels, pitch: float, count: int = 1)
 
 
 def divide(fields: Field, shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Give every pixel to one of n covers, each about its share of the patch.
+    """Assign every pixel to one of n covers, so that each has about its share of the patch.
 
     Args:
-        fields: (n, 120, 120) how well each cover would suit each pixel.
+        fields: (n, 120, 120) suitability of each pixel for each cover.
         shares: (n,) that sum to 1.
 
     Returns:
@@ -164,6 +164,6 @@ def divide(fields: Field, shares: NDArray[np.float64]) -> NDArray[np.int64]:
     coarse = fields[:, ::4, ::4].reshape(len(fields), -1)
     bias = np.zeros((len(fields), 1))
     for step in np.geomspace(1.0, 0.15, 14):
-        given = np.bincount((coarse + bias).argmax(0), minlength=len(fields)) / coarse.shape[1]
-        bias[:, 0] += step * np.clip(np.log(shares / np.maximum(given, 0.003)), -1.2, 1.2)
+        assigned = np.bincount((coarse + bias).argmax(0), minlength=len(fields)) / coarse.shape[1]
+        bias[:, 0] += step * np.clip(np.log(shares / np.maximum(assigned, 0.003)), -1.2, 1.2)
     return np.asarray((fields + bias[:, :, None].astype(np.float32)).argmax(0), np.int64)

@@ -1,13 +1,13 @@
-"""A look-alike of BigEarthNet, simulated into an archive: landscapes, skies over some of them, and the truth.
+"""Simulated archives like BigEarthNet: procedural landscapes, some under simulated clouds, with the truth.
 
-Every patch follows from the seed and its own number alone, so the archive does not depend on how many processes made
-it. Its acquisitions are named `SIM_...`: no name of a real one.
+Every patch depends on the seed and its own number alone, so the archive does not depend on the number of processes.
+Acquisitions are named `SIM_...`, unlike any real one.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from unclouded.bands import BANDS, INDEX, L1C, L2A, LEVELS
+from unclouded.data.archive import table_row
 from unclouded.data.clouds import Sky, simulate
 from unclouded.data.landscapes.labels import COUNTRIES
 from unclouded.data.landscapes.landscape import Acquisition, landscape
@@ -27,26 +28,26 @@ from unclouded.progress import Progress, silent
 Level = Literal["L1C", "L2A"]
 
 CLEAR_SUFFIX = "_clear"
-"""What the id of a cloudy patch's clear twin ends in."""
+"""Ending of the id of a cloudy patch's clear twin."""
 
 _PER_ACQUISITION = 150
 _LEAST_HIDDEN = 0.04
-"""A cloudy patch has at least this share hidden by cloud or shadow, as far as a few skies can give it."""
+"""Least share of a cloudy patch that cloud or shadow hides, unless ten skies hide less."""
 _PLAINEST = 0.3
-"""And somewhere it is hidden by this much: an even haze that nobody would flag does not make it cloudy."""
+"""Least `cloud_shadow_fraction` at its most hidden pixel: faint even haze alone does not make a patch cloudy."""
 # The splits of BigEarthNet v1's clear patches, and of the cloudy ones by acquisition.
 _CLEAR_SPLITS = {"train": 269_695 / 519_284, "validation": 123_723 / 519_284, "test": 125_866 / 519_284}
 _CLOUDY_SPLITS = {"train": 0.70, "validation": 0.15, "test": 0.15}
-# First days of December, March, June and September, in order of `landscape_labels.SEASONS`.
+# First days of December, March, June and September, in order of `landscapes.labels.SEASONS`.
 _SEASON_STARTS = (date(2017, 12, 1), date(2018, 3, 1), date(2017, 6, 1), date(2017, 9, 1))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one value of the archive is made from.
+    """What a simulated patch is made from.
 
     Attributes:
-        acquisition: that the patch belongs to.
+        acquisition: of the patch.
         seed: of its ground and sky.
         level: "L1C" or "L2A".
         image: "Y" clear, "X" cloudy, "clear" the clear twin of a cloudy one.
@@ -69,16 +70,16 @@ def simulate_archive(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> PackReport:
-    """Write an archive of simulated patches; a killed run is gone on with by the same call.
+    """Write an archive of simulated patches; an interrupted run is resumed by the same call.
 
     Args:
         output: the archive to write.
-        patches: how many; the clear twins of cloudy patches come on top.
+        patches: number of patches, without the clear twins of cloudy ones.
         seed: of everything.
         level: "L2A" (12 bands) or "L1C" (13 bands, seen through the atmosphere).
         cloudy: share of the patches in domain X.
         workers: processes; all cores unless given.
-        overwrite: replace an archive that is there.
+        overwrite: replace an existing archive.
         progress: called with stage, done, total.
 
     Raises:
@@ -92,7 +93,7 @@ def simulate_archive(
 
 
 def jobs(patches: int, seed: int, *, level: Level = "L2A", cloudy: float = 0.1) -> list[Job]:
-    """Plan the patches of an archive: which acquisition, domain and split each has."""
+    """Plan the patches of an archive: acquisition, domain and split of each."""
     rng = np.random.default_rng([seed, 0])
     acquisitions = _acquisitions(max(12, round(patches / _PER_ACQUISITION)), seed, rng)
     size = np.exp(rng.normal(0, 0.5, len(acquisitions)))
@@ -105,52 +106,54 @@ def jobs(patches: int, seed: int, *, level: Level = "L2A", cloudy: float = 0.1) 
     )
     cloudy_split = _whole_acquisitions(np.bincount(belongs[covered], minlength=len(acquisitions)))
     clear_split = rng.choice(list(_CLEAR_SPLITS), patches, p=list(_CLEAR_SPLITS.values()))
-    number = [0] * len(acquisitions)
-    planned = []
-    for index in range(patches):
-        which = int(belongs[index])
-        acquisition = acquisitions[which]
-        place = f"{number[which] // 90}_{number[which] % 90}"
-        number[which] += 1
-        name = f"{acquisition.name}_{place}"
-        split = cloudy_split[which] if covered[index] else str(clear_split[index])
-        row: dict[str, Any] = {
-            "patch_id": name,
-            "split": split,
-            "country": acquisition.country,
-            "s1_name": f"SIM_IW_GRDH_1SDV_{acquisition.name.split('_')[2]}_{place}",
-            "s2v1_name": None,
-            "contains_seasonal_snow": False,
-            "contains_cloud_or_shadow": bool(covered[index]),
-            "domain": "X" if covered[index] else "Y",
-            "acquisition": acquisition.name,
-            "level": level,
-            "clear_id": name + CLEAR_SUFFIX if covered[index] else None,
-        }
-        source = (seed, index + 1)
-        planned.append(Job(name, row, Recipe(acquisition, source, level, "X" if covered[index] else "Y")))
-        if covered[index]:
-            # The twin is in no domain: in Y it would show training what lies under the clouds of X.
-            twin = row | {
-                "patch_id": name + CLEAR_SUFFIX,
-                "contains_cloud_or_shadow": False,
-                "domain": "",
-                "clear_id": None,
-            }
-            planned.append(Job(name + CLEAR_SUFFIX, twin, Recipe(acquisition, source, level, "clear")))
+    counts = [0] * len(acquisitions)
+    planned: list[Job] = []
+    for index, number in enumerate(map(int, belongs)):
+        place = f"{counts[number] // 90}_{counts[number] % 90}"
+        counts[number] += 1
+        split = cloudy_split[number] if covered[index] else str(clear_split[index])
+        recipe = Recipe(acquisitions[number], (seed, index + 1), level, "X" if covered[index] else "Y")
+        planned += _jobs_of_patch(recipe, place, split)
     return planned
 
 
+def _jobs_of_patch(recipe: Recipe, place: str, split: str) -> list[Job]:
+    """The job of a patch, and, if it is cloudy, that of its clear twin."""
+    acquisition, cloudy = recipe.acquisition, recipe.image == "X"
+    name = f"{acquisition.name}_{place}"
+    row = table_row(
+        name,
+        split=split,
+        country=acquisition.country,
+        s1_name=f"SIM_IW_GRDH_1SDV_{acquisition.name.split('_')[2]}_{place}",
+        contains_cloud_or_shadow=cloudy,
+        domain=recipe.image,
+        acquisition=acquisition.name,
+        level=recipe.level,
+        clear_id=name + CLEAR_SUFFIX if cloudy else None,
+    )
+    if not cloudy:
+        return [Job(name, row, recipe)]
+    # The twin is in no domain: in Y, training would see the ground under the clouds of X.
+    twin = row | {
+        "patch_id": name + CLEAR_SUFFIX,
+        "contains_cloud_or_shadow": False,
+        "domain": "",
+        "clear_id": None,
+    }
+    return [Job(name, row, recipe), Job(name + CLEAR_SUFFIX, twin, replace(recipe, image="clear"))]
+
+
 def load(job: Job) -> PatchRecord:
-    """Simulate one value: its bands, its radar where no twin has it, and for a cloudy one the truth as 0 to 255."""
+    """Simulate one patch: bands, radar unless it is a twin, and opacity and shadow (0 to 255) if it is cloudy."""
     recipe: Recipe = job.source
     ground = landscape(recipe.acquisition, np.random.default_rng(recipe.seed))
     if multiprocessing.parent_process() is not None:
-        torch.set_num_threads(1)  # Every core has its own process already.
+        torch.set_num_threads(1)  # since there is a process for every core
     image = torch.from_numpy(ground.reflectance)[None]
     sky_seed = int(np.random.SeedSequence((*recipe.seed, 1)).generate_state(1)[0])
     surface = torch.full((1,), float(LEVELS.index(recipe.level)))
-    # The same seed twice: both draw the same air first.
+    # The same seed twice, so that both use the same atmosphere.
     image = change_level(image, torch.ones(1), surface, torch.Generator().manual_seed(sky_seed))
     path = path_reflectance(surface, torch.Generator().manual_seed(sky_seed))
     values = {}
@@ -168,7 +171,7 @@ def load(job: Job) -> PatchRecord:
 
 
 def _sky(image: torch.Tensor, path: torch.Tensor, sun: tuple[float, float], rng: torch.Generator) -> Sky:
-    """A sky that hides some of the ground: the first of a few that does, or the last."""
+    """The first of up to ten skies that hides enough of the ground, else the last."""
     for _ in range(10):
         sky = simulate(image, path, rng, sun=sun)
         hidden = sky.cloud_shadow_fraction
@@ -178,7 +181,7 @@ def _sky(image: torch.Tensor, path: torch.Tensor, sun: tuple[float, float], rng:
 
 
 def _bands(reflectance: NDArray[np.float32], names: tuple[str, ...]) -> dict[str, NDArray[np.uint16]]:
-    """Bands by name as DN at their native sizes; 0 means no data and is never given."""
+    """Bands by name as DN at their native sizes, at least 1, since 0 means no data."""
     stored = {}
     for name in names:
         band = reflectance[INDEX[name]]
@@ -190,9 +193,9 @@ def _bands(reflectance: NDArray[np.float32], names: tuple[str, ...]) -> dict[str
 
 
 def _acquisitions(count: int, seed: int, rng: np.random.Generator) -> list[Acquisition]:
-    """Overpasses in BigEarthNet's countries and seasons, as often as it has patches of them."""
+    """Draw acquisitions from BigEarthNet's countries and seasons in proportion to its patches."""
     share = np.array([country.patches for country in COUNTRIES.values()], float)
-    # Evenly spaced through the cumulated shares: with few acquisitions too, none is drawn far too often.
+    # Systematic sampling, so that even a few acquisitions are in proportion.
     points = (np.arange(count) + rng.random()) / count
     chosen = np.searchsorted(np.cumsum(share.ravel()) / share.sum(), points)
     made: dict[str, Acquisition] = {}
@@ -210,7 +213,7 @@ def _acquisitions(count: int, seed: int, rng: np.random.Generator) -> list[Acqui
 
 
 def _cloudiness(acquisitions: list[Acquisition], rng: np.random.Generator) -> NDArray[np.float64]:
-    """How often patches of each acquisition are cloudy: by country and season, uneven, and half of them not at all.
+    """Rate of cloudy patches of each acquisition: by country and season, log-normal, and 0 for half of them.
 
     In BigEarthNet v1 58 of 125 acquisitions hold all the cloudy patches, ten of them 77 per cent.
     """
@@ -225,13 +228,13 @@ def _cloudiness(acquisitions: list[Acquisition], rng: np.random.Generator) -> ND
 
 
 def _whole_acquisitions(cloudy: NDArray[np.int64]) -> list[str]:
-    """Give each acquisition, largest first, to the split that lacks most: its cloudy patches all go there."""
-    goal = np.array(list(_CLOUDY_SPLITS.values())) * max(int(cloudy.sum()), 1)
-    given = np.zeros(len(goal))
+    """Assign acquisitions with all their cloudy patches, largest first, each to the split farthest from its target."""
+    target = np.array(list(_CLOUDY_SPLITS.values())) * max(int(cloudy.sum()), 1)
+    assigned = np.zeros(len(target))
     split = [""] * len(cloudy)
     for index in np.argsort(-cloudy, kind="stable"):
-        # Relative to its goal, so that the small splits are not left with nothing.
-        lacking = int(np.argmax((goal - given) / goal))
+        # Relative to the target, so that small splits are not left empty.
+        lacking = int(np.argmax((target - assigned) / target))
         split[index] = list(_CLOUDY_SPLITS)[lacking]
-        given[lacking] += cloudy[index]
+        assigned[lacking] += cloudy[index]
     return split

@@ -1,4 +1,4 @@
-"""What simulated ground is made of: reflectance in the 13 bands and radar backscatter of each material, by season.
+"""Materials of simulated ground: reflectance in the 13 bands and radar backscatter of each, by season.
 
 Vegetation, soil and water start from the centres of 48 k-means clusters (log reflectance, 20 m) of the clear, snow-free
 BigEarthNet L2A patches of the project's test data. Roofs, asphalt, rock, sand, salt and the like, spreads and most
@@ -62,7 +62,7 @@ MATERIALS: dict[str, int] = {name: index for index, name in enumerate(_TABLE)}
 
 SOILS = ("light soil", "brown soil", "dark soil", "red soil")
 
-# Days by which the growing season comes later than in central Europe, and length of the leafless time, by zone.
+# Days by which the growing season is later than in central Europe, by zone.
 _DELAY = {"boreal": 24, "baltic": 12, "atlantic": -4, "alpine": 6, "pannonian": -6, "mediterranean": -38}
 # Greenness of grass on days 15, 75, 135, 195, 255, 315: mild winters in the west, dry summers in the south.
 _GREEN_DAYS = (-50, 15, 75, 135, 195, 255, 315, 380)
@@ -85,14 +85,14 @@ _SUMMER_DRY = (0.15, 0.05, 0.02, 0.02, 0.02, 0.08, 0.60, 0.60, 0.35, 0.15)
 
 @dataclass(frozen=True)
 class Season:
-    """What an acquisition's date means for vegetation.
+    """State of the vegetation on a date.
 
     Attributes:
-        zone: climate, a key of `landscape_labels.ZONES`.
-        day: of the year in central European terms: the zone's delay is already taken off.
-        green: 0 to 1, how green grass is.
-        leaf: 0 to 1, how far deciduous trees are in leaf.
-        autumn: 0 to 1, how far their leaves have turned.
+        zone: climate, a key of `landscapes.labels.ZONES`.
+        day: day of the year at the same stage in central Europe.
+        green: greenness of grass, 0 to 1.
+        leaf: leaf cover of deciduous trees, 0 to 1.
+        autumn: autumn colour of their leaves, 0 to 1.
     """
 
     zone: str
@@ -106,7 +106,7 @@ class Season:
         """The season in `zone` on a day of the year."""
         day = float(day_of_year - _DELAY[zone])
         green = float(np.interp(day_of_year, _GREEN_DAYS, _GREEN[zone]))
-        # A leaf comes with the delay of spring and goes with its opposite: the north's autumn is early.
+        # Where spring is late, autumn is early.
         fall = day_of_year + 0.6 * _DELAY[zone]
         leaf = float(np.interp(day, (105, 135), (0, 1)) * np.interp(fall, (285, 315), (1, 0)))
         autumn = float(np.interp(fall, (262, 287), (0, 1)))
@@ -115,7 +115,7 @@ class Season:
     def crop_cover(
         self, summer_crop: NDArray[np.bool_], shift: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Green and dry cover (n,) of fields, each 0 to 1, whose farmers are `shift` (n,) days late."""
+        """Green and dry cover (n,) of fields, each 0 to 1, that are `shift` (n,) days late."""
         day = np.clip(self.day - shift, 0, 366)
         green = np.where(
             summer_crop, np.interp(day, _SUMMER_DAYS, _SUMMER_GREEN), np.interp(day, _CEREAL_DAYS, _CEREAL_GREEN)
@@ -127,10 +127,10 @@ class Season:
 
 
 def surface(season: Season, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Materials as one acquisition sees them: (len(MATERIALS), 15) reflectance of 13 bands, then linear VV and VH.
+    """Spectra of one acquisition: (len(MATERIALS), 15) reflectance of 13 bands, then linear VV and VH.
 
-    Vegetation follows the season; on top come what the air's correction leaves (a bluish veil or its opposite) and a
-    few per cent of each material's own, smooth over wavelength.
+    Vegetation follows the season. A residual of the atmospheric correction, a bluish veil or its opposite, and a few
+    per cent of variation of each material, smooth over wavelength, are added.
     """
     table = np.array(list(_TABLE.values()))
     table[:, : len(BANDS)] /= 10_000
@@ -144,7 +144,7 @@ def surface(season: Season, rng: np.random.Generator) -> NDArray[np.float32]:
     table[MATERIALS["broadleaf"]] = season.leaf * turned + (1 - season.leaf) * row("bare broadleaf")
     lush, withered = row("grass"), row("dry grass")
     if season.zone != "mediterranean":
-        withered[: len(BANDS)] *= 0.58  # Winter's grass is wet and dark, the south's summer grass is straw.
+        withered[: len(BANDS)] *= 0.58  # winter grass is wet and dark, unlike dry grass in southern summers
     for name, share in (("grass", 1.0), ("marsh", 0.7), ("bog", 0.3), ("reed", 0.4), ("heath", 0.15), ("shrub", 0.15)):
         keeps = season.green if name == "grass" else 1 - share * (1 - season.green)
         table[MATERIALS[name]] = keeps * (lush if name == "grass" else row(name)) + (1 - keeps) * withered
