@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unclouded.data.samplers import whole
+from unclouded.data.samplers import whole_batch
 from unclouded.guides import RADAR
 from unclouded.models.observation import Observation
 from unclouded.training.land_cover import Data
@@ -36,7 +36,7 @@ class Stub:
         self.present = torch.ones(size, 13)
         self.radar = torch.full((size, 2, 8, 8), torch.nan)
         self.radar[0, :, :, :4] = -15.0  # ends within the image
-        self.batch, self.position, self.share = batch, 0, whole
+        self.batch, self.position, self.shard = batch, 0, whole_batch
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,7 +55,7 @@ class Stub:
         while True:
             rng = torch.Generator().manual_seed(self.position)
             self.position += 1
-            yield self._images(torch.randperm(len(self), generator=rng)[: self.batch][self.share(self.batch)])
+            yield self._images(torch.randperm(len(self), generator=rng)[: self.batch][self.shard(self.batch)])
 
     def in_order(self):
         for part in torch.arange(len(self)).split(self.batch):
