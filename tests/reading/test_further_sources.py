@@ -271,5 +271,5 @@ def test_dates_as_whole_numbers_are_days(tmp_path):
     with open_scene(f"{path}@2018-05-20", offset=0) as scene:
         assert str(acquired(scene.info).date()) == "2018-05-20"
         assert (scene.read(0, 0, 48, 36) == pixels(2)[1]).all()
-    counted = xr.DataArray(pixels(4), dims=("band", "y", "x"), coords={"band": list(L2A[:4]), "time": 3})
+    counted = xr.DataArray(pixels(4), dims=("band", "y", "x"), coords={"band": FOUR, "time": 3})
     assert acquired(ArrayScene(counted, level="L2A", offset=0).info) is None

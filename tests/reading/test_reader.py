@@ -97,7 +97,9 @@ def test_layers_that_are_no_bands_are_left_out_and_said(tmp_path):
 
 
 def test_an_alpha_channel_is_left_out(tmp_path):
-    path = write(tmp_path / "stack.tif", pixels(4), names=["B04", "B03", "B02", None], photometric="RGB", alpha="YES")
+    dn = pixels(4)
+    dn[3] = 65535
+    path = write(tmp_path / "stack.tif", dn, names=["B04", "B03", "B02", None], photometric="RGB", alpha="YES")
     with open_scene(path) as scene:
         assert scene.info.bands == ("B04", "B03", "B02")
 

@@ -28,12 +28,12 @@ from unclouded.reading.files.pixels import is_masked, sample_layers
 from unclouded.reading.files.raster import is_remote, open_raster, shown
 from unclouded.reading.find_source import find_source
 from unclouded.reading.grids.area import Area
-from unclouded.reading.grids.grid import check_grids, pixel_note
+from unclouded.reading.grids.grid import check_grids, pixel_metres, pixel_note
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import acquired, parse_time
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import unnamed
-from unclouded.reading.radiometry.band_order import check_order
+from unclouded.reading.radiometry.band_order import check_order, refuse_counted
 from unclouded.reading.radiometry.declared import declared_by
 from unclouded.reading.radiometry.encoding import check_numbers, choose_encoding
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
@@ -102,6 +102,9 @@ def open_scene(
             source = without_cirrus(source, level)
             source = source if source.taken is None else source.only(source.taken)
             sample.cache_clear()
+        elif band_names is None:
+            metres = pixel_metres(finest.crs, finest.transform, finest.height, finest.width)
+            refuse_counted(source.name, source.bands, source.others, sample, metres)
         declared, dtype = declared_by(source, datasets)
         encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset, fallback)
         there = source.others.union(source.bands)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from unclouded.errors import InputError
 from unclouded.reading.array_classification import ArrayClassification
 from unclouded.reading.grids.array_grid import georeference
+from unclouded.reading.grids.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.product_name import product_name
 from unclouded.reading.products.array_dates import acquired
@@ -22,6 +23,7 @@ from unclouded.reading.products.array_encoding import declared_by_array, encodin
 from unclouded.reading.products.array_layers import layers_of_array
 from unclouded.reading.products.array_source import as_array, nodata_of
 from unclouded.reading.products.item_properties import level_of_item
+from unclouded.reading.radiometry.band_order import refuse_counted
 from unclouded.reading.radiometry.encoding import check_numbers, choose_encoding
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.levels import NO_CIRRUS, choose_level
@@ -95,6 +97,9 @@ class ArrayScene:
             name, known_level, available, level, darkest_pixels, fallback, needed=level_needed
         )
         crs, transform, grid_notes = georeference(array)
+        if array.chunks is None and band_names is None:
+            metres = pixel_metres(crs, transform, *array.shape[1:])
+            refuse_counted(name, names, available.difference(names), sample, metres)
         self.info = SceneInfo(
             source=name,
             stem=stem_of(name),
