@@ -6,6 +6,7 @@ import json
 import operator
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 
@@ -35,6 +36,14 @@ def test_the_documentation_builds_strictly(tmp_path):
     assert not re.search(r'(?:src|href)="https?:', front)
     assert "397 real images" in (tmp_path / "site" / "model_card_default.html").read_text()
     assert (tmp_path / "site" / "first_scene.ipynb").is_file()
+
+
+def test_cards_link_to_what_is_there():
+    hook = runpy.run_path(str(ROOT / "scripts" / "documentation.py"))["on_page_markdown"]
+    pages = {page.name: hook(page.read_text()) for page in (ROOT / "docs").glob("model_card_*.md")}
+    links = {(name, link) for name, page in pages.items() for link in re.findall(r"\]\(([^)#:]+)\)", page)}
+    assert ("model_card_paper.md", "model_card_unpaired.md") in links
+    assert not [found for found in links if not (ROOT / "docs" / found[1]).exists()]
 
 
 def printed(cells):
