@@ -17,7 +17,8 @@ from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.clearing.patch import clear_patch
-from unclouded.clearing.tiles.latent_sampling import latents, smooth_error
+from unclouded.clearing.tiles.ground_composition import smooth_error
+from unclouded.clearing.tiles.latent_sampling import latents
 from unclouded.errors import InputError, OutputExistsError
 from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import compose

@@ -135,7 +135,7 @@ def test_nor_where_what_is_seen_through_cover_is_brought_to_the_ground_to_expect
         moved.append(float((made - image).abs().max()))
         return made
 
-    monkeypatch.setattr("unclouded.clearing.tiles.latent_sampling.match_level", watched)
+    monkeypatch.setattr("unclouded.clearing.tiles.ground_composition.match_level", watched)
     whole, whole_quality = cleared(scene, generator, None, tile=1024, crop=1024)
     assert max(moved) > 0.01
     for options in ({"tile": 64, "crop": 16}, {"tile": 96, "tile_offset": (32, 32), "crop": 32}):

@@ -1,6 +1,5 @@
 """Land too dark to be sunlit: shadow, and not woods, water or what holds no data."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -88,16 +87,29 @@ def test_it_falls_smoothly_as_the_near_infrared_rises_and_is_nothing_without_dat
     assert (too_dark(scene, BANDS, "L2A")[..., :50] == 0).all()
 
 
-@pytest.mark.parametrize(("share", "surely"), [(0.2, 0.0), (0.4, 0.5), (0.6, 1.0)])
-def test_a_small_scene_that_is_mostly_too_dark_lies_in_shadow(share: float, surely: float) -> None:
-    dark = np.zeros((10, 12), np.float32)
-    dark[: int(share * 10)] = 1
-    dark[:, 10:] = np.nan
-    shaded = shaded_all_over(dark, SIX)
-    np.testing.assert_allclose(shaded, np.nan_to_num(dark) * surely, atol=1e-6)
-    assert not shaded_all_over(dark, BANDS).any()  # which may be burnt
+def shaded_scene(share: float) -> torch.Tensor:
+    """Land (1, 6, 40, 44), so much of it in the sun, with brighter fields in shadow and columns without data."""
+    scene = torch.tensor([0.02, 0.03, 0.03, 0.06, 0.04, 0.03]).view(1, 6, 1, 1).repeat(1, 1, 40, 44)
+    scene[:, 3, ::8, ::8] = 0.13  # not too dark by itself
+    scene[:, :, : int(40 * share)] *= 4
+    scene[..., 40:] = torch.nan
+    return scene
+
+
+@pytest.mark.parametrize(("sunlit", "in_shadow"), [(0.1, True), (0.4, True), (0.8, False)])
+def test_a_small_scene_that_is_mostly_too_dark_lies_in_shadow_where_it_is_not_sunlit(
+    sunlit: float, in_shadow: bool
+) -> None:
+    scene = shaded_scene(sunlit)
+    shaded = shaded_all_over(too_dark(scene, SIX, "L2A"), scene, SIX)
+    edge = int(40 * sunlit)
+    assert (shaded[..., edge + 6 :, :40] > 0.9).all() == in_shadow
+    assert not shaded[..., :edge, :].any() and not shaded[..., 40:].any()
+    # Without short-wave infrared it may be burnt.
+    assert not shaded_all_over(too_dark(scene[:, :4], BANDS, "L2A"), scene[:, :4], BANDS).any()
 
 
 def test_a_scene_without_data_lies_in_no_shadow(recwarn: pytest.WarningsRecorder) -> None:
-    assert not shaded_all_over(np.full((3, 4), np.nan), SIX).any()
+    scene = torch.full((1, 6, 3, 4), torch.nan)
+    assert not shaded_all_over(too_dark(scene, SIX, "L2A"), scene, SIX).any()
     assert not recwarn.list

@@ -227,7 +227,9 @@ class Clearing:
         started = time.perf_counter()
         fill = cover = None
         if evidence is not None:
-            fill, cover = summary.builder.fill(cell_cover(evidence, factor)), cell_cover_input(evidence, factor)
+            level = self._cover.shaded_level
+            fill = summary.builder.fill(cell_cover(evidence, factor, shadow=level is None), level)
+            cover = cell_cover_input(evidence, factor)
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
         size = min(self._tiling.size // CELL * _CONTEXT_TILES, _CONTEXT_CELLS)
         context = summary.builder.context(summary.bands_and_level, size, offset, trusted, cover)

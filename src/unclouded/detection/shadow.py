@@ -10,13 +10,12 @@ and told by their short-wave infrared, which exceeds the near infrared: the sky 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 from torch import Tensor
 
 from unclouded.detection.ramp import ramp
+from unclouded.detection.windows import partial_mean
 
 _DARK = {"L1C": (0.09, 0.13), "L2A": (0.08, 0.12)}
 """Reflectance in the near infrared up to which land is surely too dark to be sunlit, and from which on it need not."""
@@ -28,9 +27,19 @@ above the atmosphere has the light that the air scatters besides, most of it in 
 _SHORT_WAVE = {"B11": (1.1, 1.5), "B12": (0.8, 1.2)}
 """Short-wave infrared, in near infrareds, up to which land may lie in shadow, and from which on it does not."""
 
-_ALL_OVER = 0.3, 0.5
-"""Share of a small scene that is land too dark to be sunlit from which on that may be shadow of a cloud outside of it,
-and from which on it is: of 240 clear images of 205 places none has more than 0.19."""
+_ALL_OVER = 0.4
+"""Share of a small scene that is land too dark to be sunlit from which on it lies in the shadow of a cloud outside of
+it: of 240 clear images of 205 places none has more than 0.19."""
+
+_REGION = 6
+"""Pixels of the detector's grid, of 40 m, over which that share is averaged, twice: bright fields in shadow are not too
+dark by themselves."""
+
+_REGION_SHARE = 0.2, 0.4
+"""Share of dark land around a pixel from which on it may lie in shadow, and from which on it does, in such a scene."""
+
+_SUNLIT = 0.19, 0.14
+"""Reflectance in the near infrared from which on it does not, as it lies in the sun, and up to which it may."""
 
 _GREENER = {"L1C": (0.3, 0.6), "L2A": (0.1, 0.4)}
 """Normalised difference of green and short-wave infrared from which on it may be water, and from which on it is (the
@@ -83,15 +92,20 @@ def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     return shaded.nan_to_num(0.0)
 
 
-def shaded_all_over(dark: NDArray[np.floating[Any]], bands: Sequence[str]) -> NDArray[np.float32]:
-    """How surely the pixels (h, w) of a scene whose surroundings are not known lie in shadow, 0 to 1.
+def shaded_all_over(dark: Tensor, reflectance: Tensor, bands: Sequence[str]) -> Tensor:
+    """How surely the pixels of a scene whose surroundings are not known lie in shadow, (1, 1, h, w), 0 to 1.
 
     Args:
-        dark: (h, w) how surely they are land that the sun does not reach, see `too_dark`; NaN where there is no data.
-        bands: of the scene. Without short-wave infrared the land may be burnt or wet: nothing is believed.
+        dark: (1, 1, h, w) how surely they are land that the sun does not reach, see `too_dark`.
+        reflectance: (1, C, h, w) on the detector's grid, NaN where there is no data.
+        bands: the name of each channel. Without short-wave infrared the land may be burnt or wet: nothing is believed.
     """
-    held = dark[np.isfinite(dark)]
-    least, enough = _ALL_OVER
-    told = held.size and not _SHORT_WAVE.keys().isdisjoint(bands)
-    believed = np.clip((held.mean() - least) / (enough - least), 0, 1) if told else 0.0
-    return np.nan_to_num(dark * believed).astype(np.float32)
+    infrared = reflectance[:, bands.index("B08"), None]
+    held = infrared.isfinite()
+    if _SHORT_WAVE.keys().isdisjoint(bands) or not held.any() or dark[held].mean() < _ALL_OVER:
+        return torch.zeros_like(dark)
+    share, known = torch.where(held, dark, 0), held.to(dark)
+    for _ in range(2):
+        share, known = partial_mean(share, _REGION), partial_mean(known, _REGION)
+    among = ramp(share / known.clamp(min=1e-6), *_REGION_SHARE) * ramp(infrared, *_SUNLIT)
+    return torch.maximum(among.nan_to_num(0.0), dark)

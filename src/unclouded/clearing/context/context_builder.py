@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unclouded.bands import NAMES
+from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.context.cover import Cover
 from unclouded.clearing.context.ground import clear_share, fill_ground
+from unclouded.clearing.context.relighting import light_share, relit
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, expand, guide_share_of
 from unclouded.models.observation import CELL, conditioning_of, reduce_uniform
@@ -136,11 +137,15 @@ class ContextBuilder:
         features.close()
         return context
 
-    def fill(self, cover: NDArray[np.float32]) -> GridFile:
-        """Fill the scene's clear ground in, and count it around each cell: (14, h, w), see `clearing.context.ground`.
+    def fill(self, cover: NDArray[np.float32], shaded_level: str | None = None) -> GridFile:
+        """Fill the scene's clear ground in, (15, h, w): 13 bands, how much is clear around, and the share of light.
+
+        See `clearing.context.ground`.
 
         Args:
             cover: (h, w) how surely something covers a part of each cell.
+            shaded_level: "L1C" or "L2A" of a scene that lies in shadow: its ground is brought to full light, see
+                `clearing.context.relighting`. Otherwise the light is 1.
 
         Raises:
             FileError: if the disk is full.
@@ -152,14 +157,25 @@ class ContextBuilder:
         # A little doubt leaves most of the weight, much doubt next to none.
         weight = share * torch.from_numpy((1 - cover) ** 2)
         prior = torch.full((1,), _PRIOR)
-        for band in range(len(NAMES)):
+
+        def ground(band: int) -> Tensor:
             if self._clear is None:
                 means = expand(torch.from_numpy(statistics.channel(band)[None, None]))
             else:
                 means = torch.from_numpy(self._clear.grid.channel(band)[None, None])
-            filled.add(fill_ground(means, weight, prior)[0, 0].numpy())
+            return fill_ground(means, weight, prior)
+
+        light = torch.ones_like(weight)
+        if shaded_level is not None:
+            light = light_share(ground(INDEX["B08"]), shaded_level)
+        for band, name in enumerate(NAMES):
+            made = ground(band)
+            if shaded_level is not None:
+                made = relit(made, light, shaded_level, [name])
+            filled.add(made[0, 0].numpy())
             self._report("filling in ground", filled.channels, len(NAMES))
         filled.add(clear_share(weight, valid)[0, 0].numpy())
+        filled.add(light[0, 0].numpy())
         return filled
 
     def trusted_beside_mask(self) -> NDArray[np.float32] | None:
@@ -188,7 +204,7 @@ class SceneGrids(NamedTuple):
     Attributes:
         context: (K, h, w) on the grid of the cells, for the network.
         evidence: (3, h, w) of cover on the detector's grid, see `detection.opacity.evidence`; None without a detector.
-        fill: (14, h, w) on the grid of the cells, see `ContextBuilder.fill`; None likewise.
+        fill: (15, h, w) on the grid of the cells, see `ContextBuilder.fill`; None likewise.
         factor: pixels along one of the detector's.
     """
 

@@ -39,8 +39,7 @@ class Cover(NamedTuple):
 
     Attributes:
         evidence: (1, 4, h, w) on the detector's grid over the tile's cells, see `detection.opacity.evidence`.
-        fill: (1, 14, H / 8, W / 8) the scene's clear ground filled in, 13 bands, and how much is clear around; see
-            `clearing.context.ground`.
+        fill: (1, 15, H / 8, W / 8) the scene's clear ground filled in, see `ContextBuilder.fill`.
     """
 
     evidence: NDArray[np.float32]
@@ -154,14 +153,18 @@ def evidence_without_detector(
     return made
 
 
-def cell_cover(found: GridFile, factor: int) -> NDArray[np.float32]:
-    """How surely something covers a part of each cell, (h, w), 0 to 1, by the evidence on a grid of `factor` pixels."""
+def cell_cover(found: GridFile, factor: int, *, shadow: bool = True) -> NDArray[np.float32]:
+    """How surely something covers a part of each cell, (h, w), 0 to 1, by the evidence on a grid of `factor` pixels.
+
+    Without `shadow` it is cloud and haze alone.
+    """
     along = CELL // factor
     made = np.empty((-(-found.height // along), -(-found.width // along)), np.float32)
     top = 0
     for values in in_rows(found):
         rows = torch.from_numpy(values)
-        cover = torch.maximum((rows[:1] + rows[1:2]).clamp(max=1), rows[3:])[None]
+        kinds = rows[: 1 + shadow].sum(0, keepdim=True)
+        cover = torch.maximum(kinds.clamp(max=1), rows[3:])[None]
         cover = F.pad(cover, (0, -cover.shape[3] % along, 0, -cover.shape[2] % along))
         cells = F.max_pool2d(cover, along)[0, 0].numpy()
         made[top : top + len(cells)] = cells

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _MORE_LIKELY_THAN_NOT = 0.5
 
+_LEAST_SHADED = 0.25
+"""Share of a scene that must show ground in shadow, before the light is told by it: it may be of one kind of land."""
+
 
 class CoverShares(NamedTuple):
     """Shares of the pixels of the region of interest, 0 to 1; 0 where no detector ran.
@@ -62,6 +65,7 @@ class SceneCover:
         evidence: (4, h, w) of cover, see `detection.opacity.evidence`; None before `detect`, or if the network alone
             tells what is covered.
         shares: of what was detected.
+        shaded_level: "L1C" or "L2A" if the scene lies in the shadow of a cloud outside of it; None otherwise.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class SceneCover:
         self.detected: Detection | None = None
         self.evidence: GridFile | None = None
         self.shares = CoverShares()
+        self.shaded_level: str | None = None
 
     def detect(self, summary: SceneSummary) -> None:
         """Run the detector on the summarised scene, unless that is done; takes over the files of `summary`.
@@ -149,6 +154,16 @@ class SceneCover:
             covered=share(self.evidence.channel(0) + self.evidence.channel(1)),
             dark=share(found.probabilities.channel(FOUND - 1)),
         )
+        self.shaded_level = self._info.level if self._in_shadow(found) else None
+
+    def _in_shadow(self, found: Detection) -> bool:
+        """Tell whether most of what a small scene shows of its ground lies in shadow, by the detector's answer."""
+        if self.detector is None or not self.detector.small:
+            return False
+        held = np.isfinite(found.reflectance.channel(0))
+        open_sky = held & (found.probabilities.channel(0) < _MORE_LIKELY_THAN_NOT)
+        dark = open_sky & (found.probabilities.channel(FOUND - 1) > _MORE_LIKELY_THAN_NOT)
+        return bool(dark.sum() > max(_LEAST_SHADED * held.sum(), _MORE_LIKELY_THAN_NOT * open_sky.sum()))
 
     def any_replaced(self, threshold: float, boxes: Iterable[Box]) -> bool:
         """Whether other dates may be of use: any pixel of the scene, cut into `boxes`, is covered by evidence or mask.

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unclouded.clearing.detector.own_opacity import bright_opacity, counts_by_itself, join_opacity, own_opacity
+from unclouded.clearing.detector.own_opacity import bright_opacity, join_opacity, own_opacity
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
 from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
@@ -33,6 +33,9 @@ _ADDED_FROM = 0.3
 """Probability of cover that the generator must come to in a large scene, or it adds nothing: else tiles would be looked
 at on which there is next to nothing."""
 
+_SHADED_METRES = 3000
+"""Metres along a scene up to which a cloud outside of it may shade all of it."""
+
 _THREADS = 2
 """Windows that the detector works on at once; more are not faster where the cores are few."""
 
@@ -48,6 +51,7 @@ class CoverDetector:
     Attributes:
         bands: that it sees: those of its network, then those by which haze is told; of a small scene all.
         factor: pixels of the scene along one of the detector's; a divisor of `CELL`.
+        small: whether the generator sees all of the scene.
         step: pixels along those that `reduce` gives.
         asked: which weights are asked, too.
     """
@@ -76,9 +80,9 @@ class CoverDetector:
         self.factor = detector_factor(info)
         self._size = info.height, info.width
         self._metres = max(self._size) * pixel_metres(info.crs, info.transform, info.height, info.width)
-        self._small = max(self._size) <= SMALL
-        self.step = max(1, self.factor // 2) if self._small else self.factor
-        seen = bands if self._small else [name for name in EXTRA if name in bands]
+        self.small = max(self._size) <= SMALL
+        self.step = max(1, self.factor // 2) if self.small else self.factor
+        seen = bands if self.small else [name for name in EXTRA if name in bands]
         self.bands = tuple(dict.fromkeys((*self._read, *seen)))
         self._generator = generator
         self.asked = str(generator.inference)
@@ -122,14 +126,18 @@ class CoverDetector:
         """
         found = GridFile(*self._grid, folder, FOUND)
         own, network = len(self._read), _network(self._read, self._level)
-        if self._small:
+        if self.small:
             scene, along = reduced.rows(0, reduced.height), self.factor // self.step
             likely = network.detect_small(scene[:own], along)
             opacity = own_opacity(self._generator, scene, self.bands, self._level, self._metres)
             opacity = coarsen(opacity[None], along)[0]
-            told = self._told(join_opacity(likely, opacity, self._metres), coarsen(scene, along), 0)
-            shaded = shaded_all_over(np.where(np.isfinite(opacity), told[3], np.nan), self.bands)
-            told[1] = np.maximum(told[1], shaded * (1 - counts_by_itself(self._metres)))
+            coarse = coarsen(scene, along)
+            told = self._told(join_opacity(likely, opacity, self._metres), coarse, 0)
+            if self._metres <= _SHADED_METRES:
+                dark, seen = torch.from_numpy(told[None, 3:]), torch.from_numpy(coarse)[None]
+                shaded = shaded_all_over(dark, seen, self.bands)[0, 0].numpy()
+                told[1] = np.maximum(told[1], shaded * (1 - told[0]))
+                told[3] = np.maximum(told[3], shaded)
             found.write_rows(0, told)
             return found
 
@@ -154,7 +162,7 @@ class CoverDetector:
 
     def release(self) -> None:
         """Free the networks of all detectors, some 80 MiB, if the scene is large; they are loaded again when needed."""
-        if not self._small:
+        if not self.small:
             _network.cache_clear()
 
     def _told(self, likely: NDArray[np.float32], reflectance: NDArray[np.float32], first: int) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,24 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unclouded.bands import NAMES
-from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, match_level, settle_ground
+from unclouded.clearing.tiles.ground_composition import Composition, smooth_error
 from unclouded.clearing.tiles.known_cover import KnownCover, Transferred, shows_ground
-from unclouded.detection.classes import CLEAR, NO_DATA, THICK_CLOUD
-from unclouded.detection.opacity import (
-    VISIBLE,
-    brightness,
-    ceiling,
-    classify,
-    compose_opacity,
-    contrast,
-    departure,
-    enlarge,
-    ground_seen,
-    may_be_covered,
-    there,
-)
-from unclouded.detection.windows import highest_around, partial_mean
+from unclouded.detection.classes import CLEAR, THICK_CLOUD
+from unclouded.detection.opacity import enlarge, may_be_covered
 from unclouded.models.generator import Generator, Translation, compose
 from unclouded.models.observation import CELL, Observation
 from unclouded.precision import autocast
@@ -43,16 +29,6 @@ _AROUND, _AROUND_UNKNOWN = 2, 4
 
 _EACH = 2**14
 """Pixels that take as long to draw as any part takes beside its own."""
-
-_BESIDE = 4
-"""Pixels by which what is opaque is widened, and then smoothed: else its edges, and cracks in it, stay as lines."""
-
-_SMOOTH = 3
-"""Pixels around one over which its error is averaged, twice: what that reaches lies within one cell."""
-
-_AREA = 8
-"""Pixels around one over which it is averaged besides, where next to no clear ground is around: what the context says
-there has a grid of 160 m. All that reaches lies within `_AROUND_UNKNOWN`."""
 
 
 class Sampled(NamedTuple):
@@ -163,7 +139,7 @@ class Sampling:
         kept = (..., *inner.within(around).slices)
         with autocast(optical.device, self._precision):
             typical = self._sight.draw(_cells(around))
-        composition = None if cover is None else _Composition(x, cover, around, self._threshold)
+        composition = None if cover is None else Composition(x, cover, around, self._threshold)
         if composition is None:
             veil = typical.opacity
             classes = torch.where(veil >= self._threshold, THICK_CLOUD, CLEAR).to(torch.uint8)
@@ -200,6 +176,8 @@ class Sampling:
             there = x.present.sum(1)[:, None, None, None]
             uncertainty = (squares.sum(1, keepdim=True) / (len(zs) * there)).sqrt_()
         uncertainty.mul_(generator.inference.calibration)
+        if composition is not None:
+            uncertainty = composition.with_light(uncertainty, kept)
         opacity, classes = veil[kept], classes[kept]
         replaced = classes != CLEAR
         source = replaced * torch.full_like(uncertainty, GUESSED)
@@ -242,93 +220,6 @@ def _of_dates(
     # Of thin cover a part of the pixel is seen still.
     theirs = dates.uncertainty * opacity.clamp(min=_LEAST_OPACITY)
     return shown, torch.lerp(uncertainty, theirs, dates.share * predicted), dates.source
-
-
-class _Composition:
-    """Makes of what the network gives what is laid over the image: settled ground, and the opacity of all evidence."""
-
-    def __init__(self, x: Observation, cover: KnownCover, around: Box, threshold: float) -> None:
-        place = around.row, around.column, around.height, around.width
-        self._optical, self._valid = x.optical[(..., *around.slices)], x.valid[(..., *around.slices)]
-        self._bands = [name for name, there in zip(NAMES, x.present[0].tolist(), strict=True) if there]
-        self._found = enlarge(cover.evidence, cover.factor, *place)
-        fill, clear = torch.split(cover.fill, [len(NAMES), 1], dim=1)
-        self._fill = enlarge(fill * x.present[:, :, None, None], CELL, *place)
-        self._clear = enlarge(clear, CELL, *place)
-        self._mask = None if cover.mask is None else cover.mask[(..., *around.slices)]
-        self._mask_classes = None if cover.mask_classes is None else cover.mask_classes[(..., *around.slices)]
-        self._dates = None if cover.dates is None else cover.dates.within(around)
-        self._known = self._clear if self._dates is None else torch.maximum(self._clear, self._dates.share)
-        self._seen = ground_seen(self._known)
-        self._threshold = threshold
-        self._missed = MISSED if self._mask is None else MISSED_BESIDE_MASK
-        self._thick = _opaque(x, cover, around, self._bands)
-
-    def ground(self, made: Translation) -> Tensor:
-        """Give the ground (B, 13, H, W) that replaces what is covered."""
-        ground = self._settled(torch.lerp(made.ground, made.expected, self._thick), made.detail, self._thick)
-        if self._dates is not None:
-            ground = torch.lerp(ground, self._dates.ground, self._dates.share * self._dates.predicted_bands)
-        return ground
-
-    def _settled(self, ground: Tensor, detail: Tensor, thick: Tensor) -> Tensor:
-        """The network's ground over the fill, see `settle_ground`."""
-        belief = belief_in_fill(ground, self._fill, self._clear, self._missed, self._bands)
-        return settle_ground(ground, detail, self._fill, belief, thick)
-
-    def image(self, made: Translation, ground: Tensor, opacity: Tensor) -> Tensor:
-        """Give the composed image (B, 13, H, W), of the `ground` of what the network gave."""
-        image = compose(self._optical, made._replace(ground=ground, opacity=opacity))
-        if (self._seen == 1).all():
-            return image
-        nothing_through = torch.ones_like(self._thick)
-        expected = self._settled(made.expected, made.detail, nothing_through)
-        # What holds no data has no level.
-        return match_level(image, expected, torch.lerp(torch.ones_like(opacity), opacity, self._valid), 1 - self._seen)
-
-    def error(self, expected: Tensor) -> Tensor:
-        """Give the error that is to be expected (B, 1, H, W): of the area, where next to no clear ground is around."""
-        if (self._seen == 1).all():
-            return expected
-        return torch.lerp(partial_mean(expected, _AREA), expected, self._seen)
-
-    def cover(self, network: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
-        """Give opacity and class of each pixel, (B, 1, H, W) each, by what the network sees and the `ground`."""
-        departs = departure(self._optical, ground, self._bands)
-        shown, most = contrast(departs, self._known), ceiling(departs, self._known)
-        opacity = compose_opacity(network, self._found, shown, most, self._threshold, self._mask)
-        classes = classify(opacity, network, self._found, shown, self._valid)
-        if self._mask_classes is not None:
-            masked = (self._mask_classes != CLEAR) & (self._mask_classes != NO_DATA)
-            classes = torch.where(masked, self._mask_classes, classes)
-        return opacity, classes
-
-
-def _opaque(x: Observation, cover: KnownCover, box: Box, bands: Sequence[str]) -> Tensor:
-    """How surely nothing shows through the pixels of a box, (B, 1, h, w), 0 to 1.
-
-    Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around as far as
-    there are visible bands to tell.
-    """
-    # It looks a cell farther than all else does.
-    height, width = x.optical.shape[2:]
-    wider = box.grown(CELL, Box(0, 0, height, width))
-    place = wider.row, wider.column, wider.height, wider.width
-    cloud = enlarge(cover.evidence[:, :1], cover.factor, *place)
-    if cover.mask is not None:
-        cloud = torch.maximum(cloud, cover.mask[(..., *wider.slices)])
-    if visible := there(bands, VISIBLE):
-        ground = enlarge(cover.fill[:, visible], CELL, *place)
-        cloud = cloud * brightness(x.optical[(..., *wider.slices)][:, visible], ground)
-    widened = partial_mean(highest_around(cloud, _BESIDE), _BESIDE)
-    return widened[(..., *box.within(wider).slices)]
-
-
-def smooth_error(error: Tensor) -> Tensor:
-    """Take the grid of the network's blocks of 2 x 2 pixels out of the errors (B, 1, H, W) that it foresees."""
-    for _ in range(2):
-        error = partial_mean(error, _SMOOTH)
-    return error
 
 
 def _cells(box: Box) -> tuple[slice, slice]:

@@ -1,0 +1,168 @@
+"""What replaces cover, and where: the network's ground, the scene's own, that of other dates, and what shadow shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unclouded.bands import INDEX, LEVELS, NAMES
+from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, match_level, settle_ground
+from unclouded.clearing.context.relighting import LIGHT_ERROR, relit
+from unclouded.clearing.context.shadow_detail import SHADOW_REACH, ShadowDetail
+from unclouded.clearing.tiles.known_cover import KnownCover
+from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW
+from unclouded.detection.opacity import (
+    VISIBLE,
+    brightness,
+    ceiling,
+    classify,
+    compose_opacity,
+    contrast,
+    departure,
+    enlarge,
+    ground_seen,
+    there,
+)
+from unclouded.detection.windows import highest_around, partial_mean
+from unclouded.models.generator import Translation, compose
+from unclouded.models.observation import CELL, Observation
+from unclouded.tiles import Box
+
+_BESIDE = 4
+"""Pixels by which what is opaque is widened, and then smoothed: else its edges, and cracks in it, stay as lines."""
+
+_SMOOTH = 3
+"""Pixels around one over which its error is averaged, twice: what that reaches lies within one cell."""
+
+_AREA = 8
+"""Pixels around one over which it is averaged besides, where next to no clear ground is around: what the context says
+there has a grid of 160 m. All that reaches lies within four cells."""
+
+
+class Composition:
+    """Makes of what the network gives what is laid over the image: settled ground, and the opacity of all evidence."""
+
+    def __init__(self, x: Observation, cover: KnownCover, around: Box, threshold: float) -> None:
+        place = around.row, around.column, around.height, around.width
+        self._optical, self._valid = x.optical[(..., *around.slices)], x.valid[(..., *around.slices)]
+        self._bands = [name for name, there in zip(NAMES, x.present[0].tolist(), strict=True) if there]
+        self._present = [INDEX[name] for name in self._bands]
+        self._found = enlarge(cover.evidence, cover.factor, *place)
+        fill, clear, light = torch.split(cover.fill, [len(NAMES), 1, 1], dim=1)
+        self._fill = enlarge(fill * x.present[:, :, None, None], CELL, *place)
+        self._clear = enlarge(clear, CELL, *place)
+        self._mask = None if cover.mask is None else cover.mask[(..., *around.slices)]
+        self._mask_classes = None if cover.mask_classes is None else cover.mask_classes[(..., *around.slices)]
+        self._dates = None if cover.dates is None else cover.dates.within(around)
+        self._known = self._clear
+        if self._dates is not None:
+            self._known = torch.maximum(self._clear, self._dates.share)
+            self._dated = self._dates.share * self._dates.predicted_bands
+        self._seen = ground_seen(self._known)
+        self._threshold = threshold
+        self._missed = MISSED if self._mask is None else MISSED_BESIDE_MASK
+        self._thick = _opaque(x, cover, around, self._bands)
+        self._shadow = self._relit = None
+        if (light < 1).any():
+            self._relit = relit(self._optical, enlarge(light, CELL, *place), LEVELS[int(x.level[0])])
+        else:
+            self._shadow = _in_shadow(x, cover, around)
+
+    def ground(self, made: Translation) -> Tensor:
+        """Give the ground (B, 13, H, W) that is to be expected, without what shadow shows of it."""
+        ground = self._settled(torch.lerp(made.ground, made.expected, self._thick), made.detail, self._thick)
+        return ground if self._dates is None else torch.lerp(ground, self._dates.ground, self._dated)
+
+    def _lit(self, made: Translation, ground: Tensor) -> Tensor:
+        """The `ground` of what the network gave, and where nothing but shadow lies over it what the pixels show."""
+        if self._relit is not None:
+            shown, share = self._relit, 1 - self._found[:, :1]
+        elif self._shadow is not None:
+            level = self._settled(made.ground - made.detail, made.detail, torch.ones_like(self._thick))
+            shown, share = self._shadow.over(level, self._bands), self._shadow.share
+        else:
+            return ground
+        share = share * (1 - self._thick)
+        return torch.lerp(ground, shown, share if self._dates is None else share * (1 - self._dated))
+
+    def _settled(self, ground: Tensor, detail: Tensor, thick: Tensor) -> Tensor:
+        """The network's ground over the fill, see `settle_ground`."""
+        belief = belief_in_fill(ground, self._fill, self._clear, self._missed, self._bands)
+        return settle_ground(ground, detail, self._fill, belief, thick)
+
+    def image(self, made: Translation, ground: Tensor, opacity: Tensor) -> Tensor:
+        """Give the composed image (B, 13, H, W), of the `ground` of what the network gave."""
+        image = compose(self._optical, made._replace(ground=self._lit(made, ground), opacity=opacity))
+        if (self._seen == 1).all():
+            return image
+        nothing_through = torch.ones_like(self._thick)
+        expected = self._settled(made.expected, made.detail, nothing_through)
+        # What holds no data has no level.
+        return match_level(image, expected, torch.lerp(torch.ones_like(opacity), opacity, self._valid), 1 - self._seen)
+
+    def error(self, expected: Tensor) -> Tensor:
+        """Give the error that is to be expected (B, 1, H, W): of the area, where next to no clear ground is around."""
+        if (self._seen == 1).all():
+            return expected
+        return torch.lerp(partial_mean(expected, _AREA), expected, self._seen)
+
+    def with_light(self, uncertainty: Tensor, kept: tuple[Any, ...]) -> Tensor:
+        """Add how far the light of what lies in shadow all over is wrong, of the pixels `kept`."""
+        if self._relit is None:
+            return uncertainty
+        brightened = (self._relit - self._optical)[:, self._present].mean(1, keepdim=True).abs()
+        return torch.hypot(uncertainty, LIGHT_ERROR * brightened[kept])
+
+    def cover(self, network: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
+        """Give opacity and class of each pixel, (B, 1, H, W) each, by what the network sees and the `ground`."""
+        departs = departure(self._optical, ground, self._bands)
+        shown, most = contrast(departs, self._known), ceiling(departs, self._known)
+        opacity = compose_opacity(network, self._found, shown, most, self._threshold, self._mask)
+        classes = classify(opacity, network, self._found, shown, self._valid)
+        if self._mask_classes is not None:
+            masked = (self._mask_classes != CLEAR) & (self._mask_classes != NO_DATA)
+            classes = torch.where(masked, self._mask_classes, classes)
+        return opacity, classes
+
+
+def _opaque(x: Observation, cover: KnownCover, box: Box, bands: Sequence[str]) -> Tensor:
+    """How surely nothing shows through the pixels of a box, (B, 1, h, w), 0 to 1.
+
+    Opaque is what is surely cloud, by the detector or the mask given, and brighter than the ground around as far as
+    there are visible bands to tell.
+    """
+    # It looks a cell farther than all else does.
+    height, width = x.optical.shape[2:]
+    wider = box.grown(CELL, Box(0, 0, height, width))
+    place = wider.row, wider.column, wider.height, wider.width
+    cloud = enlarge(cover.evidence[:, :1], cover.factor, *place)
+    if cover.mask is not None:
+        cloud = torch.maximum(cloud, cover.mask[(..., *wider.slices)])
+    if visible := there(bands, VISIBLE):
+        ground = enlarge(cover.fill[:, visible], CELL, *place)
+        cloud = cloud * brightness(x.optical[(..., *wider.slices)][:, visible], ground)
+    widened = partial_mean(highest_around(cloud, _BESIDE), _BESIDE)
+    return widened[(..., *box.within(wider).slices)]
+
+
+def _in_shadow(x: Observation, cover: KnownCover, box: Box) -> ShadowDetail | None:
+    """What the pixels of a box show that lie in shadow; None if none do."""
+    height, width = x.optical.shape[2:]
+    wider = box.grown(SHADOW_REACH, Box(0, 0, height, width))
+    found = enlarge(cover.evidence[:, :2], cover.factor, wider.row, wider.column, wider.height, wider.width)
+    share = found[:, 1:] * (1 - found[:, :1]) * x.valid[(..., *wider.slices)]
+    if cover.mask_classes is not None:
+        share = torch.maximum(share, (cover.mask_classes[(..., *wider.slices)] == SHADOW).float())
+    if not share.any():
+        return None
+    return ShadowDetail.of(x.optical[(..., *wider.slices)], share).cropped(*box.within(wider).slices)
+
+
+def smooth_error(error: Tensor) -> Tensor:
+    """Take the grid of the network's blocks of 2 x 2 pixels out of the errors (B, 1, H, W) that it foresees."""
+    for _ in range(2):
+        error = partial_mean(error, _SMOOTH)
+    return error

@@ -1,0 +1,89 @@
+"""Ground in the shadow of a cloud: its light given back where all of a scene lies in it, else its detail."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scenes import MemoryScene, fields, options_of
+
+from unclouded.bands import INDEX, L1C, NAMES
+from unclouded.clearing.context.relighting import air_reflectance, light_share, relit
+from unclouded.clearing.context.shadow_detail import ShadowDetail
+from unclouded.clearing.inputs import SceneInputs
+from unclouded.clearing.passes import Clearing
+from unclouded.detection.classes import SHADOW
+from unclouded.models.weights import load_generator
+
+AIR = torch.tensor([air_reflectance(name, "L1C") for name in NAMES])[:, None, None]
+
+
+def ground(contrast: float, side: int = 96) -> torch.Tensor:
+    """Smooth ground (1, 13, side, side) of as much near infrared as land has, with that much detail."""
+    noise = torch.nn.functional.avg_pool2d(torch.randn(1, 1, side, side, generator=torch.manual_seed(0)), 3, 1, 1)
+    level = torch.linspace(0.1, 0.3, 13).view(1, 13, 1, 1).clone()
+    level[:, INDEX["B08"]] = 0.205
+    return level * (1 + contrast * noise / noise.std())
+
+
+@pytest.mark.parametrize("share", [0.2, 0.35, 0.6])
+def test_the_light_of_ground_in_shadow_is_given_back(share: float) -> None:
+    lit = ground(0.05)
+    shaded = AIR + share * (lit - AIR)
+    light = light_share(shaded[:, [INDEX["B08"]]], "L1C")
+    assert light.mean().item() == pytest.approx(share, rel=0.02)
+    assert (relit(shaded, light, "L1C") - lit).abs().mean() < 0.01
+
+
+def test_ground_in_the_sun_has_all_the_light_and_darkness_some() -> None:
+    assert (light_share(torch.full((1, 1, 9, 9), 0.3), "L2A") == 1).all()
+    torch.testing.assert_close(light_share(torch.zeros(1, 1, 9, 9), "L2A"), torch.full((1, 1, 9, 9), 0.1))
+
+
+def test_the_air_is_blue_and_corrected_for_in_l2a() -> None:
+    seen = [air_reflectance(name, "L1C") for name in ("B01", "B02", "B03", "B04", "B08", "B12")]
+    assert seen == sorted(seen, reverse=True)
+    assert seen[1] == pytest.approx(0.061, abs=0.002)  # an optical thickness of 0.155 at 492 nm
+    assert air_reflectance("B02", "L2A") == 0
+
+
+def test_detail_in_shadow_is_brought_to_the_light_around() -> None:
+    lit = ground(0.1)
+    seen = ShadowDetail.of(AIR + 0.4 * (lit - AIR), torch.ones(1, 1, 96, 96))
+    level = lit.mean((2, 3), keepdim=True).expand_as(lit)
+    given = (seen.over(level, L1C) - level)[:, INDEX["B8A"], 24:72, 24:72]
+    wanted = (lit - level)[:, INDEX["B8A"], 24:72, 24:72]
+    slope = (given * wanted).sum() / wanted.square().sum()
+    assert 0.6 < slope < 1
+
+
+def test_what_is_too_rough_for_ground_is_no_detail() -> None:
+    rough = ground(0.6)  # as the rim of a cloud is
+    seen = ShadowDetail.of(0.4 * rough, torch.ones(1, 1, 96, 96))
+    level = rough.mean((2, 3), keepdim=True).expand_as(rough)
+    assert (seen.over(level, L1C) - level).std() < 0.2 * (rough - level).std()
+
+
+def test_clear_ground_beside_the_shadow_tells_nothing_of_it() -> None:
+    share = torch.zeros(1, 1, 96, 96)
+    share[..., :48] = 1
+    dark = torch.where(share > 0, 0.4, 1.0) * ground(0.05)
+    beside = torch.where(share > 0, dark, 0.9)
+    for one, other in zip(ShadowDetail.of(dark, share), ShadowDetail.of(beside, share), strict=True):
+        torch.testing.assert_close(one[..., :48], other[..., :48])
+
+
+def test_a_scene_in_the_shadow_of_a_cloud_outside_of_it_is_cleared_to_full_light() -> None:
+    lit = fields(L1C, 160, 160, clouds=())
+    air = AIR.numpy() * 1e4
+    shaded = (air + 0.3 * (lit - air)).round().astype(np.uint16)
+    generator, _ = load_generator("default")
+    clearing = Clearing(SceneInputs(MemoryScene(shaded, L1C)), generator, *options_of())
+    cleared, classes = np.zeros_like(lit), np.zeros(lit.shape[1:], np.uint8)
+    for tile in clearing.tiles():
+        cleared[(slice(None), *tile.box.slices)], classes[tile.box.slices] = tile.dn, tile.mask[0]
+    truth = lit.astype(np.float32)
+    assert (classes == SHADOW).mean() > 0.9
+    assert np.abs(cleared - truth).mean() < 0.4 * np.abs(shaded - truth).mean()
+    infrared = L1C.index("B08")
+    assert np.corrcoef(cleared[infrared].ravel(), truth[infrared].ravel())[0, 1] > 0.8
