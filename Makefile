@@ -1,7 +1,7 @@
 PYTHON ?= python3
 INSTALL = .venv/bin/python -m pip install --quiet -c constraints.txt
 
-.PHONY: demo docs test lint paper paper-figures catalog cluster cubes data export planetary-computer report view
+.PHONY: demo dev docs test lint paper paper-figures catalog cluster cubes data export planetary-computer report view
 demo: .venv/installed
 	.venv/bin/unclouded demo --output demo --overwrite
 
@@ -14,6 +14,8 @@ paper-figures: data report
 
 catalog cluster cubes data export planetary-computer report view: .venv/installed
 	$(INSTALL) --editable '.[$@]'
+
+dev: .venv/installed-dev
 
 docs: .venv/installed
 	$(INSTALL) --editable '.[docs]'

@@ -185,7 +185,7 @@ def refuse_existing(*outputs: Path) -> None:
     """
     for output in outputs:
         if output.exists():
-            raise OutputExistsError(f"{output}: is already there; give another --output, or --overwrite to replace it")
+            raise OutputExistsError(f"{output}: is already there; give another path, or --overwrite to replace it")
 
 
 def _locked(folder: Path, output: Path) -> int:
