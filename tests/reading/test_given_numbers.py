@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 from rasters import spectra, write
 
 from unclouded.errors import InputError
@@ -65,3 +66,26 @@ def test_an_offset_that_is_given_in_spite_of_the_files_is_said(tmp_path):
     told = "--offset 0 is taken, though its name or metadata says -1000"
     assert told in opened(tmp_path, values, tags=tags, offset=0).notes
     assert not any("is taken, though" in note for note in opened(tmp_path, values, tags=tags, offset=-1000).notes)
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_an_offset_of_the_wrong_sign_is_said_or_refused(tmp_path, array):
+    dn = spectra(FOUR) + np.uint16(1000)
+
+    def understood(dn, **options):
+        if array:
+            made = xr.DataArray(dn, dims=("band", "y", "x"), coords={"band": FOUR})
+            if scales := options.pop("scales", None):
+                made = made.assign_attrs(scale_factor=scales[0], add_offset=options.pop("offsets")[0])
+            return ArrayScene(made, level="L2A", **options).info
+        tags = {key: options.pop(key) for key in ("scales", "offsets") if key in options}
+        with open_scene(write(tmp_path / "a_L2A.tif", dn, names=FOUR, **tags), **options) as scene:
+            return scene.info
+
+    said = "nothing in it is darker than reflectance"
+    assert any(said in note and "-1000 takes off" in note for note in understood(dn, offset=1000).notes)
+    # Values from which an offset was taken twice.
+    assert not any(said in note for note in understood(dn.astype("int16") - 2000, offset=1000).notes)
+    with pytest.raises(InputError, match="its metadata adds 1000, and nothing in it would then be darker"):
+        understood(dn, scales=[1e-4] * 4, offsets=[0.1] * 4)
+    assert understood(dn, scales=[1e-4] * 4, offsets=[-0.1] * 4).encoding.offsets == (-1000,) * 4

@@ -27,7 +27,7 @@ from unclouded.reading.radiometry.odd_pixels import (
 )
 from unclouded.reading.radiometry.offset_choice import choose_offsets
 from unclouded.reading.radiometry.offset_taken_twice import refuse_wrapped
-from unclouded.reading.radiometry.offsets import negative_note, overruled_note, refuse_unit
+from unclouded.reading.radiometry.offsets import bright_note, negative_note, overruled_note, refuse_unit
 from unclouded.reading.radiometry.plausibility import Sample, data_of, refuse_scale
 from unclouded.reading.radiometry.quantization import refuse_rescaled
 from unclouded.reading.radiometry.scale_choice import choose_scale
@@ -122,7 +122,8 @@ def choose_encoding(
         encoding = replace(encoding, offsets=offsets)
     else:
         encoding = replace(encoding, offsets=given)
-        offset_notes = negative_note(bands, data_of(values, encoding), given[0])
+        data = data_of(values, encoding)
+        offset_notes = negative_note(bands, data, given[0]) + bright_note(data, given[0])
     if largest_is_nodata and declared.nodata is None:
         encoding = replace(encoding, nodata=float(np.iinfo(dtype).max))
     encoding, nodata_notes = undeclared_nodata(encoding, dtype, values, declared.nodata)

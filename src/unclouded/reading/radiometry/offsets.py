@@ -152,6 +152,39 @@ def negative_note(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64
     ]
 
 
+def bright_note(reflectance: Sequence[NDArray[np.float64]], offset: float) -> list[str]:
+    """Return a note where an offset that the user adds leaves nothing dark, as with the wrong sign; else nothing.
+
+    Args:
+        reflectance: some of each band, the offset added.
+        offset: DN added to each.
+    """
+    darkest = darkest_of_all(reflectance)
+    if offset <= 0 or darkest < SUSPICIOUS_DARK:
+        return []
+    return [
+        f"with the offset {offset:g} nothing in it is darker than reflectance {darkest:.2g}; --offset is "
+        f"what is added: {-offset:g} takes off what DN carry"
+    ]
+
+
+def refuse_bright(source: str, reflectance: Sequence[NDArray[np.float64]], offsets: Sequence[float]) -> None:
+    """Refuse an offset from a tag or catalogue that is added and leaves nothing dark, as with the wrong sign.
+
+    Args:
+        source: how errors call the scene.
+        reflectance: some of each band, the offsets added.
+        offsets: DN added to each.
+
+    Raises:
+        UnknownNumbersError: naming it.
+    """
+    darkest = darkest_of_all(reflectance)
+    if max(offsets) > 0 and darkest >= SUSPICIOUS_DARK:
+        found = f"its metadata adds {max(offsets):g}, and nothing in it would then be darker than {darkest:.2g}"
+        raise unknown_offset(source, found)
+
+
 def negative_share(reflectance: NDArray[np.float64]) -> float:
     """Share of some reflectance of a band that is too far below 0 to be real."""
     return float(np.mean(reflectance < NEGATIVE)) if reflectance.size else 0.0
