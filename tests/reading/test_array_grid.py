@@ -49,6 +49,14 @@ def test_what_is_no_transform_of_this_grid_is_not_heeded(said):
     assert transform_of(array(0.5, 0.5, transform=said))[0].almost_equals(GRID)
 
 
+@pytest.mark.parametrize("as_coordinate", [False, True])
+def test_the_reference_system_of_cubes_of_cubo_and_stackstac_is_told_by_its_number(as_coordinate):
+    given = array(0.5, 0.5)
+    given.attrs = {} if as_coordinate else {"collection": "sentinel-2-l2a", "epsg": 32632, "resolution": 10}
+    given = given.assign_coords(epsg=32632) if as_coordinate else given
+    assert ArrayScene(given, level="L2A", offset=0).info.crs.to_epsg() == 32632
+
+
 def test_the_reference_system_of_a_group_of_eopf_is_told_by_its_number():
     given = array(0.5, 0.5, **{"proj:epsg": 32632})
     del given.attrs["crs"]

@@ -88,4 +88,6 @@ def test_an_offset_of_the_wrong_sign_is_said_or_refused(tmp_path, array):
     assert not any(said in note for note in understood(dn.astype("int16") - 2000, offset=1000).notes)
     with pytest.raises(InputError, match="its metadata adds 1000, and nothing in it would then be darker"):
         understood(dn, scales=[1e-4] * 4, offsets=[0.1] * 4)
+    with pytest.raises(InputError, match=r"its tag says -0\.1, which is not in the unit of its values.*--offset -1000"):
+        understood(dn, scales=[1.0] * 4, offsets=[-0.1] * 4)
     assert understood(dn, scales=[1e-4] * 4, offsets=[-0.1] * 4).encoding.offsets == (-1000,) * 4

@@ -17,8 +17,8 @@ from unclouded.reading.info import SceneInfo
 _UNEVEN = 0.1
 """How far, in steps, a step between coordinates may be from their mean."""
 
-_EPSG = "proj:epsg"
-"""Attribute with the number of the reference system, as in ESA's EOPF products."""
+_EPSG = ("proj:epsg", "epsg")
+"""Attributes or coordinates with the number of the reference system, as of ESA's EOPF products and of cubo."""
 
 
 def pixel_centres(info: SceneInfo) -> Mapping[str, Any]:
@@ -55,8 +55,8 @@ def georeference(array: xr.DataArray) -> tuple[CRS | None, Affine, list[str]]:
     placed = array.rio.set_spatial_dims(x_dim=array.dims[2], y_dim=array.dims[1])
     try:
         crs, transform = placed.rio.crs, placed.rio.transform(recalc=True)
-        if crs is None and isinstance(code := array.attrs.get(_EPSG), int | np.integer):
-            crs = CRS.from_epsg(int(code))
+        if crs is None and set(array.dims[1:]) <= set(array.coords) and (code := _epsg(array)) is not None:
+            crs = CRS.from_epsg(code)
     except (CRSError, ProjectionError) as error:
         said = " ".join(str(error).split())
         raise InputError(f"{array.name or 'array'}: its crs_wkt cannot be read ({said}); correct or drop it") from error
@@ -67,6 +67,13 @@ def georeference(array: xr.DataArray) -> tuple[CRS | None, Affine, list[str]]:
         return crs, transform, []
     note = "its coordinates are taken for corners of pixels, as its attribute transform says"
     return crs, transform @ Affine.translation(*shifts), [note]
+
+
+def _epsg(array: xr.DataArray) -> int | None:
+    """The number of the reference system that an attribute or coordinate holds; None if none does."""
+    alone = {name: kept.values.item() for name, kept in array.coords.items() if kept.size == 1}
+    said = (held.get(name) for name in _EPSG for held in (array.attrs, alone))
+    return next((int(code) for code in said if isinstance(code, int | np.integer)), None)
 
 
 def _own_transform(array: xr.DataArray) -> Affine | None:

@@ -14,7 +14,13 @@ from unclouded.reading.radiometry.declared import Declared
 from unclouded.reading.radiometry.fallback import FallbackRadiometry, assumed_numbers_note
 from unclouded.reading.radiometry.offset_left_in import offset_left_in_note, refuse_offset_left_in
 from unclouded.reading.radiometry.offset_taken_twice import refuse_offset_taken_twice
-from unclouded.reading.radiometry.offsets import check_offset, offset_at, offset_of_sample, refuse_bright
+from unclouded.reading.radiometry.offsets import (
+    check_offset,
+    offset_at,
+    offset_of_sample,
+    refuse_bright,
+    refuse_declared_unit,
+)
 from unclouded.reading.radiometry.plausibility import data_of
 from unclouded.reflectance import Encoding
 
@@ -55,6 +61,7 @@ def choose_offsets(
     if reflectance and not any(declared.offsets):
         return declared.offsets, offset_left_in_note(data_of(values, encoding), encoding.scale)
     if not declared.certain:
+        refuse_declared_unit(name, declared.offsets, encoding.scale)
         refuse_bright(name, data_of(values, replace(encoding, offsets=declared.offsets)), declared.offsets)
     if min(declared.offsets) < 0 and not declared.certain:
         data = data_of(values, replace(encoding, offsets=declared.offsets))

@@ -126,6 +126,17 @@ def refuse_unit(source: str, offset: float | None, scale: float) -> None:
     )
 
 
+def refuse_declared_unit(source: str, offsets: Sequence[float], scale: float) -> None:
+    """Refuse an offset of a tag that is in the unit of other values, as -0.1 without a scale beside DN.
+
+    Raises:
+        UnknownNumbersError: naming it.
+    """
+    if told := [offset for offset in offsets if offset and abs(offset) / scale < _SMALLEST]:
+        found = f"its tag says {told[0]:g}, which is not in the unit of its values, of which {scale:g} are 1.0"
+        raise unknown_offset(source, found, scale)
+
+
 def overruled_note(declared: Sequence[float] | None, offset: float | None) -> list[str]:
     """Return a note where an offset that the user gives is not that which is declared of the bands."""
     if offset is None or declared is None or set(declared) == {offset}:
