@@ -9,11 +9,12 @@ from scenes import MemoryScene, fields, options_of
 
 from unclouded.bands import INDEX, L1C, NAMES
 from unclouded.clearing.context.relighting import air_reflectance, light_share, relit
-from unclouded.clearing.context.shadow_detail import ShadowDetail
+from unclouded.clearing.context.shadow_detail import SHADOW_REACH, ShadowDetail
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import SHADOW
 from unclouded.models.weights import load_generator
+from unclouded.tiles import Box
 
 AIR = torch.tensor([air_reflectance(name, "L1C") for name in NAMES])[:, None, None]
 
@@ -47,30 +48,50 @@ def test_the_air_is_blue_and_corrected_for_in_l2a() -> None:
     assert air_reflectance("B02", "L2A") == 0
 
 
+def detail_over(seen: torch.Tensor, lit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is laid over the level of the ground by what is seen all in shadow, and what the ground has, B8A inside."""
+    level = lit.mean((2, 3), keepdim=True).expand_as(lit)
+    made = ShadowDetail.of(seen, torch.ones(1, 1, 96, 96)).over(level, torch.zeros_like(lit), L1C)
+    return tuple((image - level)[:, INDEX["B8A"], 24:72, 24:72] for image in (made, lit))
+
+
 def test_detail_in_shadow_is_brought_to_the_light_around() -> None:
     lit = ground(0.1)
-    seen = ShadowDetail.of(AIR + 0.4 * (lit - AIR), torch.ones(1, 1, 96, 96))
-    level = lit.mean((2, 3), keepdim=True).expand_as(lit)
-    given = (seen.over(level, L1C) - level)[:, INDEX["B8A"], 24:72, 24:72]
-    wanted = (lit - level)[:, INDEX["B8A"], 24:72, 24:72]
+    given, wanted = detail_over(AIR + 0.4 * (lit - AIR), lit)
     slope = (given * wanted).sum() / wanted.square().sum()
     assert 0.6 < slope < 1
 
 
 def test_what_is_too_rough_for_ground_is_no_detail() -> None:
     rough = ground(0.6)  # as the rim of a cloud is
-    seen = ShadowDetail.of(0.4 * rough, torch.ones(1, 1, 96, 96))
-    level = rough.mean((2, 3), keepdim=True).expand_as(rough)
-    assert (seen.over(level, L1C) - level).std() < 0.2 * (rough - level).std()
+    given, wanted = detail_over(0.4 * rough, rough)
+    assert given.std() < 0.2 * wanted.std()
 
 
-def test_clear_ground_beside_the_shadow_tells_nothing_of_it() -> None:
+def test_the_ground_beside_the_shadow_changes_nothing_and_is_not_changed() -> None:
     share = torch.zeros(1, 1, 96, 96)
     share[..., :48] = 1
     dark = torch.where(share > 0, 0.4, 1.0) * ground(0.05)
-    beside = torch.where(share > 0, dark, 0.9)
-    for one, other in zip(ShadowDetail.of(dark, share), ShadowDetail.of(beside, share), strict=True):
-        torch.testing.assert_close(one[..., :48], other[..., :48])
+    level, own = torch.full_like(dark, 0.2), torch.full_like(dark, 0.01)
+    made, beside = (
+        ShadowDetail.of(image, share).over(level, own, L1C) for image in (dark, torch.where(share > 0, dark, 0.9))
+    )
+    torch.testing.assert_close(made[..., :44], beside[..., :44])
+    assert torch.equal(made[..., 48:], level[..., 48:])
+
+
+@pytest.mark.parametrize("box", [Box(16, 24, 40, 32), Box(0, 56, 32, 40)])
+def test_a_part_of_an_image_shows_what_the_whole_does(box: Box) -> None:
+    image, share = ground(0.1), torch.rand(1, 1, 96, 96, generator=torch.manual_seed(1))
+    level, own = torch.full_like(image, 0.3), torch.zeros_like(image)
+    whole = ShadowDetail.of(image, share).over(level, own, L1C)
+    wider = box.grown(SHADOW_REACH, Box(0, 0, 96, 96)).slices
+    part = ShadowDetail.of(image[(..., *wider)], share[(..., *wider)]).cropped(
+        box.within(box.grown(SHADOW_REACH, Box(0, 0, 96, 96)))
+    )
+    crop = (..., *box.slices)
+    made, inner = part.over(level[crop], own[crop], L1C), (..., slice(4, -4), slice(4, -4))
+    torch.testing.assert_close(made[inner], whole[crop][inner], atol=1e-6, rtol=0)
 
 
 def test_a_scene_in_the_shadow_of_a_cloud_outside_of_it_is_cleared_to_full_light() -> None:

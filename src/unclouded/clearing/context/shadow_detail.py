@@ -12,14 +12,19 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from unclouded.bands import INDEX
 from unclouded.detection.windows import partial_mean
+from unclouded.tiles import Box
 
-_WINDOW = 8
-"""Pixels around one over which the level of what lies in shadow is averaged, twice; and then its contrast."""
+_STEP = 4
+"""Pixels along those in which means are taken."""
 
-SHADOW_REACH = 4 * _WINDOW
+_WINDOW = 2
+"""Of these, around one, over which the level of what lies in shadow is averaged, twice; and then its roughness."""
+
+SHADOW_REACH = (4 * _WINDOW + 2) * _STEP
 """Pixels beyond which nothing matters to `ShadowDetail`."""
 
 _LEAST_LIGHT = 0.25
@@ -29,7 +34,7 @@ _CONTRAST = 0.12
 """Standard deviation of the detail of ground, in parts of its level. What departs more is cloud in part."""
 
 _RELIABLE = 0.75
-"""How far the detail in shadow is of the ground; else the network's is laid there."""
+"""How far the detail in shadow is of the ground; else the network's stays."""
 
 _UNSCATTERED = ("B11", "B12"), ("B8A", "B08"), ("B04",)
 """Bands by which T is told, the first of which one is there: the air scatters least in them."""
@@ -40,14 +45,14 @@ class ShadowDetail(NamedTuple):
 
     Attributes:
         share: (B, 1, H, W) how surely a pixel shows ground in shadow, and no cloud, 0 to 1.
-        level: (B, C, H, W) reflectance of what lies in shadow around it.
-        detail: (B, C, H, W) how far the pixel departs from that.
-        deviation: (B, C, H, W) standard deviation of the detail around it.
+        detail: (B, C, H, W) how far it departs from the reflectance of what lies in shadow around it.
+        level: (B, C, H / 4, W / 4) that reflectance.
+        deviation: (B, C, H / 4, W / 4) standard deviation of the detail around.
     """
 
     share: Tensor
-    level: Tensor
     detail: Tensor
+    level: Tensor
     deviation: Tensor
 
     @classmethod
@@ -55,33 +60,41 @@ class ShadowDetail(NamedTuple):
         """Look at an image.
 
         Args:
-            optical: (B, C, H, W) reflectance.
+            optical: (B, C, H, W) reflectance; H and W are multiples of 4.
             share: (B, 1, H, W) how surely a pixel lies in shadow, and under no cloud; 0 where there is no data.
         """
         around = _averaged(share).clamp(min=1e-6)
         level = _averaged(optical * share) / around
-        detail = optical - level
-        return cls(_RELIABLE * share, level, detail, (_averaged(detail.square() * share) / around).sqrt())
+        detail = optical - _enlarged(level)
+        return cls(_RELIABLE * share, detail, level, (_averaged(detail.square() * share) / around).sqrt())
 
-    def cropped(self, rows: slice, columns: slice) -> ShadowDetail:
-        """A window of it."""
-        return ShadowDetail(*(part[..., rows, columns] for part in self))
+    def cropped(self, box: Box) -> ShadowDetail:
+        """A box of it, whose sides are multiples of 4."""
+        coarse = (..., *box.cells(_STEP))
+        return ShadowDetail(*(x[(..., *box.slices)] for x in self[:2]), *(x[coarse] for x in self[2:]))
 
-    def over(self, ground: Tensor, bands: Sequence[str]) -> Tensor:
-        """The ground (B, 13, H, W) with the detail laid over it.
+    def over(self, ground: Tensor, own: Tensor, bands: Sequence[str]) -> Tensor:
+        """The ground (B, C, H, W) with the detail laid over it, as far as it lies in shadow.
 
         Args:
-            ground: (B, 13, H, W) its level in full light, in reflectance.
+            ground: (B, C, H, W) in full light, in reflectance.
+            own: (B, C, H, W) the detail that it has, which is taken off.
             bands: that are there.
         """
-        light = torch.ones_like(self.share)
+        lit = F.avg_pool2d(ground, _STEP)
+        light = torch.ones_like(lit[:, :1])
         known = (INDEX[name] for names in _UNSCATTERED for name in names if name in bands)
         if (band := next(known, None)) is not None:
-            light = (self.level[:, [band]] / ground[:, [band]].clamp(min=1e-3)).clamp(_LEAST_LIGHT, 1)
-        expected = light * _CONTRAST * ground.clamp(min=0)
+            light = (self.level[:, [band]] / lit[:, [band]].clamp(min=1e-3)).clamp(_LEAST_LIGHT, 1)
+        expected = light * _CONTRAST * lit.clamp(min=0)
         signal = (expected / self.deviation.clamp(min=1e-4)).square().clamp(max=1)
-        return ground + signal / light * self.detail
+        detail = _enlarged(signal / light).mul_(self.detail).sub_(own)
+        return torch.addcmul(ground, self.share, detail)
 
 
 def _averaged(x: Tensor) -> Tensor:
-    return partial_mean(partial_mean(x, _WINDOW), _WINDOW)
+    return partial_mean(partial_mean(F.avg_pool2d(x, _STEP), _WINDOW), _WINDOW)
+
+
+def _enlarged(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=_STEP, mode="bilinear", align_corners=False)

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from unclouded.bands import INDEX, LEVELS, NAMES
-from unclouded.clearing.context.ground import MISSED, MISSED_BESIDE_MASK, belief_in_fill, match_level, settle_ground
+from unclouded.clearing.context.ground import (
+    DETAIL,
+    MISSED,
+    MISSED_BESIDE_MASK,
+    belief_in_fill,
+    match_level,
+    settle_ground,
+)
 from unclouded.clearing.context.relighting import LIGHT_ERROR, relit
 from unclouded.clearing.context.shadow_detail import SHADOW_REACH, ShadowDetail
 from unclouded.clearing.tiles.known_cover import KnownCover
@@ -79,14 +86,13 @@ class Composition:
     def _lit(self, made: Translation, ground: Tensor) -> Tensor:
         """The `ground` of what the network gave, and where nothing but shadow lies over it what the pixels show."""
         if self._relit is not None:
-            shown, share = self._relit, 1 - self._found[:, :1]
+            lit = torch.lerp(ground, self._relit, (1 - self._found[:, :1]) * (1 - self._thick))
         elif self._shadow is not None:
-            level = self._settled(made.ground - made.detail, made.detail, torch.ones_like(self._thick))
-            shown, share = self._shadow.over(level, self._bands), self._shadow.share
+            own = made.detail * ((1 - (1 - DETAIL) * self._seen) * (1 - self._thick))
+            lit = self._shadow.over(ground, own, self._bands)
         else:
             return ground
-        share = share * (1 - self._thick)
-        return torch.lerp(ground, shown, share if self._dates is None else share * (1 - self._dated))
+        return lit if self._dates is None else torch.lerp(lit, ground, self._dated)
 
     def _settled(self, ground: Tensor, detail: Tensor, thick: Tensor) -> Tensor:
         """The network's ground over the fill, see `settle_ground`."""
@@ -158,7 +164,7 @@ def _in_shadow(x: Observation, cover: KnownCover, box: Box) -> ShadowDetail | No
         share = torch.maximum(share, (cover.mask_classes[(..., *wider.slices)] == SHADOW).float())
     if not share.any():
         return None
-    return ShadowDetail.of(x.optical[(..., *wider.slices)], share).cropped(*box.within(wider).slices)
+    return ShadowDetail.of(x.optical[(..., *wider.slices)], share).cropped(box.within(wider))
 
 
 def smooth_error(error: Tensor) -> Tensor:
