@@ -6,7 +6,10 @@ import os
 import subprocess
 
 import pytest
+import typer
 from command_line import command, run, write
+
+from unclouded.cli.console import faults, report
 
 
 @pytest.fixture
@@ -62,6 +65,23 @@ def test_data_of_another_programs_proj_are_named(scene, tmp_path):
     assert done.returncode == 2
     (said,) = errors(done.stderr)
     assert said.endswith("`unset PROJ_LIB PROJ_DATA`, and run it again")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ImportError("libtorch_cpu.so: failed to map segment from shared object")]
+)
+def test_too_little_memory_to_load_libraries_is_said(capsys, error):
+    with pytest.raises(typer.Exit) as ended, faults(debug=False):
+        raise error
+    assert ended.value.exit_code == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: libraries cannot be loaded (") and "there is too little memory" in said
+
+
+@pytest.mark.parametrize("said", ["[ONNXRuntimeError] : 6 : std::bad_alloc", "can't start new thread"])
+def test_too_little_memory_for_a_scene_is_said(said):
+    assert report(RuntimeError(said), False, "scene.tif").startswith(f"scene.tif: RuntimeError {said}; there is too li")
+    assert "--debug" in report(RuntimeError("else"), False, "scene.tif")
 
 
 def test_a_folder_that_was_removed_around_the_command_is_named(scene, tmp_path):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _SEE_WHERE = "run it again with --debug to see where"
 _OTHER_PROJ = "PROJ_LIB or PROJ_DATA names a folder of another program; `unset PROJ_LIB PROJ_DATA`, and run it again"
 
+_MEMORY = "there is too little memory: allow 2 GB or more (`ulimit -v`, a batch system's limit), or end other programs"
+_MEMORY_ERRORS = ("bad_alloc", "failed to map segment", "allocate memory", "can't start new thread")
+
 SOME_FAILED, FAILED, INTERRUPTED = 1, 2, 130
 
 PATIENCE = 2.0
@@ -60,6 +63,11 @@ def faults(debug: bool) -> Iterator[None]:
         if extra is None:
             raise
         report(InputError(f"this command needs {error.name}, which is not installed; {how_to_install(extra)}"), debug)
+        raise typer.Exit(FAILED) from None
+    except (MemoryError, ImportError) as error:
+        if not _lacks_memory(error):
+            raise
+        report(InputError(f"libraries cannot be loaded ({str(error) or 'MemoryError'}): {_MEMORY}"), debug)
         raise typer.Exit(FAILED) from None
 
 
@@ -93,13 +101,17 @@ def _is_descriptor_2(stream: TextIO) -> bool:
         return False
 
 
+def _lacks_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY_ERRORS)
+
+
 def report(error: BaseException, debug: bool, source: str | None = None) -> str:
     """Say what went wrong, in one line, and return that line."""
     if debug:
         traceback.print_exception(error)
     text = " ".join(str(error).split())
     if not isinstance(error, UncloudedError):
-        advice = _OTHER_PROJ if "proj.db" in text else _SEE_WHERE
+        advice = _OTHER_PROJ if "proj.db" in text else _MEMORY if _lacks_memory(error) else _SEE_WHERE
         text = f"{source}: {type(error).__name__} {text}; {advice}"
     put(f"error: {text}", sys.stderr)
     return text
