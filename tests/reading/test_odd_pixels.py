@@ -113,6 +113,23 @@ def test_what_was_cut_off_at_one_value_is_cloud_and_asked_about_where_that_is_lo
         assert not any("cut off" in note for note in scene.info.notes)
 
 
+@pytest.mark.parametrize(
+    "name", ["S2_SR_HARMONIZED", "HLS.S30.T33UUP.2023130T094031.v2.0", "20230510_LEVEL2_SEN2A_BOA"]
+)
+def test_dn_that_carry_an_offset_which_their_name_denies_are_asked_about(tmp_path, name):
+    rng = np.random.default_rng(0)
+    shade, green = rng.uniform(0.7, 1.3, (80, 90)), rng.random((80, 90))
+    plants, soil = (np.array(kind)[:, None, None] for kind in ([200, 500, 300, 4000], [800, 1200, 1600, 2400]))
+    dn = ((plants * green + soil * (1 - green)) * shade).astype(np.uint16)
+    with as_file(tmp_path / f"right/{name}.tif", dn) as scene:
+        assert scene.info.encoding.offsets == (0,) * 4
+    with pytest.raises(InputError, match=r"plants are grey, as where \+1000 is in DN whose name .*--offset -1000 to"):
+        as_file(tmp_path / f"lifted/{name}.tif", dn + np.uint16(1000))
+    # An overcast day is as bright.
+    with as_file(tmp_path / f"cloud/{name}.tif", (dn * 0.4 + 2500).astype(np.uint16)) as scene:
+        assert scene.info.encoding.offsets == (0,) * 4
+
+
 @BOTH
 def test_reflectance_whose_plants_are_grey_and_that_is_nowhere_dark_is_asked_about(tmp_path, understand):
     rng = np.random.default_rng(0)

@@ -42,7 +42,11 @@ def offset_left_in_note(reflectance: Sequence[NDArray[np.float64]], scale: float
 
 
 def refuse_offset_left_in(
-    source: str, bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]], scale: float
+    source: str,
+    bands: Sequence[str],
+    reflectance: Sequence[NDArray[np.float64]],
+    scale: float,
+    where: str = "was left in DN that were divided by 10000",
 ) -> None:
     """Refuse reflectance of which nothing says that 0.1 is to be taken off, and whose plants say so.
 
@@ -54,6 +58,7 @@ def refuse_offset_left_in(
         bands: of the scene.
         reflectance: some of each band, as it is.
         scale: what 1.0 of it is in the file.
+        where: what became of +1000.
 
     Raises:
         UnknownNumbersError: naming both offsets.
@@ -73,6 +78,6 @@ def refuse_offset_left_in(
     if plants >= _PLANTS and np.percentile(greenness, 99.5) < _GREENEST:
         raise UnknownNumbersError(
             f"{source}: no band of it is darker than reflectance {_FLOOR:g}, and its plants are grey, as where +1000 "
-            f"was left in DN that were divided by 10000; give --offset {offset_at(scale):g} to take it off, or "
+            f"{where}; give --offset {offset_at(scale):g} to take it off, or "
             "--offset 0 if the values are right"
         )
