@@ -106,6 +106,7 @@ def test_a_mask_whose_name_says_something_else_is_asked_about(label, values, sai
     ("label", "values", "scheme"),
     [
         ("T32UNU_20240612T101031_SCL_20m.jp2 ", [2, 3], "scl"),
+        ("scl.tif ", [0, 7], "scl"),
         ("browser_CLM.tif ", [0, 1], "boolean"),
         ("my_cld.tif ", [0, 1], "boolean"),
         ("HLS.S30.T32UNU.2024164T101031.v2.0.Fmask.tif ", [64, 66, 72, 255], "hls"),
@@ -116,7 +117,7 @@ def test_a_mask_whose_name_says_what_it_is_is_that(label, values, scheme):
     assert guess_scheme(np.array(values), "m.tif", label) == scheme
 
 
-@pytest.mark.parametrize("values", [[1, 2, 3, 5], [0, 1, 2, 3, 4], [4, 5], [1, 2]])
+@pytest.mark.parametrize("values", [[1, 2, 3, 5], [0, 1, 2, 3, 4], [4, 5], [1, 2], [0, 7], [9]])
 def test_values_that_programs_use_for_different_things_are_asked_about(values):
     with pytest.raises(InputError, match=r"m\.tif: .*may mean several things.*--mask-classes scl"):
         guess_scheme(np.array(values), "m.tif")

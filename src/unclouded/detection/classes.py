@@ -192,6 +192,8 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
     if not any(value & ~sum(bit for bit, _ in QA60.kinds) for value in found):
         return "qa60"
     if set(found) <= set(SCL):
+        if len(set(found) - {0}) < 2:
+            raise _ambiguous(source, found, "one value beside 0 is often that of cloud, whichever it is")
         if set(found) - _FEW:
             return "scl"
         raise _ambiguous(source, found, "SCL has these, and Fmask, whose cloud is SCL's ground")
