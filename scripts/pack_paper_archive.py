@@ -1,6 +1,6 @@
 """Pack what the published method is trained on here: simulated patches, and the training split's real ones.
 
-    python scripts/pack_paper_archive.py --output archives/paper [--patches 8000] [--cloudy 0.25] [--seed 0]
+    python scripts/pack_paper_archive.py --output archives/paper [--patches 1200] [--cloudy 0.25] [--seed 0]
         [--data ../shared/data]
 
 The simulated patches have truth, labels and all three splits. The real ones are the images that
@@ -85,7 +85,7 @@ def load(job: Job) -> PatchRecord:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--patches", type=int, default=8000)
+    parser.add_argument("--patches", type=int, default=1200)
     parser.add_argument("--cloudy", type=float, default=0.25)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")

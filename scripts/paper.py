@@ -1,6 +1,6 @@
 """The paper's experiment from data to figures, at a size that two cores carry: `make paper`, `make paper-figures`.
 
-    python scripts/paper.py [--output runs/paper] [--patches 8000] [--epochs 100] [--classifier-steps 4000] [...]
+    python scripts/paper.py [--output runs/paper] [--patches 1200] [--epochs 100] [--classifier-steps 600] [...]
     python scripts/paper.py --figures        # figures and table 1 alone, from the log and the weights that are there
 
 Where nothing was trained yet, `--figures` draws those of the bundled weights `paper` and `land-cover` and the log of
@@ -45,10 +45,10 @@ LEAST_PATCHES = 160
 FINISHED = "finished.json"
 """In the output folder: `Step.mark` of each step that has ended well."""
 
-# Seconds on two cores: a simulated patch (docs/training.md), and a step of the translator in bfloat16. The steps of the
-# classifiers were not timed on a machine at rest: they are guesses.
+# Seconds on two cores: a simulated patch (docs/training.md), and a step of the translator in bfloat16; 600 steps of a
+# classifier take 5 to 10 minutes on one (docs/paper.md).
 SECONDS_A_PATCH = 0.04
-SECONDS_A_STEP = {"translator": 1.5, "land_cover": 4.0, "s_cnn_all": 2.0}
+SECONDS_A_STEP = {"translator": 1.5, "land_cover": 1.0, "s_cnn_all": 1.0}
 BATCH = 8
 """`unpaired.batch` of settings/paper_64.yaml."""
 
@@ -239,9 +239,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("runs/paper"))
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--patches", type=int, default=8000)
+    parser.add_argument("--patches", type=int, default=1200)
     parser.add_argument("--epochs", type=int, default=100)
-    parser.add_argument("--classifier-steps", type=int, default=4000)
+    parser.add_argument("--classifier-steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--figures", action="store_true")
     parser.set_defaults(bundled=False)
