@@ -7,8 +7,9 @@ import pytest
 import torch
 from scenes import MemoryScene, fields, options_of
 
+from unclouded.atmosphere import air_reflectance
 from unclouded.bands import INDEX, L1C, NAMES
-from unclouded.clearing.context.relighting import air_reflectance, light_share, relit
+from unclouded.clearing.context.relighting import light_share, relit
 from unclouded.clearing.context.shadow_detail import SHADOW_REACH, ShadowDetail
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.passes import Clearing

@@ -101,15 +101,26 @@ def test_a_small_scene_that_is_mostly_too_dark_lies_in_shadow_where_it_is_not_su
     sunlit: float, in_shadow: bool
 ) -> None:
     scene = shaded_scene(sunlit)
-    shaded = shaded_all_over(too_dark(scene, SIX, "L2A"), scene, SIX)
+    shaded = shaded_all_over(too_dark(scene, SIX, "L2A"), scene, SIX, "L2A")
     edge = int(40 * sunlit)
     assert (shaded[..., edge + 6 :, :40] > 0.9).all() == in_shadow
     assert not shaded[..., :edge, :].any() and not shaded[..., 40:].any()
     # Without short-wave infrared it may be burnt.
-    assert not shaded_all_over(too_dark(scene[:, :4], BANDS, "L2A"), scene[:, :4], BANDS).any()
+    assert not shaded_all_over(too_dark(scene[:, :4], BANDS, "L2A"), scene[:, :4], BANDS, "L2A").any()
 
 
 def test_a_scene_without_data_lies_in_no_shadow(recwarn: pytest.WarningsRecorder) -> None:
     scene = torch.full((1, 6, 3, 4), torch.nan)
-    assert not shaded_all_over(too_dark(scene, SIX, "L2A"), scene, SIX).any()
+    assert not shaded_all_over(too_dark(scene, SIX, "L2A"), scene, SIX, "L2A").any()
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(("level", "air"), [("L1C", (0.09, 0.035, 0.02, 0.007, 0, 0)), ("L2A", (0, 0, 0, 0, 0, 0))])
+def test_flooded_fields_lie_in_no_shadow_and_dark_land_does(level: str, air: tuple[float, ...]) -> None:
+    for spectrum, shaded in (
+        ((0.05, 0.06, 0.06, 0.085, 0.03, 0.02), False),
+        ((0.01, 0.02, 0.02, 0.08, 0.05, 0.03), True),
+    ):
+        scene = (torch.tensor(spectrum) + torch.tensor(air)).view(1, 6, 1, 1).expand(1, 6, 20, 20)
+        found = shaded_all_over(torch.ones(1, 1, 20, 20), scene, SIX, level)
+        assert (found > 0.9).all() if shaded else not found.any()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unclouded.atmosphere import air_reflectance
 from unclouded.detection.ramp import ramp
 from unclouded.detection.windows import partial_mean
 
@@ -40,6 +41,10 @@ _REGION_SHARE = 0.2, 0.4
 
 _SUNLIT = 0.19, 0.14
 """Reflectance in the near infrared from which on it does not, as it lies in the sun, and up to which it may."""
+
+_FLOODED = 0.2, 0.0
+"""Normalised difference of green and short-wave infrared from which on dark land is flooded, and up to which it is not:
+in shadow, without the light of the air, land is as much brighter in the short-wave infrared as in the sun."""
 
 _GREENER = {"L1C": (0.3, 0.6), "L2A": (0.1, 0.4)}
 """Normalised difference of green and short-wave infrared from which on it may be water, and from which on it is (the
@@ -92,19 +97,28 @@ def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     return shaded.nan_to_num(0.0)
 
 
-def shaded_all_over(dark: Tensor, reflectance: Tensor, bands: Sequence[str]) -> Tensor:
+def shaded_all_over(dark: Tensor, reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     """How surely the pixels of a scene whose surroundings are not known lie in shadow, (1, 1, h, w), 0 to 1.
+
+    Flooded fields, which are as dark, are told as water is, after the light of the air has been taken off.
 
     Args:
         dark: (1, 1, h, w) how surely they are land that the sun does not reach, see `too_dark`.
         reflectance: (1, C, h, w) on the detector's grid, NaN where there is no data.
         bands: the name of each channel. Without short-wave infrared the land may be burnt or wet: nothing is believed.
+        level: "L1C" or "L2A".
     """
     infrared = reflectance[:, bands.index("B08"), None]
     held = infrared.isfinite()
-    if _SHORT_WAVE.keys().isdisjoint(bands) or not held.any() or dark[held].mean() < _ALL_OVER:
+    short = [name for name in _SHORT_WAVE if name in bands]
+    if not short or not held.any():
         return torch.zeros_like(dark)
-    share, known = torch.where(held, dark, 0), held.to(dark)
+    green, wet = (reflectance[:, bands.index(name), None] - air_reflectance(name, level) for name in ("B03", short[0]))
+    dry = ramp((green - wet) / (green + wet).clamp(min=1e-3), *_FLOODED).nan_to_num(0.0)
+    dark = torch.where(held, dark * dry, 0)
+    if dark[held].mean() < _ALL_OVER:
+        return torch.zeros_like(dark)
+    share, known = dark, held.to(dark)
     for _ in range(2):
         share, known = partial_mean(share, _REGION), partial_mean(known, _REGION)
     among = ramp(share / known.clamp(min=1e-6), *_REGION_SHARE) * ramp(infrared, *_SUNLIT)

@@ -135,7 +135,7 @@ class CoverDetector:
             told = self._told(join_opacity(likely, opacity, self._metres), coarse, 0)
             if self._metres <= _SHADED_METRES:
                 dark, seen = torch.from_numpy(told[None, 3:]), torch.from_numpy(coarse)[None]
-                shaded = shaded_all_over(dark, seen, self.bands)[0, 0].numpy()
+                shaded = shaded_all_over(dark, seen, self.bands, self._level)[0, 0].numpy()
                 told[1] = np.maximum(told[1], shaded * (1 - told[0]))
                 told[3] = np.maximum(told[3], shaded)
             found.write_rows(0, told)
