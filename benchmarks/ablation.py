@@ -38,7 +38,8 @@ from unclouded.evaluation.frechet import bootstrap, floor, frechet_distance
 from unclouded.evaluation.inception_score import multi_label_inception_score
 from unclouded.evaluation.neighbours import neighbourhood
 from unclouded.evaluation.paired import INDICES, average, compare, normalised_difference
-from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
+from unclouded.evaluation.records import EvaluationConfig, TrainedNetwork
+from unclouded.evaluation.suite import evaluate
 from unclouded.models.observation import Observation
 from unclouded.models.weights import load_generator, load_land_cover
 from unclouded.settings import TranslatorSettings, load_settings
@@ -248,7 +249,7 @@ def main() -> None:
     head = (
         f"{given.steps} steps of 4 simulated images; with cycles {given.batch} of each domain besides. FD: N = {n} "
         f"quarters of {len(bench.pairs)} real pairs, floor {bench.floor:.1f} (N = {n // 2}); in brackets the 95 % "
-        f"interval by bootstrap; ± half the range of {given.seeds} seeds. Simulated: N = {given.patches}."
+        f"interval by bootstrap; ± half the range of {given.seeds} seeds. SimulatedBatch: N = {given.patches}."
     )
     made = f"{head}\n\n{table(rows)}\n"
     print(f"\n{made}")

@@ -45,7 +45,8 @@ from unclouded.files import write_json
 from unclouded.guides import GUIDES
 from unclouded.models.generator import Generator
 from unclouded.models.observation import Observation
-from unclouded.models.weights import TRANSLATOR_FORMAT, format_of, load_generator, load_land_cover, load_translator
+from unclouded.models.weights import load_generator, load_land_cover, load_translator
+from unclouded.models.weights_file import TRANSLATOR_FORMAT, format_of
 
 SWIR = ("B10", "B11", "B12")
 REGIONS = ("thick", "thin", "shadow", "clear")

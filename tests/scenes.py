@@ -14,7 +14,8 @@ from unclouded.clearing import clear
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.models.context_generator import ContextGenerator
-from unclouded.models.weights import Header, save_generator
+from unclouded.models.weights import save_generator
+from unclouded.models.weights_header import Header
 from unclouded.reading.info import SceneInfo
 from unclouded.reflectance import Encoding
 from unclouded.sizes import GeneratorSettings
@@ -95,7 +96,7 @@ def active_generator(seed=0):
     for name, parameter in generator.named_parameters():
         if name.endswith("second.weight") or name in ("leave.weight", "context.leave.weight"):
             torch.nn.init.normal_(parameter, std=0.15)
-    generator.error.begin(torch.Generator().manual_seed(seed))
+    generator.error.initialise(torch.Generator().manual_seed(seed))
     return generator
 
 

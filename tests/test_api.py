@@ -19,7 +19,8 @@ import unclouded
 from unclouded.clearing.memory import arrays
 from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import Generator
-from unclouded.models.weights import Header, load_generator, save_generator
+from unclouded.models.weights import load_generator, save_generator
+from unclouded.models.weights_header import Header
 from unclouded.reading.products.array import ArrayScene
 
 FOUR = ("B02", "B03", "B04", "B08")

@@ -18,7 +18,9 @@ from unclouded.bands import L2A
 from unclouded.clearing.clear import ClearedScene
 from unclouded.clearing.plan import bundled_patches, plan
 from unclouded.cli.reporter import Reporter, summary
-from unclouded.models.weights import Header, bundled, save_generator
+from unclouded.models.weights import save_generator
+from unclouded.models.weights_file import bundled
+from unclouded.models.weights_header import Header
 from unclouded.reading.reader import ReadOptions
 
 

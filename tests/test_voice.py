@@ -15,7 +15,7 @@ import unclouded
 from unclouded.clearing.plan import bundled_patches
 from unclouded.cli import app, console
 from unclouded.cli.voice import VOICE
-from unclouded.models.weights import bundled
+from unclouded.models.weights_file import bundled
 from unclouded.progress import HUNDREDTHS
 
 HEAVY = ("torch", "matplotlib", "scipy", "rasterio", "numpy", "xarray")

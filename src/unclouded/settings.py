@@ -43,12 +43,12 @@ class LossSettings(_Strict):
 
     @property
     def simulated(self) -> tuple[str, ...]:
-        """Terms by which simulated clouds teach; none if they do not."""
+        """Weighted terms of `training.simulated_terms`."""
         return self._weighing("reconstruction", "ground", "spectral_angle", "detection", "trust")
 
     @property
     def unpaired(self) -> tuple[str, ...]:
-        """Terms by which the two domains teach; none if they do not."""
+        """Weighted terms of `training.unpaired_terms`."""
         return self._weighing(
             "adversarial", "latent_adversarial", "cycle", "latent_cycle", "identity", "change", "mode_seeking"
         )
@@ -58,17 +58,17 @@ class LossSettings(_Strict):
 
 
 class UnpairedSettings(_Strict):
-    """How the two domains teach.
+    """Unpaired training on the two domains.
 
     Attributes:
-        start: step from which on they do.
+        start: step from which on the two domains are used.
         batch: images of each domain per step.
         discriminator_rate: learning rate of the discriminators.
-        pool: made images that are kept for the discriminators; 0 shows them the newest alone.
-        cycle_by: what x -> y -> x is compared by: "pixels", or "distributions", which let a cloud come back elsewhere.
-        noise: standard deviation, in reflectance, of what is added to the image in the middle of a cycle.
-        scales: at which the image discriminators look: 1, or 2 for patches of twice the size too.
-        matched: draw each clear patch from the acquisition of the cloudy one beside it.
+        pool: generated images kept for the discriminators; with 0 they are shown the newest alone.
+        cycle_by: comparison of x -> y -> x: by "pixels", or by "distributions", which ignore the position of clouds.
+        noise: standard deviation, in reflectance, of noise that is added to the image in the middle of a cycle.
+        scales: of the image discriminators: 1, or 2 for an additional one on images of half the size.
+        matched: draw each clear patch from the acquisition of its cloudy one.
     """
 
     start: int = Field(default=0, ge=0)
@@ -82,11 +82,11 @@ class UnpairedSettings(_Strict):
 
 
 class ErrorSettings(_Strict):
-    """How the error head of our G_XY learns, from simulated images, when all steps are taken.
+    """Fitting of the error head of our G_XY to simulated images, after the last step.
 
     Attributes:
-        images: that the network's errors are looked at in; 0 leaves the head as it is.
-        pixels: of each of them.
+        images: number of images; with 0 the head is not fitted.
+        pixels: sampled in each of them.
         steps: of fitting.
         learning_rate: of AdamW, with cosine decay to 0.
         weight_decay: of it.
@@ -100,11 +100,11 @@ class ErrorSettings(_Strict):
 
 
 class GroundPriorSettings(_Strict):
-    """How our G_XY learns which ground to expect, from simulated images, when all steps are taken.
+    """Fitting of the ground prior of our G_XY to simulated images, after the last step.
 
     Attributes:
-        images: that are looked at; 0 leaves it as it is.
-        cells: of each of them, at most.
+        images: number of images; with 0 the prior is not fitted.
+        cells: sampled in each of them, at most.
         steps: of fitting.
         learning_rate: of AdamW, with cosine decay to 0.
         weight_decay: of it.
@@ -118,13 +118,13 @@ class GroundPriorSettings(_Strict):
 
 
 class TrainingSettings(_Strict):
-    """How long and how fast.
+    """Steps, batches and optimiser.
 
     Attributes:
         start: weights of G_XY to start from, bundled ones by name or others by path; what they lack is initialised.
         collection: YAML file that names the images of a data folder; an archive needs none.
-        crop: side in pixels of the random squares that an archive's patches are shown in; whole patches unless given.
-        steps: in all; 0 only teaches the error head.
+        crop: side in pixels of random square crops of an archive's patches; whole patches by default.
+        steps: number of steps; with 0 only the heads are fitted.
         batch: simulated images per step.
         learning_rate: of generators and encoders.
         betas: of their AdamW.
@@ -132,13 +132,13 @@ class TrainingSettings(_Strict):
         clip: largest norm of its gradient.
         schedule: "cosine" to 0 after the warm-up; "linear": constant for half of the steps, then linear to 0.
         warmup: steps.
-        average: decay of the moving average of G_XY's weights, which is what is saved.
+        average: decay of the moving average of G_XY's weights, which is saved.
         checkpoint_every: steps.
-        validate_every: steps between measurings on an archive's validation pairs.
-        validation_patches: of each domain that are measured at most.
-        radar: whether radar is shown where there is some.
-        seed: of everything random.
-        precision: of the networks; "auto" is that which the device computes fastest in.
+        validate_every: steps between validations on an archive's pairs.
+        validation_patches: most patches of each domain for validation.
+        radar: whether images have their radar.
+        seed: of all random numbers.
+        precision: of the networks; "auto" is the fastest of the device.
     """
 
     start: str | None = None
@@ -165,19 +165,19 @@ class TranslatorSettings(_Strict):
     """Everything that `unclouded train translator` reads from its YAML file.
 
     Attributes:
-        data: what the weights learn from, in words; goes into their header.
-        threshold: opacity under which the weights leave the input as it is; goes into their header.
-        calibration: what the uncertainty is multiplied by; goes into their header.
-        detector: what finds cloud and shadow in scenes beside the network; goes into their header.
+        data: free-text description of the training data, for the header of the weights.
+        threshold: opacity under which the input is kept, for the header of the weights.
+        calibration: factor of the uncertainty, for the header of the weights.
+        detector: of cloud and shadow in scenes, used beside the network, for the header of the weights.
         networks: "context" are ours, "published" those of Almahairi et al. 2018.
         model: sizes of our G_XY.
         cloud: sizes of our G_YX.
         published: sizes of the published generators.
         loss: weights of the terms.
-        unpaired: how the two domains teach.
-        error: how the error head learns.
-        ground_prior: how the network learns which ground to expect where nothing shows through.
-        training: how long and how fast.
+        unpaired: training on the two domains.
+        error: fitting of the error head.
+        ground_prior: fitting of the ground prior.
+        training: steps, batches and optimiser.
     """
 
     data: str = ""
@@ -195,28 +195,28 @@ class TranslatorSettings(_Strict):
     training: TrainingSettings
 
     @property
-    def teaches_heads(self) -> bool:
-        """Whether our G_XY is shown more simulated images when all steps are taken."""
+    def fits_heads(self) -> bool:
+        """Whether heads of our G_XY are fitted after the last step."""
         return self.networks == "context" and self.error.images + self.ground_prior.images > 0
 
     @model_validator(mode="after")
-    def _something_teaches(self) -> Self:
+    def _check_terms(self) -> Self:
         if self.loss.change and self.networks == "published":
             raise ValueError("loss.change weighs the opacity, which is 1 in published networks; make it 0")
         if self.ground_prior.images and not (self.networks == "context" and self.model.ground_prior):
-            raise ValueError("ground_prior.images teaches what the network does not have; set model.ground_prior")
+            raise ValueError("ground_prior.images is for networks with a ground prior; set model.ground_prior")
         if self.training.steps and not self.loss.simulated:
             if not self.loss.unpaired:
-                raise ValueError("every weight under `loss` is 0: nothing would teach; give one that is not")
+                raise ValueError("every weight under `loss` is 0, so nothing would be learnt; give one that is not")
             if self.unpaired.start:
                 raise ValueError(
-                    f"unpaired.start is {self.unpaired.start}, and no simulated term teaches before; make it 0"
+                    f"unpaired.start is {self.unpaired.start}, and there is no simulated term before; make it 0"
                 )
         return self
 
 
 class ClassifierTraining(_Strict):
-    """How long and how fast a classifier learns.
+    """Steps, batches and optimiser of a classifier.
 
     Attributes:
         steps: at most; the learning rate falls to 0 towards it.
@@ -224,14 +224,14 @@ class ClassifierTraining(_Strict):
         learning_rate: of AdamW, after the warm-up.
         weight_decay: of AdamW; 0 makes it Adam.
         warmup: steps.
-        average: decay of the moving average of the weights, which is what is validated and saved.
+        average: decay of the moving average of the weights, which is validated and saved.
         validate_every: steps between validations; each ends in a checkpoint.
-        validation_patches: so many patches of the validation split at most; all unless given.
-        patience: validations without a better F1 after which the run ends; 0 never ends early.
-        flip_rotate: whether patches are shown in all eight orientations.
-        drop_bands: share of the patches that lose some of their bands.
-        seed: of everything random.
-        precision: of the convolutions; "auto" is that which the device computes fastest in.
+        validation_patches: most patches of the validation split; all by default.
+        patience: validations without a better F1 before early stopping; 0 for none.
+        flip_rotate: whether patches are augmented by flips and rotations.
+        drop_bands: probability that a patch loses some of its bands.
+        seed: of all random numbers.
+        precision: of the convolutions; "auto" is the fastest of the device.
     """
 
     steps: int = Field(gt=0)
@@ -253,14 +253,14 @@ class LandCoverSettings(_Strict):
     """Everything that `unclouded train land-cover` reads from its YAML file.
 
     Attributes:
-        data: what the weights learn from, in words; goes into their header.
-        network: which of `models.land_cover`.
-        output: "softmax" against the distribution of a patch's labels, or "sigmoid" against each label for itself.
-        label_reduction: share of the patches that show only one of their labels, drawn anew each time.
+        data: free-text description of the training data, for the header of the weights.
+        network: of `models.land_cover`.
+        output: "softmax" against the distribution of a patch's labels, or "sigmoid" for each label.
+        label_reduction: probability that a patch is trained with one of its labels, drawn each time.
         classes: 43 or 19, the vocabulary.
-        threshold: probability from which a class is predicted; chosen on the validation split unless given.
-        bands: the optical bands that the network looks at.
-        training: how long and how fast.
+        threshold: probability from which a class is predicted; by default chosen on the validation split.
+        bands: optical bands that the network uses.
+        training: steps, batches and optimiser.
     """
 
     data: str = ""
@@ -275,8 +275,8 @@ class LandCoverSettings(_Strict):
     @field_validator("bands")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        strange = [name for name in names if name not in NAMES]
-        if strange or not names or len(set(names)) < len(names):
+        unknown = [name for name in names if name not in NAMES]
+        if unknown or not names or len(set(names)) < len(names):
             raise ValueError(f"give each band once, of {', '.join(NAMES)}")
         return names
 

@@ -13,7 +13,8 @@ from rasterio.crs import CRS
 from scenes import active_generator
 
 import unclouded
-from unclouded.models.weights import Header, save_generator
+from unclouded.models.weights import save_generator
+from unclouded.models.weights_header import Header
 
 BANDS = ("B02", "B03", "B04", "B08", "B11", "B12")
 BOX = bbox_of(300, 280, 60, 70)

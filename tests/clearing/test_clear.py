@@ -22,7 +22,7 @@ from unclouded.clearing.tiles.latent_sampling import latents
 from unclouded.errors import InputError, OutputExistsError
 from unclouded.files import QUALITY_BANDS
 from unclouded.models.generator import compose
-from unclouded.models.heads import SILENT
+from unclouded.models.heads import UNTRAINED_BIAS
 from unclouded.models.observation import Observation, pad_to_cells
 from unclouded.reflectance import Encoding
 
@@ -140,7 +140,7 @@ def test_mean_and_uncertainty_are_those_of_the_mixture_of_the_samples(active):
     np.testing.assert_allclose(quality, np.stack([opacity, uncertainty]), atol=1e-5)
 
     untold = copy.deepcopy(active)
-    torch.nn.init.constant_(untold.error.leave.bias, SILENT)
+    torch.nn.init.constant_(untold.error.leave.bias, UNTRAINED_BIAS)
     found = clear_patch(dn.astype(np.float32) / 10000, FOUR, "L2A", untold, options)[2]
     np.testing.assert_allclose(found, np.where(kept, 0, np.sqrt(composed.var(0).mean(0))), atol=1e-5)
 

@@ -19,7 +19,8 @@ from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import SHADOW, THICK_CLOUD
 from unclouded.detection.csmask import SIX, CloudShadowNetwork
 from unclouded.errors import InputError
-from unclouded.models.weights import Header, save_generator
+from unclouded.models.weights import save_generator
+from unclouded.models.weights_header import Header
 from unclouded.progress import silent
 
 pytestmark = pytest.mark.usefixtures("unasked")

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from unclouded.cli import app
 from unclouded.models.published import PublishedGenerator
-from unclouded.models.weights import Header, save_generator
+from unclouded.models.weights import save_generator
+from unclouded.models.weights_header import Header
 from unclouded.sizes import PublishedSettings
 
 GRID = from_origin(600000, 5400000, 10, 10)

@@ -15,7 +15,8 @@ from scenes import active_generator, fields
 
 import unclouded
 from unclouded.errors import InputError
-from unclouded.models.weights import Header, save_generator
+from unclouded.models.weights import save_generator
+from unclouded.models.weights_header import Header
 from unclouded.reading.grids.area import box_area
 from unclouded.reading.grids.geojson import geometry_area
 from unclouded.reading.grids.output_grid import as_written

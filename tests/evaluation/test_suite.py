@@ -19,15 +19,16 @@ from unclouded.data.labels import LABELS_19, LABELS_43
 from unclouded.data.observations import to_observation
 from unclouded.errors import InputError
 from unclouded.evaluation import suite
+from unclouded.evaluation.records import EvaluationConfig, TrainedNetwork
 from unclouded.evaluation.sets import draw
-from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork
 from unclouded.evaluation.twins import Twins
 from unclouded.models import land_cover as networks
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import Translation
 from unclouded.models.land_cover import ClassifierSettings, LandCover
 from unclouded.models.observation import Observation
-from unclouded.models.weights import Header, LandCoverHeader, save_generator, save_land_cover
+from unclouded.models.weights import save_generator, save_land_cover
+from unclouded.models.weights_header import Header, LandCoverHeader
 from unclouded.report.tables import translator_table
 from unclouded.sizes import GeneratorSettings
 

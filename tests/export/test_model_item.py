@@ -11,7 +11,8 @@ from stac_schemas import validate
 from typer.testing import CliRunner
 
 from unclouded.cli import app
-from unclouded.models.weights import bundled, load_generator
+from unclouded.models.weights import load_generator
+from unclouded.models.weights_file import bundled
 
 
 @pytest.mark.parametrize("name", sorted(bundled()))

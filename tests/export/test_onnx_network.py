@@ -15,7 +15,8 @@ from unclouded.clearing.patch import clear_patch
 from unclouded.cli import app
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.observation import Observation
-from unclouded.models.weights import Header, load_generator, load_land_cover, save_generator
+from unclouded.models.weights import load_generator, load_land_cover, save_generator
+from unclouded.models.weights_header import Header
 from unclouded.sizes import GeneratorSettings
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime, which runs the networks, is not installed")

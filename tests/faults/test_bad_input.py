@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from unclouded.bands import L2A
 from unclouded.cli import app
 from unclouded.models.context_generator import ContextGenerator
-from unclouded.models.weights import FORMAT
+from unclouded.models.weights_file import FORMAT
 from unclouded.sizes import GeneratorSettings
 
 FOUR = ("B02", "B03", "B04", "B08")

@@ -11,11 +11,12 @@ import torch
 
 from unclouded.data.collection import load_collection
 from unclouded.errors import FileError
-from unclouded.models.weights import Header, load_generator, save_generator
+from unclouded.models.weights import load_generator, save_generator
+from unclouded.models.weights_header import Header
 from unclouded.training import collection_source
 from unclouded.training.checkpoint import read_checkpoint, write_checkpoint
 from unclouded.training.collection_source import CollectionSource
-from unclouded.training.simulated_clouds import Simulated
+from unclouded.training.simulated_clouds import SimulatedBatch
 from unclouded.training.translator import train
 
 
@@ -25,7 +26,7 @@ class Filling(CollectionSource):
     filler: Path
     batches_left = 3
 
-    def simulated(self, size: int) -> Simulated:
+    def simulated(self, size: int) -> SimulatedBatch:
         self.batches_left -= 1
         if not self.batches_left:
             fill(self.filler)

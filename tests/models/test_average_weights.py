@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from unclouded.models.context_generator import ContextGenerator
-from unclouded.models.weights import Header, load_generator, save_generator
+from unclouded.models.weights import load_generator, save_generator
+from unclouded.models.weights_header import Header
 from unclouded.sizes import GeneratorSettings
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "average_weights.py"

@@ -13,17 +13,9 @@ from unclouded.errors import WeightsError
 from unclouded.models import land_cover as networks
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.land_cover import ClassifierSettings, LandCover
-from unclouded.models.weights import (
-    FORMAT,
-    LAND_COVER_FORMAT,
-    Header,
-    LandCoverHeader,
-    format_of,
-    load_generator,
-    load_land_cover,
-    save_generator,
-    save_land_cover,
-)
+from unclouded.models.weights import load_generator, load_land_cover, save_generator, save_land_cover
+from unclouded.models.weights_file import FORMAT, LAND_COVER_FORMAT, format_of
+from unclouded.models.weights_header import Header, LandCoverHeader
 from unclouded.sizes import GeneratorSettings
 
 CLASSES = ("forest", "pasture", "water")

@@ -6,7 +6,8 @@ import torch
 from unclouded.errors import WeightsError
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.observation import Observation
-from unclouded.models.weights import Header, load_generator, save_generator, start_from
+from unclouded.models.weights import load_generator, save_generator, start_from
+from unclouded.models.weights_header import Header
 from unclouded.sizes import GeneratorSettings
 
 SIZES = {"widths": (8, 8, 8), "context_widths": (8, 8, 8), "features": 2, "latent": 2, "code": 8}

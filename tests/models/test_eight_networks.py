@@ -10,7 +10,8 @@ from unclouded.errors import WeightsError
 from unclouded.models.observation import Observation
 from unclouded.models.published import PublishedGenerator
 from unclouded.models.translator import Translator, TranslatorSizes
-from unclouded.models.weights import Header, load_generator, load_translator, save_generator, save_translator
+from unclouded.models.weights import load_generator, load_translator, save_generator, save_translator
+from unclouded.models.weights_header import Header
 from unclouded.settings import UnpairedSettings
 from unclouded.sizes import CloudSettings, GeneratorSettings, PublishedSettings
 from unclouded.training.image_pool import ImagePool

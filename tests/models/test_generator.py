@@ -12,7 +12,8 @@ from unclouded import bands
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, SceneContext, compose
 from unclouded.models.observation import CELL, Observation
-from unclouded.models.weights import Header, load_generator, save_generator
+from unclouded.models.weights import load_generator, save_generator
+from unclouded.models.weights_header import Header
 from unclouded.sizes import GeneratorSettings
 
 
@@ -24,7 +25,7 @@ def generator() -> Generator:
     for name, parameter in generator.named_parameters():
         if "second" in name or "leave" in name:
             parameter.normal_(std=0.05)
-    generator.error.begin(torch.Generator().manual_seed(0))
+    generator.error.initialise(torch.Generator().manual_seed(0))
     return generator
 
 
@@ -241,11 +242,11 @@ def test_what_is_drawn_of_what_was_seen_is_that_part_of_the_whole(
     torch.manual_seed(5)
     x = Observation.of(torch.rand(1, 13, 208, 240), torch.ones(1, 13), torch.zeros(1))
     context, z = context_like(generator, x), torch.zeros(1, 16)
-    whole, sight = generator.translate(x, context, z, crop), generator.look(x, context, z, crop)
-    assert torch.allclose(sight.opacity, whole.opacity, atol=1e-6)
-    assert all(torch.equal(one, other) for one, other in zip(sight.draw(crop), whole, strict=True))
+    whole, lazy = generator.translate(x, context, z, crop), generator.translate_lazily(x, context, z, crop)
+    assert torch.allclose(lazy.opacity, whole.opacity, atol=1e-6)
+    assert all(torch.equal(one, other) for one, other in zip(lazy.draw(crop), whole, strict=True))
     rows, columns = (slice(cells.start + 4, cells.start + 10) for cells in crop)
-    for one, other in zip(sight.draw((rows, columns)), whole, strict=True):
+    for one, other in zip(lazy.draw((rows, columns)), whole, strict=True):
         assert torch.allclose(one[:, :, 8:-8, 8:-8], other[:, :, 40:72, 40:72], atol=1e-6)
 
 

@@ -16,7 +16,9 @@ from unclouded.guides import CHANNELS, GUIDES, RADAR, Guide
 from unclouded.models.context_generator import ContextGenerator
 from unclouded.models.generator import Generator, compose
 from unclouded.models.observation import CELL, Observation, pad_to_cells
-from unclouded.models.weights import Header, bundled, load_generator, save_generator, start_from
+from unclouded.models.weights import load_generator, save_generator, start_from
+from unclouded.models.weights_file import bundled
+from unclouded.models.weights_header import Header
 from unclouded.sizes import GeneratorSettings
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "convert_weights.py"

@@ -12,7 +12,9 @@ from safetensors.torch import save_file
 from unclouded.errors import FileError, UncloudedError, WeightsError
 from unclouded.inference import InferenceConfig
 from unclouded.models.context_generator import ContextGenerator
-from unclouded.models.weights import FORMAT, Header, bundled, load_generator, save_generator
+from unclouded.models.weights import load_generator, save_generator
+from unclouded.models.weights_file import FORMAT, bundled
+from unclouded.models.weights_header import Header
 from unclouded.sizes import GeneratorSettings
 
 

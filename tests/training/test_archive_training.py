@@ -18,11 +18,12 @@ from unclouded.data.collection import load_collection
 from unclouded.data.domains import Sampling
 from unclouded.data.labels import LABELS_43
 from unclouded.errors import InputError
-from unclouded.evaluation.suite import TrainedNetwork
+from unclouded.evaluation.records import TrainedNetwork
 from unclouded.inference import InferenceConfig
 from unclouded.models import land_cover as networks
 from unclouded.models.land_cover import ClassifierSettings, LandCover
-from unclouded.models.weights import LandCoverHeader, load_generator, load_translator, save_land_cover
+from unclouded.models.weights import load_generator, load_translator, save_land_cover
+from unclouded.models.weights_header import LandCoverHeader
 from unclouded.settings import TranslatorSettings
 from unclouded.training import translator, validation
 from unclouded.training.archive_source import ArchiveSource

@@ -14,7 +14,7 @@ from unclouded.models.observation import Observation
 from unclouded.settings import ErrorSettings, TranslatorSettings
 from unclouded.training import error_head, translator
 from unclouded.training.collection_source import CollectionSource
-from unclouded.training.error_head import teach_error_head
+from unclouded.training.error_head import fit_error_head
 
 
 class Clearing:
@@ -45,7 +45,7 @@ class Clearing:
     def teach(self, images: int, steps: int) -> float:
         how = ErrorSettings(images=images, pixels=100, steps=steps)
         rng = torch.Generator().manual_seed(0)
-        return teach_error_head(self.training.average, self.draw, how, 1, "fp32", rng)
+        return fit_error_head(self.training.average, self.draw, how, 1, "fp32", rng)
 
 
 def test_errors_are_those_of_what_is_composed_where_it_replaces(

@@ -16,7 +16,8 @@ from unclouded.cli import app
 from unclouded.data.labels import LABELS_19, LABELS_43
 from unclouded.models import land_cover as networks
 from unclouded.models.land_cover import ClassifierSettings, LandCover
-from unclouded.models.weights import LandCoverHeader, load_land_cover, save_land_cover
+from unclouded.models.weights import load_land_cover, save_land_cover
+from unclouded.models.weights_header import LandCoverHeader
 from unclouded.settings import LandCoverSettings, load_settings_of
 
 RECIPES = Path(__file__).parents[2] / "settings"

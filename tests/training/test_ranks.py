@@ -18,8 +18,8 @@ from unclouded.models import land_cover as networks
 from unclouded.settings import LandCoverSettings, TranslatorSettings
 from unclouded.training import land_cover
 from unclouded.training.ranks import Ranks
-from unclouded.training.translator import TranslatorTraining
 from unclouded.training.translator_run import run
+from unclouded.training.translator_state import TranslatorTraining
 
 _SCRIPT = """
 import sys
@@ -99,7 +99,7 @@ def test_fewer_images_than_processes_is_refused_with_the_number_to_give(
     section: str, size: int, tiny: TranslatorSettings
 ) -> None:
     settings = changed(tiny, training={"batch": 8}, unpaired={"batch": 8})
-    ranks = Ranks(number=1, count=8)
+    ranks = Ranks(rank=1, world_size=8)
     TranslatorTraining(settings, Ranks())
     said = rf"{section}\.batch is {size}, and 8 processes .* give {section}\.batch=8 or more"
     with pytest.raises(InputError, match=said):
@@ -109,5 +109,5 @@ def test_fewer_images_than_processes_is_refused_with_the_number_to_give(
 def test_a_classifier_with_fewer_patches_than_processes_is_refused_likewise(tmp_path: Path) -> None:
     settings = LandCoverSettings(training={"steps": 1, "batch": 4})
     with pytest.raises(InputError, match=r"training\.batch is 4, and 8 processes .* give training\.batch=8 or more"):
-        land_cover.train(settings, labelled_stub.data(), tmp_path / "run", ranks=Ranks(number=0, count=8))
+        land_cover.train(settings, labelled_stub.data(), tmp_path / "run", ranks=Ranks(rank=0, world_size=8))
     assert not (tmp_path / "run").exists()

@@ -10,13 +10,14 @@ from tiny_run import at_draw, changed, interrupt
 from unclouded.data.collection import load_collection
 from unclouded.errors import InputError, UncloudedError, WeightsError
 from unclouded.models.published import PublishedGenerator
-from unclouded.models.weights import Header, load_generator, save_generator
+from unclouded.models.weights import load_generator, save_generator
+from unclouded.models.weights_header import Header
 from unclouded.settings import ErrorSettings, TranslatorSettings
 from unclouded.sizes import PublishedSettings
 from unclouded.training import translator
 from unclouded.training.collection_source import CollectionSource
-from unclouded.training.error_head import teach_error_head
-from unclouded.training.simulated_clouds import Simulated
+from unclouded.training.error_head import fit_error_head
+from unclouded.training.simulated_clouds import SimulatedBatch
 from unclouded.training.translator_run import run
 
 
@@ -66,7 +67,7 @@ def test_the_error_head_learns_how_large_errors_are(tiny: TranslatorSettings, ma
     def taught(steps: int) -> float:
         how = ErrorSettings(images=12, pixels=100, steps=steps)
         rng = torch.Generator().manual_seed(0)
-        return teach_error_head(training.average, source.simulated, how, 4, "fp32", rng)
+        return fit_error_head(training.average, source.simulated, how, 4, "fp32", rng)
 
     assert taught(200) < taught(1) - 0.2
 
@@ -105,7 +106,7 @@ def test_a_run_that_is_told_of_cover_goes_on_from_weights_that_are_not(
 def test_not_a_number_stops_and_keeps_the_last_checkpoint(
     tiny: TranslatorSettings, made_up: Path, tmp_path: Path
 ) -> None:
-    def spoil(images: Simulated) -> Simulated:
+    def spoil(images: SimulatedBatch) -> SimulatedBatch:
         return images._replace(truth=images.truth * float("nan"))
 
     with (

@@ -1,4 +1,4 @@
-"""What weighs 0 is not computed, whichever term it is, and a run that nothing would teach is refused at once."""
+"""What weighs 0 is not computed, whichever term it is, and a run that nothing would be learnt is refused at once."""
 
 import pytest
 import torch
@@ -11,7 +11,8 @@ from unclouded.models.translator import Translator
 from unclouded.settings import TranslatorSettings, load_settings
 from unclouded.training import objectives
 from unclouded.training.collection_source import CollectionSource
-from unclouded.training.translator import sizes_of, train
+from unclouded.training.translator import train
+from unclouded.training.translator_state import sizes_of
 from unclouded.training.unpaired_terms import generator_terms
 
 FUNCTIONS = {
@@ -89,7 +90,7 @@ def test_a_run_that_nothing_teaches_is_refused(tmp_path) -> None:
     path.write_text(f"loss:\n{nothing}\ntraining: {{steps: 5}}\n")
     with pytest.raises(SettingsError, match="every weight under `loss` is 0"):
         load_settings(path)
-    with pytest.raises(SettingsError, match=r"unpaired\.start is 3, and no simulated term teaches before"):
+    with pytest.raises(SettingsError, match=r"unpaired\.start is 3, and there is no simulated term before"):
         load_settings(path, ["loss.cycle=1", "unpaired.start=3"])
     with pytest.raises(SettingsError, match=r"loss\.change weighs the opacity, which is 1 in published networks"):
         load_settings(path, ["loss.cycle=1", "loss.change=1", "networks=published"])

@@ -9,7 +9,8 @@ import torch
 from unclouded.clearing.options import UNFIT, UNTOLD_ERROR, ClearOptions
 from unclouded.errors import InputError
 from unclouded.models.generator import Generator
-from unclouded.models.weights import Header, load_generator
+from unclouded.models.weights import load_generator
+from unclouded.models.weights_header import Header
 from unclouded.reading.info import SceneInfo
 from unclouded.threads import compute_alone_when_forked
 

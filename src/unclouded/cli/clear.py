@@ -126,12 +126,12 @@ def models(as_json: JsonLines = False, debug: Debug = False) -> None:
     with faults(debug):
         import json
 
-        from unclouded.models import weights
+        from unclouded.models import weights, weights_file, weights_header
 
-        for name, path in weights.bundled().items():
-            header: weights.Header
+        for name, path in weights_file.bundled().items():
+            header: weights_header.Header
             what = "clears images"
-            if weights.format_of(name) == weights.LAND_COVER_FORMAT:
+            if weights_file.format_of(name) == weights_file.LAND_COVER_FORMAT:
                 classifier, header = weights.load_land_cover(name)
                 what = f"tells {len(classifier.settings.classes)} land-cover classes apart"
             else:

@@ -25,7 +25,7 @@ from unclouded.cli.source_options import AREA, SourceOptions
 if TYPE_CHECKING:
     from unclouded.evaluation.land_cover import Predictions
     from unclouded.evaluation.land_cover_scores import ClassifierScores
-    from unclouded.models.weights import LandCoverHeader
+    from unclouded.models.weights_header import LandCoverHeader
 
 evaluate = typer.Typer(help="Measure models and images.", no_args_is_help=True)
 
@@ -90,7 +90,8 @@ def translator(
     with faults(debug):
         from unclouded.data.archive import Archive
         from unclouded.data.batch import CLASSES
-        from unclouded.evaluation.suite import EvaluationConfig, TrainedNetwork, evaluate
+        from unclouded.evaluation.records import EvaluationConfig, TrainedNetwork
+        from unclouded.evaluation.suite import evaluate
         from unclouded.files import refuse_existing, write_json
         from unclouded.models.weights import load_generator, load_land_cover
         from unclouded.report.tables import translator_table

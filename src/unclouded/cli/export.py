@@ -15,7 +15,7 @@ from unclouded.errors import InputError
 if TYPE_CHECKING:
     from unclouded.models.generator import Generator
     from unclouded.models.land_cover import LandCover
-    from unclouded.models.weights import Header
+    from unclouded.models.weights_header import Header
 
 
 class ImageFormat(NamedTuple):
@@ -60,7 +60,7 @@ def export(
     """
     with faults(debug):
         from unclouded.files import refuse_existing, write_json
-        from unclouded.models import weights
+        from unclouded.models import weights, weights_file
 
         kind = output.suffix.lower()
         if kind not in (".onnx", ".json"):
@@ -69,14 +69,14 @@ def export(
             refuse_existing(output)
         network: Generator | LandCover
         header: Header
-        if weights.format_of(model) == weights.LAND_COVER_FORMAT:
+        if weights_file.format_of(model) == weights_file.LAND_COVER_FORMAT:
             network, header = weights.load_land_cover(model)
         else:
             network, header = weights.load_generator(model)
         if kind == ".json":
             from unclouded.export.model_item import describe_model
 
-            write_json(describe_model(network, header, weights.bundled().get(model, Path(model))), output)
+            write_json(describe_model(network, header, weights_file.bundled().get(model, Path(model))), output)
         else:
             _write_network(
                 network, header, ImageFormat(bands, level.value, size, scale or 10000.0, offset or 0.0), output

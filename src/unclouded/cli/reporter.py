@@ -21,7 +21,7 @@ from unclouded.shares import SHOWN, percent
 if TYPE_CHECKING:
     from unclouded.clearing.clear import ClearedScene
     from unclouded.clearing.plan import Plan
-    from unclouded.models.weights import Header
+    from unclouded.models.weights_header import Header
 
 
 _HAZY = 0.5

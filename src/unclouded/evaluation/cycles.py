@@ -1,4 +1,4 @@
-"""What a translator makes of cloudy images on the way x -> y -> x."""
+"""The cycle x -> y -> x of a translator."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from unclouded.models.translator import Translator
 
 
 class Cycle(NamedTuple):
-    """Images (B, 13, H, W), in reflectance.
+    """Images of a cycle (B, 13, H, W), in reflectance.
 
     Attributes:
-        cleared: x -> y, under a latent of the prior.
-        back: x -> y -> x, under the latent that E_X finds in x and y.
-        noisy: the same with noise on y: a network that hides x in y loses it (Bashkirova et al. 2019).
+        cleared: x -> y, with a latent of the prior.
+        back: x -> y -> x, with the latent by E_X of x and y.
+        noisy: the same with noise on y, which destroys information hidden in y (Bashkirova et al. 2019).
     """
 
     cleared: Tensor
@@ -27,12 +27,12 @@ class Cycle(NamedTuple):
 
 @torch.inference_mode()
 def cycle_through(translator: Translator, x: Observation, *, noise: float = 0.01, seed: int = 0) -> Cycle:
-    """Take cloudy images (B) to Y and back.
+    """Translate cloudy images (B) to Y and back.
 
     Args:
         translator: the networks, on the device of the images.
         x: sides are multiples of 8.
-        noise: standard deviation, in reflectance, of what is added to y; 0.01 cannot be seen.
+        noise: standard deviation of the noise on y, in reflectance; 0.01 is invisible.
         seed: of latents and noise.
     """
     training = translator.training
@@ -41,7 +41,7 @@ def cycle_through(translator: Translator, x: Observation, *, noise: float = 0.01
     cleared, _ = translator.clear(x, translator.draw_y(x, rng))
     found = translator.e_x(x.optical, cleared, x)
     back = translator.cloud(x._replace(optical=cleared), found)
-    spoilt = cleared + noise * torch.randn(cleared.shape, generator=rng).to(cleared.device)
-    noisy = translator.cloud(x._replace(optical=spoilt), found)
+    noisy_y = cleared + noise * torch.randn(cleared.shape, generator=rng).to(cleared.device)
+    noisy = translator.cloud(x._replace(optical=noisy_y), found)
     translator.train(training)
     return Cycle(cleared, back, noisy)

@@ -1,7 +1,7 @@
-"""Features and probabilities of a classifier for patches of an archive, kept on disk so that none is computed twice.
+"""Features and probabilities of a classifier for patches of an archive, with a cache on disk.
 
-A cached file is found by what made it: checksums of the classifier, of the archive's table and of some of the patches'
-pixels, the patches, and what was done to them. A file that is damaged, or not what its name says, is made again.
+The key of a cached file is made of checksums of the classifier, of the archive's table and of some patches' pixels, the
+rows, and the processing of the patches. A file that is damaged, or of another key, is computed again.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from unclouded.progress import Progress, silent
 
 Tensors = dict[str, NDArray[Any]]
 Change = Callable[[Observation, Rows], tuple[Observation, Tensors]]
-"""What is done to a batch (B) of images of some rows before they are classified: the images, and what else is to be
-kept of each, as arrays (B, ...)."""
+"""Processes a batch (B) of images and their rows before they are classified; returns the images, and further arrays
+(B, ...) to keep."""
 
 _VERSION = 1
-"""Goes up when the same images come to give other features."""
+"""To be incremented when a change of the code changes the features."""
 _PROBED = 16
-"""Patches whose pixels are part of the key: a table says nothing of them."""
+"""Patches whose pixels are part of the key, since the table does not depend on pixels."""
 
 
 class Extractor:
-    """Gives features of rows of an archive: calls the classifier, or reads what an earlier call left in the cache."""
+    """Computes features of rows of an archive by the classifier, or reads them from the cache."""
 
     def __init__(
         self,
@@ -60,14 +60,14 @@ class Extractor:
             archive: open archive.
             classifier: on `device`.
             sha256: of the classifier's weights.
-            batch: patches that it takes at once.
-            device: where it runs.
-            cache: folder of the cached files; nothing is cached unless given.
-            progress: told how far it is.
+            batch: patches per batch.
+            device: of the classifier.
+            cache: folder of the cached files; nothing is cached by default.
+            progress: see `Progress`.
 
         Raises:
             InputError: the archive's labels are not of the classifier's vocabulary.
-            FileError: the cache cannot be made.
+            FileError: the folder of the cache cannot be created.
         """
         self.archive, self.reader = archive, PatchReader(archive, len(classifier.settings.classes))
         self.archive_sha256 = checksum(archive.path)
@@ -87,11 +87,11 @@ class Extractor:
         Args:
             rows: (N,) of the archive's table, N >= 1.
             stage: name for `progress`.
-            done: what `change` does, as JSON: with other words it is looked for elsewhere in the cache.
-            change: what is done to the images; nothing unless given.
+            done: description of `change` as JSON, part of the key of the cache.
+            change: processing of the images; none by default.
 
         Returns:
-            `features` (N, D) float32, `probabilities` (N, K) float32, and (N, ...) all that `change` keeps.
+            `features` (N, D) float32, `probabilities` (N, K) float32, and the further arrays (N, ...) of `change`.
 
         Raises:
             InputError: images lack bands that the classifier needs, or features are not finite.
@@ -141,28 +141,28 @@ class Extractor:
 
 
 def cached(folder: Path | None, key: Mapping[str, Any], make: Callable[[], Tensors]) -> Tensors:
-    """Read what was made under `key` before, or make it and keep it; without a folder it is made each time.
+    """Read tensors from the cache, or compute and store them; without a folder they are computed each time.
 
     Args:
-        folder: that is there.
-        key: everything that the tensors follow from, as JSON.
-        make: them.
+        folder: of the cache, which exists.
+        key: everything on which the tensors depend, as JSON.
+        make: computes them.
 
     Raises:
         FileError: the folder cannot be written to.
     """
     if folder is None:
         return make()
-    words = json.dumps(key, sort_keys=True)
-    path = folder / f"{hashlib.sha256(words.encode()).hexdigest()[:32]}.safetensors"
-    found = _read(path, words)
+    text = json.dumps(key, sort_keys=True)
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
+    found = _read(path, text)
     if found is None:
         found = make()
-        # Two runs that make the same do not meet: the last one's file stays.
+        # Two runs that compute the same do not interfere: the file of the last one is kept.
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             save_file(
-                {name: np.ascontiguousarray(array) for name, array in found.items()}, temporary, {"unclouded": words}
+                {name: np.ascontiguousarray(array) for name, array in found.items()}, temporary, {"unclouded": text}
             )
             temporary.replace(path)
         except (OSError, SafetensorError) as error:
@@ -171,10 +171,10 @@ def cached(folder: Path | None, key: Mapping[str, Any], make: Callable[[], Tenso
     return found
 
 
-def _read(path: Path, words: str) -> Tensors | None:
+def _read(path: Path, key: str) -> Tensors | None:
     try:
         with safe_open(path, framework="numpy") as file:
-            if (file.metadata() or {}).get("unclouded") != words:
+            if (file.metadata() or {}).get("unclouded") != key:
                 return None
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is not a mapping)
     except (OSError, SafetensorError):

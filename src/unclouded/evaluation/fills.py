@@ -1,4 +1,4 @@
-"""What anyone can do with a cloud mask and no model: the baselines that a model must beat."""
+"""Baselines without a model: filling of the masked pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def mean_fill(reflectance: NDArray[np.float32], cloudy: NDArray[np.bool_]) -> ND
 
     Args:
         reflectance: (C, h, w).
-        cloudy: (h, w). A wholly cloudy image is left as it is.
+        cloudy: (h, w); if all pixels are cloudy, the image is returned unchanged.
     """
     if cloudy.all():
         return reflectance.copy()
@@ -23,12 +23,12 @@ def mean_fill(reflectance: NDArray[np.float32], cloudy: NDArray[np.bool_]) -> ND
 def smooth_fill(reflectance: NDArray[np.float32], cloudy: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Fill the cloudy pixels smoothly from the clear ones around them.
 
-    A Gaussian mean of the clear pixels, weighted by how much of the window they are, is laid over that of a window
-    twice as wide, and so on outwards up to the mean of the whole image.
+    Normalised convolution with Gaussian windows: starting from the mean of the image, from wide to narrow windows, the
+    mean of the clear pixels in a window replaces the value so far in proportion to their share.
 
     Args:
         reflectance: (C, h, w).
-        cloudy: (h, w). A wholly cloudy image is left as it is.
+        cloudy: (h, w); if all pixels are cloudy, the image is returned unchanged.
     """
     filled = mean_fill(reflectance, cloudy)
     if cloudy.all():

@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features, and how far it can be trusted.
+"""The Fréchet distance between two sets of features, with floor, confidence interval and extrapolation.
 
 d² = |μ1 - μ2|² + tr(Σ1) + tr(Σ2) - 2 tr((Σ1^½ Σ2 Σ1^½)^½) (Dowson and Landau 1982; Heusel et al. 2017, eq. 6)
 """
@@ -21,12 +21,12 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FeatureMoments:
-    """Mean and scatter of a set of features, in float64.
+    """Mean and scatter matrix of a set of features, in float64.
 
     Attributes:
         count: number of features N.
         mean: (d,).
-        scatter: (d, d) sum of the outer products of what is left when the mean is taken off.
+        scatter: (d, d) sum of the outer products of the centred features.
     """
 
     count: int
@@ -35,7 +35,7 @@ class FeatureMoments:
 
     @classmethod
     def of(cls, features: ArrayLike) -> FeatureMoments:
-        """Measure features (N, d), N >= 1.
+        """The moments of features (N, d), N >= 1.
 
         Raises:
             InputError: they are not a table of finite numbers.
@@ -47,7 +47,7 @@ class FeatureMoments:
 
     @property
     def covariance(self) -> Float:
-        """(d, d), without bias.
+        """Unbiased covariance (d, d).
 
         Raises:
             InputError: there are fewer than two features.
@@ -66,9 +66,9 @@ class Interval(NamedTuple):
 
 
 def frechet_distance(a: ArrayLike | FeatureMoments, b: ArrayLike | FeatureMoments) -> float:
-    """Fréchet distance between two sets of features, as Gaussians; squared, as it is usually reported.
+    """Fréchet distance between two sets of features as Gaussians, squared, as it is usually reported.
 
-    It is biased upwards by small sets: compare at equal N only, and give `floor` beside it.
+    It is biased upwards for small sets: compare at equal N only, and report `floor` with it.
 
     Args:
         a: (N, d) features, or their moments.
@@ -88,18 +88,18 @@ def frechet_distance(a: ArrayLike | FeatureMoments, b: ArrayLike | FeatureMoment
             warnings.warn(f"all {moments.count} features are the same: a collapsed set", stacklevel=2)
         elif moments.count <= len(moments.mean):
             warnings.warn(
-                f"{moments.count} features of width {len(moments.mean)} do not settle a covariance: the distance is "
+                f"{moments.count} features of width {len(moments.mean)} do not determine a covariance: the distance is "
                 "dominated by their number",
                 stacklevel=2,
             )
-    shared = _shared(first, second, whole=one.count > len(first))
-    overlap = float(np.sqrt(shared[shared > _rounding(shared)]).sum())
+    eigenvalues = _eigenvalues_of_product(first, second, full_rank=one.count > len(first))
+    trace_root = float(np.sqrt(eigenvalues[eigenvalues > _rounding(eigenvalues)]).sum())
     step = one.mean - other.mean
-    return max(0.0, float(step @ step + np.trace(first) + np.trace(second) - 2 * overlap))
+    return max(0.0, float(step @ step + np.trace(first) + np.trace(second) - 2 * trace_root))
 
 
 def floor(features: ArrayLike, *, seed: int = 0, repeats: int = 5) -> float:
-    """Mean distance between random halves of one set: what a perfect generator would reach at half its N.
+    """Mean distance between random halves of one set: the distance of a perfect generator at half its N.
 
     Raises:
         InputError: there are fewer than four features.
@@ -114,9 +114,10 @@ def floor(features: ArrayLike, *, seed: int = 0, repeats: int = 5) -> float:
 
 
 def bootstrap(a: ArrayLike, b: ArrayLike, *, repeats: int = 100, confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Distance with a confidence interval from sets drawn with replacement (Efron 1979).
+    """Distance with a bootstrap confidence interval (Efron 1979).
 
-    Drawing twice makes sets smaller than they are, which raises their distance: the interval is moved down by that.
+    Sets drawn with replacement have fewer distinct features and so a larger distance; the interval is corrected for
+    this bias.
     """
     x, y = check_features(a), check_features(b)
     estimate = frechet_distance(x, y)
@@ -138,8 +139,8 @@ def extrapolate(a: ArrayLike, b: ArrayLike, *, sizes: Sequence[int] | None = Non
     Args:
         a: (N, d) features.
         b: (M, d) features.
-        sizes: of the sets drawn; unless given, ten between half of the smaller set and all of it.
-        seed: of the drawing.
+        sizes: of the sets drawn; by default ten between half of the smaller set and all of it.
+        seed: of the sets drawn.
 
     Raises:
         InputError: there are too few features for two sizes.
@@ -159,20 +160,20 @@ def extrapolate(a: ArrayLike, b: ArrayLike, *, sizes: Sequence[int] | None = Non
 def by_label(
     a: ArrayLike, a_labels: ArrayLike, b: ArrayLike, b_labels: ArrayLike, *, least: int = 50
 ) -> dict[int, float]:
-    """Distance between the images of either set that bear a label, for each label that `least` of both bear.
+    """Distance between the images of both sets with each label.
 
     Args:
         a: (N, d) features.
-        a_labels: (N, L) 1 where an image bears a label.
+        a_labels: (N, L) multi-hot.
         b: (M, d) features.
-        b_labels: (M, L).
-        least: images of either set below which a label is left out.
+        b_labels: (M, L) multi-hot.
+        least: images in each set from which on a label is included.
 
     Returns:
-        Distances by position of the label.
+        Distances by index of the label.
 
     Raises:
-        InputError: labels and features do not fit each other.
+        InputError: labels and features differ in shape.
     """
     x, y = check_features(a), check_features(b)
     p, q = np.asarray(a_labels, bool), np.asarray(b_labels, bool)
@@ -186,7 +187,7 @@ def by_label(
 
 
 def check_features(features: ArrayLike) -> Float:
-    """Give features as (N, d) float64.
+    """Convert features to (N, d) float64.
 
     Raises:
         InputError: they are not a table of finite numbers.
@@ -201,27 +202,27 @@ def check_features(features: ArrayLike) -> Float:
 
 
 def check_widths(one: int, other: int) -> None:
-    """Check that features are of one width.
+    """Check that two sets of features have the same width.
 
     Raises:
-        InputError: they are not.
+        InputError: they differ.
     """
     if one != other:
         raise InputError(f"features of width {one} and of width {other}; both sets must come from the same classifier")
 
 
-def _shared(first: Float, second: Float, whole: bool) -> Float:
-    """Eigenvalues of Σ1 Σ2; `whole` tells that Σ1 may have full rank.
+def _eigenvalues_of_product(first: Float, second: Float, *, full_rank: bool) -> Float:
+    """Eigenvalues of Σ1 Σ2; `full_rank` if Σ1 may have full rank.
 
-    With Σ1 = A Aᵀ they are those of Aᵀ Σ2 A, which is symmetric: real without rounding tricks.
+    With Σ1 = A Aᵀ they are those of Aᵀ Σ2 A, which is symmetric, so that they are real.
     """
-    if whole:
+    if full_rank:
         try:
-            # LAPACK's sygv: A by Cholesky and Aᵀ Σ2 A in place, at a quarter of the work of two whole products.
+            # LAPACK's sygv: A by Cholesky, and Aᵀ Σ2 A in place, at a quarter of the work of two matrix products.
             return np.asarray(linalg.eigh(second, first, type=2, eigvals_only=True, driver="gv"))
         except linalg.LinAlgError:
             pass
-    # Directions without spread beyond rounding are left out: their roots would be noise.
+    # Directions with a variance of rounding are left out, since their roots would be noise.
     values, vectors = linalg.eigh(first)
     kept = values > _rounding(values)
     if not kept.any():

@@ -1,14 +1,14 @@
-"""Inception scores of label probabilities: how sure the labels of each image are, and how varied those of all.
+"""Inception scores of label probabilities: confident labels in each image, and diverse labels over all images.
 
-The multi-label score is this project's answer to what the paper leaves as future work. For probabilities p_il of
-label l in image i, with mean p_l over the images,
+The multi-label score extends the original one, which the paper leaves as future work. For probabilities p_il of label l
+in image i, with mean p_l over the images,
 
     score = exp( 1/N Σ_i Σ_l KL( Bernoulli(p_il) ‖ Bernoulli(p_l) ) ).
 
-The exponent is the mutual information between an image and its labels, each label a coin of its own, as the exponent
-of the original score (Salimans et al. 2016) is that of an image and its one class. Images that all look the same give
-1, whatever they look like; so do images whose labels nobody can tell. It is at most exp(Σ_l H(p_l)) <= 2^L, reached
-by labels that are sure in every image, and 2^L by labels that each half of the images bear.
+The exponent is the mutual information between an image and its labels, for independent labels, as the exponent of the
+original score (Salimans et al. 2016) is that of an image and its one class. The score is 1 for identical images, and
+for images whose label probabilities are all the same. It is at most exp(Σ_l H(p_l)) <= 2^L, which is reached by labels
+of probability 0 or 1, and equals 2^L if half of the images have each label.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def multi_label_inception_score(probabilities: ArrayLike) -> float:
         InputError: they are not probabilities.
     """
     p = _check(probabilities)
-    # 1 - p is averaged on its own: 1 - mean would be 0 beside a p just under 1, and the score infinite.
+    # 1 - p is averaged separately, since 1 - mean may round to 0 for p just below 1, and the score be infinite.
     information = _relative(p, p.mean(axis=0)) + _relative(1 - p, (1 - p).mean(axis=0))
     return float(np.exp(information.sum(axis=1).mean()))
 
@@ -45,7 +45,7 @@ def inception_score(probabilities: ArrayLike) -> float:
 
 
 def highest_score(probabilities: ArrayLike) -> float:
-    """The multi-label score that images with these label frequencies would reach if their labels were sure.
+    """The largest multi-label score for these label frequencies, reached with probabilities of 0 or 1.
 
     Raises:
         InputError: they are not probabilities.

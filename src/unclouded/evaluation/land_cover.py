@@ -1,4 +1,4 @@
-"""What a classifier makes of labelled images, and from which probability on a class counts as predicted."""
+"""Predictions of a classifier for labelled images, and the choice of its threshold."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class LabelledImages(Protocol):
 
     @property
     def ids(self) -> list[str]:
-        """Their names."""
+        """Names of the images."""
 
 
 class Predictions(NamedTuple):
-    """What a classifier makes of N images.
+    """Output of a classifier for N images.
 
     Attributes:
         probabilities: (N, K) of the classes.
-        labels: (N, K) which classes there are.
+        labels: (N, K) multi-hot.
         features: (N, D) float32.
         ids: names of the images.
     """
@@ -67,7 +67,7 @@ def predict(
         batches: at least one.
         total: number of images, for `progress`.
         precision: of the convolutions, see `unclouded.precision`.
-        progress: told how far it is.
+        progress: see `Progress`.
 
     Raises:
         InputError: images lack bands that the classifier needs, or features are not finite.
@@ -96,18 +96,18 @@ def predict(
 
 
 def check_bands(settings: ClassifierSettings, present: Tensor, ids: list[str]) -> None:
-    """Check that images with `present` (B, 13) show the bands that a classifier looks at; one, if it takes subsets.
+    """Check that images with bands `present` (B, 13) have those of a classifier; one of them, if it takes subsets.
 
     Raises:
         InputError: naming the first image that does not, and the bands that it lacks.
     """
-    wanted = torch.zeros(len(NAMES))
-    wanted[[INDEX[band] for band in settings.bands]] = 1
-    there = present.cpu() * wanted
-    enough = there.any(dim=1) if settings.subsets else (there == wanted).all(dim=1)
+    needed = torch.zeros(len(NAMES))
+    needed[[INDEX[band] for band in settings.bands]] = 1
+    usable = present.cpu() * needed
+    enough = usable.any(dim=1) if settings.subsets else (usable == needed).all(dim=1)
     if not bool(enough.all()):
         first = int(torch.nonzero(~enough)[0])
-        lacking = ", ".join(band for band in settings.bands if not there[first, INDEX[band]])
+        lacking = ", ".join(band for band in settings.bands if not usable[first, INDEX[band]])
         raise InputError(
             f"{ids[first]}: lacks {lacking}, which the classifier looks at; give images with "
             + ("one of them" if settings.subsets else "these, or weights trained on subsets of the bands")
@@ -115,10 +115,10 @@ def check_bands(settings: ClassifierSettings, present: Tensor, ids: list[str]) -
 
 
 def decide(probabilities: NDArray[np.float32], threshold: float, output: str) -> NDArray[np.bool_]:
-    """Tell which classes (N, K) are predicted: those whose probability reaches the threshold.
+    """Predicted classes (N, K): those whose probability reaches the threshold.
 
-    Of a softmax output the most probable class always counts: every image has a label, and with many classes none may
-    reach the threshold.
+    For a softmax output the most probable class is always predicted, since every image has a label, and with many
+    classes none may reach the threshold.
     """
     predicted = probabilities >= threshold
     if output == "softmax":
@@ -127,9 +127,9 @@ def decide(probabilities: NDArray[np.float32], threshold: float, output: str) ->
 
 
 def choose_threshold(probabilities: NDArray[np.float32], labels: NDArray[np.bool_], output: str) -> float:
-    """Return the threshold, of 0.01 to 0.99, of `probabilities` (N, K) that gives the best F1 by `labels` (N, K).
+    """The threshold, 0.01 to 0.99, of `probabilities` (N, K) with the best F1 for `labels` (N, K).
 
-    F1 is averaged over the images; of thresholds that are as good the middle one is taken.
+    F1 is averaged over the images; of equally good thresholds the middle one is chosen.
     """
     scores = np.array([image_f1(decide(probabilities, t, output), labels) for t in _THRESHOLDS])
     best = np.flatnonzero(scores >= scores.max() - 1e-12)
@@ -137,7 +137,7 @@ def choose_threshold(probabilities: NDArray[np.float32], labels: NDArray[np.bool
 
 
 def image_f1(predicted: NDArray[np.bool_], labels: NDArray[np.bool_]) -> float:
-    """F1 of each image's predicted classes (N, K) against its labels, mean over the images; 0 where nothing is."""
+    """F1 of each image's predicted classes (N, K) against its labels, mean over the images; 0 without either."""
     hits = (predicted & labels).sum(axis=1)
-    named = predicted.sum(axis=1) + labels.sum(axis=1)
-    return float((2 * hits / np.maximum(named, 1)).mean())
+    positives = predicted.sum(axis=1) + labels.sum(axis=1)
+    return float((2 * hits / np.maximum(positives, 1)).mean())

@@ -1,4 +1,4 @@
-"""The table of a classifier: how good its predicted classes are, over images, over all decisions, and per class."""
+"""Scores of a classifier's predicted classes: averaged over images, over all decisions, and over classes."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ PAPER: dict[str, dict[str, float]] = {
     "ResNet-18": {"precision": 0.85, "recall": 0.77, "f1": 0.79, "f2": 0.77},
     "S-CNN-All": {"precision": 0.70, "recall": 0.77, "f1": 0.70, "f2": 0.74},
 }
-"""What the paper gives for BigEarthNet's 43 classes."""
+"""Scores in the paper for BigEarthNet's 43 classes."""
 
 PAPER_FRECHET = {"cloudy": 228.0, "cleared": 106.0}
-"""Fréchet distances to the clear validation images that the paper gives, in its classifier's features (epoch 100)."""
+"""Fréchet distances to the clear validation images in the paper, in its classifier's feature space (epoch 100)."""
 
 
 @dataclass(frozen=True)
 class ClassifierScores:
     """Scores of predicted classes against the labels of N images.
 
-    A score whose denominator is 0 counts as 0, so that a classifier gains nothing by predicting nothing.
+    A score whose denominator is 0 is 0, so that predicting no class is not rewarded.
 
     Attributes:
         images: N.
-        samples: each score per image, then averaged over the images: the averaging of BigEarthNet's tables.
+        samples: mean over the images of each image's scores, as in BigEarthNet's tables.
         micro: over all decisions together.
-        macro: per class, then averaged over the classes that some image shows.
-        per_class: by class name: the scores, `support` (images that show it) and `predicted` (images it is seen in).
+        macro: mean over the classes among the labels of each class's scores.
+        per_class: by class name: the scores, `support` (images with it) and `predicted` (images predicted to have it).
     """
 
     images: int
@@ -46,7 +46,7 @@ class ClassifierScores:
 def score(
     predicted: NDArray[np.bool_], labels: NDArray[np.bool_], classes: tuple[str, ...] | list[str]
 ) -> ClassifierScores:
-    """Measure predicted classes (N, K) against labels (N, K).
+    """Scores of predicted classes (N, K) against labels (N, K).
 
     Raises:
         InputError: the shapes do not fit, there is no image, or fewer than two classes are among the labels.
@@ -56,9 +56,11 @@ def score(
             f"predictions of {predicted.shape} and labels of {labels.shape} for {len(classes)} classes; "
             "give one row for each image and one column for each class"
         )
-    shown = labels.any(axis=0)
-    if shown.sum() < 2:
-        raise InputError(f"{int(shown.sum())} class among the labels of {len(labels)} images; scores need two or more")
+    occurring = labels.any(axis=0)
+    if occurring.sum() < 2:
+        raise InputError(
+            f"{int(occurring.sum())} class among the labels of {len(labels)} images; scores need two or more"
+        )
     hits = predicted & labels
     per_image = _scores(hits.sum(axis=1), predicted.sum(axis=1), labels.sum(axis=1))
     per_class = _scores(hits.sum(axis=0), predicted.sum(axis=0), labels.sum(axis=0))
@@ -68,7 +70,7 @@ def score(
         images=len(labels),
         samples={name: float(values.mean()) for name, values in per_image.items()},
         micro={name: float(value) for name, value in together.items()},
-        macro={name: float(values[shown].mean()) for name, values in per_class.items()},
+        macro={name: float(values[occurring].mean()) for name, values in per_class.items()},
         per_class={
             name: {key: float(values[index]) for key, values in per_class.items()}
             | {key: int(values[index]) for key, values in counts.items()}
@@ -77,11 +79,11 @@ def score(
     )
 
 
-def _scores(hits: NDArray[Any], predicted: NDArray[Any], there: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """Precision, recall, and F-beta = (1 + beta^2) hits / (beta^2 there + predicted) (van Rijsbergen 1979)."""
+def _scores(hits: NDArray[Any], predicted: NDArray[Any], labelled: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    """Precision, recall, and F-beta = (1 + beta^2) hits / (beta^2 labelled + predicted) (van Rijsbergen 1979)."""
 
-    def share(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
         return np.asarray(part / np.maximum(whole, 1), np.float64)
 
-    values = (share(hits, predicted), share(hits, there), share(2 * hits, there + predicted))
-    return dict(zip(SCORES, (*values, share(5 * hits, 4 * there + predicted)), strict=True))
+    values = (ratio(hits, predicted), ratio(hits, labelled), ratio(2 * hits, labelled + predicted))
+    return dict(zip(SCORES, (*values, ratio(5 * hits, 4 * labelled + predicted)), strict=True))

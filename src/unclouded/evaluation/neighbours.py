@@ -1,4 +1,4 @@
-"""Measures of two sets of features by their neighbours and kernels; all in blocks, so that memory stays flat."""
+"""Scores of two sets of features by nearest neighbours and kernels, computed in blocks with constant memory."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _BLOCK = 512
 
 
 class Neighbourhood(NamedTuple):
-    """How far made images lie among real ones, and real among made.
+    """Overlap of generated and real images in feature space.
 
     Attributes:
-        precision: share of the made inside the neighbourhood of a real one (Kynkäänniemi et al. 2019).
-        recall: share of the real inside the neighbourhood of a made one (ibid.).
-        density: real neighbourhoods that a made one lies in, over k; may exceed 1 (Naeem et al. 2020).
-        coverage: share of the real whose neighbourhood holds a made one (ibid.).
+        precision: share of the generated in the neighbourhood of a real one (Kynkäänniemi et al. 2019).
+        recall: share of the real in the neighbourhood of a generated one (ibid.).
+        density: mean number of real neighbourhoods around a generated one, over k; may exceed 1 (Naeem et al. 2020).
+        coverage: share of the real whose neighbourhood holds a generated one (ibid.).
     """
 
     precision: float
@@ -38,52 +38,52 @@ class KernelDistance(NamedTuple):
     deviation: float
 
 
-def neighbourhood(real: ArrayLike, made: ArrayLike, *, k: int = 5) -> Neighbourhood:
-    """Precision, recall, density and coverage with neighbourhoods that reach to the `k`-th neighbour.
+def neighbourhood(real: ArrayLike, generated: ArrayLike, *, k: int = 5) -> Neighbourhood:
+    """Precision, recall, density and coverage with neighbourhoods up to the `k`-th neighbour.
 
     Args:
         real: (N, d) features.
-        made: (M, d) features.
+        generated: (M, d) features.
         k: neighbours.
 
     Raises:
         InputError: the features are not finite, of different width, or not more than `k`.
     """
-    x, y = check_features(real), check_features(made)
+    x, y = check_features(real), check_features(generated)
     check_widths(x.shape[1], y.shape[1])
     if min(len(x), len(y)) <= k:
         raise InputError(f"{len(x)} and {len(y)} features have no {k} neighbours each; give more images or a smaller k")
-    reach_x, reach_y = _reach(x, k), _reach(y, k)
-    in_real, in_made, covered = np.zeros(len(y)), np.zeros(len(x), bool), np.zeros(len(x), bool)
-    for rows, squares in _squares(x, y):
-        near = squares <= reach_x[rows, None]
+    radius_x, radius_y = _kth_squared(x, k), _kth_squared(y, k)
+    in_real, in_generated, covered = np.zeros(len(y)), np.zeros(len(x), bool), np.zeros(len(x), bool)
+    for rows, squares in _squared_distances(x, y):
+        near = squares <= radius_x[rows, None]
         in_real += near.sum(axis=0)
         covered[rows] = near.any(axis=1)
-        in_made[rows] = (squares <= reach_y[None]).any(axis=1)
+        in_generated[rows] = (squares <= radius_y[None]).any(axis=1)
     return Neighbourhood(
         precision=float((in_real > 0).mean()),
-        recall=float(in_made.mean()),
+        recall=float(in_generated.mean()),
         density=float(in_real.mean() / k),
         coverage=float(covered.mean()),
     )
 
 
 def kernel_distance(
-    real: ArrayLike, made: ArrayLike, *, subsets: int = 100, size: int = 1000, seed: int = 0
+    real: ArrayLike, generated: ArrayLike, *, subsets: int = 100, size: int = 1000, seed: int = 0
 ) -> KernelDistance:
-    """KID: squared maximum mean discrepancy with the kernel (x·y / d + 1)³, without bias (Bińkowski et al. 2018).
+    """KID: unbiased squared maximum mean discrepancy with the kernel (x·y / d + 1)³ (Bińkowski et al. 2018).
 
     Args:
         real: (N, d) features.
-        made: (M, d) features.
-        subsets: pairs of subsets to average over.
-        size: of each subset; no more than the sets have.
-        seed: of the drawing.
+        generated: (M, d) features.
+        subsets: number of pairs of subsets to average over.
+        size: of each subset, at most that of the sets.
+        seed: of the subsets.
 
     Raises:
         InputError: the features are not finite, of different width, or fewer than two.
     """
-    x, y = check_features(real), check_features(made)
+    x, y = check_features(real), check_features(generated)
     check_widths(x.shape[1], y.shape[1])
     size = min(size, len(x), len(y))
     if size < 2:
@@ -92,7 +92,7 @@ def kernel_distance(
     found = []
     for _ in range(subsets):
         p, q = x[rng.permutation(len(x))[:size]], y[rng.permutation(len(y))[:size]]
-        found.append(_mean_apart(p) + _mean_apart(q) - 2 * float(_kernel(p, q).mean()))
+        found.append(_mean_off_diagonal(p) + _mean_off_diagonal(q) - 2 * float(_kernel(p, q).mean()))
     return KernelDistance(float(np.mean(found)), float(np.std(found)))
 
 
@@ -100,27 +100,27 @@ def _kernel(x: Float, y: Float) -> Float:
     return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
 
 
-def _mean_apart(x: Float) -> float:
-    """Mean of the kernel over pairs of different features."""
+def _mean_off_diagonal(x: Float) -> float:
+    """Mean of the kernel over pairs of distinct features."""
     kernel = _kernel(x, x)
     count = len(x)
     return float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))
 
 
-def _reach(x: Float, k: int) -> Float:
+def _kth_squared(x: Float, k: int) -> Float:
     """Squared distance of each feature to its `k`-th neighbour other than itself."""
-    reach = np.empty(len(x))
-    for rows, squares in _squares(x, x):
-        # A feature is its own nearest, at a distance of rounding.
+    radius = np.empty(len(x))
+    for rows, squares in _squared_distances(x, x):
+        # The distance of a feature to itself may not be 0 by rounding; it has to come first.
         squares[np.arange(len(squares)), np.arange(rows.start, rows.stop)] = -1
-        reach[rows] = np.partition(squares, k, axis=1)[:, k]
-    return reach
+        radius[rows] = np.partition(squares, k, axis=1)[:, k]
+    return radius
 
 
-def _squares(x: Float, y: Float) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Squared distances of all of `y` to a block of `x` at a time."""
-    own = np.square(y).sum(axis=1)
+def _squared_distances(x: Float, y: Float) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Squared distances of a block of `x` at a time to all of `y`."""
+    norms = np.square(y).sum(axis=1)
     for start in range(0, len(x), _BLOCK):
         rows = slice(start, min(start + _BLOCK, len(x)))
         block = x[rows]
-        yield rows, np.maximum(np.square(block).sum(axis=1)[:, None] + own[None] - 2 * block @ y.T, 0)
+        yield rows, np.maximum(np.square(block).sum(axis=1)[:, None] + norms[None] - 2 * block @ y.T, 0)

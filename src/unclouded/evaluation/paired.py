@@ -15,16 +15,16 @@ from unclouded.errors import InputError
 
 _WINDOW_RADIUS, _WINDOW_SIGMA = 5, 1.5
 SSIM_SIDE = 2 * _WINDOW_RADIUS + 1
-"""Pixels along the window of SSIM: no smaller image has one."""
+"""Side of the window of SSIM in pixels, and so of the smallest image."""
 
 BEST = 60.0
-"""PSNR in dB that an image without error counts as where PSNR is averaged, which infinity cannot be."""
+"""Largest PSNR in dB for averages, which infinity would spoil."""
 
 INDICES = {"ndvi": ("B08", "B04"), "ndwi": ("B03", "B08")}
-"""The normalised differences whose error is measured, with their bands (Tucker 1979; McFeeters 1996)."""
+"""Normalised difference indices whose error is computed, with their bands (Tucker 1979; McFeeters 1996)."""
 
 REGIONS = ("all", "cloud", "shadow", "clear")
-"""Parts of an image that errors are measured over apart."""
+"""Regions of an image over which errors are computed separately."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PairedErrors:
         psnr: peak signal-to-noise ratio in dB over all bands, peak 1.0; infinite without error.
         ssim: structural similarity, mean over all bands.
         angle: spectral angle in degrees, mean over the pixels.
-        cloudy: mean absolute error on cloudy pixels in reflectance; NaN where there are none.
+        cloudy: mean absolute error on cloudy pixels in reflectance; NaN without any.
         elsewhere: the same on the other pixels.
     """
 
@@ -47,7 +47,7 @@ class PairedErrors:
 
 
 def compare(predicted: ArrayLike, truth: ArrayLike, cloudy: NDArray[np.bool_]) -> PairedErrors:
-    """Measure one image against the truth.
+    """Errors of one image against the truth.
 
     Args:
         predicted: (C, h, w) reflectance; clipped to [0, 1], as the truth is.
@@ -74,7 +74,7 @@ def compare(predicted: ArrayLike, truth: ArrayLike, cloudy: NDArray[np.bool_]) -
 
 
 def average(errors: Sequence[PairedErrors]) -> PairedErrors:
-    """Mean of each error over the images that have it (an image without cloudy pixels has no error on them)."""
+    """Mean of each error over the images where it is not NaN."""
     columns = [asdict(error) for error in errors]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
@@ -84,11 +84,11 @@ def average(errors: Sequence[PairedErrors]) -> PairedErrors:
 def whole_scores(
     x: NDArray[np.float64], y: NDArray[np.float64], bands: Sequence[str], valid: NDArray[np.bool_]
 ) -> dict[str, float]:
-    """What an image (C, h, w) is measured by as a whole against the truth (C, h, w), over the `valid` pixels (h, w).
+    """Scores of an image (C, h, w) against the truth (C, h, w) over all `valid` pixels (h, w).
 
     Returns:
-        `angle` (degrees, NaN where all is black); `ssim`, if the image is as large as its window; and of `INDICES` the
-        mean absolute error of those whose `bands` are there.
+        `angle` (degrees, NaN if all pixels are 0); `ssim`, if the image is at least as large as its window; and the
+        mean absolute error of those `INDICES` whose `bands` are present.
     """
     scores = {"angle": spectral_angle(x[:, valid][:, None], y[:, valid][:, None])}
     if min(valid.shape) >= SSIM_SIDE:
@@ -96,8 +96,8 @@ def whole_scores(
     for name, pair in INDICES.items():
         if all(band in bands for band in pair):
             i, j = (bands.index(band) for band in pair)
-            made, true = (normalised_difference(image[i, valid], image[j, valid]) for image in (x, y))
-            scores[name] = float(np.abs(made - true).mean())
+            predicted, true = (normalised_difference(image[i, valid], image[j, valid]) for image in (x, y))
+            scores[name] = float(np.abs(predicted - true).mean())
     return scores
 
 
@@ -113,7 +113,7 @@ def finite_signal_to_noise(mean_square: float) -> float:
 
 
 def normalised_difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(one - other) / (one + other) pixel by pixel, of two bands of one shape; 0 where both are black."""
+    """(one - other) / (one + other) of two bands of one shape; 0 where both are 0."""
     total = one + other
     ratio: NDArray[np.float64] = np.divide(one - other, total, out=np.zeros_like(total), where=total > 0)
     return ratio
@@ -124,8 +124,8 @@ def structural_similarity(
 ) -> float:
     """SSIM of (C, h, w) images, data range 1, averaged over all bands (Wang et al. 2004).
 
-    Gaussian window of 11 pixels with sigma 1.5; only windows that lie wholly inside the image, and inside `valid`
-    (h, w) if it is given, count. NaN where there is no such window.
+    Gaussian window of 11 pixels with sigma 1.5. Only windows entirely inside the image, and inside `valid` (h, w),
+    count; NaN if there is none.
 
     Raises:
         InputError: the image is smaller than one window.
@@ -145,13 +145,13 @@ def structural_similarity(
     similarity /= (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
     if valid is not None:
         r = _WINDOW_RADIUS
-        whole = ndimage.minimum_filter(valid, SSIM_SIDE)[r:-r, r:-r]
-        similarity = similarity[:, whole]
+        all_valid = ndimage.minimum_filter(valid, SSIM_SIDE)[r:-r, r:-r]
+        similarity = similarity[:, all_valid]
     return float(similarity.mean()) if similarity.size else math.nan
 
 
 def spectral_angle(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Mean angle in degrees between the spectra of (C, h, w) images (Kruse et al. 1993); a black pixel is skipped."""
+    """Mean angle in degrees between the spectra of (C, h, w) images (Kruse et al. 1993), without pixels that are 0."""
     lengths = np.linalg.norm(x, axis=0) * np.linalg.norm(y, axis=0)
     lit = lengths > 0
     if not lit.any():

@@ -1,4 +1,4 @@
-"""Which patches of an archive a translator is measured on: as many cloudy as clear ones, and what to compare with."""
+"""The sets of patches for an evaluation: equally many cloudy and clear ones, and reference sets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unclouded.errors import InputError
 
 
 class Sets(NamedTuple):
-    """Rows of an archive's table, each set in an order drawn at random, so that its beginning is a fair part of it.
+    """Rows of an archive's table, each set in random order, so that its first rows are a random sample of it.
 
     Attributes:
         cloudy: (N,) of domain X.
-        clear: (N,) of domain Y: what is compared with.
-        other: (up to N,) of domain Y, none of them in `clear`.
-        same: (up to N,) likewise, of the acquisitions of `cloudy` and as far as can be as many of each.
-        twins: (N,) the clear image of the ground under each of `cloudy`; -1 where the archive holds none.
+        clear: (N,) of domain Y, with which the others are compared.
+        other: (up to N,) of domain Y, disjoint from `clear`.
+        same: (up to N,) likewise, from the acquisitions of `cloudy`, as many of each as possible.
+        twins: (N,) the clear image of the ground under each of `cloudy`; -1 if the archive has none.
     """
 
     cloudy: Rows
@@ -40,9 +40,9 @@ def draw(archive: Archive, split: str, *, limit: int | None = None, seed: int = 
     x, y = select(table, "X", split), select(table, "Y", split)
     count = min(len(x), len(y)) if limit is None else min(len(x), len(y), limit)
     if count < 2:
-        asked = "" if limit is None else f", of which --limit takes {limit}"
+        limited = "" if limit is None else f", of which --limit takes {limit}"
         raise InputError(
-            f"{archive.path}: {len(x)} cloudy and {len(y)} clear patches in split {split!r}{asked}; "
+            f"{archive.path}: {len(x)} cloudy and {len(y)} clear patches in split {split!r}{limited}; "
             "distances take at least two of each: choose another split, or pack more data"
         )
     rng = np.random.default_rng(seed)
@@ -53,7 +53,7 @@ def draw(archive: Archive, split: str, *, limit: int | None = None, seed: int = 
 
 
 def _matched(left: Rows, acquisitions: Rows, cloudy: Rows) -> Rows:
-    """Take of `left`, for each cloudy patch, one of its acquisition; where these run out, of any of the others'."""
+    """Of the rows `left`, one of the acquisition of each cloudy patch, or of those of the others if it has too few."""
     known = acquisitions[cloudy][acquisitions[cloudy] >= 0]
     wanted = dict(zip(*(found.tolist() for found in np.unique(known, return_counts=True)), strict=True))
     taken, spare = [], []

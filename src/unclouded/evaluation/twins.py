@@ -1,4 +1,4 @@
-"""Errors of images against their clear twins in an archive: per image, apart where the cloud and its shadow lay."""
+"""Errors of images against their clear twins in an archive: per image, and per region of cloud, shadow and clear."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unclouded.evaluation.paired import INDICES, REGIONS, finite_signal_to_noise
 from unclouded.models.observation import Observation
 
 LEAST_FRACTION = 0.1
-"""Opacity, or share of the sunlight taken away, from which a pixel counts as cloud or as shadow."""
+"""Opacity of cloud, and strength of shadow, from which on a pixel counts as cloud or shadow."""
 
 _WHOLE = ("psnr", "ssim", "angle", *INDICES)
 _COLUMNS = (
@@ -39,14 +39,14 @@ class Twins:
     """
 
     def __init__(self, archive: Archive, reader: PatchReader, rows: Rows, twins: Rows) -> None:
-        """Take rows (N,) and the rows (N,) of their twins, -1 where there is none."""
+        """Store rows (N,) and the rows (N,) of their twins, -1 for none."""
         self.of = {int(row): int(twin) for row, twin in zip(rows, twins, strict=True) if twin >= 0}
         self._archive, self._reader = archive, reader
 
-    def compare(self, made: Observation, rows: Rows) -> Float:
-        """Measure images (B) against the twins of their rows: (B, S), NaN for an image without one.
+    def compare(self, predicted: Observation, rows: Rows) -> Float:
+        """Scores (B, S) of images (B) against the twins of their rows, NaN for an image without one.
 
-        Reflectance is cut to [0, 1]; pixels and bands count that the image and its twin both have.
+        Reflectance is clipped to [0, 1]; pixels and bands count that both the image and its twin have.
 
         Raises:
             InputError: an image and its twin are of different sizes.
@@ -58,20 +58,20 @@ class Twins:
         clear = self._reader.read(np.array([self.of[int(rows[place])] for place in places], np.int64))
         truth = to_observation(clear, "cpu")
         for number, place in enumerate(places):
-            if made.optical.shape[-2:] != truth.optical.shape[-2:]:
-                sizes = ["x".join(map(str, x.optical.shape[-2:])) for x in (truth, made)]
+            if predicted.optical.shape[-2:] != truth.optical.shape[-2:]:
+                sizes = ["x".join(map(str, x.optical.shape[-2:])) for x in (truth, predicted)]
                 raise InputError(
                     f"{clear.ids[number]}: is {sizes[0]} pixels, its cloudy image {sizes[1]}; pack both at one size"
                 )
-            both = (made.present[place].cpu() * truth.present[number]).numpy() > 0
-            valid = (made.valid[place, 0].cpu() * truth.valid[number, 0]).numpy() > 0
-            one, other = made.optical[place].cpu().numpy()[both], truth.optical[number].numpy()[both]
+            both = (predicted.present[place].cpu() * truth.present[number]).numpy() > 0
+            valid = (predicted.valid[place, 0].cpu() * truth.valid[number, 0]).numpy() > 0
+            one, other = predicted.optical[place].cpu().numpy()[both], truth.optical[number].numpy()[both]
             bands = [band for band, there in zip(NAMES, both, strict=True) if there]
-            scores[place] = compare(one, other, bands, valid, self._regions(int(rows[place]), valid))
+            scores[place] = patch_scores(one, other, bands, valid, self._regions(int(rows[place]), valid))
         return scores
 
     def _regions(self, row: int, valid: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
-        """Where cloud and shadow lie in a row's image, as far as the archive says so."""
+        """Pixels of cloud, shadow and neither in a row's image, if the archive has the truth."""
         tensors = self._archive.read(self._archive.table["patch_id"][row].as_py())
         if any(name not in tensors or tensors[name].shape != valid.shape for name in ("opacity", "shadow")):
             return {}
@@ -79,26 +79,26 @@ class Twins:
         return {"cloud": cloud, "shadow": shadow & ~cloud, "clear": ~cloud & ~shadow}
 
 
-def compare(
-    made: NDArray[np.float32],
+def patch_scores(
+    predicted: NDArray[np.float32],
     truth: NDArray[np.float32],
     bands: list[str],
     valid: NDArray[np.bool_],
     regions: dict[str, NDArray[np.bool_]],
 ) -> Float:
-    """Measure an image (C, h, w) against the truth (C, h, w): (S,), NaN for what it has not; see `nested`.
+    """Scores (S,) of an image (C, h, w) against the truth (C, h, w), NaN where undefined; see `named_means`.
 
     Args:
-        made: reflectance.
+        predicted: reflectance.
         truth: reflectance.
         bands: name of each band.
         valid: (h, w) pixels that count.
-        regions: (h, w) pixels of cloud, of shadow and of neither; nothing where that is not known.
+        regions: (h, w) pixels of cloud, of shadow and of neither; empty if not known.
     """
     scores = np.full(len(_COLUMNS), math.nan)
     if not bands or not valid.any():
         return scores
-    x, y = (np.clip(image.astype(np.float64), 0, 1) for image in (made, truth))
+    x, y = (np.clip(image.astype(np.float64), 0, 1) for image in (predicted, truth))
     error = x - y
     mean_square = float(np.square(error[:, valid]).mean())
     for name, value in ({"psnr": finite_signal_to_noise(mean_square)} | whole_scores(x, y, bands, valid)).items():
@@ -112,13 +112,13 @@ def compare(
     return scores
 
 
-def nested(scores: Float) -> dict[str, Any]:
-    """Average the scores (N, S) of images, each over the images that have it, and give them by name.
+def named_means(scores: Float) -> dict[str, Any]:
+    """Means of the scores (N, S), each over the images where it is not NaN, by name.
 
     Returns:
         psnr (dB, peak 1, at most 60), ssim, angle (degrees), ndvi and ndwi (mean absolute error); `regions`: share of
-        the pixels, mae and rmse in reflectance, for each of `REGIONS`; `bands`: mae and rmse of each. What no image
-        has is left out.
+        the pixels, mae and rmse in reflectance, for each of `REGIONS`; `bands`: mae and rmse of each. Scores that no
+        image has are left out.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)

@@ -1,4 +1,4 @@
-"""What of a network goes into an ONNX file: from an image's own bands to all that is wanted of it, without options."""
+"""Networks in the form in which they are exported to ONNX: one image of given bands in, one array out."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from unclouded.models.observation import CELL, Observation
 from unclouded.sizes import GeneratorSettings
 
 SMALLEST, LARGEST = 64, 2048
-"""Sides of the images that a graph of any size takes."""
+"""Smallest and largest side, in pixels, of images for a graph of any size."""
 
 _HALVINGS = (LARGEST // CELL - 1).bit_length()
 
 
 class Graph(nn.Module):
-    """What goes into an ONNX file: one image in, one array out."""
+    """A network for an ONNX file: one image in, one array out."""
 
     output = ""
-    """Name of what comes out."""
+    """Name of the output."""
 
     step = 1
-    """Sides are multiples of it."""
+    """The sides of images are multiples of it."""
 
 
 class ClearingGraph(Graph):
-    """Clears an image that is its own scene, under the most typical latent."""
+    """Clears an image that is its own scene, with the latent 0."""
 
     output = "cleared"
-    step = 4 * CELL  # The context network halves the grid of cells twice.
+    step = 4 * CELL  # since the context network halves the grid of cells twice
 
     def __init__(self, generator: Generator, bands: Sequence[str], level: str, threshold: float) -> None:
         """Wrap `generator` for images of `bands` at `level`; where opacity is under `threshold`, they are kept."""
@@ -49,8 +49,8 @@ class ClearingGraph(Graph):
         """Clear images (B, C, H, W) in reflectance, 0 in all bands where there is no data.
 
         Returns:
-            (B, C + 1, H, W): the cleared bands, then their opacity, 0 where there is no data. In one array, since
-            programs that show networks take no more than one.
+            (B, C + 1, H, W): the cleared bands, then the opacity, 0 where there is no data. In one array, since
+            programs that run ONNX networks on images accept one output.
         """
         x = self.input(image)
         translation = self.generator(x, image.new_zeros(1, self.generator.settings.latent).expand(image.shape[0], -1))
@@ -60,7 +60,7 @@ class ClearingGraph(Graph):
 
 
 class LandCoverGraph(Graph):
-    """Tells the probability of each land-cover class."""
+    """Predicts the probability of each land-cover class."""
 
     output = "probabilities"
 
@@ -71,13 +71,13 @@ class LandCoverGraph(Graph):
         self.input = _Input(bands, level)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give the probabilities (B, K) of images (B, C, H, W) in reflectance."""
+        """Predict the probabilities (B, K) of images (B, C, H, W) in reflectance."""
         probabilities: Tensor = self.classifier.probabilities(self.classifier(self.input(image)))
         return probabilities
 
 
 class _Input(nn.Module):
-    """Puts the bands that an image has among those that a network knows."""
+    """Arranges the bands of an image among those of a network."""
 
     def __init__(self, bands: Sequence[str], level: str) -> None:
         super().__init__()
@@ -101,10 +101,10 @@ def _of_any_size(generator: ContextGenerator) -> ContextGenerator:
 
 
 class _AnySize(ContextGenerator):
-    """The same network, in which the pyramid of the ground has one size whatever the image's.
+    """The same network with a ground pyramid of constant size.
 
-    Its grids are as large as for the largest image, and what lies beyond the image repeats its edge: so the graph holds
-    few sizes that are not known, which is what takes the time when it is made.
+    Its grids are those of the largest image, padded with the edge of the actual one. So the graph has few dynamic
+    sizes, which take most of the time of the export.
     """
 
     def spread(self, statistics: Tensor, scene: SceneContext) -> Tensor:
@@ -137,7 +137,7 @@ class _AnySize(ContextGenerator):
 
 
 def _repeat_edges(ground: Tensor, inside: Tensor) -> Tensor:
-    """Fill what is not `inside` (1, 1, S, S) with the nearest row and column that is."""
+    """Replicate the edges of the part of `ground` that is `inside` (1, 1, S, S)."""
     for axis, line in ((-1, inside[0, 0, 0]), (-2, inside[0, 0, :, 0])):
         last = line.sum().long() - 1
         ground = ground.index_select(axis, torch.minimum(torch.arange(len(line)), last))

@@ -1,4 +1,4 @@
-"""A STAC item for a model, by the Machine Learning Model extension: what goes in and out, and where its weights are."""
+"""A STAC item for a model, by the Machine Learning Model extension: input, output and weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unclouded.files import multihash_of
 from unclouded.guides import CHANNELS, GUIDES
 from unclouded.models.generator import Generator
 from unclouded.models.land_cover import LandCover
-from unclouded.models.weights import Header, LandCoverHeader
+from unclouded.models.weights_header import Header, LandCoverHeader
 
 EXTENSIONS = (
     "https://stac-extensions.github.io/mlm/v1.5.2/schema.json",
@@ -45,7 +45,7 @@ def describe_model(network: Generator | LandCover, header: Header, weights: Path
         "id": f"unclouded-{header.name}",
         "geometry": None,
         "properties": {
-            # A model is of no one day: from the first Sentinel-2 on.
+            # A model has no acquisition date; its interval begins with the launch of Sentinel-2.
             "datetime": None,
             "start_datetime": "2015-06-23T00:00:00Z",
             "end_datetime": "9999-12-31T23:59:59Z",
@@ -84,7 +84,7 @@ def describe_model(network: Generator | LandCover, header: Header, weights: Path
                 "mlm:artifact_type": "safetensors.torch.save_file",
                 "file:size": weights.stat().st_size,
                 "file:checksum": multihash_of(weights),
-                # The core schema refuses bands among the properties where no asset has any.
+                # The core schema accepts bands among the properties only if an asset has some, too.
                 "bands": [{"name": band.name} for band in BANDS if band.name in header.bands],
             },
         },
@@ -143,7 +143,7 @@ def _generator(network: Generator, header: Header) -> dict[str, Any]:
             },
             {
                 "name": "opacity",
-                "description": "0 where the image is kept, 1 where it is wholly replaced.",
+                "description": "0 where the image is kept, 1 where it is replaced entirely.",
                 "tasks": ["regression"],
                 "result": _array("channel", [-1, 1, -1, -1]),
             },
@@ -187,8 +187,7 @@ def _land_cover(network: LandCover, header: LandCoverHeader) -> dict[str, Any]:
 def _cover() -> dict[str, Any]:
     return {
         "name": "cover",
-        "description": "How far cloud or shadow are known to hide each pixel, by a detector or a mask: 1 for wholly, "
-        "-1 for not at all, 0 where unknown.",
+        "description": "Cloud or shadow by a detector or a mask: 1 covered, -1 clear, 0 unknown.",
         "bands": [],
         "input": _array("channel", [-1, 1, -1, -1]),
     }

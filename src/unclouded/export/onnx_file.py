@@ -1,4 +1,4 @@
-"""ONNX files: a network that runs without Python, in GIS programs, browsers and other runtimes."""
+"""Export of networks to ONNX files, for GIS programs, browsers and other runtimes without Python."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ INPUT = "image"
 
 
 def check_size(graph: Graph, size: int) -> None:
-    """Refuse a size that the network cannot take.
+    """Check the size of a network's input images.
 
     Raises:
-        InputError: it is too small, too large, or not of the network's step.
+        InputError: it is too small, too large, or not a multiple of the network's step.
     """
     if not SMALLEST <= size <= LARGEST or size % graph.step:
         steps = f"multiples of {graph.step} " if graph.step > 1 else ""
@@ -50,7 +50,7 @@ def write_onnx(graph: Graph, bands: int, size: int | None, notes: Mapping[str, A
     """
     if size is not None:
         check_size(graph, size)
-    # Two sides that differ, and that no level of the network reduces to 1: what is traced must hold for all.
+    # Sides that differ and that no level of the network reduces to 1, so that the traced graph holds for all sizes.
     example = torch.zeros(1, bands, size or 256, size or 320)
     free = {} if size else {2: _side("height", graph.step), 3: _side("width", graph.step)}
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(
@@ -79,14 +79,14 @@ def write_onnx(graph: Graph, bands: int, size: int | None, notes: Mapping[str, A
 
 
 def plugin_notes(names: Sequence[str], size: int | None, margin: int, scale: float, offset: float) -> dict[str, Any]:
-    """Metadata by which Deepness, a plugin of QGIS, sets itself up for a network that gives images.
+    """Metadata by which Deepness, a plugin of QGIS, configures itself for an image-to-image network.
 
-    The plugin divides the numbers of the file by 255, then standardises them: so reflectance is reached from DN.
+    The plugin divides the file's DN by 255 and standardises them; mean and standard deviation give reflectance.
 
     Args:
         names: of the output's channels.
-        size: of the tiles in pixels; the plugin wants one.
-        margin: pixels at a tile's edge that know too little of what lies beyond.
+        size: of the tiles in pixels; needed for tiling in the plugin.
+        margin: pixels at the edge of a tile that depend on what lies beyond it.
         scale: DN per 1.0 reflectance.
         offset: DN to add before dividing.
     """
@@ -104,6 +104,6 @@ def plugin_notes(names: Sequence[str], size: int | None, margin: int, scale: flo
 
 
 def _side(name: str, step: int) -> Any:  # noqa: ANN401 (torch has no name for it)
-    """A side of the image, which is not known: `step` times a number that is not known."""
+    """A dynamic side of the image: `step` times a dynamic number."""
     steps = torch.export.Dim(f"_{name}", min=-(-SMALLEST // step), max=LARGEST // step)
     return step * steps if step > 1 else steps

@@ -1,4 +1,4 @@
-"""Our generator Y x Z_x -> X: puts clear ground under the sky that a spatial latent describes."""
+"""Our generator Y x Z_x -> X: adds clouds and shadows, given by a spatial latent, to a clear image."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _BANDS = len(NAMES)
 class CloudGenerator(nn.Module):
     """x = y (1 - s) (1 - m) + c m: shadow s, then cloud of opacity m and reflectance c, over the clear image y.
 
-    z_x keeps its place, a vector per cell of 80 m, so that the cycle x -> y -> x can bring a cloud back where it was
-    without y hiding where that is (see Chu et al. 2017 on what a cycle hides otherwise).
+    z_x is spatial, a vector per cell of 80 m, so that the cycle x -> y -> x can restore a cloud in its place without
+    its position being hidden in y (steganography in cycles, Chu et al. 2017).
     """
 
     def __init__(self, settings: CloudSettings) -> None:
@@ -48,9 +48,9 @@ class CloudGenerator(nn.Module):
             w = block(w, code)
         h = self.high_again(h + self.up(w), code)
         colour, logits = torch.split(soften(F.pixel_shuffle(self.leave(h), 2)).float(), [_BANDS, 2], dim=1)
-        # Begin with half a cloud as bright as thin cloud is: from there opacity and colour find their gradients.
+        # Starts at half opacity and the brightness of thin cloud, where both have useful gradients.
         cloud = 0.1 * torch.sinh(2 + 4 * torch.tanh(colour))
-        # Shadow begins faint, since most of an image lies in the sun.
+        # Shadow starts faint, since most of an image is sunlit.
         opacity, shadow = torch.sigmoid(4 * logits[:, :1]), torch.sigmoid(4 * logits[:, 1:] - 2)
         x = torch.lerp(y.optical * (1 - shadow), cloud.clamp(min=0), opacity)
         return x * y.present[:, :, None, None]

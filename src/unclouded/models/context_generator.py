@@ -1,4 +1,4 @@
-"""Our generator: a context of the scene's clear ground, and a fine network that works under it."""
+"""Our generator: a context of the scene's clear ground, and a fine network conditioned on it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from unclouded.models.context_network import ContextNetwork
 from unclouded.models.generator import (
     VALID_SHARE,
     Generator,
+    LazyTranslation,
     ReadChannel,
     SceneContext,
-    Sight,
     Translation,
     compress,
     expand,
 )
-from unclouded.models.heads import SILENT, ErrorHead, GroundPrior
+from unclouded.models.heads import UNTRAINED_BIAS, ErrorHead, GroundPrior
 from unclouded.models.observation import (
     CELL,
     CONDITIONING,
@@ -37,42 +37,41 @@ from unclouded.sizes import GeneratorSettings
 
 _BANDS = len(NAMES)
 STARTS = (0, 3)
-"""Halvings before the first level of the pyramid that answers: of the ground near a cell, and of the wider mean."""
-
+"""First level of the pyramid for the ground near a cell, and for the wider mean, see `blocks.spread_ground`."""
 
 _MARGINS = (48, 64)
-"""Margins to choose from where the effective receptive field allows it."""
+"""Candidates for the margin, if the effective receptive field is smaller than it."""
 
 _COUNTS = 1e-5
-"""By what a change by 100 % of reflectance beyond the margin must not change the result: a tenth of a DN."""
+"""Largest change of the result, a tenth of a DN, if reflectance beyond the margin changes by 1.0."""
 
 
-class _Seen(NamedTuple):
-    """What `ContextGenerator` has seen of a tile, and draws the ground of a crop of it from.
+class _EncodedTile(NamedTuple):
+    """Features of a tile, from which the ground of its crops is computed.
 
     Attributes:
         x: the tile, extended where it ends near the crop.
         context: of its cells.
         code: of `ContextGenerator.encode_conditioning`.
         features: of `ContextGenerator.encode`.
-        around: what `GroundPrior` sees of its cells; None without one.
-        cells: rows and columns of cells of which the features are.
-        corner: cells by which it was extended at the top and to the left.
-        extended: whether it was, anywhere.
+        prior_features: input of `GroundPrior` for its cells; None without one.
+        cells: rows and columns of cells that the features cover.
+        corner: cells by which the tile was extended at the top and to the left.
+        extended: whether it was extended on any side.
     """
 
     x: Observation
     context: Tensor
     code: Tensor
     features: Tensor
-    around: Tensor | None
+    prior_features: Tensor | None
     cells: tuple[slice, slice]
     corner: tuple[int, int]
     extended: bool
 
 
 class ContextGenerator(Generator):
-    """Our generator: guesses hidden ground from the clear ground of the whole scene.
+    """Our generator: predicts hidden ground from the clear ground of the whole scene.
 
     The latent modulates every block of `translate`. No step normalises over space, so tiles agree where they overlap.
     """
@@ -114,7 +113,7 @@ class ContextGenerator(Generator):
     def measure_margin(self) -> None:
         """Reduce `margin`, at first that of the whole receptive field, to the effective one's (Luo et al. 2016).
 
-        That is much smaller once a network has learnt, and most of what a small crop takes is its margin.
+        In a trained network that is much smaller, and the margin takes most of the time of a small crop.
         """
         rng = torch.Generator().manual_seed(0)
         cells = 2 * (self.margin // CELL) + 1
@@ -122,8 +121,8 @@ class ContextGenerator(Generator):
         context = 0.3 * torch.rand(1, self.context_channel_count, cells, cells, generator=rng)
         centre = (slice(self.margin // CELL, self.margin // CELL + 1),) * 2
 
-        def made(seen: Tensor) -> Translation:
-            x = Observation.of(seen, torch.ones(1, _BANDS), torch.ones(1))
+        def made(optical: Tensor) -> Translation:
+            x = Observation.of(optical, torch.ones(1, _BANDS), torch.ones(1))
             return self.translate(x, context, torch.zeros(1, self.settings.latent), centre)
 
         base = made(optical)
@@ -136,8 +135,8 @@ class ContextGenerator(Generator):
 
     @property
     def error_learnt(self) -> bool:
-        """Whether the error head has begun to learn."""
-        return float(self.error.leave.bias) != SILENT
+        """Whether the error head has been fitted."""
+        return float(self.error.leave.bias) != UNTRAINED_BIAS
 
     def spread(self, statistics: Tensor, scene: SceneContext) -> Tensor:
         """Spread the trusted ground over the whole grid: (B, 28 + F, h, w), the context of `translate`.
@@ -186,80 +185,83 @@ class ContextGenerator(Generator):
         """Translate a tile, see `Generator.translate`; the last layers work on `crop` alone."""
         height, width = context.shape[-2:]
         crop = crop or (slice(0, height), slice(0, width))
-        return self._draw(self._see(x, context, z, crop), crop)
+        return self._draw(self._encode_tile(x, context, z, crop), crop)
 
-    def look(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> Sight:
-        """See a crop of a tile, see `Generator.look`; the opacity takes a sixth of what drawing all of it does."""
-        seen = self._see(x, context, z, crop)
-        # Of the last layer's planes, four numbers each, it is the last one; of a single one `soften` rounds otherwise.
+    def translate_lazily(
+        self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]
+    ) -> LazyTranslation:
+        """See `Generator.translate_lazily`; the opacity takes a sixth of the time of the whole translation."""
+        tile = self._encode_tile(x, context, z, crop)
+        # The opacity is the last plane of the last layer, in 4 channels; the last 8, since `soften` rounds a single
+        # plane differently.
         weight, bias = self.leave.weight[-8:], self.leave.bias
         assert bias is not None
-        planes = soften(F.pixel_shuffle(F.conv2d(seen.features, weight, bias[-8:], padding=1), 2))
+        planes = soften(F.pixel_shuffle(F.conv2d(tile.features, weight, bias[-8:], padding=1), 2))
         opacity = torch.sigmoid(_planes(planes[:, -1:]))
         rows, columns = (
             _shift(_shift(cells, -start), cut.start)
-            for cells, start, cut in zip(crop, seen.corner, seen.cells, strict=True)
+            for cells, start, cut in zip(crop, tile.corner, tile.cells, strict=True)
         )
-        return Sight(_cut(opacity, (rows, columns), CELL), lambda part: self._draw(seen, part))
+        return LazyTranslation(_cut(opacity, (rows, columns), CELL), lambda part: self._draw(tile, part))
 
-    def _see(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> _Seen:
-        """What the ground of a crop is drawn from."""
+    def _encode_tile(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> _EncodedTile:
+        """Compute the features for the ground of a crop."""
         left, right, top, bottom = beyond = self._edges_near(context, crop)
         rows, columns = crop
         if any(beyond):
-            # Convolutions pad with zeros, which would draw a dark frame of five pixels around a scene.
+            # Zero padding of convolutions would cause a dark frame of five pixels around a scene.
             x = repeat_edges(x, (CELL * left, CELL * right, CELL * top, CELL * bottom))
             context = F.pad(context, beyond, mode="replicate")
             rows = _grow(_shift(rows, -top), context.shape[2])
             columns = _grow(_shift(columns, -left), context.shape[3])
         code = self.encode_conditioning(x, z)
         features = self.encode(x, context[:, :-1], code, (rows, columns))
-        around = None if self.expected is None else self.expected.look(x, context)
-        return _Seen(x, context, code, features, around, (rows, columns), (top, left), any(beyond))
+        prior_features = None if self.expected is None else self.expected.features(x, context)
+        return _EncodedTile(x, context, code, features, prior_features, (rows, columns), (top, left), any(beyond))
 
     def _edges_near(self, context: Tensor, crop: tuple[slice, slice]) -> tuple[int, int, int, int]:
-        """Which edges of a tile are near enough to influence a crop, 1 or 0 each: left, right, top, bottom."""
+        """Whether each edge of a tile is near enough to influence a crop, 1 or 0: left, right, top, bottom."""
         (rows, columns), (height, width) = crop, context.shape[-2:]
         away = columns.start, width - columns.stop, rows.start, height - rows.stop
-        # The outermost cell of a crop is not asked for what the whole would have.
+        # The outermost cells of a crop need not agree with the whole.
         left, right, top, bottom = (int(CELL * (cells + 1) < self.margin) for cells in away)
         return left, right, top, bottom
 
-    def _draw(self, seen: _Seen, crop: tuple[slice, slice]) -> Translation:
-        """Draw the ground of a part of what was seen."""
-        if not seen.extended:
-            return self._translate(seen, crop)
-        rows, columns = (_shift(cells, -start) for cells, start in zip(crop, seen.corner, strict=True))
-        grown = _grow(rows, seen.context.shape[2]), _grow(columns, seen.context.shape[3])
+    def _draw(self, tile: _EncodedTile, crop: tuple[slice, slice]) -> Translation:
+        """Compute the translation of a part of an encoded tile."""
+        if not tile.extended:
+            return self._translate(tile, crop)
+        rows, columns = (_shift(cells, -start) for cells, start in zip(crop, tile.corner, strict=True))
+        grown = _grow(rows, tile.context.shape[2]), _grow(columns, tile.context.shape[3])
         wanted = _shift(rows, grown[0].start), _shift(columns, grown[1].start)
-        # Contiguous, as rows of a part of an image are rounded otherwise at their ends.
-        return Translation(*(_cut(image, wanted, CELL).contiguous() for image in self._translate(seen, grown)))
+        # Contiguous, since operations on strided rows round differently at their ends.
+        return Translation(*(_cut(image, wanted, CELL).contiguous() for image in self._translate(tile, grown)))
 
-    def _translate(self, seen: _Seen, crop: tuple[slice, slice]) -> Translation:
-        """The same, of a tile that goes on where the crop ends."""
-        rows, columns = seen.cells
-        features = _cut(seen.features, (_shift(crop[0], rows.start), _shift(crop[1], columns.start)), CELL // 2)
-        present = seen.x.present[:, :, None, None]
-        # First, and nothing kept that is not needed: here is the peak of what a tile takes.
-        context = _cut(seen.context, crop, 1)
-        error = self.error(features, _condition_errors(context), _cut_code(seen.code, crop, CELL // 2))
+    def _translate(self, tile: _EncodedTile, crop: tuple[slice, slice]) -> Translation:
+        """The same for a crop that does not end at an edge of the tile, or a tile that was not extended."""
+        rows, columns = tile.cells
+        features = _cut(tile.features, (_shift(crop[0], rows.start), _shift(crop[1], columns.start)), CELL // 2)
+        present = tile.x.present[:, :, None, None]
+        # The error first, and nothing kept longer than needed, since the peak of memory use is here.
+        context = _cut(tile.context, crop, 1)
+        error = self.error(features, _condition_errors(context), _cut_code(tile.code, crop, CELL // 2))
         gain, smooth = torch.split(F.pixel_shuffle(self.leave(features), 2), [_BANDS, _BANDS + 2], dim=1)
         gain, smooth = _planes(gain), _planes(soften(smooth))
         offset, blend, logit = torch.split(smooth, [_BANDS, 1, 1], dim=1)
-        # Thin cloud leaves the ground's detail in x: bring it back around the local level, not around the cloud's.
-        optical = _cut(seen.x.optical, crop, CELL)
+        # Thin cloud leaves detail of the ground in x, which is added to the ground relative to its local mean.
+        optical = _cut(tile.x.optical, crop, CELL)
         detail = gain * (optical - enlarge(average_over_cells(optical, CELL), CELL))
         del gain
         ground = _blended(context, torch.sigmoid(blend))
         ground = ground.add_(detail).add_(offset, alpha=0.1).mul_(present)
         expected = ground
-        if self.expected is not None and seen.around is not None:
-            cells = self.expected(_cut(seen.around, crop, 1), context[:, :_BANDS])
+        if self.expected is not None and tile.prior_features is not None:
+            cells = self.expected(_cut(tile.prior_features, crop, 1), context[:, :_BANDS])
             expected = enlarge(_planes(cells), CELL).mul_(present)
         return Translation(ground, torch.sigmoid(logit), error, detail, expected)
 
     def encode_conditioning(self, x: Observation, z: Tensor) -> Tensor:
-        """Encode what is known of a tile and its latent z (B, Z) into the code of the blocks.
+        """Encode the conditioning of a tile and its latent z (B, Z) into the code that modulates the blocks.
 
         Returns:
             (B, H / 8, W / 8, D), or (B, 1, 1, D) if no guide ends within an image.
@@ -270,13 +272,13 @@ class ContextGenerator(Generator):
         return code
 
     def encode(self, x: Observation, context: Tensor, code: Tensor, crop: tuple[slice, slice]) -> Tensor:
-        """Encode a `crop` of a tile into the features (B, C, h / 2, w / 2) that its ground is drawn from.
+        """Encode a `crop` of a tile into features (B, C, h / 2, w / 2).
 
-        What they need on the way is freed here. The last two blocks work where they are needed: they reach a cell each.
+        Intermediate results are freed here. The last two blocks work on the crop alone, extended by a cell for each.
 
         Args:
             x: the tile (H, W).
-            context: (B, K - 1, H / 8, W / 8), that of `translate` but for its last channel.
+            context: (B, K - 1, H / 8, W / 8), that of `translate` without its last channel.
             code: of `encode_conditioning`.
             crop: rows and columns of cells.
         """
@@ -302,11 +304,11 @@ class ContextGenerator(Generator):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.optical.dtype
         bands, guided = [True] * _BANDS, True
         if torch.is_inference_mode_enabled() and dtype == torch.float32:
-            # What is 0 all over adds nothing: most scenes lack a band, and all guides. In bfloat16, of which processors
-            # add two at once, the others would be added in another order.
+            # Channels that are 0 everywhere, such as absent bands and guides, are left out. Not in bfloat16, where
+            # products are summed in pairs, so that leaving out channels changes the rounding.
             bands, guided = x.present.any(0).tolist(), bool(x.guide_valid.any())
-        optical = (band for band, there in zip(torch.split(x.optical, 1, dim=1), bands, strict=True) if there)
-        # Band by band, since what is made on the way to one stays in the processor's cache.
+        optical = (band for band, present in zip(torch.split(x.optical, 1, dim=1), bands, strict=True) if present)
+        # Band by band, so that intermediate results stay in the processor's cache.
         planes = [*(compress(band).to(dtype) for band in optical), x.valid]
         if guided:
             planes += with_validity(standardised_guides(x), x.guide_valid.expand(-1, -1, *x.optical.shape[2:]))
@@ -317,40 +319,40 @@ class ContextGenerator(Generator):
         weight = F.pixel_shuffle(self.enter.weight, 2)
         kept = [*bands, True, *[guided] * (len(CHANNELS) + len(GUIDES)), *[True] * self.takes_cover]
         if not all(kept):
-            # Of which what follows gets its layout: normalising over channels is quicker where they lie together.
+            # The output takes the layout of the weights, and channel norms are faster with channels last.
             weight = weight[:, kept].contiguous(memory_format=torch.channels_last)
         return F.conv2d(fine, weight, self.enter.bias, stride=2, padding=2)
 
 
 def _blended(context: Tensor, blend: Tensor) -> Tensor:
-    """The ground near and the wider mean of a context, laid over pixels and blended there: (B, 13, H, W)."""
+    """Near ground and wider mean of a context, interpolated to pixels and blended: (B, 13, H, W)."""
     near, wide = enlarge(context[:, : 2 * _BANDS], CELL).chunk(2, dim=1)
     return torch.lerp(wide, near, blend)
 
 
 def _placed(context: Tensor) -> Tensor:
-    """A context as the convolutions take it: its ground compressed."""
+    """A context as input of convolutions: its ground compressed."""
     return torch.cat([compress(context[:, : 2 * _BANDS]), context[:, 2 * _BANDS :]], dim=1)
 
 
 def _condition_errors(context: Tensor) -> Tensor:
-    """A context as the error head takes it: an error is a multiple of the ground's variation, not a sum with it."""
+    """A context as input of the error head; log of the variation, since errors are proportional to it."""
     return torch.cat([_placed(context[:, :-1]), torch.log(context[:, -1:] / 0.03 + 0.1)], dim=1)
 
 
 def _planes(x: Tensor) -> Tensor:
-    """Lay `x` (B, C, H, W), of which the network holds the channels of a pixel together, as images are: in float32."""
-    # Arithmetic between the two layouts takes several times as long.
+    """Convert `x` (B, C, H, W) from channels last to contiguous float32."""
+    # Arithmetic between the two memory layouts takes several times as long.
     return x.to(torch.float32, memory_format=torch.contiguous_format)
 
 
 def _grow(cells: slice, size: int) -> slice:
-    """Take one cell more on each side, as far as the tile of `size` cells goes."""
+    """Extend by one cell on each side, within a tile of `size` cells."""
     return slice(max(0, cells.start - 1), min(size, cells.stop + 1))
 
 
 def _shift(cells: slice, start: int) -> slice:
-    """Count cells from `start` on."""
+    """Cells relative to `start`."""
     return slice(cells.start - start, cells.stop - start)
 
 
@@ -361,9 +363,9 @@ def _cut(x: Tensor, crop: tuple[slice, slice], side: int) -> Tensor:
 
 
 def _cut_code(code: Tensor, crop: tuple[slice, slice], side: int) -> Tensor:
-    """Cut cells out of a code (B, h, w, D), each brought to `side` numbers; a single vector is that of every cell.
+    """Cut cells out of a code (B, h, w, D), interpolated to `side` numbers each; a single vector is kept.
 
-    First brought to the grid, then cut, so that what lies at the edge of the crop is what it is in the whole.
+    Interpolated before it is cut, so that the edges of a crop agree with the whole.
     """
     if code.shape[1:3] == (1, 1):
         return code

@@ -1,4 +1,4 @@
-"""The network that looks at a scene in cells, of which the context of our generator is made."""
+"""The coarse network of our generator: encodes the cells of a scene into trust and features."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from unclouded.sizes import GeneratorSettings
 
 
 class ContextNetwork(nn.Module):
-    """Looks at the scene in cells of 80 m, three scales deep, and says where its clear ground is."""
+    """U-Net of three scales over cells of 80 m, which finds the clear ground of a scene."""
 
     margin = 40
-    """Cells beyond which nothing influences a cell's context."""
+    """Radius of the receptive field, in cells."""
 
     def __init__(self, settings: GeneratorSettings) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ContextNetwork(nn.Module):
         margins = (0, -width % 4, 0, -height % 4)
         code = F.leaky_relu(self.describe(conditioning), 0.1)
         if code.shape[1:3] != (1, 1):
-            # By repeating, so that a guide does not fade at the edge of the scene.
+            # Replicated, so that a guide does not fade at the edge of the scene.
             code = F.pad(code.permute(0, 3, 1, 2), margins, mode="replicate").permute(0, 2, 3, 1)
         h = self.enter(F.pad(statistics, margins))
         for block in self.high:

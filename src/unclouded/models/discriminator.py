@@ -13,20 +13,20 @@ from unclouded.models.generator import compress
 from unclouded.models.observation import Observation, in_blocks
 
 _CHANNELS = (48, 96, 96)
-"""Of the layers that look at images."""
+"""Channels of the layers of image discriminators."""
 
 _WIDTH = 64
-"""Channels of those that look at latents."""
+"""Channels of the layers of latent discriminators."""
 
 
 class ImageDiscriminator(nn.Module):
     """Spectrally normalised convolutions (Miyato et al. 2018) that score overlapping patches of 140 m to 460 m.
 
-    Knows which bands are there and the processing level, so that an absent band gives nothing away.
+    Conditioned on the present bands and the processing level, so that absent bands do not identify the domain.
     """
 
     def __init__(self, scales: int = 1) -> None:
-        """Judge at `scales` sizes: the image, then its halves, each by convolutions of its own (Wang et al. 2018)."""
+        """Score at `scales` sizes, each half of the one before, with separate convolutions (Wang et al. 2018)."""
         super().__init__()
         self.layers = convolutions_to_cells((4 * len(NAMES) + len(NAMES) + 1, *_CHANNELS))
         self.score = spectral_norm(nn.Conv2d(_CHANNELS[-1], 1, 3, padding=1))
@@ -35,7 +35,7 @@ class ImageDiscriminator(nn.Module):
     def forward(self, image: Tensor, like: Observation) -> Tensor:
         """Score `image` (B, 13, H, W; multiples of 8) with the bands and level of `like`: (B, S, H / 8, W / 8).
 
-        A channel for each of the S scales, so that all weigh alike: a coarse score stands in each cell that it covers.
+        There is a channel for each of the S scales, so that all have equal weight; coarse scores are repeated.
         """
         h = in_blocks(compress(image) * like.present[:, :, None, None], like)
         for layer in self.layers:
@@ -48,14 +48,14 @@ class ImageDiscriminator(nn.Module):
 
 
 class LatentDiscriminator(nn.Module):
-    """Tells latents that an encoder made from those of the prior N(0, I).
+    """Distinguishes latents of an encoder from those of the prior N(0, I).
 
-    Convolutions serve both kinds of latent: of 1 x 1 for a vector, of 3 x 3 for a map, whose neighbours must be
-    independent too. Without batch norm, which breaks at a batch of one.
+    Convolutions are 1 x 1 for a vector, and 3 x 3 for a map, whose neighbours have to be independent, too. Without
+    batch norm, which fails at a batch of one.
     """
 
     def __init__(self, latent: int, *, spatial: bool) -> None:
-        """Judge latents of `latent` numbers, one vector or, if `spatial`, one per cell."""
+        """Score latents of `latent` numbers, one vector or, if `spatial`, one per cell."""
         super().__init__()
         self.spatial = spatial
         side, padding = (3, 1) if spatial else (1, 0)

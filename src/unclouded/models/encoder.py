@@ -1,4 +1,4 @@
-"""The encoders E_Y and E_X: from a pair of images, cloudy and clear, to the latent that tells one from the other."""
+"""The encoders E_Y and E_X: from a pair of images, cloudy and clear, to the latent that relates them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Encoder(nn.Module):
     """(X x Y) -> Z, for either latent (Almahairi et al. 2018, section 4).
 
     Pools over the image, where the published one takes 64 x 64 pixels only; normalises over channels, where the
-    published batch norm breaks at a batch of one. A spatial latent keeps its place: one vector per cell of 80 m.
+    published batch norm fails at a batch of one. A spatial latent has one vector per cell of 80 m.
     """
 
     def __init__(self, latent: int, *, spatial: bool) -> None:

@@ -1,4 +1,4 @@
-"""What every generator X x Z_y -> Y takes and gives: cloudy images in, clear ground and its opacity out."""
+"""Interface of the generators X x Z_y -> Y: cloudy images in, clear ground and its opacity out."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from unclouded.models.observation import (
 )
 
 VARIATION, VALID_SHARE = len(NAMES), len(NAMES) + 1
-"""Where the statistics of a cell hold the variation of brightness, and the share of its pixels that are valid."""
+"""Channels of the statistics of a cell that hold the variation of brightness and the share of valid pixels."""
 
 STATISTICS = len(NAMES) + 2 + len(CHANNELS) + len(GUIDES)
-"""Numbers that a cell of the context grid is reduced to; behind them comes its cover, if the network is told it."""
+"""Number of statistics of a cell, without its cover, which is appended if it is an input of the network."""
 
 _SHARES = [VALID_SHARE + count for count in accumulate(len(guide.channels) + 1 for guide in GUIDES)]
-"""Where the statistics of a cell hold the share of each guide."""
+"""Channels of the statistics of a cell that hold the share of each guide."""
 
 ReadChannel = Callable[[int], Tensor]
-"""Gives the channel of that number."""
+"""Reads a channel by its number."""
 
 
 class SceneContext(NamedTuple):
-    """What the context encoder says of each cell.
+    """Output of the context encoder for each cell.
 
     Attributes:
-        trust: (B, 1, h, w) 0 to 1: how far the cell shows clear, sunlit ground.
+        trust: (B, 1, h, w) 0 to 1, how far the cell is clear, sunlit ground.
         features: (B, F, h, w) for the fine network.
     """
 
@@ -52,14 +52,14 @@ class Translation(NamedTuple):
     """A clear image and how much of the input it replaces.
 
     Attributes:
-        ground: (B, 13, H, W) reflectance of the ground as it would look without cloud or shadow.
+        ground: (B, 13, H, W) reflectance of the ground without cloud and shadow.
         opacity: (B, 1, H, W) 0 where the input is kept, 1 where `ground` replaces it wholly.
-        expected_error: (B, 1, H, W) the absolute error, in reflectance, that the composed image is expected to have,
-            mean over the bands that are there; 0 from a network that does not foresee it.
-        detail: (B, 13, H, W) what of `ground` is detail that shows through the cover: its departure from the level of
-            its cells, in reflectance; 0 from a network that does not tell.
-        expected: (B, 13, H, W) reflectance of the ground that is to be expected where nothing of it shows through,
-            whatever hides it looks like; `ground` from a network that does not tell.
+        expected_error: (B, 1, H, W) expected absolute error of the composed image, in reflectance, mean over the
+            present bands; 0 from a network that does not predict it.
+        detail: (B, 13, H, W) the part of `ground` that is detail visible through the cover: its deviation from the
+            mean of its cells, in reflectance; 0 from a network that does not separate it.
+        expected: (B, 13, H, W) expected reflectance of the ground under opaque cover, independent of the appearance
+            of the cover; `ground` from a network without a ground prior.
     """
 
     ground: Tensor
@@ -69,12 +69,12 @@ class Translation(NamedTuple):
     expected: Tensor
 
 
-class Sight(NamedTuple):
-    """What a network sees of a crop of a tile, before it draws any ground.
+class LazyTranslation(NamedTuple):
+    """The opacity of a crop of a tile, whose ground is not computed yet.
 
     Attributes:
         opacity: (B, 1, H, W), that of `Translation`.
-        draw: gives the `Translation` of a part of the crop, of rows and columns of the tile's cells.
+        draw: computes the `Translation` of a part of the crop, given by rows and columns of the tile's cells.
     """
 
     opacity: Tensor
@@ -82,19 +82,19 @@ class Sight(NamedTuple):
 
 
 def compress(reflectance: Tensor) -> Tensor:
-    """Bring ground (0 to 0.5) and cloud tops (beyond 1) into one range that a network can work with: asinh(r / 0.1)."""
-    # Its definition by the logarithm is several times as fast as torch's own; what is far below 0 would lose digits.
+    """Compress ground (0 to 0.5) and cloud tops (beyond 1) into one range for networks: asinh(r / 0.1)."""
+    # By the logarithm, which is several times as fast as `torch.asinh`; far below 0 it would lose digits.
     x = (reflectance / 0.1).clamp_(min=-10)
     return torch.log(torch.addcmul(x.new_ones(()), x, x).sqrt_() + x)
 
 
 def expand(compressed: Tensor) -> Tensor:
-    """Undo `compress`."""
+    """The inverse of `compress`."""
     return torch.sinh(compressed) * 0.1
 
 
 class Sizes(Protocol):
-    """What the clearing of a scene must know of a generator's settings, which are a data class."""
+    """The sizes in a generator's settings (a data class) that clearing a scene depends on."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -133,7 +133,7 @@ class Generator(nn.Module):
         context: the encoder of the cells.
         context_channel_count: K, channels of the context.
         largest: side in pixels of the largest image that it clears; None if its tiles agree, so that any size will do.
-        takes_cover: whether the cover is an input, see `Observation.cover`.
+        takes_cover: whether `Observation.cover` is an input.
     """
 
     settings: Sizes
@@ -149,20 +149,20 @@ class Generator(nn.Module):
 
     @property
     def inference(self) -> InferenceConfig:
-        """What the weights say of their use."""
+        """How the weights are to be used."""
         return self._inference
 
     @property
     def error_learnt(self) -> bool:
-        """Whether it foresees the error of what it makes, see `Translation.expected_error`."""
+        """Whether it predicts `Translation.expected_error`."""
         return False
 
     def measure_margin(self) -> None:
-        """Reduce `margin` to what these weights need, by trial; a network that does not care keeps it."""
+        """Reduce `margin` to the effective receptive field of these weights; by default it is kept."""
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """Device of the network."""
         return next(self.parameters()).device
 
     def summarise(self, x: Observation) -> Tensor:
@@ -170,10 +170,10 @@ class Generator(nn.Module):
 
         Returns the 13 bands (compressed), the variation of brightness and the share of valid pixels; then for each
         guide its channels (standardised; over the pixels where it is valid too), and the share of pixels that have it;
-        last the mean of the cover, if the network is told it.
+        last the mean of the cover, if it is an input.
         """
         share = average_over_cells(x.valid, CELL)
-        # Band by band, since what is made on the way to one stays in the processor's cache.
+        # Band by band, so that intermediate results stay in the processor's cache.
         means = [average_over_cells(compress(band) * x.valid, CELL) for band in torch.split(x.optical, 1, dim=1)]
         bands = torch.cat(means, dim=1) / share.clamp(min=1e-3)
         brightness = compress(x.optical.sum(1, keepdim=True) / x.present.sum(1).clamp(min=1)[:, None, None, None])
@@ -184,19 +184,19 @@ class Generator(nn.Module):
         return torch.cat([bands, variation, share, *_guide_statistics(x), *cover], dim=1)
 
     def spread(self, statistics: Tensor, scene: SceneContext) -> Tensor:
-        """Make the context of `translate`, (B, K, h, w), of the cells' `statistics` (B, S, h, w) and their encoding."""
+        """Compute the context of `translate`, (B, K, h, w), from the cells' `statistics` (B, S, h, w) and encoding."""
         made = self.context_channels(
             lambda number: statistics[:, number, None], scene.trust, lambda number: scene.features[:, number, None]
         )
         return torch.cat([statistics[:, :0], *made], dim=1)
 
     def context_channels(self, statistic: ReadChannel, trust: Tensor, feature: ReadChannel) -> Iterator[Tensor]:
-        """Make the context channel by channel, (B, 1, h, w) each, of what need not be in memory all at once.
+        """Compute the context channel by channel, (B, 1, h, w) each, without all input in memory at once.
 
         Args:
-            statistic: gives a channel (B, 1, h, w) of the cells' statistics.
+            statistic: reads a channel (B, 1, h, w) of the cells' statistics.
             trust: (B, 1, h, w), see `SceneContext`.
-            feature: gives a channel (B, 1, h, w) of `SceneContext.features`.
+            feature: reads a channel (B, 1, h, w) of `SceneContext.features`.
         """
         raise NotImplementedError
 
@@ -209,15 +209,17 @@ class Generator(nn.Module):
             x: the tile.
             context: of its cells.
             z: latents.
-            crop: rows and columns of the cells that are wanted; all unless given. The outermost cell of a crop is not
-                what the whole would have there, unless it lies at the edge of the tile.
+            crop: rows and columns of cells to compute; all by default. The outermost cells of a crop differ from those
+                of the whole, except at the edge of the tile.
         """
         raise NotImplementedError
 
-    def look(self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]) -> Sight:
-        """See a crop of a tile, of which ground is then drawn where it is wanted; arguments of `translate`.
+    def translate_lazily(
+        self, x: Observation, context: Tensor, z: Tensor, crop: tuple[slice, slice]
+    ) -> LazyTranslation:
+        """Compute the opacity of a crop of a tile, and its ground later, where needed; arguments of `translate`.
 
-        A network for which the two are one draws all of it at once.
+        By default both are computed at once.
         """
         made = self.translate(x, context, z, crop)
 
@@ -228,7 +230,7 @@ class Generator(nn.Module):
             )
             return Translation(*(image[:, :, rows, columns] for image in made))
 
-        return Sight(made.opacity, draw)
+        return LazyTranslation(made.opacity, draw)
 
     def forward(
         self,
@@ -241,13 +243,13 @@ class Generator(nn.Module):
         """Clear patches that are their own scenes: any H, W of at least one pixel.
 
         Args:
-            x: what is known of them, or images of reflectance (B, C, H, W), see `Images`.
-            z: latents (B, Z); 0, which gives the most typical ground, unless given.
-            bands: of images, if they are not those of L1C or L2A in their usual order.
-            level: of images, "L1C" or "L2A", if their bands do not tell.
+            x: observation, or images of reflectance (B, C, H, W), see `Images`.
+            z: latents (B, Z); by default 0, the most typical ground.
+            bands: of images, if not those of L1C or L2A in their usual order.
+            level: of images, "L1C" or "L2A"; needed if `bands` are given without B10.
 
         Returns:
-            Of images, `ground`, `detail` and `expected` of their own bands.
+            The translation; of images, `ground`, `detail` and `expected` have their own bands alone.
 
         Raises:
             InputError: if bands or level of images cannot be known.
@@ -263,12 +265,12 @@ class Generator(nn.Module):
         return Translation(*(image[..., :height, :width] for image in self.translate(x, self._own_context(x), z)))
 
     def opacity(self, images: Tensor, *, bands: Sequence[str], level: str) -> Tensor:
-        """The opacity (B, 1, H, W) alone of what `forward` makes of images; no ground is drawn for it."""
-        given = Images.of(images, bands, level)
-        x = pad_to_cells(Observation.of(given.optical, given.present, given.level, given.valid))
+        """The opacity (B, 1, H, W) of `forward` for images, without computing the ground."""
+        arranged = Images.of(images, bands, level)
+        x = pad_to_cells(Observation.of(arranged.optical, arranged.present, arranged.level, arranged.valid))
         context, z = self._own_context(x), x.optical.new_zeros(len(images), self.settings.latent)
         whole = slice(0, context.shape[2]), slice(0, context.shape[3])
-        return self.look(x, context, z, whole).opacity[..., : images.shape[2], : images.shape[3]]
+        return self.translate_lazily(x, context, z, whole).opacity[..., : images.shape[2], : images.shape[3]]
 
     def _own_context(self, x: Observation) -> Tensor:
         """The context of patches that are their own scenes."""
@@ -277,7 +279,7 @@ class Generator(nn.Module):
 
 
 def compose(optical: Tensor, translation: Translation) -> Tensor:
-    """Lay the ground under the input: x (1 - m) + g m, (B, 13, H, W)."""
+    """Blend input and ground by the opacity: x (1 - m) + g m, (B, 13, H, W)."""
     return torch.lerp(optical, translation.ground, translation.opacity)
 
 

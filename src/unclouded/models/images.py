@@ -1,4 +1,4 @@
-"""Images as people hold them, (B, C, H, W) of any bands, put among the 13 bands that the networks know."""
+"""Arranges images (B, C, H, W) of any bands among the 13 bands of the networks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _USUAL = {len(L1C): L1C, len(L2A): L2A}
 
 
 class Images(NamedTuple):
-    """Images among the bands that there are. Absent bands and pixels without data are zero.
+    """Images of 13 bands; absent bands and pixels without data are zero.
 
     Attributes:
         optical: (B, 13, H, W) reflectance, 1.0 = 100 %.
-        present: (B, 13) 1 for each band that is there.
+        present: (B, 13) 1 for each present band.
         level: (B,) 0 for L1C, 1 for L2A.
         valid: (B, 1, H, W) 1 where there are data, else 0.
-        places: of the images' own bands among the 13.
+        places: indices of the images' own bands among the 13.
     """
 
     optical: Tensor
@@ -38,8 +38,8 @@ class Images(NamedTuple):
 
         Args:
             images: in float32.
-            bands: names of the C bands; of 13 and 12 those of L1C and L2A in their usual order unless given.
-            level: "L1C" or "L2A", if neither B10 nor the usual order tells it.
+            bands: names of the C bands; by default those of L1C (13) or L2A (12) in their usual order.
+            level: "L1C" or "L2A"; needed if `bands` are given without B10.
 
         Raises:
             InputError: if bands or level cannot be known.

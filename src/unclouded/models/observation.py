@@ -1,4 +1,4 @@
-"""Images as the networks take them, and what conditions the networks: which bands, which level, which guides."""
+"""Input of the networks: images, guides and cover, and the conditioning on bands, level and guides."""
 
 from __future__ import annotations
 
@@ -18,29 +18,28 @@ CELL = 8
 """Side in pixels of one cell of the scene's context grid; tile origins are multiples of it."""
 
 CONDITIONING = len(NAMES) + len(CHANNELS) + 1
-"""Numbers that condition the networks at a cell, see `conditioning_of`."""
+"""Length of the conditioning vector of a cell, see `conditioning_of`."""
 
 GUIDE_CHANNELS = tuple(
     (number, centre, spread)
     for number, guide in enumerate(GUIDES)
     for centre, spread in zip(guide.centre, guide.spread, strict=True)
 )
-"""Of each channel of the guides: the number of its guide, its centre and its spread."""
+"""For each channel of the guides: index of its guide, mean, and standard deviation."""
 
 
 class Observation(NamedTuple):
-    """A batch of images and what is known about them. Absent bands, guides and invalid pixels are zero.
+    """A batch of images with their conditioning; absent bands, absent guides and invalid pixels are zero.
 
     Attributes:
         optical: (B, 13, H, W) reflectance, 1.0 = 100 %, in the order of `bands.NAMES`.
         valid: (B, 1, H, W) 1 where the image holds data, else 0.
         guides: (B, G, H, W) the channels of all guides in the order of `guides.CHANNELS`, in their units.
         guide_valid: (B, N, H, W) 1 where that guide of `guides.GUIDES` holds data, else 0; (B, N, 1, 1) if each image
-            has it everywhere or nowhere, which the networks then need not look at pixel by pixel.
-        present: (B, 13) 1 for each band that is there.
+            has it everywhere or nowhere.
+        present: (B, 13) 1 for each present band.
         level: (B,) 0 for L1C, 1 for L2A.
-        cover: (B, 1, H, W) how far cloud or shadow are known to hide each pixel, by a detector or a mask: 1 for wholly,
-            -1 for not at all, 0 where unknown.
+        cover: (B, 1, H, W) cloud or shadow by a detector or a mask: 1 covered, -1 clear, 0 unknown.
     """
 
     optical: Tensor
@@ -60,9 +59,9 @@ class Observation(NamedTuple):
         valid: Tensor | None = None,
         guides: Mapping[str, Tensor] | None = None,
     ) -> Observation:
-        """Complete an observation: all is valid, without guides, unless given; of cover nothing is known.
+        """Make an observation of unknown cover; by default all pixels are valid, and there are no guides.
 
-        `guides` are by name, (B, C, H, W) each, not finite where they are absent: see `join_guides`.
+        `guides` are (B, C, H, W) by name, not finite where absent, see `join_guides`.
         """
         batch, _, height, width = optical.shape
         if guides:
@@ -86,12 +85,12 @@ class Observation(NamedTuple):
 
     @classmethod
     def cat(cls, batches: Iterable[Observation]) -> Observation:
-        """Put batches together, of images of one size."""
+        """Concatenate batches of images of one size."""
         batches = list(batches)
         if len(batches) == 1:
-            return batches[0]  # a copy of which would take as long as a layer of the network
+            return batches[0]  # since a copy takes as long as a layer of the network
         if len({batch.guide_valid.shape[2:] for batch in batches}) > 1:
-            # A guide ends within an image of one of them.
+            # In one of the batches a guide ends within an image.
             batches = [
                 batch._replace(guide_valid=batch.guide_valid.expand(-1, -1, *batch.optical.shape[2:]))
                 for batch in batches
@@ -114,13 +113,13 @@ class Observation(NamedTuple):
         )
 
     @property
-    def seen(self) -> Tensor:
-        """(B, 13, H, W) 1 where the image shows something in a band, else 0."""
+    def valid_bands(self) -> Tensor:
+        """(B, 13, H, W) 1 where a present band holds data, else 0."""
         return self.valid * self.present[:, :, None, None]
 
     @property
     def bands_and_level(self) -> Tensor:
-        """(B, 14): 1 for each band that is there, and the processing level."""
+        """(B, 14): 1 for each present band, and the processing level."""
         return torch.cat([self.present, self.level[:, None]], dim=1)
 
     @property
@@ -134,19 +133,17 @@ class Observation(NamedTuple):
         return conditioning_of(self.bands_and_level, self.guide_share)
 
 
-def join_guides(given: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Join guides, (B, C, H, W) each by name, that are not finite where they are absent; one that is not given is so.
-
-    A guide is valid where all its channels are finite.
+def join_guides(guides: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Concatenate guides, (B, C, H, W) by name; missing ones are absent, others valid where all channels are finite.
 
     Returns:
         `Observation.guides` and `Observation.guide_valid`.
     """
-    like = next(iter(given.values()))
+    like = next(iter(guides.values()))
     values, valid = [], []
     for guide in GUIDES:
         absent = like.new_full((1,), torch.nan).expand(len(like), len(guide.channels), *like.shape[2:])
-        channels = given.get(guide.name, absent)
+        channels = guides.get(guide.name, absent)
         valid.append(torch.isfinite(channels).all(1, keepdim=True))
         values.append(torch.where(valid[-1], channels, 0.0))
     return torch.cat(values, dim=1), reduce_uniform(torch.cat(valid, dim=1).to(like.dtype))
@@ -159,9 +156,9 @@ def reduce_uniform(maps: Tensor) -> Tensor:
 
 
 def conditioning_of(bands_and_level: Tensor, guide_share: Tensor) -> Tensor:
-    """Join what conditions the networks, channels last: (B, h, w, 16), or (B, 1, 1, 16) if nothing changes in an image.
+    """Conditioning of the networks, channels last: (B, h, w, 16), or (B, 1, 1, 16) if it is uniform in each image.
 
-    That is 1 for each band that is there, for each channel of the guides its share of the cell's pixels, and the level.
+    It holds 1 for each present band, for each guide channel the share of valid pixels in the cell, and the level.
 
     Args:
         bands_and_level: (B, 14), see `Observation`.
@@ -173,10 +170,7 @@ def conditioning_of(bands_and_level: Tensor, guide_share: Tensor) -> Tensor:
 
 
 def pad_to_cells(x: Observation) -> Observation:
-    """Extend an observation to multiples of `CELL` by repeating its last row and column.
-
-    A guide that is valid all over the image stays so: what conditions its last cells is what conditions the others.
-    """
+    """Extend an observation to multiples of `CELL` by repeating its last row and column, guides included."""
     height, width = x.optical.shape[-2:]
     return repeat_edges(x, (0, -width % CELL, 0, -height % CELL))
 
@@ -210,7 +204,7 @@ def in_blocks(images: Tensor, like: Observation) -> Tensor:
 
 
 def standardised_guides(x: Observation) -> list[Tensor]:
-    """The channels of the guides, (B, 1, H, W) each, at about zero mean and unit spread; zero where they are absent."""
+    """The channels of the guides, (B, 1, H, W) each, with about zero mean and unit variance; zero where absent."""
     return [
         (channel - centre) / spread * x.guide_valid[:, number, None]
         for channel, (number, centre, spread) in zip(torch.split(x.guides, 1, dim=1), GUIDE_CHANNELS, strict=True)
@@ -218,11 +212,11 @@ def standardised_guides(x: Observation) -> list[Tensor]:
 
 
 def with_validity(channels: Sequence[Tensor], validity: Tensor) -> list[Tensor]:
-    """Put the validity (B, N, H, W) of each guide behind its `channels` (B, 1, H, W each)."""
-    rest, together = iter(channels), []
+    """Insert the validity (B, N, H, W) of each guide after its `channels` (B, 1, H, W each)."""
+    remaining, joined = iter(channels), []
     for number, guide in enumerate(GUIDES):
-        together += [*islice(rest, len(guide.channels)), validity[:, number, None]]
-    return together
+        joined += [*islice(remaining, len(guide.channels)), validity[:, number, None]]
+    return joined
 
 
 def _single(maps: Tensor) -> bool:

@@ -1,7 +1,7 @@
 """The networks as published: ResNet generators with conditional instance normalisation (Almahairi et al. 2018).
 
-Every convolution is spectrally normalised (Miyato et al. 2018), as the cloud-removal paper has it. These networks see
-43 pixels at most, normalise over the whole image, and redraw every pixel: what `context_generator` was made to better.
+Every convolution is spectrally normalised (Miyato et al. 2018), as the cloud-removal paper has it. These networks have
+a receptive field of 43 pixels, normalise over the whole image, and replace every pixel, unlike `context_generator`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training batches from an archive: its two domains without pairs, and its clear patches under simulated clouds."""
+"""Training batches from an archive: its two unpaired domains, and its clear patches under simulated clouds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from unclouded.data.loading import EpochLoader, SeededBatch, augmented
 from unclouded.data.observations import Augmentation
 from unclouded.data.samplers import Shard, whole_batch
 from unclouded.models.observation import Observation
-from unclouded.training.simulated_clouds import Simulated, simulate_clouds
+from unclouded.training.simulated_clouds import SimulatedBatch, simulate_clouds
 
 T = TypeVar("T")
 
 
 class ArchiveSource:
-    """Draws batches from the training split of an archive: each kind in epochs of its own.
+    """Draws batches from the training split of an archive, each kind in epochs of its own.
 
-    An epoch of simulated clouds shows every clear patch once; one of the two domains every cloudy patch once, each with
-    a clear one drawn at random beside it.
+    An epoch of simulated clouds holds every clear patch once, one of the two domains every cloudy patch once, each with
+    a clear one drawn at random.
     """
 
     def __init__(
@@ -39,15 +39,15 @@ class ArchiveSource:
 
         Args:
             archive: open archive.
-            simulated: how clear patches are drawn that clouds are simulated over; unless given, none can be.
-            unpaired: how the two domains are drawn; unless given, they cannot be.
-            radar: whether patches show their radar, half of the time.
-            crop: side in pixels of the squares that are taken of the patches; all of them unless given.
-            shard: of each batch, that this process reads.
-            workers: processes that read ahead; 0 reads in this one.
+            simulated: sampling of clear patches for simulated clouds; without it `simulated` cannot be called.
+            unpaired: sampling of the two domains; without it `unpaired` cannot be called.
+            radar: whether patches have their radar, half of the time.
+            crop: side in pixels of random square crops; whole patches by default.
+            shard: which patches of each batch this process reads.
+            workers: processes that prefetch; 0 reads in this one.
 
         Raises:
-            InputError: the archive lacks the patches that are to be drawn.
+            InputError: the archive lacks patches of these kinds.
         """
         dropped = 0.5 if radar else 1.0
         self._augmentation = Augmentation(drop_guides=dropped)
@@ -60,35 +60,35 @@ class ArchiveSource:
         if unpaired is not None:
             self._pairs = _Endless(UnpairedLoader(archive, unpaired, shard=shard, workers=workers))
 
-    def simulated(self, size: int) -> Simulated:
-        """Put the next clear patches under simulated clouds: this process's share of `size`, which is a batch."""
+    def simulated(self, size: int) -> SimulatedBatch:
+        """The next clear patches under simulated clouds: this process's shard of a batch of `size`."""
         if self._clear is None:
             raise ValueError("no sampling for simulated clouds was given")
         patches, seeds = self._clear.next(self._shard(size))
         y, generators = augmented(patches, seeds, "cpu", self._all_bands, self._crop)
-        # What B10 shows of clear ground is next to nothing: an L2A patch has it as soon as it is brought to L1C.
+        # B10 of clear ground is close to 0 in L1C, so an L2A patch that is converted to L1C has it.
         present = y.present.clone()
         present[:, INDEX["B10"]] = 1
         y = y._replace(present=present)
-        return Simulated.cat(
+        return SimulatedBatch.cat(
             simulate_clouds(y.images(slice(place, place + 1)), rng) for place, rng in enumerate(generators)
         )
 
     def unpaired(self, size: int) -> tuple[Observation, Observation]:
-        """Hand out the next cloudy patches with clear ones: this process's share of `size`, which is a batch."""
+        """The next cloudy patches with clear ones: this process's shard of a batch of `size`."""
         if self._pairs is None:
             raise ValueError("no sampling for the two domains was given")
         return to_observations(self._pairs.next(self._shard(size)), "cpu", self._augmentation, self._crop)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must keep; plain numbers."""
+        """The positions of both kinds, for a checkpoint."""
         return {name: stream.loader.sampler.state_dict() for name, stream in self._streams().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken, to the very sample.
+        """Resume from a state of `state_dict`, at the same sample.
 
         Raises:
-            InputError: the state belongs to other data or another sampling.
+            InputError: the state is of other data or another sampling.
         """
         for name, stream in self._streams().items():
             stream.loader.sampler.load_state_dict(state[name])
@@ -100,7 +100,7 @@ class ArchiveSource:
 
 
 class _Endless(Generic[T]):
-    """The batches of a loader, epoch after epoch."""
+    """Iterates over a loader's batches, epoch after epoch."""
 
     def __init__(self, loader: EpochLoader[T]) -> None:
         self.loader = loader
@@ -110,7 +110,7 @@ class _Endless(Generic[T]):
     def next(self, shard: slice) -> T:
         """Give the next batch, of which `share` is read."""
         if shard != self._shard:
-            # What was read ahead is another share.
+            # Prefetched batches are of another shard.
             self._shard = shard
             self.restart()
         for batch in self._batches:
@@ -119,5 +119,5 @@ class _Endless(Generic[T]):
         return next(self._batches)
 
     def restart(self) -> None:
-        """Begin at the sampler's position."""
+        """Start again at the sampler's position."""
         self._batches = iter(())

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: everything that it needs to go on, in one file that is whole or not there."""
+"""Checkpoints of a run: its complete state in one file, written atomically."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from unclouded.files import write_bytes
 
 CHECKPOINT = "checkpoint.pt"
 
-_FREE = ("data", "training.steps", "training.checkpoint_every", "training.patience")
-"""Settings that a resumed run may have changed: words for the header, and when to save and to end."""
+_CHANGEABLE = ("data", "training.steps", "training.checkpoint_every", "training.patience")
+"""Settings that may differ in a resumed run: the description of the data, and when to save and to end."""
 
 
 def check_start(output: Path, resume: bool) -> None:
@@ -27,9 +27,9 @@ def check_start(output: Path, resume: bool) -> None:
     Raises:
         InputError: it is the other way round.
     """
-    there = (output / CHECKPOINT).exists()
-    if there != resume:
-        found, advice = ("already holds a run", "add --resume") if there else ("holds no run", "drop --resume")
+    exists = (output / CHECKPOINT).exists()
+    if exists != resume:
+        found, advice = ("already holds a run", "add --resume") if exists else ("holds no run", "drop --resume")
         raise InputError(f"{output}: {found}; {advice} or choose another folder.")
 
 
@@ -50,23 +50,21 @@ def read_checkpoint(output: Path) -> dict[str, Any]:
 
 
 def check_settings(output: Path, state: dict[str, Any], settings: BaseModel) -> None:
-    """Check that a run goes on with the settings that its checkpoint was made under.
-
-    Those of `_FREE` may be others: a run may go on for longer than it was meant to.
+    """Check that a run is resumed with the settings of its checkpoint, except `_CHANGEABLE` ones.
 
     Args:
         output: folder of the run.
         state: of the checkpoint.
-        settings: of this run.
+        settings: of the resumed run.
 
     Raises:
         InputError: naming each setting that differs, with both values.
     """
-    saved, asked = _flat(json.loads(state["settings"])), _flat(settings.model_dump(mode="json"))
+    saved, current = _flat(json.loads(state["settings"])), _flat(settings.model_dump(mode="json"))
     differing = [
-        f"{name} was {saved.get(name)}, is {asked.get(name)}"
-        for name in sorted(saved.keys() | asked.keys())
-        if saved.get(name) != asked.get(name) and name not in _FREE
+        f"{name} was {saved.get(name)}, is {current.get(name)}"
+        for name in sorted(saved.keys() | current.keys())
+        if saved.get(name) != current.get(name) and name not in _CHANGEABLE
     ]
     if differing:
         raise InputError(f"{output}: {'; '.join(differing)}: resume with the settings of the run, or start a new one")
@@ -74,7 +72,7 @@ def check_settings(output: Path, state: dict[str, Any], settings: BaseModel) -> 
 
 @contextmanager
 def restoring() -> Iterator[None]:
-    """Say in one line what a checkpoint does not fit, while its values are given to a run.
+    """Turn the errors of loading state dicts into one line.
 
     Raises:
         InputError: it is of other networks, classes or data.
@@ -89,7 +87,7 @@ def restoring() -> Iterator[None]:
 
 
 def _flat(settings: dict[str, Any], parent: str = "") -> dict[str, Any]:
-    """Give nested settings by their whole names, such as `training.steps`."""
+    """Flatten nested settings to dotted names, such as `training.steps`."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
         flat |= _flat(value, f"{parent}{name}.") if isinstance(value, dict) else {f"{parent}{name}": value}
@@ -97,7 +95,7 @@ def _flat(settings: dict[str, Any], parent: str = "") -> dict[str, Any]:
 
 
 def write_checkpoint(state: dict[str, Any], output: Path) -> None:
-    """Write the checkpoint of a run's folder; the one before stays until this one is complete.
+    """Write the checkpoint of a run; the one before is kept until this one is complete.
 
     Raises:
         FileError: it cannot be written.

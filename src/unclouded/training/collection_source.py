@@ -18,23 +18,23 @@ from unclouded.data.seasons import change_level, path_reflectance, take_spectrum
 from unclouded.errors import InputError
 from unclouded.guides import RADAR
 from unclouded.models.observation import Observation
-from unclouded.training.simulated_clouds import Simulated, drop_bands, simulate_clouds
+from unclouded.training.simulated_clouds import SimulatedBatch, drop_bands, simulate_clouds
 
 SIDE = 192
-"""Side in pixels of every training image: cut from larger ones; smaller ones are continued by their mirror."""
+"""Side in pixels of training images: random crops of larger ones; smaller ones are padded by reflection."""
 
 _TEXTURE = 96
-"""Side in pixels from which an image shows texture; smaller ones lend their spectra to others."""
-_LENT = 0.2
-"""Shard of the clear images that take the spectrum of a smaller one."""
+"""Least side in pixels of images for training; of smaller ones the spectra alone are used."""
+_RECOLOURED = 0.2
+"""Share of the clear images that take the spectrum of a smaller one."""
 
 _ByPlace = dict[str, list[Patch]]
 
 
 class CollectionSource:
-    """Draws batches from real images; all that is random comes from `rng`, whose state is all that must be kept.
+    """Draws batches from real images; the state of `rng` is its only state.
 
-    `rng` gives each image of a batch a seed of its own, so that a process need not draw the others' images.
+    `rng` gives each image of a batch a seed of its own, so that a process need not draw the images of other processes.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class CollectionSource:
         Args:
             collection: of images.
             rng: of everything.
-            radar: whether images show their radar.
-            shard: of each batch, that this process draws.
+            radar: whether images have their radar.
+            shard: which images of each batch this process draws.
 
         Raises:
             InputError: the collection holds no clear image.
@@ -65,18 +65,18 @@ class CollectionSource:
         self.overcast = torch.stack(overcast) if overcast else None
         self.cutouts = [cut_out(patch) for patch in collection.broken]
 
-    def simulated(self, size: int) -> Simulated:
-        """Draw this process's share of `size` clear images, and simulate clouds over them."""
-        made = []
+    def simulated(self, size: int) -> SimulatedBatch:
+        """Draw this process's shard of `size` clear images, and simulate clouds over them."""
+        images = []
         for rng in self._generators(size):
             patch = self._draw("L1C" if torch.rand((), generator=rng) < 0.5 else "L2A", rng)
-            if self.spectra and torch.rand((), generator=rng) < _LENT:
+            if self.spectra and torch.rand((), generator=rng) < _RECOLOURED:
                 patch = recolour(patch, _draw_place(self.spectra, rng), rng)
-            made.append(simulate_clouds(self._stack([patch]), rng, self.overcast, self.cutouts))
-        return Simulated.cat(made)
+            images.append(simulate_clouds(self._stack([patch]), rng, self.overcast, self.cutouts))
+        return SimulatedBatch.cat(images)
 
     def unpaired(self, size: int) -> tuple[Observation, Observation]:
-        """Draw this process's share of `size` real cloudy images, with real clear ones of the same levels and bands.
+        """Draw this process's shard of `size` real cloudy images, with real clear ones of the same levels and bands.
 
         Raises:
             InputError: the collection holds no cloudy image.
@@ -88,11 +88,11 @@ class CollectionSource:
         return x, y
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything random comes from the run's generator, so there is nothing more to keep."""
+        """Empty, since the state is that of the run's random generator."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Do nothing, see `state_dict`."""
 
     def _generators(self, size: int) -> list[torch.Generator]:
         seeds = torch.randint(2**62, (size,), generator=self.rng)[self._shard(size)]
@@ -130,14 +130,14 @@ def _by_place(patches: Iterable[Patch]) -> _ByPlace:
 
 
 def _draw_place(places: _ByPlace, rng: torch.Generator) -> Patch:
-    """Draw a place, the likelier the more it shows, but by the root, so that none rules; then an image of it."""
-    shown = [sum(patch.optical[0].size for patch in patches) ** 0.5 for patches in places.values()]
-    patches = list(places.values())[int(torch.multinomial(torch.tensor(shown), 1, generator=rng))]
+    """Draw a place with a probability proportional to the square root of its pixels, then an image of it."""
+    weights = [sum(patch.optical[0].size for patch in patches) ** 0.5 for patches in places.values()]
+    patches = list(places.values())[int(torch.multinomial(torch.tensor(weights), 1, generator=rng))]
     return patches[int(torch.randint(len(patches), (), generator=rng))]
 
 
 def recolour(patch: Patch, like: Patch, rng: torch.Generator) -> Patch:
-    """Give an image the spectrum of another, brought to its level."""
+    """Give an image the mean spectrum of another, converted to its level."""
     level, target = (torch.tensor([float(bands.LEVELS.index(one.level))]) for one in (like, patch))
     mean = torch.from_numpy(like.optical).mean(dim=(1, 2), keepdim=True)[None]
     spectrum = change_level(mean, level, target, rng)[0, :, 0, 0]
@@ -147,7 +147,7 @@ def recolour(patch: Patch, like: Patch, rng: torch.Generator) -> Patch:
 
 
 def _cut(patch: Patch, rng: torch.Generator) -> Patch:
-    """Take a random square in a random orientation, of an image that is continued where it is too small."""
+    """Random square crop in a random orientation, of an image that is padded if it is too small."""
     patch = _large_enough(patch)
     quarter, mirror = torch.randint(4, (2,), generator=rng).tolist()
     height, width = patch.optical.shape[-2:]
@@ -163,7 +163,7 @@ def _cut(patch: Patch, rng: torch.Generator) -> Patch:
 
 
 def _present(patch: Patch) -> torch.Tensor:
-    """(13,) 1 for each band that is there, or that shows the air alone over clear ground and so is made up: B10."""
+    """(13,) 1 for each present band, and for B10, which is simulated: over clear ground it shows the air alone."""
     present = torch.from_numpy(patch.present)
     present[bands.INDEX["B10"]] = 1
     return present

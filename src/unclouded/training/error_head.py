@@ -1,4 +1,4 @@
-"""Teaches a network's error head which errors to expect of it, once the network itself has learnt."""
+"""Fitting of a trained network's error head to the errors of simulated images cleared by it."""
 
 from __future__ import annotations
 
@@ -23,49 +23,47 @@ from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import ErrorSettings
 from unclouded.training import objectives
 from unclouded.training.fitting import fit
-from unclouded.training.simulated_clouds import Simulated
+from unclouded.training.simulated_clouds import SimulatedBatch
 
 _HIDDEN = 0.3
-"""Share of a pixel that is hidden from which on a mask covers it."""
+"""`cloud_shadow_fraction` from which on the mask of an image covers a pixel."""
 
 
 class Pixels(NamedTuple):
-    """What the error head sees of pixels (blocks of 2 x 2), and the absolute error there.
+    """Input of the error head for blocks of 2 x 2 pixels, and the absolute error there.
 
     Attributes:
-        seen: (N, C) the features that the image is drawn from.
-        context: (N, K).
-        code: (N, D).
-        error: (N,) mean over the block and the bands that are there.
+        features: (N, C), see `ErrorHead.of_pixels`.
+        context: (N, K), likewise.
+        code: (N, D), likewise.
+        error: (N,) in reflectance, mean over the block and the present bands.
     """
 
-    seen: Tensor
+    features: Tensor
     context: Tensor
     code: Tensor
     error: Tensor
 
 
-def teach_error_head(
+def fit_error_head(
     generator: ContextGenerator,
-    draw: Callable[[int], Simulated],
+    draw: Callable[[int], SimulatedBatch],
     settings: ErrorSettings,
     batch: int,
     precision: str,
     rng: torch.Generator,
     progress: TrainingProgress = silent_training,
 ) -> float:
-    """Look at the errors of what clearing makes of simulated images, and fit a network's error head to them.
-
-    All other values of the network stay as they are.
+    """Clear simulated images, and fit a network's error head to the errors; the rest of the network is not changed.
 
     Args:
         generator: the network.
-        draw: gives so many simulated images.
-        settings: how many images, and how the head learns.
+        draw: draws so many simulated images.
+        settings: number of images, and options of fitting.
         batch: images drawn at once.
         precision: under which the network runs, one of `PRECISIONS`.
         rng: of masks, pixels and their order.
-        progress: told each batch.
+        progress: called for each batch.
 
     Raises:
         UncloudedError: nothing is replaced in any image.
@@ -88,30 +86,30 @@ def teach_error_head(
         )
     pixels = Pixels(*(torch.cat(field) for field in zip(*sampled, strict=True)))
     head = generator.error
-    head.begin(rng)
+    head.initialise(rng)
     weight = torch.ones((), device=pixels.error.device)
 
     def loss_of(some: Tensor) -> Tensor:
-        seen, context, code, error = (field[some] for field in pixels)
-        return objectives.laplace_nll(head.of_pixels(seen, context, code), error, weight)
+        features, context, code, error = (field[some] for field in pixels)
+        return objectives.laplace_nll(head.of_pixels(features, context, code), error, weight)
 
     fit(head, loss_of, len(pixels.error), settings, rng, largest_norm=1.0)
     with torch.no_grad():
-        found = head.of_pixels(pixels.seen, pixels.context, pixels.code)
+        found = head.of_pixels(pixels.features, pixels.context, pixels.code)
         return float(objectives.laplace_nll(found, pixels.error, weight))
 
 
 def _sample_pixels(
-    generator: ContextGenerator, image: Simulated, count: int, options: ClearOptions, rng: torch.Generator
+    generator: ContextGenerator, image: SimulatedBatch, count: int, options: ClearOptions, rng: torch.Generator
 ) -> Pixels | None:
-    """Take `count` random pixels that are replaced in an image cleared as a scene is, or as many as there are.
+    """Sample up to `count` random pixels that are replaced in an image that is cleared as a scene is.
 
-    What is composed is not the network's ground alone: it is settled by the scene's own, and laid over the image as far
-    as detector and mask say. Half of the images come with the mask of all that hides the ground, and so do those with
-    whose bands no detector tells anything.
+    The composed image is not the network's ground alone: its level follows the scene's own ground, and detector and
+    mask decide where it replaces the image. Half of the images have a mask of all cover, and so do those with bands
+    that the detector cannot use.
 
     Returns:
-        None where nothing is replaced, or nothing holds data.
+        None if nothing is replaced, or nothing holds data.
     """
     x, threshold = image.observation, options.threshold_for(generator.inference)
     if not x.valid.any():
@@ -124,17 +122,18 @@ def _sample_pixels(
         hidden = image.cloud_shadow_fraction[0, 0] >= _HIDDEN
         mask = np.where(hidden.cpu().numpy(), np.uint8(THICK_CLOUD), np.uint8(CLEAR))
         options = replace(options, mask_only=True)
-    shown: list[tuple[Tensor, Tensor, Tensor]] = []
-    hook = generator.error.register_forward_hook(lambda head, inputs, output: shown.append(inputs))
+    calls: list[tuple[Tensor, Tensor, Tensor]] = []
+    hook = generator.error.register_forward_hook(lambda head, inputs, output: calls.append(inputs))
     try:
         made = sample_patch(x, generator, options, mask=mask)
     finally:
         hook.remove()
-    seen, context, code = shown[-1]  # the first may be what the detector asked
-    # Cells around the image, alike on all sides, are not of it.
+    features, context, code = calls[-1]  # an earlier call may be by the detector
+    # The image is padded by equally many cells on all sides.
     blocks = x.optical.shape[2] // 2, x.optical.shape[3] // 2
-    code = to_grid(code, *seen.shape[2:]).expand(-1, *seen.shape[2:], -1).permute(0, 3, 1, 2)
-    seen, context, code = (_middle(values, *blocks)[0] for values in (seen, generator.error.enlarge(context), code))
+    code = to_grid(code, *features.shape[2:]).expand(-1, *features.shape[2:], -1).permute(0, 3, 1, 2)
+    cut = (_middle(values, *blocks)[0] for values in (features, generator.error.enlarge(context), code))
+    features, context, code = cut
     there = x.present[0].cpu().numpy() > 0
     truth = image.truth[0].cpu().numpy()[there]
     error = abs(np.clip(made.reflectance[there], 0, 1) - np.clip(truth, 0, 1)).mean(0)
@@ -147,11 +146,11 @@ def _sample_pixels(
         return None
     some = torch.randperm(len(row), generator=rng)[:count]
     row, column = row[some], column[some]
-    seen, context, code = (values[:, row, column].T.float() for values in (seen, context, code))
-    return Pixels(seen, context, code, of_blocks[row, column].to(seen.device))
+    features, context, code = (values[:, row, column].T.float() for values in (features, context, code))
+    return Pixels(features, context, code, of_blocks[row, column].to(features.device))
 
 
 def _middle(values: Tensor, height: int, width: int) -> Tensor:
-    """The middle of images (B, C, h, w)."""
+    """Centre crop of images (B, C, h, w)."""
     top, left = (values.shape[2] - height) // 2, (values.shape[3] - width) // 2
     return values[..., top : top + height, left : left + width]

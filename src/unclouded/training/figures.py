@@ -1,4 +1,4 @@
-"""The paper's figures of trained weights: the cycles, the distance over the epochs, images before and after."""
+"""The paper's figures for trained weights: the cycles, the distance over the epochs, images before and after."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from unclouded.data.archive import Archive
 from unclouded.data.batch import PatchReader
 from unclouded.data.observations import to_observation
 from unclouded.evaluation.cycles import cycle_through
+from unclouded.evaluation.records import EvaluationConfig
 from unclouded.evaluation.sets import draw
-from unclouded.evaluation.suite import EvaluationConfig, translate
+from unclouded.evaluation.suite import translate
 from unclouded.models.generator import Generator
 from unclouded.models.observation import Observation, pad_to_cells
 from unclouded.models.translator import Translator
-from unclouded.models.weights import TRANSLATOR_FORMAT, format_of, load_generator, load_translator
+from unclouded.models.weights import load_generator, load_translator
+from unclouded.models.weights_file import TRANSLATOR_FORMAT, format_of
 from unclouded.report.contact_sheet import contact_sheet
 from unclouded.report.training_figures import draw_cycles, draw_distances
 from unclouded.training.validation import history, titled
@@ -32,19 +34,19 @@ _IMAGES, _WIDE = 48, 8
 def draw_figures(
     weights: str, archive: Archive, folder: Path, config: EvaluationConfig, *, device: str = "cpu"
 ) -> dict[str, str]:
-    """Draw what weights make of the cloudy patches of a split, as the paper's figures do.
+    """Draw the paper's figures for weights and the cloudy patches of a split.
 
     Args:
-        weights: bundled ones by name, or any by path. Of those that hold G_XY alone, x -> y -> x is not known.
+        weights: bundled ones by name, or any by path; those with G_XY alone have no x -> y -> x.
         archive: open archive.
         folder: for `figure_1a.png` (x, x -> y, x -> y -> x), `figure_2a.png` and `figure_2b.png` (images before and
-            after) and, if the weights lie in the folder of a run that was measured, `figure_1b.png` (the distance over
-            the epochs); figures that are there are replaced.
+            after) and, if the weights lie in the folder of a run with validation, `figure_1b.png` (the distance over
+            the epochs); existing figures are replaced.
         config: split, limit and seed, by which the patches are drawn.
-        device: where the networks run.
+        device: of the networks.
 
     Returns:
-        The name of each figure, and what it is or why it is not whole.
+        A description of each figure by file name, with what is missing in it.
 
     Raises:
         InputError: the split lacks cloudy or clear patches.
@@ -65,17 +67,17 @@ def draw_figures(
         after = torch.cat([translate(generator, batch, header.threshold).optical for batch in batches])
     x = Observation.cat(batches)
     folder.mkdir(parents=True, exist_ok=True)
-    shown = x.images(slice(_CYCLES))
-    said = {"figure_1a.png": _draw_cycles(translator, shown, after[:_CYCLES], folder, config.seed)}
-    if measured := history(Path(weights).parent) if Path(weights).is_file() else []:
-        draw_distances(measured, folder / "figure_1b.png")
-        said["figure_1b.png"] = f"Fréchet distance over {len(measured)} measurings of the run"
+    examples = x.images(slice(_CYCLES))
+    captions = {"figure_1a.png": _draw_cycles(translator, examples, after[:_CYCLES], folder, config.seed)}
+    if evaluations := history(Path(weights).parent) if Path(weights).is_file() else []:
+        draw_distances(evaluations, folder / "figure_1b.png")
+        captions["figure_1b.png"] = f"Fréchet distance over {len(evaluations)} validations of the run"
     pairs = [_coloured(before, made) for before, made in zip(x.optical, after, strict=True)]
     what = f"{len(rows)} patches of {config.split}, seed {config.seed}"
     for name, place, title in (("figure_2a.png", 0, "Cloudy"), ("figure_2b.png", 1, f"Cleared by {header.name}")):
         contact_sheet({f"{title}: {what}": [images[place] for images in pairs]}, folder / name, wide=_WIDE)
-        said[name] = f"{title.lower()}, {what}"
-    return said
+        captions[name] = f"{title.lower()}, {what}"
+    return captions
 
 
 def _draw_cycles(translator: Translator | None, x: Observation, after: Tensor, folder: Path, seed: int) -> str:

@@ -1,4 +1,4 @@
-"""Fitting a small head of a network to what was gathered of simulated images, when the network itself has learnt."""
+"""Fitting of a small head of a trained network to samples of simulated images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from unclouded.training.schedule import cosine
 
 _AT_ONCE = 1024
-"""Places in a step: of all images alike, since those of one image have much in common."""
+"""Samples in a step, drawn from all images, since those of one image are correlated."""
 
 
 class FitSettings(Protocol):
-    """How a head is fitted."""
+    """Options of fitting a head."""
 
     @property
     def steps(self) -> int:
@@ -39,15 +39,15 @@ def fit(
     *,
     largest_norm: float | None = None,
 ) -> None:
-    """Fit the parameters of a head, which learn nothing before and afterwards.
+    """Fit the parameters of a head, which are frozen before and afterwards.
 
     Args:
         head: on the device on which it is fitted.
-        loss_of: gives the loss of some places, by their numbers (n,) on that device.
-        count: places that there are.
-        settings: how long and how fast.
-        rng: of the places of each step.
-        largest_norm: of the gradient, which is shortened to it; any unless given.
+        loss_of: loss of some samples, given their indices (n,) on that device.
+        count: number of samples.
+        settings: number of steps, learning rate and weight decay.
+        rng: of the samples of each step.
+        largest_norm: for gradient clipping; none by default.
     """
     head.requires_grad_(True)
     parameters = list(head.parameters())

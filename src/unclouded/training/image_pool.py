@@ -1,4 +1,4 @@
-"""A pool of made images, so that discriminators do not forget what generators did before (Shrivastava et al. 2017)."""
+"""A pool of generated images, so that discriminators are shown earlier ones, too (Shrivastava et al. 2017)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor
 
 
 class ImagePool:
-    """Keeps up to `size` made images with what is known of them, and hands out old ones half of the time."""
+    """Keeps up to `size` generated images with their conditioning, and returns old ones half of the time."""
 
     def __init__(self, size: int, rng: torch.Generator) -> None:
         self._size, self._rng = size, rng
         self._kept: list[list[Tensor]] = []
 
     def exchange(self, *made: Tensor) -> list[Tensor]:
-        """Give tensors of a batch (B, ...), which belong together image by image; get back as many."""
+        """Add the images of a batch, tensors (B, ...) each, and return as many, some of them old."""
         chosen: list[list[Tensor]] = []
         for one in zip(*(tensor.detach() for tensor in made), strict=True):
             parts = list(one)
-            # Images of another size cannot share a batch with these.
+            # Images of another size cannot be in one batch with these.
             fits = not self._kept or self._kept[0][0].shape == parts[0].shape
             if not fits:
                 self._kept.clear()
@@ -33,9 +33,9 @@ class ImagePool:
         return [torch.stack(parts) for parts in zip(*chosen, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the images that are kept."""
+        """The images in the pool."""
         return {"kept": self._kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Keep the images that `state_dict` gave."""
+        """Restore the images of `state_dict`."""
         self._kept = [list(parts) for parts in state["kept"]]

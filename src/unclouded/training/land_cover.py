@@ -1,4 +1,4 @@
-"""Training of a land-cover classifier: one plain loop, which can be killed and resumed at any checkpoint."""
+"""Training of a land-cover classifier: one plain loop, which can be resumed from any checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from torch import Tensor
 from unclouded.errors import InputError, UncloudedError
 from unclouded.evaluation.land_cover import LabelledImages, check_bands, choose_threshold, decide, image_f1, predict
 from unclouded.models.land_cover import ClassifierSettings, LandCover
-from unclouded.models.weights import LandCoverHeader, save_land_cover
+from unclouded.models.weights import save_land_cover
+from unclouded.models.weights_header import LandCoverHeader
 from unclouded.precision import autocast
 from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import LandCoverSettings
@@ -39,7 +40,7 @@ class LabelledSplit(Protocol):
 
     @property
     def counts(self) -> Tensor:
-        """(K,) how many patches have each label."""
+        """(K,) number of patches with each label."""
 
     def levels(self) -> tuple[str, ...]:
         """Processing levels."""
@@ -48,20 +49,20 @@ class LabelledSplit(Protocol):
         """Mean and standard deviation (13,) of the bands' reflectance."""
 
     def shuffled(self) -> Iterator[LabelledImages]:
-        """This process's share of batches to train on, for ever, from the position on."""
+        """This process's shard of training batches, endlessly, from the position on."""
 
     def in_order(self) -> Iterator[LabelledImages]:
-        """Every patch once, as it is."""
+        """Every patch once, without augmentation."""
 
     def state_dict(self) -> dict[str, Any]:
         """The position."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a position."""
+        """Resume from a position."""
 
 
 class Data(NamedTuple):
-    """What a run learns from: two splits of an archive, and the archive's checksum."""
+    """Data of a run: two splits of an archive, and the archive's checksum."""
 
     train: LabelledSplit
     validation: LabelledSplit
@@ -69,7 +70,7 @@ class Data(NamedTuple):
 
 
 class LandCoverTraining:
-    """Everything a run needs to go on: network, optimiser, moving average, randomness, and the best so far."""
+    """The state of a run: network, optimiser, moving average, random generator, and the best score so far."""
 
     _STATEFUL = ("classifier", "average", "optimiser", "patches")
 
@@ -96,7 +97,7 @@ class LandCoverTraining:
         self.step, self.best, self.best_step = 0, -1.0, 0
 
     def state(self) -> dict[str, Any]:
-        """What `restore` takes."""
+        """The state for `restore`."""
         return {name: getattr(self, name).state_dict() for name in self._STATEFUL} | {
             "rng": self.rng.get_state(),
             "step": self.step,
@@ -106,7 +107,7 @@ class LandCoverTraining:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a saved state.
+        """Restore a saved state.
 
         Raises:
             InputError: it is of another network, class list or data.
@@ -119,7 +120,7 @@ class LandCoverTraining:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are taken, or the patience is over."""
+        """Whether all steps are done, or the score has not improved for the patience (early stopping)."""
         config = self.settings.training
         waited = (self.step - self.best_step) / config.validate_every
         return self.step >= config.steps or (config.patience > 0 and waited >= config.patience)
@@ -137,24 +138,24 @@ def train(
 
     Args:
         settings: of the run.
-        data: to learn from and to validate on.
-        output: folder of the run: `checkpoint.pt`, `log.jsonl`, `weights.safetensors`, and TensorBoard's events where
+        data: for training and validation.
+        output: folder of the run: `checkpoint.pt`, `log.jsonl`, `weights.safetensors`, and TensorBoard events if
             `tensorboard` is installed.
-        resume: go on from `checkpoint.pt`.
-        ranks: the processes that train together; this one alone, on the CPU, unless given. On the CPU a resumed run
-            gives the very weights of an undisturbed one.
-        progress: told each step with its loss.
+        resume: resume from `checkpoint.pt`.
+        ranks: the processes of the run; by default this one alone, on the CPU. On the CPU a resumed run gives the same
+            weights as an uninterrupted one.
+        progress: called with each step and its loss.
 
     Raises:
-        InputError: the folder holds a run and `resume` was not asked for, or there is none to resume, or it had
-            other settings; the training data show fewer than two classes.
+        InputError: the folder holds a run and `resume` is not set, there is none to resume, or it had other settings;
+            or the training data have fewer than two classes.
         FileError: the checkpoint cannot be read.
-        UncloudedError: the loss is no longer finite; the last good checkpoint stays.
+        UncloudedError: the loss is no longer finite; the last checkpoint is kept.
     """
     check_start(output, resume)
-    shown = int((data.train.counts > 0).sum())
-    if shown < 2:
-        raise InputError(f"{shown} class among the labels of the training patches; a classifier needs two or more.")
+    classes = int((data.train.counts > 0).sum())
+    if classes < 2:
+        raise InputError(f"{classes} class among the labels of the training patches; a classifier needs two or more.")
     ranks = ranks or Ranks()
     training = LandCoverTraining(settings, data, ranks)
     first = next(iter(data.validation.in_order()))
@@ -167,7 +168,7 @@ def train(
         statistics = data.train.statistics()
         for network in (training.classifier, training.average):
             network.standardise_by(*statistics)
-    ranks.by_first(lambda: output.mkdir(parents=True, exist_ok=True))
+    ranks.on_first(lambda: output.mkdir(parents=True, exist_ok=True))
     config = settings.training
     log = RunLog(output, training.step) if ranks.first else None
     losses: list[float] = []
@@ -182,7 +183,7 @@ def train(
         training.step += 1
         progress("steps", training.step, config.steps, {"loss": loss})
         if training.step % config.validate_every == 0 or training.step == config.steps:
-            metrics = ranks.by_first(lambda: _validate(training, data, output))
+            metrics = ranks.on_first(lambda: _validate(training, data, output))
             if metrics["f1"] > training.best:
                 training.best, training.best_step = metrics["f1"], training.step
             entry = {"loss": float(np.mean(losses))} | metrics

@@ -1,7 +1,7 @@
-"""The terms of training, each a pure function of tensors that gives a scalar without unit (a tensor of no dimension).
+"""Loss terms: pure functions of tensors that return a dimensionless scalar (a tensor of no dimension).
 
-Images are (B, C, H, W) reflectance, 1.0 = 100 %. A `weight` is 0 where nothing counts, such as at pixels without data
-and bands that are absent; nothing that counts gives 0.
+Images are (B, C, H, W) reflectance, 1.0 = 100 %. A `weight` is 0 for pixels without data and absent bands; if it is 0
+everywhere, so is the loss.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from unclouded.models.generator import compress
 
 
 def reconstruction(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Mean absolute error over the pixels and bands that count.
+    """Weighted mean absolute error over pixels and bands.
 
     Args:
-        predicted: (B, C, H, W) reflectance, or anything else of one shape with `truth`; the result is in its unit.
+        predicted: (B, C, H, W) reflectance, or any quantity of the shape of `truth`; the result is in its unit.
         truth: (B, C, H, W) likewise.
         weight: broadcast to them, such as (B, 1, H, W), 0 to 1.
     """
@@ -28,12 +28,12 @@ def reconstruction(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
 def crps(first: Tensor, second: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     """Continuous ranked probability score of two samples against the truth, per pixel and band.
 
-    E|g - y| - E|g - g'| / 2 (Gneiting and Raftery 2007, eq. 20): a proper score, smallest when the samples spread as
-    the truth does; it rewards neither false confidence nor needless spread.
+    E|g - y| - E|g - g'| / 2 (Gneiting and Raftery 2007, eq. 20): a proper score, smallest if the samples are
+    distributed as the truth.
 
     Args:
-        first: (B, C, H, W) reflectance, made under one latent; the result is in its unit.
-        second: (B, C, H, W) made of the same images under another.
+        first: (B, C, H, W) reflectance, generated with one latent; the result is in its unit.
+        second: (B, C, H, W) generated from the same images with another.
         truth: (B, C, H, W) reflectance.
         weight: broadcast to them, 0 to 1.
     """
@@ -42,14 +42,14 @@ def crps(first: Tensor, second: Tensor, truth: Tensor, weight: Tensor) -> Tensor
 
 
 def laplace_nll(expected: Tensor, error: Tensor, weight: Tensor) -> Tensor:
-    """Negative log-likelihood of an absolute `error` under a Laplace distribution whose mean of it is `expected`.
+    """Negative log-likelihood of an absolute `error` under a Laplace distribution with mean absolute error `expected`.
 
     log b + |e| / b (Kendall and Gal 2017, eq. 8, without its constant), smallest where b is the mean of |e|; in units
     of 0.01 of reflectance, so that it is about 1.
 
     Args:
-        expected: (...) reflectance, the error to expect.
-        error: (...) of the same shape, reflectance, the absolute error that there is.
+        expected: (...) expected absolute error, in reflectance.
+        error: (...) of the same shape, absolute error, in reflectance.
         weight: broadcast to them.
     """
     expected, error = expected.clamp(min=1e-4) / 0.01, error / 0.01
@@ -62,17 +62,17 @@ def spectral_angle(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     Args:
         predicted: (B, C, H, W) reflectance.
         truth: (B, C, H, W) reflectance.
-        weight: (B, 1, H, W), since a pixel has one angle.
+        weight: (B, 1, H, W).
     """
     cosine = F.cosine_similarity(predicted, truth, dim=1, eps=1e-4)[:, None]
     return ((1 - cosine) * weight).sum() / weight.sum().clamp(min=1)
 
 
 def replacement(cloud_shadow_fraction: Tensor) -> Tensor:
-    """Opacity that the generator should give a pixel of which cloud or shadow spoil a fraction f: 1 - (1 - f)^4.
+    """Target opacity of a pixel of which cloud or shadow hide a fraction f: 1 - (1 - f)^4.
 
-    From a third on, nearly all of the pixel is replaced, since thin cloud is taken off better by redrawing a pixel from
-    what it still shows than by mixing it with a guess.
+    From a third on, nearly all of the pixel is replaced, since under thin cloud a prediction from what is still visible
+    is better than a mixture of prediction and input.
 
     Args:
         cloud_shadow_fraction: (B, 1, H, W), 0 to 1.
@@ -84,10 +84,10 @@ def replacement(cloud_shadow_fraction: Tensor) -> Tensor:
 
 
 def detection(opacity: Tensor, cloud_shadow_fraction: Tensor, weight: Tensor) -> Tensor:
-    """Binary cross-entropy (nats) of opacity against `replacement`, less its smallest possible value.
+    """Binary cross-entropy (nats) of opacity against `replacement`, minus the entropy of the target.
 
     Args:
-        opacity: (B, 1, H, W) that was predicted, 0 to 1.
+        opacity: (B, 1, H, W) predicted, 0 to 1.
         cloud_shadow_fraction: (B, 1, H, W) the truth, 0 to 1.
         weight: (B, 1, H, W).
     """
@@ -97,23 +97,23 @@ def detection(opacity: Tensor, cloud_shadow_fraction: Tensor, weight: Tensor) ->
 
 
 def least_squares(score: Tensor, real: bool) -> Tensor:
-    """Least-squares adversarial loss (Mao et al. 2017, eq. 2) against the label 1 for real, 0 for made.
+    """Least-squares adversarial loss (Mao et al. 2017, eq. 2) against the label 1 for real, 0 for generated.
 
     Args:
-        score: of any shape, a discriminator's answers.
+        score: output of a discriminator, of any shape.
         real: the label.
     """
     return (score - float(real)).square().mean()
 
 
 def cycle(back: Tensor, image: Tensor, weight: Tensor) -> Tensor:
-    """L1 distance of an image that went to the other domain and came back (Zhu et al. 2017, eq. 2).
+    """Cycle-consistency loss: L1 distance of an image before and after a cycle (Zhu et al. 2017, eq. 2).
 
-    In compressed reflectance, so that a cloud's brightness does not outweigh all of the ground's.
+    In compressed reflectance, so that bright clouds do not dominate the ground.
 
     Args:
-        back: (B, C, H, W) reflectance.
-        image: (B, C, H, W) reflectance, before it went.
+        back: (B, C, H, W) reflectance, after the cycle.
+        image: (B, C, H, W) reflectance, before it.
         weight: broadcast to them, 0 to 1.
     """
     return reconstruction(compress(back), compress(image), weight)
@@ -123,20 +123,20 @@ def cycle_of_distributions(back: Tensor, image: Tensor, weight: Tensor) -> Tenso
     """Distance between the distributions of an image's pixels, band by band, before and after a cycle.
 
     The Wasserstein-1 distance of two samples of one size: the mean difference of their sorted values, in compressed
-    reflectance. A cloud that comes back elsewhere costs nothing, one that does not come back does.
+    reflectance. It does not depend on where a cloud is restored, only on whether it is.
 
     Args:
-        back: (B, C, H, W) reflectance.
-        image: (B, C, H, W) reflectance, before it went.
+        back: (B, C, H, W) reflectance, after the cycle.
+        image: (B, C, H, W) reflectance, before it.
         weight: broadcast to them, 0 or 1.
     """
-    there = weight.expand_as(image)
-    ranked = [(compress(one) * there).flatten(2).sort(dim=2).values for one in (back, image)]
-    return (ranked[0] - ranked[1]).abs().sum() / there.sum().clamp(min=1)
+    weight = weight.expand_as(image)
+    ranked = [(compress(one) * weight).flatten(2).sort(dim=2).values for one in (back, image)]
+    return (ranked[0] - ranked[1]).abs().sum() / weight.sum().clamp(min=1)
 
 
 def change(opacity: Tensor, weight: Tensor) -> Tensor:
-    """Mean share of the input that is replaced: a prior that most of an image is clear (Pumarola et al. 2018).
+    """Mean opacity, a sparsity prior: most of an image is clear (Pumarola et al. 2018).
 
     Args:
         opacity: (B, 1, H, W), 0 to 1.
@@ -146,7 +146,7 @@ def change(opacity: Tensor, weight: Tensor) -> Tensor:
 
 
 def latent_cycle(found: Tensor, drawn: Tensor) -> Tensor:
-    """L1 distance of a latent from the one that is found in what it made (Almahairi et al. 2018, eq. 7).
+    """L1 distance of a latent and its reconstruction from the generated image (Almahairi et al. 2018, eq. 7).
 
     Args:
         found: (B, Z) or (B, Z, h, w), by the encoder; in standard deviations of the prior.
@@ -156,15 +156,15 @@ def latent_cycle(found: Tensor, drawn: Tensor) -> Tensor:
 
 
 def mode_seeking(first: Tensor, second: Tensor, latents: tuple[Tensor, Tensor]) -> Tensor:
-    """How little two latents change an image: |z1 - z2| / |y1 - y2| (Mao et al. 2019, eq. 2, inverted), finite.
+    """Mode-seeking loss |z1 - z2| / |y1 - y2| (Mao et al. 2019, eq. 2, inverted), bounded.
 
     Args:
-        first: (B, C, H, W) reflectance, made under the first latent; compared compressed.
-        second: (B, C, H, W) made of the same images under the second.
+        first: (B, C, H, W) reflectance, generated with the first latent; compared compressed.
+        second: (B, C, H, W) generated from the same images with the second.
         latents: both, (B, Z) each.
     """
     distance = (compress(first) - compress(second)).abs().mean()
-    # Added rather than a bound, so that two equal images still have a gradient that takes them apart.
+    # A constant is added instead of clamping, so that equal images still have a gradient.
     return (latents[0] - latents[1]).abs().mean() / (distance + 0.01)
 
 

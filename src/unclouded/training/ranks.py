@@ -1,9 +1,9 @@
-"""Training by several processes, such as `torchrun` starts: one batch, of which each works on its share.
+"""Data-parallel training by several processes, as `torchrun` starts them, each with a shard of every batch.
 
-Every process reads its share of a batch, draws the same latents as the others, and is told the images and the results
-of all of it; reading and the networks' work are divided. So a run on several GPUs is, to rounding, the run on one at
-the same batch, whatever the terms of the loss make of a batch as a whole: nothing else in the training needs to know
-how many processes there are.
+Every process reads its shard of a batch, draws the same latents as the others, and gathers the images and network
+outputs of the whole batch; reading and the work of the networks are divided. So a run on several GPUs equals, up to
+rounding, a run on one with the same batch size, even for losses that are not a mean over images. No other code of the
+training depends on the number of processes.
 """
 
 from __future__ import annotations
@@ -23,56 +23,56 @@ from unclouded.errors import InputError
 T = TypeVar("T")
 
 _PATIENCE = timedelta(hours=12)
-"""How long the others wait for the first process, which alone validates."""
+"""Time that the other processes wait while the first one validates."""
 
 
 class Ranks:
-    """The processes that train together; one alone, unless made by `joined`.
+    """The processes of a run: a single one, unless made by `joined`.
 
     Attributes:
-        number: of this process, from 0.
-        count: of all.
+        rank: of this process, from 0.
+        world_size: number of processes.
         device: of this process.
     """
 
-    def __init__(self, device: str = "cpu", number: int = 0, count: int = 1) -> None:
-        self.device, self.number, self.count = torch.device(device), number, count
-        self._apart = count == 1
+    def __init__(self, device: str = "cpu", rank: int = 0, world_size: int = 1) -> None:
+        self.device, self.rank, self.world_size = torch.device(device), rank, world_size
+        self._alone = world_size == 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes files and tells how far it is."""
-        return self.number == 0
+        """Whether this is the process that validates, writes files and reports progress."""
+        return self.rank == 0
 
     def check_batch(self, setting: str, size: int) -> None:
         """Check that a batch has an image for each process.
 
         Raises:
-            InputError: it has not; the message gives the number that has.
+            InputError: it has fewer images than there are processes.
         """
-        if size < self.count:
+        if size < self.world_size:
             raise InputError(
-                f"{setting} is {size}, and {self.count} processes train together, each on its share of a batch: "
-                f"give {setting}={self.count} or more, or start {size}"
+                f"{setting} is {size}, and {self.world_size} processes train together, each on its share of a batch: "
+                f"give {setting}={self.world_size} or more, or start {size}"
             )
 
     def shard_of(self, size: int) -> slice:
-        """Which images of a batch of `size` are for this process to read; all, where it works alone."""
-        if self._apart:
+        """The part of a batch of `size` that this process reads."""
+        if self._alone:
             return slice(0, size)
         sizes = self._sizes(size)
-        start = sum(sizes[: self.number])
-        return slice(start, start + sizes[self.number])
+        start = sum(sizes[: self.rank])
+        return slice(start, start + sizes[self.rank])
 
     def gathered(self, values: T, size: int) -> T:
-        """Put together what the processes read, each its share of a batch of `size`: tensors in nested tuples.
+        """Gather the shards of a batch of `size`, tensors in nested tuples, from all processes.
 
-        What is one number for a whole image in the share of one process may be a map in that of another.
+        A tensor with one number per image in one shard may be a map (h, w) in another; it is expanded.
         """
-        if self._apart:
+        if self._alone:
             return values
         sizes = self._sizes(size)
-        shapes: list[list[torch.Size]] = [[] for _ in range(self.count)]
+        shapes: list[list[torch.Size]] = [[] for _ in range(self.world_size)]
         distributed.all_gather_object(shapes, [share.shape[1:] for share in _tensors(values)])
         largest = iter([[max(sides) for sides in zip(*each, strict=True)] for each in zip(*shapes, strict=True)])
         return _each(
@@ -80,11 +80,11 @@ class Ranks:
         )
 
     def divide(self, network: nn.Module, *methods: str) -> None:
-        """Divide calls of some methods of a network; batches come first in all tensors that they take and give.
+        """Divide calls of some methods of a network among the processes, along the first dimension of all tensors.
 
-        Batch normalisation in it takes the statistics of the whole batch.
+        Batch normalisation in it uses the statistics of the whole batch.
         """
-        if self.count == 1:
+        if self.world_size == 1:
             return
         for name in methods:
             setattr(network, name, partial(self._divided, getattr(network, name)))
@@ -93,40 +93,42 @@ class Ranks:
                 module.forward = partial(self._normalised, module)  # type: ignore[method-assign]
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Add up the gradients that the processes found, each from its share."""
-        if self.count == 1:
+        """Sum the gradients over the processes (all-reduce)."""
+        if self.world_size == 1:
             return
         found = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        together = torch.cat([gradient.flatten() for gradient in found])
-        distributed.all_reduce(together)
-        for gradient, total in zip(found, torch.split(together, [gradient.numel() for gradient in found]), strict=True):
+        joined_gradients = torch.cat([gradient.flatten() for gradient in found])
+        distributed.all_reduce(joined_gradients)
+        for gradient, total in zip(
+            found, torch.split(joined_gradients, [gradient.numel() for gradient in found]), strict=True
+        ):
             gradient.copy_(total.view_as(gradient))
 
-    def by_first(self, work: Callable[[], T]) -> T:
-        """Let the first process do something alone, and give all of them what it found."""
-        if self.count == 1:
+    def on_first(self, work: Callable[[], T]) -> T:
+        """Call a function in the first process alone, and broadcast its result."""
+        if self.world_size == 1:
             return work()
         found: list[T | None] = [None]
         if self.first:
-            self._apart = True
+            self._alone = True
             found[0] = work()
-            self._apart = False
+            self._alone = False
         distributed.broadcast_object_list(found, device=self.device)
         return cast(T, found[0])
 
     def _divided(self, method: Callable[..., T], *inputs: object) -> T:
-        if self._apart:
+        if self._alone:
             return method(*inputs)
         sizes = self._sizes(len(next(_tensors(inputs))))
-        mine = _each(inputs, lambda tensor: _apply(_Take, tensor, sizes, self.number))
-        return _each(method(*mine), lambda tensor: _apply(_Gather, tensor, sizes, self.number))
+        mine = _each(inputs, lambda tensor: _apply(_Take, tensor, sizes, self.rank))
+        return _each(method(*mine), lambda tensor: _apply(_Gather, tensor, sizes, self.rank))
 
     def _sizes(self, size: int) -> list[int]:
-        return [size // self.count + (rank < size % self.count) for rank in range(self.count)]
+        return [size // self.world_size + (rank < size % self.world_size) for rank in range(self.world_size)]
 
     def _normalised(self, norm: nn.BatchNorm2d, h: Tensor) -> Tensor:
         """Batch normalisation (Ioffe and Szegedy 2015, algorithm 1) over the shares of all processes."""
-        if self._apart or not norm.training:
+        if self._alone or not norm.training:
             return nn.BatchNorm2d.forward(norm, h)
         with torch.autocast(h.device.type, enabled=False):
             x = h.float()
@@ -148,10 +150,10 @@ class Ranks:
 
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
-    """Join the other processes, if `torchrun` started this one with others, for as long as the block lasts.
+    """Join the process group, if `torchrun` started several processes, for the duration of the block.
 
     Args:
-        device: "cpu", or "cuda" for the GPU that is this process's.
+        device: "cpu", or "cuda" for the GPU of this process.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -169,14 +171,14 @@ def joined(device: str) -> Iterator[Ranks]:
 
 
 class _Division(Protocol):
-    """What the way back must know of the way there."""
+    """What the backward pass needs of the forward pass."""
 
     sizes: list[int]
     rank: int
 
 
 class _Take(torch.autograd.Function):
-    """This process's share of a tensor that all have; the shares' gradients are put together again."""
+    """Take this process's shard of a tensor that all have; backward, the gradients of the shards are gathered."""
 
     @staticmethod
     def forward(ctx: _Division, whole: Tensor, sizes: list[int], rank: int) -> Tensor:
@@ -189,7 +191,7 @@ class _Take(torch.autograd.Function):
 
 
 class _Gather(torch.autograd.Function):
-    """The whole of a tensor of which each process has a share; each keeps the gradient of its own."""
+    """Gather a tensor of which each process has a shard; backward, each takes the gradient of its own."""
 
     @staticmethod
     def forward(ctx: _Division, share: Tensor, sizes: list[int], rank: int) -> Tensor:
@@ -202,7 +204,7 @@ class _Gather(torch.autograd.Function):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over the processes of what each has; so is its gradient."""
+    """Sum a tensor over the processes; so is its gradient."""
 
     @staticmethod
     def forward(ctx: _Division, share: Tensor) -> Tensor:
@@ -218,7 +220,7 @@ class _Sum(torch.autograd.Function):
 
 
 def _gathered(share: Tensor, sizes: list[int]) -> Tensor:
-    """Put the shares of all processes together; they are sent at the size of the largest."""
+    """Gather the shards of all processes, which are padded to the size of the largest for sending."""
     longest = max(sizes)
     sent = share.new_zeros(longest, *share.shape[1:])
     sent[: len(share)] = share

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: a line of JSON per validation, and the same for TensorBoard."""
+"""Log of a run: a line of JSON per validation, and the same for TensorBoard."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from unclouded.errors import FileError
 
 
 class RunLog:
-    """One JSON line per validation in `log.jsonl`, and TensorBoard's events beside it, if that is installed.
+    """One JSON line per validation in `log.jsonl`, and TensorBoard events beside it, if that is installed.
 
-    What a killed run wrote after its last checkpoint is taken back.
+    Entries that an interrupted run wrote after its last checkpoint are removed.
     """
 
     def __init__(self, output: Path, step: int) -> None:
-        """Log the run in the folder `output`, which goes on from `step`."""
+        """Log the run in the folder `output`, which starts or resumes at `step`."""
         self._path = path = output / "log.jsonl"
         self._events = _tensorboard_events(output, step)
         kept = []
         for line in path.read_text().splitlines() if path.exists() else []:
-            with contextlib.suppress(json.JSONDecodeError):  # the last line of a killed run may be half a line
+            with contextlib.suppress(json.JSONDecodeError):  # the last line may be incomplete
                 if json.loads(line)["step"] <= step:
                     kept.append(line)
         path.write_text("".join(f"{line}\n" for line in kept))

@@ -1,4 +1,4 @@
-"""What both trainings share beside their loops: the learning rate over the steps, and the moving average of weights."""
+"""Learning-rate schedules, and the exponential moving average of weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 def warm_up(step: int, warmup: int) -> float:
-    """Factor of the learning rate that rises evenly to 1 over `warmup` steps."""
+    """Factor of the learning rate that rises linearly to 1 over `warmup` steps."""
     return min((step + 1) / max(warmup, 1), 1.0)
 
 
@@ -20,13 +20,13 @@ def cosine(step: int, steps: int) -> float:
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Bring the moving average of a network's weights a step on; what is counted in it is copied.
+    """Update the exponential moving average of a network's weights; integer buffers are copied.
 
-    Early on it follows closely, so that it forgets the random beginning.
+    The decay is smaller in the first steps, so that the random initialisation is forgotten.
     """
     share = 1 - min(decay, (1 + step) / (10 + step))
-    own, theirs = average.state_dict(), network.state_dict()
-    values = [name for name, tensor in own.items() if tensor.is_floating_point()]
-    torch._foreach_lerp_([own[name] for name in values], [theirs[name] for name in values], share)
-    for name in own.keys() - set(values):
-        own[name].copy_(theirs[name])
+    averaged, current = average.state_dict(), network.state_dict()
+    values = [name for name, tensor in averaged.items() if tensor.is_floating_point()]
+    torch._foreach_lerp_([averaged[name] for name in values], [current[name] for name in values], share)
+    for name in averaged.keys() - set(values):
+        averaged[name].copy_(current[name])

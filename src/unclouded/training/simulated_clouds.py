@@ -1,4 +1,4 @@
-"""Clear images under simulated skies: batches whose truth is known."""
+"""Batches of clear images under simulated skies, with the truth."""
 
 from __future__ import annotations
 
@@ -20,27 +20,33 @@ from unclouded.models.observation import Observation
 _FOUR = ("B02", "B03", "B04", "B08")
 
 
-class Simulated(NamedTuple):
-    """A batch whose truth is known: observation, clear image (B, 13, H, W) and share hidden (B, 1, H, W)."""
+class SimulatedBatch(NamedTuple):
+    """A batch of simulated observations with the truth.
+
+    Attributes:
+        observation: (B) cloudy images.
+        truth: (B, 13, H, W) reflectance of the clear images.
+        cloud_shadow_fraction: (B, 1, H, W) see `data.clouds.Sky`.
+    """
 
     observation: Observation
     truth: Tensor
     cloud_shadow_fraction: Tensor
 
     @classmethod
-    def cat(cls, batches: Iterable[Simulated]) -> Simulated:
-        """Put batches together."""
+    def cat(cls, batches: Iterable[SimulatedBatch]) -> SimulatedBatch:
+        """Concatenate batches."""
         observations, truths, fractions = zip(*batches, strict=True)
         return cls(Observation.cat(observations), torch.cat(truths), torch.cat(fractions))
 
-    def each(self) -> Iterator[Simulated]:
-        """One image after the other."""
+    def each(self) -> Iterator[SimulatedBatch]:
+        """Iterate over batches of one image."""
         for one in (slice(number, number + 1) for number in range(len(self.truth))):
-            yield Simulated(self.observation.images(one), self.truth[one], self.cloud_shadow_fraction[one])
+            yield SimulatedBatch(self.observation.images(one), self.truth[one], self.cloud_shadow_fraction[one])
 
-    def to(self, device: torch.device | str) -> Simulated:
+    def to(self, device: torch.device | str) -> SimulatedBatch:
         """The same on a device."""
-        return Simulated(self.observation.to(device), self.truth.to(device), self.cloud_shadow_fraction.to(device))
+        return SimulatedBatch(self.observation.to(device), self.truth.to(device), self.cloud_shadow_fraction.to(device))
 
 
 def simulate_clouds(
@@ -48,14 +54,14 @@ def simulate_clouds(
     rng: torch.Generator,
     overcast: Tensor | None = None,
     cutouts: Sequence[CutOut] = (),
-) -> Simulated:
-    """Recolour clear images, bring them to either level, put them under simulated skies, and drop bands and guides.
+) -> SimulatedBatch:
+    """Recolour clear images, convert them to a random level, simulate skies over them, and drop bands and guides.
 
     Args:
-        clear: images (B, 13, H, W); what is not valid in them stays so.
-        rng: source of all that is random.
-        overcast: (N, 13, H, W) images of nothing but cloud, whose texture is lent to simulated clouds.
-        cutouts: real clouds to lay over the ground.
+        clear: images (B, 13, H, W).
+        rng: random generator.
+        overcast: (N, 13, H, W) images covered by cloud entirely, whose texture is used for simulated clouds.
+        cutouts: real clouds to composite over the ground.
     """
     size = len(clear.level)
     target = (torch.rand(size, generator=rng) < 0.5).float()
@@ -64,7 +70,7 @@ def simulate_clouds(
     truth = change_season(image, path, rng)
     sky = simulate(truth, path, rng, overcast, cutouts)
     kept = clear.present * torch.stack([drop_bands(bool(is_l2a), rng) for is_l2a in target])
-    # An image of few bands may have none of those that are kept.
+    # An image of few bands may have none of the kept ones.
     present = torch.where(kept.any(1, keepdim=True), kept, clear.present)
     guided = drop_guides(clear, (torch.rand(size, len(GUIDES), generator=rng) < 0.5).float())
     valid = clear.valid * _no_data(size, clear.optical.shape[2], clear.optical.shape[3], rng)
@@ -78,11 +84,11 @@ def simulate_clouds(
         level=target,
         cover=draw_cover(sky, rng),
     )
-    return Simulated(observation, truth * seen, sky.cloud_shadow_fraction)
+    return SimulatedBatch(observation, truth * seen, sky.cloud_shadow_fraction)
 
 
 def drop_bands(is_l2a: bool, rng: torch.Generator) -> Tensor:
-    """Draw the bands (13,) that an image keeps: all of its level, the ten of 10 and 20 m, the four of 10 m, or any."""
+    """Draw the bands (13,) of an image: all of its level, the ten of 10 and 20 m, the four of 10 m, or a random set."""
     kind = float(torch.rand((), generator=rng))
     if kind < 0.55:
         names = bands.L2A if is_l2a else bands.L1C
@@ -101,7 +107,7 @@ def drop_bands(is_l2a: bool, rng: torch.Generator) -> Tensor:
 
 
 def _no_data(size: int, height: int, width: int, rng: torch.Generator) -> Tensor:
-    """(size, 1, H, W): a sixth of the images end at a slanted edge, as at the border of a swath."""
+    """Validity (size, 1, H, W): a sixth of the images end at a slanted edge, as at the border of a swath."""
     row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     angle = 2 * torch.pi * torch.rand(size, 1, 1, generator=rng)
     distance = (torch.rand(size, 1, 1, generator=rng) - 0.2) * max(height, width) / 2

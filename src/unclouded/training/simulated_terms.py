@@ -1,4 +1,4 @@
-"""Self-supervision: the terms whose truth the simulation of clouds knows."""
+"""Loss terms of self-supervised training on simulated clouds, whose truth is known."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch.nn import functional as F
 from unclouded.models.generator import Generator, compose
 from unclouded.models.observation import CELL, Observation
 from unclouded.training import objectives
-from unclouded.training.simulated_clouds import Simulated
+from unclouded.training.simulated_clouds import SimulatedBatch
 
 
 def simulated_terms(
     generator: Generator,
-    batch: Simulated,
+    batch: SimulatedBatch,
     rng: torch.Generator,
     precision: torch.autocast,
     wanted: Collection[str],
 ) -> dict[str, Tensor]:
     """Translate simulated images and measure the result against the truth.
 
-    Half of the images are translated with z = 0, the most typical ground, and measured by their error; the other half
-    with two latents each, by the CRPS, so that the spread over z is the spread of what may be there.
+    Half of the images are translated with z = 0, the most typical ground, and scored by their error; the other half
+    with two latents each, by the CRPS, so that the spread over z matches the uncertainty of the ground.
 
     Args:
         generator: G_XY.
@@ -34,7 +34,7 @@ def simulated_terms(
         wanted: of `reconstruction`, `ground`, `spectral_angle`, `detection` and `trust`.
 
     Returns:
-        The terms that are wanted, each brought to about 1.
+        The terms that are wanted, each scaled to about 1.
     """
     half = len(batch.truth) // 2
     x = Observation.cat([batch.observation, batch.observation.images(slice(half, None))])
@@ -47,14 +47,14 @@ def simulated_terms(
         made = generator.translate(x, torch.cat([context, context[half:]]), z)
     result, truth, fraction = compose(x.optical, made), batch.truth, batch.cloud_shadow_fraction
     typical, first, second = (slice(0, half), slice(half, len(truth)), slice(len(truth), None))
-    valid, seen = batch.observation.valid, batch.observation.seen
+    valid, seen = batch.observation.valid, batch.observation.valid_bands
 
     def score(image: Tensor, weight: Tensor) -> Tensor:
         error = objectives.reconstruction(image[typical], truth[typical], weight[typical])
         return error + objectives.crps(image[first], image[second], truth[first], weight[first])
 
     def trust() -> Tensor:
-        # A cell that is partly cloud would tint the ground spread from it: the cube leaves it little trust.
+        # The cube gives little trust to a partly cloudy cell, whose colour would be spread with the ground.
         clear = F.avg_pool2d((fraction < 0.1).float(), CELL) ** 3
         return F.binary_cross_entropy(scene.trust.float().clamp(1e-4, 1 - 1e-4), clear)
 

@@ -11,14 +11,15 @@ from unclouded.data.archive import TABLE, Archive
 from unclouded.data.collection import load_collection
 from unclouded.data.domains import Sampling
 from unclouded.errors import InputError
-from unclouded.evaluation.suite import TrainedNetwork
+from unclouded.evaluation.records import TrainedNetwork
 from unclouded.models.weights import load_land_cover
 from unclouded.progress import TrainingProgress, silent_training
 from unclouded.settings import TranslatorSettings
 from unclouded.training.archive_source import ArchiveSource
+from unclouded.training.batch_source import BatchSource
 from unclouded.training.collection_source import CollectionSource
 from unclouded.training.ranks import Ranks
-from unclouded.training.translator import BatchSource, train
+from unclouded.training.translator import train
 from unclouded.training.validation import Validation
 
 
@@ -73,7 +74,7 @@ def run(
             if archive is None:
                 images = load_collection(data, Path(str(config.collection)))
                 return CollectionSource(images, rng, radar=config.radar, shard=ranks.shard_of)
-            simulated = settings.loss.simulated or settings.teaches_heads
+            simulated = settings.loss.simulated or settings.fits_heads
             unpaired = config.steps > 0 and settings.loss.unpaired
             return ArchiveSource(
                 archive,

@@ -30,7 +30,7 @@ from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.tiles.tile_pass import TileTask
 from unclouded.errors import WeightsError
-from unclouded.models.weights import bundled
+from unclouded.models.weights_file import bundled
 from unclouded.precision import resolve_precision
 from unclouded.progress import HUNDREDTHS, Progress
 from unclouded.reading.files.raster import is_remote

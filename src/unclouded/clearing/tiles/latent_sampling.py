@@ -107,9 +107,9 @@ class Sampling:
         self._generator, self._x, self._context, self._cover = generator, x, context, cover
         self._zs, self._inner, self._threshold, self._precision = zs, inner, threshold, precision
         self._beside = _AROUND if cover is None or shows_ground(cover.fill) else _AROUND_UNKNOWN
-        self._looked = around = self._around(inner)
+        self._window = around = self._around(inner)
         with autocast(x.optical.device, precision):
-            self._sight = generator.look(x, context, self._latent(torch.zeros_like(zs[0])), _cells(around))
+            self._lazy = generator.translate_lazily(x, context, self._latent(torch.zeros_like(zs[0])), _cells(around))
 
     def parts(self, step: int) -> list[Box]:
         """Rectangles of the inner box, whose sides are multiples of `step`, that hold all that may be replaced."""
@@ -118,7 +118,7 @@ class Sampling:
             return [self._inner]
         inner, height, width = self._inner, *self._x.optical.shape[2:]
         found = enlarge(self._cover.evidence, self._cover.factor, inner.row, inner.column, inner.height, inner.width)
-        opacity = self._sight.opacity[(..., *inner.within(self._looked).slices)]
+        opacity = self._lazy.opacity[(..., *inner.within(self._window).slices)]
         wanted = may_be_covered(found, self._threshold, opacity)
         if self._cover.mask is not None:
             wanted |= self._cover.mask[(..., *inner.slices)][:, 0] > 0
@@ -138,7 +138,7 @@ class Sampling:
         optical, around = x.optical[(..., *inner.slices)], self._around(inner)
         kept = (..., *inner.within(around).slices)
         with autocast(optical.device, self._precision):
-            typical = self._sight.draw(_cells(around))
+            typical = self._lazy.draw(_cells(around))
         composition = None if cover is None else Composition(x, cover, around, self._threshold)
         if composition is None:
             veil = typical.opacity
