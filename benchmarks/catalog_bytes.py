@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unclouded.catalog.cache import Extract, keep
+from unclouded.catalog.cache import Extract, store
 from unclouded.catalog.overpasses import overpasses
 from unclouded.catalog.retry import RetryPolicy
 from unclouded.reading.grids.area import box_area
@@ -52,7 +52,7 @@ def main() -> None:
             area = box_area(catalogue.bbox_of(int(row), int(column), pixels, pixels))
             front.asked.clear()
             (date,) = overpasses([item], area)
-            keep(date, Extract(area, None, False, lambda item: item, RetryPolicy()), Path(kept))
+            store(date, Extract(area, None, False, lambda item: item, RetryPolicy()), Path(kept))
             read = Counter()
             for path, size in front.of_files():
                 band = Path(path).stem

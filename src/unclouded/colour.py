@@ -1,7 +1,4 @@
-"""Reflectance as colours that people see: which bands are red, green and blue, and which values are black and white.
-
-This is the one place that decides it, for pictures, pages, maps and documentation.
-"""
+"""Display of reflectance: composites, stretches and colours, for pictures, pages, maps and documentation alike."""
 
 from __future__ import annotations
 
@@ -20,16 +17,16 @@ COMPOSITES: dict[str, tuple[tuple[str, ...], ...]] = {
     "infrared": (("B08", "B8A"), ("B04",), ("B03",)),
     "shortwave": (("B12", "B11"), ("B8A", "B08"), ("B04",)),
 }
-"""Bands for red, green and blue by the name of the composite; of several the first that is there."""
+"""Alternative bands for red, green and blue by name of the composite; the first present one is used."""
 
-COMPOSITE_WORDS = {
+COMPOSITE_DESCRIPTIONS = {
     "natural": "natural colour",
     "infrared": "near infrared: vegetation is red",
     "shortwave": "short-wave infrared: vegetation is green, bare soil pink",
     "grey": "one band in grey",
 }
 
-QUALITY_WORDS = {
+QUALITY_DESCRIPTIONS = {
     "opacity": "how far pixels were replaced",
     "uncertainty": "the error in reflectance to expect",
     "source": "where replaced pixels come from",
@@ -37,34 +34,34 @@ QUALITY_WORDS = {
 
 StretchKind = Literal["scene", "bands", "fixed"]
 
-STRETCH_WORDS: dict[StretchKind, str] = {
+STRETCH_DESCRIPTIONS: dict[StretchKind, str] = {
     "scene": "of this scene: true to colour",
     "bands": "of each band of this scene: strong contrast",
     "fixed": "0 to 0.3 reflectance: the same for every scene",
 }
 
 GLANCE = 900
-"""Pixels of the longer side, at most, at which a scene is looked at to choose its stretch, on the map and on pages."""
+"""Largest longer side in pixels of the image by which a stretch is fitted."""
 
 _DARKEST, _BRIGHTEST = 1.0, 99.5
 """Percentiles of a scene that become nearly black and white."""
 
 _EACH = (1.0, 99.0)
-"""Percentiles that become black and white where each band is stretched for itself."""
+"""Percentiles that become black and white if each band is stretched separately."""
 
 _DARK = 0.9
-"""Share of the darkest ground's reflectance that is black: the haze of L1C is taken off, and dark is not cut off."""
+"""Reflectance of black as a share of the darkest percentile, so that L1C haze is removed but dark ground is not."""
 
 _EXPONENT = 0.6
-"""Under 1, because most of any land is dark."""
+"""Exponent (gamma) of the stretch, below 1 since most land is dark."""
 
 _NARROWEST = 0.12
-"""Reflectance between black and white at least, so that water stays dark and its noise is not blown up."""
+"""Least reflectance between black and white, so that water stays dark and noise is not amplified."""
 
 _FIXED = 0.3
 
 OPACITY_COLOUR = (226, 0, 122)
-"""Red, green and blue of what was replaced, laid over an image the stronger the more."""
+"""Red, green and blue of the opacity overlay."""
 
 SOURCE_COLOURS: tuple[tuple[int, int, int], ...] = (
     OPACITY_COLOUR,
@@ -74,26 +71,26 @@ SOURCE_COLOURS: tuple[tuple[int, int, int], ...] = (
     (122, 160, 0),
     (30, 110, 220),
 )
-"""Red, green and blue of what was guessed, then of the references in their order; after the last the second again."""
+"""Red, green and blue of guessed pixels, then of the references in order, which repeat from the second colour on."""
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """What is shown as black and as white, band by band; the values between by their share to the power `exponent`."""
+    """Black and white point of each band; values between are mapped linearly, then raised to the power `exponent`."""
 
     black: tuple[float, ...]
     white: tuple[float, ...]
     exponent: float
 
     def colours(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Shown values in [0, 1] of bands (C, h, w): (h, w, 3) of three, (h, w) of one; 0 where there are none."""
+        """Stretch bands (C, h, w) to [0, 1]: (h, w, 3) for three, (h, w) for one; 0 where not finite."""
         low, high = (np.asarray(end, np.float32)[:, None, None] for end in (self.black, self.white))
         shown = np.clip(np.nan_to_num((values - low) / (high - low)), 0, 1) ** np.float32(self.exponent)
         image: NDArray[np.float32] = shown[0] if len(shown) == 1 else np.moveaxis(shown, 0, -1)
         return image
 
     def of_dn(self, encoding: Encoding) -> Stretch:
-        """The same for DN; `encoding` is that of the bands shown."""
+        """The same stretch for DN in the `encoding` of these bands."""
         black, white = (
             tuple(value * encoding.scale - offset for value, offset in zip(end, encoding.offsets, strict=True))
             for end in (self.black, self.white)
@@ -102,7 +99,7 @@ class Stretch:
 
 
 def composites_of(bands: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The composites that an image with these bands can be shown in, the usual one first; else its first band."""
+    """The composites for which an image has the bands, the default one first; else its first band in grey."""
     found = {}
     for name, choices in COMPOSITES.items():
         chosen = [next((band for band in choice if band in bands), None) for choice in choices]
@@ -112,10 +109,10 @@ def composites_of(bands: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def fit_stretch(reflectance: NDArray[np.float32], kind: StretchKind = "scene") -> Stretch:
-    """Choose the stretch of the bands (C, h, w) that are shown; what is not finite is no data.
+    """Fit the stretch of displayed bands (C, h, w), NaN where there is no data.
 
-    `scene` has one span for all bands, so that colours stay true, from the darkest of each, so that L1C and L2A look
-    alike.
+    `scene` has one range for all bands, so that colours are true, but a black point for each, so that L1C and L2A look
+    similar.
     """
     count = len(reflectance)
     values = [band[np.isfinite(band)] for band in reflectance]
@@ -138,13 +135,13 @@ def coloured(
     shown: Sequence[str] | None = None,
     kind: StretchKind = "scene",
 ) -> list[NDArray[np.float32]]:
-    """Colour images (C, h, w) of reflectance by one and the same stretch: (h, w, 3), or (h, w) in grey, in [0, 1].
+    """Colour images (C, h, w) of reflectance by one stretch: (h, w, 3), or (h, w) in grey, in [0, 1].
 
     Args:
         images: to be coloured.
-        bands: what their C bands are.
-        like: the image (C, h, w) whose stretch it is: of a scene the cleared one.
-        shown: bands as red, green and blue, or one; natural colour unless given, else the first band.
+        bands: names of their C bands.
+        like: the image (C, h, w) to which the stretch is fitted, of a scene the cleared one.
+        shown: bands for red, green and blue, or one for grey; by default those of the default composite.
         kind: of the stretch.
     """
     names = list(bands)
@@ -154,6 +151,6 @@ def coloured(
 
 
 def source_colour(code: int) -> tuple[int, int, int]:
-    """Red, green and blue of a `source`, see `unclouded.sources`."""
+    """Red, green and blue for a `source`, see `unclouded.sources`."""
     references = len(SOURCE_COLOURS) - 1
     return SOURCE_COLOURS[0] if code <= GUESSED else SOURCE_COLOURS[1 + (code - FIRST_REFERENCE) % references]

@@ -53,7 +53,7 @@ def test_dates_lie_in_one_reference_system_where_there_is_a_choice():
 
 def test_a_tile_in_another_reference_system_is_left_out_and_that_is_said():
     found = overpasses([tile("west", 9, 10.15), tile("east", 10.1, 11, **{"proj:code": "EPSG:32633"})], AREA)
-    assert [one.name for one in found[0].tiles] == ["west"] and found[0].seen == pytest.approx(0.75, abs=0.02)
+    assert [one.name for one in found[0].tiles] == ["west"] and found[0].coverage == pytest.approx(0.75, abs=0.02)
     assert found[0].notes == ("east would add 25% of the area, but is in EPSG:32633, not in EPSG:32632: left out",)
 
 
@@ -63,7 +63,7 @@ def test_what_sees_nothing_of_the_area_is_no_date():
         overpasses([tile("aside", 8, 9)], AREA)
     triangle = {"type": "Polygon", "coordinates": [[[10, 48], [10.2, 48], [10, 48.1], [10, 48]]]}
     found = overpasses([tile("west", 9, 10.1)], geometry_area(triangle, "triangle"))
-    assert found[0].seen == pytest.approx(0.75, abs=0.03)
+    assert found[0].coverage == pytest.approx(0.75, abs=0.03)
 
 
 def test_cloud_is_that_of_the_tiles_and_what_is_not_known_is_kept():
@@ -95,5 +95,5 @@ def test_periods():
 
 def test_cells_that_no_tile_holds_are_none():
     (one,) = overpasses([tile("west", 9, 10.1)], AREA)
-    holds = one.tiles[0].holds
-    assert holds[:, :60].all() and not holds[:, 68:].any() and np.isclose(one.seen, holds.mean())
+    holds = one.tiles[0].covers
+    assert holds[:, :60].all() and not holds[:, 68:].any() and np.isclose(one.coverage, holds.mean())

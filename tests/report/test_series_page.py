@@ -87,7 +87,7 @@ def test_dates_stand_in_order_of_time_and_say_what_was_replaced_by_what(folder: 
     dates = data_of(html)["dates"]
     assert [date["label"] for date in dates] == list(DAYS)
     assert [date["replaced"] for date in dates] == [0.5, 0.5, 0.5]
-    assert [share["words"] for date in dates for share in date["shares"]] == [
+    assert [share["label"] for date in dates for share in date["shares"]] == [
         "from 2024-05-11",
         "from 2024-05-01",
         "guessed",

@@ -66,7 +66,7 @@ def test_composites_are_those_that_both_images_have(scene):
     write(scene / "rgb.tif", ground()[:3], BANDS[:3])
     found = open_map_scene(f"{scene}/rgb.tif={scene}/clear.tif", DN)
     assert list(found.images.composites) == ["natural"]
-    assert found.images.words("natural") == "natural colour: B04 B03 B02"
+    assert found.images.describe("natural") == "natural colour: B04 B03 B02"
     for layer in ("after-infrared-scene", "after-natural-none", "middle-natural-scene", "source-natural", "nothing"):
         with pytest.raises(KeyError):
             found.layer(layer)
@@ -118,7 +118,7 @@ def test_sources_have_their_share_and_are_called_by_the_day_in_their_name(scene)
     with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
         file.update_tags(SOURCE_2="../S2B_MSIL2A_20240430T100029_N0510_R122_T33UUP_20240430T132345.SAFE")
     entries = open_map_scene(f"{scene}/clear.tif", DN).quality.legends["source"]["entries"]
-    assert [(entry["words"], entry["share"]) for entry in entries] == [
+    assert [(entry["label"], entry["share"]) for entry in entries] == [
         ("guessed by the network", 0.25),
         ("from 2024-04-30", 0.25),
     ]

@@ -80,7 +80,7 @@ def test_quality_has_the_legends_colours_and_none_where_it_is_0(server):
     assert colour(server, "opacity", 300, 200)[-1] == 0
     assert scene["layers"]["uncertainty"]["high"] == "0.02 reflectance or more"
     [guessed] = scene["layers"]["source"]["entries"]
-    assert (guessed["words"], guessed["share"]) == ("guessed by the network", 0.5)
+    assert (guessed["label"], guessed["share"]) == ("guessed by the network", 0.5)
     np.testing.assert_array_equal(colour(server, "source", 100, 200), [*guessed["colour"], 255])
     assert scene["tiles"].startswith("/0/LAYER/{z}/{x}/{y}.png")
 

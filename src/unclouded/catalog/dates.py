@@ -1,4 +1,4 @@
-"""The dates of a place and a period, found in a catalogue and kept as items: what commands and Python share."""
+"""Search and storage of the dates of a place and a period: for the commands and the Python interface."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unclouded.catalog.cache import Extract, keep
+from unclouded.catalog.cache import Extract, store
 from unclouded.catalog.overpasses import Overpass, overpasses
 from unclouded.catalog.search import Request, find_items
 from unclouded.errors import NetworkError, UncloudedError
@@ -16,12 +16,12 @@ from unclouded.progress import Progress
 
 @dataclass(frozen=True)
 class Report:
-    """Where progress, notes and errors go while dates are read.
+    """Callbacks for progress, notes and errors while dates are read.
 
     Attributes:
         bar: makes the progress display of a date.
-        note: takes a sentence on what was left out of a date.
-        refuse: takes a date that cannot be read, and the error.
+        note: called with a sentence on what was left out of a date.
+        refuse: called with the name of a date that cannot be read, and the error.
     """
 
     bar: Callable[[Overpass], AbstractContextManager[Progress]]
@@ -34,20 +34,20 @@ def find_dates(request: Request) -> list[Overpass]:
     return overpasses(find_items(request), request.area)
 
 
-def keep_dates(dates: Sequence[Overpass], extract: Extract, folder: Path, report: Report) -> dict[str, Overpass]:
-    """Keep what is wanted of some dates in a folder; one that cannot be read is said and left out.
+def store_dates(dates: Sequence[Overpass], extract: Extract, folder: Path, report: Report) -> dict[str, Overpass]:
+    """Store the windows of dates in a folder; a date that cannot be read is reported and left out.
 
     Returns:
-        The dates by the paths of the items that are kept.
+        The dates by the paths of their cached items.
 
     Raises:
-        NetworkError: the files cannot be reached; what was read is kept.
+        NetworkError: the files cannot be reached; windows that were read stay in the cache.
     """
     items: dict[str, Overpass] = {}
     for one in dates:
         try:
             with report.bar(one) as progress:
-                item, notes = keep(one, extract, folder, progress)
+                item, notes = store(one, extract, folder, progress)
         except NetworkError as error:
             raise NetworkError(f"{error}; {len(items)} of {len(dates)} dates are read and kept in {folder}") from error
         except UncloudedError as error:

@@ -1,4 +1,4 @@
-"""How much would be read of an overpass, told by its items alone."""
+"""Estimate of the bytes to read of an overpass, by its items alone."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from typing import Any
 
 from unclouded.bands import BANDS, INDEX
 from unclouded.catalog.overpasses import Overpass
-from unclouded.catalog.search import home_of
+from unclouded.catalog.search import address_of
 from unclouded.reading.grids.area import Area, surroundings
 from unclouded.reading.grids.grid import METRES_PER_DEGREE
 from unclouded.reading.products.stac import source_of_item
 from unclouded.reading.source import Wanted
 
 _TILE = 109_800.0
-"""Metres along a tile."""
+"""Side of a tile in metres."""
 
 _BLOCK = 512
-"""Pixels along a block, of which whole ones alone can be read."""
+"""Side of a block in pixels; files are read in whole blocks."""
 
 _BYTES_PER_PIXEL = 1.6
-"""Of a band whose size is not said, compressed."""
+"""Compressed size of a band whose file size is not stated."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes that would be read, and those of the whole files."""
+    """Bytes to read, and size of the whole files in bytes."""
 
     read: int
     whole: int
 
 
 def estimate(overpass: Overpass, area: Area, bands: Collection[str] | None) -> Estimate:
-    """Estimate what is to be read of an overpass for an area and its surroundings.
+    """Estimate the bytes to read of an overpass for an area and its surroundings.
 
     Args:
-        overpass: its tiles share the area.
-        area: that is to be seen.
-        bands: that are wanted; all if None.
+        overpass: its tiles are assumed to cover equal parts of the area.
+        area: of interest.
+        bands: to read; all if None.
 
     Raises:
-        InputError: an item is not understood.
+        InputError: an item is invalid.
     """
     west, south, east, north = area.bounds
     narrow = math.cos(math.radians((south + north) / 2))
     sides = [(east - west) * METRES_PER_DEGREE * narrow, (north - south) * METRES_PER_DEGREE]
     share, whole = 0.0, 0.0
     for tile in overpass.tiles:
-        source = source_of_item(tile.item, home_of(tile.item), Wanted(offset_given=True))
+        source = source_of_item(tile.item, address_of(tile.item), Wanted(offset_given=True))
         for layer in source.layers:
             if bands is not None and layer.band not in bands:
                 continue
@@ -62,7 +62,7 @@ def estimate(overpass: Overpass, area: Area, bands: Collection[str] | None) -> E
 
 
 def _size(item: dict[str, Any], address: str) -> int | None:
-    """What an item says of the size of a file, in bytes."""
+    """Size of a file in bytes, if its item states it."""
     for asset in item["assets"].values():
         if asset["href"] == address and isinstance(asset.get("file:size"), int):
             return int(asset["file:size"])

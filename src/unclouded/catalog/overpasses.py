@@ -1,7 +1,7 @@
-"""What a satellite saw of an area in one pass: the items of a catalogue by overpass, and which of them are taken.
+"""Overpasses of an area: items of a catalogue grouped by overpass, and the selection of tiles of each.
 
-Tiles of one overpass lie side by side and overlap; where the best of them does not hold all of the area, others in its
-reference system fill what it lacks.
+Tiles of one overpass are adjacent and overlap; if the best of them does not cover all of the area, others in its
+reference system are added.
 """
 
 from __future__ import annotations
@@ -22,45 +22,45 @@ from unclouded.errors import InputError
 from unclouded.reading.grids.area import Area
 from unclouded.reading.names.dates import parse_time
 
-SEEN_AT_LEAST = 0.01
-"""Share of the area under which an overpass is not worth a date of its own."""
+LEAST_COVERAGE = 0.01
+"""Least share of the area that an overpass covers to count as a date."""
 
 _ONE_PASS = timedelta(minutes=10)
-"""Tiles of one platform that lie closer in time are of one overpass; the next orbit is 100 minutes away."""
+"""Largest difference in time between tiles of one overpass of a platform; orbits are 100 minutes apart."""
 
 _SIDE = 128
-"""Cells along each side of the bounds of the area, in which the share of it that a tile holds is counted."""
+"""Cells along each side of the bounds of the area, in which coverage is counted."""
 
 _ADDS = 0.005
-"""Share of the area that a further tile has to add."""
+"""Least share of the area that a further tile adds."""
 
 _LEVEL = 0.02
-"""Shares that differ by less count as equal; the reference system and the newer processing decide then."""
+"""Coverages that differ by less count as equal; then the reference system and the newer processing decide."""
 
 _NEWEST = ("s2:processing_baseline", "processing:version", "s2:generation_time", "updated", "created")
 
 
 @dataclass(frozen=True)
 class Granule:
-    """An item, and what it says of itself.
+    """An item of a catalogue, with its metadata.
 
     Attributes:
-        item: as the catalogue has it.
-        time: when it was taken.
-        crs: of its files, as "EPSG:32632"; empty where it does not say it.
-        cloud: percent of the whole tile; None where it does not say it.
-        holds: (128, 128) which cells of the area it holds.
+        item: of the catalogue.
+        time: of acquisition.
+        crs: of its files, as "EPSG:32632"; empty if not stated.
+        cloud: cloud cover of the whole tile in percent; None if not stated.
+        covers: (128, 128) cells of the area that it covers.
     """
 
     item: dict[str, Any]
     time: datetime
     crs: str
     cloud: float | None
-    holds: NDArray[np.bool_]
+    covers: NDArray[np.bool_]
 
     @property
     def name(self) -> str:
-        """Its identifier."""
+        """Identifier of the item."""
         return str(self.item["id"])
 
 
@@ -69,47 +69,47 @@ class Overpass:
     """A date of a place.
 
     Attributes:
-        tiles: that are taken; each after the first fills what those before it lack.
-        seen: share of the area that they hold, 0 to 1.
+        tiles: that are used; each after the first fills what those before it lack.
+        coverage: share of the area that they cover, 0 to 1.
         notes: what was left out, one sentence each.
     """
 
     tiles: tuple[Granule, ...]
-    seen: float
+    coverage: float
     notes: tuple[str, ...] = ()
 
     @property
     def time(self) -> datetime:
-        """When it was taken, in UTC."""
+        """Acquisition time, in UTC."""
         return self.tiles[0].time
 
     @property
     def name(self) -> str:
-        """The identifier of the first tile."""
+        """Identifier of the first tile."""
         return self.tiles[0].name
 
     @property
     def cloud(self) -> float | None:
-        """Percent of the tiles under cloud, as the catalogue has it; None where it does not say it."""
+        """Mean cloud cover of the tiles in percent by the catalogue; None if not stated."""
         known = [tile.cloud for tile in self.tiles if tile.cloud is not None]
         return sum(known) / len(known) if known else None
 
 
 def overpasses(items: Sequence[dict[str, Any]], area: Area) -> list[Overpass]:
-    """Group items by overpass and take what is needed of each, by time; those that see too little are left out.
+    """Group items by overpass, in order of time, and select tiles of each; those that cover too little are dropped.
 
     Raises:
-        InputError: none of them sees the area.
+        InputError: none of them covers the area.
     """
     wanted = _cells(area, [{"type": "MultiPolygon", "coordinates": area.polygons}], touched=True)
-    tiles = [tile for item in items if (tile := _tile(item, area, wanted)).holds.any()]
-    # Dates in one reference system lie in one grid: that which shows most is taken where there is a choice.
-    shown: Counter[str] = Counter()
+    tiles = [tile for item in items if (tile := _tile(item, area, wanted)).covers.any()]
+    # Dates in one reference system are on one grid, so the one with the most coverage is preferred.
+    covered: Counter[str] = Counter()
     for tile in tiles:
-        shown[tile.crs] += int(tile.holds.sum())
-    main = max(shown, key=lambda crs: (shown[crs], crs), default="")
-    found = [_taken(group, int(wanted.sum()), main) for group in _grouped(tiles)]
-    kept = [one for one in found if one.seen >= SEEN_AT_LEAST]
+        covered[tile.crs] += int(tile.covers.sum())
+    main = max(covered, key=lambda crs: (covered[crs], crs), default="")
+    found = [_select_tiles(group, int(wanted.sum()), main) for group in _grouped(tiles)]
+    kept = [one for one in found if one.coverage >= LEAST_COVERAGE]
     if not kept:
         raise InputError(
             f"{area.name}: the {len(items)} items that were found hold next to nothing of it; give a larger area"
@@ -118,7 +118,7 @@ def overpasses(items: Sequence[dict[str, Any]], area: Area) -> list[Overpass]:
 
 
 def less_cloudy(dates: Sequence[Overpass], most_cloud: float) -> list[Overpass]:
-    """Those under at most so many percent of cloud, and those of which it is not known.
+    """The dates with at most so many percent of cloud, and those without this information.
 
     Raises:
         InputError: there is none.
@@ -136,13 +136,13 @@ def less_cloudy(dates: Sequence[Overpass], most_cloud: float) -> list[Overpass]:
 def _tile(item: dict[str, Any], area: Area, wanted: NDArray[np.bool_]) -> Granule:
     properties = item["properties"]
     time = parse_time(time_of(item))
-    assert time is not None  # which the search has seen to
+    assert time is not None  # checked by the search
     code, number = properties.get("proj:code"), properties.get("proj:epsg")
     cloud = properties.get("eo:cloud_cover")
     outline = item.get("geometry")
-    holds = wanted & _cells(area, [outline], touched=False) if isinstance(outline, dict) else wanted
+    covers = wanted & _cells(area, [outline], touched=False) if isinstance(outline, dict) else wanted
     crs = str(code) if code else f"EPSG:{number}" if number else ""
-    return Granule(item, time, crs, float(cloud) if isinstance(cloud, int | float) else None, holds)
+    return Granule(item, time, crs, float(cloud) if isinstance(cloud, int | float) else None, covers)
 
 
 def _cells(area: Area, outlines: list[Any], *, touched: bool) -> NDArray[np.bool_]:
@@ -150,7 +150,7 @@ def _cells(area: Area, outlines: list[Any], *, touched: bool) -> NDArray[np.bool
         place = from_bounds(*area.bounds, _SIDE, _SIDE)
         held: NDArray[np.bool_] = geometry_mask(outlines, (_SIDE, _SIDE), place, all_touched=touched, invert=True)
     except (ValueError, TypeError, KeyError):
-        return np.ones((_SIDE, _SIDE), np.bool_)  # an outline that is none says nothing
+        return np.ones((_SIDE, _SIDE), np.bool_)  # an invalid outline does not exclude anything
     return held
 
 
@@ -169,17 +169,17 @@ def _platform(tile: Granule) -> str:
     return str(tile.item["properties"].get("platform", "")).lower()
 
 
-def _taken(group: Sequence[Granule], cells: int, main: str) -> Overpass:
-    """The tile that holds most, then those that add to it: of what holds alike, that in `main`, then the newest."""
+def _select_tiles(group: Sequence[Granule], cells: int, main: str) -> Overpass:
+    """Select the tile with the largest coverage (if equal, in `main`, then the newest), and those that add to it."""
 
     def rank(tile: Granule) -> tuple[float, bool, list[str]]:
         newest = [str(tile.item["properties"].get(key, "")) for key in _NEWEST]
-        return round(tile.holds.sum() / cells / _LEVEL), tile.crs == main, [*newest, tile.name]
+        return round(tile.covers.sum() / cells / _LEVEL), tile.crs == main, [*newest, tile.name]
 
     ranked = sorted(group, key=rank, reverse=True)
-    taken, held, notes = [ranked[0]], ranked[0].holds, []
+    taken, held, notes = [ranked[0]], ranked[0].covers, []
     for tile in ranked[1:]:
-        adds = (tile.holds & ~held).sum() / cells
+        adds = (tile.covers & ~held).sum() / cells
         if adds < _ADDS:
             continue
         if tile.crs != ranked[0].crs:
@@ -188,5 +188,5 @@ def _taken(group: Sequence[Granule], cells: int, main: str) -> Overpass:
             )
             continue
         taken.append(tile)
-        held = held | tile.holds
+        held = held | tile.covers
     return Overpass(tuple(taken), float(held.sum() / cells), tuple(notes))

@@ -1,4 +1,4 @@
-"""Periods of days, as `--dates` and `--date` give them."""
+"""Periods of days, the values of `--dates` and `--date`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Period:
 
     @property
     def interval(self) -> str:
-        """As a catalogue is asked for it."""
+        """The interval in the form of a STAC search."""
         return f"{self.first}T00:00:00Z/{self.last}T23:59:59Z"
 
     def wider(self, days: int) -> Period:
-        """The same with so many days more before and after, as far as there are any."""
+        """The period extended by so many days before and after, within the range of `date`."""
         margin = timedelta(days=days)
         first = self.first - margin if self.first - date.min > margin else date.min
         last = self.last + margin if date.max - self.last > margin else date.max
@@ -32,10 +32,10 @@ class Period:
 
 
 def period_of(text: str) -> Period:
-    """The period that "2024-05-01/2024-07-31" names; a single day is one, too.
+    """Parse a period such as "2024-05-01/2024-07-31", or a single day.
 
     Raises:
-        InputError: it is none, or ends before it begins.
+        InputError: it is invalid, or ends before it begins.
     """
     first, _, last = text.partition("/")
     period = Period(_day("--dates", text, first), _day("--dates", text, last or first))
@@ -45,10 +45,10 @@ def period_of(text: str) -> Period:
 
 
 def day_of(text: str) -> date:
-    """The day that "2024-06-12" names.
+    """Parse a day such as "2024-06-12".
 
     Raises:
-        InputError: it is none.
+        InputError: it is invalid.
     """
     return _day("--date", text, text)
 

@@ -1,4 +1,4 @@
-"""Catalogues known by name, and what has to be known to read what they list."""
+"""Catalogues known by name, with signatures, credentials and settings for reading their files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Catalogue:
         address: of its landing page.
         signed: whether addresses of its files need a signature of the package `planetary-computer`.
         credentials: environment variables without which its files cannot be read.
-        settings: of GDAL for its files, where the environment has no others.
+        settings: GDAL options for its files, unless the environment sets them.
     """
 
     address: str
@@ -29,11 +29,11 @@ class Catalogue:
 
     @property
     def extra(self) -> str:
-        """The extra of this package with all that asking it and reading its files needs."""
+        """The extra of this package for searching it and reading its files."""
         return "planetary-computer" if self.signed else "catalog"
 
     def signer(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        """What gives an item its signatures, which are valid for less than an hour; NetworkError if it gets none.
+        """A function that signs the addresses of an item, for less than an hour; it raises NetworkError.
 
         Raises:
             MissingExtraError: the extra `planetary-computer` is not installed.
@@ -46,7 +46,7 @@ class Catalogue:
         def sign(item: dict[str, Any]) -> dict[str, Any]:
             try:
                 return dict(planetary_computer.sign(item))
-            except OSError as error:  # those of requests are
+            except OSError as error:  # the base class of the errors of `requests`
                 raise NetworkError(
                     f"{self.address}: gives no signature for {item['id']} ({' '.join(str(error).split())[:120]}); "
                     "run the same command again later"
@@ -55,7 +55,7 @@ class Catalogue:
         return sign
 
     def prepare(self) -> None:
-        """Set what GDAL has to know, and check that credentials are there.
+        """Set the GDAL options, and check that there are credentials.
 
         Raises:
             InputError: a variable of the credentials is not set.
@@ -78,7 +78,7 @@ PRESETS: Mapping[str, Catalogue] = {
         settings={"AWS_S3_ENDPOINT": "eodata.dataspace.copernicus.eu", "AWS_VIRTUAL_HOSTING": "FALSE"},
     ),
 }
-"""Catalogues by the names that `--catalog` takes beside addresses."""
+"""Catalogues by name, accepted by `--catalog` beside addresses."""
 
 
 def catalogue_named(text: str) -> Catalogue:

@@ -1,4 +1,4 @@
-"""Reading what is far away: again after a while where that may help, and what stands in the way where it does not."""
+"""Reading of remote files with retries, and diagnosis of failures."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ class RetryPolicy:
     """Number of tries of a read, and the pauses between them.
 
     Attributes:
-        tries: all together.
-        first: seconds before the second; twice as many before each next one.
+        tries: in total.
+        first: seconds before the second try; doubled before each further one.
     """
 
     tries: int = 5
     first: float = 1.0
 
     def read(self, addresses: Sequence[str], read: Callable[[], Read]) -> Read:
-        """Read from some addresses, again if that fails and may go well later.
+        """Read from some addresses; retry temporary failures.
 
         Raises:
-            FileError: at one of them is nothing, or what is there is damaged.
-            NetworkError: one cannot be reached, or may not be read.
+            FileError: a file is missing or damaged.
+            NetworkError: an address cannot be reached, or access is denied.
         """
         for attempt in range(1, self.tries + 1):
             try:
                 return read()
             except FileError as error:
-                hurdles = [_hurdle(address, error) for address in addresses]
-                hurdle, stays = next((found for found in hurdles if found[0] is not error), (error, False))
-                if stays or attempt == self.tries:
-                    raise hurdle from error
+                diagnoses = [_diagnose(address, error) for address in addresses]
+                diagnosis, permanent = next((found for found in diagnoses if found[0] is not error), (error, False))
+                if permanent or attempt == self.tries:
+                    raise diagnosis from error
                 time.sleep(self.first * 2 ** (attempt - 1))
         raise AssertionError("no tries")
 
 
-def _hurdle(address: str, error: FileError) -> tuple[FileError | NetworkError, bool]:
-    """What keeps an address from being read, by asking for its first byte, and whether waiting is of no use."""
+def _diagnose(address: str, error: FileError) -> tuple[FileError | NetworkError, bool]:
+    """Diagnose why an address cannot be read, by requesting its first byte: the error, and whether it is permanent."""
     name, again = shown(address), "run the same command again"
     if not address.startswith(("http://", "https://")):
         return NetworkError(f"{error}; check the credentials in the environment, then {again}"), False

@@ -1,8 +1,8 @@
-"""The window that an area needs of the bands of an overpass, read far away and written as a file here.
+"""Windows of the bands of an overpass for an area, read from remote files and written to local ones.
 
-It holds the area and its surroundings, see `reading.grids.area`, at the pixel size of each band, with the DN of the
-band. Coarser bands reach a pixel further, which is what bringing them to the finest grid looks at: so the crop of what
-is kept is that of the whole scene, byte for byte.
+A window holds the area and its surroundings, see `reading.grids.area`, at the pixel size and with the DN of the band.
+Windows of coarser bands are larger by a pixel, which their interpolation to the finest grid needs, so that the crop of
+a cached item equals that of the whole scene, byte for byte.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from unclouded.reflectance import nothing
 from unclouded.tiles import Box
 
 _ROWS = 2048
-"""Rows that are in memory at once, about."""
+"""Rows in memory at a time, approximately."""
 
 _NEARLY = 0.01
-"""Share of a pixel by which grids may differ and still be one."""
+"""Share of a pixel by which aligned grids may differ."""
 
-_FAR_AWAY = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/:/vsis3/:/vsigs/"}
-"""What GDAL found far away is forgotten with the file: that it could not be read, too, so that another try is one."""
+_NO_CACHE = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/:/vsis3/:/vsigs/"}
+"""GDAL option by which nothing is cached of remote files after they are closed, failures included, for retries."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class PixelGrid:
         return (*(self.transform @ (0, 0)), *(self.transform @ (self.width, self.height)))
 
     def crop(self, box: Box) -> PixelGrid:
-        """The grid of a box of it, which may reach beyond."""
+        """The grid of a box of pixels, which may reach beyond this grid."""
         corner = self.transform @ Affine.translation(box.column, box.row)
         return PixelGrid(self.source, box.width, box.height, self.crs, corner)
 
     def place_of(self, other: PixelGrid) -> Box:
-        """The pixels that lie nearest to the bounds of another grid of the same reference system."""
+        """The box of pixels nearest to the bounds of another grid in the same reference system."""
         left, top, right, bottom = other.bounds
         (column, row), (last, end) = ~self.transform @ (left, top), ~self.transform @ (right, bottom)
         return Box(round(row), round(column), round(end) - round(row), round(last) - round(column))
@@ -69,12 +69,12 @@ class PixelGrid:
 
 @dataclass(frozen=True)
 class OverpassWindow:
-    """What is to be read of an overpass.
+    """The window of an overpass.
 
     Attributes:
         window: the area and its surroundings, on the finest grid.
-        whole: all that its tiles hold, and the area, on the same grid.
-        tiles: numbers of the tiles that lie on that grid.
+        whole: the union of the tiles and the area, on the same grid.
+        tiles: indices of the tiles that are on that grid.
     """
 
     window: PixelGrid
@@ -83,14 +83,14 @@ class OverpassWindow:
 
 
 def overpass_window(addresses: Sequence[str], area: Area) -> OverpassWindow:
-    """Find what is to be read, from the finest band of each tile of an overpass, the best tile first.
+    """Determine the window of an overpass by the finest band of each tile, the best tile first.
 
     Raises:
-        InputError: the area lies outside of them, or a file is nowhere on the Earth.
+        InputError: the area lies outside the tiles, or a file has no georeference.
         FileError: a file cannot be read.
     """
     grids = []
-    with rasterio.Env(**_FAR_AWAY):
+    with rasterio.Env(**_NO_CACHE):
         for address in addresses:
             with open_raster(address) as file:
                 check_georeference(file)
@@ -98,10 +98,10 @@ def overpass_window(addresses: Sequence[str], area: Area) -> OverpassWindow:
     first = grids[0]
     fitting = tuple(number for number, grid in enumerate(grids) if _is_aligned(grid, first))
     whole = first.crop(reduce(Box.joined, (first.place_of(grids[number]) for number in fitting)))
-    window, _ = area.crop(whole)  # which refuses an area outside
+    window, _ = area.crop(whole)  # raises if the area lies outside
     found = area.box(whole)
-    # A date that lacks a part of the area has the grid of the others all the same, with no data there. What is read
-    # begins at whole cells of the best tile, where its crop would.
+    # Dates that lack a part of the area are on the same grid as the others, with no data there. The window starts at
+    # whole cells of the best tile, as its crop would.
     row, column = (start // ALIGNMENT * ALIGNMENT for start in (min(found.row, 0), min(found.column, 0)))
     height, width = max(found.bottom, whole.height) - row, max(found.right, whole.width) - column
     whole = whole.crop(Box(row, column, height, width))
@@ -110,19 +110,19 @@ def overpass_window(addresses: Sequence[str], area: Area) -> OverpassWindow:
 
 
 def write_window(addresses: Sequence[str], place: OverpassWindow, path: Path) -> None:
-    """Write the window of a band; where the first of its files has no data, what the next ones have.
+    """Write the window of a band, a mosaic of its tiles in order of preference.
 
     Args:
         addresses: of the band in each of the overpass's tiles, the best first.
-        place: which part of it.
-        path: the GeoTIFF, which appears when it is complete.
+        place: the window.
+        path: of the GeoTIFF, which appears when it is complete.
 
     Raises:
-        FileError: a file cannot be read, or the window not be written.
+        FileError: a file cannot be read, or the window cannot be written.
         OutputExistsError: another run is writing it.
     """
     with ExitStack() as stack:
-        stack.enter_context(rasterio.Env(**_FAR_AWAY))
+        stack.enter_context(rasterio.Env(**_NO_CACHE))
         files = [stack.enter_context(open_raster(address)) for address in addresses]
         best = files[0]
         grid = _grid(best)
@@ -170,7 +170,7 @@ def _is_aligned(grid: PixelGrid, first: PixelGrid) -> bool:
 
 
 def _strips(window: Box, block: int) -> Iterator[Box]:
-    """Cut a window into strips of whole rows of blocks, so that none is read twice."""
+    """Cut a window into strips of whole rows of blocks, so that no block is read twice."""
     step = max(1, _ROWS // block) * block
     ends = [window.row, *range((window.row // step + 1) * step, window.bottom, step), window.bottom]
     for top, bottom in pairwise(ends):
@@ -178,7 +178,7 @@ def _strips(window: Box, block: int) -> Iterator[Box]:
 
 
 def _mosaic(files: Sequence[DatasetReader], grid: PixelGrid, strip: Box) -> NDArray[np.generic]:
-    """Read a strip (h, w) of the grid of the first file, whose holes the next ones fill."""
+    """Read a strip (h, w) on the grid of the first file; where it has no data, the pixels of the next ones are used."""
     kind, nodata = np.dtype(files[0].dtypes[0]), files[0].nodata
     empty = nothing(kind, nodata)
     pixels: NDArray[np.generic] = np.full((strip.height, strip.width), empty, kind)

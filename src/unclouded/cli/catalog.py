@@ -149,7 +149,7 @@ def _of_day(found: Sequence[Overpass], day: date) -> Overpass:
 
         near = ", ".join(map(str, nearest_days([one.time.date() for one in found], Period(day, day))))
         raise InputError(f"--date {day}: nothing was taken on that day; the nearest dates are {near}")
-    return max(of_day, key=lambda one: one.seen)
+    return max(of_day, key=lambda one: one.coverage)
 
 
 def _found(catalogue: Catalogue, options: CatalogOptions, reading: ReadOptions, period: Period) -> list[Overpass]:
@@ -169,8 +169,8 @@ def _download(
     reporter: Reporter,
 ) -> dict[str, Overpass]:
     """Show the plan in a dry run, else keep what is wanted of each date; return the items by time."""
-    from unclouded.catalog.cache import Extract, limit
-    from unclouded.catalog.dates import Report, keep_dates
+    from unclouded.catalog.cache import Extract, evict
+    from unclouded.catalog.dates import Report, store_dates
     from unclouded.catalog.retry import RetryPolicy
     from unclouded.detection.csmask import bands_to_read
 
@@ -183,9 +183,9 @@ def _download(
     extract = Extract(reading.area, bands, reading.offset is not None, catalogue.signer(), RetryPolicy())
     folder = beside if options.cache is None else Path(options.cache)
     report = Report(lambda one: Bar(f"{one.time:%Y-%m-%d}"), lambda note: say(f"note: {note}"), reporter.refuse)
-    items = keep_dates(dates, extract, folder, report)
+    items = store_dates(dates, extract, folder, report)
     if options.cache is not None and items:
-        held = limit(folder, round(options.cache_size * 1e9), [Path(item) for item in items])
+        held = evict(folder, round(options.cache_size * 1e9), [Path(item) for item in items])
         if held > options.cache_size * 1e9:
             say(f"note: {folder} holds {_written(held)}, all of this run: more than --cache-size")
     return items
@@ -200,9 +200,8 @@ def _show_plan(dates: Sequence[Overpass], area: Area, bands: Sequence[str] | Non
         read, whole = read + bytes_of.read, whole + bytes_of.whole
         cloud = "cloud not said" if one.cloud is None else f"cloud {one.cloud:.0f}%"
         names = " + ".join(tile.name for tile in one.tiles)
-        tell(
-            f"{one.time:%Y-%m-%d %H:%M}  {cloud}  {one.seen:.0%} of the area  about {_written(bytes_of.read)}  {names}"
-        )
+        size = _written(bytes_of.read)
+        tell(f"{one.time:%Y-%m-%d %H:%M}  {cloud}  {one.coverage:.0%} of the area  about {size}  {names}")
         for note in one.notes:
             say(f"note: {one.time:%Y-%m-%d}: {note}")
     tell(f"{len(dates)} dates: about {_written(read)} to read, of about {_written(whole)} in whole files")

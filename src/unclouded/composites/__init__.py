@@ -1,1 +1,1 @@
-"""From the cleared dates of a place to one image of them, and to its vegetation over time."""
+"""Products of a cleared series: temporal composites, and NDVI over time."""

@@ -1,4 +1,4 @@
-"""One image of all dates of a place, of observed and filled pixels, each by how far it can be trusted."""
+"""Temporal composites of a cleared series, with observed and filled pixels weighted by their uncertainty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.composites.dates import Shown, open_dates
+from unclouded.composites.dates import DateWindow, open_dates
 from unclouded.composites.vegetation import ndvi_of
 from unclouded.files import aside, publish
 from unclouded.progress import Progress, silent
@@ -23,46 +23,46 @@ Kind = Literal["median", "best", "NDVI-max"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 DAYS = ("observed", "filled")
-"""Bands of the file beside a composite: on how many dates a pixel was seen, and on how many it was filled."""
+"""Bands of the file beside a composite: number of dates on which a pixel was observed, and filled."""
 
 _OF_OBSERVED = 0.02
-"""Error of an observed pixel in reflectance, against which that of a filled one is held: air and sun differ as much."""
+"""Error of an observed pixel in reflectance, by differences in atmosphere and illumination between dates."""
 
 _BUDGET = 2**28
-"""Bytes of reflectance of all dates that are in memory at once, about."""
+"""Bytes of reflectance of all dates in memory at a time, approximately."""
 
 
 def composite_path(folder: Path, kind: Kind) -> Path:
-    """Where the composite of a series goes."""
+    """Path of the composite of a series."""
     return folder / f"composite_{kind.lower()}.tif"
 
 
 def days_path(composite: Path) -> Path:
-    """Where the numbers of dates go that a composite is made of."""
+    """Path of the file with the numbers of dates of a composite."""
     return composite.with_name(f"{composite.stem}_days.tif")
 
 
 def write_composite(
     folder: Path, outputs: Sequence[Path], kind: Kind, reading: ReadOptions, progress: Progress = silent
 ) -> Path:
-    """Write the composite of the results of a series as a COG, and the numbers of dates it is made of beside it.
+    """Write the composite of the results of a series as a COG, and the numbers of dates beside it.
 
-    A pixel weighs 1 / (0.02² + u²), where u is its uncertainty in reflectance, 0 where it was observed. "median" takes
-    the weighted median of each band; "best" all bands of the date whose spectrum lies nearest to that median, its
-    uncertainty added; "NDVI-max" all bands of the date whose NDVI, less the error to be expected of it, is highest.
+    Pixels are weighted by 1 / (0.02² + u²), where u is the uncertainty in reflectance, 0 for observed pixels. "median"
+    is the weighted median of each band; "best" all bands of the date with the least distance of its spectrum to that
+    median plus uncertainty; "NDVI-max" all bands of the date with the largest NDVI minus its expected error.
 
     Args:
-        folder: where it goes.
+        folder: of the composite.
         outputs: cleared files, with their quality beside them.
         kind: of composite.
-        reading: how they are to be read, where their items do not say it.
-        progress: is told the pixels.
+        reading: options for what the items do not state.
+        progress: by pixels, see `Progress`.
 
     Returns:
-        Where the composite is.
+        Path of the composite.
 
     Raises:
-        InputError: the dates do not lie on one grid, or lack the bands of NDVI.
+        InputError: the dates are not on one grid, or lack the bands of NDVI.
         FileError: a file is damaged, or the composite cannot be written.
         OutputExistsError: another run is writing it.
     """
@@ -87,9 +87,9 @@ def write_composite(
         counts = StripWriter(place / "counts.tif", days, whole, str(path))
         try:
             for box in _boxes(info.height, info.width, len(dates) * len(bands)):
-                shown = [date.read(box) for date in dates]
-                images.write(box, _dn(_CHOICES[kind](shown, bands), info.encoding, info.dtype))
-                counts.write(box, _counts(shown))
+                windows = [date.read(box) for date in dates]
+                images.write(box, _dn(_CHOICES[kind](windows, bands), info.encoding, info.dtype))
+                counts.write(box, _counts(windows))
                 progress("combining", box.bottom * info.width, info.height * info.width)
             finished = {
                 place / path.name: (profile, images.finish(), path),
@@ -105,18 +105,18 @@ def write_composite(
 
 
 def weighted_median(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The weighted median (C, h, w) of values (T, C, h, w), the lower one of two; NaN where all weights are 0.
+    """The (lower) weighted median (C, h, w) over dates; NaN where all weights are 0.
 
     Args:
-        values: what has no weight may be NaN.
+        values: (T, C, h, w), may be NaN where the weight is 0.
         weights: (T, h, w), not negative.
     """
     order = np.argsort(values, axis=0)
-    heavy = np.take_along_axis(np.broadcast_to(weights[:, None], values.shape), order, axis=0).cumsum(axis=0)
-    # The first whose weight and that of all below it are half of the whole.
-    place = (heavy >= heavy[-1:] / 2).argmax(axis=0)
+    cumulative = np.take_along_axis(np.broadcast_to(weights[:, None], values.shape), order, axis=0).cumsum(axis=0)
+    # The first value whose cumulative weight is at least half of the total.
+    place = (cumulative >= cumulative[-1:] / 2).argmax(axis=0)
     median = np.take_along_axis(np.take_along_axis(values, order, axis=0), place[None], axis=0)[0]
-    return np.where(heavy[-1] > 0, median, np.float32(np.nan)).astype(np.float32)
+    return np.where(cumulative[-1] > 0, median, np.float32(np.nan)).astype(np.float32)
 
 
 def _boxes(height: int, width: int, layers: int) -> list[Box]:
@@ -125,50 +125,50 @@ def _boxes(height: int, width: int, layers: int) -> list[Box]:
     return [Box(row, 0, min(rows, height - row), width) for row in range(0, height, rows)]
 
 
-def _median(shown: Sequence[Shown], bands: Sequence[str]) -> NDArray[np.float32]:
+def _median(windows: Sequence[DateWindow], bands: Sequence[str]) -> NDArray[np.float32]:
     del bands
-    return weighted_median(np.stack([one.reflectance for one in shown]), _weights(shown))
+    return weighted_median(np.stack([one.reflectance for one in windows]), _weights(windows))
 
 
-def _best(shown: Sequence[Shown], bands: Sequence[str]) -> NDArray[np.float32]:
-    median = _median(shown, bands)
-    away = np.stack([np.abs(one.reflectance - median).mean(axis=0) + one.uncertainty for one in shown])
-    return _of_least(shown, away)
+def _best(windows: Sequence[DateWindow], bands: Sequence[str]) -> NDArray[np.float32]:
+    median = _median(windows, bands)
+    cost = np.stack([np.abs(one.reflectance - median).mean(axis=0) + one.uncertainty for one in windows])
+    return _of_least_cost(windows, cost)
 
 
-def _greenest(shown: Sequence[Shown], bands: Sequence[str]) -> NDArray[np.float32]:
-    green = [ndvi_of(one, bands) for one in shown]
-    return _of_least(shown, np.stack([error - ndvi for ndvi, error in green]))
+def _greenest(windows: Sequence[DateWindow], bands: Sequence[str]) -> NDArray[np.float32]:
+    green = [ndvi_of(one, bands) for one in windows]
+    return _of_least_cost(windows, np.stack([error - ndvi for ndvi, error in green]))
 
 
-def _of_least(shown: Sequence[Shown], cost: NDArray[np.float32]) -> NDArray[np.float32]:
-    """For each pixel all bands (C, h, w) of the date of least cost (T, h, w); NaN where no date has one."""
+def _of_least_cost(windows: Sequence[DateWindow], cost: NDArray[np.float32]) -> NDArray[np.float32]:
+    """For each pixel all bands (C, h, w) of the date of least cost (T, h, w); NaN where no cost is finite."""
     cost = np.where(np.isfinite(cost), cost, np.float32(np.inf))
     chosen = cost.argmin(axis=0)
-    found = np.take_along_axis(np.stack([one.reflectance for one in shown]), chosen[None, None], axis=0)[0]
+    found = np.take_along_axis(np.stack([one.reflectance for one in windows]), chosen[None, None], axis=0)[0]
     return np.where(np.isfinite(cost.min(axis=0)), found, np.float32(np.nan)).astype(np.float32)
 
 
-_CHOICES: dict[Kind, Callable[[Sequence[Shown], Sequence[str]], NDArray[np.float32]]] = {
+_CHOICES: dict[Kind, Callable[[Sequence[DateWindow], Sequence[str]], NDArray[np.float32]]] = {
     "median": _median,
     "best": _best,
     "NDVI-max": _greenest,
 }
 
 
-def _weights(shown: Sequence[Shown]) -> NDArray[np.float32]:
-    errors = np.stack([one.uncertainty for one in shown])
+def _weights(windows: Sequence[DateWindow]) -> NDArray[np.float32]:
+    errors = np.stack([one.uncertainty for one in windows])
     return np.nan_to_num(1 / (_OF_OBSERVED**2 + errors**2)).astype(np.float32)
 
 
-def _counts(shown: Sequence[Shown]) -> NDArray[np.uint16]:
-    observed = sum(one.observed.astype(np.uint16) for one in shown)
-    filled = sum((np.isfinite(one.uncertainty) & ~one.observed).astype(np.uint16) for one in shown)
+def _counts(windows: Sequence[DateWindow]) -> NDArray[np.uint16]:
+    observed = sum(one.observed.astype(np.uint16) for one in windows)
+    filled = sum((np.isfinite(one.uncertainty) & ~one.observed).astype(np.uint16) for one in windows)
     return np.stack([observed, filled]).astype(np.uint16)
 
 
 def _dn(reflectance: NDArray[np.float32], encoding: Encoding, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
-    """As the inputs have it; no DN of a pixel with data is that of one without."""
+    """DN in the encoding of the inputs; pixels with data never get the DN of no data."""
     offsets = np.array(encoding.offsets, np.float32)[:, None, None]
     dn = reflectance * np.float32(encoding.scale) - offsets
     empty = nothing(dtype, encoding.nodata)

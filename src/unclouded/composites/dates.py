@@ -1,4 +1,4 @@
-"""The results of a series, open together on one grid: what each date shows, and where that comes from."""
+"""The results of a series, open together on one grid: reflectance, uncertainty and source of each date."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from unclouded.tiles import Box
 _IN_ONE_IMAGE = "one image is made of dates on one grid: give a --bbox or --geometry that all of them hold"
 
 _LEAST = 1e-6
-_UNTOLD = 1.0
-"""Error of a filled pixel whose uncertainty is under `_LEAST`: the weights never learnt to tell it."""
+_UNKNOWN_ERROR = 1.0
+"""Error of a filled pixel whose uncertainty is under `_LEAST`, since the weights have no fitted error head."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What a date shows of a window.
+class DateWindow:
+    """A window of a date.
 
     Attributes:
         reflectance: (C, h, w), NaN where there is no data.
-        uncertainty: (h, w) of it; 0 where it was observed, NaN where there is no data.
-        observed: (h, w) where the sky was clear.
+        uncertainty: (h, w) in reflectance; 0 where observed, NaN where there is no data.
+        observed: (h, w) pixels that were observed, not filled.
     """
 
     reflectance: NDArray[np.float32]
@@ -46,19 +46,19 @@ class Shown:
 
 
 class OpenDate:
-    """A result and its quality, open.
+    """An open result with its quality.
 
     Attributes:
         path: of the result.
-        info: of it.
-        time: when it was taken; None where nothing says it.
+        info: of the result.
+        time: of acquisition; None if unknown.
     """
 
     def __init__(self, path: Path, scene: Scene, quality: DatasetReader) -> None:
         self.path, self.info, self._scene, self._quality = path, scene.info, scene, quality
         self.time: datetime | None = item_time(read_item(path))
 
-    def read(self, box: Box) -> Shown:
+    def read(self, box: Box) -> DateWindow:
         """Read a window.
 
         Raises:
@@ -70,21 +70,21 @@ class OpenDate:
         valid = valid & np.isfinite(source)
         reflectance[:, ~valid] = np.nan
         observed = valid & (source == OBSERVED)
-        told = np.where(uncertainty > _LEAST, uncertainty, _UNTOLD)
-        error = np.where(valid, np.where(observed, 0, told), np.nan)
-        return Shown(reflectance, error.astype(np.float32), observed)
+        uncertain = np.where(uncertainty > _LEAST, uncertainty, _UNKNOWN_ERROR)
+        error = np.where(valid, np.where(observed, 0, uncertain), np.nan)
+        return DateWindow(reflectance, error.astype(np.float32), observed)
 
 
 @contextmanager
 def open_dates(outputs: Sequence[Path], reading: ReadOptions) -> Iterator[list[OpenDate]]:
-    """Open the results of a series, by time.
+    """Open the results of a series, in order of time.
 
     Args:
         outputs: cleared files, with their quality beside them.
-        reading: how they are to be read, where their items do not say it.
+        reading: options for what the items do not state.
 
     Raises:
-        InputError: they do not lie on one grid, or differ in their bands.
+        InputError: they are not on one grid, or differ in their bands.
         FileError: a file is missing or damaged.
     """
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The NDVI of a place over time, as a table: what was observed and what was filled, apart."""
+"""The NDVI of a series over time, as a table with observed and filled pixels separately."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.composites.dates import OpenDate, Shown, open_dates
+from unclouded.composites.dates import DateWindow, OpenDate, open_dates
 from unclouded.errors import InputError
 from unclouded.files import write_bytes
 from unclouded.progress import Progress, silent
@@ -30,14 +30,14 @@ COLUMNS = (
     "filled_spread",
     "filled_error",
 )
-"""Of the table: shares are of the pixels with data, NDVI is their mean, spread their standard deviation, and error what
-is to be expected of a filled pixel on average."""
+"""Columns of the table: shares of the pixels with data, mean NDVI, its standard deviation (spread), and the mean
+expected error of filled pixels."""
 
 _ROWS = 512
 
 
-def ndvi_of(shown: Shown, bands: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """NDVI (h, w) and the error to be expected of it; NaN where there is no data.
+def ndvi_of(window: DateWindow, bands: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """NDVI (h, w) and its expected error (h, w); NaN where there is no data.
 
     Raises:
         InputError: the bands have no red or near infrared.
@@ -45,24 +45,24 @@ def ndvi_of(shown: Shown, bands: Sequence[str]) -> tuple[NDArray[np.float32], ND
     infrared = next((band for band in INFRARED if band in bands), None)
     if infrared is None or "B04" not in bands:
         raise InputError(f"{', '.join(bands)}: NDVI is made of B04 and B08 or B8A; clear them too")
-    red, bright = shown.reflectance[bands.index("B04")], shown.reflectance[bands.index(infrared)]
+    red, near_infrared = window.reflectance[bands.index("B04")], window.reflectance[bands.index(infrared)]
     ndvi, error = (np.full(red.shape, np.nan, np.float32) for _ in range(2))
-    known = red + bright > 0
-    ndvi[known], error[known] = ndvi_and_error(red[known], bright[known], shown.uncertainty[known])
+    known = red + near_infrared > 0
+    ndvi[known], error[known] = ndvi_and_error(red[known], near_infrared[known], window.uncertainty[known])
     return ndvi, error
 
 
 def write_ndvi(path: Path, outputs: Sequence[Path], reading: ReadOptions, progress: Progress = silent) -> None:
-    """Write the table of a series as CSV, a line a date, by time.
+    """Write the table of a series as CSV, a line per date, in order of time.
 
     Args:
         path: of the table.
         outputs: cleared files, with their quality beside them.
-        reading: how they are to be read, where their items do not say it.
-        progress: is told the dates.
+        reading: options for what the items do not state.
+        progress: by dates, see `Progress`.
 
     Raises:
-        InputError: the dates lack the bands of NDVI, or do not lie on one grid.
+        InputError: the dates lack the bands of NDVI, or are not on one grid.
         FileError: a file is damaged, or the table cannot be written.
     """
     text = io.StringIO()
@@ -79,10 +79,10 @@ def _line(date: OpenDate) -> list[str]:
     info = date.info
     observed, filled = _Sums(), _Sums()
     for row in range(0, info.height, _ROWS):
-        shown = date.read(Box(row, 0, min(_ROWS, info.height - row), info.width))
-        ndvi, error = ndvi_of(shown, info.bands)
-        observed.add(ndvi[shown.observed], error[shown.observed])
-        hidden = ~shown.observed & np.isfinite(shown.uncertainty)
+        window = date.read(Box(row, 0, min(_ROWS, info.height - row), info.width))
+        ndvi, error = ndvi_of(window, info.bands)
+        observed.add(ndvi[window.observed], error[window.observed])
+        hidden = ~window.observed & np.isfinite(window.uncertainty)
         filled.add(ndvi[hidden], error[hidden])
     count = observed.count + filled.count
     day = "" if date.time is None else f"{date.time:%Y-%m-%dT%H:%M:%SZ}"
@@ -91,7 +91,7 @@ def _line(date: OpenDate) -> list[str]:
 
 
 class _Sums:
-    """Count, mean and spread of NDVI, and the mean of its error, of pixels that come in parts."""
+    """Count, mean and standard deviation of NDVI, and the mean of its error, accumulated over windows."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -105,7 +105,7 @@ class _Sums:
 
     @property
     def written(self) -> list[str]:
-        """Mean, spread and mean error; empty of no pixels."""
+        """Mean, standard deviation and mean error as text; empty without pixels."""
         if not self.count:
             return ["", "", ""]
         mean, square, error = self._sums / self.count

@@ -1,4 +1,4 @@
-"""The dates of a series as an animated GIF: as they were taken on the left, cleared on the right."""
+"""Animated GIF of a series: each date before clearing on the left, cleared on the right."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from unclouded.reading.reader import ReadOptions
 from unclouded.reading.series import find_series
 
 SIDE = 480
-"""Pixels of the longer side of an image in it, at most."""
+"""Largest longer side of an image in pixels."""
 
 _SMALLEST = 200
-"""Pixels of the longer side under which images are shown larger, in whole pixels."""
+"""Longer side in pixels under which images are enlarged by a whole factor."""
 
 _MILLISECONDS = 700
 _LAST = 2000
-"""How long a date is shown, and the last one."""
+"""Duration of a frame, and of the last one, in milliseconds."""
 
 _GAP = 4
 _LINE = 18
@@ -35,17 +35,17 @@ _LINE = 18
 def write_animation(
     folder: Path, path: Path, reading: ReadOptions, composite: str | None = None, progress: Progress = silent
 ) -> None:
-    """Write the series in a folder as an animated GIF; a date whose input is gone is shown cleared alone.
+    """Write the series in a folder as an animated GIF; a date without its input is shown cleared alone.
 
     Args:
         folder: of the results of `unclouded series`.
         path: of the GIF.
-        reading: how its files are to be read, where their items do not say it.
+        reading: options for what the items do not state.
         composite: of `colour.COMPOSITES`.
-        progress: is told the dates.
+        progress: by dates, see `Progress`.
 
     Raises:
-        InputError: the folder holds no series, or its dates do not lie on one grid.
+        InputError: the folder holds no series, or its dates are not on one grid.
         FileError: a file is damaged, or the GIF cannot be written.
     """
     pairs = find_series(folder)
@@ -58,10 +58,10 @@ def write_animation(
         raise InputError(
             f"{folder}: its dates do not lie on one grid; give a --bbox or --geometry that all of them hold"
         )
-    # One stretch for all, that of what is mostly there, so that dates can be compared.
+    # One stretch for all dates, that of their median, so that they can be compared.
     with np.errstate(all="ignore"):
-        usual = np.nanmedian(np.stack([date.after for date in dates]), axis=0).astype(np.float32)
-    stretch = fit_stretch(usual)
+        median = np.nanmedian(np.stack([date.after for date in dates]), axis=0).astype(np.float32)
+    stretch = fit_stretch(median)
     frames = [_frame(date, stretch) for date in dates]
     data = io.BytesIO()
     times = [_MILLISECONDS] * (len(frames) - 1) + [_LAST]
@@ -77,8 +77,8 @@ def _frame(date: ScenePreview, stretch: Stretch) -> Image.Image:
     frame.paste(after, (after.width + _GAP, _LINE))
     if before is not None:
         frame.paste(before, (0, _LINE))
-    seen = np.isfinite(date.quality.source)
-    filled = (date.quality.source[seen] > 0).mean() if seen.any() else 0.0
+    valid = np.isfinite(date.quality.source)
+    filled = (date.quality.source[valid] > 0).mean() if valid.any() else 0.0
     day = "" if date.acquired is None else f"{date.acquired:%Y-%m-%d}"
     draw, font = ImageDraw.Draw(frame), ImageFont.load_default(12)
     draw.text((2, 1), day, "black", font)

@@ -1,4 +1,4 @@
-"""An image before and after clearing, and its quality, in one picture; by Pillow alone, for `unclouded demo`."""
+"""Picture of an image before and after clearing with its quality, by Pillow alone, for `unclouded demo`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from unclouded.colour import coloured, composites_of
 from unclouded.files import write_bytes
 
 _SIDE = 360
-"""Pixels of a panel's longer side, at least: a patch is enlarged pixel by pixel."""
+"""Least longer side of a panel in pixels; smaller images are enlarged by a whole factor."""
 
 _GAP = 14
 _LINE = 20
-"""Pixels of a line of text, of `_TEXT` pixels."""
+"""Height in pixels of a line of text of the size `_TEXT`."""
 _TEXT = 14
 _RAMP = 12
-"""Pixels of the height of a legend's bar."""
+"""Height in pixels of a legend's bar."""
 
 _OPACITY = ((24, 28, 32), (226, 0, 122), (255, 238, 247))
 _UNCERTAINTY = ((24, 28, 40), (33, 113, 150), (246, 211, 101))
-"""Colours from 0 to the most, of the two quality bands."""
+"""Colours of the two quality bands, from 0 to the largest value."""
 
 
 def before_after(
@@ -37,7 +37,7 @@ def before_after(
     path: Path,
     title: str,
 ) -> None:
-    """Draw an image before and after clearing, its opacity and its uncertainty side by side into a PNG, with legends.
+    """Draw an image before and after clearing, its opacity and its uncertainty side by side, with legends, into a PNG.
 
     Args:
         cloudy: (C, h, w) reflectance.
@@ -45,18 +45,18 @@ def before_after(
         opacity: (h, w), 0 to 1.
         uncertainty: (h, w) in reflectance.
         bands: the name of each band.
-        path: the PNG; one that is there is replaced.
+        path: of the PNG; an existing one is replaced.
         title: of the picture.
 
     Raises:
         FileError: if the PNG cannot be written.
     """
     name, shown = next(iter(composites_of(bands).items()))
-    words = "natural colour, one stretch" if name == "natural" else f"{' '.join(shown)}, one stretch"
+    caption = "natural colour, one stretch" if name == "natural" else f"{' '.join(shown)}, one stretch"
     before, after = coloured((cloudy, cleared), bands, like=cleared)
     most = float(np.nanmax(uncertainty, initial=0.0))
     panels = [
-        (_eight_bit(before), "Before", "", words),
+        (_eight_bit(before), "Before", "", caption),
         (_eight_bit(after), "After", "", "clear pixels are the input's"),
         (_ramp(opacity, _OPACITY), "Opacity", "0, kept", "1, replaced"),
         (
@@ -103,7 +103,7 @@ def _picture(
 
 
 def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """A text, shortened in its middle if it is wider than so many pixels."""
+    """Shorten a text in its middle if it is wider than so many pixels."""
     kept = len(text)
     while kept > 2 and font.getlength(shown := text if kept == len(text) else _shortened(text, kept)) > width:
         kept -= 1
@@ -119,7 +119,7 @@ def _eight_bit(image: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _ramp(values: NDArray[np.float32], colours: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:
-    """Values (h, w) in [0, 1] in colours (h, w, 3), evenly spread; what is not finite as 0."""
+    """Colour (h, w, 3) of values (h, w) in [0, 1] by linear interpolation; values that are not finite count as 0."""
     at = np.linspace(0, 1, len(colours))
     channels = [np.interp(np.nan_to_num(values), at, channel) for channel in zip(*colours, strict=True)]
     image: NDArray[np.uint8] = np.rint(np.stack(channels, -1)).astype(np.uint8)

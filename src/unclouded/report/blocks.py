@@ -1,4 +1,4 @@
-"""What the sections of a page consist of: tables, charts, scenes and pictures, as data that the template lays out."""
+"""Elements of a page: tables, charts, scenes and pictures, as data for the template."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: what it says.
+        text: of the cell.
         share: length of a bar behind the text, 0 to 1; None for no bar.
-        link: id on the page that it leads to.
-        code: whether it is a checksum or the like.
+        link: id on the page that the text links to.
+        code: whether the text is code, such as a checksum.
     """
 
     text: str
@@ -28,12 +28,12 @@ class Cell:
 
 
 NOTHING = Cell("\N{EN DASH}")
-"""Where there is no number."""
+"""Cell without a value."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table: its title, its cells, and whether it is the one to look at, or one of the paper's."""
+    """A row of a table: title, cells, and `weight`, by which our main result and the paper's are highlighted."""
 
     title: Cell
     cells: Sequence[Cell]
@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `columns` counts the column of the titles."""
+    """A table; `columns` includes the column of the titles."""
 
     caption: str
     columns: Sequence[str]
@@ -54,7 +54,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a chart: points (x, y); a `level` one is a value to compare with, and has no beginning and end."""
+    """A curve of a chart, points (x, y); a `level` curve is a horizontal line for reference."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -64,17 +64,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as SVG, what it shows in a sentence, and its legend."""
+    """A chart as SVG, with a text alternative and its legend."""
 
     title: str
-    says: str
+    description: str
     svg: Markup
     legend: Sequence[Curve]
 
 
 @dataclass(frozen=True)
 class Charts:
-    """Charts beside each other; small ones are many."""
+    """Charts side by side; `small` ones for many quantities."""
 
     charts: Sequence[Chart]
     small: bool = False
@@ -83,7 +83,7 @@ class Charts:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as a data URI, with what it shows."""
+    """A picture as a data URI, with a text alternative."""
 
     uri: str
     width: int
@@ -93,7 +93,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures beside each other, each with its caption."""
+    """Pictures side by side, each with its caption."""
 
     title: str
     pictures: Sequence[tuple[Picture, str]]
@@ -102,9 +102,9 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Overlay:
-    """Something to lay over a scene: its picture, and the colours of its scale with their ends or of its classes.
+    """An overlay of a scene: its picture, and its legend: a colour scale with both ends, or `entries` of classes.
 
-    `mark` is a share of the scale that is marked.
+    `mark` is the position of a mark on the scale, 0 to 1.
     """
 
     key: str
@@ -120,7 +120,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class BeforeAfter:
-    """A scene before and after in one composite, and what that is called."""
+    """A scene before and after in one composite, and the name of the composite."""
 
     name: str
     before: Picture
@@ -129,9 +129,9 @@ class BeforeAfter:
 
 @dataclass(frozen=True)
 class Swipe:
-    """A scene before and after, with overlays, facts about it, and a scale bar: its share of the width, its length.
+    """A scene before and after, with overlays, facts, and a scale bar (share of the width, label).
 
-    Of several `composites` the first is shown, and the others can be chosen.
+    The first of `composites` is shown initially.
     """
 
     id: str
@@ -147,7 +147,7 @@ class Swipe:
 
 @dataclass(frozen=True)
 class Notes:
-    """Remarks to be read with what stands above."""
+    """Remarks on the elements above."""
 
     texts: Sequence[str]
     kind: str = "notes"
@@ -158,7 +158,7 @@ Block = Table | Charts | Pictures | Swipe | Notes
 
 @dataclass(frozen=True)
 class Subsection:
-    """A subsection: its heading, what it is of, and its blocks."""
+    """A subsection: heading, introductory line, and elements."""
 
     title: str
     lead: str
@@ -177,12 +177,12 @@ class Section:
 
 
 def number(value: float | None, digits: int = 3) -> Cell:
-    """A number with so many decimals; a dash where there is none."""
+    """A number with so many decimals; a dash if it is not finite."""
     return NOTHING if value is None or not math.isfinite(value) else Cell(f"{value:,.{digits}f}")
 
 
 def significant(value: float | None) -> Cell:
-    """A number with three significant digits and no exponent, for distances of any size."""
+    """A number with three significant digits and no exponent."""
     if value is None or not math.isfinite(value):
         return NOTHING
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
@@ -190,5 +190,5 @@ def significant(value: float | None) -> Cell:
 
 
 def checksum(value: str) -> Cell:
-    """A SHA-256, which the page shows short and unfolds."""
+    """A SHA-256, which the page abbreviates and can unfold."""
     return Cell(value, code=True)

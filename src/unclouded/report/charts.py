@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from unclouded.report.blocks import Chart, Curve
 
 _LOGARITHMIC = 30
-"""Ratio of the largest to the smallest value from which on the axis is logarithmic."""
+"""Ratio of the largest to the smallest value above which the axis is logarithmic."""
 
 
 def line_chart(
@@ -22,10 +22,10 @@ def line_chart(
 
     Args:
         title: of the chart.
-        curves: the lines; a level one is drawn all across, at its last value.
+        curves: the curves; a `level` one is a horizontal line at its last value.
         x_title: of the axis.
-        small: whether it is one of many.
-        from_zero: let the y axis begin at 0 whatever the values are.
+        small: whether the chart is one of many.
+        from_zero: start the y axis at 0.
     """
     width, height = (320, 170) if small else (760, 300)
     left, right, top, bottom = (52, 10, 10, 34) if small else (64, 14, 12, 44)
@@ -69,24 +69,24 @@ def line_chart(
                     tip = escape(f"{one.name}, {x_title} {_short(x)}: {y:.4g}")
                     dot = f'cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{2 if small else 3}"'
                     shapes.append(f'<circle class="dot s{position % 4}" {dot}><title>{tip}</title></circle>')
-    says = _says(title, curves, x_title, logarithmic)
+    description = _describe(title, curves, x_title, logarithmic)
     svg = (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(says)}" '
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(description)}" '
         f'preserveAspectRatio="xMidYMid meet">{"".join(shapes)}</svg>'
     )
-    # All texts above are escaped; what is left are numbers and names of style classes.
-    return Chart(title + (", logarithmic" if logarithmic else ""), says, Markup(svg), tuple(curves))
+    # All texts above are escaped; the rest are numbers and names of style classes.
+    return Chart(title + (", logarithmic" if logarithmic else ""), description, Markup(svg), tuple(curves))
 
 
 def _y_axis(values: Sequence[float], logarithmic: bool, count: int) -> tuple[float, float, list[float]]:
-    """Ends of the axis, and where it has ticks."""
+    """Limits and ticks of the y axis."""
     low, high = min(values), max(values)
     if logarithmic:
         low, high = low / 1.15, high * 1.15
         ticks = [float(tick) for tick in LogLocator(numticks=count + 2).tick_values(low, high) if low <= tick <= high]
         return low, high, ticks
     span = (high - low) or abs(high) or 1
-    # From zero where that costs little of the height; else from a little under the smallest value.
+    # From zero if that takes little of the height, else from a little below the smallest value.
     low, high = (min(0.0, low) if low < 0.6 * high else low - 0.2 * span), high + 0.06 * span
     return low, high, [float(tick) for tick in MaxNLocator(count).tick_values(low, high) if low <= tick <= high]
 
@@ -99,14 +99,14 @@ def _path(places: Sequence[tuple[float, float] | None]) -> str:
     return "".join(steps)
 
 
-def _says(title: str, curves: Sequence[Curve], x_title: str, logarithmic: bool) -> str:
-    """Put a chart into words, for those who do not see it."""
+def _describe(title: str, curves: Sequence[Curve], x_title: str, logarithmic: bool) -> str:
+    """Text alternative of a chart."""
     lines = []
     for one in curves:
-        there = [(x, y) for x, y in one.points if math.isfinite(y)]
-        if there:
-            (start, first), (end, last) = there[0], there[-1]
-            lowest = min(y for _, y in there)
+        finite = [(x, y) for x, y in one.points if math.isfinite(y)]
+        if finite:
+            (start, first), (end, last) = finite[0], finite[-1]
+            lowest = min(y for _, y in finite)
             lines.append(
                 f"{one.name} from {first:.4g} at {x_title} {_short(start)} to {last:.4g} at {x_title} {_short(end)}, "
                 f"lowest {lowest:.4g}"

@@ -1,4 +1,4 @@
-"""Contact sheets: many patches at once, in rows with a title each."""
+"""Contact sheets: many patches in one picture, in rows with titles."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def contact_sheet(rows: Mapping[str, Sequence[NDArray[np.float32]]], path: Path,
     """Draw images into a PNG, `wide` side by side under the title of their row.
 
     Args:
-        rows: images (h, w, 3) or (h, w) in [0, 1], all of one size, by title; a long row is continued below.
-        path: the PNG; one that is there is replaced.
+        rows: images (h, w, 3) or (h, w) in [0, 1], all of one size, by title; long rows are wrapped.
+        path: of the PNG; an existing one is replaced.
         wide: images side by side.
 
     Raises:
@@ -46,7 +46,7 @@ def contact_sheet(rows: Mapping[str, Sequence[NDArray[np.float32]]], path: Path,
 
 
 def in_colour(patch: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """Natural colour (h, w, 3) of a patch's DN by band, or grey (h, w) of its first where it lacks one."""
+    """Natural colour (h, w, 3) of a patch's DN by band, or one band in grey (h, w) if one of the three is absent."""
     bands = _NATURAL if all(name in patch for name in _NATURAL) else (min(patch),)
     reflectance = np.stack([patch[name] for name in bands]).astype(np.float32) / np.float32(10_000)
     return coloured([reflectance], bands, like=reflectance)[0]

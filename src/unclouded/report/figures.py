@@ -1,4 +1,4 @@
-"""Figures by matplotlib, which belongs to the extra `report`."""
+"""Figures by matplotlib (extra `report`)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def draw_classes(
 
     Args:
         names: of the classes.
-        support: how many images show each class; a class that none shows is left out.
-        scores: by name, one number per class.
-        path: the PNG; one that is there is replaced.
+        support: number of images of each class; classes without any are left out.
+        scores: one number per class, by name of the score.
+        path: of the PNG; an existing one is replaced.
         title: of the figure.
 
     Raises:

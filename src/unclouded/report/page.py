@@ -1,4 +1,4 @@
-"""One HTML page of runs, records and scenes that needs neither a server nor a network."""
+"""Self-contained HTML page of runs, records and scenes, which needs neither a server nor a network."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from unclouded.report.scene_sections import ReportedScene, scene_provenance, sce
 from unclouded.report.templates import own_file, render
 
 FEW_SCENES = 8
-"""Scenes up to which there is room for the other composites of each."""
+"""Largest number of scenes with all composites of each."""
 
 _PICTURES = 8_000_000
-"""Bytes that all pictures of a page take at most; tables and charts are small beside them."""
+"""Largest size in bytes of all pictures of a page; tables and charts are small."""
 
 _PICTURES_OF_ONE = 1_500_000
-"""Bytes that the pictures of one scene or run take at most."""
+"""Largest size in bytes of the pictures of one scene or run."""
 
 
 def render_page(
@@ -30,13 +30,13 @@ def render_page(
     version: str,
     stretch: StretchKind = "scene",
 ) -> str:
-    """Lay everything out as HTML, as 10 MB at most.
+    """Render a page as HTML of at most 10 MB.
 
     Args:
         scenes: cleared scenes.
         records: of evaluations and benchmarks.
         runs: of training.
-        paper: its figures, to stand beside ours.
+        paper: its results, for comparison.
         version: of this package.
         stretch: of the scenes.
 
@@ -68,4 +68,4 @@ def _provenance(scenes: Sequence[ReportedScene], records: Sequence[Record], runs
         ("What", "Kind", "Weights or result", "Data or input", "N", "Seed"),
         lines,
     )
-    return Section("provenance", "What was run on what", "", (Subsection("", "", (table,)),))
+    return Section("provenance", "Provenance", "", (Subsection("", "", (table,)),))

@@ -1,4 +1,4 @@
-"""Images as data URIs of bounded size, and overlays of colour."""
+"""Images as data URIs of limited size, and coloured overlays of the quality."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_WORDS, StretchKind, coloured, source_colour
+from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_DESCRIPTIONS, StretchKind, coloured, source_colour
 from unclouded.errors import FileError
 from unclouded.reading.quality import Quality
 from unclouded.report.blocks import Overlay, Picture
 from unclouded.shares import percent
 
 SIDE = GLANCE
-"""Pixels of a preview's longer side, at most."""
+"""Largest longer side of a preview in pixels."""
 
 _QUALITIES = (88, 78, 66, 52)
 _EXACT = 300 * 300
-"""Pixels up to which a picture is stored without loss, if that fits: patches are looked at pixel by pixel."""
+"""Pixels up to which a picture is encoded losslessly, if that fits, since patches are viewed pixel by pixel."""
 
 _SMALLEST = 48
-"""Pixels of the longer side under which a picture is not made smaller, whatever its size."""
+"""Longer side in pixels under which a picture is not reduced any further."""
 
 _HOPELESS = 2.5
-"""Times the limit from which on a coarser picture would not fit either, so that a smaller one is tried at once."""
+"""Multiple of the limit above which lower quality would not fit either, so that the picture is reduced at once."""
 
 _STRONGEST = 0.85
-"""How far overlays cover the image at most."""
+"""Largest alpha of overlays."""
 
-_UNCERTAINTY = f"Uncertainty: {QUALITY_WORDS['uncertainty']}"
-_SOURCE = f"Source: {QUALITY_WORDS['source']}"
+_UNCERTAINTY = f"Uncertainty: {QUALITY_DESCRIPTIONS['uncertainty']}"
+_SOURCE = f"Source: {QUALITY_DESCRIPTIONS['source']}"
 
 
 def picture(image: Image.Image, limit: int, alt: str) -> Picture:
-    """Encode an image as WebP of `limit` bytes in base64: small ones without loss if that fits, else coarser, smaller.
+    """Encode an image as WebP of at most `limit` bytes in base64: losslessly if small, else at lower quality or size.
 
-    The sizes of the picture are those of the image given: the page shows it at these.
+    Width and height of the picture are those of `image`, at which the page shows it.
     """
     size = image.size
     while True:
@@ -58,10 +58,10 @@ def picture(image: Image.Image, limit: int, alt: str) -> Picture:
 
 
 def picture_of_file(path: Path, limit: int, alt: str) -> Picture:
-    """Encode a picture in a file likewise.
+    """Encode a PNG file, see `picture`.
 
     Raises:
-        FileError: it is no picture, or damaged.
+        FileError: it is no PNG, or damaged.
     """
     try:
         with Image.open(path, formats=("PNG",)) as file:
@@ -78,7 +78,7 @@ def in_colour(
     like: NDArray[np.float32],
     kind: StretchKind = "scene",
 ) -> list[Image.Image]:
-    """Colour images (C, h, w) of reflectance, of one band or of red, green and blue, as `colour.coloured` does."""
+    """Colour images (C, h, w) of reflectance, of one band or of red, green and blue, see `colour.coloured`."""
     return [
         Image.fromarray(np.rint(255 * image).astype(np.uint8)).convert("RGB")
         for image in coloured(images, bands, like, bands, kind)
@@ -86,14 +86,14 @@ def in_colour(
 
 
 def opacity_overlay(opacity: NDArray[np.float32], limit: int, name: str, threshold: float | None = None) -> Overlay:
-    """Lay a colour over what was replaced, the stronger the more (h, w; 0 to 1); the threshold is marked."""
+    """Overlay of the opacity (h, w; 0 to 1): one colour with the opacity as alpha; the threshold is marked."""
     rgba = np.empty((*opacity.shape, 4), np.uint8)
     rgba[..., :3] = OPACITY_COLOUR
     rgba[..., 3] = np.rint(255 * _STRONGEST * np.clip(np.nan_to_num(opacity), 0, 1))
     colour = ",".join(map(str, OPACITY_COLOUR))
     return Overlay(
         "opacity",
-        f"Opacity: {QUALITY_WORDS['opacity']}",
+        f"Opacity: {QUALITY_DESCRIPTIONS['opacity']}",
         picture(Image.fromarray(rgba), limit, f"Opacity of {name}: the stronger the colour, the more was replaced"),
         f"linear-gradient(90deg, rgba({colour},0), rgba({colour},{_STRONGEST}))",
         "0, kept",
@@ -103,11 +103,11 @@ def opacity_overlay(opacity: NDArray[np.float32], limit: int, name: str, thresho
 
 
 def uncertainty_overlay(uncertainty: NDArray[np.float32], limit: int, name: str) -> Overlay:
-    """Lay colours over the uncertainty (h, w; reflectance); there is nothing to lay where it is 0 all over."""
+    """Overlay of the uncertainty (h, w; reflectance) by a colour map; without a picture if it is 0 everywhere."""
     values = np.nan_to_num(uncertainty)
     above = values[values > 0]
     if not above.size:
-        missing = "0 everywhere: nothing was replaced, or the weights foresee no errors"
+        missing = "0 everywhere: nothing was replaced, or the weights predict no errors"
         return Overlay("uncertainty", _UNCERTAINTY, None, "", "", "", missing)
     full = float(np.percentile(above, 99))
     colours = colormaps["viridis"]
@@ -125,7 +125,7 @@ def uncertainty_overlay(uncertainty: NDArray[np.float32], limit: int, name: str)
 
 
 def source_overlay(quality: Quality, limit: int, name: str) -> Overlay:
-    """Lay colours over what was replaced, by where it comes from."""
+    """Overlay of the source of replaced pixels."""
     shares = quality.shares
     if not shares:
         return Overlay("source", _SOURCE, None, "", "", "", "Observed everywhere: nothing was replaced")
@@ -138,7 +138,7 @@ def source_overlay(quality: Quality, limit: int, name: str) -> Overlay:
 
 
 def source_image(source: NDArray[np.float32]) -> Image.Image:
-    """What was replaced (h, w), in the colour of where it comes from; the rest is transparent."""
+    """The source (h, w) of replaced pixels in colours; observed pixels are transparent."""
     codes = np.nan_to_num(source).astype(int)
     rgba = np.zeros((*codes.shape, 4), np.uint8)
     for code in np.unique(codes[codes > 0]):
@@ -147,7 +147,7 @@ def source_image(source: NDArray[np.float32]) -> Image.Image:
 
 
 def _encodings(image: Image.Image) -> Iterator[bytes]:
-    """An image as WebP, ever smaller."""
+    """Encodings of an image as WebP, in descending order of quality."""
     if image.width * image.height <= _EXACT:
         yield _webp(image, lossless=True)
     for quality in _QUALITIES:

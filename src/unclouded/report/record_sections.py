@@ -1,4 +1,4 @@
-"""Records of evaluations and benchmarks on the page: what the paper gives stands beside what was measured."""
+"""Sections of the page for records of evaluations and benchmarks, beside the results of the paper."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Paper:
-    """What the paper gives: scores of classifiers, and Fréchet distances to clear images by name of the set."""
+    """Results of the paper: scores of classifiers, and Fréchet distances to clear images by name of the set."""
 
     classifiers: Mapping[str, Mapping[str, float]]
     frechet: Mapping[str, float]
@@ -54,7 +54,7 @@ def record_sections(records: Sequence[Record], paper: Paper, scenes: Mapping[str
     """
 
     def all_of(kind: str, lay_out: Callable[[Record], Subsection]) -> list[Subsection]:
-        return [_laid_out(record, lay_out) for record in records if record.kind == kind]
+        return [_checked(record, lay_out) for record in records if record.kind == kind]
 
     found: list[Section] = []
     if translators := all_of(TRANSLATOR, translator_subsection):
@@ -75,11 +75,11 @@ def record_sections(records: Sequence[Record], paper: Paper, scenes: Mapping[str
 
 
 def record_provenance(records: Sequence[Record]) -> list[Line]:
-    """Rows of the table of what was run on what."""
-    return [_laid_out(record, _provenance) for record in records]
+    """Rows of the provenance table."""
+    return [_checked(record, _provenance) for record in records]
 
 
-def _laid_out(record: Record, lay_out: Callable[[Record], T]) -> T:
+def _checked(record: Record, lay_out: Callable[[Record], T]) -> T:
     try:
         return lay_out(record)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
@@ -95,7 +95,7 @@ def _distance_table(records: Sequence[Record], paper: Paper) -> Table:
         cells = (significant(paper.frechet[key]), *[NOTHING] * 4, Cell("BigEarthNet"))
         lines.append(Line(Cell(f"As published: {title}"), cells, "paper"))
     for record in records:
-        lines += _laid_out(record, _distance_lines)
+        lines += _checked(record, _distance_lines)
     note = (
         "Distances are of one scale only within one classifier, one data set and one N: the paper's stand beside ours "
         "for the share that clearing takes away, not for their size."
@@ -109,23 +109,23 @@ def _distance_table(records: Sequence[Record], paper: Paper) -> Table:
 
 
 def _distance_lines(record: Record) -> list[Line]:
-    held = record.content
-    name, data = held["translator"]["name"], f"{record.name}, {held['archive']['split']}"
+    content = record.content
+    name, data = content["translator"]["name"], f"{record.name}, {content['archive']['split']}"
     lines = []
     for key in ("cloudy", "cleared"):
-        row = held["distances"][key]
+        row = content["distances"][key]
         cells = (
             significant(row["frechet"]),
             interval(row),
             significant(row["extrapolated"]),
             number(row["n"], 0),
-            Cell(str(held["seed"])),
+            Cell(str(content["seed"])),
             Cell(data),
         )
         title = f"Measured here, weights {name}: {key}"
         lines.append(Line(Cell(title), cells, "ours" if key == "cleared" else ""))
-    if floor := held["floor"]:
-        drawn = (number(floor["n"], 0), Cell(str(held["seed"])), Cell(data))
+    if floor := content["floor"]:
+        drawn = (number(floor["n"], 0), Cell(str(content["seed"])), Cell(data))
         halves = Cell(f"Measured here, weights {name}: floor, halves of the clear")
         lines.append(Line(halves, (significant(floor["frechet"]), NOTHING, NOTHING, *drawn)))
     return lines
@@ -137,7 +137,7 @@ def _classifier_table(records: Sequence[Record], paper: Paper) -> Table:
         cells = (*(number(scores[key], 2) for key in SCORES), NOTHING, Cell("BigEarthNet, 43 classes"))
         lines.append(Line(Cell(f"As published: {name}"), cells, "paper"))
     for record in records:
-        lines += _laid_out(record, _classifier_lines)
+        lines += _checked(record, _classifier_lines)
     return Table(
         "Classifiers: the paper's and ours",
         ("Classifier", *SCORES.values(), "N", "Data"),
@@ -147,15 +147,15 @@ def _classifier_table(records: Sequence[Record], paper: Paper) -> Table:
 
 
 def _classifier_lines(record: Record) -> list[Line]:
-    held = record.content
+    content = record.content
     if record.kind == LAND_COVER:
-        data = Cell(f"{record.name}, {held['archive']['split']}, {len(held['per_class'])} classes")
-        measured = [held, *([held["baseline"]] if "baseline" in held else [])]
+        data = Cell(f"{record.name}, {content['archive']['split']}, {len(content['per_class'])} classes")
+        measured = [content, *([content["baseline"]] if "baseline" in content else [])]
         return [
             Line(
                 Cell(f"Measured here, weights {one['weights']['name']}"),
                 (*(number(one["samples"][key]) for key in SCORES), number(one["images"], 0), data),
-                "ours" if one is held else "",
+                "ours" if one is content else "",
             )
             for one in measured
         ]
@@ -169,27 +169,27 @@ def _classifier_lines(record: Record) -> list[Line]:
             ),
             "ours",
         )
-        for data, rows in held["rows"].items()
+        for data, rows in content["rows"].items()
         for name, runs in rows.items()
     ]
 
 
 def _provenance(record: Record) -> Line:
-    held, none = record.content, NOTHING
+    content, none = record.content, NOTHING
     if record.kind == TRANSLATOR:
-        weights = f"{held['translator']['sha256']} (classifier {held['land_cover']['sha256']})"
-        data, drawn = held["archive"]["sha256"], (number(held["n"], 0), Cell(str(held["seed"])))
+        weights = f"{content['translator']['sha256']} (classifier {content['land_cover']['sha256']})"
+        data, drawn = content["archive"]["sha256"], (number(content["n"], 0), Cell(str(content["seed"])))
     elif record.kind == LAND_COVER:
-        weights, data = held["weights"]["sha256"], held["archive"]["sha256"]
-        drawn = (number(held["images"], 0), Cell(str(held["archive"]["seed"])))
+        weights, data = content["weights"]["sha256"], content["archive"]["sha256"]
+        drawn = (number(content["images"], 0), Cell(str(content["archive"]["seed"])))
     elif record.kind == CLASSIFIERS:
-        weights, data = "", ", ".join(held["sha256"].values())
-        runs = [next(iter(rows.values())) for rows in held["rows"].values()]
+        weights, data = "", ", ".join(content["sha256"].values())
+        runs = [next(iter(rows.values())) for rows in content["rows"].values()]
         drawn = (Cell(", ".join(f"{run[0]['n']:,}" for run in runs)), Cell(f"{len(runs[0])} seeds"))
     elif record.kind == PAIRS:
-        weights, data = "", f"{len(held['sha256'])} x 3 files, each in {record.name}"
-        drawn = (number(held["n"], 0), none)
+        weights, data = "", f"{len(content['sha256'])} x 3 files, each in {record.name}"
+        drawn = (number(content["n"], 0), none)
     else:
-        weights, data, drawn = held["weights"], "", (number(held["n"], 0), none)
+        weights, data, drawn = content["weights"], "", (number(content["n"], 0), none)
     cells = (Cell(record.kind), checksum(weights) if weights else none, checksum(data) if data else none, *drawn)
     return Line(Cell(record.name), cells)

@@ -1,4 +1,4 @@
-"""Each kind of record as a subsection of the page, with its worst cases as well as its best."""
+"""Subsections of the page for each kind of record, with the worst cases as well as the best."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1", "f2": "F2"}
 _ERRORS = {"psnr": ("PSNR, dB", 2), "ssim": ("SSIM", 3), "angle": ("Angle, °", 2)}
 
 _SHOWN = 5
-"""Worst and best images that are listed."""
+"""Number of worst and of best images that are listed."""
 
 
 def translator_subsection(record: Record) -> Subsection:
-    """What `unclouded evaluate translator` measured."""
-    held = record.content
+    """A record of `unclouded evaluate translator`."""
+    content = record.content
     lines = [
         Line(
             Cell(SETS[key]),
@@ -32,11 +32,11 @@ def translator_subsection(record: Record) -> Subsection:
             ),
             "ours" if key == "cleared" else "",
         )
-        for key, row in held["distances"].items()
+        for key, row in content["distances"].items()
     ]
     columns = ("Images", "N", "Fréchet", "95% interval", "1000 KID", "Precision", "Recall", "Density", "Coverage")
     blocks: list[Block] = [Table("Each set against the clear images", columns, lines)]
-    if labels := held["labels"]:
+    if labels := content["labels"]:
         ordered = sorted(labels.items(), key=lambda item: -(item[1]["cleared"] or 0))
         most = max(row["cleared"] or 0 for row in labels.values()) or 1
         lines = [
@@ -58,9 +58,9 @@ def translator_subsection(record: Record) -> Subsection:
                 lines,
             )
         )
-    if paired := held["paired"]:
+    if paired := content["paired"]:
         blocks.append(_paired_table(paired))
-    if downstream := held["downstream"]:
+    if downstream := content["downstream"]:
         lines = [
             Line(
                 Cell(f"mean, {title}"),
@@ -81,13 +81,13 @@ def translator_subsection(record: Record) -> Subsection:
     names = SETS | {"clear": "clear"}
     lines = [
         Line(Cell(names[key]), (number(row["n"], 0), number(row.get("multi_label")), number(row.get("softmax"))))
-        for key, row in held["inception"].items()
+        for key, row in content["inception"].items()
     ]
     blocks.append(Table("Inception score", ("Images", "N", "Labels", "Softmax"), lines, folded=True))
-    if notes := held["notes"]:
+    if notes := content["notes"]:
         blocks.append(Notes(tuple(map(str, notes))))
-    seen = f"seen by {held['land_cover']['name']}; N = {held['n']:,}, split {held['archive']['split']}"
-    return Subsection(f"{held['translator']['name']}", f"{record.name}: {seen}, seed {held['seed']}", blocks)
+    seen = f"seen by {content['land_cover']['name']}; N = {content['n']:,}, split {content['archive']['split']}"
+    return Subsection(f"{content['translator']['name']}", f"{record.name}: {seen}, seed {content['seed']}", blocks)
 
 
 def _paired_table(paired: Mapping[str, Any]) -> Table:
@@ -100,9 +100,9 @@ def _paired_table(paired: Mapping[str, Any]) -> Table:
 
 
 def land_cover_subsection(record: Record) -> Subsection:
-    """What `unclouded evaluate land-cover` measured."""
-    held = record.content
-    shown = {name: row for name, row in held["per_class"].items() if row["support"]}
+    """A record of `unclouded evaluate land-cover`."""
+    content = record.content
+    shown = {name: row for name, row in content["per_class"].items() if row["support"]}
     lines = [
         Line(
             Cell(name),
@@ -114,23 +114,23 @@ def land_cover_subsection(record: Record) -> Subsection:
         )
         for name, row in sorted(shown.items(), key=lambda item: -item[1]["f1"])
     ]
-    averages = [Line(Cell(f"mean, {AVERAGES[key]}"), [number(held[key][s]) for s in SCORES]) for key in AVERAGES]
-    hidden = len(held["per_class"]) - len(shown)
+    averages = [Line(Cell(f"mean, {AVERAGES[key]}"), [number(content[key][s]) for s in SCORES]) for key in AVERAGES]
+    hidden = len(content["per_class"]) - len(shown)
     note = f"{hidden} classes that no image of the split shows are left out." if hidden else ""
     blocks = (
         Table("Averages", ("Averaging", *SCORES.values()), averages),
         Table("Each class, from the best to the worst", ("Class", "N", "Precision", "Recall", "F1"), lines, note),
     )
-    archive = held["archive"]
-    lead = f"{record.name}: N = {held['images']:,}, split {archive['split']}, seed {archive['seed']}"
-    return Subsection(held["weights"]["name"], f"{lead}, threshold {held['threshold']:.2f}", blocks)
+    archive = content["archive"]
+    lead = f"{record.name}: N = {content['images']:,}, split {archive['split']}, seed {archive['seed']}"
+    return Subsection(content["weights"]["name"], f"{lead}, threshold {content['threshold']:.2f}", blocks)
 
 
 def classifiers_subsection(record: Record) -> Subsection:
-    """What benchmarks/land_cover.py measured."""
-    held, tables = record.content, []
+    """A record of benchmarks/land_cover.py."""
+    content, tables = record.content, []
     measures = {"micro_f1": "F1, all decisions", "macro_f1": "F1, per class", "map": "mAP"}
-    for data, rows in held["rows"].items():
+    for data, rows in content["rows"].items():
         lines = [
             Line(
                 Cell(name),
@@ -140,13 +140,14 @@ def classifiers_subsection(record: Record) -> Subsection:
         ]
         count = next(iter(rows.values()))[0]["n"]
         tables.append(Table(f"Other averages on {data}, N = {count:,}", ("", "Seeds", *measures.values()), lines))
-    return Subsection(record.name, f"Trained alike: {held['steps']:,} steps of {held['batch']} patches each", tables)
+    lead = f"All trained for {content['steps']:,} steps of {content['batch']} patches"
+    return Subsection(record.name, lead, tables)
 
 
 def pairs_subsection(record: Record, scenes: Mapping[str, str]) -> Subsection:
-    """What `unclouded evaluate pairs` measured; `scenes` are ids on the page by the SHA-256 of cleared files."""
-    held = record.content
-    mean, images = held["mean"], held["images"]
+    """A record of `unclouded evaluate pairs`; `scenes` are ids on the page by the SHA-256 of cleared files."""
+    content = record.content
+    mean, images = content["mean"], content["images"]
     means = [Line(Cell(title), (number(mean[key], digits),)) for key, (title, digits) in _ERRORS.items()]
     regions = [
         Line(Cell(name), (number(100 * row["share"], 1), number(row["mae"], 4), number(row["rmse"], 4)))
@@ -155,7 +156,7 @@ def pairs_subsection(record: Record, scenes: Mapping[str, str]) -> Subsection:
     bands = [Line(Cell(name), (number(row["mae"], 4), number(row["rmse"], 4))) for name, row in mean["bands"].items()]
 
     def error(name: str) -> float:
-        """The error on cloud, which is what clearing is for; that of all pixels where an image has no cloud."""
+        """The error on cloud, or of all pixels if an image has no cloud."""
         rows = images[name]["regions"]
         found = rows["cloud"]["mae"] if rows["cloud"]["mae"] is not None else rows["all"]["mae"]
         return float(found)
@@ -163,7 +164,7 @@ def pairs_subsection(record: Record, scenes: Mapping[str, str]) -> Subsection:
     def line(name: str) -> Line:
         row = images[name]
         cells = [number(row["regions"][region]["mae"], 4) for region in ("cloud", "all")]
-        link = scenes.get(held["sha256"][name]["predicted"], "")
+        link = scenes.get(content["sha256"][name]["predicted"], "")
         return Line(Cell(name, link=link), (*cells, *(number(row[k], d) for k, (_, d) in _ERRORS.items())))
 
     ordered = sorted(images, key=error)
@@ -179,11 +180,11 @@ def pairs_subsection(record: Record, scenes: Mapping[str, str]) -> Subsection:
         Table("All images, the worst first", columns, [line(n) for n in ordered[::-1]], folded=len(ordered) > 5)
     )
     blocks.append(Table("Errors by band, reflectance", ("Band", "MAE", "RMSE"), bands, folded=True))
-    return Subsection(record.name, f"N = {held['n']:,} images, bands {', '.join(held['bands'])}", blocks)
+    return Subsection(record.name, f"N = {content['n']:,} images, bands {', '.join(content['bands'])}", blocks)
 
 
 def benchmark_subsection(record: Record) -> Subsection:
-    """What benchmarks/pairs.py measured, or another benchmark that lays its rows out so."""
+    """A record of benchmarks/pairs.py, or of another benchmark with the same structure."""
     blocks: list[Block] = []
     for title, rows in record.content.items():
         if isinstance(rows, Mapping) and all(isinstance(row, Mapping) and "psnr" in row for row in rows.values()):
@@ -215,6 +216,6 @@ def interval(row: Mapping[str, Any]) -> Cell:
 
 
 def mean_and_deviation(values: Sequence[float]) -> Cell:
-    """Mean and standard deviation over seeds; of one seed its value."""
+    """Mean and standard deviation over seeds; the value itself for one seed."""
     mean = statistics.fmean(values)
     return Cell(f"{mean:.3f} ± {statistics.stdev(values):.3f}" if len(values) > 1 else f"{mean:.3f}")

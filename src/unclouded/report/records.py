@@ -1,4 +1,4 @@
-"""What a page is made from: records of evaluations and benchmarks, and folders of training runs."""
+"""Reading of records of evaluations and benchmarks, and of folders of training runs."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _KEYS = {
     CLASSIFIERS: {"rows", "steps", "batch", "sha256"},
     BENCHMARK: {"weights", "n", "all"},
 }
-"""By which keys each kind of record is known."""
+"""Keys by which each kind of record is identified."""
 
 _LARGEST = 2**28
 
 
 @dataclass(frozen=True)
 class Record:
-    """A JSON file of a kind that is known."""
+    """A JSON file of a known kind."""
 
     name: str
     kind: str
@@ -49,10 +49,10 @@ class Run:
 
     Attributes:
         name: of its folder.
-        entries: lines of its log, by rising step.
-        cycles: pictures of x -> y -> x, by rising step.
-        figures: the paper's figures of it, by name, as `unclouded evaluate translator --figure` drew them.
-        weights: of each weights file its checksum and the header that it carries.
+        entries: lines of its log, in order of steps.
+        cycles: figures of x -> y -> x, in order of steps.
+        figures: the paper's figures for it, sorted by name, drawn by `unclouded evaluate translator --figure`.
+        weights: checksum and header of each weights file, by file name.
     """
 
     name: str
@@ -77,7 +77,7 @@ def read_record(path: Path) -> Record:
 
     Raises:
         FileError: it cannot be read.
-        InputError: it is not JSON, or of no kind that is known.
+        InputError: it is not JSON, or of no known kind.
     """
     content = _read_object(path)
     for kind, keys in _KEYS.items():
@@ -108,7 +108,7 @@ def read_run(folder: Path) -> Run:
         ) from error
     entries = []
     for line in lines:
-        with contextlib.suppress(ValueError):  # the last line of a killed run may be half a line
+        with contextlib.suppress(ValueError):  # the last line may be incomplete
             entry = json.loads(line)
             if isinstance(entry, dict) and "step" in entry and all(isinstance(v, int | float) for v in entry.values()):
                 entries.append(entry)

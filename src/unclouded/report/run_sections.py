@@ -1,4 +1,4 @@
-"""Training runs on the page: curves of what was measured, of the losses, and the last pictures of the cycle."""
+"""Section of the page for training runs: curves of the validation scores and losses, and figures of the cycle."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _FIGURES = {
     "figure_2b.png": "Figure 2b: the same after clearing",
 }
 _CLOSER = 3.0
-"""Ratio of the cloudy images' distance to the largest of cleared ones from which on these are shown closer."""
+"""Ratio of the cloudy images' distance to the largest of cleared ones from which on a second chart leaves it out."""
 
 
 def run_section(runs: Sequence[Run], paper: Paper, limit: int) -> Section:
@@ -57,7 +57,7 @@ def run_section(runs: Sequence[Run], paper: Paper, limit: int) -> Section:
     for run in runs:
         blocks: list[Block] = []
         if measured := [entry for entry in run.entries if "frechet" in entry]:
-            blocks += [_beside_paper(measured, paper), Charts(_distance_charts(measured)), _measurings(measured)]
+            blocks += [_beside_paper(measured, paper), Charts(_distance_charts(measured)), _validations(measured)]
         names = dict.fromkeys(key for entry in run.entries for key in entry if key not in _NOT_DRAWN)
         small = [
             line_chart(name.replace("_", " "), _series(run.entries, {name: name}, "step"), "step", small=True)
@@ -72,9 +72,9 @@ def run_section(runs: Sequence[Run], paper: Paper, limit: int) -> Section:
         alarms = sum(bool(entry.get("alarm")) for entry in run.entries)
         lead = f"{len(run.entries)} log entries up to step {last['step']:,}; seed {_seed(run)}"
         if any("alarm" in entry for entry in run.entries):
-            lead += f"; alarm of mode collapse in {alarms} of {len(measured)} measurings"
+            lead += f"; alarm of mode collapse in {alarms} of {len(measured)} validations"
         subsections.append(Subsection(f"Our run in the folder {run.name}", lead, blocks))
-    lead = "What was measured while networks learnt here; what the paper gives is marked as published."
+    lead = "Validation scores during training; results of the paper are marked as published."
     return Section("runs", "Training runs", lead, subsections)
 
 
@@ -147,7 +147,7 @@ def _pictures(run: Run, limit: int) -> list[Block]:
 
 
 def run_provenance(runs: Sequence[Run]) -> list[Line]:
-    """Rows of the table of what was run on what."""
+    """Rows of the provenance table."""
     lines = []
     for run in runs:
         for name, (sha256, header) in run.weights.items():
@@ -173,8 +173,8 @@ def _series(entries: Sequence[Mapping[str, float]], names: Mapping[str, str], ax
     ]
 
 
-def _measurings(measured: Sequence[Mapping[str, float]]) -> Table:
-    """The best and the worst measuring by distance, and the last."""
+def _validations(measured: Sequence[Mapping[str, float]]) -> Table:
+    """The best and the worst validation by distance, and the last one."""
     finite = [entry for entry in measured if math.isfinite(entry["frechet"])] or list(measured)
     chosen = {
         "smallest distance": min(finite, key=lambda entry: entry["frechet"]),
@@ -193,8 +193,8 @@ def _measurings(measured: Sequence[Mapping[str, float]]) -> Table:
         )
         for title, entry in chosen.items()
     ]
-    columns = ("Measuring", "Step", *(_TITLES.get(name, name.capitalize()) for name in names), "Alarm of collapse")
-    return Table("Best, worst and last measuring", columns, lines)
+    columns = ("Validation", "Step", *(_TITLES.get(name, name.capitalize()) for name in names), "Alarm of collapse")
+    return Table("Best, worst and last validation", columns, lines)
 
 
 _TITLES = {"frechet": "Fréchet", "psnr": "PSNR, dB"}
@@ -215,7 +215,7 @@ def _log(run: Run) -> Table:
 
 
 _LOGGED = 200
-"""Entries of a log that are shown as numbers."""
+"""Largest number of entries of a log in its table."""
 
 
 def _seed(run: Run) -> str:

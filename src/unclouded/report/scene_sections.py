@@ -1,4 +1,4 @@
-"""Cleared scenes on the page: before and after to swipe between, what lies over them, and a table of all."""
+"""Section of the page for cleared scenes: before and after to swipe between, overlays, and a table of all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unclouded.colour import COMPOSITE_WORDS, STRETCH_WORDS, StretchKind
+from unclouded.colour import COMPOSITE_DESCRIPTIONS, STRETCH_DESCRIPTIONS, StretchKind
 from unclouded.reading.grids.grid import METRES_PER_DEGREE
 from unclouded.reading.preview import OtherComposite, ScenePreview
 from unclouded.report.blocks import (
@@ -30,20 +30,20 @@ from unclouded.shares import percent
 from unclouded.sources import GUESSED
 
 _COARSE = 400
-"""Pixels of the longer side under which a scene is enlarged pixel by pixel."""
+"""Longer side in pixels under which a scene is enlarged by nearest pixels."""
 
 _SIDE_BY_SIDE = 360
-"""Pixels of the longer side of results that stand side by side."""
+"""Longer side in pixels of results that are shown side by side."""
 
 
 @dataclass(frozen=True)
 class ReportedScene:
-    """A scene to be shown.
+    """A scene of the page.
 
     Attributes:
-        preview: of the scene; its input is there.
+        preview: of the scene, with its input.
         sha256: of the cleared file.
-        source_sha256: of its input; empty where that is no single file on this machine.
+        source_sha256: of its input; empty unless that is a single local file.
     """
 
     preview: ScenePreview
@@ -52,7 +52,7 @@ class ReportedScene:
 
     @property
     def name(self) -> str:
-        """Of the cleared file."""
+        """Name of the cleared file."""
         return self.preview.pair.after.name
 
     @property
@@ -64,10 +64,10 @@ class ReportedScene:
 def scene_section(
     scenes: Sequence[ReportedScene], limit: int, kind: StretchKind = "scene"
 ) -> tuple[Section, list[Swipe]]:
-    """Lay scenes out, the most replaced first; the pictures of each may take `limit` bytes.
+    """Lay out scenes, the most replaced first; the pictures of each take at most `limit` bytes.
 
     Returns:
-        The section, and its scenes in the order in which they were given.
+        The section, and its scenes in the order of `scenes`.
     """
     swipes = [_swipe(scene, f"scene-{position + 1}", limit, kind) for position, scene in enumerate(scenes)]
     order = sorted(range(len(scenes)), key=lambda n: -np.nan_to_num(scenes[n].preview.quality.replaced))
@@ -88,7 +88,7 @@ def scene_section(
 
 
 def scene_provenance(scenes: Sequence[ReportedScene]) -> list[Line]:
-    """Rows of the table of what was run on what."""
+    """Rows of the provenance table."""
     return [
         Line(
             Cell(scene.name),
@@ -118,12 +118,12 @@ def _line(scene: ReportedScene, id_: str) -> Line:
 
 
 def _lead(scene: ReportedScene) -> str:
-    """What there is to know at a glance."""
-    made = scene.preview
-    replaced = made.quality.replaced
+    """Date, level, replaced share and input in a line."""
+    preview = scene.preview
+    replaced = preview.quality.replaced
     known = (
-        f"{made.acquired:%Y-%m-%d}" if made.acquired else "",
-        made.info.level,
+        f"{preview.acquired:%Y-%m-%d}" if preview.acquired else "",
+        preview.info.level,
         "nothing replaced" if replaced == 0 else f"{percent(replaced)} replaced" if np.isfinite(replaced) else "",
     )
     return f"{', '.join(text for text in known if text)}; made of {scene.source}"
@@ -134,10 +134,10 @@ def _date(scene: ReportedScene) -> str:
 
 
 def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swipe:
-    """Most of the bytes go to the images, of which the cloudy one is smoother, and the rest to the overlays."""
-    made, quality = scene.preview, scene.preview.quality
+    """A scene with its overlays; most of the bytes are for the images, of which the cloudy one is smoother."""
+    preview, quality = scene.preview, scene.preview.quality
     height, width = quality.opacity.shape
-    shown = (OtherComposite(made.composite, made.bands, made.before, made.after), *made.others)
+    shown = (OtherComposite(preview.composite, preview.bands, preview.before, preview.after), *preview.others)
     composites = [_before_and_after(scene, one, limit * 7 // (10 * len(shown)), kind) for one in shown]
     colours = composites[0].name if len(composites) == 1 else "in the bands that are chosen"
     facts = [
@@ -147,30 +147,30 @@ def _swipe(scene: ReportedScene, id_: str, limit: int, kind: StretchKind) -> Swi
             "Uncertainty there",
             "\N{EN DASH}" if quality.error is None else f"{quality.error:.3f} reflectance on average",
         ),
-        ("Grid", made.grid),
-        ("Shown", f"{width:,} x {height:,} pixels, {colours}; stretch {STRETCH_WORDS[kind]}"),
+        ("Grid", preview.grid),
+        ("Shown", f"{width:,} x {height:,} pixels, {colours}; stretch {STRETCH_DESCRIPTIONS[kind]}"),
     ]
     return Swipe(
         id_,
         scene.name,
         composites,
         (
-            opacity_overlay(quality.opacity, limit * 12 // 100, scene.name, made.threshold),
+            opacity_overlay(quality.opacity, limit * 12 // 100, scene.name, preview.threshold),
             uncertainty_overlay(quality.uncertainty, limit * 12 // 100, scene.name),
             source_overlay(quality, limit * 6 // 100, scene.name),
         ),
         facts,
-        tuple(made.notes),
+        tuple(preview.notes),
         coarse=max(height, width) < _COARSE,
-        bar=_scale_bar(made),
+        bar=_scale_bar(preview),
     )
 
 
 def _before_and_after(scene: ReportedScene, shown: OtherComposite, limit: int, kind: StretchKind) -> BeforeAfter:
-    """A scene in one composite; its pictures may take `limit` bytes."""
+    """A scene in one composite; its pictures take at most `limit` bytes."""
     assert shown.before is not None
     before, after = in_colour((shown.before, shown.after), shown.bands, shown.after, kind)
-    name = f"{COMPOSITE_WORDS[shown.composite].partition(':')[0]} ({' '.join(shown.bands)})"
+    name = f"{COMPOSITE_DESCRIPTIONS[shown.composite].partition(':')[0]} ({' '.join(shown.bands)})"
     return BeforeAfter(
         name,
         picture(before, limit * 3 // 7, f"Before clearing: {scene.source} with its clouds, {name}"),
@@ -178,9 +178,9 @@ def _before_and_after(scene: ReportedScene, shown: OtherComposite, limit: int, k
     )
 
 
-def _scale_bar(made: ScenePreview) -> tuple[float, str] | None:
-    """A round length of about a fifth of the width: its share of it, and in words."""
-    info = made.info
+def _scale_bar(preview: ScenePreview) -> tuple[float, str] | None:
+    """A round length of about a fifth of the width: its share of the width, and its text."""
+    info = preview.info
     width = info.width * abs(info.transform.a)
     if info.crs.is_projected:
         width *= info.crs.linear_units_factor[1]
@@ -197,10 +197,10 @@ def _scale_bar(made: ScenePreview) -> tuple[float, str] | None:
 def _side_by_side(scenes: Sequence[ReportedScene], limit: int, kind: StretchKind) -> Subsection:
     shown = []
     for scene in scenes:
-        made = scene.preview
-        (after,) = in_colour((made.after,), made.bands, made.after, kind)
+        preview = scene.preview
+        (after,) = in_colour((preview.after,), preview.bands, preview.after, kind)
         after.thumbnail((_SIDE_BY_SIDE, _SIDE_BY_SIDE))
-        caption = f"{scene.name}: {percent(made.quality.replaced)} replaced"
+        caption = f"{scene.name}: {percent(preview.quality.replaced)} replaced"
         shown.append((picture(after, limit // (4 * len(scenes)), f"After clearing: {scene.name}"), caption))
     blocks: tuple[Block, ...] = (Pictures("Results of one input, side by side", shown),)
     return Subsection(

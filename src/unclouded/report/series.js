@@ -84,12 +84,12 @@ function draw() {
   element("overlay").hidden = !element("sources").checked;
   element("overlay").src = date.images.source;
   element("legend").hidden = !element("sources").checked;
-  element("legend").replaceChildren(...(date.shares.length ? date.shares : [{ words: "nothing was replaced" }]).map(({ words, share, colour }) => {
+  element("legend").replaceChildren(...(date.shares.length ? date.shares : [{ label: "nothing was replaced" }]).map(({ label, share, colour }) => {
     const entry = document.createElement("li");
     const swatch = document.createElement("span");
     swatch.className = "swatch";
     swatch.style.background = colour ?? "";
-    entry.append(...(colour ? [swatch] : []), share === undefined ? words : `${words}, ${percent(share)}`);
+    entry.append(...(colour ? [swatch] : []), share === undefined ? label : `${label}, ${percent(share)}`);
     return entry;
   }));
   mark();
@@ -197,7 +197,7 @@ function ticks(times, known, width) {
 function words(number, value) {
   const { label, shares } = dates[number];
   if (!value) return `${label}: no data at this point`;
-  const from = value.source === 0 ? "observed" : shares.find(({ code }) => code === value.source)?.words ?? (value.source === 1 ? "guessed" : "from another date");
+  const from = value.source === 0 ? "observed" : shares.find(({ code }) => code === value.source)?.label ?? (value.source === 1 ? "guessed" : "from another date");
   const error = value.source ? ` ± ${value.error.toFixed(2)}` : "";
   return `${label}: NDVI ${value.ndvi.toFixed(2)}${error}, ${from}`;
 }

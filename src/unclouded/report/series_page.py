@@ -1,4 +1,4 @@
-"""One HTML page of a series: its dates behind a slider, and what a point shows over time, observed and filled apart."""
+"""HTML page of a series: its dates with a slider, and the NDVI of a point over time, observed or filled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,15 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 from rasterio.crs import CRS
-from rasterio.transform import Affine
-from rasterio.warp import Resampling, reproject
-from rasterio.warp import transform as transform_points
 
-from unclouded.colour import COMPOSITE_WORDS, STRETCH_WORDS, StretchKind, fit_stretch, source_colour
+from unclouded.colour import (
+    COMPOSITE_DESCRIPTIONS,
+    STRETCH_DESCRIPTIONS,
+    Stretch,
+    StretchKind,
+    fit_stretch,
+    source_colour,
+)
 from unclouded.errors import InputError
 from unclouded.progress import Progress, silent
 from unclouded.reading.preview import ScenePreview, read_preview
@@ -28,6 +31,7 @@ from unclouded.reading.reader import ReadOptions
 from unclouded.reading.result_item import completed_by_item
 from unclouded.reading.series import find_series
 from unclouded.reading.series_points import Points, read_points_of
+from unclouded.report.page_grid import PageGrid, degrees_of, on_grid
 from unclouded.report.previews import picture, source_image
 from unclouded.report.templates import own_file, render
 from unclouded.sources import GUESSED
@@ -35,39 +39,15 @@ from unclouded.sources import GUESSED
 _SIDE = 640
 """Pixels of a preview's longer side, at most."""
 
-_POINTS = 64
-"""Points of the longer side whose NDVI is kept, at most."""
-
 _PICTURES, _PICTURES_OF_ONE = 5_000_000, 240_000
-"""Bytes that the pictures of all dates, and of one, take at most."""
+"""Most bytes of the pictures of all dates, and of one."""
 
 _MEDIANS = 160
-"""Pixels of the longer side of which the stretch is chosen, at most."""
+"""Pixels of the longer side of the overviews for the stretch, at most."""
 
 _STEPS = 250
-"""NDVI from -1 to 1 in a byte; 255 is none. Errors from 0 to 1 likewise."""
+"""Levels in a byte of NDVI from -1 to 1, and of errors from 0 to 1."""
 _NONE = 255
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Where the pictures and the points of all dates lie: the grid of the first date."""
-
-    crs: CRS
-    transform: Affine
-    height: int
-    width: int
-
-    def points(self) -> tuple[int, int, NDArray[np.float64], NDArray[np.float64]]:
-        """Rows and columns of the points, and the coordinates of the pixels in the middle of their cells."""
-        shrink = max(1.0, max(self.height, self.width) / _POINTS)
-        rows, columns = max(1, round(self.height / shrink)), max(1, round(self.width / shrink))
-        down = (np.arange(rows) + 0.5) * self.height / rows
-        across = (np.arange(columns) + 0.5) * self.width / columns
-        x, y = self.transform @ tuple(
-            axis.ravel() for axis in np.meshgrid(np.floor(across) + 0.5, np.floor(down) + 0.5)
-        )
-        return rows, columns, np.asarray(x), np.asarray(y)
 
 
 def render_series(
@@ -78,18 +58,18 @@ def render_series(
     stretch: StretchKind = "scene",
     progress: Progress | None = None,
 ) -> str:
-    """Lay out the dates of a series, a few MB for a hundred of them.
+    """Render the page of a series as HTML, a few MB for a hundred dates.
 
     Args:
         folder: of the results of `unclouded series`.
-        reading: how its files are to be read, where their items do not say it.
+        reading: options for what the items do not state.
         version: of this package.
         composite: of `colour.COMPOSITES`.
-        stretch: one for all dates, that of their cleared images.
+        stretch: kind of the stretch, which is the same for all dates.
         progress: see `Progress`.
 
     Raises:
-        InputError: the folder holds no series, or its files cannot be understood.
+        InputError: the folder holds no series, or its files are no scenes.
         FileError: a file is missing or damaged.
     """
     pairs, report = find_series(folder), progress or silent
@@ -99,22 +79,16 @@ def render_series(
         previews.append(read_preview(pair, _SIDE, reading, composite))
     first = previews[0]
     height, width = first.quality.opacity.shape
-    grid = _Grid(first.info.crs, first.info.transform, first.info.height, first.info.width)
-    small = _Grid(grid.crs, first.transform, height, width)
-    shown = fit_stretch(_usual(small, previews), stretch)
+    grid = PageGrid(first.info.crs, first.info.transform, first.info.height, first.info.width)
+    small = PageGrid(grid.crs, first.transform, height, width)
+    fitted = fit_stretch(_median_image(small, previews), stretch)
     limit = min(_PICTURES_OF_ONE, _PICTURES // len(pairs))
     rows, columns, x, y = grid.points()
     dates, points = [], []
-    for done, made in enumerate(previews):
+    for done, preview in enumerate(previews):
         report("drawing dates", done, len(pairs))
-        images = {
-            "after": picture(_image(shown.colours(_on(small, made, made.after))), limit * 45 // 100, "").uri,
-            "source": picture(source_image(_on(small, made, made.quality.source[None])[0]), limit // 10, "").uri,
-        }
-        if made.before is not None:
-            images["before"] = picture(_image(shown.colours(_on(small, made, made.before))), limit * 45 // 100, "").uri
-        dates.append(_date(made, previews) | {"images": images})
-        points.append(_points_of(made, grid.crs, x, y, reading))
+        dates.append(_date(preview, previews) | {"images": _images(preview, small, fitted, limit)})
+        points.append(_points_of(preview, grid.crs, x, y, reading))
     data = {
         "dates": dates,
         "rows": rows,
@@ -122,18 +96,30 @@ def render_series(
         "width": width,
         "height": height,
         "coarse": max(height, width) < _SIDE * 2 // 3,
-        "place": _place(grid),
+        "place": degrees_of(grid),
         **_series_of(points),
     }
-    return _rendered(data, previews, folder, version, COMPOSITE_WORDS[first.composite], STRETCH_WORDS[stretch])
+    names = COMPOSITE_DESCRIPTIONS[first.composite], STRETCH_DESCRIPTIONS[stretch]
+    return _rendered(data, previews, folder, version, *names)
+
+
+def _images(preview: ScenePreview, grid: PageGrid, stretch: Stretch, limit: int) -> dict[str, str]:
+    """The pictures of a date on the page's grid as data URIs of `limit` bytes together."""
+    images = {"after": preview.after} | ({} if preview.before is None else {"before": preview.before})
+    uris = {
+        name: picture(_image(stretch.colours(on_grid(grid, preview, image))), limit * 45 // 100, "").uri
+        for name, image in images.items()
+    }
+    source = on_grid(grid, preview, preview.quality.source[None])[0]
+    return uris | {"source": picture(source_image(source), limit // 10, "").uri}
 
 
 def _rendered(
     data: dict[str, Any], previews: Sequence[ScenePreview], folder: Path, version: str, composite: str, stretch: str
 ) -> str:
     own = {name: own_file(file) for name, file in _OWN.items()}
-    known = [made.acquired for made in previews if made.acquired]
-    # Whatever the names hold, nothing in them ends the element that the data stand in.
+    known = [preview.acquired for preview in previews if preview.acquired]
+    # Escaped, so that no name can end the element that holds the data.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return render(
         "series.html.jinja",
@@ -157,21 +143,21 @@ def _rendered(
 _OWN = {"css": "page.css", "series_css": "series.css", "js": "series.js"}
 
 
-def _date(made: ScenePreview, previews: Sequence[ScenePreview]) -> dict[str, Any]:
-    """What the page says of a date."""
-    quality = made.quality
+def _date(preview: ScenePreview, previews: Sequence[ScenePreview]) -> dict[str, Any]:
+    """The data of a date on the page."""
+    quality = preview.quality
     when: dict[str, datetime | None] = {other.pair.before_name: other.acquired for other in previews}
     shares = []
     for code, share in quality.shares.items():
         name = quality.references.get(code, "")
         time = when.get(Path(name).name)
-        words = "guessed" if code == GUESSED else f"from {time:%Y-%m-%d}" if time else f"from {Path(name).name or code}"
-        shares.append({"code": code, "words": words, "share": round(share, 6), "colour": _css(code)})
+        label = "guessed" if code == GUESSED else f"from {time:%Y-%m-%d}" if time else f"from {Path(name).name or code}"
+        shares.append({"code": code, "label": label, "share": round(share, 6), "colour": _css(code)})
     return {
-        "name": made.pair.after.name,
-        "label": f"{made.acquired:%Y-%m-%d}" if made.acquired else made.pair.after.stem,
-        "time": int(made.acquired.timestamp() * 1000) if made.acquired else None,
-        "level": made.info.level,
+        "name": preview.pair.after.name,
+        "label": f"{preview.acquired:%Y-%m-%d}" if preview.acquired else preview.pair.after.stem,
+        "time": int(preview.acquired.timestamp() * 1000) if preview.acquired else None,
+        "level": preview.info.level,
         "replaced": None if np.isnan(quality.replaced) else round(quality.replaced, 6),
         "error": None if quality.error is None else round(quality.error, 4),
         "shares": shares,
@@ -179,23 +165,23 @@ def _date(made: ScenePreview, previews: Sequence[ScenePreview]) -> dict[str, Any
 
 
 def _points_of(
-    made: ScenePreview, crs: CRS, x: NDArray[np.float64], y: NDArray[np.float64], reading: ReadOptions
+    preview: ScenePreview, crs: CRS, x: NDArray[np.float64], y: NDArray[np.float64], reading: ReadOptions
 ) -> Points | None:
     try:
-        return read_points_of(made.pair.after, crs, x, y, completed_by_item(made.pair.after, reading))
+        return read_points_of(preview.pair.after, crs, x, y, completed_by_item(preview.pair.after, reading))
     except InputError:
-        return None  # without the bands of which NDVI is made the page has pictures alone
+        return None  # without the bands of NDVI, the page has no chart
 
 
 def _series_of(points: Sequence[Points | None]) -> dict[str, str]:
-    """NDVI, its error and the source of all points at all dates, a byte each, in base64; nothing if no date has any."""
-    there = [made for made in points if made is not None]
-    if len(there) < len(points) or not any(np.isfinite(made.ndvi).any() for made in there):
+    """NDVI, its error and the source of all points at all dates, a byte each, in base64; empty without any NDVI."""
+    known = [date for date in points if date is not None]
+    if len(known) < len(points) or not any(np.isfinite(date.ndvi).any() for date in known):
         return {"ndvi": "", "error": "", "source": ""}
     return {
-        "ndvi": _bytes([_STEPS * (made.ndvi + 1) / 2 for made in there]),
-        "error": _bytes([_STEPS * made.error for made in there]),
-        "source": _bytes([made.source for made in there]),
+        "ndvi": _bytes([_STEPS * (date.ndvi + 1) / 2 for date in known]),
+        "error": _bytes([_STEPS * date.error for date in known]),
+        "source": _bytes([date.source for date in known]),
     }
 
 
@@ -205,32 +191,13 @@ def _bytes(rows: Sequence[NDArray[np.floating]]) -> str:
     return base64.b64encode(held.astype(np.uint8).tobytes()).decode()
 
 
-def _usual(grid: _Grid, previews: Sequence[ScenePreview]) -> NDArray[np.float32]:
-    """The median over the dates of some pixels (C, h, w): haze that was missed on some of them does not count."""
+def _median_image(grid: PageGrid, previews: Sequence[ScenePreview]) -> NDArray[np.float32]:
+    """Median over the dates of a subsampled image (C, h, w), which residual haze on some dates does not affect."""
     step = -(-max(grid.height, grid.width) // _MEDIANS)
-    dates = np.stack([_on(grid, made, made.after)[:, ::step, ::step] for made in previews])
+    dates = np.stack([on_grid(grid, preview, preview.after)[:, ::step, ::step] for preview in previews])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # pixels that no date has
         return np.asarray(np.nanmedian(dates, axis=0), np.float32)
-
-
-def _on(grid: _Grid, made: ScenePreview, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """An image (C, h, w) of a date on the page's grid; the nearest pixels, since it may hold codes."""
-    if (made.info.crs, made.transform, image.shape[1:]) == (grid.crs, grid.transform, (grid.height, grid.width)):
-        return image
-    there = np.full((len(image), grid.height, grid.width), np.nan, np.float32)
-    reproject(
-        image,
-        there,
-        src_transform=made.transform,
-        src_crs=made.info.crs,
-        src_nodata=np.nan,
-        dst_transform=grid.transform,
-        dst_crs=grid.crs,
-        dst_nodata=np.nan,
-        resampling=Resampling.nearest,
-    )
-    return there
 
 
 def _image(shown: NDArray[np.float32]) -> Image.Image:
@@ -239,28 +206,3 @@ def _image(shown: NDArray[np.float32]) -> Image.Image:
 
 def _css(code: int) -> str:
     return "rgb({} {} {})".format(*source_colour(code))
-
-
-def _place(grid: _Grid) -> dict[str, list[list[float]]] | None:
-    """Polynomials between shares of the width and height and degrees; None where that is no place on the Earth.
-
-    Of second order: over the 110 km of a tile they are off by a metre.
-    """
-    across, down = (axis.ravel() for axis in np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9)))
-    x, y = grid.transform @ (across * grid.width, down * grid.height)
-    longitude, latitude = (np.asarray(axis) for axis in transform_points(grid.crs, "EPSG:4326", x, y)[:2])
-    if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()):
-        return None
-    longitude = np.where(longitude - longitude[0] > 180, longitude - 360, longitude)
-    longitude = np.where(longitude - longitude[0] < -180, longitude + 360, longitude)
-    centre = [float(longitude.mean()), float(latitude.mean())]
-    return {
-        "centre": [centre],
-        "degrees": _fitted(across, down, (longitude - centre[0], latitude - centre[1])),
-        "shares": _fitted(longitude - centre[0], latitude - centre[1], (across, down)),
-    }
-
-
-def _fitted(u: NDArray[np.float64], v: NDArray[np.float64], values: Sequence[NDArray[np.float64]]) -> list[list[float]]:
-    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=1)
-    return [[float(c) for c in np.linalg.lstsq(terms, value, rcond=None)[0]] for value in values]

@@ -1,4 +1,4 @@
-"""Records as tables that people read."""
+"""Records as text tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AVERAGES = {"samples": "per image", "micro": "all decisions", "macro": "per clas
 
 
 def translator_table(record: Mapping[str, Any]) -> str:
-    """Lay out a record by `evaluation.suite.evaluate`."""
+    """Format a record of `evaluation.suite.evaluate`."""
     archive, name = record["archive"], record["translator"]["name"]
     title = f"{name}, seen by {record['land_cover']['name']}: "
     title += f"{record['n']:,} cloudy and {record['n']:,} clear patches of {archive['split']}, seed {record['seed']}"
@@ -97,7 +97,7 @@ def _row(values: tuple[str, ...]) -> str:
 
 
 def _four(value: float) -> str:
-    """Four significant digits: distances are of any size."""
+    """Format with four significant digits."""
     return f"{value:.4g}" if math.isfinite(value) else "-"
 
 
@@ -108,13 +108,13 @@ def _number(value: float, digits: int) -> str:
 def land_cover_table(
     name: str, threshold: float, scores: Mapping[str, Any], references: Mapping[str, Mapping[str, float]]
 ) -> str:
-    """Lay scores of a classifier out as the paper's table, then class by class, the most frequent first.
+    """Format scores of a classifier as the paper's table, then class by class, the most frequent first.
 
     Args:
         name: of the classifier.
-        threshold: at which its classes were decided.
+        threshold: of its predictions.
         scores: an `evaluation.land_cover_scores.ClassifierScores` as a dict.
-        references: other classifiers' scores to put beside, by name.
+        references: other classifiers' scores for comparison, by name.
     """
     columns = tuple(scores["samples"])
 
@@ -134,12 +134,12 @@ def land_cover_table(
 def classifiers_table(
     scores: Mapping[str, Mapping[str, float]], paper: Mapping[str, Mapping[str, float]], images: int
 ) -> str:
-    """Lay the paper's table 1 out as Markdown: a classifier and its baseline, and what the paper gives for either.
+    """Format the paper's table 1 as Markdown: a classifier and its baseline, here and in the paper.
 
     Args:
-        scores: per image, then averaged, by the name of the classifier; the classifier first, its baseline second.
-        paper: the same of the paper; none if the classes are not the paper's.
-        images: that the classifiers were measured on.
+        scores: means over the images by name of the classifier; the classifier first, its baseline second.
+        paper: the same of the paper; empty if the classes differ from the paper's.
+        images: number of evaluated images.
     """
     columns = tuple(next(iter(scores.values())))
     lines = [f"| N = {images:,} images | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
@@ -159,7 +159,7 @@ _SUMMARY = {"psnr": "PSNR dB", "ssim": "SSIM", "angle": "angle deg", "ndvi": "ND
 
 
 def pairs_table(scores: Mapping[str, Any], *, each: bool = False) -> str:
-    """Lay out what `evaluation.pairs.evaluate_folders` gives; `each` adds a line for every image."""
+    """Format the scores of `evaluation.pairs.evaluate_folders`; `each` adds a line for every image."""
     mean = scores["mean"]
     rows = {"predicted": mean, "cloudy, as it is": mean["cloudy"]}
     lines = [f"N = {scores['n']} images, averaged over them; reflectance within [0, 1], errors in reflectance", ""]

@@ -1,4 +1,4 @@
-"""The templates of the pages, and the styles and scripts that are put into them."""
+"""Templates of the pages, and their embedded style sheets and scripts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ENVIRONMENT = Environment(
 
 
 def own_file(name: str) -> Markup:
-    """A style sheet or script of the package, which holds no data and stands on a page as it is."""
+    """A style sheet or script of the package, which is embedded without escaping."""
     return Markup(_LOADER.get_source(_ENVIRONMENT, name)[0])
 
 
 def render(template: str, **values: object) -> str:
-    """Fill a template in; texts among the values are escaped."""
+    """Render a template; texts among the values are escaped."""
     return _ENVIRONMENT.get_template(template).render(**values)

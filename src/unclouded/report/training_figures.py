@@ -14,13 +14,13 @@ from unclouded.colour import coloured
 from unclouded.report.figures import save_figure
 
 _CLOSER = 3.0
-"""Ratio of the cloudy images' distance to the largest of cleared ones from which on these are shown closer."""
+"""Ratio of the cloudy images' distance to the largest of cleared ones from which on a second panel leaves it out."""
 
 
 def draw_cycles(images: Mapping[str, NDArray[np.float32]], path: Path) -> None:
     """Draw images (B, 13, H, W) by title, a column for each title, a row for each of the B, into a PNG.
 
-    All images of a row have one stretch, that of the second column: the clear one, beside which clouds are white.
+    All images of a row have the stretch of the second column, which is clear, so that clouds are white.
 
     Raises:
         FileError: if the PNG cannot be written.
@@ -42,13 +42,13 @@ def draw_cycles(images: Mapping[str, NDArray[np.float32]], path: Path) -> None:
 def draw_distances(history: Sequence[Mapping[str, float]], path: Path) -> None:
     """Draw the Fréchet distance of cleared to clear images over the epochs, with its bounds, and the coverage.
 
-    Distances begin at 0; where those of the cloudy images are so large that nothing is seen of the others, these are
-    drawn again without them.
+    Axes of distances start at 0; if the distance of the cloudy images is much larger than the others, a second panel
+    leaves it out.
 
     Args:
-        history: of each measuring `step` and, if all have it, `epoch`; `frechet`, `frechet_cloudy`, `floor`,
+        history: for each validation `step` and, if all have it, `epoch`; `frechet`, `frechet_cloudy`, `floor`,
             `coverage`, `coverage_cloudy`, `alarm`.
-        path: the PNG; one that is there is replaced.
+        path: of the PNG; an existing one is replaced.
 
     Raises:
         FileError: if the PNG cannot be written.

@@ -1,4 +1,4 @@
-"""The images of a scene on the map: where their bands lie, which composites they can be shown in, and how stretched."""
+"""The images of a scene on the map: their bands, composites and stretches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from unclouded.bands import ASSUMED_ORDER
-from unclouded.colour import COMPOSITE_WORDS, GLANCE, STRETCH_WORDS, Stretch, StretchKind, composites_of, fit_stretch
+from unclouded.colour import (
+    COMPOSITE_DESCRIPTIONS,
+    GLANCE,
+    STRETCH_DESCRIPTIONS,
+    Stretch,
+    StretchKind,
+    composites_of,
+    fit_stretch,
+)
 from unclouded.errors import InputError
 from unclouded.reading.files.raster import open_raster, read_overview
 from unclouded.reading.find_source import find_source
@@ -27,18 +35,18 @@ BandPlaces = Mapping[str, tuple[str, int]]
 """File and 1-based index of each band, by its name."""
 
 _FIRST = "first"
-_FIRST_WORDS = "the first three bands"
+_FIRST_DESCRIPTION = "the first three bands"
 
 
 @dataclass(frozen=True)
 class MapImages:
-    """The cleared image and, if it is there, the one before.
+    """The cleared image and the one before.
 
     Attributes:
         after: the bands of the cleared image, in the file's order.
-        before: those of the image before; empty if it is not there.
-        composites: bands for red, green and blue, or one for grey, by the name of the composite; the usual one first.
-        encoding: of the bands in `after`, for both images; None if the values cannot be understood as reflectance.
+        before: those of the image before; empty if it is missing.
+        composites: bands for red, green and blue, or one for grey, by name of the composite; the default one first.
+        encoding: of the bands in `after`, for both images; None if unknown.
     """
 
     after: BandPlaces
@@ -48,21 +56,21 @@ class MapImages:
 
     @property
     def stretches(self) -> tuple[StretchKind, ...]:
-        """Kinds of stretch to choose from; a fixed one needs reflectance."""
-        return tuple(kind for kind in STRETCH_WORDS if kind != "fixed" or self.encoding is not None)
+        """Available kinds of stretch; "fixed" needs reflectance."""
+        return tuple(kind for kind in STRETCH_DESCRIPTIONS if kind != "fixed" or self.encoding is not None)
 
     @property
     def unit(self) -> str:
-        """Of the values of `value`."""
+        """Unit of `value`."""
         return "DN" if self.encoding is None else "reflectance"
 
     def layer(self, image: str, composite: str, kind: str) -> MapLayer:
-        """What to draw of "before" or "after"; both have the stretch of the cleared image.
+        """The layer of "before" or "after"; both have the stretch of the cleared image.
 
         Raises:
             KeyError: there is no such image, composite or stretch.
             InputError: the image holds no data.
-            FileError: a file is gone or damaged.
+            FileError: a file is missing or damaged.
         """
         places = {"before": self.before, "after": self.after}[image]
         bands = self.composites[composite]
@@ -70,28 +78,28 @@ class MapImages:
         own = tuple(self.after[band] for band in bands)
         return MapLayer(tuple(places[band] for band in bands), _stretch(own, self._encoding_of(bands), stretch))
 
-    def words(self, composite: str) -> str:
-        """A composite as people call it, then its bands and what they show."""
-        name, _, shows = COMPOSITE_WORDS.get(composite, _FIRST_WORDS).partition(": ")
+    def describe(self, composite: str) -> str:
+        """Name, bands and meaning of a composite as text."""
+        name, _, shows = COMPOSITE_DESCRIPTIONS.get(composite, _FIRST_DESCRIPTION).partition(": ")
         return f"{name}: {' '.join(self.composites[composite])}{shows and '; '}{shows}"
 
     def value(self, band: str, dn: float) -> float:
-        """A DN in reflectance, or as it is."""
+        """The reflectance of a DN; the DN itself if the encoding is unknown."""
         encoding = self._encoding_of((band,))
         return dn if encoding is None else (dn + encoding.offsets[0]) / encoding.scale
 
     def _encoding_of(self, bands: tuple[str, ...]) -> Encoding | None:
         if self.encoding is None:
             return None
-        there = list(self.after)
-        return self.encoding.of_bands(there.index(band) for band in bands)
+        present = list(self.after)
+        return self.encoding.of_bands(present.index(band) for band in bands)
 
 
 def composites(after: BandPlaces, before: BandPlaces, source: str) -> dict[str, tuple[str, ...]]:
-    """The composites in which both images can be shown.
+    """The composites for which both images have the bands.
 
     Raises:
-        InputError: the image before, which is called `source`, has not the bands of any.
+        InputError: there is none; it names the image before as `source`.
     """
     found = composites_of(tuple(after))
     if "grey" in found and len(after) >= 3:
@@ -105,7 +113,7 @@ def composites(after: BandPlaces, before: BandPlaces, source: str) -> dict[str, 
 
 
 def bands_of(dataset: DatasetReader, path: str) -> dict[str, tuple[str, int]]:
-    """The bands of a stack: by name, else by the usual order, else numbered."""
+    """The bands of a stack: by description, else in the usual order, else numbered."""
     names = bands_named(dataset.descriptions)
     if unnamed(dataset.descriptions) and dataset.count in ASSUMED_ORDER:
         names = list(ASSUMED_ORDER[dataset.count])
@@ -116,15 +124,12 @@ def bands_of(dataset: DatasetReader, path: str) -> dict[str, tuple[str, int]]:
 
 
 def bands_before(path: str, after: BandPlaces, wanted: Wanted) -> dict[str, tuple[str, int]]:
-    """The bands of anything that can be cleared; `wanted` is what the user says of them.
-
-    Errors as of `open_raster` and `find_source`.
-    """
-    said = wanted.bands is not None or wanted.band_names is not None
-    if not said and Path(path).is_file() and Path(path).suffix.lower() not in (".json", ".zip"):
+    """The bands of any source of a scene; errors as of `open_raster` and `find_source`."""
+    named = wanted.bands is not None or wanted.band_names is not None
+    if not named and Path(path).is_file() and Path(path).suffix.lower() not in (".json", ".zip"):
         with open_raster(path) as dataset:
             if dataset.count == len(after) and unnamed(dataset.descriptions):
-                # A result has the bands of its input in their order, and names them.
+                # A result has the bands of its input in their order, with names.
                 return {name: (path, index) for index, name in enumerate(after, 1)}
             return bands_of(dataset, path)
     layers = find_source(path, wanted).layers
@@ -132,7 +137,7 @@ def bands_before(path: str, after: BandPlaces, wanted: Wanted) -> dict[str, tupl
 
 
 def glance(dataset: DatasetReader, indexes: tuple[int, ...], encoding: Encoding | None) -> NDArray[np.float32]:
-    """Read bands (C, h, w) at low resolution, averaged as for pictures and pages; NaN where there is no data.
+    """Read bands (C, h, w) at low resolution, averaged; NaN where there is no data.
 
     Raises:
         FileError: the file is damaged.
@@ -150,7 +155,7 @@ def glance(dataset: DatasetReader, indexes: tuple[int, ...], encoding: Encoding 
 
 @lru_cache(maxsize=256)
 def _stretch(places: tuple[tuple[str, int], ...], encoding: Encoding | None, kind: StretchKind) -> Stretch:
-    """Choose what is shown as black and as white, in DN."""
+    """Fit the stretch of some bands, in DN."""
     parts = []
     for path, bands in groupby(places, key=itemgetter(0)):
         with open_raster(path) as dataset:

@@ -1,4 +1,4 @@
-"""The quality of a scene on the map: its layers, what their colours mean, and which share comes from where."""
+"""The quality of a scene on the map: its layers, their legends, and the shares of sources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_WORDS, Stretch, source_colour
+from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_DESCRIPTIONS, Stretch, source_colour
 from unclouded.errors import UncloudedError
 from unclouded.files import quality_path
 from unclouded.reading.files.georeference import check_georeference
@@ -19,7 +19,7 @@ from unclouded.reading.result_item import read_item, threshold_of
 from unclouded.view.tiles import Colours, MapLayer, faded, ramp
 
 _BRIGHTEST = 99
-"""Percentile of the uncertainty that has the last colour."""
+"""Percentile of the uncertainty at the end of the colour map."""
 
 _LEGEND_STEPS = 16
 
@@ -29,22 +29,22 @@ class MapQuality:
     """The quality of a scene.
 
     Attributes:
-        layers: "opacity", "uncertainty" and "source", those that are there.
-        legends: what their colours mean, for the page.
-        replaced: share of the pixels with data that are not the input's; None if that is not known.
-        words: what the values of `source` are called.
-        notes: what is not there, and why.
+        layers: "opacity", "uncertainty" and "source", if present.
+        legends: of the layers, for the page.
+        replaced: share of the pixels with data that were replaced; None if unknown.
+        source_names: names of the values of `source`.
+        notes: what is missing, and why.
     """
 
     layers: Mapping[str, MapLayer] = field(default_factory=dict)
     legends: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replaced: float | None = None
-    words: Mapping[int, str] = field(default_factory=dict)
+    source_names: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 def open_quality(after: Path) -> MapQuality:
-    """Find the quality beside a cleared scene; one that is not there, or damaged, is a note."""
+    """Open the quality beside a cleared scene; if it is missing or damaged, there is a note."""
     path = quality_path(after)
     if not path.exists():
         return MapQuality(notes=(f"No opacity and uncertainty: {path.name} is not beside {after.name}",))
@@ -73,22 +73,22 @@ def _described(path: str, bands: int, quality: Quality, threshold: float | None)
         layers["uncertainty"] = MapLayer(((path, 2),), Stretch((0.0,), (full,), 1.0), ramp("viridis"))
         legends["uncertainty"] = _scale(layers["uncertainty"], "0", f"{full:.2g} reflectance or more")
     elif quality.replaced:
-        notes.append("Uncertainty is 0 everywhere: the weights foresee no errors")
+        notes.append("Uncertainty is 0 everywhere: the weights predict no errors")
     if bands > 2 and quality.shares:
         codes: Colours = {code: (*source_colour(code), 255 if code else 0) for code in range(256)}
-        # Codes are values of the file: shown as they are.
+        # Codes are colour indices, so they are not stretched.
         layers["source"] = MapLayer(((path, 3),), Stretch((0.0,), (255.0,), 1.0), codes)
         legends["source"] = {
             "entries": [
-                {"colour": source_colour(code), "words": quality.source_name(code), "share": share}
+                {"colour": source_colour(code), "label": quality.source_name(code), "share": share}
                 for code, share in quality.shares.items()
             ]
         }
     for name, legend in legends.items():
-        legend["words"] = QUALITY_WORDS[name]
-    words = {code: quality.source_name(code) for code in (0, *quality.shares)}
+        legend["description"] = QUALITY_DESCRIPTIONS[name]
+    source_names = {code: quality.source_name(code) for code in (0, *quality.shares)}
     replaced = quality.replaced if np.isfinite(quality.replaced) else None
-    return MapQuality(layers, legends, replaced, words, tuple(notes))
+    return MapQuality(layers, legends, replaced, source_names, tuple(notes))
 
 
 def _scale(layer: MapLayer, low: str, high: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a SCENE of `unclouded view` names: a cleared image, the image before, and the quality beside it."""
+"""The scenes of `unclouded view`: a cleared image, the image before, and the quality beside it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Bounds = tuple[float, float, float, float]
 """West, south, east and north in degrees."""
 
 _SAME_PLACE = 0.5
-"""Share of the smaller of two scenes from which on they show one place."""
+"""Least overlap, as a share of the smaller scene, of two scenes of one place."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class MapScene:
 
     Attributes:
         name: of the cleared file.
-        acquired: when it was taken; None if nothing says so.
-        level: "L1C" or "L2A"; empty if the file could not be understood as a scene.
+        acquired: acquisition time; None if unknown.
+        level: "L1C" or "L2A"; empty if unknown.
         images: the cleared image and the one before.
-        quality: what was replaced, by what, and the error to expect.
+        quality: opacity, uncertainty and source.
         bounds: west, south, east, north in degrees.
-        zoom: level from which on tiles hold every pixel of the file.
-        notes: what is not there, and why.
+        zoom: zoom level of the full resolution.
+        notes: what is missing, and why.
     """
 
     name: str
@@ -60,7 +60,7 @@ class MapScene:
     notes: Sequence[str]
 
     def layer(self, name: str) -> MapLayer:
-        """What to draw of a quality layer, or of an image: "after-COMPOSITE-STRETCH".
+        """The layer of a quality band, or of an image: "after-COMPOSITE-STRETCH".
 
         Raises:
             KeyError: there is no such layer.
@@ -74,11 +74,11 @@ class MapScene:
 
 
 def open_map_scene(argument: str, reading: ReadOptions | None = None) -> MapScene:
-    """Find the files of `clear.tif` or `before.tif=clear.tif` (`reading.scene_pair`), and what it takes to draw them.
+    """Open the files of `clear.tif` or `before.tif=clear.tif`, see `reading.scene_pair`, as map layers.
 
     Args:
-        argument: which scene.
-        reading: what the user says of its bands, level and encoding.
+        argument: names the scene.
+        reading: options by the user for bands, level and encoding.
 
     Raises:
         InputError: the cleared image has no georeference, no place on the Earth or no data, or the image before lies
@@ -94,16 +94,16 @@ def open_map_scene(argument: str, reading: ReadOptions | None = None) -> MapScen
         after: BandPlaces = bands_of(dataset, str(cleared))
         notes = _slow(dataset)
     reading = reading or ReadOptions()
-    info, level, said = _understood(cleared, reading)
-    notes += said
+    info, level, more = _describe_cleared(cleared, reading)
+    notes += more
     if info is not None:
         layers = find_source(str(cleared), replace(reading.wanted, variant=None, offset_given=True)).layers
         after = {layer.band: (layer.path, layer.index) for layer in layers if layer.band in info.bands}
-    before, said = _before(named, cleared, after, bounds, replace(reading.wanted, offset_given=True))
-    notes += said
+    before, more = _before(named, cleared, after, bounds, replace(reading.wanted, offset_given=True))
+    notes += more
     shown = composites(after, before, named or "the image before")
     images = MapImages(after, before, shown, info.encoding if info else None)
-    # An image without data is refused now, and the first tiles need not wait for the stretch.
+    # Fits the stretch before the first tiles are requested, and refuses an image without data.
     images.layer("after", next(iter(shown)), "scene")
     quality = open_quality(cleared)
     taken = item_time(read_item(cleared)) or (acquired(info) if info else None)
@@ -111,7 +111,7 @@ def open_map_scene(argument: str, reading: ReadOptions | None = None) -> MapScen
 
 
 def places(bounds: Sequence[Bounds]) -> list[int]:
-    """Tell which scenes show one place: those that lie over half of the first of them, or it over half of them."""
+    """The number of each scene's place; scenes of one place overlap its first scene by at least `_SAME_PLACE`."""
     firsts: list[Bounds] = []
     found = []
     for own in bounds:
@@ -123,22 +123,22 @@ def places(bounds: Sequence[Bounds]) -> list[int]:
 
 
 def _overlap(a: Bounds, b: Bounds) -> float:
-    """What two boxes share, of the smaller one."""
-    # Across the antimeridian the west is in the east.
+    """Overlap of two boxes as a share of the smaller one."""
+    # Boxes across the antimeridian have their west east of their east.
     (west, east), (left, right) = ((box[0], box[2] + 360 * (box[2] < box[0])) for box in (a, b))
     wide, high = min(east, right) - max(west, left), min(a[3], b[3]) - max(a[1], b[1])
     area = min((east - west) * (a[3] - a[1]), (right - left) * (b[3] - b[1]))
     return max(0.0, wide) * max(0.0, high) / area if area > 0 else 0.0
 
 
-def _understood(cleared: Path, reading: ReadOptions) -> tuple[SceneInfo | None, str, list[str]]:
-    """Description and level of a cleared image; where nothing says what its DN mean, none, and a note."""
+def _describe_cleared(cleared: Path, reading: ReadOptions) -> tuple[SceneInfo | None, str, list[str]]:
+    """Description and level of a cleared image; without an encoding None, "" and a note."""
     reading = replace(completed_by_item(cleared, reading), variant=None)
     try:
         with replace(reading, level_needed=True).open(str(cleared)) as scene:
             return scene.info, scene.info.level, []
     except InputError:
-        pass  # the level may be all that nothing says
+        pass  # perhaps only the level is unknown
     try:
         with reading.open(str(cleared)) as scene:
             return scene.info, "", []
@@ -147,7 +147,7 @@ def _understood(cleared: Path, reading: ReadOptions) -> tuple[SceneInfo | None, 
 
 
 def _check_place(dataset: DatasetReader, name: str) -> None:
-    """Refuse an image that lies nowhere on a map; rio-tiler would take it for the whole Earth."""
+    """Refuse an image without a place on the Earth, whose bounds rio-tiler would take for the whole Earth."""
     try:
         bounds = transform_bounds(dataset.crs, WGS84_CRS, *dataset.bounds)
     except FAULTS:
@@ -162,7 +162,7 @@ def _check_place(dataset: DatasetReader, name: str) -> None:
 def _before(
     named: str | None, cleared: Path, after: BandPlaces, bounds: Bounds, wanted: Wanted
 ) -> tuple[BandPlaces, list[str]]:
-    """Find the bands of the image before; one that is not named may be missing, which is said."""
+    """Find the bands of the image before; one that is not named may be missing, with a note."""
     if named is not None:
         return _checked(named, after, bounds, wanted)
     try:
@@ -187,7 +187,7 @@ def _checked(path: str, after: BandPlaces, bounds: Bounds, wanted: Wanted) -> tu
 
 
 def _slow(dataset: DatasetReader) -> list[str]:
-    """Say that an image is slow to draw, if it is large and has no overviews."""
+    """A note if an image is large and has no overviews, so that it is slow to draw."""
     if dataset.driver != "GTiff" or max(dataset.shape) <= 4 * GLANCE or dataset.overviews(1):
         return []
     return [f"{Path(dataset.name).name} has no overviews: slow to draw as a whole; gdaladdo -ro adds them"]

@@ -1,4 +1,4 @@
-"""The map's server: the page's own files, what there is to see, and tiles; for this machine alone."""
+"""HTTP server of the map on the loopback interface: the page's files, the list of scenes, tiles and pixel values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from unclouded.colour import STRETCH_WORDS
+from unclouded.colour import STRETCH_DESCRIPTIONS
 from unclouded.errors import FileError, UncloudedError
 from unclouded.view.scenes import MapScene, places
 from unclouded.view.tiles import DEEPEST, SIDE, tile
@@ -23,10 +23,7 @@ from unclouded.view.values import values_at
 HOST = "127.0.0.1"
 
 _HOSTS = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
-"""Hosts that requests may be for: under any other name (DNS rebinding) a foreign page could read the tiles.
-
-The port may be another one, that of a tunnel to this machine.
-"""
+"""Accepted Host headers, against DNS rebinding; the port may differ, for tunnels to this machine."""
 
 _TILE = re.compile(r"/(\d{1,4})/([a-z-]+)/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png")
 _VALUES = re.compile(r"/(\d{1,4})/values\.json")
@@ -48,11 +45,11 @@ class MapServer(ThreadingHTTPServer):
     """Serves a map of `scenes` on the loopback interface.
 
     Args:
-        scenes: in the order of the list to choose from.
-        port: to listen on; 0 takes a free one.
+        scenes: in the order of the list on the page.
+        port: to listen on; 0 for a free one.
 
     Raises:
-        FileError: the port cannot be had.
+        FileError: the port cannot be opened.
     """
 
     daemon_threads = True
@@ -60,7 +57,7 @@ class MapServer(ThreadingHTTPServer):
     def __init__(self, scenes: Sequence[MapScene], port: int = 0) -> None:
         self.scenes = scenes
         self.assets = _assets()
-        # In the addresses of tiles, which a browser may keep: another run may show other files under the same numbers.
+        # Part of the addresses of tiles, since a browser caches them, and another run has other scenes.
         self._run = secrets.token_hex(4)
         try:
             super().__init__((HOST, port), _Handler)
@@ -69,11 +66,11 @@ class MapServer(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where the map is."""
+        """Address of the map."""
         return f"http://{HOST}:{self.server_address[1]}/"
 
     def index(self) -> list[dict[str, Any]]:
-        """Say what the page can show."""
+        """Description of the scenes for the page, as JSON."""
         found = places([scene.bounds for scene in self.scenes])
         return [
             {
@@ -87,8 +84,8 @@ class MapServer(ThreadingHTTPServer):
                 "side": SIDE,
                 "notes": list(scene.notes),
                 "before": bool(scene.images.before),
-                "composites": {name: scene.images.words(name) for name in scene.images.composites},
-                "stretches": {kind: STRETCH_WORDS[kind] for kind in scene.images.stretches},
+                "composites": {name: scene.images.describe(name) for name in scene.images.composites},
+                "stretches": {kind: STRETCH_DESCRIPTIONS[kind] for kind in scene.images.stretches},
                 "layers": dict(scene.quality.legends),
                 "tiles": f"/{number}/LAYER/{{z}}/{{x}}/{{y}}.png?{self._run}",
                 "values": f"/{number}/values.json?at=",
@@ -97,7 +94,7 @@ class MapServer(ThreadingHTTPServer):
         ]
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (as its base has it)
-        """Pass over a browser that has gone away."""
+        """Ignore connections that the browser closed."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -105,13 +102,13 @@ class MapServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: MapServer
     protocol_version = "HTTP/1.1"
-    # Headers and body leave in one piece, at once.
+    # Buffered, so that headers and body are sent together.
     wbufsize = -1
     disable_nagle_algorithm = True
     timeout = 120
 
     def do_GET(self) -> None:
-        """Answer with a tile, a file of the page, or an error in one line."""
+        """Respond with a tile, a file of the page, or an error in one line."""
         try:
             self._answer()
         except UncloudedError as error:
@@ -123,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not _HOSTS.fullmatch(self.headers.get("Host", "")):
             self._refuse(HTTPStatus.FORBIDDEN, f"this map is served under {self.server.address} only")
             return
-        path, _, asked = self.path.partition("?")
+        path, _, query = self.path.partition("?")
         if path in self.server.assets:
             file, kind = self.server.assets[path]
             self._send(HTTPStatus.OK, file.read_bytes(), kind)
@@ -132,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif found := _TILE.fullmatch(path):
             self._answer_tile(int(found[1]), found[2], int(found[3]), int(found[4]), int(found[5]))
         elif (found := _VALUES.fullmatch(path)) and int(found[1]) < len(self.server.scenes):
-            self._answer_values(self.server.scenes[int(found[1])], asked)
+            self._answer_values(self.server.scenes[int(found[1])], query)
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "no such page")
 
@@ -146,8 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "no such tile")
 
-    def _answer_values(self, scene: MapScene, asked: str) -> None:
-        if at := _AT.fullmatch(asked):
+    def _answer_values(self, scene: MapScene, query: str) -> None:
+        if at := _AT.fullmatch(query):
             values = values_at(scene, float(at[1]), float(at[2]))
             self._send(HTTPStatus.OK, json.dumps(values).encode(), _JSON)
         else:
@@ -166,17 +163,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def version_string(self) -> str:
-        """Name the program, and no versions."""
+        """Name of the program, without versions."""
         return "unclouded"
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep requests off the terminal."""
+        """Do not log requests."""
 
 
 def _assets() -> dict[str, tuple[Path, str]]:
-    """Return all files that are served, by their addresses, with their types."""
+    """The files of the page by address, with their content types."""
     page = Path(str(files("unclouded.view") / "page"))
-    # The package is looked up, not imported: of all that it holds MapLibre GL JS alone is wanted.
+    # The package is not imported, since only its copy of MapLibre GL JS is needed.
     spec = find_spec("maplibre")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("No module named 'maplibre'", name="maplibre")

@@ -1,4 +1,4 @@
-"""Map tiles from raster files: warped to web mercator from the overviews, stretched, encoded as PNG."""
+"""Map tiles of raster files: warped to web mercator from the overviews, stretched, encoded as PNG."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from unclouded.errors import FileError
 from unclouded.reading.files.raster import FAULTS, open_raster, shown
 
 SIDE = 512
-"""Pixels of a tile's side."""
+"""Side of a tile in pixels."""
 
 DEEPEST = 24
-"""Highest zoom level that a tile may be asked for."""
+"""Highest accepted zoom level."""
 
 Colours = dict[int, tuple[int, int, int, int]]
 """Red, green, blue and alpha (0-255) of the values 0 to 255."""
 
 _CACHE = 256 * 2**20
-"""Bytes that GDAL may keep of blocks read."""
+"""Bytes of GDAL's block cache."""
 
 _OPAQUE_FROM = 64
-"""Of 255: from this value on colours hide what lies below; under it they fade away, so that no value has no colour."""
+"""Value (of 255) from which on colours are opaque; below, alpha decreases linearly to 0."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class MapLayer:
 
     Attributes:
         bands: file and 1-based index of each band, in the order of display.
-        stretch: which values of the file are black and white.
-        colours: for a single band; three bands are red, green and blue.
+        stretch: of the file's values.
+        colours: colour map of a single band; three bands are red, green and blue.
     """
 
     bands: tuple[tuple[str, int], ...]
@@ -51,7 +51,7 @@ class MapLayer:
 
 
 def ramp(name: str) -> Colours:
-    """Give the matplotlib colour map `name`, faded towards its lower end."""
+    """The matplotlib colour map `name`, transparent towards its lower end."""
     colours = cast(Colours, cmap.get(name))
     return {
         value: (int(red), int(green), int(blue), min(255, 255 * value // _OPAQUE_FROM))
@@ -60,12 +60,12 @@ def ramp(name: str) -> Colours:
 
 
 def faded(colour: tuple[int, int, int]) -> Colours:
-    """Give one colour, the stronger the larger the value."""
+    """A colour map of one colour with the value as alpha."""
     return {value: (*colour, value) for value in range(256)}
 
 
 def nodata_of(dataset: DatasetReader) -> float | None:
-    """Return the value that stands for no data: what the file says, else 0 for integers, as in Sentinel-2 products."""
+    """The no-data value of a file; if it states none, 0 for integers, as in Sentinel-2 products."""
     if dataset.nodata is not None:
         return float(dataset.nodata)
     return 0.0 if np.issubdtype(dataset.dtypes[0], np.integer) else None
@@ -75,13 +75,13 @@ def tile(layer: MapLayer, z: int, x: int, y: int) -> bytes:
     """Draw one tile of the web mercator grid as PNG, transparent where there is no data.
 
     Args:
-        layer: what to draw.
+        layer: to draw.
         z: zoom level, up to `DEEPEST`.
         x: column, from the west.
         y: row, from the north.
 
     Raises:
-        FileError: a file is gone or damaged.
+        FileError: a file is missing or damaged.
     """
     pixels, masks = [], []
     for path, bands in groupby(layer.bands, key=itemgetter(0)):
@@ -94,7 +94,7 @@ def tile(layer: MapLayer, z: int, x: int, y: int) -> bytes:
                     tilesize=SIDE,
                     indexes=tuple(index for _, index in bands),
                     nodata=nodata_of(dataset),
-                    # Pixels that are larger than the screen's are shown as they are.
+                    # Enlarged pixels are not interpolated.
                     resampling_method="nearest",
                     reproject_method="nearest",
                 )

@@ -1,4 +1,4 @@
-"""What a place of a scene shows: every band before and after, the quality, and where the pixel comes from."""
+"""Pixel values of a scene at a position: every band before and after, and the quality."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from unclouded.view.tiles import nodata_of
 
 
 def values_at(scene: MapScene, longitude: float, latitude: float) -> dict[str, Any]:
-    """The values of the pixel in which a place lies; what is not known of it is None or not there.
+    """The values of the pixel at a position in degrees; unknown values are None or absent.
 
     Returns:
-        `bands`, a list of [name, before, after]; `unit` of these; `opacity`, `uncertainty` and `source`, in words.
+        `bands`, a list of [name, before, after]; their `unit`; `opacity` and `uncertainty`; the name of the `source`.
 
     Raises:
-        FileError: a file is gone or damaged.
+        FileError: a file is missing or damaged.
     """
     images, quality = scene.images, scene.quality
     before, after = _read(images.before, longitude, latitude), _read(images.after, longitude, latitude)
@@ -35,15 +35,15 @@ def values_at(scene: MapScene, longitude: float, latitude: float) -> dict[str, A
     held = _read({name: layer.bands[0] for name, layer in quality.layers.items()}, longitude, latitude)
     known: dict[str, float | str] = {}
     if "opacity" in held:
-        # There is no layer of the uncertainty where all of it is 0, and none of the source where all was observed.
+        # There is no layer of the uncertainty if it is 0 everywhere, and none of the source if all was observed.
         known = {name: held.get(name, 0.0) for name in ("opacity", "uncertainty")}
         if "source" in held or not held["opacity"]:
-            known["source"] = quality.words.get(round(held.get("source", 0.0)), "another date")
+            known["source"] = quality.source_names.get(round(held.get("source", 0.0)), "another date")
     return {"bands": bands, "unit": images.unit, **known}
 
 
 def _read(places: BandPlaces, longitude: float, latitude: float) -> dict[str, float]:
-    """The values by name that the files hold at a place; those that are no data, or lie outside, are left out."""
+    """Values at a position by name, without those that are no data or outside the file."""
     found: dict[str, float] = {}
     for path in dict.fromkeys(path for path, _ in places.values()):
         names = {name: index for name, (file, index) in places.items() if file == path}

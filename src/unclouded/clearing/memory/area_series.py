@@ -10,7 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from unclouded.catalog.cache import Extract
-from unclouded.catalog.dates import Report, find_dates, keep_dates
+from unclouded.catalog.dates import Report, find_dates, store_dates
 from unclouded.catalog.overpasses import Overpass, less_cloudy
 from unclouded.catalog.retry import RetryPolicy
 from unclouded.catalog.search import Request
@@ -57,7 +57,7 @@ def clear_area_to_memory(
     extract = Extract(
         request.area, bands_to_read(reading.bands), reading.offset is not None, catalogue.signer(), RetryPolicy()
     )
-    items = keep_dates(dates, extract, folder, Report(_unseen, _warn, _refuse))
+    items = store_dates(dates, extract, folder, Report(_unseen, _warn, _refuse))
     if len(items) < 2:
         raise InputError(
             f"{catalogue.address}: of {request.area.name} in {request.period} {len(items)} dates can be read; a series "

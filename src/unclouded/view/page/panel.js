@@ -72,7 +72,7 @@ function showOverlayOf(row, layer) {
   box.disabled = !layer;
   if (!layer) box.checked = false;
   unfold(row);
-  row.querySelector(".words").textContent = layer ? `: ${layer.words}` : ": nothing to show";
+  row.querySelector(".words").textContent = layer ? `: ${layer.description}` : ": nothing to show";
   row.querySelector(".legend").replaceChildren(...(layer?.colours ? scaleOf(layer) : layer ? [classesOf(layer)] : []));
 }
 
@@ -89,10 +89,10 @@ function scaleOf({ colours, low, high, mark }) {
 }
 
 function classesOf({ entries }) {
-  return make("ul", { className: "classes" }, ...entries.map(({ colour, words, share }) => {
+  return make("ul", { className: "classes" }, ...entries.map(({ colour, label, share }) => {
     const swatch = make("span", { className: "swatch" });
     swatch.style.background = `rgb(${colour.join(" ")})`;
-    return make("li", {}, swatch, make("span", { textContent: `${words}, ${percent(share)}` }));
+    return make("li", {}, swatch, make("span", { textContent: `${label}, ${percent(share)}` }));
   }));
 }
 
