@@ -164,10 +164,10 @@ class Bench:
 
         def clear(pair: Pair, mask: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             radar = pair.radar if header.settings["training"].get("radar", True) else None
-            given = pair.cloudy, bands.L1C, "L1C", generator
-            typical = clear_patch(*given, ClearOptions(precision="fp32"), radar=radar)[0]
+            scene = pair.cloudy, bands.L1C, "L1C", generator
+            typical = clear_patch(*scene, ClearOptions(precision="fp32"), radar=radar)[0]
             drawn = ClearOptions(precision="fp32", samples=SAMPLES)
-            return typical, clear_patch(*given, drawn, radar=radar)[2] / calibration
+            return typical, clear_patch(*scene, drawn, radar=radar)[2] / calibration
 
         return self.real(clear) | self.simulated(weights)
 
@@ -226,11 +226,11 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
     parser.add_argument("--table", type=Path)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    given.runs.mkdir(parents=True, exist_ok=True)
+    args = parser.parse_args()
+    args.runs.mkdir(parents=True, exist_ok=True)
     rows: dict[str, list[dict[str, float]]] = {}
-    with Archive(given.archive) as archive:
-        bench = Bench(given.data, archive, given.patches)
+    with Archive(args.archive) as archive:
+        bench = Bench(args.data, archive, args.patches)
         fills: dict[str, Clear] = {
             "nothing": lambda pair, mask: (pair.cloudy, None),
             "mask and mean fill": lambda pair, mask: (mean_fill(pair.cloudy, mask), None),
@@ -238,25 +238,25 @@ def main() -> None:
         }
         for name, fill in fills.items():
             rows[name] = [bench.real(fill)]
-        rows[BUNDLED] = [kept(given.runs / "bundled.json", lambda: bench.weights("default"))]
-        for seed in range(given.seeds):
-            for row in given.rows:
-                weights = trained(row, given, seed)
+        rows[BUNDLED] = [kept(args.runs / "bundled.json", lambda: bench.weights("default"))]
+        for seed in range(args.seeds):
+            for row in args.rows:
+                weights = trained(row, args, seed)
                 measured = kept(weights.with_name("measured.json"), lambda path=weights: bench.weights(path))
                 rows.setdefault(row, []).append(measured)
                 print(table({row: rows[row]}), flush=True)
     n = len(bench.truth)
     head = (
-        f"{given.steps} steps of 4 simulated images; with cycles {given.batch} of each domain besides. FD: N = {n} "
+        f"{args.steps} steps of 4 simulated images; with cycles {args.batch} of each domain besides. FD: N = {n} "
         f"quarters of {len(bench.pairs)} real pairs, floor {bench.floor:.1f} (N = {n // 2}); in brackets the 95 % "
-        f"interval by bootstrap; ± half the range of {given.seeds} seeds. SimulatedBatch: N = {given.patches}."
+        f"interval by bootstrap; ± half the range of {args.seeds} seeds. Simulated: N = {args.patches}."
     )
     made = f"{head}\n\n{table(rows)}\n"
     print(f"\n{made}")
-    if given.table:
-        given.table.write_text(made)
-    if given.json:
-        given.json.write_text(json.dumps({"n": n, "floor": bench.floor, "rows": rows}, indent=1) + "\n")
+    if args.table:
+        args.table.write_text(made)
+    if args.json:
+        args.json.write_text(json.dumps({"n": n, "floor": bench.floor, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -50,37 +50,37 @@ def crosses(text: str) -> bool:
 
 
 def holes_are_empty(text: str) -> bool:
-    said = lines(text, "of the hole has an opacity")
-    return bool(said) and all(": 0% of the hole" in line and "elsewhere 0.0% differs" in line for line in said)
+    found = lines(text, "of the hole has an opacity")
+    return bool(found) and all(": 0% of the hole" in line and "elsewhere 0.0% differs" in line for line in found)
 
 
 def agrees(text: str) -> bool:
-    """What was replaced is what is replaced when all is told, whatever the case calls it."""
-    made = re.findall(r"WRONG.*?replaced ([\d.]+%)", text)
-    told = re.findall(r"right(?: would be|: replaced) ([\d.]+%)", text)
-    return bool(told) and set(made) <= set(told)
+    """The replaced shares are those with every option given, even where the case calls them wrong."""
+    doubted = re.findall(r"WRONG.*?replaced ([\d.]+%)", text)
+    right = re.findall(r"right(?: would be|: replaced) ([\d.]+%)", text)
+    return bool(right) and set(doubted) <= set(right)
 
 
 def same_ground(text: str) -> bool:
-    """The offset is known or asked for: whatever is cleared, and whatever the case calls it, is the same."""
+    """The offset is known or requested: all results are the same, whatever the case calls them."""
     made = set(re.findall(r"replaced [\d.]+%, median of B02 [\d.]+", text))
     return len(made) == 1 and "(right)" in text
 
 
 def asks(*parts: str) -> Check:
-    """Nothing is wrong, and what is asked holds all of the parts."""
+    """Nothing is wrong, and the error message holds all of the parts."""
     return lambda text: "WRONG" not in text and all(part in text for part in parts)
 
 
 def all_read(text: str) -> bool:
-    """What is complete is read, with the item's own offsets; what names no band is asked for placeholders."""
+    """Complete items are read, with their own offsets; without band names, placeholders are requested."""
     parts = re.split(r"(?m)^\d\. ", text)[1:]
     questions = "--bands" in parts[0] and exits(parts[0])[-1] == 0
     return len(parts) == 6 and questions and all(set(exits(part)) == {0} for part in parts[1:])
 
 
 def same_brightness(text: str) -> bool:
-    """Whether the scale is given or comes from the item, the page is the same."""
+    """The page is the same with the scale of the item as with `--scale`."""
     shown = [line.rpartition("-> exit ")[2] for line in lines(text, "report ")]
     return len(shown) == 4 and all(line.startswith("0 mean") for line in shown) and shown[::2] == shown[1::2]
 

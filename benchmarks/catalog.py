@@ -74,20 +74,20 @@ def tiles(front: catalogue.Front, side: int, count: int, block: int) -> tuple[li
     return items, sum(path.stat().st_size for path in (front.folder / f"{side}_{block}").rglob("B*.tif"))
 
 
-def measured(words: list[str]) -> tuple[float, float]:
-    """Run `unclouded`; seconds, and the largest memory of the process in GB."""
+def measured(arguments: list[str]) -> tuple[float, float]:
+    """Run `unclouded`; seconds, and the peak memory of the process in GB."""
     start = time.monotonic()
-    running = subprocess.Popen([sys.executable, "-m", "unclouded", *words], stdout=subprocess.DEVNULL)
+    running = subprocess.Popen([sys.executable, "-m", "unclouded", *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(running.pid, 0)
     if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(words)} failed")
+        raise SystemExit(f"{' '.join(arguments)} failed")
     return time.monotonic() - start, usage.ru_maxrss / 2**20
 
 
-def killed(words: list[str], seconds: float) -> bool:
-    """Run it and kill it after some seconds; False if it ended before."""
+def killed(arguments: list[str], seconds: float) -> bool:
+    """Run `unclouded` and kill it after some seconds; False if it ended before."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "unclouded", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "unclouded", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         running.wait(seconds)
@@ -99,9 +99,9 @@ def killed(words: list[str], seconds: float) -> bool:
 
 
 def read_in(front: catalogue.Front) -> int:
-    """Bytes of files that were asked for since the last call."""
+    """Bytes of files requested since the last call."""
     total = sum(size for _, size in front.of_files())
-    front.asked.clear()
+    front.requests.clear()
     return total
 
 
@@ -118,7 +118,7 @@ def same_files(folder: Path, other: Path) -> bool:
 
 
 def difference(part: Path, whole: Path) -> str:
-    """How far an area is from the cut of the whole, in reflectance on average, and on which of its pixels."""
+    """Mean absolute difference of an area and the cut of the whole, in reflectance, and on which of its pixels."""
     images, sources = [], []
     for name in ("{}.tif", "{}_quality.tif"):
         with rasterio.open(part.with_name(name.format(part.stem))) as one:
@@ -151,45 +151,45 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--make", action="store_true", help="make the files and nothing else")
-    given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    with catalogue.serving(given.folder) as front:
-        if given.data is None:
-            items, whole_bytes = tiles(front, given.side, given.dates, given.block)
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    with catalogue.serving(args.folder) as front:
+        if args.data is None:
+            items, whole_bytes = tiles(front, args.side, args.dates, args.block)
         else:
-            items, whole_bytes = whole_tiles_of(front, given.data, given.dates, given.block)
-        if given.make:
+            items, whole_bytes = whole_tiles_of(front, args.data, args.dates, args.block)
+        if args.make:
             return
-        pixels = round(given.kilometres * 100)
-        corner = (given.side - pixels) // 2
+        pixels = round(args.kilometres * 100)
+        corner = (args.side - pixels) // 2
         area = ["--bbox", catalogue.bbox_of(corner, corner, pixels, pixels)]
-        out, kept = given.folder / "area", given.folder / "kept"
-        for folder in (out, kept, given.folder / "killed", given.folder / "killed_kept"):
+        out, kept = args.folder / "area", args.folder / "kept"
+        for folder in (out, kept, args.folder / "killed", args.folder / "killed_kept"):
             shutil.rmtree(folder, ignore_errors=True)
-        with catalogue.listed(front, items, given.folder / "api"):
+        with catalogue.listed(front, items, args.folder / "api"):
             words = ["series", "--catalog", front.address, *area, "--dates", PERIOD]
             seconds, memory = measured([*words, "--output", str(out), "--cache", str(kept)])
             read = read_in(front)
             print(
-                f"{given.dates} dates, {given.kilometres:g} km of {given.side} pixels, blocks of {given.block}: "
+                f"{args.dates} dates, {args.kilometres:g} km of {args.side} pixels, blocks of {args.block}: "
                 f"{seconds:.0f} s, {read / 1e6:.0f} MB read, {read / whole_bytes:.1%} of {whole_bytes / 1e9:.2f} GB, "
                 f"memory {memory:.2f} GB",
                 flush=True,
             )
-            if given.kills:
-                again = [*words, "--output", str(given.folder / "killed"), "--cache", str(given.folder / "killed_kept")]
+            if args.kills:
+                again = [*words, "--output", str(args.folder / "killed"), "--cache", str(args.folder / "killed_kept")]
                 rng = random.Random(0)
                 # Later runs have less to do, and a run that is done cannot be killed.
-                kills = sum(killed(again, rng.uniform(2, seconds / 3)) for _ in range(given.kills))
+                kills = sum(killed(again, rng.uniform(2, seconds / 3)) for _ in range(args.kills))
                 measured(again)
-                total, same = read_in(front), same_files(given.folder / "killed", out)
+                total, same = read_in(front), same_files(args.folder / "killed", out)
                 print(
                     f"killed {kills} times: the same files: {same}; {total / read:.2f} times the bytes read", flush=True
                 )
-        if given.whole:
-            folder = given.folder / "whole"
+        if args.whole:
+            folder = args.folder / "whole"
             shutil.rmtree(folder, ignore_errors=True)
-            files = [str(given.folder / f"{item['id']}.json") for item in items]
+            files = [str(args.folder / f"{item['id']}.json") for item in items]
             for path, item in zip(files, items, strict=True):
                 Path(path).write_text(json.dumps(item))
             seconds, memory = measured(["series", *files, "--output", str(folder)])

@@ -41,16 +41,16 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=1024)
     parser.add_argument("--places", type=int, default=10)
     parser.add_argument("--kilometres", type=float, default=10.0)
-    given = parser.parse_args()
-    tile = made_tile(given.folder, given.data, 0, given.block)
+    args = parser.parse_args()
+    tile = made_tile(args.folder, args.data, 0, args.block)
     files = [tile / f"{band}.tif" for band in KEYS.values()]
-    whole, pixels = sum(file.stat().st_size for file in files), round(given.kilometres * 100)
+    whole, pixels = sum(file.stat().st_size for file in files), round(args.kilometres * 100)
     shares = []
-    with catalogue.serving(given.folder) as front, tempfile.TemporaryDirectory() as kept:
+    with catalogue.serving(args.folder) as front, tempfile.TemporaryDirectory() as kept:
         item = item_of(front, tile, "2024-05-03")
-        for row, column in np.random.default_rng(5).integers(0, SIDE - pixels, (given.places, 2)):
+        for row, column in np.random.default_rng(5).integers(0, SIDE - pixels, (args.places, 2)):
             area = box_area(catalogue.bbox_of(int(row), int(column), pixels, pixels))
-            front.asked.clear()
+            front.requests.clear()
             (date,) = overpasses([item], area)
             store(date, Extract(area, None, False, lambda item: item, RetryPolicy()), Path(kept))
             read = Counter()
@@ -65,7 +65,7 @@ def main() -> None:
                 shutil.rmtree(folder)
     found = np.array(shares) / whole
     read, alone, fine, coarse, coarsest = found.mean(0)
-    print(f"{given.places} places, {given.kilometres:g} km, blocks of {given.block}, tile of {whole / 1e9:.2f} GB:")
+    print(f"{args.places} places, {args.kilometres:g} km, blocks of {args.block}, tile of {whole / 1e9:.2f} GB:")
     print(f"read {read:.1%} ({found[:, 0].min():.1%} to {found[:, 0].max():.1%}), blocks of the area alone {alone:.1%}")
     print(f"of what was read 10 m {fine / read:.0%}, 20 m {coarse / read:.0%}, 60 m {coarsest / read:.0%}")
 

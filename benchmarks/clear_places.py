@@ -29,13 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="default")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "places")
-    given = parser.parse_args()
+    args = parser.parse_args()
     warnings.simplefilter("ignore", NotGeoreferencedWarning)  # none of them says where it lies
     cloudy = yaml.safe_load((ROOT / "settings" / "collection_places.yaml").read_text())["places"]["cloudy"]
-    generator, header = load_generator(given.weights)
+    generator, header = load_generator(args.weights)
     print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
     shares: dict[str, list[float]] = {}
-    for path in sorted(given.data.glob("*.tif")):
+    for path in sorted(args.data.glob("*.tif")):
         if path.stem in cloudy:
             continue
         with rasterio.open(path) as file:
@@ -48,7 +48,7 @@ def main() -> None:
         place = path.stem.removesuffix("_summer").removesuffix("_spring").rstrip("_0123456789")
         shares.setdefault(place, []).append(share)
     if not shares:
-        raise SystemExit(f"{given.data}: no image; scripts/gather_places.py makes them")
+        raise SystemExit(f"{args.data}: no image; scripts/gather_places.py makes them")
     print(f"mean {mean(mean(found) for found in shares.values()):.2%}, N = {len(shares)} places")
 
 

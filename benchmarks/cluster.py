@@ -29,15 +29,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=10980, help="side of the scenes in pixels")
     parser.add_argument("--rounds", type=int, default=1, help="runs with each number of workers; their median counts")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    given = parser.parse_args()
+    args = parser.parse_args()
     seconds: dict[int, list[float]] = {workers: [] for workers in _WORKERS}
     checksums = set()
     with tempfile.TemporaryDirectory() as folder:
         scenes = [Path(folder) / name for name in ("one.tif", "two.tif")]
         patches, _ = real_patches()
         for scene in scenes:
-            write_scene(scene, patches, given.size)
-        for _ in range(given.rounds):
+            write_scene(scene, patches, args.size)
+        for _ in range(args.rounds):
             for workers in _WORKERS:
                 output = Path(folder) / "clear"
                 seconds[workers].append(measure(scenes, output, workers))
@@ -46,7 +46,7 @@ def main() -> None:
         raise SystemExit("the files depend on the number of workers")
     one, two = (median(seconds[workers]) for workers in _WORKERS)
     figures = {
-        "size": given.size,
+        "size": args.size,
         "cores": len(os.sched_getaffinity(0)),
         "seconds_1_worker": round(one, 1),
         "seconds_2_workers": round(two, 1),
@@ -54,8 +54,8 @@ def main() -> None:
     }
     for name, value in figures.items():
         print(f"{name:24} {value:,}")
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def measure(scenes: list[Path], output: Path, workers: int) -> float:

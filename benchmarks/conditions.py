@@ -168,9 +168,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--simulated", type=int, default=0, help="patches, in the place of the real site")
-    given = parser.parse_args()
+    args = parser.parse_args()
     warnings.simplefilter("ignore")
-    covered = simulated(given.simulated) if given.simulated else fields(given.data, given.count)
+    covered = simulated(args.simulated) if args.simulated else fields(args.data, args.count)
     with tempfile.TemporaryDirectory() as folder:
         found = [errors(case, Path(folder)) for case in covered]
     for name in found[0]:

@@ -112,7 +112,7 @@ def clues(case: Case, reference: Array, made: Array) -> dict[str, float]:
     beside = convolve(error, around, mode="constant") / np.maximum(
         convolve(mask.astype("f4"), around, mode="constant"), 1
     )
-    told = {
+    clues = {
         "distance": distance_transform_edt(mask),
         "gradient": np.hypot(sobel(reference, 1), sobel(reference, 2)).mean(axis=0),
         **{f"deviation {width}": _deviation(reference, width).mean(axis=0) for width in (3, 15)},
@@ -120,7 +120,7 @@ def clues(case: Case, reference: Array, made: Array) -> dict[str, float]:
         "departure": abs(made - reference).mean(axis=0),
         "neighbours": beside,
     }
-    return {name: float(spearmanr(values[mask], error[mask])[0]) for name, values in told.items()}
+    return {name: float(spearmanr(values[mask], error[mask])[0]) for name, values in clues.items()}
 
 
 def _deviation(image: Array, width: int) -> Array:
@@ -189,26 +189,26 @@ def main() -> None:
     parser.add_argument("--useless", action="store_true")
     parser.add_argument("--clues", action="store_true")
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     everything: list[dict[str, object]] = []
     print("columns:", ", ".join(COLUMNS))
-    for site in given.sites.split(","):
-        rows, found = measure(site, given.data, given.count)
+    for site in args.sites.split(","):
+        rows, found = measure(site, args.data, args.count)
         everything += rows
         for kind in ("earlier", "three nearest"):
             if some := [r for r in rows if r["kind"] == kind]:
                 print(line(f"{site}, {kind}", some), flush=True)
-            if given.clues and some:
+            if args.clues and some:
                 told = [r["clues"] for r in some]
                 means = {name: np.mean([c[name] for c in told]) for name in told[0]}  # type: ignore[index]
                 print("  rank correlation with the error:", ", ".join(f"{n} {v:.2f}" for n, v in means.items()))
-        if given.useless:
+        if args.useless:
             useless(site, found)
     for low, high in zip((0, *DAYS), DAYS, strict=False):
         if some := [r for r in everything if low < int(str(r["days"])) <= high]:
             print(line(f"nearest {low + 1} to {high} days away", some))
-    if given.json:
-        given.json.write_text(json.dumps(everything, indent=1))
+    if args.json:
+        args.json.write_text(json.dumps(everything, indent=1))
 
 
 if __name__ == "__main__":

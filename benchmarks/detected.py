@@ -63,7 +63,7 @@ class _Layers:
 
 
 def clear(image: Image, generator: Generator, scl: NDArray[np.uint8] | None = None) -> Cleared:
-    """Clear an image as `unclouded clear` does, with the help of a scene classification if one is given."""
+    """Clear an image as `unclouded clear` does, with a scene classification if one is given."""
     scene = _Layers(image.reflectance.astype(np.float32), _described(image))
     classification = None if scl is None else _Layers(scl.astype(np.int32))
     made = scene.values.copy()

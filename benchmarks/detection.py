@@ -220,28 +220,28 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="a page of docs/ whose tables are written anew")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--pictures", type=Path)
-    given = parser.parse_args()
-    if given.page is not None and not given.page.is_file():
-        parser.error(f"--page {given.page}: no such file; the tables go between the marks of a page that is there")
+    args = parser.parse_args()
+    if args.page is not None and not args.page.is_file():
+        parser.error(f"--page {args.page}: no such file; the tables go between the marks of a page that is there")
     started = time.perf_counter()
-    generator, header = load_generator(given.weights)
+    generator, header = load_generator(args.weights)
     generator.eval()
     title = f"Weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}"
     say(title)
 
-    clear_ones = clear_images(given.data)
+    clear_ones = clear_images(args.data)
     say(f"{len(clear_ones)} clear images")
-    by_reference = measure_references(references(given.data, clear_ones), generator)
-    untouched, by_place = measure_untouched(clear_ones, snowy(given.data), generator, given.pictures)
-    steps, pairs = measure_pairs(given.data, generator, given.pictures)
+    by_reference = measure_references(references(args.data, clear_ones), generator)
+    untouched, by_place = measure_untouched(clear_ones, snowy(args.data), generator, args.pictures)
+    steps, pairs = measure_pairs(args.data, generator, args.pictures)
     lines = ["", f"{title}.", *reference_tables(by_reference), *untouched, *steps]
     print("\n".join(lines))
     say(f"{time.perf_counter() - started:.0f} s in all")
-    if given.page:
-        write_tables(given.page, lines)
-    if given.json:
+    if args.page:
+        write_tables(args.page, lines)
+    if args.json:
         report = {"weights": header.sha256, "references": by_reference, "untouched": by_place, "pairs": pairs}
-        given.json.write_text(json.dumps(report, indent=1))
+        args.json.write_text(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

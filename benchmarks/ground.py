@@ -89,8 +89,8 @@ def measure(case: Case, level: str, covered: bool, generator: Generator) -> tupl
     """Errors of one case, and its images."""
     mask = case.mask
     kinds = np.where(mask, THICK_CLOUD, CLEAR).astype(np.uint8)
-    given = ClearOptions(precision="fp32", mask="given", mask_only=True)
-    ours = clear_patch(case.scene, case.bands, level, generator, given, mask=kinds)[0]
+    options = ClearOptions(precision="fp32", mask="given", mask_only=True)
+    ours = clear_patch(case.scene, case.bands, level, generator, options, mask=kinds)[0]
     mean = np.stack([np.where(mask, band[~mask].mean(), band) for band in case.scene])
     smooth = smooth_fill(case.scene, mask)
     images = {"mean fill": mean, "smooth fill": smooth, "mask given": ours}
@@ -141,31 +141,31 @@ def main() -> None:
     parser.add_argument("--sites", default=",".join(SITES))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--pictures", type=Path)
-    given = parser.parse_args()
-    generator, header = load_generator(given.weights)
+    args = parser.parse_args()
+    generator, header = load_generator(args.weights)
     print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
     print("columns: mean fill, smooth fill, mask given, own detection")
     everything: list[dict[str, str | float]] = []
-    for site in given.sites.split(","):
+    for site in args.sites.split(","):
         if site == "held out":
-            found = held_out(given.data, given.count)
+            found = held_out(args.data, args.count)
         else:
-            found = [(case, LEVELS.get(site, "L2A")) for case in cases(given.data, site, given.count)]
+            found = [(case, LEVELS.get(site, "L2A")) for case in cases(args.data, site, args.count)]
         rows = []
         for number, (case, level) in enumerate(found):
             row, images = measure(case, level, site in COVERED, generator)
             rows.append(row)
             everything.append({"site": site, "place": case.place} | row)
-            if given.pictures:
-                draw(given.pictures / f"{site.replace(' ', '_')}_{number:02d}.png", case.bands, images)
+            if args.pictures:
+                draw(args.pictures / f"{site.replace(' ', '_')}_{number:02d}.png", case.bands, images)
         print(line(site, rows), flush=True)
         if site == "held out":
             for place in sorted({case.place for case, _ in found}):
                 some = [row for row, (case, _) in zip(rows, found, strict=True) if case.place == place]
                 print(line(f"  {place}", some), flush=True)
     print_biases(everything)
-    if given.json:
-        given.json.write_text(json.dumps(everything, indent=1))
+    if args.json:
+        args.json.write_text(json.dumps(everything, indent=1))
 
 
 def draw(path: Path, bands: tuple[str, ...], images: list[Array]) -> None:

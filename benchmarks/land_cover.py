@@ -150,28 +150,28 @@ def main() -> None:
     parser.add_argument("--table-1", action="store_true")
     parser.add_argument("--real", type=Path)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    print(f"{given.archive}, {given.steps} steps of {given.batch} patches a run, {torch.get_num_threads()} threads")
+    args = parser.parse_args()
+    print(f"{args.archive}, {args.steps} steps of {args.batch} patches a run, {torch.get_num_threads()} threads")
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
-    paths = {"archive": given.archive} | ({"real": given.real} if given.real else {})
+    paths = {"archive": args.archive} | ({"real": args.real} if args.real else {})
     archives = {title: Archive(path) for title, path in paths.items()}
-    rows = (OURS, THEIRS) if given.table_1 else tuple(ROWS)
+    rows = (OURS, THEIRS) if args.table_1 else tuple(ROWS)
     # Seed by seed, so that a benchmark that is stopped early has every row.
-    for seed in range(given.seeds):
+    for seed in range(args.seeds):
         for row in rows:
-            settings = settings_of(row, given.steps, given.batch, seed, given.validate_every)
-            weights = train_row(archives["archive"], given.archive, settings, folder(given.runs, row, seed))
+            settings = settings_of(row, args.steps, args.batch, seed, args.validate_every)
+            weights = train_row(archives["archive"], args.archive, settings, folder(args.runs, row, seed))
             for title, archive in archives.items():
                 for way, scores in measure(weights, archive, archives["archive"]).items():
                     found.setdefault(f"{paths[title]}, {way}", {}).setdefault(row, []).append(scores)
         for title, rows_found in found.items():
             print_table(title, rows_found)
-    if given.table_1:
-        print_validations(given.runs, rows, given.seeds)
-    if given.json:
+    if args.table_1:
+        print_validations(args.runs, rows, args.seeds)
+    if args.json:
         sums = {title: checksum(path) for title, path in paths.items()}
-        given.json.write_text(
-            json.dumps({"steps": given.steps, "batch": given.batch, "sha256": sums, "rows": found}, indent=1) + "\n"
+        args.json.write_text(
+            json.dumps({"steps": args.steps, "batch": args.batch, "sha256": sums, "rows": found}, indent=1) + "\n"
         )
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/metrics.py [--widths 512 2048] [--neighbours 20000] [--repeats 3] [--json FILE]
 
-Needs torchmetrics (`pip install -c constraints.txt torchmetrics`); its metrics are given the same features, through an
-extractor that returns what it is given. All times are of one run, each implementation in turn, `--repeats` rounds,
+Needs torchmetrics (`pip install -c constraints.txt torchmetrics`); its metrics get the same features, through an
+extractor that is the identity. All times are of one run, each implementation in turn, `--repeats` rounds,
 the fastest of each; so what else the machine does hits all alike, but look at the load that is printed.
 
 Fréchet distance: of 2.5 features per dimension, correlated, whose spectrum falls as 1 / rank. "distance" is the time
@@ -46,8 +46,8 @@ Float = NDArray[np.float64]
 K = 5
 
 
-class Given(nn.Module):
-    """The extractor of torchmetrics: returns the features that it is given."""
+class Identity(nn.Module):
+    """Feature extractor for torchmetrics whose input is the features."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ def torchmetrics_distance(width: int) -> Callable[[Float, Float], float]:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     def distance(a: Float, b: Float) -> float:
-        metric = FrechetInceptionDistance(feature=Given(width))
+        metric = FrechetInceptionDistance(feature=Identity(width))
         metric.update(torch.from_numpy(a), real=True)
         metric.update(torch.from_numpy(b), real=False)
         return float(metric.compute())
@@ -146,7 +146,7 @@ def plain_neighbourhood(real: Float, made: Float) -> tuple[float, ...]:
 def public_kernel_distance(a: Float, b: Float) -> float:
     from torchmetrics.image.kid import KernelInceptionDistance
 
-    metric = KernelInceptionDistance(feature=Given(a.shape[1]), subsets=1, subset_size=len(a))
+    metric = KernelInceptionDistance(feature=Identity(a.shape[1]), subsets=1, subset_size=len(a))
     metric.update(torch.from_numpy(a), real=True)
     metric.update(torch.from_numpy(b), real=False)
     return float(metric.compute()[0])
@@ -215,16 +215,16 @@ def memory(count: int) -> dict[str, Any]:
 
 
 def extraction(batch: int, repeats: int) -> dict[str, Any]:
-    """Rate of the convolutions while features are taken, against that of the same convolutions alone."""
+    """Rate of the convolutions while features are extracted, against that of the same convolutions alone."""
     torch.manual_seed(0)
     network = LandCover(ClassifierSettings(tuple("abc"))).eval()
     present = torch.tensor([[float(name in L2A) for name in NAMES]]).expand(batch, -1)
     images = Observation.of(torch.rand(batch, len(NAMES), SIDE, SIDE), present, torch.ones(batch))
     inputs: list[tuple[nn.Conv2d, Tensor]] = []
 
-    def note(module: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> None:
+    def note(module: nn.Module, arguments: tuple[Tensor, ...], _: Tensor) -> None:
         assert isinstance(module, nn.Conv2d)
-        inputs.append((module, given[0].detach()))
+        inputs.append((module, arguments[0].detach()))
 
     hooks = [m.register_forward_hook(note) for m in network.modules() if isinstance(m, nn.Conv2d)]
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
@@ -235,8 +235,8 @@ def extraction(batch: int, repeats: int) -> dict[str, Any]:
 
     def alone() -> None:
         with torch.inference_mode():
-            for module, given in inputs:
-                module(given)
+            for module, x in inputs:
+                module(x)
 
     def take() -> None:
         with torch.inference_mode():
@@ -245,7 +245,7 @@ def extraction(batch: int, repeats: int) -> dict[str, Any]:
     race({"take": take, "alone": alone}, 1)  # the first call plans the convolutions
     _, times = race({"take": take, "alone": alone}, repeats)
     with torch.inference_mode():
-        peak = max(_rate(module, given, repeats) for module, given in inputs)
+        peak = max(_rate(module, x, repeats) for module, x in inputs)
     rates = {"features": work / times["take"], "convolutions": work / times["alone"], "best_layer": peak}
     print(f"\nFeatures of {SIDE} x {SIDE} images, float32, batch {batch}: {batch / times['take']:.1f} images/s")
     print(f"  {rates['features'] / 1e9:8.1f} GFLOP/s while features are taken")
@@ -254,10 +254,10 @@ def extraction(batch: int, repeats: int) -> dict[str, Any]:
     return {"batch": batch, "flop": work, "images_per_s": batch / times["take"], "flop_per_s": rates}
 
 
-def _rate(module: nn.Conv2d, given: Tensor, repeats: int) -> float:
+def _rate(module: nn.Conv2d, x: Tensor, repeats: int) -> float:
     with FlopCounterMode(display=False) as counter:
-        module(given)
-    return counter.get_total_flops() / race({"": lambda: module(given)}, repeats)[1][""]
+        module(x)
+    return counter.get_total_flops() / race({"": lambda: module(x)}, repeats)[1][""]
 
 
 def main() -> None:

@@ -165,26 +165,26 @@ def main() -> None:
     parser.add_argument("--sites", default=",".join(SITES))
     parser.add_argument("--clear", type=int, default=0, help="dates of each series for unclouded.clear")
     parser.add_argument("--figure", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     warnings.simplefilter("ignore")
     shown = []
     for gaps in (0.0, GAPS):
         means = []
         print(f"{1 - gaps:.0%} covered:", ", ".join(COLUMNS), flush=True)
-        for site in given.sites.split(","):
-            rows = [row for case in cases(given.data, site, given.count, gaps) if (row := measure(case))]
+        for site in args.sites.split(","):
+            rows = [row for case in cases(args.data, site, args.count, gaps) if (row := measure(case))]
             means.append({c: float(np.mean([row[c] for row in rows])) for c in COLUMNS})
             figures = " ".join(f"{v:.4f}" if n < 4 else f"{v:.2f}" for n, v in enumerate(means[-1].values()))
             print(f"{site:12} N={len(rows):2} {figures}", flush=True)
-            found = [(case, *cleared(case)) for case in cases(given.data, site, given.clear, gaps)]
+            found = [(case, *cleared(case)) for case in cases(args.data, site, args.clear, gaps)]
             for name in ("guessed", "ours", "taken", "within") if found else ():
                 print(f"    unclouded.clear, N={len(found)}, {name} {np.mean([row[name] for _, row, _ in found]):.4f}")
             shown += [(f"{site}, {1 - gaps:.0%}", case, made) for case, _, made in found[:1]]
         for other in ("mean", "nearest"):
             ratio = np.exp(np.mean([np.log(row["ours"] / row[other]) for row in means]))
             print(f"error in that of {other}, mean over sites: {ratio:.2f}")
-    if given.figure and shown:
-        draw(shown, given.figure)
+    if args.figure and shown:
+        draw(shown, args.figure)
 
 
 if __name__ == "__main__":

@@ -102,22 +102,22 @@ def main() -> None:
     parser.add_argument("--sites", default=",".join(SITES))
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     everything = {}
-    for site in given.sites.split(","):
+    for site in args.sites.split(","):
         rng, found = np.random.default_rng(0), []
-        for number, case in enumerate(cases(given.data, site, given.count)):
-            covered = with_clouds(case, given.data, rng) if site in PASTED else case
+        for number, case in enumerate(cases(args.data, site, args.count)):
+            covered = with_clouds(case, args.data, rng) if site in PASTED else case
             rows, images = measure(site, covered)
             found.append(rows)
-            if given.pictures:
-                given.pictures.mkdir(parents=True, exist_ok=True)
-                draw(given.pictures / f"{site.replace(' ', '_')}_{number}.png", images, case.bands)
+            if args.pictures:
+                args.pictures.mkdir(parents=True, exist_ok=True)
+                draw(args.pictures / f"{site.replace(' ', '_')}_{number}.png", images, case.bands)
         everything[site] = found
         for place, kind in enumerate(("no other date", "one earlier", "three nearest")):
             print(line(f"{site}, {kind}", [rows[place] for rows in found]), flush=True)
-    if given.json:
-        given.json.write_text(json.dumps(everything, indent=1))
+    if args.json:
+        args.json.write_text(json.dumps(everything, indent=1))
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def main() -> None:
 
 
 def print_days(results: list[Candidates], threshold: float) -> dict[str, dict[str, float]]:
-    """Print, and return, what a perfect tool would reach if the ground changed alike all over each image."""
+    """Print and return the scores of a perfect method if the ground changed uniformly over each image."""
     rows: dict[str, list[PairedErrors]] = {}
     for one in results:
         that_day = one.that_day(threshold)

@@ -154,12 +154,12 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=10)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--pictures", type=Path)
-    given = parser.parse_args()
-    generator, header = load_generator(given.weights)
+    args = parser.parse_args()
+    generator, header = load_generator(args.weights)
     print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
 
-    site = load_site(given.data / "worldcereal")
-    pairs = list(site.pairs(given.days))
+    site = load_site(args.data / "worldcereal")
+    pairs = list(site.pairs(args.days))
     print(f"one site, {len(site.days)} days: {len(site.partly)} partly cloudy, {len(site.clear)} clear")
     counts = ", ".join(f"{limit}: {len(list(site.pairs(limit)))}" for limit in LIMITS)
     print(f"pairs by the most days from cloudy image to truth: {counts}")
@@ -181,7 +181,7 @@ def main() -> None:
     near = np.array([site.apart(*pair) <= 5 for pair in pairs])
     bare = np.array([site.hazy[cloudy][~site.cloudy[cloudy]].mean() < 0.5 for cloudy, _ in pairs])
     report = {
-        "all": table(rows, everything, f"Images of one site, not places; truth at most {given.days} days away"),
+        "all": table(rows, everything, f"Images of one site, not places; truth at most {args.days} days away"),
         "near": table(rows, near, "Of these, truth at most 5 days away"),
         "bare": table(rows, bare, "Of these, less than half of what SCL calls neither cloud nor shadow is hazy"),
     }
@@ -193,10 +193,10 @@ def main() -> None:
     for apart in range(1, max(LIMITS) + 1):
         if couples := change(site, apart, whole):
             report["change"][apart] = print_row(f"{apart} days apart, {len(couples)} couples", couples)
-    if given.json:
-        given.json.write_text(json.dumps({"weights": header.sha256, "n": len(pairs), **report}, indent=1))
-    if given.pictures:
-        draw(results, TEN, given.pictures / "pairs_l2a.png", across=2)
+    if args.json:
+        args.json.write_text(json.dumps({"weights": header.sha256, "n": len(pairs), **report}, indent=1))
+    if args.pictures:
+        draw(results, TEN, args.pictures / "pairs_l2a.png", across=2)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ that only the others differ) and without radar, if the patches have any; the tru
 Columns: distances in the features of a land-cover classifier, and errors against the truth under thick cloud (opacity
 of 0.6 and more), thin cloud (0.1 to 0.6), in shadow (a tenth and more of the sunlight gone), and in the open.
 
-Weights that hold all eight networks are also asked whether y hides x (Chu et al. 2017): x -> y -> x with noise on y.
+Weights of all eight networks are also tested for steganography (Chu et al. 2017): x -> y -> x with noise on y.
 """
 
 from __future__ import annotations
@@ -120,17 +120,18 @@ def untrained(ground: Ground, mean: Spectrum) -> dict[str, Method]:
 
 
 def trained(names: Sequence[str], radar: bool) -> dict[str, Method]:
-    """Each of the weights, and with less to see by."""
+    """The methods of each of the weights, with the whole input and with a part of it."""
 
-    def by_network(generator: Generator, threshold: float, less: Callable[[Observation], Observation]) -> Method:
+    def by_network(generator: Generator, threshold: float, reduce: Callable[[Observation], Observation]) -> Method:
         def method(x: Observation, rows: Rows) -> Observation:
-            seen = less(x)
-            made = translate(generator, seen, threshold)
-            if bool((seen.present == x.present).all()):
+            reduced = reduce(x)
+            made = translate(generator, reduced, threshold)
+            if bool((reduced.present == x.present).all()):
                 return made._replace(guides=x.guides, guide_valid=x.guide_valid)
-            # The classifier asks for all bands: those that were not shown are as if they had been.
+            # The classifier needs all bands: absent ones are taken from the result of the whole input.
             whole = translate(generator, x, threshold)
-            return whole._replace(optical=torch.where(seen.present[:, :, None, None] > 0, made.optical, whole.optical))
+            given = reduced.present[:, :, None, None] > 0
+            return whole._replace(optical=torch.where(given, made.optical, whole.optical))
 
         return method
 
@@ -168,9 +169,9 @@ def cycle_errors(name: str, reader: PatchReader, rows: Rows, batch: int = 32) ->
     return {"x -> y -> x": sums[0] / sums[2], "with noise on y": sums[1] / sums[2]}
 
 
-def row(real: Tensors, made: Tensors, f1: float, lost: float, given: argparse.Namespace) -> dict[str, Any]:
+def row(real: Tensors, made: Tensors, f1: float, lost: float, args: argparse.Namespace) -> dict[str, Any]:
     """All columns of one method; `real` is of the clear patches that are compared with."""
-    interval = bootstrap(real["features"], made["features"], repeats=given.repeats, seed=given.seed)
+    interval = bootstrap(real["features"], made["features"], repeats=args.repeats, seed=args.seed)
     near = neighbourhood(real["features"], made["features"])
     errors = np.nanmean(made["errors"], axis=0)
     return {
@@ -226,13 +227,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
 
     # Said in the docs, and shown by the floor: so few patches do not settle 512 features.
     warnings.filterwarnings("ignore", ".* do not settle a covariance", UserWarning)
-    classifier, header = load_land_cover(given.land_cover, *CLASSES.values())
-    with Archive(given.data) as archive:
-        sets = draw(archive, given.split, limit=given.limit, seed=given.seed)
+    classifier, header = load_land_cover(args.land_cover, *CLASSES.values())
+    with Archive(args.data) as archive:
+        sets = draw(archive, args.split, limit=args.limit, seed=args.seed)
         known = sets.twins >= 0
         cloudy, twins = sets.cloudy[known], sets.twins[known]
         extract = Extractor(archive, classifier, header.sha256)
@@ -242,7 +243,7 @@ def main() -> None:
         mean = sample.optical.mean(dim=(0, 2, 3)).numpy()
         radar = bool(to_observation(extract.reader.read(cloudy[:1]), "cpu").guide_valid.any())
         methods: dict[str, Method] = {CLOUDY: lambda x, rows: x} | untrained(ground, mean)
-        methods |= trained(given.weights, radar) | {TRUTH: lambda x, rows: ground.truth(rows)}
+        methods |= trained(args.weights, radar) | {TRUTH: lambda x, rows: ground.truth(rows)}
         real = extract(clear, "clear")
         truth = extract.reader.labels[cloudy] | extract.reader.labels[twins]
         made: dict[str, Tensors] = {}
@@ -260,19 +261,19 @@ def main() -> None:
             for name, one in made.items()
         }
         lost = f1[TRUTH] - f1[CLOUDY]
-        rows = {name: row(real, one, f1[name] - f1[CLOUDY], lost, given) for name, one in made.items()}
-        print(f"\n{len(cloudy)} cloudy patches, {given.split}, against {len(clear)} clear ones; ", end="")
-        print(f"floor {floor(real['features'], seed=given.seed):.1f}; radar: {'yes' if radar else 'none'}")
+        rows = {name: row(real, one, f1[name] - f1[CLOUDY], lost, args) for name, one in made.items()}
+        print(f"\n{len(cloudy)} cloudy patches, {args.split}, against {len(clear)} clear ones; ", end="")
+        print(f"floor {floor(real['features'], seed=args.seed):.1f}; radar: {'yes' if radar else 'none'}")
         show(rows)
-        eight = [name for name in given.weights if format_of(name) == TRANSLATOR_FORMAT]
+        eight = [name for name in args.weights if format_of(name) == TRANSLATOR_FORMAT]
         cycles = {name: cycle_errors(name, extract.reader, cloudy) for name in eight}
         for name, errors in cycles.items():
-            print(f"{name}: " + ", ".join(f"{words} {error:.4f}" for words, error in errors.items()))
-        if given.pictures is not None:
-            draw_methods(methods, extract.reader, cloudy[:SHOWN], given.pictures / "paper_discussion.png")
-        if given.json is not None:
-            record = {"n": len(cloudy), "split": given.split, "seed": given.seed, "rows": rows, "cycles": cycles}
-            write_json(record, given.json)
+            print(f"{name}: " + ", ".join(f"{label} {error:.4f}" for label, error in errors.items()))
+        if args.pictures is not None:
+            draw_methods(methods, extract.reader, cloudy[:SHOWN], args.pictures / "paper_discussion.png")
+        if args.json is not None:
+            record = {"n": len(cloudy), "split": args.split, "seed": args.seed, "rows": rows, "cycles": cycles}
+            write_json(record, args.json)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 The published networks clear images of up to 120 pixels alone, and were trained on 64; the pairs have 256. So each image
 is cut into patches of `--patch` pixels, each cleared as its own scene, and put together again; weights that clear the
-image in one piece are measured both ways, so that the rows in patches are all made alike. Scores and cloudy pixels are
+image in one piece are measured both ways, so that all rows in patches are made the same way. Scores and cloudy pixels
 those of `pairs.py`, on all pairs and on those that the mask does not cover wholly.
 """
 
@@ -73,14 +73,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     networks = {}
-    for name in given.weights:
+    for name in args.weights:
         generator, header = load_generator(name)
         networks[header.name] = generator
         print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
 
-    pairs = list(load_pairs(given.data, given.split))
+    pairs = list(load_pairs(args.data, args.split))
     masks = cloud_masks([pair.cloudy for pair in pairs])
     rows: dict[str, list[PairedErrors]] = {}
     results = []
@@ -89,7 +89,7 @@ def main() -> None:
         for name, generator in networks.items():
             if generator.largest is None or max(mask.shape) <= generator.largest:
                 made[name] = cleared_whole(pair.cloudy, generator)
-            made[f"{name}, {given.patch} px"] = cleared_in_patches(pair.cloudy, generator, given.patch)
+            made[f"{name}, {args.patch} px"] = cleared_in_patches(pair.cloudy, generator, args.patch)
         unasked = np.zeros(mask.shape, np.float32)  # no row here goes by an opacity
         one = Candidates.of(pair.name, pair.cloudy, pair.clear, mask, made, unasked)
         for name, errors in one.errors().items():
@@ -100,10 +100,10 @@ def main() -> None:
         "all": table(rows, np.ones(len(pairs), bool), "All pairs"),
         "partly clear": table(rows, partly, "Pairs that the mask does not cover wholly"),
     }
-    if given.json is not None:
-        write_json({"n": len(pairs), "patch": given.patch, **report}, given.json)
-    if given.pictures is not None:
-        draw(results[::SHOWN], given.pictures / "paper_pairs.png")
+    if args.json is not None:
+        write_json({"n": len(pairs), "patch": args.patch, **report}, args.json)
+    if args.pictures is not None:
+        draw(results[::SHOWN], args.pictures / "paper_pairs.png")
 
 
 if __name__ == "__main__":

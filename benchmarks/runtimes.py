@@ -160,12 +160,12 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     keep_freed_memory()  # as the command does
-    generator = load_generator(given.model)[0].eval().to(memory_format=torch.channels_last)
+    generator = load_generator(args.model)[0].eval().to(memory_format=torch.channels_last)
     margin = generator.margin
-    x = real_tile(given.tile + 2 * margin)
-    cells = slice(margin // CELL - 1, (margin + given.tile) // CELL + 1)
+    x = real_tile(args.tile + 2 * margin)
+    cells = slice(margin // CELL - 1, (margin + args.tile) // CELL + 1)
     network = OnTile(generator, (cells, cells))
     with torch.inference_mode():
         statistics = generator.summarise(x)
@@ -177,9 +177,9 @@ def main() -> None:
     channels = generator.settings.widths[0]
     conv = nn.Conv2d(channels, channels, 3, padding=1).to(memory_format=torch.channels_last)
     half = copy.deepcopy(conv).to(torch.bfloat16)
-    h = torch.randn(1, channels, given.tile, given.tile).to(memory_format=torch.channels_last)
+    h = torch.randn(1, channels, args.tile, args.tile).to(memory_format=torch.channels_last)
     half_h = h.to(torch.bfloat16)
-    work = 2 * 9 * channels**2 * given.tile**2
+    work = 2 * 9 * channels**2 * args.tile**2
     theirs = cycle_gan(len(INDEX))
     with torch.no_grad():
         made, missing = runtimes(network, inputs)
@@ -190,7 +190,7 @@ def main() -> None:
             "one convolution, bfloat16": lambda: half(half_h),
         }
         seconds: dict[str, list[float]] = {name: [] for name in everything}
-        for number in range(given.rounds + 1):
+        for number in range(args.rounds + 1):
             for name, run in everything.items():
                 started = time.perf_counter()
                 run()
@@ -200,7 +200,7 @@ def main() -> None:
         truth = network(*inputs)
         exact = torch.lerp(x.optical[core], *truth)
         report = {}
-        print(f"{operations / 1e9:.1f} GFLOP a tile of {given.tile} + 2 x {margin}, {torch.get_num_threads()} threads")
+        print(f"{operations / 1e9:.1f} GFLOP a tile of {args.tile} + 2 x {margin}, {torch.get_num_threads()} threads")
         for name, times in seconds.items():
             middle = median(times)
             report[name] = {"seconds": middle, "times_float32": median(seconds["eager float32"]) / middle}
@@ -223,8 +223,8 @@ def main() -> None:
         )
     for name, why in missing.items():
         print(f"{name}: not measured ({why})")
-    if given.json:
-        given.json.write_text(json.dumps({"rows": report, "missing": missing, "shares": shares}, indent=1) + "\n")
+    if args.json:
+        args.json.write_text(json.dumps({"rows": report, "missing": missing, "shares": shares}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@
     python benchmarks/scene.py --size 5490 --references 0,1,4
 
 The scene has 12 bands (L2A) of uint16. The command runs as a process of its own, whose peak memory is measured. A
-second run, told by a mask that nothing is covered, does all the reading and writing, and neither detects nor
+second run, with a mask without any cover, does all the reading and writing, and neither detects nor
 translates: what it takes without its own time in the network is the time of input and output alone. Beside it stands
 what GDAL takes to copy the scene into a COG with the same options and 1 GiB of cache, which nobody can do without;
 with `--alone` that is all that stands beside it. `--cloud` is the share of the scene's patches that are drawn from the
-cloudy ones; without it all patches are drawn alike.
+cloudy ones; without it all patches are drawn with equal probability.
 
 `--references` instead clears the scene with so many other dates (the same ground, darker or brighter), and prints the
 time of the processors, which others at work on the machine change little, and the peak memory of each.
@@ -51,36 +51,36 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="no second run that only reads and writes")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--references", help="numbers of references to compare, 0,1,4; nothing else is measured")
-    given = parser.parse_args()
-    if given.references:
-        return compare_references(given.size, given.model, [int(n) for n in given.references.split(",")])
+    args = parser.parse_args()
+    if args.references:
+        return compare_references(args.size, args.model, [int(n) for n in args.references.split(",")])
     # Few blocks are kept here, because the memory that this process holds hides what is measured: see `measure`.
     with tempfile.TemporaryDirectory() as folder, rasterio.Env(GDAL_CACHEMAX=64 * 2**20):
         scene, output = Path(folder) / "scene.tif", Path(folder) / "clear.tif"
         patches, cloudy = real_patches()
-        if given.cloud is not None and cloudy.all():
+        if args.cloud is not None and cloudy.all():
             parser.error(f"--cloud needs clear patches too, of {_SHARED}")
-        write_scene(scene, patches, given.size, chances=None if given.cloud is None else chances(cloudy, given.cloud))
-        figures = measure(scene, output, given.model, given.samples)
+        write_scene(scene, patches, args.size, chances=None if args.cloud is None else chances(cloudy, args.cloud))
+        figures = measure(scene, output, args.model, args.samples)
         untouched = check(scene, output)
         figures |= copy_by_gdal(scene, Path(folder) / "copy.tif")
         figures["times_the_copy"] = round(figures["seconds"] / figures["seconds_copy"], 2)
         figures["times_the_copy_cpu"] = round(figures["cpu_seconds"] / figures["cpu_seconds_copy"], 2)
         figures["seconds_network"] = round(figures["seconds"] * figures["network_percent"] / 100, 1)
-        if not given.alone:
+        if not args.alone:
             mask = Path(folder) / "nothing.tif"
             write_clear_mask(scene, mask)
-            without = measure(scene, output, given.model, 1, "--mask", str(mask), "--mask-only")
+            without = measure(scene, output, args.model, 1, "--mask", str(mask), "--mask-only")
             figures["seconds_io_alone"] = round(without["seconds"] * (1 - without["network_percent"] / 100), 1)
             larger = max(figures["seconds_network"], figures["seconds_io_alone"])
             figures["times_the_larger"] = round(figures["seconds"] / larger, 2)
-        figures |= {"size": given.size, "bands": len(L2A), "patches": len(patches), "samples": given.samples}
-        figures["pixels_per_second"] = round(given.size**2 / figures["seconds"])
+        figures |= {"size": args.size, "bands": len(L2A), "patches": len(patches), "samples": args.samples}
+        figures["pixels_per_second"] = round(args.size**2 / figures["seconds"])
         figures |= untouched
     for name, value in figures.items():
         print(f"{name:24} {value:,}" if isinstance(value, int | float) else f"{name:24} {value}")
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def real_patches() -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
@@ -164,7 +164,7 @@ def write_clear_mask(scene: Path, mask: Path) -> None:
 
 def measure(scene: Path, output: Path, model: str, samples: int, *more: str) -> dict[str, float]:
     """Run the command in a process of its own; return its wall time, peak memory and share of time in the network."""
-    said = output.with_suffix(".txt")
+    printed = output.with_suffix(".txt")
     arguments = ["clear", str(scene), "--output", str(output), "--model", model, "--samples", str(samples)]
     arguments += ["--level", "L2A", "--offset", "0", "--device", "cpu", "--overwrite", *more]
     start = time.perf_counter()
@@ -172,13 +172,13 @@ def measure(scene: Path, output: Path, model: str, samples: int, *more: str) -> 
     # a forked one what this one holds now.
     child = os.fork()
     if not child:
-        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
+        os.dup2(os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
         os.execv(sys.executable, [sys.executable, "-m", "unclouded", *arguments])
     _, status, usage = os.wait4(child, 0)
     seconds = time.perf_counter() - start
     if code := os.waitstatus_to_exitcode(status):
         raise SystemExit(f"unclouded clear ended with {code}")
-    line = said.read_text().strip().splitlines()[-1]
+    line = printed.read_text().strip().splitlines()[-1]
     share = re.search(r"\((\d+)% in the network\)", line)
     # The peak is in KiB on Linux, in bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 2**10

@@ -127,12 +127,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", "--model", default="default")
     parser.add_argument("--data", type=Path, default=DATA)
-    given = parser.parse_args()
-    generator, header = load_generator(given.weights)
+    args = parser.parse_args()
+    generator, header = load_generator(args.weights)
     generator.eval()
     print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
     for show in (print_days, print_states, print_wrong):
-        show(given.data, generator)
+        show(args.data, generator)
 
 
 if __name__ == "__main__":

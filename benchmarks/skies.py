@@ -1,4 +1,4 @@
-"""How like real skies the simulated ones are: statistics, contact sheets, and a classifier that tries to tell them.
+"""How close simulated skies are to real ones: statistics, contact sheets, and a classifier that separates them.
 
     python benchmarks/skies.py [--data ../shared/data] [--pictures DIR] [--json FILE] [--seed N]
                                [--other satellite-cloud-generator]
@@ -11,9 +11,9 @@ more. Crops are 10 to 95 % covered, and each real crop is compared with a simula
 about as much is covered, and as much thickly (0.1 more): how often skies are so is for the statistics to say.
 
 The classifier is a small convolutional network on B02, B03, B04 and B08, trained on some places and tried on the
-others, until each has been left out once. 50 % is chance: the sky cannot be told. `--other` measures the public
-`satellite-cloud-generator` (Czerkawski et al. 2023; needs `pip install --no-deps satellite-cloud-generator kornia
-kornia-rs`) in the same way.
+others, until each has been left out once. 50 % is chance: the skies are indistinguishable. `--other` measures the
+public `satellite-cloud-generator` (Czerkawski et al. 2023; needs `pip install --no-deps satellite-cloud-generator
+kornia kornia-rs`) in the same way.
 """
 
 from __future__ import annotations
@@ -126,10 +126,10 @@ def _hidden(image: Image, level: str) -> NDArray[np.bool_]:
 
 def _that_day(clear: Image, cloudy: Image, level: str) -> Image:
     """The clear image in the colours that the clear ground of the cloudy one has, if 3 % of it is clear."""
-    seen = ~_hidden(cloudy, level)
-    if seen.mean() < 0.03:
+    clear_ground = ~_hidden(cloudy, level)
+    if clear_ground.mean() < 0.03:
         return clear
-    gain = np.median(cloudy[:, seen], axis=1) / np.median(clear[:, seen], axis=1).clip(min=1e-3)
+    gain = np.median(cloudy[:, clear_ground], axis=1) / np.median(clear[:, clear_ground], axis=1).clip(min=1e-3)
     return clear * gain.clip(0.5, 2)[:, None, None].astype(np.float32)
 
 
@@ -269,7 +269,7 @@ def _structure(image: Image, inside: NDArray[np.bool_], lag: int) -> float:
 
 
 def statistics(crops: list[Image], threshold: float) -> dict[str, float]:
-    """What is seen of edges, texture, thin cover and brightness in crops of one place, as means or medians."""
+    """Statistics of edges, texture, thin cover and brightness in crops of one place, as means or medians."""
     found: dict[str, list[float]] = {}
 
     def add(name: str, value: float) -> None:
@@ -326,27 +326,27 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--other", choices=["satellite-cloud-generator"], help="what to judge in place of ours")
-    given = parser.parse_args()
-    rng = torch.Generator().manual_seed(given.seed)
-    simulator = satellite_cloud_generator if given.other else ours
-    real, simulated, seen = {}, {}, []
-    for place in load_places(given.data):
+    args = parser.parse_args()
+    rng = torch.Generator().manual_seed(args.seed)
+    simulator = satellite_cloud_generator if args.other else ours
+    real, simulated, found = {}, {}, []
+    for place in load_places(args.data):
         found = real_crops(place, rng)
         if len(found) < 8:
             continue
         real[place.name] = [crop for crop, _ in found]
         simulated[place.name] = simulated_crops(place, simulator, [cover for _, cover in found], rng)
-        seen.append([statistics(side[place.name], place.threshold) for side in (real, simulated)])
-    if given.pictures:
-        draw(real, simulated, given.pictures / "skies.png")
+        found.append([statistics(side[place.name], place.threshold) for side in (real, simulated)])
+    if args.pictures:
+        draw(real, simulated, args.pictures / "skies.png")
     report: dict[str, Any] = {"statistics": {}}
     print(f"{len(real)} places, {sum(map(len, real.values()))} real crops, as many simulated; median over places")
-    for name in sorted({name for pair in seen for side in pair for name in side}):
-        both = np.array([[side[name] for side in pair] for pair in seen if all(name in side for side in pair)])
+    for name in sorted({name for pair in found for side in pair for name in side}):
+        both = np.array([[side[name] for side in pair] for pair in found if all(name in side for side in pair)])
         middle, spread = np.median(both, axis=0), np.median(abs(both[:, 0] - np.median(both[:, 0])))
         print(f"  {name:48s} real {middle[0]:7.3f} (+-{spread:.3f})  simulated {middle[1]:7.3f}  N = {len(both)}")
         report["statistics"][name] = middle.tolist()
-    logits = judge(real, simulated, given.seed)
+    logits = judge(real, simulated, args.seed)
     right = {n: np.array([(z[: z.size // 2] < 0).mean(), (z[z.size // 2 :] > 0).mean()]) for n, z in logits.items()}
     print("Told right, at places left out (%): real, simulated")
     for name, shares in right.items():
@@ -354,8 +354,8 @@ def main() -> None:
     accuracy = float(np.mean([shares.mean() for shares in right.values()]))
     error = float(np.std([shares.mean() for shares in right.values()], ddof=1) / len(right) ** 0.5)
     print(f"Mean over places {100 * accuracy:.1f} % (standard error {100 * error:.1f}), chance 50 %")
-    if given.json:
-        given.json.write_text(json.dumps(report | {"accuracy": accuracy, "error": error}, indent=1))
+    if args.json:
+        args.json.write_text(json.dumps(report | {"accuracy": accuracy, "error": error}, indent=1))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,11 @@
 
 Cells of the detector's grid, of images that something is known of (the references of `detection.py`), of chips of 48
 and of 96 pixels cut out of them, of clear dates under the real clouds of other dates (`own_mask.py`), and of clear
-images and chips of 48 pixels of them. Of each kind, mean over its images: the share of covered cells that are given
-less than 0.3, and of clear cells that are given more; from there on rims and all count as found. Of the cells that a
-reference covers or leaves clear wholly.
+images and chips of 48 pixels of them. For each kind, mean over its images: the share of covered cells with a
+probability below 0.3, and of clear cells above it, of the cells that a reference covers or leaves clear wholly.
 
-Last the weights of the log odds that logistic regression gives, places alike, on images of at most 2 km: what is taken
-believes clear more readily, so that clear images stay.
+Last the weights of the log odds by logistic regression, with equal weight of all places, on images of at most 2 km. The
+weights in use lean towards clear, so that clear images stay unchanged.
 """
 
 from __future__ import annotations
@@ -90,11 +89,11 @@ def with_chips(whole: Known, sides: tuple[int, ...], count: int, rng: np.random.
 def answers(image: Image, generator: Generator) -> dict[str, NDArray[np.float32]]:
     """What each finds, (h, w) of the detector's grid."""
     network = _network(image.bands, image.level)
-    seen, factor = image.reflectance.astype(np.float32), pixels_along(image.metres)
-    likely = network.detect_small(seen[[image.bands.index(name) for name in network.bands]], factor)
+    reflectance, factor = image.reflectance.astype(np.float32), pixels_along(image.metres)
+    likely = network.detect_small(reflectance[[image.bands.index(name) for name in network.bands]], factor)
     step = max(1, factor // 2)
-    metres = max(seen.shape[1:]) * image.metres
-    opacity = own_opacity(generator, coarsen(seen, step), image.bands, image.level, metres)
+    metres = max(reflectance.shape[1:]) * image.metres
+    opacity = own_opacity(generator, coarsen(reflectance, step), image.bands, image.level, metres)
     opacity = coarsen(opacity[None], factor // step)[0]
     joined = join_opacity(likely, opacity, metres).sum(axis=0)
     return {"detector": likely.sum(axis=0), "generator": opacity, "joined": joined}
@@ -129,11 +128,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--count", type=int, default=10, help="cases of each site")
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    generator = load_generator(given.weights)[0].eval()
+    args = parser.parse_args()
+    generator = load_generator(args.weights)[0].eval()
     shares: dict[str, dict[str, list[tuple[float, float]]]] = {}
     rows = []
-    for one in everything(given.data, given.count):
+    for one in everything(args.data, args.count):
         found, (covered, clear) = answers(one.image, generator), whole_cells(one)
         for name, values in found.items():
             missed = (values[covered] < FOUND_FROM).mean() if covered.any() else np.nan
@@ -154,8 +153,8 @@ def main() -> None:
     weights = regression(rows)
     print(f"logistic regression, N = {len(rows)}: detector {weights[0]:.2f}, generator {weights[1]:.2f}, "
           f"constant {weights[2]:.2f}")  # fmt: skip
-    if given.json:
-        given.json.write_text(json.dumps(report | {"regression": weights.tolist()}, indent=1))
+    if args.json:
+        args.json.write_text(json.dumps(report | {"regression": weights.tolist()}, indent=1))
 
 
 if __name__ == "__main__":

@@ -66,9 +66,9 @@ def entries_of(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
-def trained(row: str, given: argparse.Namespace) -> list[dict[str, Any]]:
+def trained(row: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Train until the epoch that is compared, from where an earlier run stopped; return the log."""
-    folder, last = given.runs / "".join(c if c.isalnum() else "_" for c in row), given.epochs * EPOCH
+    folder, last = args.runs / "".join(c if c.isalnum() else "_" for c in row), args.epochs * EPOCH
 
     def enough(stage: str, step: int, total: int, terms: Mapping[str, float]) -> None:
         if step > last:
@@ -79,11 +79,11 @@ def trained(row: str, given: argparse.Namespace) -> list[dict[str, Any]]:
         resume = (folder / "checkpoint.pt").exists()
         with contextlib.suppress(_FarEnoughError):
             run(
-                settings_of(row, given.every),
-                given.archive,
+                settings_of(row, args.every),
+                args.archive,
                 folder,
                 resume=resume,
-                land_cover=given.land_cover,
+                land_cover=args.land_cover,
                 progress=enough,
             )
     return entries_of(folder / "log.jsonl")
@@ -106,14 +106,14 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="epochs between measurings")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--land-cover", default="land-cover")
-    given = parser.parse_args()
-    if given.epochs > STEPS // EPOCH // 2 or given.epochs % given.every:
-        parser.error(f"--epochs {given.epochs}: at most {STEPS // EPOCH // 2}, and a multiple of --every")
+    args = parser.parse_args()
+    if args.epochs > STEPS // EPOCH // 2 or args.epochs % args.every:
+        parser.error(f"--epochs {args.epochs}: at most {STEPS // EPOCH // 2}, and a multiple of --every")
     print(f"{'':38} {'epoch':>5} {' '.join(f'{key:>11}' for key in COLUMNS)}", flush=True)
     for name, log in WHOLE.items():
-        show(name, entries_of(ROOT / "docs" / "paper" / log), given.epochs, given.every)
-    for row in given.rows:
-        show(row, trained(row, given), given.epochs, given.every)
+        show(name, entries_of(ROOT / "docs" / "paper" / log), args.epochs, args.every)
+    for row in args.rows:
+        show(row, trained(row, args), args.epochs, args.every)
 
 
 if __name__ == "__main__":

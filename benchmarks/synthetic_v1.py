@@ -30,7 +30,7 @@ def make_folders(root: Path, count: int) -> None:
         for band in BANDS:
             if band.name in L2A:
                 side = SIDE // band.resolution
-                # A random walk down each column: smooth as land is, so that it compresses alike.
+                # A random walk down each column: as smooth as land, so that it compresses as well.
                 dn = rng.normal(0, 25, (side, side)).cumsum(0) + 1500
                 _write(root / s2 / f"{s2}_{band.name}.tif", dn.clip(1, 15_000).astype(np.uint16))
         for channel in CHANNELS:

@@ -42,13 +42,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4, help="cases of each site")
     parser.add_argument("--sites", default=",".join(SITES))
     parser.add_argument("--pixels", type=int, default=3, help="by which the mask is eroded")
-    given = parser.parse_args()
-    for site in given.sites.split(","):
+    args = parser.parse_args()
+    for site in args.sites.split(","):
         rng, level = np.random.default_rng(0), "L1C" if site in OF_L1C else "L2A"
         rows: dict[str, list[tuple[float, float]]] = {"one earlier": [], "three nearest": []}
-        for case in cases(given.data, site, given.count):
-            covered = with_clouds(case, given.data, rng) if site in PASTED else case
-            small = binary_erosion(covered.mask, iterations=given.pixels)
+        for case in cases(args.data, site, args.count):
+            covered = with_clouds(case, args.data, rng) if site in PASTED else case
+            small = binary_erosion(covered.mask, iterations=args.pixels)
             if not small.any():
                 continue
             earlier = list(zip(covered.earlier[:1], covered.earlier_days[:1], strict=True))

@@ -6,7 +6,7 @@ Both have the same networks, losses, images and latents. "Plain": float32, tenso
 unfused Adam for each group of networks, as the published code has it, in a process as Python starts it. "Ours": the
 step of `unclouded train translator` by the settings, in a process that keeps what it frees, as the command's does; the
 row between shows what that alone does for the plain step. Each has a process of its own, and they take steps in turn,
-so that what else the machine does hits all alike; the figure is the ratio of the medians.
+so that other load of the machine affects all equally; the figure is the ratio of the medians.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def total(terms: list[Tensor]) -> Tensor:
 
 
 def take_steps(kind: str, batch: int, side: int, orders: Connection) -> None:
-    """Take a step whenever told to, and say how many seconds it took; the work of one process."""
+    """Worker process: take a step at each order, and send back its seconds."""
     overrides = [f"unpaired.batch={batch}"]
     batches = Same(batch, side)
     step: Callable[[], object]
@@ -111,7 +111,7 @@ def order(kind: str, pipe: Connection) -> float:
         pipe.send(True)
         return float(pipe.recv())
     except (EOFError, OSError) as error:
-        raise SystemExit(f"the process of {kind!r} has ended, for want of memory? Try a smaller --batch") from error
+        raise SystemExit(f"the process of {kind!r} has ended, perhaps out of memory: try a smaller --batch") from error
 
 
 def main() -> None:
@@ -120,18 +120,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--side", type=int, default=120)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     orders: dict[str, Connection] = {}
     for kind in KINDS:
         orders[kind], theirs = context.Pipe()
-        context.Process(target=take_steps, args=(kind, given.batch, given.side, theirs), daemon=True).start()
+        context.Process(target=take_steps, args=(kind, args.batch, args.side, theirs), daemon=True).start()
         theirs.close()
     seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for number in range(given.steps + 1):
+    for number in range(args.steps + 1):
         for kind, pipe in orders.items():
             took = order(kind, pipe)
-            if number:  # the first one also builds what the library keeps
+            if number:  # the first step also fills caches of the library
                 seconds[kind].append(took)
     for pipe in orders.values():
         pipe.send(False)
@@ -139,14 +139,12 @@ def main() -> None:
     for kind, median in medians.items():
         faster = medians["plain"] / median
         print(
-            f"{kind:20s}{median:7.2f} s a step of {given.batch} images of {given.side} x {given.side} of each domain,"
+            f"{kind:20s}{median:7.2f} s a step of {args.batch} images of {args.side} x {args.side} of each domain,"
             f" {faster:.2f} times as fast as plain"
         )
-    print(f"{torch.get_num_threads()} threads, {given.steps} steps")
-    if given.json:
-        given.json.write_text(
-            json.dumps({"batch": given.batch, "side": given.side, "seconds": seconds}, indent=1) + "\n"
-        )
+    print(f"{torch.get_num_threads()} threads, {args.steps} steps")
+    if args.json:
+        args.json.write_text(json.dumps({"batch": args.batch, "side": args.side, "seconds": seconds}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

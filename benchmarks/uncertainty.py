@@ -279,30 +279,30 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4, help="cases of each site under real clouds")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    generator, header = load_generator(given.weights)
+    args = parser.parse_args()
+    generator, header = load_generator(args.weights)
     what = f"{header.steps} steps, calibration {header.calibration}, SHA-256 {header.sha256[:16]}"
-    print(f"weights {header.name}, {what}, {given.samples} samples")
-    images = judge(given.data, generator, header.threshold, given.samples)
+    print(f"weights {header.name}, {what}, {args.samples} samples")
+    images = judge(args.data, generator, header.threshold, args.samples)
     figures = order(images) | print_size(images)
-    skies = judge_simulated(given.data, generator, header.threshold, given.samples)
+    skies = judge_simulated(args.data, generator, header.threshold, args.samples)
     figures |= {f"simulated_{name}": value for name, value in order(skies).items()}
     figures["simulated_coverage"] = at(np.array([coverage([sky], changed_only=True) for sky in skies]), 1)
-    days = judge_l2a(given.data, generator, header.threshold, given.samples)
+    days = judge_l2a(args.data, generator, header.threshold, args.samples)
     figures |= {
         "l2a_days": len(days),
         "l2a_coverage": at(np.array([coverage([day], changed_only=True) for day in days]), 1),
     }
     for kind, masked in (("mask_given", True), ("own_detection", False)):
-        under = judge_exact(given.data, generator, header.threshold, given.count, masked=masked)
+        under = judge_exact(args.data, generator, header.threshold, args.count, masked=masked)
         figures |= {f"real_clouds_{kind}_{name}": value for name, value in exact(under).items()}
     print()
     for name, value in json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 4)).items():
         print(f"{name:64}{value}")
-    if given.figure:
-        draw(images, given.figure)
-    if given.json:
-        given.json.write_text(json.dumps({"weights": header.sha256, **figures}, indent=1) + "\n")
+    if args.figure:
+        draw(images, args.figure)
+    if args.json:
+        args.json.write_text(json.dumps({"weights": header.sha256, **figures}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -49,16 +49,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="first views, each of a new server and browser")
     parser.add_argument("--folder", type=Path, help="where the scene is kept, or is from another time")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.folder or Path(temporary)
+        folder = args.folder or Path(temporary)
         before, after = folder / "before.tif", folder / "clear.tif"
         if not after.exists():
-            write_scenes(before, after, given.size)
-        views = [first_view(before, after) for _ in tqdm(range(given.runs), desc="first views")]
+            write_scenes(before, after, args.size)
+        views = [first_view(before, after) for _ in tqdm(range(args.runs), desc="first views")]
     seconds = [view["shown"] for view in views]
     figures = {
-        "size": given.size,
+        "size": args.size,
         "first_view_seconds": seconds,
         "first_view_median": round(statistics.median(seconds), 2),
         "last_tile_seconds": [view["last_tile"] for view in views],
@@ -69,8 +69,8 @@ def main() -> None:
     }
     for name, value in figures.items():
         print(f"{name:24} {value}")
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def write_scenes(before: Path, after: Path, size: int) -> None:

@@ -1,12 +1,11 @@
 """Average the weights of a network before and after it went on learning (Wortsman et al. 2022, WiSE-FT).
 
-What both have in common for having the same beginning makes their mean a network too, which often does better on land
-that the second did not see than either. Where the second is told of cover and the first is not, the first begins by not
-heeding it.
+Both share a starting point, so their mean is a network too, which often does better on land that the second was not
+trained on than either. Where only the second has an input for cover, the first gets one with zero weights.
 
     python scripts/average_weights.py BEFORE.safetensors AFTER.safetensors --share 0.75 --output MEAN.safetensors
 
-The header is that of the second. The error head of the mean is a mean too, and knows nothing of its errors: teach it by
+The header is that of the second. The error head is averaged too and no longer fits: train it with
 `unclouded train translator … training.start=MEAN.safetensors training.steps=0`.
 """
 
@@ -33,16 +32,16 @@ def main() -> None:
     parser.add_argument("after", help="bundled weights, or a file")
     parser.add_argument("--share", type=share, default=0.5, help="of the second, 0 to 1")
     parser.add_argument("--output", type=Path, required=True)
-    given = parser.parse_args()
+    args = parser.parse_args()
     try:
-        after, header = load_generator(given.after)
+        after, header = load_generator(args.after)
         before = copy.deepcopy(after)
-        start_from(before, given.before)
+        start_from(before, args.before)
         first = before.state_dict()
         after.load_state_dict(
-            {name: (1 - given.share) * first[name] + given.share * value for name, value in after.state_dict().items()}
+            {name: (1 - args.share) * first[name] + args.share * value for name, value in after.state_dict().items()}
         )
-        save_generator(after, header, given.output)
+        save_generator(after, header, args.output)
     except UncloudedError as error:
         parser.error(str(error))
 

@@ -59,7 +59,7 @@ def give_radar_its_validity(tensors: dict[str, Tensor]) -> None:
 def add_guides(tensors: dict[str, Tensor], channels: int, new: int, guides: int, cover: bool) -> None:
     """Add inputs with zero weights for `new` channels of so many `guides`, behind the `channels` that there are.
 
-    What a network is told of `cover` stays behind them all.
+    The input `cover` stays the last.
     """
     fine, cells = in_planes(tensors["enter.weight"]), tensors["context.enter.weight"]
     tensors["enter.weight"] = insert(fine, fine.shape[1] - cover, new + guides).flatten(1, 2)
@@ -69,10 +69,10 @@ def add_guides(tensors: dict[str, Tensor], channels: int, new: int, guides: int,
     if "expected.see.weight" in tensors:
         # It sees the channels themselves behind the surroundings, and what conditions the network behind these.
         for name, filler in (("see.weight", 0.0), ("centre", 0.0), ("spread", 1.0)):
-            seen = tensors[f"expected.{name}"]
+            expected = tensors[f"expected.{name}"]
             for place in (SURROUNDINGS + channels + BANDS + channels, SURROUNDINGS + channels):
-                seen = insert(seen, place, new, filler)
-            tensors[f"expected.{name}"] = seen
+                expected = insert(expected, place, new, filler)
+            tensors[f"expected.{name}"] = expected
 
 
 def convert(record: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -104,18 +104,18 @@ def main() -> None:
     parser.add_argument("--detector", choices=DETECTORS, help="what finds cloud and shadow beside the network")
     parser.add_argument("--threshold", type=float, help="opacity under which the input is kept")
     parser.add_argument("--unfit", nargs="+", help="levels on whose images the results are of no use")
-    given = parser.parse_args()
-    with safe_open(given.old, framework="pt") as file:
+    args = parser.parse_args()
+    with safe_open(args.old, framework="pt") as file:
         record = json.loads((file.metadata() or {})["unclouded"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a mapping)
     try:
         convert(record, tensors)
     except ValueError as error:
-        parser.error(f"{given.old}: {error}")
+        parser.error(f"{args.old}: {error}")
     record.pop("doubt", None)  # before there were detectors
-    record |= {key: value for key in ("detector", "threshold", "unfit") if (value := getattr(given, key)) is not None}
+    record |= {key: value for key in ("detector", "threshold", "unfit") if (value := getattr(args, key)) is not None}
     kept = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    save_file(kept, given.new, metadata={"unclouded": json.dumps(record)})
+    save_file(kept, args.new, metadata={"unclouded": json.dumps(record)})
 
 
 if __name__ == "__main__":

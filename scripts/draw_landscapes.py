@@ -25,17 +25,17 @@ def main() -> None:
     parser.add_argument("real", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    with np.load(given.real) as arrays:
+    args = parser.parse_args()
+    with np.load(args.real) as arrays:
         real = [dict(zip(_BANDS, patch, strict=False)) for patch in arrays["b10"][list(_REAL)]]
     # The open sea looks the same in both.
     simulated = []
-    for job in jobs(4 * _SHOWN, given.seed, cloudy=0.0):
+    for job in jobs(4 * _SHOWN, args.seed, cloudy=0.0):
         loaded = load(job)
         if len(simulated) < _SHOWN and loaded.row["labels"] != ["Sea and ocean"]:
             simulated.append(loaded.values[job.patch_id])
     rows = {"simulated": simulated, "real (BigEarthNet, CDLA-Permissive-1.0)": real}
-    contact_sheet({title: [in_colour(patch) for patch in patches] for title, patches in rows.items()}, given.output)
+    contact_sheet({title: [in_colour(patch) for patch in patches] for title, patches in rows.items()}, args.output)
 
 
 if __name__ == "__main__":

@@ -49,9 +49,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", type=Path, default=Path("docs/other_dates.png"))
-    given = parser.parse_args()
+    args = parser.parse_args()
 
-    with np.load(given.data / "sen12mscr_ts_roi146.npz") as arrays:
+    with np.load(args.data / "sen12mscr_ts_roi146.npz") as arrays:
         images, patches = arrays["s2"].astype(np.float32) / 1e4, arrays["patch"]
         same = [n for n in range(len(images)) if patches[n] == 0]
     blue = images[:, INDEX["B02"]].mean((1, 2))
@@ -90,7 +90,7 @@ def main() -> None:
     figure.colorbar(drawn, ax=axes[5], location="bottom", label="reflectance", shrink=0.9, pad=0.02)
     for axis in axes:
         axis.set_axis_off()
-    figure.savefig(given.output, dpi=90)
+    figure.savefig(args.output, dpi=90)
     error = np.abs(result - truth)[:, cover].mean()
     print(f"mean absolute error under cloud {error:.4f}; of the other date, copied, "
           f"{np.abs(other - truth)[:, cover].mean():.4f}")  # fmt: skip

@@ -67,10 +67,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--output", type=Path, default=Path("docs"))
     parser.add_argument("--all", type=Path, help="also every page in both themes, on a screen and on a phone")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        cleared = clear_dates(given.data, folder)
+        cleared = clear_dates(args.data, folder)
         run("report", *(f"{cleared}/{day}.tif" for day in (_SHOWN, _DAYS[0])), "--output", f"{folder}/report.html")
         with serving(cleared) as address, browser() as chromium:
             pages = {
@@ -80,15 +80,15 @@ def main() -> None:
             }
             for name, (page, script) in pages.items():
                 shot = taken(chromium, page, script, (1200, 780), "light")
-                shot.save(given.output / f"{name}.webp", quality=_QUALITY, method=6)
-            if given.all:
-                given.all.mkdir(parents=True, exist_ok=True)
+                shot.save(args.output / f"{name}.webp", quality=_QUALITY, method=6)
+            if args.all:
+                args.all.mkdir(parents=True, exist_ok=True)
                 pages["docs"] = (f"file://{Path('build/site/index.html').resolve()}", "")
                 for name, (page, script) in pages.items():
                     for size, pixels in _SIZES.items():
                         for theme in _THEMES:
                             shot = taken(chromium, page, script, pixels, theme)
-                            shot.save(given.all / f"{name}_{size}_{theme}.png")
+                            shot.save(args.all / f"{name}_{size}_{theme}.png")
 
 
 def clear_dates(data: Path, folder: Path) -> Path:

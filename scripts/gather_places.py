@@ -48,15 +48,15 @@ def main() -> None:
         "--clones", type=Path, required=True, help="folder of the clones, each under its repository's name"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
-    given = parser.parse_args()
-    given.output.mkdir(parents=True, exist_ok=True)
+    args = parser.parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
     for name, source in SOURCES.items():
-        path = given.clones / source.repository.split("/")[1] / source.file
+        path = args.clones / source.repository.split("/")[1] / source.file
         if not path.exists():
             raise SystemExit(f"{path}: not found; clone https://github.com/{source.repository} ({source.commit}) there")
         dn = source.read(path)
         profile = {"driver": "GTiff", "count": len(dn), "height": dn.shape[1], "width": dn.shape[2], "dtype": "uint16"}
-        with rasterio.open(given.output / f"{name}.tif", "w", compress="deflate", **profile) as file:
+        with rasterio.open(args.output / f"{name}.tif", "w", compress="deflate", **profile) as file:
             file.write(np.rint(dn.clip(0, 2**16 - 1)).astype(np.uint16))
             file.descriptions = source.bands
             file.update_tags(level=source.level, source=f"github.com/{source.repository} {source.commit} {source.file}")

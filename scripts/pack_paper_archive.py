@@ -89,18 +89,18 @@ def main() -> None:
     parser.add_argument("--cloudy", type=float, default=0.25)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    given = parser.parse_args()
+    args = parser.parse_args()
     try:
-        run(given)
+        run(args)
     except UncloudedError as error:
         sys.exit(f"error: {error}")
 
 
-def run(given: argparse.Namespace) -> None:
-    real = real_jobs(given.data) if given.data.is_dir() else []
-    jobs = [*simulation.jobs(given.patches, given.seed, cloudy=given.cloudy), *real]
-    origin = f"{given.patches} simulated patches, {given.cloudy:g} cloudy, seed {given.seed}, and {len(real)} real ones"
-    made = pack(jobs, load, given.output, origin=origin)
+def run(args: argparse.Namespace) -> None:
+    real = real_jobs(args.data) if args.data.is_dir() else []
+    jobs = [*simulation.jobs(args.patches, args.seed, cloudy=args.cloudy), *real]
+    origin = f"{args.patches} simulated patches, {args.cloudy:g} cloudy, seed {args.seed}, and {len(real)} real ones"
+    made = pack(jobs, load, args.output, origin=origin)
     for domain in ("X", "Y"):
         train = [job for job in jobs if job.row["domain"] == domain and job.row["split"] == "train"]
         kinds = Counter(isinstance(job.source, simulation.Recipe) for job in train)

@@ -27,17 +27,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("patches", type=Path)
     parser.add_argument("--output", type=Path, required=True)
-    given = parser.parse_args()
-    refuse_existing(given.output)
-    with np.load(given.patches) as arrays:
+    args = parser.parse_args()
+    refuse_existing(args.output)
+    with np.load(args.patches) as arrays:
         real = {name: arrays[name] for name in arrays.files}
     chosen = np.flatnonzero(real["version"] == "v1")
     names = [str(name) for name in real["name"][chosen]]
-    official = read_v1(given.patches.parent)
+    official = read_v1(args.patches.parent)
     listed = {
         row["patch_id"]: row for row in official.filter(pc.is_in(official["patch_id"], pa.array(names))).to_pylist()
     }
-    with ArchiveWriter(given.output) as writer:
+    with ArchiveWriter(args.output) as writer:
         for index, name in zip(chosen, names, strict=True):
             bands = {
                 band: real[f"b{resolution}"][index, place]
@@ -48,7 +48,7 @@ def main() -> None:
             writer.put({name: encode(bands)}, [row])
         writer.finish()
     splits = [listed[name]["split"] or "none" for name in names]
-    print(f"{given.output}: {len(names)} patches; " + ", ".join(f"{splits.count(s)} {s}" for s in sorted(set(splits))))
+    print(f"{args.output}: {len(names)} patches; " + ", ".join(f"{splits.count(s)} {s}" for s in sorted(set(splits))))
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ _KEPT = ("image/png", "text/plain")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebook", type=Path, nargs="?", default=Path("docs/first_scene.ipynb"))
-    given = parser.parse_args()
+    args = parser.parse_args()
     # One that another program set would draw nothing.
     os.environ.pop("MPLBACKEND", None)
-    notebook = nbformat.read(given.notebook, as_version=4)
+    notebook = nbformat.read(args.notebook, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}}).execute()
     for cell in notebook.cells:
@@ -34,7 +34,7 @@ def main() -> None:
                 kind = next(kind for kind in _KEPT if kind in output.data)
                 output.data = {kind: output.data[kind]}
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
-    nbformat.write(notebook, given.notebook)
+    nbformat.write(notebook, args.notebook)
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--output", type=Path, required=True)
-    given = parser.parse_args()
-    with zipfile.ZipFile(given.wheel) as wheel, tempfile.TemporaryDirectory() as folder:
+    args = parser.parse_args()
+    with zipfile.ZipFile(args.wheel) as wheel, tempfile.TemporaryDirectory() as folder:
         flags = pyarrow.parquet.read_table(io.BytesIO(wheel.read(_FLAGS))).to_pylist()
         cloudy = {row["patch_id"] for row in flags if row["contains_cloud_or_shadow"]}
         for name in ("data.mdb", "lock.mdb"):
@@ -56,8 +56,8 @@ def main() -> None:
         with lmdb.open(folder, readonly=True, lock=False) as archive, archive.begin() as transaction:
             for patch in _WANTED:
                 if patch not in cloudy:
-                    raise SystemExit(f"{given.wheel}: {patch} is not flagged with cloud or shadow")
-                write(patch, transaction.get(patch.encode()), given.output)
+                    raise SystemExit(f"{args.wheel}: {patch} is not flagged with cloud or shadow")
+                write(patch, transaction.get(patch.encode()), args.output)
 
 
 def write(patch: str, value: bytes, output: Path) -> None:

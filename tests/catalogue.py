@@ -1,6 +1,6 @@
 """A catalogue on this machine: a real STAC API (`rustac serve`) and an HTTP server with ranges for its files.
 
-The one server stands before the other, so that what is asked of either is counted, and either can fail.
+The one server stands before the other, so that requests to both are counted and either can fail.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Front(http.server.ThreadingHTTPServer):
     """Serves a folder under /files, and all else from the API behind it.
 
     Attributes:
-        asked: what was asked for, as (path, bytes given).
+        requests: path and bytes sent of each request.
         fail_every: of so many requests for files or the API one is answered with HTTP 503; 0 for none.
         away_after: after so many more requests the connections are closed without an answer; None for never.
         query: that addresses of files must have, else HTTP 403; empty for none.
@@ -52,7 +52,7 @@ class Front(http.server.ThreadingHTTPServer):
         self.reset()
 
     def reset(self) -> None:
-        self.asked: list[tuple[str, int]] = []
+        self.requests: list[tuple[str, int]] = []
         self.fail_every, self.away_after, self.query, self.count = 0, None, "", 0
 
     @property
@@ -60,7 +60,7 @@ class Front(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def of_files(self) -> list[tuple[str, int]]:
-        return [(path, size) for path, size in self.asked if path.startswith("/files/")]
+        return [(path, size) for path, size in self.requests if path.startswith("/files/")]
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass  # clients that are killed leave connections
@@ -121,14 +121,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         behind.close()
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        given = len(body) if self.command != "HEAD" else 0
+        sent = len(body) if self.command != "HEAD" else 0
         with self.server.lock:
-            self.server.asked.append((self.path, given))
+            self.server.requests.append((self.path, sent))
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
             self.send_header(name, value)
         self.end_headers()
-        if given:
+        if sent:
             self.wfile.write(body)
 
 
@@ -195,7 +195,7 @@ def _collection() -> dict:
 
 def item(front_address: str, name: str, time: str, assets: dict, outline: dict, **properties) -> dict:
     """An item as catalogues of Sentinel-2 have it."""
-    given = {
+    defaults = {
         "datetime": time,
         "platform": "sentinel-2a",
         "eo:cloud_cover": 20.0,
@@ -210,7 +210,7 @@ def item(front_address: str, name: str, time: str, assets: dict, outline: dict, 
         "collection": COLLECTION,
         "geometry": outline,
         "bbox": [*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()],
-        "properties": given | properties,
+        "properties": defaults | properties,
         "links": [{"rel": "self", "href": f"{front_address}/collections/{COLLECTION}/items/{name}"}],
         "assets": assets,
     }

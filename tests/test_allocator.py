@@ -76,8 +76,8 @@ def printed(program: str, *arguments: str, **environment: str) -> int:
     """The number or truth that a program prints in a process of its own."""
     command = [sys.executable, "-c", program, *arguments]
     path = {"PYTHONPATH": ":".join(sys.path)}
-    said = subprocess.run(command, capture_output=True, text=True, check=True, env=path | environment)
-    return int(literal_eval(said.stdout))
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=path | environment)
+    return int(literal_eval(done.stdout))
 
 
 @needs_glibc
@@ -89,7 +89,7 @@ def test_a_second_large_array_costs_no_pages() -> None:
 
 
 @needs_glibc
-def test_freed_memory_is_given_back_when_told() -> None:
+def test_freed_memory_is_returned_on_request() -> None:
     assert printed(_GIVING_BACK) > 40_000_000
 
 

@@ -92,7 +92,7 @@ def test_an_array_of_dn_needs_its_offset(weights, tmp_path):
         (np.full((4, 4, 5), np.nan, "float32"), {"bands": FOUR}, "without data in the pixels sampled"),
     ],
 )
-def test_arrays_that_are_not_understood_are_refused(weights, array, options, message):
+def test_unusable_arrays_are_refused(weights, array, options, message):
     dims = ("band", "y", "x")[: array.ndim]
     with pytest.raises(unclouded.InputError, match=message):
         unclouded.clear(xr.DataArray(array, dims=dims), level="L2A", model=weights, **options)
@@ -100,7 +100,7 @@ def test_arrays_that_are_not_understood_are_refused(weights, array, options, mes
 
 @pytest.mark.parametrize("way", ["crs_wkt", "spatial_ref"])
 @pytest.mark.parametrize("by", ["coordinates", "GeoTransform"])
-def test_an_array_says_where_it_lies_as_gdal_or_cf_do(way, by):
+def test_an_array_carries_its_georeference_as_gdal_or_cf_do(way, by):
     attributes = {way: CRS.from_epsg(32632).to_wkt()}
     coordinates = {"lat": 5400000 - 10 * np.arange(4) - 5.0, "lon": 600000 + 10 * np.arange(5) + 5.0}
     if by == "GeoTransform":
@@ -135,9 +135,9 @@ def test_assumptions_are_warnings(scene, weights):
     array = xr.DataArray(
         np.tile(np.linspace(0.03, 0.3, 64, dtype="float32").reshape(8, 8), (12, 1, 1)), dims=("band", "y", "x")
     )
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning) as caught:
         unclouded.clear(array, model=weights)
-    assert [" ".join(str(warning.message).split()[1:3]) for warning in said] == [
+    assert [" ".join(str(warning.message).split()[1:3]) for warning in caught] == [
         "band order",
         "scale assumed:",
         "level assumed:",
@@ -172,19 +172,19 @@ def test_weights_that_foresee_no_error_are_named(scene, tmp_path, recwarn):
 
 
 @pytest.mark.parametrize(("level", "count"), [("L2A", 1), ("L1C", 0)])
-def test_weights_of_no_use_on_images_of_a_level_say_so_of_that_level_alone(scene, tmp_path, recwarn, level, count):
+def test_weights_of_no_use_for_a_level_warn_for_that_level_alone(scene, tmp_path, recwarn, level, count):
     weights = save_active(tmp_path / "unfit.safetensors", unfit=(level,))
-    said = "is L2A, and of images of that level these weights are of no use"
+    message = "is L2A, and of images of that level these weights are of no use"
     unclouded.clear(scene, model=weights)
     cube = xr.open_dataset(scene, engine="rasterio", mask_and_scale=False).band_data
     dates = xr.concat([cube, cube], "time").assign_coords(time=np.array(["2024-05-01", "2024-05-06"], "M8[ns]"))
     unclouded.clear_series(dates, model=weights, level="L2A", offset=0)
-    assert sum(said in str(one.message) for one in recwarn) == 2 * count
+    assert sum(message in str(one.message) for one in recwarn) == 2 * count
     # Even where they leave all as it is, which is what little use may look like.
     done = run("clear", scene, "--output", tmp_path / "kept.tif", "--model", weights, "--threshold", 1)
-    assert done.exit_code == 0 and "0.0% of the pixels changed" in done.stdout and done.stderr.count(said) == count
+    assert done.exit_code == 0 and "0.0% of the pixels changed" in done.stdout and done.stderr.count(message) == count
     done = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", weights)
-    assert done.exit_code == 0 and done.stderr.count(said) == count
+    assert done.exit_code == 0 and done.stderr.count(message) == count
 
 
 def test_bundled_weights_that_show_a_method_name_the_levels_they_are_of_no_use_on():
@@ -192,10 +192,10 @@ def test_bundled_weights_that_show_a_method_name_the_levels_they_are_of_no_use_o
     assert unfit == {"default": (), "paper": ("L1C", "L2A"), "unpaired": ("L1C",)}
 
 
-def test_files_of_what_is_known_of_other_dates_are_closed(dates, detecting_weights):
+def test_files_of_other_dates_are_closed(dates, detecting_weights):
     gc.collect()  # what tests before have left open
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResourceWarning)
         unclouded.clear(dates[0], references=dates[1:], model=detecting_weights)
         gc.collect()
-    assert not [str(one.message) for one in said if one.category is ResourceWarning]
+    assert not [str(one.message) for one in caught if one.category is ResourceWarning]

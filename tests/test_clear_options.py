@@ -38,7 +38,7 @@ def test_every_field_is_an_option_everywhere_with_one_default(field):
 
 
 @pytest.mark.parametrize("name", ["bands", "band_names", "variant", "level", "scale", "offset"])
-def test_how_inputs_are_read_is_said_alike_everywhere(name):
+def test_reading_options_have_the_same_help_everywhere(name):
     for command in ("clear", "mask", "series"):
         assert name in {shown.name for shown in typer.main.get_command(app).commands[command].params}
     assert name in {shown.name for shown in rio.unclouded.params}
@@ -61,7 +61,7 @@ def test_as_many_dates_help_from_python_as_in_the_command(function):
 
 
 @pytest.mark.parametrize(
-    "wrong, said",
+    "wrong, message",
     [
         ({"samples": 0}, "--samples 0: at least 1 is accepted"),
         ({"samples": 2.0}, "--samples 2.0: a whole number is accepted"),
@@ -74,10 +74,10 @@ def test_as_many_dates_help_from_python_as_in_the_command(function):
         ({"precision": "fp8"}, "--precision fp8: is not known; auto, fp32, bf16 are accepted"),
     ],
 )
-def test_what_is_not_accepted_is_refused_by_its_option(wrong, said):
+def test_what_is_not_accepted_is_refused_by_its_option(wrong, message):
     with pytest.raises(unclouded.InputError) as refused:
         ClearOptions(**wrong)
-    assert str(refused.value) == said
+    assert str(refused.value) == message
 
 
 def test_numbers_of_numpy_are_numbers():
@@ -91,7 +91,7 @@ def test_bands_that_are_no_names_are_refused(wrong):
         unclouded.clear("scene.tif", bands=wrong)
 
 
-def test_rio_speaks_json_quietly_in_the_precision_asked_for(tmp_path):
+def test_rio_prints_json_in_the_requested_precision(tmp_path):
     weights, scene = tmp_path / "active.safetensors", write(tmp_path / "scene.tif")
     save_active(weights)
     given = ["--model", weights, "--level", "L2A", "--offset", 0, "--precision", "bf16", "--json", "--quiet"]

@@ -50,15 +50,15 @@ def test_clear_names_its_outputs_the_share_changed_and_the_time(scene, weights, 
         assert file.shape == (60, 70) and file.descriptions == FOUR
 
 
-def test_an_image_without_clear_ground_is_said_to_be_a_guess(scene, weights, tmp_path):
-    for threshold, said in ((0, True), (1, False)):
+def test_an_image_without_clear_ground_is_reported_as_a_guess(scene, weights, tmp_path):
+    for threshold, message in ((0, True), (1, False)):
         output = tmp_path / f"{threshold}.tif"
         done = run("clear", scene, "--output", output, "--model", weights, "--threshold", threshold)
         assert done.exit_code == 0, done.stderr
-        assert ("a guess at best" in done.stderr) == said
+        assert ("a guess at best" in done.stderr) == message
 
 
-def test_assumptions_are_said(weights, tmp_path):
+def test_assumptions_are_reported(weights, tmp_path):
     path = write(tmp_path / "stack.tif", L2A, names=False)
     done = run("clear", path, "--output", tmp_path / "clear.tif", "--model", weights, "--level", "L2A")
     assert done.exit_code == 0, done.stderr
@@ -107,7 +107,7 @@ def test_several_inputs_go_into_a_folder(scene, weights, tmp_path):
 
 
 @pytest.mark.parametrize("output", ["new/", "there"])
-def test_one_input_goes_into_a_folder_that_is_there_or_asked_for(scene, weights, tmp_path, output):
+def test_one_input_goes_into_a_folder_that_exists_or_is_requested(scene, weights, tmp_path, output):
     (tmp_path / "there").mkdir()
     done = run("clear", scene, "--output", f"{tmp_path}/{output}", "--model", weights)
     assert done.exit_code == 0, done.stderr
@@ -126,7 +126,7 @@ def test_broken_inputs_are_named_and_the_others_done(scene, weights, tmp_path):
     assert {path.name for path in folder.iterdir()} == {scene.name, f"{scene.stem}_quality.tif", f"{scene.stem}.json"}
 
 
-def test_an_existing_output_is_refused_before_any_work_unless_told(scene, tmp_path, weights):
+def test_an_existing_output_is_refused_before_any_work_without_overwrite(scene, tmp_path, weights):
     output = tmp_path / "clear.tif"
     output.write_text("mine")
     done = run("clear", scene, "--output", output, "--model", "no-such-weights")
@@ -149,7 +149,7 @@ def test_what_is_there_already_does_not_keep_the_others_from_being_done(scene, w
     assert done.exit_code == 0 and done.stderr.count("exists and is kept") == 2 and not done.stdout
 
 
-def test_a_repeated_batch_of_masks_goes_on_with_what_is_missing(scene, weights, tmp_path):
+def test_a_repeated_batch_of_masks_continues_with_missing_outputs(scene, weights, tmp_path):
     other, folder = write(tmp_path / "other.tif"), tmp_path / "out"
     assert run("mask", scene, "--output", f"{folder}/").exit_code == 0
     again = ("mask", scene, other, "--output", folder, "--level", "L2A")
@@ -184,7 +184,7 @@ def test_the_input_is_never_overwritten(scene, weights, tmp_path):
     assert scene.read_bytes() == before
 
 
-def test_inputs_of_one_name_are_told_apart_by_their_folders(weights, tmp_path):
+def test_inputs_of_one_name_are_distinguished_by_their_folders(weights, tmp_path):
     days = [write(tmp_path / place / day / "scene.tif") for place in "ab" for day in ("2018-05-03", "2018-05-08")]
     found = plan(
         [*map(str, days), str(write(tmp_path / "c.tif"))], f"{tmp_path}/out/", ReadOptions(level="L2A"), overwrite=False
@@ -233,7 +233,7 @@ def test_debug_shows_where(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shares", "said"),
+    ("shares", "message"),
     [
         ({"changed": 0.0, "covered": 0.031}, "is not a clear scene: cover on 3.1% of it"),
         ({"changed": 0.0004, "hazy": 0.2}, "is not a clear scene: haze or cirrus on 20.0% of it"),
@@ -241,30 +241,30 @@ def test_debug_shows_where(tmp_path):
         ({"changed": 0.0}, None),
     ],
 )
-def test_a_scene_on_which_cover_is_seen_is_never_called_clear(capsys, shares, said):
+def test_a_scene_with_visible_cover_is_never_called_clear(capsys, shares, message):
     cleared = ClearedScene(Path("a.tif"), Path("a_quality.tif"), 100, seconds=1, seconds_network=1, **shares)
     Reporter(as_json=False, debug=False).done("scene.tif", cleared)
     out, err = capsys.readouterr()
-    assert (said is None and "clear scene" not in err) or f"note: scene.tif: {said}" in err
+    assert (message is None and "clear scene" not in err) or f"note: scene.tif: {message}" in err
     assert (": under 0.1% of the pixels changed" in out) == (shares["changed"] == 0.0004)
 
 
 @pytest.mark.parametrize(
-    ("shares", "said"),
+    ("shares", "message"),
     [
         ({"changed": 0.0, "dark": 0.862}, "86% of it is land too dark to be sunlit"),
         ({"changed": 0.8, "dark": 0.862}, None),  # it is replaced
         ({"changed": 0.0, "dark": 0.1}, None),
     ],
 )
-def test_shadow_that_stays_over_most_of_a_scene_is_said(capsys, shares, said):
+def test_shadow_that_stays_over_most_of_a_scene_is_reported(capsys, shares, message):
     cleared = ClearedScene(Path("a.tif"), Path("a_quality.tif"), 100, seconds=1, seconds_network=1, **shares)
     Reporter(as_json=False, debug=False).done("scene.tif", cleared)
     err = capsys.readouterr().err
-    assert (said is None and "sunlit" not in err) or f"note: scene.tif: {said}" in err
+    assert (message is None and "sunlit" not in err) or f"note: scene.tif: {message}" in err
 
 
-def test_what_was_found_of_a_date_is_said_once(capsys):
+def test_findings_on_a_date_are_reported_once(capsys):
     reporter = Reporter(as_json=False, debug=False)
     for verdicts in (("may.tif: shows no ground", "june.tif: is hazy"), ("may.tif: shows no ground",)):
         cleared = ClearedScene(
@@ -274,7 +274,7 @@ def test_what_was_found_of_a_date_is_said_once(capsys):
     assert capsys.readouterr().err.count("may.tif") == 1
 
 
-def test_the_seconds_said_are_those_that_the_user_has_waited(capsys, monkeypatch):
+def test_the_seconds_reported_are_those_that_the_user_has_waited(capsys, monkeypatch):
     clock = iter((100.0, 107.0, 109.5))
     monkeypatch.setattr("unclouded.cli.reporter.time", SimpleNamespace(perf_counter=lambda: next(clock)))
     cleared = ClearedScene(Path("a.tif"), Path("q.tif"), 100, changed=0.1, seconds=2, seconds_network=1)
@@ -287,7 +287,7 @@ def test_the_seconds_said_are_those_that_the_user_has_waited(capsys, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("sources", "said"),
+    ("sources", "message"),
     [
         (
             {"guessed": 0.02, "may.tif": 0.1, "june.tif": 0.0},
@@ -299,11 +299,11 @@ def test_the_seconds_said_are_those_that_the_user_has_waited(capsys, monkeypatch
         ),
     ],
 )
-def test_dates_that_nothing_was_taken_from_are_not_listed_one_by_one(sources, said):
+def test_dates_that_nothing_was_taken_from_are_not_listed_one_by_one(sources, message):
     cleared = ClearedScene(
         Path("a.tif"), Path("q.tif"), 100, seconds=1, seconds_network=1, changed=0.1, sources=sources
     )
-    assert said in summary(cleared)
+    assert message in summary(cleared)
 
 
 def test_models_lists_every_bundled_card():

@@ -25,7 +25,7 @@ def test_bands_stand_as_red_green_and_blue_and_one_alone_as_grey() -> None:
     assert composites_of((*NATURAL, "B8A", "B11"))["shortwave"] == ("B11", "B8A", "B04")
 
 
-def test_a_scene_looks_alike_with_and_without_haze() -> None:
+def test_a_scene_looks_the_same_with_and_without_haze() -> None:
     clear, hazy = land(), land(0.1)
     looks = [coloured([image], NATURAL, like=image)[0].mean((0, 1)) for image in (clear, hazy)]
     np.testing.assert_allclose(looks[0], looks[1], atol=0.06)

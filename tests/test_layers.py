@@ -36,5 +36,5 @@ def test_files_are_read_and_written_without_torch(package):
 
 def test_clearing_without_other_dates_loads_nothing_for_them():
     code = "import unclouded.clearing.clear, sys\nprint(*{'scipy', 'unclouded.references'} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not said.stdout.split()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stdout.split()

@@ -1,4 +1,4 @@
-"""`make paper`: a step is done once, goes on where it stopped, and is done again when what it reads has changed."""
+"""`make paper`: a step runs once, resumes where it stopped, and is repeated when its inputs have changed."""
 
 import argparse
 import importlib.util
@@ -21,7 +21,7 @@ def paper():
 
 
 @pytest.fixture
-def given(tmp_path):
+def args(tmp_path):
     return argparse.Namespace(
         output=tmp_path,
         data=tmp_path / "none",
@@ -34,53 +34,53 @@ def given(tmp_path):
     )
 
 
-def test_a_step_is_noted_when_it_has_ended_well_and_until_its_inputs_change(paper, given, tmp_path) -> None:
+def test_a_step_is_done_once_it_has_succeeded_and_until_its_inputs_change(paper, args, tmp_path) -> None:
     weights, made = tmp_path / "weights", tmp_path / "made"
     weights.write_text("1")
     write = [sys.executable, "-c", f"open({str(made)!r}, 'a').write('x')"]
     step = paper.Step("figures", write, lambda: 1, inputs=[weights])
-    assert not paper.is_done(step, given)
-    paper.run(step, given)
-    assert paper.is_done(step, given)
-    assert not paper.is_done(paper.Step("figures", [*write, "more"], lambda: 1, inputs=[weights]), given)
+    assert not paper.is_done(step, args)
+    paper.run(step, args)
+    assert paper.is_done(step, args)
+    assert not paper.is_done(paper.Step("figures", [*write, "more"], lambda: 1, inputs=[weights]), args)
     weights.write_text("2")
-    assert not paper.is_done(step, given)
+    assert not paper.is_done(step, args)
     failing = paper.Step("table", [sys.executable, "-c", "raise SystemExit(3)"], lambda: 1)
     with pytest.raises(SystemExit):
-        paper.run(failing, given)
-    assert not paper.is_done(failing, given)
+        paper.run(failing, args)
+    assert not paper.is_done(failing, args)
 
 
-def test_training_goes_on_from_its_checkpoint_and_tells_its_time_by_the_log(paper, given, tmp_path) -> None:
-    data, ours, baseline, eight = paper.training(given)
-    assert "--resume" not in eight.words
-    assert all("--resume" not in step.words for step in (data, ours, baseline))
+def test_training_resumes_from_its_checkpoint_and_estimates_its_time_by_the_log(paper, args, tmp_path) -> None:
+    data, ours, baseline, eight = paper.training(args)
+    assert "--resume" not in eight.command
+    assert all("--resume" not in step.command for step in (data, ours, baseline))
     run = tmp_path / "translator"
     run.mkdir()
     (run / "checkpoint.pt").touch()
     entries = [{"step": step, "seconds": 10 * step} for step in (1, 2)]
     (run / "log.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    assert "--resume" in eight.words
-    steps = int(next(word for word in eight.command if word.startswith("training.steps=")).partition("=")[2])
+    assert "--resume" in eight.command
+    steps = int(next(word for word in eight.arguments if word.startswith("training.steps=")).partition("=")[2])
     assert eight.seconds() == pytest.approx(10 * (steps - 2))
 
 
-def test_the_commands_are_understood(paper, given) -> None:
+def test_the_commands_are_valid(paper, args) -> None:
     from documented import check
 
-    for step in (*paper.training(given)[1:], *paper.measuring(given)):
-        check(["python", "-m", "unclouded", *step.words[3:]] if step.words[1] == "-m" else step.words)
+    for step in (*paper.training(args)[1:], *paper.evaluation(args)):
+        check(["python", "-m", "unclouded", *step.command[3:]] if step.command[1] == "-m" else step.command)
 
 
-def test_figures_of_the_bundled_weights_stand_beside_the_run_that_was_asked_for(paper, given, tmp_path, capsys) -> None:
-    given.output = tmp_path / "run"
-    paper.lay_out_bundled(given)
+def test_figures_of_the_bundled_weights_are_written_beside_the_requested_run(paper, args, tmp_path, capsys) -> None:
+    args.output = tmp_path / "run"
+    paper.lay_out_bundled(args)
     assert "nothing was trained there" in capsys.readouterr().out
     assert not (tmp_path / "run").exists()
     eight = tmp_path / "run_bundled" / "translator"
     assert (eight / "translator.safetensors").read_bytes() == (paper.WEIGHTS / "paper.safetensors").read_bytes()
     assert len((eight / "log.jsonl").read_text().splitlines()) == 100  # epochs
-    table, figures = paper.measuring(given)[:2]
+    table, figures = paper.evaluation(args)[:2]
     assert "--baseline" not in table.command
     assert str(eight / "translator.safetensors") in figures.command
 

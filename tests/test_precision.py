@@ -18,6 +18,6 @@ def test_auto_takes_bfloat16_where_it_is_faster(able: dict[str, bool], fastest: 
 
 
 @pytest.mark.parametrize(("asked", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_what_is_asked_for_is_taken(asked: str, dtype: torch.dtype) -> None:
+def test_the_requested_precision_is_used(asked: str, dtype: torch.dtype) -> None:
     with precision.autocast(torch.device("cpu"), asked):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype

@@ -42,7 +42,7 @@ def test_no_ground_has_such_a_reflectance_in_any_band(fill):
     assert valid_pixels(dn, Encoding(1.0, (0.0, 0.0), None)).tolist() == [[True, False]]
 
 
-def test_saturated_pixels_are_data_unless_they_are_alike_in_all_bands():
+def test_saturated_pixels_are_valid_unless_all_bands_are_equal():
     dn = np.array([[[65535, 65535, 19000, 0]], [[65535, 16000, 19000, 300]]], np.uint16)
     assert valid_pixels(dn, Encoding(10000.0, (0.0, 0.0), None)).tolist() == [[False, True, True, True]]
     assert valid_pixels(dn, Encoding(65535.0, (0.0, 0.0), None)).all()

@@ -1,4 +1,4 @@
-"""The libraries' threads are told how to wait before the libraries are there, and Python when to collect."""
+"""Settings of the libraries' threads, before the libraries are loaded, and of garbage collection."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ print(json.dumps([loaded, dict(os.environ)]))
 """
 
 
-def told(**given: str) -> tuple[list[str], dict[str, str]]:
+def started(**given: str) -> tuple[list[str], dict[str, str]]:
     """What a command finds loaded when it begins, and the environment that it leaves to the libraries."""
     bare = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
     path = {"PYTHONPATH": ":".join(sys.path)}
     command = [sys.executable, "-c", _PROGRAM]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, env=bare | path | given)
-    loaded, environment = json.loads(said.stdout.splitlines()[-1])
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=bare | path | given)
+    loaded, environment = json.loads(done.stdout.splitlines()[-1])
     return loaded, environment
 
 
-def test_a_command_says_how_threads_wait_before_the_libraries_are_loaded() -> None:
-    loaded, environment = told()
+def test_a_command_sets_how_threads_wait_before_the_libraries_are_loaded() -> None:
+    loaded, environment = started()
     assert not loaded
     assert environment.items() >= ENVIRONMENT.items()
 
@@ -58,15 +58,15 @@ def test_a_process_that_is_forked_after_a_scene_was_cleared_clears_another(weigh
     assert done.stdout == "0\n", done.stderr
 
 
-def test_what_the_user_says_stays() -> None:
-    _, environment = told(OPENBLAS_NUM_THREADS="7")
+def test_an_environment_variable_of_the_user_is_kept() -> None:
+    _, environment = started(OPENBLAS_NUM_THREADS="7")
     assert environment["OPENBLAS_NUM_THREADS"] == "7"
 
 
 def test_python_seldom_looks_through_what_libraries_leave_and_not_at_all_on_the_way_out() -> None:
     program = _PROGRAM.replace("print(", "import gc; print(gc.get_threshold()[0], gc.get_freeze_count()) #")
     command, path = [sys.executable, "-c", program], {"PYTHONPATH": ":".join(sys.path)}
-    said = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | path)
-    threshold, frozen = said.stdout.splitlines()[-1].split()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | path)
+    threshold, frozen = done.stdout.splitlines()[-1].split()
     assert int(threshold) >= 10_000
     assert int(frozen) > 1000

@@ -7,7 +7,7 @@ from command_line import run
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ("clear a.tif", "clear: missing option '--output'"),
         ("clear a.tif --outptu b.tif", "clear: no such option: --outptu; did you mean --output?"),
@@ -23,15 +23,15 @@ from command_line import run
         ("mask a.tif --output b.tif --model x", "no such option: --model; see "),
     ],
 )
-def test_wrong_usage_is_one_line(words, said):
+def test_wrong_usage_is_one_line(words, message):
     done = run(*words.split())
     assert done.exit_code == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert said in done.stderr and done.stderr.endswith(" --help\n")
+    assert message in done.stderr and done.stderr.endswith(" --help\n")
 
 
 @pytest.mark.parametrize("words", ["", "data pack"])
-def test_where_nothing_is_asked_for_the_help_is_shown(words):
+def test_without_arguments_the_help_is_shown(words):
     done = run(*words.split())
     assert done.exit_code == 2
     assert "Commands:" in done.stderr

@@ -42,7 +42,7 @@ def _normal_voice():
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["clear", "--help"], ["--version"], ["train", "translator", "--help"]]
 )
-def test_what_only_tells_loads_nothing_heavy(arguments):
+def test_commands_that_only_print_load_nothing_heavy(arguments):
     code = (
         f"import sys\nsys.argv = ['unclouded', *{arguments!r}]\nfrom unclouded.cli import main\n"
         f"try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
@@ -66,22 +66,22 @@ def test_the_version_is_that_of_the_package():
     assert run("--version").stdout.strip() == f"unclouded {unclouded.__version__}"
 
 
-@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
-def test_every_command_is_quiet_or_verbose_and_can_be_debugged(words):
-    said = run(*words, "--help").stdout
+@pytest.mark.parametrize("arguments", list(commands()), ids=" ".join)
+def test_every_command_is_quiet_or_verbose_and_can_be_debugged(arguments):
+    message = run(*arguments, "--help").stdout
     for option in ("--quiet", "--verbose", "--debug"):
-        assert option in said, f"{' '.join(words)} has no {option}"
+        assert option in message, f"{' '.join(arguments)} has no {option}"
 
 
 def test_completion_knows_the_commands(monkeypatch):
     monkeypatch.setenv("_UNCLOUDED_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", "unclouded ev")
     monkeypatch.setenv("COMP_CWORD", "1")
-    said = CliRunner().invoke(app, [], prog_name="unclouded").stdout
-    assert said.split() == ["evaluate"]
+    message = CliRunner().invoke(app, [], prog_name="unclouded").stdout
+    assert message.split() == ["evaluate"]
 
 
-def test_clear_tells_scripts_of_each_input(tmp_path):
+def test_clear_prints_json_for_each_input(tmp_path):
     patches = [str(patch) for patch in bundled_patches()]
     done = run("clear", *patches, tmp_path / "missing.tif", "--output", tmp_path / "out", "--json")
     assert done.exit_code == 1
@@ -96,7 +96,7 @@ def test_clear_tells_scripts_of_each_input(tmp_path):
         assert 0 < record["seconds_network"] < record["seconds"]
 
 
-def test_models_tells_scripts_of_the_weights():
+def test_models_prints_json_of_the_weights():
     records = [json.loads(line) for line in run("models", "--json").stdout.splitlines()]
     assert {record["name"]: record["path"] for record in records} == {n: str(p) for n, p in bundled().items()}
     for record in records:
@@ -104,7 +104,7 @@ def test_models_tells_scripts_of_the_weights():
         assert record["sha256"] and record["bands"] and record["levels"]
 
 
-def test_quiet_says_nothing_but_errors(tmp_path):
+def test_quiet_prints_only_errors(tmp_path):
     patch = bundled_patches()[0]
     done = run("clear", patch, "--output", tmp_path / "clear.tif", "--quiet")
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
@@ -130,9 +130,9 @@ def test_progress_in_a_log_is_a_line_now_and_then(monkeypatch, capsys):
         for done in range(100):
             now[0] = float(done)
             bar("clearing", done, 200)
-    said = capsys.readouterr().err
-    assert "\r" not in said and "\x1b" not in said
-    assert said.splitlines() == [f"scene: clearing: {at} of 200, {at // 2}%, {at} s" for at in (2, 32, 62, 92)]
+    message = capsys.readouterr().err
+    assert "\r" not in message and "\x1b" not in message
+    assert message.splitlines() == [f"scene: clearing: {at} of 200, {at // 2}%, {at} s" for at in (2, 32, 62, 92)]
     with console.Bar("2 inputs") as bar:
         now[0] += 40
         # Where a share alone is known, there is nothing to count.
@@ -151,7 +151,7 @@ def test_the_bar_has_no_colours_and_lines_stand_above_it():
     ours, theirs = pty.openpty()
     subprocess.run([sys.executable, "-c", code], env=environment, stderr=theirs, timeout=60, check=True)
     os.close(theirs)
-    said = os.read(ours, 1 << 16).decode()
+    message = os.read(ours, 1 << 16).decode()
     os.close(ours)
-    assert "scene: clearing" in said and "\x1b[3" not in said
-    assert "note: a line\r\n" in said.replace("\x1b[A", "\r")
+    assert "scene: clearing" in message and "\x1b[3" not in message
+    assert "note: a line\r\n" in message.replace("\x1b[A", "\r")

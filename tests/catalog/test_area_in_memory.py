@@ -37,7 +37,7 @@ def test_it_is_the_series_of_the_command_in_memory(catalogue, weights, tmp_path)
     assert list(made.item.values) == [item["id"] for item in catalogue.items[:2]]
     assert [str(time)[:10] for time in made.time.values] == ["2024-05-03", "2024-05-13"]
     assert CRS.from_wkt(made.spatial_ref.attrs["crs_wkt"]) == "EPSG:32632"
-    catalogue.asked.clear()
+    catalogue.requests.clear()
     words = ["--catalog", catalogue.address, "--dates", "2024-05-01/2024-05-20", "--bbox", BOX, "--cache", kept]
     further = ["--bands", ",".join(BANDS), "--model", weights, "--precision", "fp32", "--output", tmp_path / "out"]
     done = run("series", *words, *further)
@@ -74,7 +74,7 @@ def test_an_area_may_be_a_polygon_around_which_is_no_data(catalogue, weights, tm
         assert first.identical(unclouded.clear_area(area, "2024-05-01/2024-05-20", **asked))
 
 
-def test_without_the_extra_it_says_which_to_install(monkeypatch):
+def test_without_the_extra_the_error_names_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pystac_client", None)
     monkeypatch.setitem(__import__("sys").modules, "planetary_computer", None)
     for catalog, extra in (("earth-search", "catalog"), ("planetary-computer", "planetary-computer")):

@@ -21,8 +21,8 @@ def refused(catalogue, tmp_path, monkeypatch):
 
     def run_it(*changes, command="series", **options):
         given = {"catalog": catalogue.address, "dates": PERIOD, "bbox": BOX, "output": tmp_path / "out"} | options
-        words = [word for name, value in given.items() if value is not None for word in (f"--{name}", value)]
-        done = run(command, *words, *changes)
+        arguments = [word for name, value in given.items() if value is not None for word in (f"--{name}", value)]
+        done = run(command, *arguments, *changes)
         assert done.exit_code == 2, (done.stdout, done.stderr)
         assert not list((tmp_path / "out").glob("*.tif"))
         lines = [line for line in done.stderr.splitlines() if not line.startswith("note: ")]
@@ -58,16 +58,16 @@ def test_a_place_that_is_not_covered(refused):
 )
 def test_boxes_that_are_none(refused, catalogue, box, why):
     assert why in refused(bbox=box)
-    assert catalogue.asked == []
+    assert catalogue.requests == []
 
 
 @pytest.mark.parametrize("command", ["series", "mask", "clear"])
-def test_a_grid_that_is_none_is_said_before_anything_is_asked(refused, catalogue, tmp_path, command):
+def test_an_invalid_grid_is_refused_before_any_request(refused, catalogue, tmp_path, command):
     asked = {"date": "2024-05-13", "dates": None} if command == "clear" else {}
     asked |= {"command": command, "output": f"{tmp_path / 'out'}/"}
     assert "needs --resolution, in degrees" in refused(crs="EPSG:4326", **asked)
     assert "is no coordinate reference system" in refused(crs="EPSG:99999", **asked)
-    assert catalogue.asked == []
+    assert catalogue.requests == []
 
 
 def test_a_polygon_that_crosses_itself(refused, tmp_path):
@@ -86,7 +86,7 @@ def test_too_many_items(refused, catalogue, tmp_path):
                 "has more than 1,000 items" in line and "narrow the area or --dates" in line and "--max-items" in line
             )
             # Pages of 100, and no more of them than are needed.
-            assert 10 <= sum(path == "/search" for path, _ in catalogue.asked) <= 12
+            assert 10 <= sum(path == "/search" for path, _ in catalogue.requests) <= 12
     finally:
         catalogue.api = behind
 
@@ -102,10 +102,10 @@ def test_a_signature_that_has_expired(refused, catalogue):
     assert "B02.tif: may not be read (HTTP 403): its signature has expired or is missing" in line
     assert "0 of 4 dates are read and kept in" in line and "signature=valid" not in line
     # Nobody insists: each of the bands that are read at once asks once, and then why.
-    assert sum(path.startswith("/files/") for path, _ in catalogue.asked) < 12
+    assert sum(path.startswith("/files/") for path, _ in catalogue.requests) < 12
 
 
-def test_signatures_are_asked_for_when_they_are_needed(catalogue, tmp_path, monkeypatch):
+def test_signatures_are_requested_when_they_are_needed(catalogue, tmp_path, monkeypatch):
     planetary_computer = pytest.importorskip("planetary_computer", reason="planetary-computer is not installed")
     signed = []
 
@@ -117,8 +117,8 @@ def test_signatures_are_asked_for_when_they_are_needed(catalogue, tmp_path, monk
     monkeypatch.setattr(planetary_computer, "sign", sign)
     monkeypatch.setitem(PRESETS, "planetary-computer", Catalogue(catalogue.address, signed=True))
     catalogue.query = "signature=valid"
-    words = ["--catalog", "planetary-computer", "--date", "2024-05-13", "--days", 10, "--bbox", BOX]
-    done = run("clear", *words, "--bands", "B02,B03,B04,B08", "--output", tmp_path / "may.tif")
+    arguments = ["--catalog", "planetary-computer", "--date", "2024-05-13", "--days", 10, "--bbox", BOX]
+    done = run("clear", *arguments, "--bands", "B02,B03,B04,B08", "--output", tmp_path / "may.tif")
     assert done.exit_code == 0, done.stderr
     assert signed == [item["id"] for item in catalogue.items[:3]]
     kept = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
@@ -186,7 +186,7 @@ def test_days_that_are_none(refused, tmp_path):
 
 def test_options_that_do_not_go_together(catalogue, tmp_path):
     asked = ["--catalog", catalogue.address, "--bbox", BOX]
-    for words, why in (
+    for arguments, why in (
         (["series", "scene.tif", *asked, "--dates", PERIOD], "looks for the images; give it or inputs"),
         (["series", *asked[:2], "--dates", PERIOD], "give --bbox or --geometry"),
         (["series", *asked], "give --dates"),
@@ -196,9 +196,9 @@ def test_options_that_do_not_go_together(catalogue, tmp_path):
         (["mask"], "--catalog to look for them"),
         (["series", "a.tif", "b.tif", "--dates", PERIOD], "--dates, --date, --cache and --dry-run belong to it"),
     ):
-        done = run(*words, "--output", tmp_path / "out")
+        done = run(*arguments, "--output", tmp_path / "out")
         assert done.exit_code == 2 and why in " ".join(done.stderr.replace("│", " ").split()), done.stderr
-    assert catalogue.asked == [] and not (tmp_path / "out").exists()
+    assert catalogue.requests == [] and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -215,8 +215,8 @@ def test_a_file_that_is_not_there_costs_its_date_alone(catalogue, tmp_path, comm
     gone = catalogue.folder / catalogue.items[3]["id"] / "B03.tif"
     gone.rename(gone.with_suffix(".gone"))
     try:
-        words = ["--catalog", catalogue.address, "--bbox", BOX, *asked, "--output", tmp_path / output]
-        done = run(command, *words, "--bands", "B02,B03,B04,B08")
+        arguments = ["--catalog", catalogue.address, "--bbox", BOX, *asked, "--output", tmp_path / output]
+        done = run(command, *arguments, "--bands", "B02,B03,B04,B08")
     finally:
         gone.with_suffix(".gone").rename(gone)
     assert done.exit_code == code
@@ -227,16 +227,16 @@ def test_a_file_that_is_not_there_costs_its_date_alone(catalogue, tmp_path, comm
 
 
 def test_the_cache_holds_no_more_than_it_may(catalogue, tmp_path):
-    kept, words = tmp_path / "kept", ["--catalog", catalogue.address, "--days", 0, "--bands", "B02,B03,B04,B08"]
+    kept, arguments = tmp_path / "kept", ["--catalog", catalogue.address, "--days", 0, "--bands", "B02,B03,B04,B08"]
     for day, size in (("2024-05-03", 1), ("2024-05-13", 1), ("2024-05-23", 1e-6)):
         rest = ["--cache", kept, "--cache-size", size, "--bbox", BOX, "--output", tmp_path / f"{day}.tif"]
-        done = run("clear", *words, "--date", day, *rest)
+        done = run("clear", *arguments, "--date", day, *rest)
         assert done.exit_code == 0, done.stderr
     assert [path.name.split("_")[2] for path in kept.iterdir()] == ["20240523"]
     assert "more than --cache-size" in done.stderr
 
 
-def test_an_output_that_is_a_file_is_said_before_the_catalogue_is_asked(tmp_path):
+def test_an_output_that_is_a_file_is_refused_before_any_request(tmp_path):
     there = tmp_path / "summer"
     there.write_bytes(b"")
     done = run(
@@ -245,7 +245,7 @@ def test_an_output_that_is_a_file_is_said_before_the_catalogue_is_asked(tmp_path
     assert done.exit_code == 2 and "summer/: is a file; several results go into a folder" in done.stderr
 
 
-def test_a_file_for_several_dates_is_said_before_they_are_read(refused, catalogue, tmp_path):
+def test_a_file_for_several_dates_is_refused_before_they_are_read(refused, catalogue, tmp_path):
     line = refused(command="mask", output=tmp_path / "out" / "masks.tif")
     assert "masks.tif: is the name of a file; for 4 inputs give a folder" in line
     assert catalogue.of_files() == []

@@ -19,8 +19,8 @@ def tile(name, west, east, time="2024-05-03T10:10:31Z", **properties):
     given = {"datetime": time, "platform": "sentinel-2a", "proj:code": "EPSG:32632", "eo:cloud_cover": 10.0}
     geometry = {"type": "Polygon", "coordinates": [ring]}
     assets = {band: {"href": f"https://example.org/{name}/{band}.tif"} for band in ("B02", "B11")}
-    said = given | {"s2:processing_baseline": "05.10"} | properties
-    return {"id": name, "geometry": geometry, "properties": said, "assets": assets, "links": []}
+    properties = given | {"s2:processing_baseline": "05.10"} | properties
+    return {"id": name, "geometry": geometry, "properties": properties, "assets": assets, "links": []}
 
 
 def taken(*items):
@@ -51,13 +51,13 @@ def test_dates_lie_in_one_reference_system_where_there_is_a_choice():
     assert {name[0] for (name,) in taken(*both, tile("y9", 9, 11, "2024-05-18T10:10:31Z"))} == {"y"}
 
 
-def test_a_tile_in_another_reference_system_is_left_out_and_that_is_said():
+def test_a_tile_in_another_reference_system_is_left_out_and_reported():
     found = overpasses([tile("west", 9, 10.15), tile("east", 10.1, 11, **{"proj:code": "EPSG:32633"})], AREA)
     assert [one.name for one in found[0].tiles] == ["west"] and found[0].coverage == pytest.approx(0.75, abs=0.02)
     assert found[0].notes == ("east would add 25% of the area, but is in EPSG:32633, not in EPSG:32632: left out",)
 
 
-def test_what_sees_nothing_of_the_area_is_no_date():
+def test_an_overpass_without_data_in_the_area_is_no_date():
     assert taken(tile("all", 9, 11), tile("edge", 9, 10.001, "2024-05-08T10:10:31Z")) == [["all"]]
     with pytest.raises(InputError, match="hold next to nothing of it"):
         overpasses([tile("aside", 8, 9)], AREA)
@@ -74,13 +74,13 @@ def test_cloud_is_that_of_the_tiles_and_what_is_not_known_is_kept():
     assert overpasses(halves, AREA)[0].cloud == pytest.approx(30.0)
 
 
-def test_the_estimate_grows_with_the_area_and_knows_sizes_that_are_said():
+def test_the_estimate_grows_with_the_area_and_uses_declared_sizes():
     (one,) = overpasses([tile("a", 9, 11)], AREA)
     both, blue = estimate(one, AREA, None), estimate(one, AREA, ("B02",))
     assert blue.read < both.read < blue.read * 1.5 and blue.whole == round(1.6 * 10_980**2)
-    said = tile("a", 9, 11)
-    said["assets"]["B02"]["file:size"] = 10**8
-    assert estimate(overpasses([said], AREA)[0], AREA, ("B02",)).whole == 10**8
+    tile_item = tile("a", 9, 11)
+    tile_item["assets"]["B02"]["file:size"] = 10**8
+    assert estimate(overpasses([tile_item], AREA)[0], AREA, ("B02",)).whole == 10**8
     assert estimate(one, box_area("10.0,48.0,10.1,48.05"), ("B02",)).read < blue.read
 
 

@@ -47,7 +47,7 @@ def test_killed_at_random_and_run_again_it_gives_the_same_files(catalogue, tmp_p
     assert len(expected) == 10
     rng, kept, killed = random.Random(1), set(), 0
     for _ in range(KILLS):
-        catalogue.asked.clear()
+        catalogue.requests.clear()
         running = subprocess.Popen(words("again"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             running.wait(rng.uniform(0.3, 1) * seconds)

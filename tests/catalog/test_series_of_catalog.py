@@ -53,7 +53,7 @@ def test_it_gives_what_the_files_give_and_reads_each_window_once(catalogue, of_f
     read = catalogue.of_files()
     # Windows of 4 bands at 10 m and one at 20 m, in blocks of 256 pixels; headers come on top.
     assert sum(size for _, size in read) < 0.9 * sum(path.stat().st_size for path in catalogue.folder.rglob("*.tif"))
-    catalogue.asked.clear()
+    catalogue.requests.clear()
     for ending in (".tif", "_quality.tif", ".json"):
         (tmp_path / f"S2A_32UPU_20240513_0_L2A{ending}").unlink()
     assert run("series", *words).exit_code == 0
@@ -88,7 +88,7 @@ def test_masks_of_a_period_are_those_of_the_files(catalogue, tmp_path):
     assert made_in(tmp_path)["may.tif"] == made["S2A_32UPU_20240513_0_L2A.tif"]
 
 
-def test_a_dry_run_says_what_would_be_read_and_reads_nothing(catalogue, tmp_path):
+def test_a_dry_run_prints_what_would_be_read_and_reads_nothing(catalogue, tmp_path):
     done = run(
         "series", *from_catalog(catalogue, "--dates", PERIOD, "--max-cloud", 30, "--output", tmp_path, "--dry-run")
     )
@@ -114,9 +114,7 @@ def test_every_third_request_may_fail(catalogue, of_files, weights, hurried, tmp
     assert made_in(tmp_path) == of_files
 
 
-def test_a_server_that_goes_away_keeps_what_was_read_and_the_run_goes_on(
-    catalogue, of_files, weights, hurried, tmp_path
-):
+def test_after_a_lost_connection_the_run_resumes_from_what_was_read(catalogue, of_files, weights, hurried, tmp_path):
     words = from_catalog(catalogue, "--dates", PERIOD, "--output", tmp_path, "--model", weights)
     catalogue.away_after = 70
     done = run("series", *words)

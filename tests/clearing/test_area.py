@@ -154,7 +154,7 @@ def test_so_it_is_with_masks_and_other_dates_on_any_grid(
     assert (source > 1).mean() > 0.5 * (source > 0).mean()
 
 
-def test_a_mask_is_understood_by_all_of_it_and_not_by_the_part_that_is_wanted(scene, tmp_path) -> None:
+def test_the_encoding_of_a_mask_is_detected_on_all_of_it_not_on_the_area(scene, tmp_path) -> None:
     classes = np.full((SIDE, SIDE), 2, np.uint8)  # dark ground in SCL, thin cloud of OmniCloudMask
     classes[:3, :3] = 9
     with rasterio.open(scene) as file:
@@ -169,7 +169,7 @@ def test_a_mask_is_understood_by_all_of_it_and_not_by_the_part_that_is_wanted(sc
         assert not covered(inputs.mask.read(0, 0, opened.info.height, opened.info.width)).any()
 
 
-def test_shares_that_are_said_of_an_area_are_its_own() -> None:
+def test_shares_reported_of_an_area_are_its_own() -> None:
     area = box_area(box(560, 560, 130, 140))
     info = MemoryScene(np.ones((4, SIDE, SIDE), np.uint16), BANDS).info
     crop, region = area.crop(info)
@@ -182,7 +182,7 @@ def test_shares_that_are_said_of_an_area_are_its_own() -> None:
     assert pixels_of_interest(info).all()
 
 
-def test_an_area_without_data_is_said(scene, tmp_path: Path) -> None:
+def test_an_area_without_data_is_reported(scene, tmp_path: Path) -> None:
     for column in (20, 101):  # the second ends within a cell that holds data beyond it
         with pytest.raises(InputError, match="no data in the area"):
             clear_area(scene, tmp_path / "x.tif", box_area(box(20, column, 100, 98)))

@@ -61,7 +61,7 @@ def read(path):
         return opened.read()
 
 
-def test_it_is_joined_with_what_is_found_and_said(source, weights, tmp_path):
+def test_it_is_combined_with_the_detection_and_reported(source, weights, tmp_path):
     done = run("clear", source, "--output", tmp_path / "a.tif", "--model", weights, "--write-mask")
     assert done.exit_code == 0, done.stderr
     assert "detected by our own detection, joined with the scene classification" in done.stderr
@@ -109,7 +109,7 @@ def test_mask_only_takes_it_alone(source, weights):
     assert not cleared.opacity.values[:, 460:].any()
 
 
-def test_bands_that_cannot_tell_take_it_and_without_it_are_refused(files, weights, tmp_path):
+def test_bands_too_few_for_detection_need_it(files, weights, tmp_path):
     few = described(files, ("B11", "B12"), "few.json")
     done = run("clear", few, "--output", tmp_path / "few.tif", "--model", weights)
     assert done.exit_code == 0, done.stderr
@@ -146,7 +146,7 @@ def test_an_interrupted_run_knows_of_its_pixels(source, weights):
     assert snow["none"] is None and snow["auto"] == pytest.approx(50 / 280)
 
 
-def test_a_series_looks_for_it_unless_told_not_to(files, tmp_path):
+def test_a_series_looks_for_it_unless_switched_off(files, tmp_path):
     done = run("series", files / "item.json", files / "B02.tif", "--output", tmp_path, "--mask", "scl.tif")
     assert done.exit_code == 2 and "'scl.tif' is not one of 'auto', 'none'" in done.stderr
 

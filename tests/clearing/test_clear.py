@@ -246,7 +246,7 @@ def test_a_scene_without_data_is_refused_and_nothing_written(active, tmp_path, e
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out_quality.tif", "out.json"])
-def test_outputs_that_are_there_are_refused_unless_told(active, tmp_path, name):
+def test_existing_outputs_are_refused_without_overwrite(active, tmp_path, name):
     (tmp_path / name).write_text("mine")
     scene = MemoryScene(ground(4, 20, 30), FOUR, "L2A")
     with pytest.raises(OutputExistsError, match=f"{name}: is already there.*--overwrite"):

@@ -81,7 +81,7 @@ def distance(row, column, height=300, width=560):
     return np.hypot(rows - row, columns - column)
 
 
-def test_clouds_are_found_and_what_the_network_alone_sees_is_not(scene, active):
+def test_clouds_are_detected_and_opacity_of_the_generator_alone_is_not(scene, active):
     dn, quality = in_memory(scene, active)
     for row, column, radius in CLOUDS:
         assert quality[0][distance(row, column) < 0.5 * radius].min() > 0.5
@@ -112,7 +112,7 @@ def test_how_much_land_is_too_dark_to_be_sunlit_is_known(scene, active):
 
 
 @pytest.mark.parametrize("veil", [0.0, 0.06])
-def test_water_is_no_shadow_but_through_haze_where_nothing_tells(scene, active, monkeypatch, veil):
+def test_water_is_no_shadow_unless_haze_makes_it_ambiguous(scene, active, monkeypatch, veil):
     monkeypatch.setattr(
         CloudShadowNetwork, "detect_small", lambda self, seen, factor: np.full((2, 75, 140), 0.4, np.float32)
     )
@@ -132,10 +132,10 @@ def test_water_is_no_shadow_but_through_haze_where_nothing_tells(scene, active, 
 
 def test_the_tiles_decide_nothing_and_one_where_nothing_is_found_is_not_looked_at(scene, active, monkeypatch):
     whole, whole_quality = in_memory(scene, active)
-    looked_at, look = [], active.look
-    monkeypatch.setattr(active, "look", lambda x, *more: looked_at.append(x) or look(x, *more))
+    observations, translate = [], active.translate_lazily
+    monkeypatch.setattr(active, "translate_lazily", lambda x, *more: observations.append(x) or translate(x, *more))
     dn, quality = in_memory(scene, active, tile=64, crop=16)
-    assert 0 < len(looked_at) < 0.8 * 5 * 9
+    assert 0 < len(observations) < 0.8 * 5 * 9
     assert (quality[0] > 0).mean() > 0.02
     for others, others_quality in (
         (whole, whole_quality),
@@ -149,12 +149,12 @@ def test_the_tiles_decide_nothing_and_one_where_nothing_is_found_is_not_looked_a
 
 def test_clouds_far_apart_in_a_tile_are_looked_at_one_by_one_to_the_same_result(active, monkeypatch):
     scene = MemoryScene(fields(L1C, 160, 1000, clouds=((80, 80, 24), (80, 920, 24))), L1C)
-    looked_at, look = [], active.look
-    monkeypatch.setattr(active, "look", lambda x, *more: looked_at.append(x) or look(x, *more))
+    observations, translate = [], active.translate_lazily
+    monkeypatch.setattr(active, "translate_lazily", lambda x, *more: observations.append(x) or translate(x, *more))
     dn, quality = in_memory(scene, active, tile=1024, crop=32)
-    assert len(looked_at) == 2
+    assert len(observations) == 2
     whole, whole_quality = in_memory(scene, active, tile=1024, crop=1024)
-    assert len(looked_at) == 3
+    assert len(observations) == 3
     np.testing.assert_allclose(dn, whole.astype(float), atol=1)
     np.testing.assert_allclose(quality, whole_quality, atol=1e-5)
     for column in (80, 920):
@@ -185,7 +185,7 @@ def test_more_samples_change_the_ground_but_not_what_is_replaced(scene, active):
     assert (several[:, ~kept] != alone[:, ~kept]).any()
 
 
-def test_a_given_mask_is_replaced_wholly_whatever_the_network_says(scene, active, identity_generator, square):
+def test_a_given_mask_is_replaced_entirely_whatever_the_opacity(scene, active, identity_generator, square):
     for generator in (active, used_as(identity_generator, detector="csmask", threshold=0.2)):
         dn, quality = in_memory(scene, generator, given=square)
         assert (quality[0][square > 0] == 1).all()
@@ -198,7 +198,7 @@ def test_a_given_mask_is_replaced_wholly_whatever_the_network_says(scene, active
 
 @pytest.mark.parametrize("threshold", [None, 0.0, 0.05])
 @pytest.mark.parametrize("detector", ["none", "csmask"])
-def test_a_mask_that_says_all_leaves_the_rest_as_it_is(scene, active, square, threshold, detector):
+def test_outside_a_complete_mask_nothing_changes(scene, active, square, threshold, detector):
     generator = used_as(active, detector=detector)
     dn, quality = in_memory(scene, generator, given=square, mask_only=True, mask="given", threshold=threshold)
     changed = (dn != scene.dn).any(axis=0)
@@ -234,7 +234,7 @@ def test_the_same_mask_comes_in_many_ways(file, weights, square, tmp_path):
         xr.testing.assert_equal(unclouded.clear(file, **way, **options), expected)
 
 
-def test_shadow_of_a_mask_is_replaced_and_what_it_does_not_say_is_kept(scene, active, square):
+def test_shadow_of_a_mask_is_replaced_and_unknown_pixels_are_kept(scene, active, square):
     mask = np.where(square > 0, SHADOW, np.uint8(255))
     dn, quality = in_memory(scene, active, given=mask)
     assert (quality[0][square > 0] == 1).all()
@@ -259,7 +259,7 @@ def test_a_mask_that_is_all_clear_or_all_covered_is_done(file, weights, tmp_path
 
 
 @pytest.mark.parametrize(
-    "values, place, more, said",
+    "values, place, more, message",
     [
         (
             np.ones((1, 300, 560), np.uint8),
@@ -285,11 +285,11 @@ def test_a_mask_that_is_all_clear_or_all_covered_is_done(file, weights, tmp_path
         (np.ones((2, 300, 560), np.uint8), {}, [], "a mask of one band is accepted"),
     ],
 )
-def test_a_mask_that_does_not_fit_is_refused_in_one_line(file, weights, tmp_path, values, place, more, said):
+def test_a_mask_that_does_not_fit_is_refused_in_one_line(file, weights, tmp_path, values, place, more, message):
     mask = write(tmp_path / "mask.tif", values, **place)
     done = run("clear", file, "--output", f"{tmp_path}/out/", "--model", weights, "--mask", mask, *more)
     assert done.exit_code == 2
-    assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert not list(tmp_path.glob("out/*"))
 
 
@@ -303,7 +303,7 @@ def test_mask_options_without_a_mask_or_for_several_scenes_are_refused(file, wei
     assert done.exit_code == 2 and "belongs to one scene" in done.stderr
 
 
-def test_bands_that_cannot_tell_need_a_mask(scene, weights, square, tmp_path):
+def test_bands_too_few_for_detection_need_a_mask(scene, weights, square, tmp_path):
     dn = scene.dn[[L1C.index(band) for band in INFRARED]]
     file = write(tmp_path / NAME, dn, names=INFRARED)
     done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights)
@@ -324,7 +324,7 @@ def test_bands_that_cannot_tell_need_a_mask(scene, weights, square, tmp_path):
         in_memory(MemoryScene(dn, INFRARED), used_as(active_generator(), detector="csmask"))
 
 
-def test_bands_that_are_not_asked_for_tell_where_clouds_are(scene, file, weights, active, tmp_path):
+def test_bands_that_are_not_written_serve_detection(scene, file, weights, active, tmp_path):
     how = ["--model", weights, "--bands", ",".join(INFRARED), "--precision", "fp32"]
     done = run("clear", file, "--output", tmp_path / "out.tif", *how)
     assert done.exit_code == 0, done.stderr

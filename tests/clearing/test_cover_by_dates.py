@@ -47,7 +47,7 @@ def test_cloud_that_the_detector_misses_is_replaced_by_another_date(given, monke
     assert abs(made.reflectance.values - ground)[:, distance < -4].mean() < 0.01
 
 
-def test_the_scene_itself_under_another_name_tells_nothing_of_its_cover(given, monkeypatch):
+def test_the_scene_itself_under_another_name_is_no_evidence_of_its_cover(given, monkeypatch):
     blinded(monkeypatch, 0.8)
     cube = cube_of_dates()
     alone = unclouded.clear(cube[0], **given)

@@ -1,4 +1,4 @@
-"""A network that takes it is told what the detector and a mask say of a scene, the same whatever the tiles."""
+"""The cover input of the network: detection and mask, the same for any tiles."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SQUARE = np.s_[200:240, 400:448]
 
 
 @pytest.fixture(scope="module")
-def told():
-    """A network in which every layer has a say, told of cover."""
+def network():
+    """A network with the cover input, whose layers all contribute."""
     torch.manual_seed(0)
     sizes = GeneratorSettings(
         SMALL.widths, SMALL.context_widths, SMALL.features, code=SMALL.code, cover=True, ground_prior=True
@@ -57,15 +57,15 @@ def cleared(scene, generator, given, **options):
     return dn, quality
 
 
-def said(scene, generator, monkeypatch, given, **options):
-    """What the network is told of a scene that is one tile: of its pixels (H, W), and of its cells.
+def cover_inputs(scene, generator, monkeypatch, given, **options):
+    """The cover input of a scene that is one tile: by pixel (H, W) and by cell.
 
-    The mask that is given must reach two opposite corners, so that the tile is looked at as a whole.
+    The mask must reach two opposite corners, so that the tile is one window.
     """
     pixels, cells = [], []
-    look, encode = generator.look, generator.context.forward
+    translate, encode = generator.translate_lazily, generator.context.forward
     with monkeypatch.context() as patched:
-        patched.setattr(generator, "look", lambda x, *more: pixels.append(x.cover) or look(x, *more))
+        patched.setattr(generator, "translate_lazily", lambda x, *more: pixels.append(x.cover) or translate(x, *more))
         patched.setattr(
             generator.context, "forward", lambda values, *more: cells.append(values[:, -1]) or encode(values, *more)
         )
@@ -79,8 +79,8 @@ def corners():
     return mask
 
 
-def test_it_is_told_of_what_is_found_pixel_by_pixel_and_cell_by_cell(scene, told, monkeypatch):
-    pixels, cells = said(scene, told, monkeypatch, corners())
+def test_detected_cover_is_an_input_by_pixel_and_by_cell(scene, network, monkeypatch):
+    pixels, cells = cover_inputs(scene, network, monkeypatch, corners())
     assert pixels.shape == (300, 560) and np.abs(pixels).max() <= 1
     for row, column, radius in CLOUDS:
         half = radius // 2
@@ -90,8 +90,10 @@ def test_it_is_told_of_what_is_found_pixel_by_pixel_and_cell_by_cell(scene, told
     assert (pixels[-8:, -8:] == 1).all() and cells[36, 69] == 0 and cells[37, 69] == 1
 
 
-def test_it_is_told_of_a_mask_that_says_all_and_of_nothing_else(scene, told, monkeypatch):
-    pixels, cells = said(scene, told, monkeypatch, np.maximum(square(), corners()), mask_only=True, mask="given")
+def test_a_complete_mask_alone_is_the_input(scene, network, monkeypatch):
+    pixels, cells = cover_inputs(
+        scene, network, monkeypatch, np.maximum(square(), corners()), mask_only=True, mask="given"
+    )
     covered = square() > 0
     assert (pixels[covered] == 1).all()
     covered[197:243, 397:451] = True  # it falls smoothly outside
@@ -104,10 +106,10 @@ def test_it_is_told_of_a_mask_that_says_all_and_of_nothing_else(scene, told, mon
 
 
 @pytest.mark.parametrize("mask", [None, square()])
-def test_the_tiles_decide_nothing(scene, told, mask):
-    whole, whole_quality = cleared(scene, told, mask, tile=1024, crop=1024)
+def test_the_tiles_decide_nothing(scene, network, mask):
+    whole, whole_quality = cleared(scene, network, mask, tile=1024, crop=1024)
     for options in ({"tile": 64, "crop": 16}, {"tile": 96, "tile_offset": (32, 32), "crop": 32}):
-        dn, quality = cleared(scene, told, mask, **options)
+        dn, quality = cleared(scene, network, mask, **options)
         np.testing.assert_allclose(dn, whole.astype(float), atol=1)
         np.testing.assert_allclose(quality, whole_quality, atol=1e-5)
     assert (whole_quality[0] > 0).mean() > 0.02
@@ -127,7 +129,7 @@ def overcast():
     return MemoryScene(np.rint(image * 10_000).astype(np.uint16), L1C)
 
 
-def test_nor_where_what_is_seen_through_cover_is_brought_to_the_ground_to_expect(monkeypatch):
+def test_nor_where_ground_through_thin_cover_is_adjusted_to_the_expected_ground(monkeypatch):
     generator, scene, moved = load_generator("default")[0], overcast(), []
 
     def watched(image, *given):

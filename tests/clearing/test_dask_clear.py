@@ -164,7 +164,7 @@ def test_workers_refuse_other_weights_of_the_same_name(pool, scenes, weights, tm
     assert not (tmp_path / "out.tif").exists()
 
 
-def test_workers_are_those_that_are_asked_for(scenes, local, weights, pool, tmp_path, monkeypatch):
+def test_the_number_of_workers_is_as_requested(scenes, local, weights, pool, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(dask_pool, "DaskPool", lambda *given: asked.append(given) or nullcontext(pool))
     done = run("clear", scenes[1], "--output", tmp_path / scenes[1].name, "--model", weights, "--workers", 2)

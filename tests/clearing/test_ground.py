@@ -53,7 +53,7 @@ def test_clear_cells_keep_their_colour_and_covered_ones_take_it() -> None:
 
 
 @given(st.integers(1, 150), st.integers(1, 150), st.floats(0, 1))
-def test_an_even_cover_is_seen_as_it_is(height: int, width: int, share: float) -> None:
+def test_a_uniform_cover_keeps_its_opacity(height: int, width: int, share: float) -> None:
     around = clear_share(torch.full((1, 1, height, width), share), torch.ones(1, 1, height, width))
     torch.testing.assert_close(around, torch.full((1, 1, height, width), share))
 
@@ -146,7 +146,7 @@ def test_a_gap_in_cloud_has_the_level_of_the_ground_to_expect_and_keeps_its_deta
 
 
 @given(st.floats(0, 1), st.sampled_from([(0.5, 0.0), (0.0, 1.0), (1.0, 1.0)]))
-def test_where_ground_is_seen_or_nothing_is_mixed_every_pixel_stays(shade: float, given: tuple[float, float]) -> None:
+def test_with_clear_ground_or_without_mixing_every_pixel_stays(shade: float, given: tuple[float, float]) -> None:
     opacity, unknown = given
     image, expected, covers = seen_in_part(opacity)
     covers[:] = opacity

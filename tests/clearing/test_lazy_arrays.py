@@ -33,8 +33,8 @@ def test_the_result_is_that_of_the_array_in_memory(array, weights, chunks):
     assert all(variable.chunks is not None for variable in lazy.data_vars.values())
     eager = unclouded.clear(array, **options)
     xr.testing.assert_identical(lazy.compute(), eager)
-    said = {"platform": "sentinel-2a", "level": "L2A", "detection": "the network alone"}
-    assert eager.attrs == said and eager.reflectance.attrs == {"units": "1"}
+    attributes = {"platform": "sentinel-2a", "level": "L2A", "detection": "the network alone"}
+    assert eager.attrs == attributes and eager.reflectance.attrs == {"units": "1"}
     assert eager.time == array.time and list(eager.wavelength) == [490, 560, 665, 842]
     part = lazy.opacity[50:, 500:].compute()
     xr.testing.assert_identical(part, eager.opacity[50:, 500:])

@@ -130,7 +130,7 @@ def plain(covered):
     return truth, plain_scene(np.where(covered, 0.8, truth), "scene.tif"), 0.7 * truth + 0.03 + noise
 
 
-def test_the_same_date_twice_is_said_and_changes_nothing(plain, covered) -> None:
+def test_the_same_date_twice_is_reported_and_changes_nothing(plain, covered) -> None:
     _, scene, other = plain
     once, quality, _ = clear(scene, covered, [plain_scene(other, "may.tif")])
     twice, same, faults = clear(scene, covered, [plain_scene(other, name) for name in ("may.tif", "again.tif")])
@@ -139,7 +139,7 @@ def test_the_same_date_twice_is_said_and_changes_nothing(plain, covered) -> None
     np.testing.assert_array_equal(same, quality)
 
 
-def test_a_date_1000_dn_off_is_said_and_its_ground_is_used(plain, covered) -> None:
+def test_a_date_1000_dn_off_is_reported_and_its_ground_is_used(plain, covered) -> None:
     truth, scene, _ = plain
     near = truth + np.random.default_rng(2).normal(0, 0.004, truth.shape)
     result, quality, faults = clear(scene, covered, [plain_scene(near + 0.1, "off.tif")])

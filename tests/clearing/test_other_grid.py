@@ -143,17 +143,17 @@ def test_reflectance_is_interpolated_and_quality_and_classes_are_the_nearest(sce
                 np.testing.assert_array_equal(shown, np.isfinite(quality.read(1)))
 
     item = json.loads((tmp_path / "europe.json").read_text())
-    said = item["properties"]
-    assert said["proj:code"] == "EPSG:3035" and said["proj:shape"] == list(found.shape[1:])
-    assert said["proj:transform"][0] == 10 and said["unclouded:resampled"] is True
+    properties = item["properties"]
+    assert properties["proj:code"] == "EPSG:3035" and properties["proj:shape"] == list(found.shape[1:])
+    assert properties["proj:transform"][0] == 10 and properties["unclouded:resampled"] is True
     own = json.loads((tmp_path / "own.json").read_text())
     assert "unclouded:resampled" not in own["properties"]
-    assert said["unclouded:changed"] == own["properties"]["unclouded:changed"]
+    assert properties["unclouded:changed"] == own["properties"]["unclouded:changed"]
     np.testing.assert_allclose(item["bbox"], own["bbox"], atol=0.001)
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
-def test_what_holds_no_data_and_does_not_say_so_leaves_no_fringe(scene, weights, tmp_path, dtype):
+def test_undeclared_no_data_leave_no_fringe(scene, weights, tmp_path, dtype):
     path = write_scene(tmp_path / scene.name, nodata=None, dtype=dtype)
     for name, asked in (("own", []), ("europe", EUROPE)):
         done = run("clear", path, "--model", weights, *asked, "--output", tmp_path / f"{name}.tif")

@@ -40,7 +40,7 @@ def others(truth):
     ]
 
 
-def test_the_ground_of_other_dates_is_taken_as_it_is_and_said(overcast, truth, others) -> None:
+def test_the_ground_of_other_dates_is_taken_as_it_is_and_reported(overcast, truth, others) -> None:
     result, quality, clearing = clear(overcast, others)
     shown = quality[2] >= 2
     assert shown.mean() > 0.99
@@ -72,7 +72,7 @@ def test_where_no_date_shows_the_ground_it_is_guessed(overcast, others) -> None:
     assert (quality[2][:, :70] == 2).all()
 
 
-def test_another_level_is_not_taken_and_said(overcast, others) -> None:
+def test_another_level_is_not_taken_and_reported(overcast, others) -> None:
     other = dated(plain_scene(others[0].dn / 1e4, "l2a.tif"), "2024-06-09T10:00:00Z", level="L2A")
     without, _, _ = clear(overcast, [])
     result, quality, clearing = clear(overcast, [other])
@@ -145,15 +145,15 @@ def test_thin_cloud_over_all_of_an_image_does_not_pass_for_ground_to_fit_to(shar
     np.testing.assert_allclose(made.reflectance.mean(("y", "x")), after.mean(("y", "x")) / 1e4, atol=0.03)
 
 
-def test_a_day_that_stands_in_a_name_is_not_said_again(overcast, others) -> None:
+def test_a_date_in_a_name_is_not_repeated(overcast, others) -> None:
     first = dated(plain_scene(others[0].dn / 1e4, "cube.nc@2024-05-31T10:00:00"), "2024-05-31T10:00:00Z")
     second = dated(plain_scene(others[1].dn / 1e4, "S2A_20240620.tif"), "2024-06-20T10:00:00Z")
     _, _, clearing = clear(overcast, [first, second])
     assert "ground of cube.nc@2024-05-31T10:00:00, S2A_20240620.tif interpolated" in clearing.notes[0]
 
 
-@pytest.mark.parametrize(("shown", "said"), [(1.0, "on 100.0% of that in B12 alone"), (0.3, "a guess at best")])
-def test_a_date_of_which_one_band_is_guessed_is_said_to_be_just_that(tmp_path, detecting_weights, shown, said) -> None:
+@pytest.mark.parametrize(("shown", "message"), [(1.0, "on 100.0% of that in B12 alone"), (0.3, "a guess at best")])
+def test_a_date_with_one_guessed_band_is_reported_as_such(tmp_path, detecting_weights, shown, message) -> None:
     bands = (*FOUR, "B12")
     scene = write(tmp_path / f"{name_of('20180503')}.tif", np.full((5, 130, 150), 8000, "u2"), names=bands, nodata=0)
     dn = dn_of("20180508")
@@ -164,5 +164,5 @@ def test_a_date_of_which_one_band_is_guessed_is_said_to_be_just_that(tmp_path, d
     done = run("clear", scene, "--output", tmp_path / "clear.tif", *given)
     assert done.exit_code == 0, done.stderr
     (note,) = (line for line in done.stderr.splitlines() if "nearly all of it lies under cloud" in line)
-    assert said in note and ("at best" in note) == (shown < 0.5)
+    assert message in note and ("at best" in note) == (shown < 0.5)
     assert "100.0% guessed, on " in done.stdout and "of that in B12 alone" in done.stdout

@@ -56,7 +56,7 @@ def test_without_data_the_answer_stays():
     assert np.isfinite(made).all() and made[:, 0].sum() != pytest.approx(0.3 * 5)
 
 
-def test_the_opacity_is_what_the_generator_says_of_the_image_alone_and_none_without_data():
+def test_the_opacity_is_the_generators_on_the_image_alone_and_nan_without_data():
     generator = active_generator()
     image = np.random.default_rng(0).uniform(0.02, 0.6, (4, 30, 45)).astype(np.float32)
     image[:, 3:9, 4:7] = np.nan
@@ -106,7 +106,7 @@ def test_an_image_without_any_data_is_answered_without_a_warning(monkeypatch, re
     assert not recwarn.list
 
 
-def test_of_a_large_scene_it_is_asked_about_what_is_as_bright_as_cloud_alone(monkeypatch):
+def test_in_a_large_scene_it_counts_only_where_as_bright_as_cloud(monkeypatch):
     generator = seeing(monkeypatch, [0.9] * 4 + [0.1] * 4)
     bands = ("B02", "B03", "B04", "B08", "B11", "B12")
     image = np.full((6, 15, 16), 0.3, np.float32)

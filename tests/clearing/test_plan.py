@@ -54,7 +54,7 @@ def test_several_inputs_go_into_no_file(inputs, tmp_path, name):
     assert len(plan(inputs, str(tmp_path / "cleared.v2"), OPTIONS, overwrite=False).outputs) == 2
 
 
-def test_a_repeated_batch_goes_on_with_what_is_missing(inputs, tmp_path):
+def test_a_repeated_batch_continues_with_missing_outputs(inputs, tmp_path):
     folder = tmp_path / "cleared"
     folder.mkdir()
     for path in (folder / "a.tif", quality_path(folder / "a.tif"), item_path(folder / "a.tif")):
@@ -91,7 +91,7 @@ def test_only_what_is_written_is_in_the_way(inputs, tmp_path):
     assert plan(inputs[:1], str(output), OPTIONS, overwrite=False, written=mask_files).failed
 
 
-def test_a_mask_that_is_written_too_is_asked_after_too(inputs, tmp_path):
+def test_a_mask_output_is_checked_too(inputs, tmp_path):
     folder = tmp_path / "cleared"
     folder.mkdir()
     mask_path(folder / "a.tif").touch()
@@ -103,7 +103,7 @@ def test_a_mask_that_is_written_too_is_asked_after_too(inputs, tmp_path):
 
 
 @pytest.mark.parametrize(("count", "named"), [(2, "a.tif, {0}/b.tif: "), (4, "a.tif and 3 other inputs: ")])
-def test_what_is_assumed_of_several_inputs_is_said_once(inputs, tmp_path, count, named):
+def test_assumptions_shared_by_several_inputs_are_reported_once(inputs, tmp_path, count, named):
     more = [shutil.copy(inputs[0], str(tmp_path / f"{name}.tif")) for name in "cd"]
     (note,) = plan([*inputs, *more][:count], f"{tmp_path / 'out'}/", OPTIONS, overwrite=False).notes
     assert note.startswith(f"{tmp_path}/{named.format(tmp_path)}offset assumed: 0")

@@ -25,7 +25,7 @@ def test_an_image_of_the_same_time_shows_the_same_clouds_and_does_not_help() -> 
     assert nearest_dates("b", dates, ReferenceLimits(max_references=2)) == ("c", "c again")
 
 
-def test_an_overpass_is_told_by_times_minutes_apart_and_of_days_alone_by_the_day() -> None:
+def test_scenes_minutes_apart_or_of_one_day_without_times_are_one_overpass() -> None:
     at = datetime(2024, 6, 1, 10, 30, 21, tzinfo=UTC)
     dates = {"scene": at, "of its tile": at + timedelta(minutes=9), "day alone": at.replace(hour=0, minute=0, second=0)}
     dates |= {"next orbit": at + timedelta(minutes=50), "next day": at.replace(day=2, hour=0, minute=0, second=0)}

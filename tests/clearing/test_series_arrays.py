@@ -75,13 +75,13 @@ def test_a_reference_on_another_grid_is_warped_to_the_scene_s(cube, weights):
         unclouded.clear(nowhere, references=[away.drop_vars("spatial_ref")], **given)
 
 
-def test_dn_are_no_reference_of_reflectance_unless_they_say_how(cube, weights):
+def test_dn_are_no_reference_of_reflectance_without_an_encoding(cube, weights):
     dn = (cube[1] * 10_000).round().astype("uint16").assign_attrs({})
     with pytest.raises(unclouded.InputError, match="reference 1: the DN offset cannot be known"):
         unclouded.clear(cube[0], references=[dn + np.uint16(1000)], level="L2A", model=weights)
 
 
-def test_a_reference_of_other_numbers_is_asked_about_and_may_say_them(cube, weights):
+def test_a_reference_of_another_encoding_is_refused_unless_it_declares_it(cube, weights):
     given = {"level": "L2A", "model": weights, "precision": "fp32"}
     per_cent = cube[1] * 100
     for reference in (per_cent, per_cent.values, cube[1].assign_attrs(scale_factor=1e-4)):
@@ -96,9 +96,9 @@ def test_notes_on_references_are_warnings_once_each(cube, weights):
     with pytest.warns(UserWarning, match="reference 1: is of the scene's own overpass, .*; give another date"):
         unclouded.clear(cube[0], references=[cube[0]], level="L2A", model=weights)
     twice = xr.concat([cube, cube[1:2].assign_coords(time=cube.time[1:2] + np.timedelta64(1, "h"))], "time")
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning) as caught:
         unclouded.clear_series(twice, level="L2A", model=weights, precision="fp32")
-    notes = [str(one.message) for one in said if one.category is UserWarning]
+    notes = [str(one.message) for one in caught if one.category is UserWarning]
     assert any("the same image as" in note for note in notes)
     assert len(set(notes)) == len(notes)
 
@@ -250,7 +250,7 @@ def overcast_cube(bands=FOUR, ground=0.02):
     return array.rio.write_crs("EPSG:32631")
 
 
-def test_an_overcast_date_has_the_level_that_the_others_tell(tmp_path):
+def test_an_overcast_date_has_the_level_of_the_others(tmp_path):
     array = overcast_cube()
     array.to_dataset("band").to_netcdf(tmp_path / "place.nc", engine="scipy", format="NETCDF3_64BIT")
     series = series_of(array, ReadOptions(), 2)
@@ -264,7 +264,7 @@ def test_an_overcast_date_has_the_level_that_the_others_tell(tmp_path):
         series_of(overcast_cube(ground=0.3), ReadOptions(), 2).images[series.names[0]]
 
 
-def test_an_overcast_date_has_the_offset_that_the_others_tell(tmp_path):
+def test_an_overcast_date_has_the_offset_of_the_others(tmp_path):
     array = (overcast_cube() * 1e4).astype("u2")
     array.to_dataset("band").astype("i4").to_netcdf(tmp_path / "place.nc", engine="scipy", format="NETCDF3_64BIT")
     series = series_of(array, ReadOptions(level="L2A"), 2)
@@ -277,8 +277,8 @@ def test_an_overcast_date_has_the_offset_that_the_others_tell(tmp_path):
         series_of(later, ReadOptions(level="L2A"), 2).images["array 0 (2024-05-03)"]
 
 
-@pytest.mark.parametrize("said", [[1588329031, 1588761031, 1589193031], ["2020-05", "2020-06", "2020-07"]])
-def test_times_that_tell_no_dates_are_said(cube, said):
-    with pytest.warns(UserWarning, match=rf"series: its time \({said[0]}, …\) tells no dates.*; give datetime64"):
-        made = series_of(cube[: len(said)].assign_coords(time=said[: len(cube)]), ReadOptions(level="L2A"), 4)
+@pytest.mark.parametrize("times", [[1588329031, 1588761031, 1589193031], ["2020-05", "2020-06", "2020-07"]])
+def test_times_that_are_no_dates_are_reported(cube, times):
+    with pytest.warns(UserWarning, match=rf"series: its time \({times[0]}, …\) tells no dates.*; give datetime64"):
+        made = series_of(cube[: len(times)].assign_coords(time=times[: len(cube)]), ReadOptions(level="L2A"), 4)
     assert not any(made.times)

@@ -72,7 +72,7 @@ def test_each_date_is_looked_at_once_and_becomes_what_it_would_by_itself(dates, 
     assert "from S2A_MSIL2A_20180508" in done.stdout
 
 
-def test_what_was_looked_at_is_kept_for_the_run_that_goes_on(dates, weights, one_by_one, looks, tmp_path, monkeypatch):
+def test_quality_checks_are_kept_for_the_resumed_run(dates, weights, one_by_one, looks, tmp_path, monkeypatch):
     fit = other_dates.OtherDates.fit
     monkeypatch.setattr(other_dates.OtherDates, "fit", lambda self, *given: raised(KeyboardInterrupt))
     done = run("series", *dates, "--output", tmp_path, "--model", weights)
@@ -193,13 +193,13 @@ def untold(folder, *, names=("a_20180503", "b_20180508", "c_20180518")):
 
 
 @pytest.mark.parametrize("workers", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_an_overcast_date_has_the_level_that_the_others_tell_and_it_is_said_once(weights, tmp_path, workers):
+def test_an_overcast_date_has_the_level_of_the_others_and_it_is_reported_once(weights, tmp_path, workers):
     overcast, *others = untold(tmp_path)
     more = ["--offset", 0, "--model", weights, *(["--workers", 1] if workers else [])]
     done = run("series", overcast, *others, "--output", tmp_path / "out", *more)
     assert done.exit_code == 0, done.stderr
-    said = [line for line in done.stderr.splitlines() if "as of its other dates" in line]
-    assert said == [f"note: {overcast}: level assumed: L2A, as of its other dates; give --level if it is not"]
+    lines = [line for line in done.stderr.splitlines() if "as of its other dates" in line]
+    assert lines == [f"note: {overcast}: level assumed: L2A, as of its other dates; give --level if it is not"]
     # What is assumed of the others, in one line, is not said anew wherever they help another.
     assert done.stderr.count("level assumed") == 2
     with pytest.warns(UserWarning, match="as of its other dates"):
@@ -207,12 +207,12 @@ def test_an_overcast_date_has_the_level_that_the_others_tell_and_it_is_said_once
     assert made.attrs["level"] == "L2A"
 
 
-def test_an_overcast_date_has_the_offset_of_others_that_say_as_little_but_not_of_those_before_offsets_came(tmp_path):
-    for last, told in (("a_20180503", True), ("a_20240503", False)):
+def test_an_overcast_date_has_the_offset_of_others_without_metadata_but_not_of_those_before_offsets_came(tmp_path):
+    for last, known in (("a_20180503", True), ("a_20240503", False)):
         overcast, *others = untold(tmp_path / last, names=(last, "b_20180508", "c_20180518"))
         reading = ReadOptions().completed_by_other_dates([str(overcast), *map(str, others)])
-        assert bool(reading.offsets) is told
-        if not told:
+        assert bool(reading.offsets) is known
+        if not known:
             with pytest.raises(unclouded.InputError, match="offset cannot be known"):
                 reading.open(str(overcast))
             continue
@@ -227,7 +227,7 @@ def test_an_overcast_date_has_the_offset_of_others_that_say_as_little_but_not_of
     assert not ReadOptions().completed_by_other_dates(list(map(str, named))).offsets
 
 
-def test_an_overcast_date_is_asked_about_where_the_others_differ_in_level_or_tell_none(weights, tmp_path):
+def test_an_overcast_date_is_refused_where_the_others_differ_in_level_or_have_none(weights, tmp_path):
     dates = untold(tmp_path, names=("a_20180503", "b_L1C_20180508", "c_20180518"))
     more = ["--output", tmp_path / "out", "--offset", 0, "--model", weights]
     for given, code in ((dates, 1), ([dates[0], shutil.copy(dates[0], tmp_path / "d_20180511.tif")], 2)):

@@ -72,9 +72,9 @@ def test_what_makes_no_store_is_refused_before_any_work(dates, weights, tmp_path
     small = write(tmp_path / dates[1].name, pixels(4, 60, 60), names=FOUR, nodata=0)
     undated = write(tmp_path / "S2_L2A_scene.tif", pixels(4, 130, 150), names=FOUR, nodata=0)
     given = ["--output", tmp_path / "out", "--model", weights, "--zarr", "--level", "L2A", "--offset", 0]
-    for other, said in ((small, "its size is (60, 60), that of"), (undated, "nothing says when it was taken")):
+    for other, message in ((small, "its size is (60, 60), that of"), (undated, "nothing says when it was taken")):
         done = run("series", dates[0], other, *given)
-        assert done.exit_code == 2 and said in done.stderr
+        assert done.exit_code == 2 and message in done.stderr
     (tmp_path / "out" / "series.zarr").mkdir(parents=True)
     done = run("series", *dates, *given)
     assert done.exit_code == 2 and "is already there and of no series" in done.stderr

@@ -56,10 +56,10 @@ def stacked(results):
     return np.stack(images), np.where(quality[:, 2] == 0, 0, quality[:, 1]), quality[:, 2]
 
 
-def test_all_of_it_is_there_and_said(made):
-    folder, said = made
+def test_all_of_it_is_present_and_documented(made):
+    folder, printed = made
     for name in ("composite_ndvi-max.tif", "composite_ndvi-max_days.tif", "ndvi.csv", "series.gif"):
-        assert (folder / name).is_file() and f"{folder / name}" in said
+        assert (folder / name).is_file() and f"{folder / name}" in printed
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
@@ -136,7 +136,7 @@ def test_the_table_has_observed_and_filled_apart(made, results):
     assert {line["pixels"] for line in lines} == {str(source[0].size)}
 
 
-def test_progress_says_what_is_done_and_not_the_file_again(made, results, tmp_path):
+def test_progress_names_the_step_and_not_the_file_again(made, results, tmp_path):
     stages = []
 
     def progress(stage, done, total):
@@ -188,7 +188,7 @@ def _other_bands(results, folder):
     write_ndvi(folder / "ndvi.csv", [results[0], other], ReadOptions(level="L2A", offset=0))
 
 
-def test_a_fill_whose_error_nobody_told_does_not_weigh_as_an_observation(results, tmp_path):
+def test_a_fill_of_unknown_error_does_not_weigh_as_an_observation(results, tmp_path):
     quality = results[0].with_name(f"{results[0].stem}_quality.tif")
     for path in (results[0], quality):
         shutil.copy(path, tmp_path / path.name)

@@ -58,7 +58,7 @@ def source(tmp_path):
     return tmp_path
 
 
-def test_a_patch_in_two_folders_is_taken_once_and_it_is_said(tmp_path, source):
+def test_a_patch_in_two_folders_is_taken_once_and_reported(tmp_path, source):
     (source / "BigEarthNet-v1.0" / "S2A_MSIL2A_20170613T101031" / NAME).mkdir(parents=True)
     notes = []
     (job,) = bigearthnet.jobs(source / "BigEarthNet-v1.0", note=notes.append)
@@ -82,7 +82,7 @@ def test_a_patch_of_v1_with_its_radar_labels_and_lists(source):
     assert any("1 patches that are not in" in note for note in notes)
 
 
-def test_compressed_and_plain_files_are_read_alike(source):
+def test_compressed_and_plain_files_give_the_same(source):
     folder = source / "BigEarthNet-v1.0" / NAME
     plain = bigearthnet_patch.load(bigearthnet.jobs(source)[0]).values[NAME]
     write_patch(folder, compress="deflate", predictor=2)
@@ -183,7 +183,7 @@ def break_radar(folder):
 
 
 @pytest.mark.parametrize(
-    ("breaking", "said"),
+    ("breaking", "message"),
     [
         (break_missing_band, "B03.tif: is missing"),
         (break_truncated, "B04.tif: is damaged"),
@@ -204,14 +204,14 @@ def break_radar(folder):
         (break_radar, f"{RADAR}: is not on the grid of {NAME}"),
     ],
 )
-def test_a_broken_patch_is_listed_by_name_and_the_others_are_packed(source, tmp_path, breaking, said):
+def test_a_broken_patch_is_listed_by_name_and_the_others_are_packed(source, tmp_path, breaking, message):
     whole = NAME.replace("_3_7", "_9_9")
     write_patch(source / "BigEarthNet-v1.0" / whole)
     breaking(source / "BigEarthNet-v1.0" / NAME)
     report = pack(bigearthnet.jobs(source), bigearthnet_patch.load, tmp_path / "archive", origin="t", workers=1)
     assert (report.packed, report.broken) == (1, 1)
     text = (report.output / "broken.csv").read_text()
-    assert NAME in text and said in text
+    assert NAME in text and message in text
 
 
 def test_v2_with_its_tables(tmp_path):

@@ -32,7 +32,7 @@ def test_laid_over_the_same_ground_it_gives_the_image_back(patch):
     assert torch.allclose(again, torch.from_numpy(patch.optical), atol=0.01)
 
 
-def test_a_drawn_field_fills_the_size_asked_for_and_keeps_to_its_range(patch):
+def test_a_drawn_field_has_the_requested_size_and_keeps_to_its_range(patch):
     rng = torch.Generator().manual_seed(0)
     for size in (40, 64, 300):
         light, opacity = draw([cut_out(patch)], size, rng)

@@ -63,7 +63,7 @@ def test_labels_of_43_classes_and_what_becomes_of_them_in_19(tmp_path):
         PatchReader(archive, 43)
 
 
-def test_bands_that_some_patches_lack_are_zero_and_said_to_be_absent(tmp_path):
+def test_bands_that_some_patches_lack_are_zero_and_marked_absent(tmp_path):
     with Archive(write(tmp_path / "archive", [row("a"), row("b")], names=("B02", "B11"))) as archive:
         batch = PatchReader(archive).read(np.array([0, 1]))
     assert batch.present.sum(1).tolist() == [2, 2]
@@ -171,7 +171,7 @@ def test_observations_of_both_domains_share_bands_and_follow_the_batchs_seed(tmp
     assert x.optical[0, INDEX["B03"]].max() > 0
 
 
-def test_a_pair_is_turned_alike_and_loses_the_same_bands(tmp_path):
+def test_a_pair_is_augmented_identically_and_loses_the_same_bands(tmp_path):
     with Archive(made(tmp_path / "archive", clear=1, cloudy=12, truth=12, split="validation")) as archive:
         batch = next(iter(ValidationLoader(archive, Sampling(batch=12))))
         twin = batch._replace(y=batch.x)

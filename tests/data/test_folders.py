@@ -88,7 +88,7 @@ def test_radar_comes_with_its_image_where_it_covers_it(tmp_path):
     assert right.row["s1_name"] is None and len(right.values) == 1
 
 
-def test_images_not_patches_are_split_and_both_of_a_pair_alike(tmp_path):
+def test_splits_are_by_image_and_the_same_for_both_of_a_pair(tmp_path):
     for number in range(7):
         for folder in ("cloudy", "clear"):
             write(tmp_path / folder / f"i{number}.tif", dn(32, 64))
@@ -100,11 +100,11 @@ def test_images_not_patches_are_split_and_both_of_a_pair_alike(tmp_path):
     assert {job.row["split"] for job in jobs(tmp_path, size=32, reading=L2A, split="test")} == {"test"}
 
 
-def test_what_was_assumed_is_said_and_the_level_is_never_guessed(tmp_path):
+def test_assumptions_are_reported_and_the_level_is_never_guessed(tmp_path):
     write(tmp_path / "clear" / "a.tif", dn(32, 32))
-    said = []
-    jobs(tmp_path, size=32, reading=L2A, note=said.append)
-    assert any("offset assumed" in text for text in said)
+    notes = []
+    jobs(tmp_path, size=32, reading=L2A, note=notes.append)
+    assert any("offset assumed" in text for text in notes)
     with pytest.raises(InputError, match="give --level"):
         jobs(tmp_path, size=32)
 

@@ -29,33 +29,33 @@ def test_it_is_of_one_state_of_the_randomness_and_within_its_range():
     assert torch.equal(cover, drawn()) and not torch.equal(cover, drawn(1))
 
 
-def test_nothing_is_said_of_a_quarter_and_the_rest_is_mostly_right():
+def test_a_quarter_is_unknown_and_the_rest_is_mostly_right():
     cover, sky = drawn(), skies()
-    said = cover.flatten(1).abs().amax(1) > 0
-    assert 0.68 < said.float().mean() < 0.82
-    inside = cover[said][..., 28:36, 28:36].mean()
-    outside = cover[said][..., 4:12, 80:92].mean()
+    known = cover.flatten(1).abs().amax(1) > 0
+    assert 0.68 < known.float().mean() < 0.82
+    inside = cover[known][..., 28:36, 28:36].mean()
+    outside = cover[known][..., 4:12, 80:92].mean()
     assert inside > 0.8 and outside < -0.6
-    assert (cover[said][..., 53:57, 26:38].mean() > 0.3) and sky.shadow.max() < 1
+    assert (cover[known][..., 53:57, 26:38].mean() > 0.3) and sky.shadow.max() < 1
 
 
 def test_masks_are_too_small_and_too_large_and_leave_out_and_make_up_objects():
     cover = drawn()
-    said = cover[cover.flatten(1).abs().amax(1) > 0]
-    rim, around = said[..., 30, 21], said[..., 30, 16]
+    known = cover[cover.flatten(1).abs().amax(1) > 0]
+    rim, around = known[..., 30, 21], known[..., 30, 16]
     assert (rim < 0).float().mean() > 0.03 and (rim > 0.5).float().mean() > 0.3
     assert (around > 0).float().mean() > 0.1 and (around < 0).float().mean() > 0.1
-    left_out = said[..., 72:78, 72:78].amax((-2, -1)) <= 0
+    left_out = known[..., 72:78, 72:78].amax((-2, -1)) <= 0
     assert 0.01 < left_out.float().mean() < 0.2
-    without_shadow = said[..., 53:57, 26:38].amax((-2, -1)) <= 0
+    without_shadow = known[..., 53:57, 26:38].amax((-2, -1)) <= 0
     assert 0.1 < without_shadow.float().mean() < 0.4
-    made_up = said[..., 4:60, 64:92].amax((-2, -1)) > 0
+    made_up = known[..., 4:60, 64:92].amax((-2, -1)) > 0
     assert 0.05 < made_up.float().mean() < 0.5
 
 
 def test_most_lie_on_the_grid_of_the_detector_and_some_are_as_fine_as_a_given_mask():
     cover = drawn()
-    said = cover[cover.flatten(1).abs().amax(1) > 0]
-    coarse = F.interpolate(F.avg_pool2d(said, 4), scale_factor=4, mode="nearest")
-    on_grid = ((said - coarse).abs() < 1e-5).flatten(1).all(1)
+    known = cover[cover.flatten(1).abs().amax(1) > 0]
+    coarse = F.interpolate(F.avg_pool2d(known, 4), scale_factor=4, mode="nearest")
+    on_grid = ((known - coarse).abs() < 1e-5).flatten(1).all(1)
     assert 0.65 < on_grid.float().mean() < 0.85

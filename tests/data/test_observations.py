@@ -125,7 +125,7 @@ def test_all_channels_of_a_patch_turn_together_and_every_orientation_comes():
     assert len(seen) == 8
 
 
-def test_patches_lose_bands_and_radar_in_the_shares_asked_for():
+def test_bands_and_radar_are_dropped_at_the_requested_rates():
     given = batch(400, sides={10: 6, 20: 3, 60: 1})
     how = Augmentation(flip_rotate=False, drop_bands=0.4, drop_guides=0.25)
     x = to_observation(given, "cpu", how, torch.Generator().manual_seed(0))

@@ -67,7 +67,7 @@ def test_a_patch_that_is_there_twice_is_packed_once_and_listed(tmp_path):
     assert "more than once" in (report.output / "broken.csv").read_text()
 
 
-def test_an_archive_that_is_there_is_only_replaced_when_asked(undisturbed, tmp_path):
+def test_an_existing_archive_is_only_replaced_on_request(undisturbed, tmp_path):
     pack(jobs(2), load, tmp_path / "a", origin="test", workers=1)
     with pytest.raises(OutputExistsError):
         pack(jobs(3), load, tmp_path / "a", origin="test", workers=1)

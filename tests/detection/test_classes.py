@@ -18,7 +18,7 @@ from unclouded.errors import InputError
 ALL_SCL = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 
-def test_scl_tells_cloud_cirrus_and_shadow_from_ground_snow_and_no_data():
+def test_scl_separates_cloud_cirrus_and_shadow_from_ground_snow_and_no_data():
     mask = read_classes(ALL_SCL, "scl", "scl.tif")
     assert mask.tolist() == [
         [NO_DATA, NO_DATA, CLEAR, SHADOW],
@@ -48,7 +48,7 @@ def test_all_clear_all_covered_and_all_silent_masks_are_read():
     assert (read_classes(np.full((2, 2), np.nan), "scl", "m") == NO_DATA).all()
 
 
-def test_no_data_says_nothing_unless_the_scheme_names_its_value():
+def test_no_data_is_unknown_unless_the_scheme_names_its_value():
     values = np.array([[0, 1, 99]], np.uint8)
     assert read_classes(values, "boolean", "m", nodata=99).tolist() == [[CLEAR, THICK_CLOUD, NO_DATA]]
     assert read_classes(values[:, :2], "boolean", "m", nodata=0).tolist() == [[CLEAR, THICK_CLOUD]]
@@ -83,7 +83,7 @@ def test_values_of_no_scheme_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("label", "values", "said"),
+    ("label", "values", "message"),
     [
         ("place_cs.tif ", [0, 1], "high where the ground is seen, and masks are true where it is covered"),
         ("a.tif dataMask", [0, 1], "high where the ground is seen"),
@@ -97,8 +97,8 @@ def test_values_of_no_scheme_are_refused():
         ("s2.tif probability", [0, 4, 7], r"\(PROBABILITY\) is that of a probability"),
     ],
 )
-def test_a_mask_whose_name_says_something_else_is_asked_about(label, values, said):
-    with pytest.raises(InputError, match=rf"m\.tif: .*{said}.*--mask-classes"):
+def test_a_mask_whose_name_contradicts_its_values_is_refused(label, values, message):
+    with pytest.raises(InputError, match=rf"m\.tif: .*{message}.*--mask-classes"):
         guess_scheme(np.array(values), "m.tif", label)
 
 
@@ -113,17 +113,17 @@ def test_a_mask_whose_name_says_something_else_is_asked_about(label, values, sai
         ("clear_mask.tif cloud_mask", [0, 1, 3], "omnicloudmask"),
     ],
 )
-def test_a_mask_whose_name_says_what_it_is_is_that(label, values, scheme):
+def test_the_encoding_of_a_mask_is_taken_from_its_name(label, values, scheme):
     assert guess_scheme(np.array(values), "m.tif", label) == scheme
 
 
 @pytest.mark.parametrize("values", [[1, 2, 3, 5], [0, 1, 2, 3, 4], [4, 5], [1, 2], [0, 7], [9]])
-def test_values_that_programs_use_for_different_things_are_asked_about(values):
+def test_values_of_several_encodings_are_refused(values):
     with pytest.raises(InputError, match=r"m\.tif: .*may mean several things.*--mask-classes scl"):
         guess_scheme(np.array(values), "m.tif")
 
 
-def test_the_bits_of_hls_fmask_are_told_apart():
+def test_the_bits_of_hls_fmask_are_decoded():
     """64 to 192 are levels of aerosol; 4 is beside cloud, 16 snow, 32 water; 255 is nothing."""
     values = np.array([[64, 66, 72, 128 | 4, 192 | 16, 32, 255, 74]])
     cloud, shadow, clear, none = THICK_CLOUD, SHADOW, CLEAR, NO_DATA

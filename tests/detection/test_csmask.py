@@ -23,7 +23,7 @@ def image():
     return np.random.default_rng(0).uniform(0, 0.8, (4, 300, 270)).astype(np.float32)
 
 
-def test_cloud_and_shadow_are_found_and_told_apart(cumulus):
+def test_cloud_and_shadow_are_detected_and_distinguished(cumulus):
     reflectance, classes = cumulus
     cloud, shadow = CloudShadowNetwork(FOUR, "L1C").detect_patch(reflectance)
     assert (cloud > 0.5)[classes == 4].mean() > 0.8
@@ -101,7 +101,7 @@ def test_averages_leave_out_what_holds_no_data():
     assert np.array_equal(coarsen(image, 1), image, equal_nan=True)
 
 
-def test_small_scenes_are_seen_at_two_pixel_sizes(network):
+def test_small_scenes_are_classified_at_two_pixel_sizes(network):
     scene = np.random.default_rng(1).uniform(0, 0.8, (4, 70, 51)).astype(np.float32)
     found = network.detect_small(scene, 4)
     assert found.shape == (2, 18, 13)

@@ -38,7 +38,7 @@ def test_the_air_above_the_surface_has_a_blue_of_its_own() -> None:
     assert haze(image("woods", path), BANDS, "L2A").min() > 0.9
 
 
-def test_cirrus_is_told_by_b10_alone_and_only_above_the_atmosphere() -> None:
+def test_cirrus_is_detected_by_b10_alone_and_only_at_the_top_of_the_atmosphere() -> None:
     scene = torch.cat([image("bare soil"), torch.full((1, 1, 60, 60), 0.03)], dim=1)
     assert haze(scene, (*BANDS, "B10"), "L1C").min() > 0.9
     scene[:, 6] = 0.002
@@ -51,7 +51,7 @@ def test_a_small_cloud_makes_no_area_hazy() -> None:
     assert haze(scene, BANDS, "L2A").max() < 0.1
 
 
-def test_without_short_wave_infrared_nothing_is_said() -> None:
+def test_without_short_wave_infrared_there_is_no_haze() -> None:
     assert haze(image("woods", SMOKE)[:, :4], BANDS[:4], "L2A").max() == 0
 
 

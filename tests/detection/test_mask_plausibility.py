@@ -104,10 +104,10 @@ def test_an_overcast_scene_may_have_nothing_clear():
 
 
 @pytest.mark.parametrize(
-    ("order", "said"), [((0.06, 0.08, 0.4, 0.03), "darker than thin cloud"), ((0.06, 0.4, 0.2, 0.5), "3, outshines")]
+    ("order", "message"), [((0.06, 0.08, 0.4, 0.03), "darker than thin cloud"), ((0.06, 0.4, 0.2, 0.5), "3, outshines")]
 )
-def test_classes_with_the_brightness_of_other_classes_are_implausible(order, said):
-    assert said in str(implausibility(np.repeat([0, 1, 2, 3], 100), np.repeat(order, 100), "L2A"))
+def test_classes_with_the_brightness_of_other_classes_are_implausible(order, message):
+    assert message in str(implausibility(np.repeat([0, 1, 2, 3], 100), np.repeat(order, 100), "L2A"))
     assert implausibility(np.repeat([0, 1, 2, 3], 100), np.repeat([0.06, 0.4, 0.2, 0.03], 100), "L2A") is None
 
 

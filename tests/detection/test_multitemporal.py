@@ -26,7 +26,7 @@ def another_day(reference, seed=2):
     return (gain * reference + offset + 0.002 * rng.normal(size=reference.shape)).astype("f4")
 
 
-def told(scene, reference, likely=None):
+def evidence(scene, reference, likely=None):
     clear = np.ones(SHAPE, bool) if likely is None else likely
     relation = relate(scene.reshape(6, -1), reference.reshape(6, -1), clear.ravel(), BANDS)
     shown = np.ones(SHAPE, bool)
@@ -35,13 +35,13 @@ def told(scene, reference, likely=None):
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.8])
 @pytest.mark.parametrize("seen", [False, True])
-def test_cloud_is_told_from_ground_though_most_of_the_scene_lies_under_it(share, seen):
+def test_cloud_is_separated_from_ground_even_if_it_covers_most_of_the_scene(share, seen):
     reference = ground()
     truth = another_day(reference)
     rng = np.random.default_rng(3)
     covered = rng.random(SHAPE) < share
     scene = np.where(covered, truth + rng.uniform(0.1, 0.6, SHAPE).astype("f4"), truth)
-    cloud, clear = told(scene, reference, ~covered if seen else None)
+    cloud, clear = evidence(scene, reference, ~covered if seen else None)
     assert (cloud[covered] == 1).all() and (clear[covered] == 0).all()
     assert (cloud[~covered] == 0).all() and (clear[~covered] > 0.9).mean() > 0.97
 
@@ -60,7 +60,7 @@ def test_land_that_changed_is_no_cloud_and_not_known_to_be_clear(change):
     scene = another_day(reference)
     field = np.s_[:, 5:11, 8:15]
     scene[field] += np.array(change, "f4")[:, None, None]
-    cloud, clear = told(scene, reference)
+    cloud, clear = evidence(scene, reference)
     assert (cloud == 0).all()
     assert (clear[field[1:]] == 0).all() and (clear > 0.9).mean() > 0.9
 
@@ -71,17 +71,17 @@ def test_snow_that_fell_since_is_no_cloud():
     field = np.s_[:, 5:11, 8:15]
     fallen = np.array([0.7, 0.7, 0.7, 0.6, 0.08, 0.07], "f4")[:, None, None]
     scene[field] = fallen + 0.01 * np.random.default_rng(4).normal(size=(6, 6, 7))
-    cloud, clear = told(scene, reference)
+    cloud, clear = evidence(scene, reference)
     assert (cloud == 0).all() and (clear[field[1:]] == 0).all()
     scene[4:, 5:11, 8:15] = 0.5  # as bright in the short-wave infrared as cloud is
-    cloud, _ = told(scene, reference)
+    cloud, _ = evidence(scene, reference)
     assert (cloud[field[1:]] == 1).all()
 
 
-def test_a_reference_that_does_not_resemble_the_scene_tells_nothing():
+def test_a_reference_unlike_the_scene_gives_no_evidence():
     reference = ground()
     scene = (ground(7) + 0.15 * np.random.default_rng(5).random((6, *SHAPE))).astype("f4")
-    cloud, clear = told(scene, reference)
+    cloud, clear = evidence(scene, reference)
     assert not cloud.any() and not clear.any()
 
 
@@ -100,7 +100,7 @@ def test_each_cell_goes_by_the_date_that_foresees_it_best():
     assert (clear[:10, :20] > 0.9).mean() > 0.95
 
 
-def test_too_few_cells_tell_nothing():
+def test_too_few_cells_give_no_evidence():
     assert relate(np.ones((6, 30), "f4"), np.ones((6, 30), "f4"), np.ones(30, bool), BANDS) is None
 
 
@@ -114,12 +114,12 @@ def test_ground_in_shadow_is_not_taken_for_clear(share):
         relation = relate(scene.reshape(6, -1), reference.reshape(6, -1), np.ones(720, bool), BANDS)
         assert relation is None
         return
-    cloud, clear = told(scene, reference)
+    cloud, clear = evidence(scene, reference)
     assert (cloud == 0).all() and (clear[:, shaded] == 0).all() and (clear[:, ~shaded] > 0.9).mean() > 0.95
 
 
 def test_haze_over_all_of_the_scene_is_not_clear():
     reference = ground()
     haze = np.array([0.06, 0.05, 0.04, 0.02, 0.01, 0.0], "f4")[:, None, None]
-    cloud, clear = told(another_day(reference) + haze, reference)
+    cloud, clear = evidence(another_day(reference) + haze, reference)
     assert (clear == 0).all() and (cloud == 0).all()

@@ -32,7 +32,7 @@ def layers(*values):
     return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1).expand(1, -1, 1, 101)
 
 
-def test_where_nothing_is_found_around_no_pixel_is_replaced_whatever_the_network_sees():
+def test_without_detected_cover_around_no_pixel_is_replaced_whatever_the_opacity():
     opacity = compose_opacity(EVERY, layers(0, 0, 0, 0), layers(1, 1), ALL)
     assert (opacity == 0).all()
     assert compose_opacity(EVERY, layers(0, 0, 0, 0), layers(1, 1), ALL, threshold=0.05).max() > 0.1
@@ -80,7 +80,7 @@ def test_what_a_given_mask_covers_is_replaced_wholly_and_smoothly():
 
 
 @pytest.mark.parametrize(
-    "found, given, told",
+    "found, given, expected",
     [
         ((1, 0, 1, 0), 0, 1),
         ((0, 1, 1, 0), 0, 1),
@@ -94,8 +94,8 @@ def test_what_a_given_mask_covers_is_replaced_wholly_and_smoothly():
         ((0.2, 0, 1, 0), 1, 1),
     ],
 )
-def test_a_network_is_told_of_cloud_and_shadow_and_nothing_where_haze_is_not_looked_for(found, given, told):
-    assert torch.allclose(cover_input(layers(*found), layers(given)), torch.tensor(float(told)), atol=1e-6)
+def test_the_cover_input_has_cloud_and_shadow_and_is_unknown_where_haze_is_not_detected(found, given, expected):
+    assert torch.allclose(cover_input(layers(*found), layers(given)), torch.tensor(float(expected)), atol=1e-6)
     if not given:
         assert torch.equal(cover_input(layers(*found)), cover_input(layers(*found), layers(0)))
 
@@ -141,7 +141,7 @@ def test_a_shadow_counts_only_with_a_cloud_around():
     assert found[0, 2].min() == 1
 
 
-def test_a_shadow_counts_without_a_cloud_as_surely_as_land_is_too_dark():
+def test_without_a_cloud_a_shadow_counts_by_how_much_too_dark_the_land_is():
     probabilities = torch.zeros(1, 4, 20, 60)
     probabilities[:, 1] = 0.5
     probabilities[:, 3, :, :20] = 1
@@ -195,7 +195,7 @@ def test_half_of_a_pixel_is_kept_that_departs_little_from_ground_that_is_a_guess
         assert (most.diff() >= 0).all() and most.diff().max() < 0.02
 
 
-def test_beside_what_is_surely_cloud_no_line_is_kept():
+def test_beside_certain_cloud_no_line_is_kept():
     departs = torch.zeros(1, 2, 40, 40)
     departs[:, 0, :, 20:] = 0.5
     departs[:, 0, :, 18:20] = 0.1
@@ -279,7 +279,7 @@ def test_trust_falls_under_cover_on_any_grid():
         assert torch.allclose(left[..., 9 * along :], torch.tensor(1.0))
 
 
-def test_classes_tell_thick_from_thin_and_cloud_from_shadow():
+def test_classes_separate_thick_from_thin_and_cloud_from_shadow():
     opacity = torch.tensor([0.0, 0.9, 0.4, 0.9, 0.9, 0.9]).view(1, 1, 1, 6)
     network = torch.tensor([0.9, 0.9, 0.3, 0.9, 0.1, 0.5]).view(1, 1, 1, 6)
     found = torch.tensor([[0, 1, 0, 0, 1, 1], [0, 0, 0, 1, 0, 0], [0, 1, 1, 1, 1, 1]]).float().view(1, 3, 1, 6)

@@ -18,7 +18,7 @@ def test_shares_of_cloud_and_shadow_over_a_detectors_pixel():
     np.testing.assert_array_equal(shares(values, 4), [[[0.5, 0], [0, 0]], [[0, 0], [0, 1]]])
 
 
-def test_where_the_detector_finds_nothing_it_says_nothing():
+def test_where_the_detector_finds_nothing_no_cover_is_added():
     everything = torch.ones(1, 2, 24, 24)
     assert not join(answers(), everything).any()
     assert join(answers(0.002), everything).max() < 0.01  # snow and roofs, as the detector sees them
@@ -43,7 +43,7 @@ def test_it_completes_what_the_detector_finds_nearby_and_takes_nothing_away():
     assert torch.equal(join(found, torch.zeros_like(called)), found)
 
 
-def test_snow_is_counted_among_what_it_says_something_of():
+def test_snow_counts_as_known():
     values = np.array([[11, 11, 4, 0], [11, 1, -1, 9]], np.int32)
     valid = np.array([[1, 1, 1, 1], [0, 1, 1, 1]], bool)
     assert count_snow(values, valid) == (2, 4)

@@ -35,7 +35,7 @@ SIX = (*BANDS, "B11", "B12")
 
 
 @pytest.mark.parametrize(
-    ("name", "spectrum", "surely"),
+    ("name", "spectrum", "expected"),
     [
         ("forest in shadow", (0.014, 0.014, 0.011, 0.041, 0.025, 0.017), 1),
         ("burnt land", (0.017, 0.020, 0.028, 0.041, 0.14, 0.159), 0),
@@ -43,9 +43,9 @@ SIX = (*BANDS, "B11", "B12")
         ("lake", (0.015, 0.014, 0.012, 0.014, 0.013, 0.010), 0),
     ],
 )
-def test_short_wave_infrared_tells_shadow_from_what_is_dark_itself(name, spectrum, surely) -> None:
+def test_short_wave_infrared_separates_shadow_from_dark_surfaces(name, spectrum, expected) -> None:
     scene = torch.tensor(spectrum).view(1, 6, 1, 1)
-    assert too_dark(scene, SIX, "L2A").item() == surely
+    assert too_dark(scene, SIX, "L2A").item() == expected
     without = torch.tensor([*spectrum[:5], torch.nan]).view(1, 6, 1, 1)
     assert too_dark(without, SIX, "L2A").item() == 0
 
@@ -67,11 +67,11 @@ LAND = {
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
-def test_water_is_told_from_land_in_shadow_and_from_snow(level: str) -> None:
-    for spectra, surely in ((WATER, 1), (LAND, 0)):
+def test_water_is_separated_from_land_in_shadow_and_from_snow(level: str) -> None:
+    for spectra, expected in ((WATER, 1), (LAND, 0)):
         for name, spectrum in spectra.items():
             scene = torch.tensor(spectrum[level]).view(1, 6, 1, 1)
-            assert water(scene, SIX, level).item() == surely, name
+            assert water(scene, SIX, level).item() == expected, name
     scene = torch.tensor(WATER["lake"][level]).view(1, 6, 1, 1)
     assert not water(scene[:, :4], BANDS, level).any()  # without short-wave infrared nothing tells
     assert not water(scene * torch.nan, SIX, level).any()

@@ -14,7 +14,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_every_command_is_understood(page):
+def test_every_command_is_valid(page):
     for block in blocks(page):
         for words in lines(block.text):
             try:
@@ -45,7 +45,7 @@ def test_every_command_is_understood(page):
         "frobnicate",
     ],
 )
-def test_what_is_not_understood_is_found(line):
+def test_invalid_commands_are_found(line):
     (words,) = lines(line)
     with pytest.raises(Exception):  # noqa: B017 (usage errors of the command line, settings errors, assertions)
         check(words)
@@ -80,9 +80,9 @@ def run_blocks(page: Path, mark: str, folder: Path) -> str:
 
 @pytest.mark.slow
 def test_the_commands_of_the_first_scene_run(tmp_path):
-    said = run_blocks(ROOT / "docs" / "first_scene.md", "run", tmp_path)
-    assert said.count("of the pixels changed") == 4
-    assert '"name": "default"' in said
+    printed = run_blocks(ROOT / "docs" / "first_scene.md", "run", tmp_path)
+    assert printed.count("of the pixels changed") == 4
+    assert '"name": "default"' in printed
     for name in ("clear.tif", "clear_quality.tif", "sampled.tif"):
         assert (tmp_path / name).is_file()
 
@@ -102,8 +102,8 @@ def test_the_commands_of_the_page_on_other_programs_run(tmp_path):
 @pytest.mark.slow
 def test_the_commands_of_the_training_page_run_on_simulated_patches(tmp_path):
     pytest.importorskip("lmdb", reason="needs the extra `data`")
-    said = run_blocks(ROOT / "docs" / "training.md", "run slow", tmp_path)
+    printed = run_blocks(ROOT / "docs" / "training.md", "run slow", tmp_path)
     # 40 patches and the clear twins of the 20 cloudy ones among them.
-    assert "60 patches" in said
+    assert "60 patches" in printed
     assert {"archives", "runs", "small.json"} <= {path.name for path in tmp_path.iterdir()}
     assert (tmp_path / "runs" / "small" / "weights.safetensors").is_file()

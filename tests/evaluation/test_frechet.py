@@ -37,7 +37,7 @@ def test_closed_form_of_commuting_gaussians(width, seed):
     assert frechet_distance(a, b) == pytest.approx(((m - n) ** 2).sum() + ((s - t) ** 2).sum(), rel=1e-6, abs=1e-9)
 
 
-def test_the_matrix_square_root_says_the_same():
+def test_it_equals_the_formula_with_the_matrix_square_root():
     a, b = RNG.normal(size=(400, 40)) @ covariance(40, 1), RNG.normal(size=(500, 40)) @ covariance(40, 2) + 1
     s, t = np.cov(a.T), np.cov(b.T)
     expected = np.square(a.mean(0) - b.mean(0)).sum() + np.trace(s + t - 2 * linalg.sqrtm(s @ t).real)
@@ -81,7 +81,7 @@ def test_collapsed_and_small_sets_are_finite_with_a_warning():
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "said"),
+    ("a", "b", "message"),
     [
         (np.zeros((1, 4)), np.zeros((9, 4)), "at least two"),
         (np.zeros((9, 4)), np.zeros((9, 5)), "width 4 and of width 5"),
@@ -90,8 +90,8 @@ def test_collapsed_and_small_sets_are_finite_with_a_warning():
         (np.zeros((0, 4)), np.zeros((9, 4)), "shape"),
     ],
 )
-def test_what_has_no_distance_is_refused(a, b, said):
-    with pytest.raises(InputError, match=said):
+def test_what_has_no_distance_is_refused(a, b, message):
+    with pytest.raises(InputError, match=message):
         frechet_distance(a, b)
 
 

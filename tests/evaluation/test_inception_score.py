@@ -22,8 +22,8 @@ def test_bounds(count, labels, seed):
 
 
 def test_the_bounds_are_reached():
-    alike = np.tile(RNG.random(7), (30, 1))
-    assert multi_label_inception_score(alike) == pytest.approx(1)
+    same = np.tile(RNG.random(7), (30, 1))
+    assert multi_label_inception_score(same) == pytest.approx(1)
     every = np.array([[(n >> bit) & 1 for bit in range(4)] for n in range(16)], float)
     assert multi_label_inception_score(every) == pytest.approx(2**4) == pytest.approx(highest_score(every))
     assert inception_score(np.eye(6)) == pytest.approx(6)

@@ -28,8 +28,8 @@ def test_sets_of_any_size_give_what_the_formulas_give(size, k):
 
 def test_same_distribution_collapse_and_strangers():
     real, same = RNG.normal(size=(2, 500, 8))
-    alike = neighbourhood(real, same)
-    assert min(alike.precision, alike.recall, alike.coverage) > 0.85 and 0.8 < alike.density < 1.2
+    itself = neighbourhood(real, same)
+    assert min(itself.precision, itself.recall, itself.coverage) > 0.85 and 0.8 < itself.density < 1.2
     collapsed = neighbourhood(real, real[:1] + 1e-3 * RNG.normal(size=(500, 8)))
     assert collapsed.precision > 0.95 and collapsed.recall < 0.05 and collapsed.coverage < 0.05
     assert neighbourhood(real, same + 50) == (0, 0, 0, 0)

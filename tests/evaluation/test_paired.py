@@ -36,7 +36,7 @@ def test_a_constant_offset_gives_the_textbook_values(offset):
     assert errors.angle == pytest.approx(0, abs=1e-4)
 
 
-def test_errors_are_told_apart_by_the_mask():
+def test_errors_are_separated_by_the_mask():
     truth = np.full((3, 16, 20), 0.2)
     predicted = np.where(half(), 0.5, 0.3) * np.ones((3, 1, 1))
     errors = compare(predicted, truth, half())

@@ -139,7 +139,7 @@ def test_sets_are_of_one_size_and_share_no_clear_patch(archive):
     assert set(draw(archive, "validation", limit=5, seed=3).cloudy) < set(sets.cloudy)
 
 
-def test_what_is_known_of_a_translator_that_lifts_every_cloud(archive):
+def test_scores_of_a_translator_that_removes_every_cloud(archive):
     record = suite.evaluate(archive, *trained(), FEW)
     distances = record["distances"]
     assert record["n"] == distances["cleared"]["n"] == distances["cloudy"]["n"] == 12
@@ -288,6 +288,8 @@ def test_what_cannot_be_measured_is_one_line(data, weights, tmp_path):
     four = [archives.row(f"{d}{n}", domain=d, split="validation") for d in "XY" for n in "12"]
     four = archives.write(tmp_path / "four", four, names=("B02", "B03", "B04", "B08"))
     assert "lacks B01, B05" in line(four)
-    said = line(data, translator=weights[1])
-    assert "holds `unclouded-land-cover-1`, not `unclouded-generator-1`; give weights of a network that clears" in said
+    message = line(data, translator=weights[1])
+    assert (
+        "holds `unclouded-land-cover-1`, not `unclouded-generator-1`; give weights of a network that clears" in message
+    )
     assert "give another --cache" in line(data, "--cache", weights[0])

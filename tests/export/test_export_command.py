@@ -20,11 +20,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), REFUSED)
-def test_it_refuses(arguments: list[str], said: str, tmp_path) -> None:
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_it_refuses(arguments: list[str], message: str, tmp_path) -> None:
     done = CliRunner().invoke(app, ["export", *(argument.format(tmp_path) for argument in arguments)])
     assert done.exit_code == 2
-    assert said in done.output
+    assert message in done.output
     assert "Traceback" not in done.output
     assert not list(tmp_path.iterdir())
 

@@ -49,12 +49,12 @@ def test_the_item_is_true_of_the_weights(name: str) -> None:
             assert not held or shape[order.index("bands")] == len(held)
 
 
-@pytest.mark.parametrize(("name", "told"), [("default", True), ("unpaired", False)])
-def test_what_a_network_is_told_of_cover_is_an_input(name: str, told: bool) -> None:
+@pytest.mark.parametrize(("name", "takes_cover"), [("default", True), ("unpaired", False)])
+def test_known_cover_is_an_input(name: str, takes_cover: bool) -> None:
     record = json.loads(bundled()[name].with_suffix(".json").read_text())
     inputs = [part["name"] for part in record["properties"]["mlm:input"]]
-    assert load_generator(name)[0].takes_cover == told
-    assert ("cover" in inputs) == told
+    assert load_generator(name)[0].takes_cover == takes_cover
+    assert ("cover" in inputs) == takes_cover
 
 
 def test_the_parameters_are_counted() -> None:

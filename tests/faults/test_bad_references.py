@@ -104,8 +104,8 @@ def test_what_is_no_date_of_the_place_is_refused_in_one_line(name, weights, scen
 NAMED = {
     "all no-data": (lambda folder: save(folder, "empty_L2A", 0 * land(1)), "no ground", False),
     "cloudy all over": (lambda folder: save(folder, "overcast_L2A", 0 * land(1) + 0.8), "", False),
-    "1,000 DN off, not said": (lambda folder: save(folder, "off_L2A", land(1), offset=1000), "offset -1000", True),
-    "1,000 DN off, said wrongly": (
+    "1,000 DN off, undeclared": (lambda folder: save(folder, "off_L2A", land(1), offset=1000), "offset -1000", True),
+    "1,000 DN off, declared wrongly": (
         lambda folder: save(folder, OLD.format(level="L2A").replace("0510", "0520"), land(1), offset=1000),
         "seem to hold 1,000 that is not said; correct it",
         None,
@@ -113,21 +113,21 @@ NAMED = {
     "without a common band": (
         lambda folder: save(folder, "others_L2A", land(1, 6)[2:4], names=("B8A", "B11")), None, True
     ),
-    "level not said": (lambda folder: save(folder, "nameless", land(1)), "level assumed", True),
+    "level unknown": (lambda folder: save(folder, "nameless", land(1)), "level assumed", True),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_what_is_doubtful_is_said(name, weights, scene, mask, tmp_path) -> None:
+def test_doubtful_references_are_reported(name, weights, scene, mask, tmp_path) -> None:
     make, message, used = NAMED[name]
     path = make(tmp_path)
     output, done = clear(tmp_path, weights, scene, mask, [path])
     assert done.exit_code == 0, done.output
     record = json.loads(done.stdout.splitlines()[-1])
     print(record["references"], record["sources"])
-    said = [line for line in record["references"] if path.name in line]
+    lines = [line for line in record["references"] if path.name in line]
     if message is not None:
-        assert any(message in line for line in said), record["references"]
+        assert any(message in line for line in lines), record["references"]
     assert used is None or (record["sources"].get(str(path), 0) > 0) == used
     assert output.exists()
 
@@ -141,7 +141,7 @@ def named(baseline):
 
 
 ALIKE = {
-    "per cent, said by a tag": lambda folder: per_cent(folder, scales=[0.01] * 4),
+    "per cent, declared by a tag": lambda folder: per_cent(folder, scales=[0.01] * 4),
     "a name that does not tell": lambda folder: save(folder, named("N9999"), land(1)),
     "a name that tells wrongly": lambda folder: save(folder, named("N0510"), land(1)),
 }
@@ -149,7 +149,7 @@ ALIKE = {
 
 @pytest.mark.parametrize("of_scene", ["N0206", "N0510"])
 @pytest.mark.parametrize("name", ALIKE)
-def test_what_a_reference_is_its_own_pixels_tell_whatever_the_scene_is(name, of_scene, weights, mask, tmp_path) -> None:
+def test_the_encoding_of_a_reference_is_by_its_own_pixels(name, of_scene, weights, mask, tmp_path) -> None:
     name_of_scene = named(of_scene).replace("0510T", "0501T")
     scene = save(tmp_path, name_of_scene, np.where(COVERED, 0.7, land(0)), offset=1000 * (of_scene == "N0510"))
     results = []
@@ -193,11 +193,11 @@ def test_the_scene_itself_is_named(weights, scene, mask, tmp_path) -> None:
     )
 
 
-def test_what_is_assumed_of_many_is_said_once(weights, scene, mask, tmp_path) -> None:
+def test_assumptions_shared_by_many_are_reported_once(weights, scene, mask, tmp_path) -> None:
     paths = [save(tmp_path, f"nameless_{number}", land(1 + number) + 0.1) for number in range(3)]
     _, done = clear(tmp_path, weights, scene, mask, paths)
-    said = [line for line in json.loads(done.stdout.splitlines()[-1])["references"] if "taken for scale" in line]
-    assert len(said) == 1 and said[0].startswith(f"{paths[0]} and 2 other references: ")
+    lines = [line for line in json.loads(done.stdout.splitlines()[-1])["references"] if "taken for scale" in line]
+    assert len(lines) == 1 and lines[0].startswith(f"{paths[0]} and 2 other references: ")
 
 
 @pytest.mark.slow

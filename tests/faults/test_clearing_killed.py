@@ -53,7 +53,7 @@ def started(scene: Path, weights: Path, output: Path):
 
 
 @pytest.mark.parametrize("strips", [1, 3])
-def test_killed_with_finished_strips_it_goes_on_from_them(scene_file, weights, undisturbed, tmp_path, strips):
+def test_killed_with_finished_strips_it_resumes_from_them(scene_file, weights, undisturbed, tmp_path, strips):
     output = tmp_path / "out.tif"
     process = started(scene_file, weights, output)
     while finished_rows(output) < strips and process.is_alive():
@@ -63,7 +63,7 @@ def test_killed_with_finished_strips_it_goes_on_from_them(scene_file, weights, u
     done = finished_rows(output)
     assert strips <= done < 5 and not contents(tmp_path)
     generator = load_generator(weights)[0]
-    generator.look = counting = Fails(generator.look, 10_000, RuntimeError())
+    generator.translate_lazily = counting = Fails(generator.translate_lazily, 10_000, RuntimeError())
     with open_scene(str(scene_file), level="L2A", offset=0) as scene:
         clear_scene(scene, generator, output, tile=128)
     assert 10_000 - counting.left == (5 - done) * 6
@@ -115,7 +115,7 @@ def interrupted(scene_file, weights, tmp_path) -> Path:
     """An output of which a run has finished some strips, but not all."""
     output = tmp_path / "out.tif"
     generator = load_generator(weights)[0]
-    generator.look = Fails(generator.look, 20, RuntimeError("the network failed"))
+    generator.translate_lazily = Fails(generator.translate_lazily, 20, RuntimeError("the network failed"))
     with open_scene(str(scene_file), level="L2A", offset=0) as scene, pytest.raises(RuntimeError, match="network"):
         clear_scene(scene, generator, output, tile=128)
     assert 0 < finished_rows(output) < 5
@@ -126,7 +126,7 @@ def interrupted(scene_file, weights, tmp_path) -> Path:
 def test_an_error_in_the_network_costs_only_what_was_not_finished(interrupted, scene_file, weights, undisturbed):
     done = finished_rows(interrupted)
     generator = load_generator(weights)[0]
-    generator.look = counting = Fails(generator.look, 10_000, RuntimeError())
+    generator.translate_lazily = counting = Fails(generator.translate_lazily, 10_000, RuntimeError())
     with open_scene(str(scene_file), level="L2A", offset=0) as scene:
         clear_scene(scene, generator, interrupted, tile=128)
     assert 10_000 - counting.left == (5 - done) * 6
@@ -205,7 +205,7 @@ def test_damage_to_what_was_finished_is_found(interrupted, scene_file, weights, 
 
 
 @pytest.mark.parametrize("how, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_keeps_what_is_finished_and_says_so(scene_file, weights, tmp_path, how, code):
+def test_a_signal_keeps_finished_results_and_reports_them(scene_file, weights, tmp_path, how, code):
     arguments = ["clear", scene_file, "--output", tmp_path / "out.tif", "--model", weights, "--samples", 5]
     process = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 270
@@ -214,10 +214,10 @@ def test_a_signal_keeps_what_is_finished_and_says_so(scene_file, weights, tmp_pa
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(how)
-    _, said = process.communicate(timeout=180)
-    assert process.returncode == code, said
-    assert "Traceback" not in said
-    assert "the same command resumes there" in said
+    _, message = process.communicate(timeout=180)
+    assert process.returncode == code, message
+    assert "Traceback" not in message
+    assert "the same command resumes there" in message
     assert not contents(tmp_path)
     begun = (finished_rows(tmp_path / "out.tif"), time.monotonic())
     assert begun[0] == 1

@@ -32,8 +32,8 @@ def test_a_full_standard_output_ends_the_command_and_is_no_fault_of_the_scene(sc
             text=True,
         )
     assert done.returncode == 2
-    (said,) = errors(done.stderr)
-    assert said.startswith("error: standard output: cannot be written to (No space left on device)")
+    (message,) = errors(done.stderr)
+    assert message.startswith("error: standard output: cannot be written to (No space left on device)")
     assert len(list((tmp_path / "out").rglob("*_quality.tif"))) == 1
 
 
@@ -63,8 +63,8 @@ def test_data_of_another_programs_proj_are_named(scene, tmp_path):
         env={**os.environ, "PROJ_LIB": str(tmp_path), "PROJ_DATA": str(tmp_path)},
     )
     assert done.returncode == 2
-    (said,) = errors(done.stderr)
-    assert said.endswith("`unset PROJ_LIB PROJ_DATA`, and run it again")
+    (message,) = errors(done.stderr)
+    assert message.endswith("`unset PROJ_LIB PROJ_DATA`, and run it again")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def fill(filler: Path) -> None:
             return
 
 
-def test_training_stops_with_one_line_and_goes_on_from_the_last_checkpoint(small_disk, tmp_path, monkeypatch) -> None:
+def test_training_stops_with_one_line_and_resumes_from_the_last_checkpoint(small_disk, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(collection_source, "SIDE", tiny_run.SIDE)
     disk, data = small_disk("size=200m"), tiny_run.write_collection(tmp_path)
     settings = tiny_run.tiny_settings(data, steps=4)

@@ -27,7 +27,7 @@ def average(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     runpy.run_path(str(SCRIPT), run_name="__main__")
 
 
-def test_the_mean_lies_between_both_and_a_network_told_nothing_heeds_nothing(
+def test_the_mean_lies_between_both_and_a_missing_input_gets_zero_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, after, mean = (tmp_path / f"{name}.safetensors" for name in ("before", "after", "mean"))

@@ -1,4 +1,4 @@
-"""Networks that are told what hides the ground: begun from ones that are not, and kept in their files."""
+"""Networks with the cover input: started from ones without it, saved and loaded."""
 
 import pytest
 import torch
@@ -28,16 +28,18 @@ def observation(cover: float | None) -> Observation:
     return x if cover is None else x._replace(cover=torch.full_like(x.cover, cover))
 
 
-def test_one_that_is_told_answers_to_it_everywhere_and_one_that_is_not_does_not():
-    for told in (True, False):
-        made = network(told)
+def test_the_output_depends_on_the_cover_input_everywhere_if_there_is_one():
+    for takes_cover in (True, False):
+        made = network(takes_cover)
         nothing, clear, covered = (made(observation(cover)) for cover in (None, -1.0, 1.0))
         assert torch.equal(nothing.ground, made(observation(0.0)).ground)
         for other in (clear, covered):
-            assert (other.opacity != nothing.opacity).all() if told else torch.equal(other.opacity, nothing.opacity)
+            assert (
+                (other.opacity != nothing.opacity).all() if takes_cover else torch.equal(other.opacity, nothing.opacity)
+            )
 
 
-def test_what_it_is_told_reaches_the_cells_and_the_pixels():
+def test_the_cover_input_reaches_the_cells_and_the_pixels():
     made = network(True)
     x = observation(0.0).crop(slice(0, 56), slice(0, 72))
     x.cover.zero_()
@@ -50,7 +52,7 @@ def test_what_it_is_told_reaches_the_cells_and_the_pixels():
     assert pixels[..., :8, :8].abs().max() > 0
 
 
-def test_from_weights_that_are_not_told_it_begins_as_those_are(tmp_path):
+def test_from_weights_without_the_cover_input_it_begins_with_their_output(tmp_path):
     path = tmp_path / "old.safetensors"
     old, new = network(False, seed=3), network(True, seed=4)
     save_generator(old, Header(name="old", steps=7), path)
@@ -60,12 +62,12 @@ def test_from_weights_that_are_not_told_it_begins_as_those_are(tmp_path):
             torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=0)
 
 
-def test_a_file_says_whether_its_network_is_told(tmp_path):
-    for told in (False, True):
-        path = tmp_path / f"{told}.safetensors"
-        save_generator(network(told), Header(name="either"), path)
+def test_a_file_records_whether_its_network_has_the_cover_input(tmp_path):
+    for takes_cover in (False, True):
+        path = tmp_path / f"{takes_cover}.safetensors"
+        save_generator(network(takes_cover), Header(name="either"), path)
         generator, _ = load_generator(path)
-        assert generator.takes_cover is told
+        assert generator.takes_cover is takes_cover
     for path, cover in ((tmp_path / "True.safetensors", True), (tmp_path / "False.safetensors", False)):
         again = network(cover, seed=5)
         start_from(again, path)

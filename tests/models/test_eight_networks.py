@@ -135,7 +135,7 @@ def test_judging_teaches_the_discriminators_alone(translator: Translator) -> Non
     assert names == set(Translator.DISCRIMINATORS)
 
 
-def test_a_second_scale_sees_farther_and_weighs_alike() -> None:
+def test_a_second_scale_has_a_larger_receptive_field_and_the_same_weight() -> None:
     torch.manual_seed(0)
     judge = Translator(replace(OURS, discriminator_scales=2)).d_y.eval()
     x = images(1, 128, 128)

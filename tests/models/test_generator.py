@@ -150,7 +150,7 @@ def test_context_margin_bounds_the_context(generator: Generator) -> None:
     assert torch.equal(near, moved)
 
 
-def test_sees_farther_than_two_kilometres(generator: Generator) -> None:
+def test_the_receptive_field_exceeds_two_kilometres(generator: Generator) -> None:
     """Ground 2.5 km away changes what is laid under an otherwise unchanged pixel."""
     x = observe(64, 512)
     optical = x.optical.clone()
@@ -170,7 +170,7 @@ def test_latent_and_radar_matter(generator: Generator) -> None:
     assert float((guided - base).abs().max()) > 1e-4
 
 
-def test_the_error_head_says_the_same_of_images_and_of_their_pixels(generator: Generator) -> None:
+def test_the_error_head_gives_the_same_for_images_and_for_their_pixels(generator: Generator) -> None:
     rng = torch.Generator().manual_seed(0)
     head = generator.error
     seen = torch.randn(2, head.see.in_features, 24, 32, generator=rng)
@@ -211,7 +211,7 @@ def test_composition_keeps_the_input_where_opacity_is_zero(generator: Generator)
     torch.testing.assert_close(laid, made.ground)
 
 
-def test_ground_is_spread_alike_with_and_without_gradients(generator: Generator) -> None:
+def test_ground_is_spread_identically_with_and_without_gradients(generator: Generator) -> None:
     """Band by band for whole scenes, all at once in training."""
     torch.manual_seed(4)
     statistics = torch.rand(2, STATISTICS, 19, 23)
@@ -236,7 +236,7 @@ def test_a_crop_is_that_crop_of_the_whole(generator: Generator) -> None:
 
 
 @pytest.mark.parametrize("crop", [(slice(2, 26), slice(9, 21)), (slice(0, 26), slice(0, 30))], ids=["inside", "edge"])
-def test_what_is_drawn_of_what_was_seen_is_that_part_of_the_whole(
+def test_a_part_of_a_lazy_translation_is_that_part_of_the_whole(
     generator: Generator, crop: tuple[slice, slice]
 ) -> None:
     torch.manual_seed(5)
@@ -271,7 +271,7 @@ def test_guessed_ground_has_no_frame(side: int) -> None:
         assert float(edge.mean()) == pytest.approx(middle, abs=0.004)
 
 
-def test_what_is_expected_does_not_heed_what_covers_the_ground(generator: Generator) -> None:
+def test_the_expected_ground_does_not_depend_on_its_cover(generator: Generator) -> None:
     x = observe(64, 64)
     context = context_like(generator, x)
     bright = x._replace(optical=x.optical + 0.3 * torch.rand_like(x.optical))

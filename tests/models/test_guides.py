@@ -113,7 +113,7 @@ def test_cells_are_summarised_over_the_pixels_where_the_guide_is_valid(generator
     assert (share[:, valid, :, 0] == 0.5).all() and (share[:, valid, :, 1:] == 1).all()
 
 
-def test_validity_as_a_map_says_the_same_as_one_number(generator: Generator) -> None:
+def test_validity_as_a_map_gives_the_same_as_one_number(generator: Generator) -> None:
     x = observe(scene()[1])
     assert x.guide_valid.shape == (1, 1, 1, 1)
     mapped = x._replace(guide_valid=x.guide_valid.expand(-1, -1, 64, 96))

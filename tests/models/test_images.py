@@ -10,7 +10,7 @@ from unclouded.models.observation import Observation
 
 
 @pytest.mark.parametrize(
-    ("bands", "said", "level"),
+    ("bands", "options", "level"),
     [
         (L1C, {}, 0.0),
         (L2A, {}, 1.0),
@@ -18,7 +18,7 @@ from unclouded.models.observation import Observation
         (("B04", "B10"), {"bands": ("B04", "B10")}, 0.0),
     ],
 )
-def test_an_image_is_its_observation(bands, said, level):
+def test_an_image_is_its_observation(bands, options, level):
     generator = active_generator()
     image = torch.rand(2, len(bands), 24, 40) + 0.01
     image[:, :, :8, :8] = 0
@@ -31,14 +31,14 @@ def test_an_image_is_its_observation(bands, said, level):
     optical[:, places], present[:, places] = image.nan_to_num() * valid, 1
     x = Observation.of(optical, present, torch.full((2,), level), valid)
     z = torch.zeros(2, generator.settings.latent)
-    made, expected = generator(image, **said), generator(x, z)
+    made, expected = generator(image, **options), generator(x, z)
     assert torch.equal(made.ground, expected.ground[:, places])
     assert torch.equal(made.opacity, expected.opacity)
     assert torch.isfinite(made.ground).all()
 
 
 @pytest.mark.parametrize(
-    ("shape", "said", "found"),
+    ("shape", "options", "found"),
     [
         ((1, 4, 8, 8), {}, "of 4 bands, named not at all"),
         ((1, 2, 8, 8), {"bands": ("B02", "B99"), "level": "L2A"}, "B02, B99"),
@@ -46,6 +46,6 @@ def test_an_image_is_its_observation(bands, said, level):
         ((13, 8, 8), {}, "four dimensions"),
     ],
 )
-def test_what_cannot_be_known_is_asked_for(shape, said, found):
+def test_unknown_metadata_must_be_given(shape, options, found):
     with pytest.raises(InputError, match=found):
-        active_generator()(torch.rand(*shape), **said)
+        active_generator()(torch.rand(*shape), **options)

@@ -110,5 +110,5 @@ def test_default_weights_are_bundled_small_and_loadable() -> None:
 
 
 @pytest.mark.parametrize(("name", "learnt"), [("default", True), ("unpaired", False), ("paper", False)])
-def test_weights_tell_whether_they_foresee_their_errors(name: str, learnt: bool) -> None:
+def test_weights_record_whether_they_predict_their_errors(name: str, learnt: bool) -> None:
     assert load_generator(name)[0].error_learnt is learnt

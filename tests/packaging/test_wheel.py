@@ -89,8 +89,8 @@ def test_it_runs_in_an_empty_environment(wheel, tmp_path, what):
     run(*install, "torch==2.13.0")
     run(*install, wheel if what == "wheel" else ROOT)
     assert "unclouded 0." in run(there / "unclouded", "--version")
-    said = run(there / "unclouded", "demo", "--output", "demo")
-    assert said.count("of the pixels changed") == 2
+    printed = run(there / "unclouded", "demo", "--output", "demo")
+    assert printed.count("of the pixels changed") == 2
     assert len(list((tmp_path / "demo").glob("*_quality.tif"))) == 2
     location = run(there / "python", "-c", "import unclouded; print(unclouded.__file__)")
     assert Path(location.strip()).is_relative_to(tmp_path)

@@ -92,7 +92,7 @@ def test_pixels_that_a_polygon_touches_are_inside() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("1,2,3", "four numbers"),
         ("a,b,c,d", "four numbers"),
@@ -105,12 +105,12 @@ def test_pixels_that_a_polygon_touches_are_inside() -> None:
         ("10,100,11,170", "swapped"),
     ],
 )
-def test_what_is_no_box_is_said(text, said) -> None:
-    with pytest.raises(InputError, match=said):
+def test_invalid_boxes_are_refused(text, message) -> None:
+    with pytest.raises(InputError, match=message):
         box_area(text)
 
 
-def test_an_area_elsewhere_is_told_where_the_scene_lies_and_that_it_is_swapped() -> None:
+def test_an_area_elsewhere_is_refused_with_the_bounds_and_a_hint_at_swapped_axes() -> None:
     west, south, east, north = box_area(box_of(Box(1000, 1000, 100, 100))).bounds
     with pytest.raises(InputError, match="give an area in it"):
         box_area(f"{west + 5},{south},{east + 5},{north}").crop(SCENE)
@@ -125,7 +125,7 @@ def polygon(*corners, **more):
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "message"),
     [
         (polygon((0, 0), (1, 1), (1, 0), (0, 1), (0, 0)), "crosses itself"),
         (polygon((0, 0), (1, 0), (1, 1)), "fewer than four"),
@@ -141,8 +141,8 @@ def polygon(*corners, **more):
         ([1], "not GeoJSON"),
     ],
 )
-def test_what_is_no_polygon_is_said(found, said) -> None:
-    with pytest.raises(InputError, match=said):
+def test_invalid_polygons_are_refused(found, message) -> None:
+    with pytest.raises(InputError, match=message):
         geometry_area(found, "area.json")
 
 

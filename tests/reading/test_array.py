@@ -70,7 +70,7 @@ def test_a_dataset_with_a_variable_per_band(classification):
 def test_bands_whose_numbers_mean_different_things_are_no_scene(key, own, others):
     made = cube(values=DN.astype("int16")).to_dataset("band")
     for band in FOUR:
-        made[band].attrs = {} if (said := own if band == "B04" else others) is None else {key: said}
+        made[band].attrs = {} if (value := own if band == "B04" else others) is None else {key: value}
     with pytest.raises(
         InputError, match=rf"dataset: {key} is {others} of B02 and {own} of B04; one for all.*decode_cf"
     ):
@@ -126,7 +126,7 @@ def outcome(understand):
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32", "float64"])
 @pytest.mark.parametrize("factor, add", [(1, 0), (1, 1000), (1e-4, 0), (1e-2, 0), (6.5, 0), (0.1, 0)])
-def test_an_array_and_a_file_of_the_same_pixels_are_treated_alike(tmp_path, dtype, factor, add):
+def test_an_array_and_a_file_of_the_same_pixels_give_the_same(tmp_path, dtype, factor, add):
     values = (DN * factor + add).astype(dtype)
     path = write(tmp_path / "a.tif", values, names=FOUR)
     assert outcome(lambda: ArrayScene(cube(values=values))) == outcome(lambda: open_scene(path))
@@ -140,14 +140,14 @@ def test_no_data_is_known_by_an_attribute(where, key):
     assert ArrayScene(array).info.encoding.nodata == 300
 
 
-def test_a_leftover_scale_attribute_is_asked_about():
+def test_a_leftover_scale_attribute_is_refused():
     array = cube(values=(DN * 1e-4).astype("float32"), attrs={"scale_factor": 1e-4, "add_offset": 0.0})
     with pytest.raises(InputError, match=r"scale cannot be known: its attribute says 10000 DN.*give --scale 1 "):
         ArrayScene(array)
     assert ArrayScene(array, scale=1).info.encoding.scale == 1
 
 
-def test_a_scale_attribute_alone_says_nothing_of_an_offset():
+def test_a_scale_attribute_alone_is_no_evidence_of_an_offset():
     array = cube(values=DN + 1000, attrs={"scale_factor": 1e-4, "add_offset": 0.0})
     with pytest.raises(InputError, match="the DN offset cannot be known"):
         ArrayScene(array, level="L2A")
@@ -242,7 +242,7 @@ def test_a_variable_of_a_band_is_taken_before_others_whose_names_hold_it():
 
 
 @pytest.mark.parametrize(
-    ("said", "level", "offset"),
+    ("properties", "level", "offset"),
     [
         (
             {"id": "S2A_MSIL2A_20230401T104021_R008_T31UFS_20230401T160000", "s2:processing_baseline": "05.09"},
@@ -254,18 +254,18 @@ def test_a_variable_of_a_band_is_taken_before_others_whose_names_hold_it():
     ],
 )
 @pytest.mark.parametrize("dtype", ["uint16", "float64"])
-def test_what_is_left_of_an_item_tells_level_and_offset(said, level, offset, dtype):
-    array = cube(values=(DN + 1200).astype(dtype)).assign_coords(said)
+def test_remaining_properties_of_an_item_give_level_and_offset(properties, level, offset, dtype):
+    array = cube(values=(DN + 1200).astype(dtype)).assign_coords(properties)
     scene = ArrayScene(array)
     assert scene.info.level == level and scene.info.encoding.offsets == (offset,) * 4
     assert not any("offset" in note or "level" in note for note in scene.info.notes)
     assert ArrayScene(array, offset=-1).info.encoding.offsets == (-1.0,) * 4
     # Values that are reflectance already are none of the files'.
-    scene = ArrayScene(cube(values=DN / 1e4).assign_coords(said))
+    scene = ArrayScene(cube(values=DN / 1e4).assign_coords(properties))
     assert not any(scene.info.encoding.offsets)
     if offset:  # it was taken off before
         with pytest.raises(InputError, match=r"means -1000, but .* would then lie below"):
-            ArrayScene(cube(values=DN.astype(dtype)).assign_coords(said))
+            ArrayScene(cube(values=DN.astype(dtype)).assign_coords(properties))
 
 
 @pytest.mark.parametrize("names", [FOUR, None])
@@ -305,11 +305,12 @@ def test_a_date_is_known_by_any_of_its_names_and_as_a_text(name, text):
 
 
 @pytest.mark.parametrize("chunks", [None, 10])
-def test_a_picture_is_no_scene_unless_its_scale_is_said(chunks):
+def test_a_picture_is_no_scene_unless_its_scale_is_given(chunks):
     picture = cube(values=(DN // 40).clip(1, 250).astype("uint8"))
-    told = picture.assign_attrs(scale_factor=0.004)
+    scaled = picture.assign_attrs(scale_factor=0.004)
     with pytest.raises(InputError, match="is uint8; an 8-bit picture such as TCI is not reflectance"):
         ArrayScene(picture if chunks is None else picture.chunk(y=chunks), level="L2A", offset=0, scale=250)
     assert (
-        ArrayScene(told if chunks is None else told.chunk(y=chunks), level="L2A", offset=0).info.encoding.scale == 250
+        ArrayScene(scaled if chunks is None else scaled.chunk(y=chunks), level="L2A", offset=0).info.encoding.scale
+        == 250
     )

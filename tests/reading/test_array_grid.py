@@ -32,7 +32,7 @@ def transform_of(source):
 
 @pytest.mark.parametrize(("column", "row"), [(0.5, 0.5), (0, 0), (0, 1)])
 @pytest.mark.parametrize("kind", [lambda grid: grid, list, tuple, np.asarray])
-def test_corners_as_stackstac_writes_them_are_told_by_the_transform(column, row, kind):
+def test_corner_coordinates_of_stackstac_are_recognised_by_the_transform(column, row, kind):
     transform, notes = transform_of(array(column, row, transform=kind(GRID)))
     assert transform.almost_equals(GRID)
     assert any("corners of pixels" in note for note in notes) == (column == 0)
@@ -44,20 +44,22 @@ def test_a_part_of_the_grid_keeps_its_place(corner):
     assert transform_of(part)[0].almost_equals(GRID @ Affine.translation(3, 5))
 
 
-@pytest.mark.parametrize("said", [None, "10,0,0", [1, 2], list(Affine.scale(3)), Affine(20, 0, EAST, 0, -20, NORTH)])
-def test_what_is_no_transform_of_this_grid_is_not_heeded(said):
-    assert transform_of(array(0.5, 0.5, transform=said))[0].almost_equals(GRID)
+@pytest.mark.parametrize(
+    "transform_attribute", [None, "10,0,0", [1, 2], list(Affine.scale(3)), Affine(20, 0, EAST, 0, -20, NORTH)]
+)
+def test_a_transform_of_another_grid_is_ignored(transform_attribute):
+    assert transform_of(array(0.5, 0.5, transform=transform_attribute))[0].almost_equals(GRID)
 
 
 @pytest.mark.parametrize("as_coordinate", [False, True])
-def test_the_reference_system_of_cubes_of_cubo_and_stackstac_is_told_by_its_number(as_coordinate):
+def test_the_reference_system_of_cubes_of_cubo_and_stackstac_is_read_from_their_epsg_code(as_coordinate):
     given = array(0.5, 0.5)
     given.attrs = {} if as_coordinate else {"collection": "sentinel-2-l2a", "epsg": 32632, "resolution": 10}
     given = given.assign_coords(epsg=32632) if as_coordinate else given
     assert ArrayScene(given, level="L2A", offset=0).info.crs.to_epsg() == 32632
 
 
-def test_the_reference_system_of_a_group_of_eopf_is_told_by_its_number():
+def test_the_reference_system_of_an_eopf_group_is_read_from_its_epsg_code():
     given = array(0.5, 0.5, **{"proj:epsg": 32632})
     del given.attrs["crs"]
     bands = xr.Dataset({band.lower(): given.sel(band=band, drop=True) for band in FOUR})

@@ -52,7 +52,7 @@ def test_of_a_stack_in_the_usual_order_some_bands_are_chosen(tmp_path, understan
         assert any("band order assumed" in note for note in scene.info.notes)
 
 
-def test_the_other_bands_of_it_are_there_to_tell_clouds_by(tmp_path):
+def test_its_other_bands_are_available_for_detection(tmp_path):
     with as_file(tmp_path / "a.tif", pixels(10), bands=["B05"]) as scene:
         other = scene.with_bands(FOUR)
         assert other is not None and other.info.bands == FOUR
@@ -64,7 +64,7 @@ def test_the_other_bands_of_it_are_there_to_tell_clouds_by(tmp_path):
 
 @BOTH
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"band_names": FOUR}, r"--band-names names 4 bands, the file holds 5 \(no names\)"),
         ({"bands": FOUR}, r"--bands names 4 bands, the file holds 5 .*--band-names, with - for each.*--bands"),
@@ -75,8 +75,8 @@ def test_the_other_bands_of_it_are_there_to_tell_clouds_by(tmp_path):
         ({}, "5 bands without names.*--band-names B02,B03,B04,B08"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_the_option(tmp_path, understand, options, said):
-    with pytest.raises(InputError, match=said):
+def test_what_does_not_fit_is_refused_by_the_option(tmp_path, understand, options, message):
+    with pytest.raises(InputError, match=message):
         understand(tmp_path / "a.tif", DN, **options)
 
 
@@ -97,7 +97,7 @@ def test_a_stack_with_names_may_be_given_others(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["stack", "named", "folder", "array"])
-def test_b10_tells_the_level_of_bands_that_are_taken_without_it(tmp_path, kind):
+def test_b10_gives_the_level_of_bands_that_are_taken_without_it(tmp_path, kind):
     dn = spectra(L1C, "int32") + 600  # air alone is as bright in L1C
     if kind == "folder":
         for band, pixels_of_band in zip(L1C, dn, strict=True):
@@ -118,7 +118,7 @@ def test_b10_tells_the_level_of_bands_that_are_taken_without_it(tmp_path, kind):
         assert scene.info.level == "L2A" and not any("left out: B10" in note for note in scene.info.notes)
 
 
-def test_b10_is_left_out_of_an_array_that_is_said_to_be_l2a():
+def test_b10_is_left_out_of_an_array_declared_l2a():
     with as_array(None, spectra(L1C)) as scene:
         assert scene.info.bands == tuple(band for band in L1C if band != "B10")
         assert sum("left out: B10" in note for note in scene.info.notes) == 1
@@ -150,7 +150,7 @@ def named(understand, folder, dn, texts, **options):
 
 
 @BOTH
-def test_a_name_that_contradicts_a_number_that_is_no_place_is_asked_about(tmp_path, understand):
+def test_a_name_that_contradicts_a_number_that_is_no_position_is_refused(tmp_path, understand):
     landsat = ("Band 2 - Blue", "Band 3 - Green", "Band 4 - Red", "Band 5 - NIR")
     with pytest.raises(InputError, match=r"band 4 is called 'Band 5 - NIR'.*--band-names, - for others"):
         named(understand, tmp_path, DN[:4], landsat)
@@ -185,7 +185,7 @@ def test_the_place_in_a_file_s_name_is_not_taken_for_the_number_of_its_band(tmp_
 
 
 @pytest.mark.parametrize("word", ["band", "scene_b", "B"])
-def test_files_that_count_bands_are_asked_about(tmp_path, word):
+def test_files_with_numbered_bands_are_refused(tmp_path, word):
     for place in range(1, 11):
         write(tmp_path / "counted" / f"{word}{place}.tif", DN[:1])
         write(tmp_path / "named" / f"{word}{place:02}.tif", DN[:1])

@@ -23,7 +23,7 @@ def image(bands):
 
 
 @pytest.mark.parametrize("bands", [TEN, ("B02", "B03", "B04", "B08")])
-def test_names_that_count_from_b01_are_asked_about_where_b01_is_as_sharp_as_bands_of_10_m(tmp_path, bands):
+def test_names_that_count_from_b01_are_refused_where_b01_is_as_sharp_as_bands_of_10_m(tmp_path, bands):
     dn, counted = image(bands), [f"B{number:02}" for number in range(1, len(bands) + 1)]
     dn[1] = dn[1].reshape(48, 18, 2).mean(2).repeat(2, 1)  # a little less sharp, as some band always is
     with pytest.raises(InputError, match=ASKED):

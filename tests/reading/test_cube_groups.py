@@ -115,9 +115,9 @@ def test_a_product_in_groups_without_a_classification_or_a_damaged_one(tmp_path)
         pass
 
 
-@pytest.mark.parametrize("said", [True, False])
-def test_no_data_of_a_coarser_group_stays_where_it_is(tmp_path, said):
-    store = store_of(tmp_path, "zarr", {"r10m": 10, "r20m": 20}, {} if said else {"_FillValue": None})
+@pytest.mark.parametrize("nodata_declared", [True, False])
+def test_no_data_of_a_coarser_group_stays_where_it_is(tmp_path, nodata_declared):
+    store = store_of(tmp_path, "zarr", {"r10m": 10, "r20m": 20}, {} if nodata_declared else {"_FillValue": None})
     group = zarr.open_group(str(store / "r20m"), mode="r+")
     group["b11"][4, 3] = 0
     with open_scene(store) as scene:

@@ -19,7 +19,7 @@ def when(path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("folder", "file", "said"),
+    ("folder", "file", "expected"),
     [
         ("images", "T32TQM_20180401T104021_{}_10m.jp2", "2018-04-01T10:40:21"),
         ("downloaded_20260105", "20180401T104021_20180401T104024_T31UFS.{}.tif", "2018-04-01T10:40:21"),
@@ -38,10 +38,10 @@ def when(path) -> str:
         ("images", "{}.tif", ""),
     ],
 )
-def test_of_a_folder_by_its_files_or_by_its_name(tmp_path, folder, file, said):
+def test_of_a_folder_by_its_files_or_by_its_name(tmp_path, folder, file, expected):
     for number, band in enumerate(FOUR):
         write(tmp_path / folder / file.format(band), pixels(1, seed=number))
-    assert when(tmp_path / folder) == said
+    assert when(tmp_path / folder) == expected
 
 
 def test_of_files_of_several_times_of_a_day_it_is_not_known(tmp_path):
@@ -51,7 +51,7 @@ def test_of_files_of_several_times_of_a_day_it_is_not_known(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("path", "tag", "said"),
+    ("path", "tag", "expected"),
     [
         ("2018-04-01/stack.tif", None, "2018-04-01"),
         ("downloaded_2018-04-01/stack.tif", None, ""),
@@ -62,12 +62,12 @@ def test_of_files_of_several_times_of_a_day_it_is_not_known(tmp_path):
         ("field.tif", "2018:04:01 10:40:21", "2018-04-01T10:40:21"),
     ],
 )
-def test_of_a_stack_by_its_name_its_tag_or_its_folder(tmp_path, path, tag, said):
+def test_of_a_stack_by_its_name_its_tag_or_its_folder(tmp_path, path, tag, expected):
     file = write(tmp_path / path, pixels(4), names=FOUR)
     if tag:
         with rasterio.open(file, "r+") as opened:
             opened.update_tags(TIFFTAG_DATETIME=tag)
-    assert when(file) == said
+    assert when(file) == expected
 
 
 def test_tiles_as_on_amazon_are_called_after_their_place_and_day(tmp_path):

@@ -194,7 +194,7 @@ def test_zips_as_people_make_them(tmp_path, name):
         assert (scene.read(0, 0, 60, 60) == expected.read(0, 0, 60, 60)).all()
 
 
-def test_an_empty_xml_does_not_matter_where_the_user_says_the_offset(tmp_path):
+def test_an_empty_xml_does_not_matter_if_the_offset_is_given(tmp_path):
     root = safe(tmp_path, bands=FOUR)
     (root / "MTD_MSIL2A.xml").write_text("")
     with pytest.raises(FileError, match="is not a product's XML"):
@@ -205,16 +205,16 @@ def test_an_empty_xml_does_not_matter_where_the_user_says_the_offset(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "offset"),
+    ("message", "offset"),
     [
         ({"sentinel:boa_offset_applied": True, "sentinel:processing_baseline": "04.00"}, 0),
         ({"sentinel:processing_baseline": "04.00"}, -1000),
         ({"sentinel:product_id": "S2B_MSIL2A_20180701T080609_N0208_R078_T36LUM_20180701T113000"}, 0),
     ],
 )
-def test_items_of_before_version_1(tmp_path, said, offset):
+def test_items_of_before_version_1(tmp_path, message, offset):
     write(tmp_path / "B02.tif", pixels(1, 60, 60, low=1200))
-    path = item(tmp_path / "item.json", {"B02": {"href": "B02.tif"}}, name="S2B_36LUM_20180701_0_L2A", **said)
+    path = item(tmp_path / "item.json", {"B02": {"href": "B02.tif"}}, name="S2B_36LUM_20180701_0_L2A", **message)
     with open_scene(path) as scene:
         assert scene.info.encoding.offsets == (offset,)
 

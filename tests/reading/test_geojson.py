@@ -36,13 +36,13 @@ def test_long_edges_in_another_system_stay_straight_there() -> None:
 @pytest.mark.parametrize(
     "system", [{"type": "link", "properties": {"href": "x"}}, "EPSG:25831", {"properties": {"name": "mine"}}]
 )
-def test_a_system_that_is_not_known_is_said(system) -> None:
+def test_an_unknown_reference_system_is_refused(system) -> None:
     with pytest.raises(InputError, match=r"^a\.json: its reference system .* is not known; run ogr2ogr"):
         geometry_area({**SQUARE, "crs": system}, "a.json")
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "message"),
     [
         ({"rings": [[[1, 2]]], "spatialReference": {"wkid": 4326}}, "is JSON of Esri; give a Polygon"),
         ({"type": "Topology", "objects": {}}, "is TopoJSON; give a Polygon"),
@@ -53,13 +53,13 @@ def test_a_system_that_is_not_known_is_said(system) -> None:
         ),
     ],
 )
-def test_what_is_no_area_is_called_by_its_name(found, said) -> None:
-    with pytest.raises(InputError, match=f"^a.json: {said}"):
+def test_what_is_no_area_is_called_by_its_name(found, message) -> None:
+    with pytest.raises(InputError, match=f"^a.json: {message}"):
         geometry_area(found, "a.json")
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("field.gpkg", b"SQLite format 3\0", f"is a GeoPackage; GeoJSON {MADE}"),
         ("field.kml", b"<?xml version='1.0'?>", f"is KML; GeoJSON {MADE}"),
@@ -70,15 +70,17 @@ def test_what_is_no_area_is_called_by_its_name(found, said) -> None:
         ("field.geojson", b" ", "is empty"),
     ],
 )
-def test_other_files_say_how_to_make_geojson_of_them(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_for_other_files_the_error_explains_the_conversion_to_geojson(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     path = tmp_path / "my fields" / name
     path.parent.mkdir()
     path.write_bytes(content)
     with pytest.raises(FileError) as caught:
         file_area(path)
-    assert str(caught.value).startswith(f"{path}: {said}")
+    assert str(caught.value).startswith(f"{path}: {message}")
     # The command can be pasted, wherever the file lies.
-    if MADE in said:
+    if MADE in message:
         assert f"'{path.with_suffix('.geojson')}' '{path}'" in str(caught.value)
 
 

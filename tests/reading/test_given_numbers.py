@@ -31,7 +31,7 @@ def test_a_scale_that_makes_of_the_values_what_no_reflectance_is_is_refused(tmp_
 
 @pytest.mark.parametrize("array", [False, True])
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"scale": -1}, "--scale -1 is not a positive number"),
         ({"scale": "10000"}, "--scale '10000' is not a positive number"),
@@ -39,8 +39,8 @@ def test_a_scale_that_makes_of_the_values_what_no_reflectance_is_is_refused(tmp_
         ({"offset": [0, 0, 0, 0]}, r"--offset \[0, 0, 0, 0\] is not a number"),
     ],
 )
-def test_a_scale_or_an_offset_that_is_no_number_is_refused(tmp_path, given, said, array):
-    with pytest.raises(InputError, match=said):
+def test_a_scale_or_an_offset_that_is_no_number_is_refused(tmp_path, given, message, array):
+    with pytest.raises(InputError, match=message):
         opened(tmp_path, spectra(FOUR, "uint16", 10000), array=array, **given)
 
 
@@ -60,11 +60,11 @@ def test_an_offset_in_the_unit_of_other_values_is_refused(tmp_path, factor, dtyp
     assert opened(tmp_path, values, array=array, offset=float(meant)).encoding.offsets[0] == float(meant)
 
 
-def test_an_offset_that_is_given_in_spite_of_the_files_is_said(tmp_path):
+def test_an_offset_that_is_given_in_spite_of_the_files_is_reported(tmp_path):
     values = (spectra(FOUR, "uint16", 10000) + 1000).astype(np.uint16)
     tags = {"scales": (1e-4,) * 4, "offsets": (-0.1,) * 4}
-    told = "--offset 0 is taken, though its name or metadata says -1000"
-    assert told in opened(tmp_path, values, tags=tags, offset=0).notes
+    note = "--offset 0 is taken, though its name or metadata says -1000"
+    assert note in opened(tmp_path, values, tags=tags, offset=0).notes
     assert not any("is taken, though" in note for note in opened(tmp_path, values, tags=tags, offset=-1000).notes)
 
 

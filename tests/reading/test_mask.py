@@ -69,14 +69,14 @@ def test_another_coordinate_reference_system(info, tmp_path):
         assert (mask.read(0, 0, 40, 60) == 1).all()
 
 
-def test_what_a_window_says_does_not_depend_on_the_window(info, tmp_path):
+def test_notes_do_not_depend_on_the_window(info, tmp_path):
     values = np.random.default_rng(1).integers(0, 2, (50, 50)).astype(np.uint8)
     with open_mask(write_mask(tmp_path / "m.tif", values, metres=15, east=EAST - 33, north=NORTH + 21), info) as mask:
         whole = mask.read(0, 0, 60, 80)
         np.testing.assert_array_equal(mask.read(13, 29, 17, 31), whole[13:30, 29:60])
 
 
-def test_no_data_says_nothing(info, tmp_path):
+def test_no_data_is_unknown(info, tmp_path):
     values = np.full((60, 80), 255, np.uint8)
     values[:30] = 1
     with open_mask(write_mask(tmp_path / "m.tif", values, nodata=255), info) as mask:

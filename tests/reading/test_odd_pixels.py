@@ -29,7 +29,7 @@ BOTH = pytest.mark.parametrize("understand", [as_file, as_array])
 
 
 @BOTH
-def test_65535_in_all_bands_is_no_data_and_does_not_make_the_scale_doubtful(tmp_path, understand):
+def test_65535_in_all_bands_is_no_data_and_leaves_the_scale_certain(tmp_path, understand):
     dn = np.where(HOLE, 65535, pixels(4)).astype(np.uint16)
     with understand(tmp_path / "a.tif", dn) as scene:
         assert scene.info.encoding.scale == 10000 and scene.info.encoding.nodata == 65535
@@ -95,7 +95,7 @@ def test_a_picture_of_a_few_numbers_has_neither_holes_nor_values_that_were_cut_o
 
 @BOTH
 @pytest.mark.parametrize(("dtype", "scale"), [("uint16", 10000), ("float32", 1)])
-def test_what_was_cut_off_at_one_value_is_cloud_and_asked_about_where_that_is_low(tmp_path, understand, dtype, scale):
+def test_values_clipped_at_one_value_are_cloud_and_refused_where_that_is_low(tmp_path, understand, dtype, scale):
     dn = np.where(HOLE, 6000 + pixels(4, seed=1), pixels(4, low=100))
     dn[3, HOLE] -= 3500  # not all bands reach the limit everywhere
 
@@ -131,7 +131,7 @@ def test_dn_that_carry_an_offset_which_their_name_denies_are_asked_about(tmp_pat
 
 
 @BOTH
-def test_reflectance_whose_plants_are_grey_and_that_is_nowhere_dark_is_asked_about(tmp_path, understand):
+def test_reflectance_with_grey_vegetation_and_no_dark_pixel_is_refused(tmp_path, understand):
     rng = np.random.default_rng(0)
     shade, green = rng.uniform(0.7, 1.3, (80, 90)), rng.random((80, 90)).repeat(1, 0)
     plants, soil = (np.array(kind)[:, None, None] for kind in ([0.02, 0.05, 0.03, 0.4], [0.08, 0.12, 0.16, 0.24]))

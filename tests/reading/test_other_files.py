@@ -24,13 +24,13 @@ DN = pixels(4)
 def refusal(path):
     with pytest.raises(UncloudedError) as caught:
         open_scene(path)
-    said = str(caught.value)
-    assert said.startswith((f"{path}: ", repr(str(path)))) and "\n" not in said
-    return said
+    message = str(caught.value)
+    assert message.startswith((f"{path}: ", repr(str(path)))) and "\n" not in message
+    return message
 
 
 @pytest.mark.parametrize(
-    ("driver", "name", "said"),
+    ("driver", "name", "message"),
     [
         ("ENVI", "scene.img", "but an ENVI file; run gdal_translate scene.img scene.tif"),
         ("ENVI", "scene.hdr", "but the header of an ENVI file; run gdal_translate scene.img scene.tif"),
@@ -41,10 +41,10 @@ def refusal(path):
         ("GPKG", "scene.gpkg", "but a GeoPackage; run gdal_translate scene.gpkg scene.tif"),
     ],
 )
-def test_other_formats(tmp_path, driver, name, said):
+def test_other_formats(tmp_path, driver, name, message):
     dn = pixels(3, dtype="uint8") if driver in ("PNG", "JPEG", "GPKG") else DN
     write(tmp_path / name.replace(".hdr", ".img"), dn, driver=driver)
-    assert said in refusal(tmp_path / name)
+    assert message in refusal(tmp_path / name)
 
 
 def test_the_header_of_an_envi_file_names_the_data_beside_it(tmp_path):
@@ -53,7 +53,7 @@ def test_the_header_of_an_envi_file_names_the_data_beside_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.dim", b'<?xml version="1.0"?><Dimap_Document>', "a BEAM-DIMAP product of SNAP; export it there as GeoTIFF"),
         ("INSPIRE.xml", b'<?xml version="1.0"?><x/>', "XML; give the folder of the product, or its MTD_MSIL1C.xml"),
@@ -67,23 +67,23 @@ def test_the_header_of_an_envi_file_names_the_data_beside_it(tmp_path):
         ("a.csv", b"B02,B03\r\n", "a table or a text; give the image itself"),
     ],
 )
-def test_other_contents(tmp_path, name, content, said):
+def test_other_contents(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    assert f"is not a GeoTIFF, COG, JPEG 2000 or VRT file but {said}" in refusal(tmp_path / name)
+    assert f"is not a GeoTIFF, COG, JPEG 2000 or VRT file but {message}" in refusal(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["T32TQM_20200101T101031_TCI_10m.tif", "T32TQM_TCI_10m.jp2", "rgb.tif"])
 def test_pictures_of_8_bits(tmp_path, name):
-    said = refusal(write(tmp_path / name, pixels(3, dtype="uint8")))
-    assert "an 8-bit picture such as TCI is not reflectance; give the 16-bit bands" in said
+    message = refusal(write(tmp_path / name, pixels(3, dtype="uint8")))
+    assert "an 8-bit picture such as TCI is not reflectance; give the 16-bit bands" in message
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(24, "2 dates of 12"), (20, "2 dates of 10"), (60, "5 dates of 12 or 6 dates of 10")]
+    ("count", "message"), [(24, "2 dates of 12"), (20, "2 dates of 10"), (60, "5 dates of 12 or 6 dates of 10")]
 )
-def test_unnamed_bands_of_several_dates(tmp_path, count, said):
+def test_unnamed_bands_of_several_dates(tmp_path, count, message):
     found = refusal(write(tmp_path / "a.tif", pixels(count)))
-    assert f"{count} bands without names, as many as {said} bands; one date is accepted" in found
+    assert f"{count} bands without names, as many as {message} bands; one date is accepted" in found
 
 
 def test_named_bands_of_several_dates(tmp_path):
@@ -169,7 +169,7 @@ def test_a_result_is_looked_for_beside_a_name_of_any_length(tmp_path):
     refuse_result(str(path.with_name("n" * 300)))
 
 
-def test_tiles_of_one_export_are_said_to_belong_together(tmp_path):
+def test_tiles_of_one_export_are_reported_as_one_image(tmp_path):
     tiles = [write(tmp_path / f"field-{n:010}-0000000000.tif", DN, names=FOUR) for n in (0, 48)]
     write(tmp_path / "other-0000000000-0000000000.tif", DN, names=FOUR)
     with open_scene(tiles[1], level="L2A") as scene:
@@ -184,7 +184,7 @@ def test_tiles_of_one_export_are_said_to_belong_together(tmp_path):
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
 @pytest.mark.parametrize(("baseline", "offset"), [("_N05.09", -1000), ("_N02.06", 0)])
-def test_the_folder_of_a_tile_is_understood_by_its_metadata(tmp_path, level, baseline, offset):
+def test_the_folder_of_a_tile_is_read_by_its_metadata(tmp_path, level, baseline, offset):
     folder = tmp_path / "32" / "T" / "QM" / "2023" / "1" / "3" / "0"
     images = folder if level == "L1C" else folder / "R10m"
     for band in FOUR:
@@ -247,7 +247,7 @@ def test_an_ard_of_geoscience_australia_counts_its_infrared_in_its_own_way(tmp_p
         assert scene.info.bands == TEN
 
 
-def test_what_is_left_out_of_a_stack_is_said_in_one_line(tmp_path):
+def test_layers_left_out_of_a_stack_are_reported_in_one_line(tmp_path):
     dn = np.concatenate([DN, DN[:3]])
     path = write(tmp_path / "a.tif", dn, names=["B2", "B3", "B4", "B8", "SCL", "TCI_R", "QA60"])
     with open_scene(path, level="L2A", offset=0) as scene:
@@ -264,9 +264,9 @@ def test_what_no_reader_of_arrays_opens_names_the_extra_that_brings_them(tmp_pat
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda one, *more: None if one in lacking.split() else find_spec(one, *more)
     )
-    said = refusal(tmp_path / name)
-    assert f"{name}: cannot be opened without {lacking}; run `make cubes` in a checkout" in said
-    assert "pip install 'unclouded[cubes]'" in said
+    message = refusal(tmp_path / name)
+    assert f"{name}: cannot be opened without {lacking}; run `make cubes` in a checkout" in message
+    assert "pip install 'unclouded[cubes]'" in message
 
 
 def test_the_mosaic_of_the_tiles_of_an_export_is_one_scene(tmp_path):

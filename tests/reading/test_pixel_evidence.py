@@ -38,7 +38,7 @@ def valid(path, **options):
 
 @pytest.mark.parametrize("fill", [-10000, -9999, -32768])
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
-def test_fill_values_without_a_tag_are_no_data_said_once_and_tagged_in_the_result(tmp_path, fill, dtype):
+def test_fill_values_without_a_tag_are_no_data_reported_once_and_tagged_in_the_result(tmp_path, fill, dtype):
     dn = np.where(CORNER, fill, pixels(4, dtype=dtype)).astype(dtype)
     found, info = valid(write(tmp_path / "a.tif", dn, names=FOUR))
     assert (found == ~CORNER).all()
@@ -111,18 +111,18 @@ def test_a_hole_does_not_bleed_into_finer_pixels(tmp_path):
         (10000, "uint16", {"scales": (1e-3,) * 4, "offsets": (0.0,) * 4}, ("--scale 10000 ",)),
     ],
 )
-def test_a_scale_that_the_pixels_contradict_is_asked_for(tmp_path, factor, dtype, tags, likeliest):
+def test_a_scale_that_the_pixels_contradict_must_be_given(tmp_path, factor, dtype, tags, likeliest):
     path = write(tmp_path / "a.tif", spectra(FOUR, dtype, factor), names=FOUR, **tags)
     with pytest.raises(
         InputError, match=r"a\.tif: the scale cannot be known: .*its brightest band then reaches"
-    ) as said:
+    ) as caught:
         open_scene(path, level="L2A")
-    assert all(option in str(said.value) for option in likeliest) and str(said.value).count("--scale") == 2
+    assert all(option in str(caught.value) for option in likeliest) and str(caught.value).count("--scale") == 2
     with open_scene(path, level="L2A", scale=factor, offset=0) as scene:
         assert scene.info.encoding.scale == factor
 
 
-def test_per_cent_under_much_cloud_is_asked_about_too(tmp_path):
+def test_per_cent_under_much_cloud_is_refused_too(tmp_path):
     values = spectra(FOUR, "float32", 100)
     values[:, :10] = 140
     with pytest.raises(InputError, match="--scale 100 "):
@@ -150,7 +150,7 @@ def test_an_offset_that_is_listed_but_taken_off_is_refused_by_the_low_end(tmp_pa
 
 
 @pytest.mark.parametrize("count", [13, 12, 10])
-def test_an_order_that_the_pixels_contradict_is_asked_for_by_name(tmp_path, count):
+def test_an_order_that_the_pixels_contradict_must_be_given_by_name(tmp_path, count):
     usual = ASSUMED_ORDER[count]
     with open_scene(write(tmp_path / "usual.tif", images(usual)), level="L1C" if count == 13 else "L2A") as scene:
         assert scene.info.bands == usual
@@ -193,7 +193,7 @@ def test_bands_of_no_kind_have_a_placeholder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("crs", "corner", "step", "said"),
+    ("crs", "corner", "step", "reported"),
     [
         ("EPSG:32632", (600000, 5400000), (10, 10), False),
         ("EPSG:4326", (25, 60), (20 / 111320, 10 / 111320), False),
@@ -203,13 +203,13 @@ def test_bands_of_no_kind_have_a_placeholder(tmp_path):
         ("EPSG:32632", (600000, 5400000), (30, 30), True),
     ],
 )
-def test_the_size_of_pixels_is_that_on_the_ground(tmp_path, crs, corner, step, said):
+def test_the_size_of_pixels_is_that_on_the_ground(tmp_path, crs, corner, step, reported):
     path = write(tmp_path / "a.tif", pixels(1), names=["B02"], crs=crs, transform=from_origin(*corner, *step))
     with open_scene(path) as scene:
-        assert any("pixels are about" in note for note in scene.info.notes) == said
+        assert any("pixels are about" in note for note in scene.info.notes) == reported
 
 
-def test_an_offset_that_is_given_and_makes_much_negative_is_said(tmp_path):
+def test_an_offset_that_is_given_and_makes_much_negative_is_reported(tmp_path):
     path = write(tmp_path / "a.tif", pixels(4, low=200), names=FOUR)
     with open_scene(path, level="L2A", offset=-1000) as scene:
         assert scene.info.encoding.offsets == (-1000,) * 4
@@ -260,7 +260,7 @@ def taken_off(kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "back"),
+    ("kind", "message", "back"),
     [
         ("reflectance", r"50% of B0\d lies below reflectance -0.01, as where .*--offset 0.1 to put it back", 0.1),
         ("signed", r"50% of B0\d lies below reflectance -0.01, as where .*--offset 1000 to put it back", 1000),
@@ -270,7 +270,7 @@ def taken_off(kind):
     ],
 )
 @pytest.mark.parametrize("array", [False, True])
-def test_an_offset_that_was_taken_off_in_vain_is_asked_about(tmp_path, kind, said, back, array):
+def test_an_offset_subtracted_without_need_is_refused(tmp_path, kind, message, back, array):
     dn = taken_off(kind)
     path = write(tmp_path / "a.tif", dn, names=L2A)
 
@@ -280,7 +280,7 @@ def test_an_offset_that_was_taken_off_in_vain_is_asked_about(tmp_path, kind, sai
             return ArrayScene(given, level="L2A", **options)
         return open_scene(path, level="L2A", **options)
 
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         understand()
     with understand(offset=0) as scene:
         assert not any(scene.info.encoding.offsets)
@@ -303,7 +303,7 @@ def test_a_hole_of_zeros_is_no_sign_of_an_offset_taken_off(tmp_path, array):
 
 
 @pytest.mark.parametrize("array", [False, True])
-def test_a_hole_of_zeros_tells_neither_offset_nor_level(tmp_path, array):
+def test_a_hole_of_zeros_is_no_evidence_of_offset_or_level(tmp_path, array):
     bright = spectra(FOUR, "float32") + 1000  # DN that carry an offset, of which nothing says so
     hazy = 0.12 + spectra(FOUR, "float32", factor=1)
     for values, asked in ((bright, "offset cannot be known"), (hazy, "whether it is L1C or L2A")):
@@ -316,7 +316,7 @@ def test_a_hole_of_zeros_tells_neither_offset_nor_level(tmp_path, array):
 
 
 @pytest.mark.parametrize("array", [False, True])
-def test_of_integers_that_go_on_below_zero_zero_is_a_number(tmp_path, array):
+def test_zero_is_valid_among_integers_that_continue_below_it(tmp_path, array):
     dn = (spectra(FOUR).astype("int16") - 400) // 10 * 10
     assert ((dn == 0).any(axis=0) & (dn < 0).any(axis=0)).any()
     dn[:, :5] = 0
@@ -342,8 +342,8 @@ def test_reflectance_in_one_band_beside_dn_in_others_is_refused(tmp_path, option
 
 @pytest.mark.parametrize("declared", [None, 0])
 @pytest.mark.parametrize("array", [False, True])
-def test_0_in_some_bands_is_a_number_where_their_values_go_on_down_to_it(tmp_path, array, declared):
-    def understood(dn):
+def test_zero_in_some_bands_is_valid_where_their_values_reach_down_to_it(tmp_path, array, declared):
+    def decoded(dn):
         if array:
             attrs = {} if declared is None else {"_FillValue": declared}
             made = xr.DataArray(dn, dims=("band", "y", "x"), coords={"band": FOUR}, attrs=attrs)
@@ -357,14 +357,14 @@ def test_0_in_some_bands_is_a_number_where_their_values_go_on_down_to_it(tmp_pat
     dn[3, 20, 20] = 0  # which no other is near
     some = (dn == 0).any(axis=0) & (dn != 0).any(axis=0)
     assert 0.01 < some.mean() < 0.05
-    there, info = understood(dn)
+    there, info = decoded(dn)
     assert there[5:].all() and not there[:5].any() and info.encoding.nodata == declared
     assert sum("taken for a number" in note for note in info.notes) == 1
     # At the edge of a swath one band ends after the other.
     edge = spectra(FOUR)
     for band, end in enumerate((6, 5, 6, 5)):
         edge[band, :, :end] = 0
-    there, info = understood(edge)
+    there, info = decoded(edge)
     assert there[:, 6:].all() and not there[:, :6].any() and info.encoding.nodata == 0
 
 

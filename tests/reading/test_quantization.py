@@ -17,11 +17,11 @@ FOUR = ["B02", "B03", "B04", "B08"]
     ("divisor", "scale"), [(3000.0, "3.33333"), (6810.0, "1.46843"), (65535.0, "0.15259"), (255.0, "39.2157")]
 )
 @pytest.mark.parametrize("array", [False, True])
-def test_reflectance_whose_step_is_not_that_of_dn_is_asked_about_and_its_scale_named(tmp_path, divisor, scale, array):
+def test_reflectance_whose_step_is_not_that_of_dn_is_refused_and_its_scale_named(tmp_path, divisor, scale, array):
     dn = pixels(4, low=6000 if divisor == 65535 else 20).astype("float32")
     values = np.rint(dn / 3220 * 255).clip(1) / np.float32(255) if divisor == 255 else dn / np.float32(divisor)
 
-    def understood(**options):
+    def opened(**options):
         if array:
             return ArrayScene(values, FOUR, "L2A", **options).info
         with open_scene(write(tmp_path / "a.tif", values, names=FOUR), level="L2A", **options) as scene:
@@ -30,9 +30,9 @@ def test_reflectance_whose_step_is_not_that_of_dn_is_asked_about_and_its_scale_n
     with pytest.raises(
         InputError, match=rf"divided by {divisor:.0f}\b.*--scale {scale}\d* if they were, or --scale 1 "
     ):
-        understood()
-    assert understood(scale=1.0).encoding.scale == 1
-    assert understood(scale=float(scale)).encoding.scale == float(scale)
+        opened()
+    assert opened(scale=1.0).encoding.scale == 1
+    assert opened(scale=float(scale)).encoding.scale == float(scale)
 
 
 @pytest.mark.parametrize(

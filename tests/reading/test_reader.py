@@ -62,7 +62,7 @@ def test_named_bands_come_in_the_files_order(tmp_path, names):
 
 
 @pytest.mark.parametrize(("count", "order", "level"), [(13, L1C, "L1C"), (12, L2A, "L2A"), (10, TEN, "L2A")])
-def test_the_order_of_an_unnamed_stack_is_assumed_and_said(tmp_path, count, order, level):
+def test_the_order_of_an_unnamed_stack_is_assumed_and_reported(tmp_path, count, order, level):
     dn = pixels(count, low=750 if level == "L1C" else 200)  # air alone is as bright in L1C
     with open_scene(write(tmp_path / "stack.tif", dn)) as scene:
         assert scene.info.bands == order
@@ -88,7 +88,7 @@ def test_bands_name_a_stack_or_pick_from_a_named_one(tmp_path):
         assert (scene.read(0, 0, 48, 36) == dn[[1, 3]]).all()
 
 
-def test_layers_that_are_no_bands_are_left_out_and_said(tmp_path):
+def test_layers_that_are_no_bands_are_left_out_and_reported(tmp_path):
     dn = pixels(4)
     with open_scene(write(tmp_path / "stack.tif", dn, names=["B02", "SCL", "B03", "AOT"])) as scene:
         assert scene.info.bands == ("B02", "B03")
@@ -141,7 +141,7 @@ def test_level_comes_from_b10_the_name_or_the_argument(tmp_path):
         assert not any("level" in note for note in scene.info.notes)
 
 
-def test_a_blue_darker_than_air_is_l2a_and_a_brighter_one_is_asked_about(tmp_path):
+def test_a_blue_darker_than_air_is_l2a_and_a_brighter_one_is_refused(tmp_path):
     with open_scene(write(tmp_path / "dark.tif", pixels(1, low=100), names=["B02"])) as scene:
         assert scene.info.level == "L2A"
         assert any("level assumed: L2A (its darkest B02" in note for note in scene.info.notes)
@@ -151,7 +151,7 @@ def test_a_blue_darker_than_air_is_l2a_and_a_brighter_one_is_asked_about(tmp_pat
 
 
 @pytest.mark.parametrize("bands", [None, ["B02", "B03"]])
-def test_b10_beside_a_blue_darker_than_air_is_asked_about(tmp_path, bands):
+def test_b10_beside_a_blue_darker_than_air_is_refused(tmp_path, bands):
     """Some programs write a layer for B10 into stacks of L2A, which has none."""
     path = write(tmp_path / "a.tif", pixels(3), names=["B02", "B03", "B10"])
     with pytest.raises(InputError, match=r"it has B10, which is of L1C, but its darkest B02 is 0\.02.*--level L2A"):
@@ -180,10 +180,10 @@ def test_levels_that_contradict_each_other_are_refused(tmp_path):
         open_scene(path, level="L3")
 
 
-def test_what_is_said_to_be_l2a_has_no_b10(tmp_path):
+def test_data_declared_l2a_have_no_b10(tmp_path):
     dn = pixels(3)
-    for name, said in (("a.tif", "L2A"), ("HLS.S30.T33UUP.2021164T101031.v2.0.tif", None)):
-        with open_scene(write(tmp_path / name, dn, names=["B02", "B10", "B11"]), level=said) as scene:
+    for name, level in (("a.tif", "L2A"), ("HLS.S30.T33UUP.2021164T101031.v2.0.tif", None)):
+        with open_scene(write(tmp_path / name, dn, names=["B02", "B10", "B11"]), level=level) as scene:
             assert scene.info.level == "L2A"
             assert scene.info.bands == ("B02", "B11")
             assert (scene.read(0, 0, 48, 36) == dn[[0, 2]]).all()
@@ -200,7 +200,7 @@ def test_what_is_said_to_be_l2a_has_no_b10(tmp_path):
         ("S2_HARMONIZED_2023", "L1C", 0),
     ],
 )
-def test_names_of_other_archives_say_level_and_offset(tmp_path, name, level, offset):
+def test_names_of_other_archives_give_level_and_offset(tmp_path, name, level, offset):
     low = 200 if level == "L1C" else 1200
     with open_scene(write(tmp_path / f"{name}.tif", pixels(2, low=low), names=["B02", "B03"])) as scene:
         assert scene.info.level == level
@@ -273,7 +273,7 @@ def test_a_files_own_scale_and_offset_are_used_and_handed_on(tmp_path, scales, o
         ("S2A_MSIL2A_20170613T101031_N9000_R022_T33UUP", 200, "N9000"),
     ],
 )
-def test_an_offset_that_cannot_be_known_is_asked_for(tmp_path, stem, low, found):
+def test_an_offset_that_cannot_be_known_must_be_given(tmp_path, stem, low, found):
     path = write(tmp_path / f"{stem}.tif", pixels(2, low=low), names=["B02", "B03"])
     with pytest.raises(InputError, match=f"{found}.*give --offset -1000"):
         open_scene(path)
@@ -282,7 +282,7 @@ def test_an_offset_that_cannot_be_known_is_asked_for(tmp_path, stem, low, found)
 
 
 @pytest.mark.parametrize(("scale", "advice"), [(1e-4, "--offset -1000"), (1 / 65535, "--offset -6553.5")])
-def test_a_scale_alone_says_nothing_of_an_offset(tmp_path, scale, advice):
+def test_a_scale_alone_is_no_evidence_of_an_offset(tmp_path, scale, advice):
     """GDAL shows an offset of 0 where none was ever set, such as beside a scale that somebody added."""
     dn = (pixels(2, low=1100) * (1e-4 / scale)).astype("uint16")
     path = write(tmp_path / "a.tif", dn, names=["B02", "B03"], scales=(scale,) * 2, offsets=(0,) * 2)
@@ -301,7 +301,7 @@ def test_reflectance_in_which_an_offset_may_have_been_left_is_noted(tmp_path, sc
             assert scene.info.encoding.offsets == (0, 0)
 
 
-def test_an_offset_that_the_pixels_contradict_is_asked_for(tmp_path):
+def test_an_offset_that_the_pixels_contradict_must_be_given(tmp_path):
     """The name is a product's with +1000, but a fiftieth of red is darker than that: the offset was removed."""
     dn = pixels(2, low=2000)
     dn[1, :1] = 300
@@ -350,7 +350,7 @@ def test_types_that_are_no_dn_are_refused(tmp_path, dtype):
         open_scene(write(tmp_path / "a.tif", np.ones((1, 9, 9), dtype), names=["B02"]))
 
 
-def test_other_pixel_sizes_are_said(tmp_path):
+def test_other_pixel_sizes_are_reported(tmp_path):
     with open_scene(write(tmp_path / "a.tif", pixels(1), names=["B02"], metres=20)) as scene:
         assert any("pixels are about 20 m" in note for note in scene.info.notes)
     with open_scene(write(tmp_path / "b.tif", pixels(1), names=["B02"])) as scene:

@@ -169,13 +169,13 @@ def test_radar_that_is_cut_short(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("place", "message"),
     [
         ({"crs": "EPSG:4326"}, r"lies at 600000, 5.4e\+06, which are no degrees"),
         ({"transform": from_origin(15, 49, 1e-4, 1e-4)}, r"pixels have a size of 0\.0001 .*\(EPSG:32632\)"),
     ],
 )
-def test_a_position_that_is_not_of_its_reference_system_is_refused(tmp_path, place, said):
+def test_a_position_that_is_not_of_its_reference_system_is_refused(tmp_path, place, message):
     path = write(tmp_path / "a_L2A.tif", pixels(1), names=["B02"], **place)
-    with pytest.raises(InputError, match=rf"a_L2A\.tif: .*{said}.*gdal_edit\.py -a_srs"):
+    with pytest.raises(InputError, match=rf"a_L2A\.tif: .*{message}.*gdal_edit\.py -a_srs"):
         open_scene(path, offset=0)

@@ -132,7 +132,7 @@ def test_windows_outside_the_grid_are_a_mistake(tmp_path, scene):
         radar.read(0, 50, 10, 11)
 
 
-def test_two_bands_without_names_are_told_to_be_vh_and_vv(tmp_path, scene):
+def test_two_bands_without_names_need_vh_and_vv(tmp_path, scene):
     swapped = write(tmp_path / "snap.tif", decibels()[::-1])
     with pytest.raises(InputError, match=r"snap\.tif: its second band is brighter .*gdal_translate -b 2 -b 1"):
         open_radar(swapped, scene.info)

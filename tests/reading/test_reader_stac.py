@@ -117,7 +117,7 @@ def test_offsets(tmp_path, bands, raster, properties, offset, style):
         (RASTER, {"s2:processing_baseline": "02.06"}, "raster:offset -1000 DN, its processing baseline means 0"),
     ],
 )
-def test_offsets_that_cannot_be_known_are_asked_for(tmp_path, bands, raster, properties, found):
+def test_offsets_that_cannot_be_known_must_be_given(tmp_path, bands, raster, properties, found):
     path = item(tmp_path / "item.json", {"B02": {"href": "B02.tif", "raster:bands": [raster]}}, **properties)
     with pytest.raises(InputError, match=f"{found}.*give --offset"):
         open_scene(path)
@@ -126,9 +126,9 @@ def test_offsets_that_cannot_be_known_are_asked_for(tmp_path, bands, raster, pro
 def test_a_catalogue_that_lists_an_offset_which_is_no_longer_in_the_pixels(tmp_path):
     write(tmp_path / "B02.tif", pixels(1, 60, 60) // 8)
     asset = {"href": "B02.tif", "raster:bands": [RASTER]}
-    said = {"earthsearch:boa_offset_applied": False, "s2:processing_baseline": "05.11"}
+    properties = {"earthsearch:boa_offset_applied": False, "s2:processing_baseline": "05.11"}
     with pytest.raises(InputError, match="100% of B02 would then lie below"):
-        open_scene(item(tmp_path / "item.json", {"B02": asset}, **said))
+        open_scene(item(tmp_path / "item.json", {"B02": asset}, **properties))
 
 
 @pytest.mark.parametrize(

@@ -61,16 +61,18 @@ def test_a_server_that_gives_no_parts_of_files(front, tmp_path):
     handler = functools.partial(_Whole, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        said = said_of(f"http://127.0.0.1:{server.server_port}/B02.tif")
+        message = said_of(f"http://127.0.0.1:{server.server_port}/B02.tif")
         server.shutdown()
-    assert said.startswith("its server gives files as a whole alone, not parts of them (HTTP ranges); download it")
+    assert message.startswith("its server gives files as a whole alone, not parts of them (HTTP ranges); download it")
 
 
 def test_a_server_that_goes_away_while_it_is_read(front):
     with open_raster(f"{front.address}/files/B02.tif?signature=secret") as dataset:
         front.away_after = 0
-        said = said_of(f"{front.address}/files/B02.tif", lambda _: read_window(dataset, [1], Window(0, 400, 600, 200)))
-    assert said.startswith("cannot be reached (")
+        message = said_of(
+            f"{front.address}/files/B02.tif", lambda _: read_window(dataset, [1], Window(0, 400, 600, 200))
+        )
+    assert message.startswith("cannot be reached (")
 
 
 class _Whole(http.server.SimpleHTTPRequestHandler):

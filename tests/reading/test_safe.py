@@ -69,7 +69,7 @@ def test_a_zip_without_the_outer_folder(tmp_path):
         assert scene.info.stem == NEW.format(level="L2A")
 
 
-def test_without_offsets_in_the_xml_the_baseline_tells(tmp_path):
+def test_without_offsets_in_the_xml_they_follow_from_the_baseline(tmp_path):
     with open_scene(safe(tmp_path, name=OLD.format(level="L2A"), offsets=False, baseline="02.06")) as scene:
         assert set(scene.info.encoding.offsets) == {0}
     with open_scene(safe(tmp_path, offsets=False, baseline="05.11")) as scene:
@@ -100,7 +100,7 @@ def test_the_scale_is_the_xmls(tmp_path):
         open_scene(safe(tmp_path / "other", scale=0))
 
 
-def test_a_band_that_is_there_in_a_coarser_copy_alone_is_said(tmp_path):
+def test_a_band_with_a_coarser_copy_only_is_reported(tmp_path):
     product = safe(tmp_path)
     next(product.rglob("R10m/*_B03_10m.jp2")).unlink()
     with open_scene(product) as scene:

@@ -63,7 +63,7 @@ def test_what_is_no_pair_is_refused_by_name(cleared, argument, error, message):
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"links": [{"rel": "derived_from"}]}', '{"links": null}'])
-def test_another_json_beside_the_scene_is_said(cleared, text):
+def test_another_json_beside_the_scene_is_reported(cleared, text):
     cleared.with_suffix(".json").write_text(text)
     with pytest.raises(InputError, match=r"clear\.json: is no STAC item with links"):
         find_pair(str(cleared))

@@ -92,7 +92,7 @@ def test_a_hazy_date_does_not_hide_where_the_others_differ(place, nothing_clear)
     assert error[half].mean() > 1.1 * error[~half].mean()
 
 
-def test_one_date_tells_that_the_error_is_larger_where_it_is_bright(place, nothing_clear):
+def test_with_one_date_the_error_is_larger_where_it_is_bright(place, nothing_clear):
     truth, dates, days = place
     half = np.indices(truth.shape[1:])[1] < WIDTH // 2
     dates = [np.where(half, d + np.float32(0.2), d) for d in dates[:1]]
@@ -138,7 +138,7 @@ def test_a_scene_that_shows_enough_is_left_to_the_fit(place):
     assert interpolate(statistics(truth, clear, dates, days), [0, 1, 2]) is None
 
 
-def test_a_band_that_one_date_lacks_is_told_by_another_and_one_that_all_lack_is_not(place, nothing_clear):
+def test_a_band_missing_on_one_date_comes_from_another_and_one_missing_on_all_stays_missing(place, nothing_clear):
     truth, dates, _ = place
     truth = truth.copy()
     truth[3] = 0.1 + 0.5 * truth[0]
@@ -169,7 +169,7 @@ def test_cloud_that_was_missed_on_one_of_three_dates_is_not_believed(place, noth
 
 
 @pytest.mark.parametrize("fault", ["not comparable", "duplicate", "offset", "cloudy", None])
-def test_faults_are_told_by_the_other_dates(place, nothing_clear, fault):
+def test_outliers_are_found_by_the_other_dates(place, nothing_clear, fault):
     truth, dates, days = place
     seen, incomparable = None, {}
     dates, days = [*dates, dates[0] + np.random.default_rng(2).normal(0, 0.01, truth.shape).astype("f4")], [*days, 50]

@@ -89,7 +89,7 @@ def test_of_many_dates_the_few_that_help_are_needed(covered):
         transfer.predict(0, 0, [None] * 9, clear, mask)
 
 
-def test_land_that_changed_in_part_is_told_by_the_error(covered):
+def test_partly_changed_land_has_a_larger_error(covered):
     scene, _, mask, reference = covered
     changed = np.zeros(mask.shape, bool)
     changed[75:, 100:] = True
@@ -104,7 +104,7 @@ def test_a_scene_without_clear_ground_is_refused(covered):
         fit(_statistics(scene, np.ones_like(mask), [reference]), [0])
 
 
-def test_where_no_reference_sees_the_pixel_the_fill_from_the_scene_stands(covered):
+def test_where_no_reference_has_the_pixel_the_fill_from_the_scene_stays(covered):
     scene, _, mask, reference = covered
     clear = ~_cloud(mask.shape)
     transfer = fit(_statistics(scene, mask, [reference], clear=[clear]), [0])
@@ -208,7 +208,7 @@ def test_a_relation_far_outside_of_what_it_was_fitted_to_does_not_run_away(cover
     assert (made <= (high + room)[:, None]).all() and (made >= (low - room)[:, None]).all()
 
 
-def test_ground_of_another_kind_is_said_to_be_surer_or_not_by_its_spectrum(covered):
+def test_the_error_of_ground_of_another_kind_depends_on_its_spectrum(covered):
     scene, _, mask, reference = covered
     kind = reference[3] > np.median(reference[3])
     noise = np.random.default_rng(3).normal(0, 0.02, reference.shape).astype(np.float32)

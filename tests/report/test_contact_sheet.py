@@ -12,7 +12,7 @@ from unclouded.data.landscapes.simulation import jobs, load
 from unclouded.report.contact_sheet import contact_sheet, in_colour
 
 
-def test_images_stand_in_order_and_long_rows_go_on_below(tmp_path: Path) -> None:
+def test_images_are_in_order_and_long_rows_wrap(tmp_path: Path) -> None:
     images = [np.full((30, 30, 3), value, np.float32) for value in (0.2, 0.4, 0.6)]
     contact_sheet({"three": images, "none": []}, tmp_path / "sheet.png", wide=2)
     sheet = imread(tmp_path / "sheet.png")

@@ -94,7 +94,7 @@ def test_worst_and_best_are_listed_and_lead_to_their_scene(tmp_path: Path) -> No
     assert '<a href="#scene-1">image11</a>' in html
 
 
-def test_a_run_shows_its_best_worst_and_last_measuring(tmp_path: Path) -> None:
+def test_a_run_shows_its_best_worst_and_last_validation(tmp_path: Path) -> None:
     html = written(tmp_path, made_pages.write_run(tmp_path / "run"))
     table = html[html.index("<caption>Best, worst and last") :]
     cells = re.findall(r"<(?:th scope=\"row\"|td)[^>]*>([^<]*)<", table[: table.index("</table>")])
@@ -116,7 +116,7 @@ def test_a_run_stands_beside_the_papers_numbers_and_does_not_read_as_the_papers(
         assert f">{name}</th>" in re.sub(r"\s+", "", meanings)
 
 
-def test_reference_lines_are_seen_with_one_measuring_and_distances_begin_at_zero(tmp_path: Path) -> None:
+def test_reference_lines_are_visible_with_one_validation_and_distances_begin_at_zero(tmp_path: Path) -> None:
     html = written(tmp_path, made_pages.write_run(tmp_path / "run", measurings=1))
     chart = html[html.index("<figcaption>Fréchet distance to clear images") :]
     chart = chart[: chart.index("</figure>")]
@@ -195,7 +195,7 @@ def test_results_of_one_input_stand_side_by_side(tmp_path: Path) -> None:
     assert len(Elements(html).of("img")) == 16
 
 
-def test_the_stac_item_says_what_a_scene_was_made_of(tmp_path: Path) -> None:
+def test_the_stac_item_lists_the_inputs_of_a_scene(tmp_path: Path) -> None:
     made_pages.write_scene(tmp_path)
     links = [{"rel": "derived_from", "href": "./clear_input.tif"}]
     saved(tmp_path / "clear.json", {"type": "Feature", "links": links})
@@ -204,7 +204,7 @@ def test_the_stac_item_says_what_a_scene_was_made_of(tmp_path: Path) -> None:
     assert "made of clear_input.tif" in html
 
 
-def test_date_share_and_threshold_are_seen_at_a_glance(tmp_path: Path) -> None:
+def test_date_share_and_threshold_are_at_the_top(tmp_path: Path) -> None:
     made_pages.write_scene(tmp_path, "shot_20240511")
     links = [{"rel": "derived_from", "href": "./shot_20240511_input.tif"}]
     saved(tmp_path / "shot_20240511.json", {"links": links, "properties": {"unclouded:threshold": 0.2}})

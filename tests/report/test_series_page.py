@@ -82,7 +82,7 @@ def data_of(html: str) -> dict:
     return json.loads(text)
 
 
-def test_dates_stand_in_order_of_time_and_say_what_was_replaced_by_what(folder: Path) -> None:
+def test_dates_are_in_order_of_time_with_shares_by_source(folder: Path) -> None:
     html = page_of(folder)
     dates = data_of(html)["dates"]
     assert [date["label"] for date in dates] == list(DAYS)
@@ -199,7 +199,7 @@ def test_a_hundred_dates_are_a_few_megabytes(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["jinja2", "matplotlib"])
-def test_without_the_extra_a_line_says_how_to_get_the_page(folder: Path, module: str) -> None:
+def test_without_the_extra_a_line_names_it(folder: Path, module: str) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
         f"sys.modules[{module!r}] = None\n"

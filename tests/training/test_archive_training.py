@@ -120,7 +120,7 @@ def test_simulated_clouds_lie_over_clear_patches_each_shown_once(archive: Path) 
     assert (epoch["unpaired"]["epoch"], epoch["unpaired"]["step"]) == (0, 1)
 
 
-def test_clear_patches_alone_can_teach_and_keep_the_bands_that_cloudy_ones_lack(
+def test_clear_patches_alone_can_train_and_keep_the_bands_that_cloudy_ones_lack(
     settings: TranslatorSettings, tmp_path: Path
 ) -> None:
     clear = archives.write(tmp_path / "clear", [archives.row(f"y_{number}") for number in range(4)])
@@ -166,7 +166,7 @@ def test_patches_are_cropped_at_random(archive: Path) -> None:
             ArchiveSource(opened, unpaired=Sampling(3), crop=64).unpaired(3)
 
 
-def test_a_collapse_is_told_by_what_it_does_and_cannot_win() -> None:
+def test_a_collapse_is_detected_by_its_outputs_and_is_never_the_best() -> None:
     assert not collapsed(GOOD)
     assert collapsed(GOOD | {"spread": 1e-4})
     assert collapsed(GOOD | {"colour_variety": 0.1})
@@ -263,7 +263,7 @@ def test_the_best_weights_have_learnt_their_errors_and_are_chosen_as_they_ship(
         assert not all(torch.equal(value, fresh[name]) for name, value in heads.items())
 
 
-def test_weights_of_a_run_that_goes_on_say_that_their_errors_are_not_learnt(
+def test_weights_of_an_unfinished_run_record_that_their_errors_are_not_trained(
     tiny: TranslatorSettings, made_up: Path, tmp_path: Path
 ) -> None:
     def validate(training: translator.TranslatorTraining) -> dict[str, float]:

@@ -77,7 +77,7 @@ def test_some_images_come_with_a_mask_as_do_all_that_no_detector_reads(
 
 
 @pytest.mark.parametrize("holds_data", [True, False])
-def test_where_nothing_is_replaced_it_says_so(
+def test_if_nothing_is_replaced_that_is_reported(
     monkeypatch: pytest.MonkeyPatch, tiny: TranslatorSettings, made_up: Path, holds_data: bool
 ) -> None:
     clearing = Clearing(monkeypatch, tiny, made_up)

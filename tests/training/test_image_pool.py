@@ -14,7 +14,7 @@ def batches(count: int):
         yield level[:, None, None, None].expand(2, 3, 8, 8), level
 
 
-def test_old_images_come_back_with_what_is_known_of_them() -> None:
+def test_old_images_come_back_with_their_metadata() -> None:
     pool = ImagePool(4, torch.Generator().manual_seed(0))
     seen, returned_old = set(), False
     for image, level in batches(30):
@@ -32,7 +32,7 @@ def test_a_pool_of_nothing_gives_back_what_it_gets() -> None:
         assert torch.equal(pool.exchange(image, level)[1], level)
 
 
-def test_goes_on_from_its_state() -> None:
+def test_resumes_from_its_state() -> None:
     rng = torch.Generator().manual_seed(0)
     pool = ImagePool(3, rng)
     rest = list(batches(20))

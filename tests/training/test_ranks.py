@@ -68,8 +68,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, made_up: Path) -> tuple[Pa
         for rank in range(2)
     ]
     train_both(one, settings, made_up, Ranks())
-    said = [rank.communicate(timeout=240)[1] for rank in ranks]
-    assert not [errors for rank, errors in zip(ranks, said, strict=True) if rank.returncode], said
+    errors_of = [rank.communicate(timeout=240)[1] for rank in ranks]
+    assert not [errors for rank, errors in zip(ranks, errors_of, strict=True) if rank.returncode], errors_of
     return one, two
 
 
@@ -101,8 +101,8 @@ def test_fewer_images_than_processes_is_refused_with_the_number_to_give(
     settings = changed(tiny, training={"batch": 8}, unpaired={"batch": 8})
     ranks = Ranks(rank=1, world_size=8)
     TranslatorTraining(settings, Ranks())
-    said = rf"{section}\.batch is {size}, and 8 processes .* give {section}\.batch=8 or more"
-    with pytest.raises(InputError, match=said):
+    message = rf"{section}\.batch is {size}, and 8 processes .* give {section}\.batch=8 or more"
+    with pytest.raises(InputError, match=message):
         TranslatorTraining(changed(settings, **{section: {"batch": size}}), ranks)
 
 

@@ -32,7 +32,7 @@ def settings(**changes) -> LandCoverSettings:
 
 
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
-def test_it_learns_what_tells_the_classes_apart(output: str, tmp_path: Path) -> None:
+def test_it_learns_to_separate_the_classes(output: str, tmp_path: Path) -> None:
     quick = {"steps": 300, "validate_every": 100, "learning_rate": 0.03, "average": 0.9}
     path = land_cover.train(settings(output=output, training=quick), data(), tmp_path / "run")
     classifier, header = load_land_cover(path, CLASSES)

@@ -33,5 +33,5 @@ def test_before_a_step_is_timed_no_time_left_is_made_up(monkeypatch, capsys) -> 
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(12, "12 s"), (600, "10 min"), (7500, "2 h 05 min")])
-def test_durations_in_words(seconds: float, words: str) -> None:
+def test_durations_as_text(seconds: float, words: str) -> None:
     assert duration(seconds) == words

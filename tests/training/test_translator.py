@@ -90,7 +90,7 @@ def test_a_run_starts_from_weights_that_fit_alone(tiny: TranslatorSettings, tmp_
         translator.TranslatorTraining(TranslatorSettings.model_validate(model))
 
 
-def test_a_run_that_is_told_of_cover_goes_on_from_weights_that_are_not(
+def test_a_run_with_the_cover_input_starts_from_weights_without_it(
     tiny: TranslatorSettings, made_up: Path, tmp_path: Path
 ) -> None:
     first = run(tiny, made_up, tmp_path / "first")
@@ -99,8 +99,8 @@ def test_a_run_that_is_told_of_cover_goes_on_from_weights_that_are_not(
     model["training"] |= {"start": str(first)}
     generator, header = load_generator(run(TranslatorSettings.model_validate(model), made_up, tmp_path / "second"))
     assert generator.takes_cover and header.steps == 12
-    for told in (generator.enter.weight[:, -4:], generator.context.enter.weight[:, -1]):
-        assert told.abs().max() > 0  # it has begun to learn from what it is told
+    for weights in (generator.enter.weight[:, -4:], generator.context.enter.weight[:, -1]):
+        assert weights.abs().max() > 0  # trained
 
 
 def test_not_a_number_stops_and_keeps_the_last_checkpoint(

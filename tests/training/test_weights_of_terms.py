@@ -77,7 +77,7 @@ class Spoilt(CollectionSource):
         raise AssertionError("nothing is learnt from the two domains")
 
 
-def test_domains_that_do_not_teach_are_not_drawn(tiny: TranslatorSettings, made_up, tmp_path) -> None:
+def test_domains_without_a_loss_are_not_drawn(tiny: TranslatorSettings, made_up, tmp_path) -> None:
     unpaired = dict.fromkeys(UNPAIRED, 0)
     settings = changed(tiny, loss=unpaired, training={"steps": 1}, error={"images": 0})
     images = load_collection(made_up, made_up / "listing.yaml")

@@ -104,7 +104,7 @@ def test_before_is_left_of_the_bar_and_after_right_of_it(page):
     assert page.title.startswith("2024-05-11")
 
 
-def test_the_page_asks_this_server_alone(page, server):
+def test_the_page_requests_from_this_server_only(page, server):
     asked = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert len(asked) > 8
     assert all(address.startswith((server.address, f"blob:{server.address}", "data:")) for address in asked)
@@ -279,7 +279,7 @@ def test_every_control_has_a_role_and_a_name(page):
     assert roles.count("checkbox") == 3 and {"slider", "combobox", "button", "region"} <= set(roles)
 
 
-def test_the_page_says_which_file_went_away(browser, tmp_path):
+def test_the_page_names_the_missing_file(browser, tmp_path):
     folder = write_scene(tmp_path)
     with serving(f"{folder}/clear.tif") as server:
         (folder / "clear.tif").unlink()

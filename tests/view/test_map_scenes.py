@@ -100,7 +100,7 @@ def test_what_the_dn_mean_may_be_unknown_and_they_are_shown_as_they_are(scene):
     assert "the DN offset cannot be known" in found.notes[0] and "--offset" in found.notes[0]
 
 
-def test_the_stac_item_tells_date_level_and_threshold(scene):
+def test_the_stac_item_gives_date_level_and_threshold(scene):
     bands = [{"name": name, "raster:scale": 1e-4, "raster:offset": 0.0} for name in BANDS]
     properties = {"datetime": "2024-05-01T10:00:00Z", "processing:level": "L1C", "unclouded:threshold": 0.2}
     (scene / "clear.json").write_text(json.dumps({"properties": properties, "assets": {"cleared": {"bands": bands}}}))
@@ -132,14 +132,14 @@ def test_scenes_of_one_place_lie_over_half_of_each_other():
     assert places([(179.5, -17.0, -179.9, -16.8), (-179.9, -17.0, -179.5, -16.8)]) == [0, 1]
 
 
-def test_without_quality_its_layers_are_absent_and_that_is_said(scene):
+def test_without_quality_its_layers_are_absent_which_is_reported(scene):
     (scene / "clear_quality.tif").unlink()
     found = open_map_scene(f"{scene}/before.tif={scene}/clear.tif", DN)
     assert found.quality.layers == {} and found.quality.replaced is None
     assert found.notes == ["No opacity and uncertainty: clear_quality.tif is not beside clear.tif"]
 
 
-def test_damaged_quality_is_said_and_the_images_are_shown(scene):
+def test_damaged_quality_is_reported_and_the_images_are_shown(scene):
     (scene / "clear_quality.tif").write_bytes(b"II*\0 and nothing else")
     found = open_map_scene(f"{scene}/before.tif={scene}/clear.tif", DN)
     assert found.quality.layers == {} and paths(found, "before") == ["before.tif"] * 3
@@ -165,7 +165,7 @@ def test_where_nothing_was_replaced_there_is_nothing_to_note(scene):
     assert found.notes == []
 
 
-def test_without_the_image_before_it_says_how_to_name_it(scene):
+def test_without_the_image_before_a_note_explains_how_to_name_it(scene):
     found = open_map_scene(f"{scene}/clear.tif", DN)
     assert not found.images.before
     (note,) = found.notes
@@ -181,7 +181,7 @@ def test_the_stac_item_beside_the_scene_leads_to_the_image_before(scene):
     assert not found.images.before and "links to no input that is there (./before.tif)" in found.notes[0]
 
 
-def test_an_image_before_that_cannot_be_reached_is_said(scene):
+def test_an_image_before_that_cannot_be_reached_is_reported(scene):
     """Port 9 of this machine, at which nothing answers, stands for another machine."""
     link = {"rel": "derived_from", "href": "http://127.0.0.1:9/before.tif"}
     (scene / "clear.json").write_text(json.dumps({"type": "Feature", "links": [link]}))
@@ -244,7 +244,7 @@ def test_errors_are_one_line_and_name_the_file(scene, monkeypatch, argument, err
     assert "\n" not in str(caught.value)
 
 
-def test_a_large_image_without_overviews_is_said_to_be_slow(tmp_path):
+def test_a_large_image_without_overviews_is_reported_as_slow(tmp_path):
     profile = {"crs": "EPSG:32633", "transform": rasterio.transform.from_origin(WEST, 5400000, 10, 10)}
     with rasterio.open(
         tmp_path / "clear.tif", "w", driver="GTiff", width=5000, height=20, count=3, dtype="uint16", **profile

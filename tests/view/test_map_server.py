@@ -85,7 +85,7 @@ def test_quality_has_the_legends_colours_and_none_where_it_is_0(server):
     assert scene["tiles"].startswith("/0/LAYER/{z}/{x}/{y}.png")
 
 
-def test_the_page_is_told_what_can_be_chosen(server):
+def test_the_page_gets_the_available_choices(server):
     [scene] = json.loads(ask(server, "/scenes.json")[2])
     assert list(scene["composites"]) == ["natural", "infrared"]
     assert scene["composites"]["infrared"] == "near infrared: B08 B04 B03; vegetation is red"

@@ -75,7 +75,7 @@ def test_a_result_of_before_there_was_a_source_does_not_claim_one(scene):
     assert values_at(found, *place(300, 50))["source"] == "observed"
 
 
-def test_dn_that_cannot_be_understood_are_given_as_they_are(scene):
+def test_dn_of_unknown_encoding_are_given_as_they_are(scene):
     shown = values_at(open_map_scene(f"{scene}/clear.tif"), *place(50, 300))
     assert shown["unit"] == "DN"
     np.testing.assert_array_equal([after for _, _, after in shown["bands"]], ground()[:, 50, 300])

@@ -72,7 +72,7 @@ def test_finished_rows_are_not_cleared_again(active, scene, interrupted, tmp_pat
     goes_on(active, scene, tmp_path, whole, tiles=4)
 
 
-def test_overwriting_goes_on_with_what_is_of_the_same_work(active, scene, interrupted, tmp_path, whole):
+def test_overwriting_resumes_the_same_work(active, scene, interrupted, tmp_path, whole):
     goes_on(active, scene, tmp_path, whole, tiles=4, overwrite=True)
 
 
@@ -92,7 +92,7 @@ def test_only_whole_lines_of_the_journal_count(active, scene, interrupted, tmp_p
 
 
 @pytest.mark.parametrize(
-    "options, said",
+    "options, message",
     [
         ({"samples": 3}, r"samples \(2 then, 3 now\)"),
         ({"seed": 5}, r"seed \(0 then, 5 now\)"),
@@ -100,9 +100,9 @@ def test_only_whole_lines_of_the_journal_count(active, scene, interrupted, tmp_p
         ({"tile": 64}, r"tile \(32 then, 64 now\)"),
     ],
 )
-def test_other_settings_are_refused_by_name_and_nothing_is_lost(active, scene, interrupted, tmp_path, options, said):
+def test_other_settings_are_refused_by_name_and_nothing_is_lost(active, scene, interrupted, tmp_path, options, message):
     before = results(interrupted)
-    with pytest.raises(OutputExistsError, match=rf"out\.tif: .*{said}.*--overwrite to start over"):
+    with pytest.raises(OutputExistsError, match=rf"out\.tif: .*{message}.*--overwrite to start over"):
         clear_scene(scene, active, tmp_path / "out.tif", **OPTIONS | options)
     assert results(interrupted) == before
 

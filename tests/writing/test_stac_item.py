@@ -36,7 +36,7 @@ def clear(scene, generator, folder):
     return json.loads((folder / "out.json").read_text())
 
 
-def test_it_is_valid_and_says_what_the_files_hold(generator, tmp_path):
+def test_it_is_valid_and_describes_the_files(generator, tmp_path):
     source = tmp_path / "in" / f"{NAME}.tif"
     scene = MemoryScene(ground(12, 60, 90), L2A, "L2A", source=str(source))
     record = clear(scene, generator, tmp_path)
@@ -141,8 +141,8 @@ def test_across_180_degrees_the_outline_is_cut(generator, tmp_path, crs, transfo
     assert len(rings) == (2 if crosses else 1)
 
 
-@pytest.mark.parametrize(("nodata", "said"), [(float("-inf"), "-inf"), (float("nan"), "nan"), (-9999.0, -9999.0)])
-def test_it_is_strict_json(generator, tmp_path, nodata, said):
+@pytest.mark.parametrize(("nodata", "message"), [(float("-inf"), "-inf"), (float("nan"), "nan"), (-9999.0, -9999.0)])
+def test_it_is_strict_json(generator, tmp_path, nodata, message):
     encoding = Encoding(1.0, (0.0,) * 4, nodata)
     dn = (ground(4, 60, 90) / 1e4).astype("float32")
     dn[:, :9, :9] = nodata
@@ -152,7 +152,7 @@ def test_it_is_strict_json(generator, tmp_path, nodata, said):
         raise AssertionError(constant)
 
     record = json.loads((tmp_path / "out.json").read_text(), parse_constant=refuse)
-    assert record["assets"]["cleared"]["bands"][0]["nodata"] == said
+    assert record["assets"]["cleared"]["bands"][0]["nodata"] == message
 
 
 def test_a_day_in_the_name_is_the_time_and_no_more(generator, tmp_path):

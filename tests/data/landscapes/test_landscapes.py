@@ -70,7 +70,7 @@ def test_labels_are_the_classes_that_cover_some_of_the_patch() -> None:
         assert made.labels
 
 
-def test_spectra_tell_water_woods_and_fields_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spectra_distinguish_water_woods_and_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     sea = _only("Sea and ocean", "Finland", 7, monkeypatch)
     wood = _only("Broad-leaved forest", "Serbia", 7, monkeypatch)
     needles = _only("Coniferous forest", "Finland", 7, monkeypatch)
@@ -119,7 +119,7 @@ def test_noise_is_standardised() -> None:
     assert float(field.std()) == pytest.approx(1, abs=0.05)
 
 
-def test_parcels_are_of_the_size_asked_for_and_curves_are_thin() -> None:
+def test_parcels_are_of_the_requested_size_and_curves_are_thin() -> None:
     rng = np.random.default_rng(0)
     sizes = []
     for _ in range(5):

@@ -102,7 +102,7 @@ def test_plan_of_an_archive() -> None:
     assert len(splits) < len({row["acquisition"] for row in rows})
 
 
-def test_other_arguments_do_not_go_on_with_an_interrupted_run(tmp_path: Path) -> None:
+def test_other_arguments_do_not_resume_an_interrupted_run(tmp_path: Path) -> None:
     class Stop(Exception):
         pass
 
