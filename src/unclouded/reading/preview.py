@@ -124,8 +124,8 @@ def read_preview(
             row, column = (0, 0) if resampled else _offset_within(pair, info, before.info, bands)
             wanted = {key: shown for key, shown in wanted.items() if set(shown) <= set(before.info.bands)}
             if resampled:
-                there = AlignedImage(before, info)
-                cloudy = {key: _aligned(there, shown, height, width) for key, shown in wanted.items()}
+                aligned = AlignedImage(before, info)
+                cloudy = {key: _aligned(aligned, shown, height, width) for key, shown in wanted.items()}
             elif (before.info.height, before.info.width) == (info.height, info.width):
                 cloudy = {key: _reflectance(before, shown, height, width) for key, shown in wanted.items()}
             else:
@@ -160,9 +160,9 @@ def _open_before(path: str, reading: ReadOptions, cleared: SceneInfo) -> Scene:
 def _offset_within(pair: ScenePair, info: SceneInfo, before: SceneInfo, bands: Sequence[str]) -> tuple[int, int]:
     """Row and column of a result in the grid of its input, which it may cover in part."""
     column, row = (round(axis) for axis in ~before.transform @ (info.transform.c, info.transform.f))
-    there = before.transform * Affine.translation(column, row)
+    own = before.transform * Affine.translation(column, row)
     inside = min(row, column) >= 0 and row + info.height <= before.height and column + info.width <= before.width
-    if info.crs != before.crs or not there.almost_equals(info.transform, 1e-6) or not inside:
+    if info.crs != before.crs or not own.almost_equals(info.transform, 1e-6) or not inside:
         raise InputError(
             f"{pair.after}: is not on the grid of {pair.before} ({info.width}x{info.height} against "
             f"{before.width}x{before.height} pixels, their places compared too); give what it was made of"

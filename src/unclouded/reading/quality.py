@@ -34,14 +34,14 @@ class Quality:
     @property
     def replaced(self) -> float:
         """Share of the pixels with data that were replaced; NaN if there are none."""
-        there = np.isfinite(self.opacity)
-        return float((self.opacity[there] > 0).mean()) if there.any() else float("nan")
+        valid = np.isfinite(self.opacity)
+        return float((self.opacity[valid] > 0).mean()) if valid.any() else float("nan")
 
     @property
     def error(self) -> float | None:
         """Mean uncertainty where something was replaced; None where nothing was."""
-        there = np.nan_to_num(self.opacity) > 0
-        return float(np.nanmean(self.uncertainty[there])) if there.any() else None
+        replaced = np.nan_to_num(self.opacity) > 0
+        return float(np.nanmean(self.uncertainty[replaced])) if replaced.any() else None
 
     @property
     def shares(self) -> dict[int, float]:

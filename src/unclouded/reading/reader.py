@@ -1,7 +1,7 @@
 """Windowed reading of Sentinel-2 scenes: GeoTIFF/COG, band folders, BigEarthNet patches, SAFE products, STAC items.
 
-`open_scene` finds out what it was given and opens it as a `scene.Scene`. What is known and what was assumed about the
-DN is in its `SceneInfo`.
+`open_scene` detects the kind of source and opens it as a `scene.Scene`, whose `SceneInfo` has what is known and what
+was assumed about the DN.
 """
 
 from __future__ import annotations
@@ -68,17 +68,17 @@ def open_scene(
         path: a stacked GeoTIFF or COG, a folder of single-band files, a BigEarthNet patch folder, a SAFE product
             (folder or .zip), a STAC item (.json), a NetCDF file or a Zarr store, of whose dates "PATH@DATE" names one;
             files and items may be addresses.
-        bands: to take; all unless given. Of a stack without names it may name all its layers instead of `band_names`.
-        level: "L1C" or "L2A", for a source that does not say.
-        scale: DN per 1.0 reflectance, if the source does not say and it is not 10000.
+        bands: to read; default all. For a stack without names it may name all its layers instead of `band_names`.
+        level: "L1C" or "L2A", if unknown from the source.
+        scale: DN per 1.0 reflectance, if unknown from the source and not 10000.
         offset: DN to add before dividing, whatever the source says.
         band_names: name of each layer of a stack in its order, "-" for one that is none of the 13.
         variant: "FRE" or "SRE", of a folder that holds both of MAJA's kinds of reflectance.
-        level_needed: whether to ask for a level that nothing says; else it is "L2A", for what does not depend on it.
-        fallback: another image of the place: what nothing else tells is as there, as far as the pixels bear it out.
+        level_needed: whether an unknown level is an error; else it is "L2A", for uses that do not depend on it.
+        fallback: radiometry of another image of the place, for unknown values if the pixels are consistent with it.
 
     Raises:
-        InputError: what was found is not a scene that can be understood without doubt.
+        InputError: it is no scene, or ambiguous.
         FileError: a file is missing, empty, damaged or cut short.
     """
     name = os.fspath(path)
@@ -107,9 +107,9 @@ def open_scene(
             refuse_counted(source.name, source.bands, source.others, sample, metres)
         declared, dtype = declared_by(source, datasets)
         encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset, fallback)
-        there = source.others.union(source.bands)
+        held = source.others.union(source.bands)
         dark = cache(lambda: darkest(source.bands, data_of(sample(), encoding)))
-        chosen, level_notes = choose_level(source.name, source.level, there, level, dark, fallback, needed=level_needed)
+        chosen, level_notes = choose_level(source.name, source.level, held, level, dark, fallback, needed=level_needed)
         if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
             notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
@@ -123,7 +123,7 @@ def open_scene(
 
 
 def _found(path: str, wanted: Wanted, *, by_pixels: bool) -> Source:
-    """What lies at `path`; of one whose name or metadata do not tell its offset, its pixels may tell it."""
+    """The source at `path`; with `by_pixels` an offset unknown from name and metadata is left to the pixels."""
     try:
         try:
             return find_source(path, wanted)
@@ -138,7 +138,7 @@ def _found(path: str, wanted: Wanted, *, by_pixels: bool) -> Source:
 
 
 def _open_files(source: Source, datasets: dict[str, DatasetReader]) -> None:
-    """Open the files of a source's layers into `datasets`, by their paths; what is opened before a fault is there too.
+    """Open the files of a source's layers into `datasets`, by path, also those before a failure.
 
     Raises:
         InputError: one is nowhere on the Earth, or holds other bands than it should.
@@ -161,7 +161,7 @@ def _open_again(
     try:
         named = find_source(path, reading.wanted)
     except InputError:
-        return None  # what it holds was understood by the names that were given
+        return None  # it was opened with other band names
     if (named.order_assumed and not by_order) or not set(bands) <= set(named.bands):
         return None
     scene = replace(reading, bands=bands).open(path)
@@ -213,10 +213,10 @@ def _describe(
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How inputs are to be read: the arguments of `open_scene`, the area that is wanted of them, and their dates.
+    """How inputs are read: the arguments of `open_scene`, an area, and what other dates of the place give.
 
     Attributes:
-        levels: of sources that do not tell theirs themselves, as of other dates of the place.
+        levels: of sources of unknown level, as of other dates of the place.
         offsets: likewise, DN to add to theirs.
         fallback: see `open_scene`.
     """
@@ -235,7 +235,7 @@ class ReadOptions:
 
     @property
     def wanted(self) -> Wanted:
-        """What is said of the bands."""
+        """Selection and naming of the bands."""
         return Wanted(self.bands, self.band_names, self.variant, self.offset is not None)
 
     def open(self, source: str) -> Scene:
@@ -251,9 +251,9 @@ class ReadOptions:
             level_needed=self.level_needed,
             fallback=self.fallback,
         )
-        said = [OFFSET_FROM_OTHER_DATES] if source in self.offsets else []
-        said += [level_from_other_dates(self.levels[source])] if source in self.levels else []
-        scene.info = replace(scene.info, notes=(*scene.info.notes, *said))
+        notes = [OFFSET_FROM_OTHER_DATES] if source in self.offsets else []
+        notes += [level_from_other_dates(self.levels[source])] if source in self.levels else []
+        scene.info = replace(scene.info, notes=(*scene.info.notes, *notes))
         if self.area is None:
             return scene
         try:
@@ -263,24 +263,24 @@ class ReadOptions:
             raise
 
     def completed_by_other_dates(self, sources: Sequence[str]) -> ReadOptions:
-        """The same for dates of one place: what those under cloud do not tell is as in the others, if these agree.
+        """For dates of one place: unknown levels and offsets of cloudy ones as of the others, if these agree.
 
-        Errors of other kinds are left to whoever opens a source to use it.
+        Other errors are raised when a source is opened.
         """
-        found, silent = self._looked_at(sources)
-        told = days_without_offset(found.values())
-        without = [source for source, error in silent.items() if isinstance(error, UnknownOffsetError)]
-        given, _ = replace(self, offset=0.0, level_needed=False)._looked_at(without if told else [])
-        answered = replace(
-            self, offsets={source: 0.0 for source, info in given.items() if implies_no_offset(told, acquired(info))}
+        found, failed = self._describe_all(sources)
+        days = days_without_offset(found.values())
+        without = [source for source, error in failed.items() if isinstance(error, UnknownOffsetError)]
+        at_zero, _ = replace(self, offset=0.0, level_needed=False)._describe_all(without if days else [])
+        completed = replace(
+            self, offsets={source: 0.0 for source, info in at_zero.items() if implies_no_offset(days, acquired(info))}
         )
-        _, silent = answered._looked_at(list(silent))
+        _, failed = completed._describe_all(list(failed))
         levels = {info.level for info in found.values()}
-        unknown = [source for source, error in silent.items() if isinstance(error, UnknownLevelError)]
-        return replace(answered, levels=dict.fromkeys(unknown, levels.pop())) if len(levels) == 1 else answered
+        unknown = [source for source, error in failed.items() if isinstance(error, UnknownLevelError)]
+        return replace(completed, levels=dict.fromkeys(unknown, levels.pop())) if len(levels) == 1 else completed
 
-    def _looked_at(self, sources: Sequence[str]) -> tuple[dict[str, SceneInfo], dict[str, UncloudedError]]:
-        """What sources are, and why others are not understood."""
+    def _describe_all(self, sources: Sequence[str]) -> tuple[dict[str, SceneInfo], dict[str, UncloudedError]]:
+        """Descriptions of the sources that can be opened, and errors of the others."""
         found, failed = dict[str, SceneInfo](), dict[str, UncloudedError]()
         for source in sources:
             try:

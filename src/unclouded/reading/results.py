@@ -75,8 +75,8 @@ def _described(path: Path) -> tuple[tuple[str | None, ...], Mapping[str, str]]:
 
 
 def _refuse_marked(name: str, tags: Mapping[str, object]) -> None:
-    if said := tags.get(TAG):
-        _refuse(name, str(said))
+    if tag := tags.get(TAG):
+        _refuse(name, str(tag))
 
 
 def _refuse(name: str, why: str) -> NoReturn:

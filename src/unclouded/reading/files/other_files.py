@@ -48,12 +48,14 @@ _ENDINGS: dict[str, str] = {
 def other_kind(path: str, start: bytes) -> str | None:
     """Say what the file at `path` is that starts with these bytes, and what to do; None if that is not known."""
     file = Path(path)
-    said = _OUTLINES if _ENDINGS.get(file.suffix.lower()) == _OUTLINES else None
-    said = said or next((what for first, what in _STARTS if start.lower().startswith(first.lower())), None)
-    if said is None and any(header.is_file() for header in (file.with_suffix(".hdr"), Path(f"{path}.hdr"))):
-        said = f"an ENVI file; {_TRANSLATE}"
-    said = said or _ENDINGS.get(file.suffix.lower())
-    return said and said.format(name=file.name, stem=file.stem, data=_described_by(file))
+    description = _OUTLINES if _ENDINGS.get(file.suffix.lower()) == _OUTLINES else None
+    description = description or next(
+        (what for first, what in _STARTS if start.lower().startswith(first.lower())), None
+    )
+    if description is None and any(header.is_file() for header in (file.with_suffix(".hdr"), Path(f"{path}.hdr"))):
+        description = f"an ENVI file; {_TRANSLATE}"
+    description = description or _ENDINGS.get(file.suffix.lower())
+    return description and description.format(name=file.name, stem=file.stem, data=_described_by(file))
 
 
 def _described_by(header: Path) -> str:

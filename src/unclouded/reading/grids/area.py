@@ -148,10 +148,10 @@ class Area:
             covered = transform_bounds(info.crs, LONLAT, *_scene_bounds(info))
         except (CRSError, *FAULTS):
             return InputError(f"{info.source}: {self.name} lies outside of it; give an area in it")
-        said = f"{info.source}: {self.name} lies outside of it: it covers {_written(covered)} (W,S,E,N)"
+        message = f"{info.source}: {self.name} lies outside of it: it covers {_written(covered)} (W,S,E,N)"
         west, south, east, north = self.bounds
         swapped = max(south, covered[0]) < min(north, covered[2]) and max(west, covered[1]) < min(east, covered[3])
-        return InputError(f"{said}; {SWAPPED if swapped else 'give an area in it'}")
+        return InputError(f"{message}; {SWAPPED if swapped else 'give an area in it'}")
 
 
 def surroundings(extent: float) -> float:

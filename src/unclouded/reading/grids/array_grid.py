@@ -58,8 +58,10 @@ def georeference(array: xr.DataArray) -> tuple[CRS | None, Affine, list[str]]:
         if crs is None and set(array.dims[1:]) <= set(array.coords) and (code := _epsg(array)) is not None:
             crs = CRS.from_epsg(code)
     except (CRSError, ProjectionError) as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"{array.name or 'array'}: its crs_wkt cannot be read ({said}); correct or drop it") from error
+        message = " ".join(str(error).split())
+        raise InputError(
+            f"{array.name or 'array'}: its crs_wkt cannot be read ({message}); correct or drop it"
+        ) from error
     if crs is None and str(array.dims[1]).lower() in ("lat", "latitude"):
         crs = CRS.from_epsg(4326)
     shifts = (0.0, 0.0) if own is None else _to_corners(own, transform)
@@ -72,14 +74,16 @@ def georeference(array: xr.DataArray) -> tuple[CRS | None, Affine, list[str]]:
 def _epsg(array: xr.DataArray) -> int | None:
     """The number of the reference system that an attribute or coordinate holds; None if none does."""
     alone = {name: kept.values.item() for name, kept in array.coords.items() if kept.size == 1}
-    said = (held.get(name) for name in _EPSG for held in (array.attrs, alone))
-    return next((int(code) for code in said if isinstance(code, int | np.integer)), None)
+    codes = (held.get(name) for name in _EPSG for held in (array.attrs, alone))
+    return next((int(code) for code in codes if isinstance(code, int | np.integer)), None)
 
 
 def _own_transform(array: xr.DataArray) -> Affine | None:
     """The transform among an array's attributes; None where there is nothing that can be one."""
-    said = array.attrs.get("transform")
-    values = list(said) if isinstance(said, Affine | Sequence | np.ndarray) and not isinstance(said, str) else []
+    declared = array.attrs.get("transform")
+    values = (
+        list(declared) if isinstance(declared, Affine | Sequence | np.ndarray) and not isinstance(declared, str) else []
+    )
     return Affine(*(float(value) for value in values[:6])) if len(values) >= 6 else None
 
 

@@ -114,43 +114,43 @@ def geometry_area(found: Any, name: str, system: CRS | None = None) -> Area:  # 
     return Area(name, polygons, is_box=False)
 
 
-def area_of(given: Any) -> Area:  # noqa: ANN401 (whatever a user hands in)
-    """The area that a user of Python means; errors as of `box_area` and `file_area`.
+def area_of(area: Any) -> Area:  # noqa: ANN401 (any argument of a user)
+    """The area of an argument in Python; errors as of `box_area` and `file_area`.
 
     Args:
-        given: four numbers or a text W,S,E,N; the path of a GeoJSON file; or GeoJSON as a mapping, or what gives it
-            as `__geo_interface__`, such as the geometries of shapely or a table of geopandas, in its own `crs`.
+        area: four numbers or a text W,S,E,N; the path of a GeoJSON file; or GeoJSON as a mapping, or an object with
+            `__geo_interface__`, such as the geometries of shapely or a table of geopandas, in its own `crs`.
     """
-    if isinstance(given, str | os.PathLike):
-        text = os.fspath(given)
+    if isinstance(area, str | os.PathLike):
+        text = os.fspath(area)
         numbers = _NUMBERS.fullmatch(text) and not Path(text).exists()
         return box_area(text, "area") if numbers else file_area(Path(text))
-    found = getattr(given, "__geo_interface__", given)
+    found = getattr(area, "__geo_interface__", area)
     if isinstance(found, dict):
-        return geometry_area(found, "area", _system_beside(given))
-    return box_area(",".join(map(str, given)) if isinstance(given, Iterable) else str(given), "area")
+        return geometry_area(found, "area", _system_beside(area))
+    return box_area(",".join(map(str, area)) if isinstance(area, Iterable) else str(area), "area")
 
 
-def _system_beside(given: Any) -> CRS | None:  # noqa: ANN401 (whatever a user hands in)
+def _system_beside(area: Any) -> CRS | None:  # noqa: ANN401 (any argument of a user)
     """The reference system of a table of geopandas, whose `__geo_interface__` leaves it out."""
-    said = None if isinstance(given, dict) else getattr(given, "crs", None)
+    crs = None if isinstance(area, dict) else getattr(area, "crs", None)
     try:
-        return None if said is None else CRS.from_user_input(said)
+        return None if crs is None else CRS.from_user_input(crs)
     except CRSError as error:
-        raise InputError(f"area: its crs ({str(said)[:80]}) is not known; give it .to_crs(4326)") from error
+        raise InputError(f"area: its crs ({str(crs)[:80]}) is not known; give it .to_crs(4326)") from error
 
 
 def _system(found: dict[str, Any], name: str) -> CRS | None:
     """The reference system that the member `crs` names, as GeoJSON had it before RFC 7946; None of degrees."""
-    given = found.get("crs")
-    if given is None:
+    member = found.get("crs")
+    if member is None:
         return None
     try:
-        said = str(given["properties"]["name"])
-        return None if said.endswith(_LONLAT_NAMES) else CRS.from_user_input(said)
+        system = str(member["properties"]["name"])
+        return None if system.endswith(_LONLAT_NAMES) else CRS.from_user_input(system)
     except (TypeError, KeyError, CRSError) as error:
         raise InputError(
-            f"{name}: its reference system ({str(given)[:80]}) is not known; run ogr2ogr -t_srs EPSG:4326 first, or "
+            f"{name}: its reference system ({str(member)[:80]}) is not known; run ogr2ogr -t_srs EPSG:4326 first, or "
             "save it from QGIS in EPSG:4326"
         ) from error
 
@@ -186,7 +186,7 @@ def _polygons(found: dict[str, Any] | None, name: str, others: list[str]) -> Ite
         others.append(str(kind))
     else:
         of_esri = bool({"rings", "geometryType"} & set(found))
-        said = "TopoJSON" if kind == "Topology" else "JSON of Esri" if of_esri else "no GeoJSON"
+        found_kind = "TopoJSON" if kind == "Topology" else "JSON of Esri" if of_esri else "no GeoJSON"
         raise InputError(
-            f"{name}: is {said}; give a Polygon, a Feature or a FeatureCollection in GeoJSON, as QGIS makes it"
+            f"{name}: is {found_kind}; give a Polygon, a Feature or a FeatureCollection in GeoJSON, as QGIS makes it"
         )

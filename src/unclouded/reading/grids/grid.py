@@ -97,11 +97,11 @@ class Resampled:
         first_column, last_column = int(columns.before[0]), int(columns.after[-1])
         window = Window(first_column, first_row, last_column - first_column + 1, last_row - first_row + 1)
         coarse = read_unmasked(self._dataset, indexes, window, self._encoding.nodata)
-        there = holds_data(coarse, self._encoding)
+        valid = holds_data(coarse, self._encoding)
         rows, columns = rows.counted_from(first_row), columns.counted_from(first_column)
         out = np.empty((len(indexes), height, width), coarse.dtype)
         for position, band in enumerate(coarse):
-            out[position] = interpolate(band, there[position], rows, columns)
+            out[position] = interpolate(band, valid[position], rows, columns)
         return out
 
 
@@ -119,17 +119,17 @@ class Neighbours(NamedTuple):
 
 
 def interpolate(
-    coarse: NDArray[np.generic], there: NDArray[np.bool_], rows: Neighbours, columns: Neighbours
+    coarse: NDArray[np.generic], valid: NDArray[np.bool_], rows: Neighbours, columns: Neighbours
 ) -> NDArray[np.generic]:
     """Interpolate coarse pixels (h, w) bilinearly at `rows` and `columns`; those that are not `there` do not bleed."""
     exact = np.float32 if coarse.dtype.itemsize <= 2 or coarse.dtype == np.float32 else np.float64
-    holes = not there.all()
-    values = _bilinear(np.where(there, coarse, 0).astype(exact) if holes else coarse.astype(exact), rows, columns)
+    holes = not valid.all()
+    values = _bilinear(np.where(valid, coarse, 0).astype(exact) if holes else coarse.astype(exact), rows, columns)
     if holes:
-        weights = _bilinear(there.astype(exact), rows, columns)
+        weights = _bilinear(valid.astype(exact), rows, columns)
         # Where the nearest pixel is data its weight is a quarter or more. A pixel amid data is left as it is: the
         # same as in a window without holes, to the last bit.
-        around = there[rows.before] & there[rows.after]
+        around = valid[rows.before] & valid[rows.after]
         partial = ~(around[:, columns.before] & around[:, columns.after])
         np.divide(values, weights, out=values, where=partial & (weights > 0.2))
     if coarse.dtype.kind in "iu":
@@ -137,7 +137,7 @@ def interpolate(
     result: NDArray[np.generic] = values.astype(coarse.dtype)
     if holes:
         nearest = np.ix_(rows.nearest, columns.nearest)
-        np.copyto(result, coarse[nearest], where=~there[nearest])
+        np.copyto(result, coarse[nearest], where=~valid[nearest])
     return result
 
 

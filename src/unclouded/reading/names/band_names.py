@@ -1,4 +1,4 @@
-"""Which band each layer of a stack is, and which of them are taken: by its own names, by those given, or by habit."""
+"""Bands of the layers of a stack, and the selection among them: by its own names, by options, or by the usual order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BANDS, _NAMES = "--bands", "--band-names"
 
 
 def band_list(names: str | Sequence[str] | None) -> Sequence[str] | None:
-    """Names of bands, also as the command takes them: "B02,B03".
+    """Names of bands as a sequence, also from the form of the command line, "B02,B03".
 
     Raises:
         InputError: they are no names.
@@ -40,8 +40,8 @@ class NamedLayers:
 
     Attributes:
         bands: name of each; None for one that is left out.
-        taken: those of them that are wanted.
-        order_assumed: whether nothing names them, and their usual order was taken.
+        taken: the selected ones.
+        order_assumed: whether they are unnamed and taken in their usual order.
         notes: what was left out or assumed.
     """
 
@@ -58,13 +58,13 @@ def name_layers(source: str, texts: Sequence[str | None], wanted: Wanted) -> Nam
     for another number of layers are those of other stacks, where this one names its layers itself.
 
     Args:
-        source: how errors call the stack.
-        texts: what it calls its layers, empty or None for those without a name.
-        wanted: what the user says of the bands.
+        source: name of the stack in errors.
+        texts: descriptions of its layers, empty or None if missing.
+        wanted: requested bands and band names.
 
     Raises:
         InputError: nothing names the layers and their number has no usual order, a name is unknown or repeated, or
-            bands that are asked for are not there.
+            requested bands are missing.
     """
     own = bands_named([None] * len(texts) if unnamed(texts) else texts)
     option, names = _NAMES, wanted.band_names
@@ -79,7 +79,7 @@ def name_layers(source: str, texts: Sequence[str | None], wanted: Wanted) -> Nam
         chosen = chosen and tuple(band for band in chosen if band)
     assumed = names is None and unnamed(texts)
     if names is not None:
-        found = _given(source, names, option, len(texts), own)
+        found = _named_by_option(source, names, option, len(texts), own)
         if any(own) and found != own:
             notes.append(f"bands taken from {option}; the file's own descriptions say {', '.join(map(str, own))}")
     elif chosen is not None and (None in chosen or (assumed and len(texts) not in ASSUMED_ORDER)):
@@ -100,17 +100,19 @@ def _choice(chosen: Sequence[str | None], own: Sequence[str | None]) -> bool:
     return None not in chosen and set(chosen) <= set(own)
 
 
-def _given(source: str, names: Sequence[str], option: str, count: int, own: Sequence[str | None]) -> list[str | None]:
+def _named_by_option(
+    source: str, names: Sequence[str], option: str, count: int, own: Sequence[str | None]
+) -> list[str | None]:
     found = list(order_of_bands(source, names, option))
     if len(found) != count:
         raise _miscounted(source, option, len(found), count, own)
     return found
 
 
-def _miscounted(source: str, option: str, given: int, count: int, own: Sequence[str | None]) -> InputError:
+def _miscounted(source: str, option: str, named: int, count: int, own: Sequence[str | None]) -> InputError:
     has = ", ".join(band for band in own if band) or "no names"
     return InputError(
-        f"{source}: {option} names {given} bands, the file holds {count} ({has}); name all in the file's order with "
+        f"{source}: {option} names {named} bands, the file holds {count} ({has}); name all in the file's order with "
         f"{_NAMES}, with - for each that is none of the 13, and choose among them with {_BANDS}"
     )
 
@@ -131,10 +133,10 @@ def _own(source: str, texts: Sequence[str | None], own: list[str | None]) -> tup
 
 
 def _taken(source: str, chosen: Sequence[str | None] | None, found: Sequence[str | None]) -> frozenset[str]:
-    there = [band for band in found if band]
-    wanted = there if chosen is None else [band for band in chosen if band]
-    if missing := [band for band in wanted if band not in there]:
+    present = [band for band in found if band]
+    wanted = present if chosen is None else [band for band in chosen if band]
+    if missing := [band for band in wanted if band not in present]:
         raise InputError(
-            f"{source}: has no {', '.join(missing)}; it holds {', '.join(there)}; choose among them with {_BANDS}"
+            f"{source}: has no {', '.join(missing)}; it holds {', '.join(present)}; choose among them with {_BANDS}"
         )
     return frozenset(wanted)

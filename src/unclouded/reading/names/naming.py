@@ -98,10 +98,10 @@ def _named(text: str) -> str | None:
 
 def _at_wavelength(text: str) -> str | None:
     """The band in whose middle the only wavelength of a text lies; None if there is none."""
-    told = {float(alone or with_unit) for alone, with_unit in _NANOMETRES.findall(text.strip())}
-    told |= {1000 * float(number) for number in _MICROMETRES.findall(text)}
-    near = {band for middle, band in _MIDDLES if any(abs(nm - middle) <= _NEAR * middle for nm in told)}
-    return near.pop() if len(told) == len(near) == 1 else None
+    wavelengths = {float(alone or with_unit) for alone, with_unit in _NANOMETRES.findall(text.strip())}
+    wavelengths |= {1000 * float(number) for number in _MICROMETRES.findall(text)}
+    near = {band for middle, band in _MIDDLES if any(abs(nm - middle) <= _NEAR * middle for nm in wavelengths)}
+    return near.pop() if len(wavelengths) == len(near) == 1 else None
 
 
 def bands_named(texts: Sequence[str | None]) -> list[str | None]:

@@ -195,8 +195,8 @@ def refuse_dn(values: NDArray[Any], info: SceneInfo) -> None:
         InputError: naming the source, if they are too large.
     """
     nodata = info.encoding.nodata
-    there = np.isfinite(values) & (values < FILLED) & (values != nodata)
-    if float(np.max(values, where=there, initial=0)) > _BRIGHTEST:
+    finite = np.isfinite(values) & (values < FILLED) & (values != nodata)
+    if float(np.max(values, where=finite, initial=0)) > _BRIGHTEST:
         raise InputError(
             f"{info.source}: {values.dtype} values above {_BRIGHTEST:.0f} are not reflectance; "
             "give scale=10000 and the offset if they are DN"

@@ -64,8 +64,8 @@ def time_stamp(time: datetime | None) -> np.datetime64:
 
 def acquired(array: xr.DataArray) -> datetime | None:
     """When an array was taken, by its coordinate, or its attribute `datetime`."""
-    said = (array.coords[name] for name in _DATES if name in array.coords)
-    times = (_time(coordinate.values.ravel()[0]) for coordinate in said if coordinate.size == 1)
+    coordinates = (array.coords[name] for name in _DATES if name in array.coords)
+    times = (_time(coordinate.values.ravel()[0]) for coordinate in coordinates if coordinate.size == 1)
     return next((time for time in times if time is not None), parse_time(str(array.attrs.get("datetime", ""))))
 
 

@@ -104,8 +104,8 @@ def _descriptions(array: xr.DataArray) -> list[str]:
 
     The numbers are those of the file, of whose bands some may have been picked, in another order.
     """
-    said, count = array.attrs.get("long_name"), array.shape[0]
-    texts = [said] if isinstance(said, str) else list(said) if isinstance(said, list | tuple | np.ndarray) else []
+    names, count = array.attrs.get("long_name"), array.shape[0]
+    texts = [names] if isinstance(names, str) else list(names) if isinstance(names, list | tuple | np.ndarray) else []
     along = array.dims[0]
     numbers = array[along].values if along in array.coords else np.arange(1, count + 1)
     if numbers.dtype.kind in "iu" and numbers.size and numbers.min() >= 1 and numbers.max() <= len(texts):

@@ -92,9 +92,9 @@ def _of_dataset(source: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str],
         return stacked, _left_out(others), classes
     cubes = [array for array in source.data_vars.values() if dimension(array.dims, "band") is not None]
     if len(cubes) != 1:
-        there = ", ".join(map(str, source.data_vars)) or "none"
+        held = ", ".join(map(str, source.data_vars)) or "none"
         raise InputError(
-            f"{name}: no variable is named after a band, nor has exactly one a dimension 'band' (variables: {there}); "
+            f"{name}: no variable is named after a band, nor has exactly one a dimension 'band' (variables: {held}); "
             "name them B02, B03, …"
         )
     cube = cubes[0]
@@ -124,8 +124,8 @@ def _variables_of_bands(source: xr.Dataset) -> dict[Hashable, str]:
     found = {variable: band for variable in source.data_vars if (band := band_named(str(variable))) is not None}
     if len(found) > 1 and unnamed([str(variable) for variable in found]):
         # As GDAL calls them, which keeps their names beside: Band1 is no B01.
-        said = {variable: str(source[variable].attrs.get("long_name", "")) for variable in found}
-        return said if all(bands_named(list(said.values()))) else {variable: str(variable) for variable in found}
+        names = {variable: str(source[variable].attrs.get("long_name", "")) for variable in found}
+        return names if all(bands_named(list(names.values()))) else {variable: str(variable) for variable in found}
     own = {band for variable, band in found.items() if _is_band(variable)}
     return {variable: band for variable, band in found.items() if _is_band(variable) or band not in own}
 
@@ -151,12 +151,12 @@ def _shared(bands: Sequence[xr.DataArray], name: str) -> dict[str, Any]:
         )
     shared = {k: v for k, v in bands[0].attrs.items() if all(_same(band.attrs.get(k), v) for band in bands)}
     for key in ("scale_factor", "add_offset", *_NO_DATA):
-        said = [(band.attrs.get(key), band.name) for band in bands]
+        values = [(band.attrs.get(key), band.name) for band in bands]
         if key in _NO_DATA:
-            said = [(value, band) for value, band in said if value is not None]
-        if not said:
+            values = [(value, band) for value, band in values if value is not None]
+        if not values:
             continue
-        (value, band), *others = said
+        (value, band), *others = values
         if unlike := [(other, of) for other, of in others if str(other) != str(value)]:
             raise InputError(
                 f"{name}: {key} is {value} of {band} and {unlike[0][0]} of {unlike[0][1]}; one for all bands is "

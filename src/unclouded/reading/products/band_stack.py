@@ -77,8 +77,8 @@ class _Finer(_Lazy):
         if made.size:
             top, left = int(rows.before.min()), int(columns.before.min())
             window = self._coarse[top : int(rows.after.max()) + 1, left : int(columns.after.max()) + 1].to_numpy()
-            there = np.isfinite(window) if self._nodata is None else np.isfinite(window) & (window != self._nodata)
-            made = np.asarray(interpolate(window, there, rows.counted_from(top), columns.counted_from(left)))
+            valid = np.isfinite(window) if self._nodata is None else np.isfinite(window) & (window != self._nodata)
+            made = np.asarray(interpolate(window, valid, rows.counted_from(top), columns.counted_from(left)))
         return made.reshape([len(positions) for positions in wanted if np.ndim(positions)])
 
 

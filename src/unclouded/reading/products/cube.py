@@ -106,13 +106,13 @@ def open_cube(
         )
 
     def others() -> Iterator[SceneInfo]:
-        there = [] if date is None else [other for other in _dates(opened) if other != date]
-        return readable_infos(lambda other: made(other, level).info, there)
+        others = [] if date is None else [other for other in _dates(opened) if other != date]
+        return readable_infos(lambda other: made(other, level).info, others)
 
     try:
         refuse_groups(opened, path)
         scene = completed_by_other_dates(
-            lambda *told: made(date, *told),
+            lambda *options: made(date, *options),
             level,
             offset,
             lambda: next((info.level for info in others()), None),
@@ -157,8 +157,8 @@ def _at(opened: xr.Dataset, date: str, file: str) -> xr.Dataset:
     """One date of a cube."""
     dim, dates = dates_along(opened), _dates(opened)
     if date not in dates:
-        there = ", ".join(dates[:3]) + (", …" if len(dates) > 3 else "")
-        raise InputError(f"{file}: holds no {date!r}; accepted after the @: {there or 'nothing, it has no dates'}")
+        listed = ", ".join(dates[:3]) + (", …" if len(dates) > 3 else "")
+        raise InputError(f"{file}: holds no {date!r}; accepted after the @: {listed or 'nothing, it has no dates'}")
     assert dim is not None
     picked = opened.isel({dim: dates.index(date)})
     picked.set_close(opened.close)

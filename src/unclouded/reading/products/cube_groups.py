@@ -68,13 +68,13 @@ def open_bands(path: str) -> tuple[xr.Dataset, list[str]]:
     opened = _opened(path, None)
     if opened.data_vars:
         return _in_band_order(opened) if _is_store(path) else opened, []
-    there = _groups(path)
-    finest = [group for group in there if group.rpartition("/")[2] == _FINEST]
+    groups = _groups(path)
+    finest = [group for group in groups if group.rpartition("/")[2] == _FINEST]
     if len(finest) != 1:
         return opened, []
     opened.close()
     place = finest[0].rpartition("/")[0]
-    coarser = [group for name in _COARSER if (group := f"{place}/{name}" if place else name) in there]
+    coarser = [group for name in _COARSER if (group := f"{place}/{name}" if place else name) in groups]
     return _on_one_grid(path, finest[0], coarser)
 
 
@@ -194,8 +194,8 @@ def _opened(path: str, group: str | None) -> xr.Dataset:
         needed = ("zarr",) if kind else ("h5netcdf", "h5py")
         if lacking := " and ".join(name for name in needed if importlib.util.find_spec(name) is None):
             raise FileError(f"{path}: cannot be opened without {lacking}; {how_to_install('cubes')}") from error
-        said = str(error).split(" Consider ")[0]  # which advises engines, of xarray's functions
-        raise FileError(f"{path}: cannot be opened ({said}): damaged or no cube; download it again") from error
+        message = str(error).split(" Consider ")[0]  # which advises engines, of xarray's functions
+        raise FileError(f"{path}: cannot be opened ({message}): damaged or no cube; download it again") from error
     if _PLACE not in opened.data_vars:
         return opened
     # Bands that were written with an `encoding` of their own no longer name it.

@@ -133,13 +133,13 @@ def _rasters(folder: Path) -> list[Path]:
 def _variant(path: str, files: list[Path], wanted: str | None) -> tuple[list[Path], list[str]]:
     """Of MAJA's two kinds of reflectance take that which is wanted, else that with slopes corrected."""
     kinds = {kind: [file for file in files if f"_{kind}_" in file.name] for kind in VARIANTS}
-    there = [kind for kind, found in kinds.items() if found]
-    if wanted is not None and wanted not in there:
+    present = [kind for kind, found in kinds.items() if found]
+    if wanted is not None and wanted not in present:
         raise InputError(
             f"{path}: has no files of the variant {wanted}, which have _{wanted}_ in their names "
-            f"(found {', '.join(there) or 'none of ' + ' and '.join(VARIANTS)}); leave --variant out"
+            f"(found {', '.join(present) or 'none of ' + ' and '.join(VARIANTS)}); leave --variant out"
         )
-    if len(there) < len(VARIANTS):
+    if len(present) < len(VARIANTS):
         return files, []
     taken = wanted or VARIANTS[0]
     kept = [file for file in files if file in kinds[taken] or not any(file in found for found in kinds.values())]
@@ -179,26 +179,26 @@ def _metres(file: Path) -> int:
     return int(found[1]) if found else 0
 
 
-def _tile_said(folder: Path) -> list[ProductName]:
+def _tile_names(folder: Path) -> list[ProductName]:
     """What the metadata of a tile say that lies by itself, as in the archive on Amazon, or around its R10m."""
-    said = []
+    names = []
     for file in (place / name for place in (folder, folder.parent) for name in _TILE_METADATA):
         if not file.is_file():
             continue
         with file.open(encoding="utf-8", errors="replace") as stream:
             text = stream.read(_LARGEST_METADATA)
         if found := _TILE_ID.search(text):
-            said.append(tile_name(found[1]))
-    return said
+            names.append(tile_name(found[1]))
+    return names
 
 
 def _folder_name(folder: Path, files: Iterable[Path]) -> ProductName:
     """Read what the names of the folder, its files and the folders around it say; the nearest that says more wins."""
-    said = [product_name(name) for name in (folder.resolve().name, *(file.stem for file in files))]
-    if not any(name.bigearthnet for name in said):
-        said += _tile_said(folder)
-        said += [product_name(parent.name) for parent in folder.resolve().parents]
-    for name in said:
+    names = [product_name(name) for name in (folder.resolve().name, *(file.stem for file in files))]
+    if not any(name.bigearthnet for name in names):
+        names += _tile_names(folder)
+        names += [product_name(parent.name) for parent in folder.resolve().parents]
+    for name in names:
         if name.bigearthnet or name.baseline is not None:
             return name
-    return next((name for name in said if name.level or name.date), ProductName())
+    return next((name for name in names if name.level or name.date), ProductName())

@@ -221,9 +221,9 @@ def _number(name: str, element: ElementTree.Element) -> float:
 
 def _offsets(path: str, product: _Product, metadata: ElementTree.Element, bands: list[str]) -> tuple[float, ...]:
     """Return the XML's offset of each band; without any there, that of the processing baseline."""
-    said = {e.get("band_id"): _number(product.metadata_name, e) for tag in _OFFSETS for e in metadata.iter(tag)}
-    if said:
-        offsets = [said.get(str(INDEX[band])) for band in bands]
+    declared = {e.get("band_id"): _number(product.metadata_name, e) for tag in _OFFSETS for e in metadata.iter(tag)}
+    if declared:
+        offsets = [declared.get(str(INDEX[band])) for band in bands]
         if None in offsets:
             raise unknown_offset(path, "its XML has offsets, but not one for each band")
         return tuple(offset for offset in offsets if offset is not None)

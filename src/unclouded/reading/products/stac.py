@@ -128,9 +128,9 @@ def _load(path: str) -> dict[str, Any]:
 
 def _refuse_other_missions(name: str, item: dict[str, Any]) -> None:
     properties = properties_of(item)
-    said = " ".join(str(properties.get(key, "")) for key in ("constellation", "platform"))
-    if said.strip() and "sentinel-2" not in said.lower().replace("_", "-"):
-        raise InputError(f"{name}: is of {said.strip()}; items of Sentinel-2 are accepted")
+    satellite = " ".join(str(properties.get(key, "")) for key in ("constellation", "platform"))
+    if satellite.strip() and "sentinel-2" not in satellite.lower().replace("_", "-"):
+        raise InputError(f"{name}: is of {satellite.strip()}; items of Sentinel-2 are accepted")
 
 
 def _choose(name: str, path: str, item: dict[str, Any]) -> tuple[dict[str, _Asset], list[str]]:
@@ -165,8 +165,8 @@ def _classification(name: str, path: str, item: dict[str, Any]) -> tuple[str, li
             read = _read_asset(name, path, key, asset)
             found.append((read.metres, split_address(read.href).path.lower().endswith(".jp2"), read.href))
     # Items are often kept with those of their files alone that somebody needed.
-    there = [one for one in found if is_remote(one[2]) or Path(one[2]).exists()]
-    return (min(there)[2], []) if there else ("", [Path(href).name for _, _, href in found])
+    existing = [one for one in found if is_remote(one[2]) or Path(one[2]).exists()]
+    return (min(existing)[2], []) if existing else ("", [Path(href).name for _, _, href in found])
 
 
 def _is_raster(asset: dict[str, Any]) -> bool:

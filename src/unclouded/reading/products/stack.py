@@ -46,8 +46,8 @@ def stack_source(path: str, wanted: Wanted) -> Source:
     read_from = [part and Path(part).name for part in parts] or texts
     found_in = {band: text for band, text in zip(named.bands, read_from, strict=False) if band and text}
     refuse_several_days(name, {band: text for band, text in found_in.items() if band in named.taken})
-    said = (product_name(Path(text).name) for text in (name, *(part for part in parts if part)))
-    product = next((found for found in said if found != ProductName()), ProductName())
+    products = (product_name(Path(text).name) for text in (name, *(part for part in parts if part)))
+    product = next((found for found in products if found != ProductName()), ProductName())
     offset = None if wanted.offset_given else offset_of_name(name, product)
     classes = classification_among([text or "" for text in texts])
     source = Source(
@@ -92,10 +92,10 @@ def _sources(dataset: DatasetReader) -> list[str | None]:
 def _text(dataset: DatasetReader, index: int, parts: list[str | None]) -> str | None:
     text: str | None = dataset.descriptions[index - 1]
     if text and index <= len(parts) and (part := parts[index - 1]):
-        said, held = band_named(text), band_named(Path(part).stem)
-        if said != held and said is not None and held is not None:
+        named, held = band_named(text), band_named(Path(part).stem)
+        if named != held and named is not None and held is not None:
             raise InputError(
-                f"{dataset.name}: calls its band {index} {said} and takes it from {Path(part).name}, which is named "
+                f"{dataset.name}: calls its band {index} {named} and takes it from {Path(part).name}, which is named "
                 f"after {held}; make it again, with the description of each file's own band"
             )
     if not text and index <= len(parts) and (part := parts[index - 1]) and band_named(Path(part).stem):

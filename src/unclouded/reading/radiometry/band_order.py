@@ -78,14 +78,14 @@ def check_order(source: str, sample: Sequence[NDArray[np.generic]]) -> None:
     """
     usual, others = ASSUMED_ORDER[len(sample)], OTHER_ORDERS[len(sample)]
     images = np.stack([band.astype(np.float64) for band in sample])
-    there = np.asarray(np.isfinite(images).all(axis=0) & (images > 0).any(axis=0))
-    values = images[:, there]
+    valid = np.asarray(np.isfinite(images).all(axis=0) & (images > 0).any(axis=0))
+    values = images[:, valid]
     if not values.size:
         return
     middles = np.median(values, axis=1)
     darkest = int(middles.argmin())
     contrast = middles[darkest] / max(float(np.delete(middles, darkest).min()), 1e-9)
-    places = _sharp_places(images, there, [usual, *others])
+    places = _sharp_places(images, valid, [usual, *others])
     fits = places is None or _places(usual) == places
     best, least = usual, _roughness(values, usual) if fits else np.inf
     assumed = least
@@ -170,10 +170,10 @@ def _places(order: tuple[str, ...]) -> frozenset[int]:
 
 
 def _sharp_places(
-    images: NDArray[np.float64], there: NDArray[np.bool_], orders: Sequence[tuple[str, ...]]
+    images: NDArray[np.float64], valid: NDArray[np.bool_], orders: Sequence[tuple[str, ...]]
 ) -> frozenset[int] | None:
     """Where the bands of 10 m are, if those of one of the orders are sharper than all others; None if of none are."""
-    sharpness = _sharpness(images, there)
+    sharpness = _sharpness(images, valid)
     if sharpness is None:
         return None
     for places in dict.fromkeys(map(_places, orders)):
@@ -183,13 +183,13 @@ def _sharp_places(
     return None
 
 
-def _sharpness(images: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+def _sharpness(images: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64] | None:
     """The mean step (C,) from a pixel to the next, over that to the next but one: 1/2 of what is interpolated.
 
     None where no three pixels with data are neighbours.
     """
-    next_ = there[:, 1:] & there[:, :-1]
-    next_but_one = there[:, 2:] & there[:, :-2]
+    next_ = valid[:, 1:] & valid[:, :-1]
+    next_but_one = valid[:, 2:] & valid[:, :-2]
     if not next_.any() or not next_but_one.any():
         return None
     steps = np.abs(np.diff(images, axis=2))[:, next_].mean(axis=1)

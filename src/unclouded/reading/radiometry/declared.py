@@ -75,10 +75,10 @@ def _same(source: Source, values: Sequence[_T], what: str, advice: str = "conver
 
 def _same_nodata(source: Source, values: Sequence[float | None]) -> float | None:
     """Return the no-data value of those layers that have one; those without have it too, unless it may be ground."""
-    said = [value for value in values if value is not None]
+    known = [value for value in values if value is not None]
     advice = "convert them first, for example with gdalwarp -dstnodata 0"
-    if said and not 0 < said[0] < np.iinfo(np.uint16).max:
-        return _same(source, [said[0] if value is None else value for value in values], "no-data value", advice)
+    if known and not 0 < known[0] < np.iinfo(np.uint16).max:
+        return _same(source, [known[0] if value is None else value for value in values], "no-data value", advice)
     return _same(source, values, "no-data value", advice)
 
 

@@ -75,12 +75,12 @@ def choose_encoding(
         InputError: nothing says it, or the pixels contradict it.
     """
     no_offsets = (0.0,) * len(bands)
-    given = None if offset is None else (float(offset),) * len(bands)
+    offsets_given = None if offset is None else (float(offset),) * len(bands)
     if declared.certain and scale is None:
         nodata, scale_used = declared_nodata(declared.nodata, dtype), declared.scale or USUAL_SCALE
         refuse_unit(name, offset, scale_used)
         notes = overruled_note(declared.offsets, offset)
-        return Encoding(scale_used, given or declared.offsets or no_offsets, nodata), notes
+        return Encoding(scale_used, offsets_given or declared.offsets or no_offsets, nodata), notes
     values, notes = sample(), overruled_note(declared.offsets, offset)
     signed = declared.nodata is None and goes_below_zero(dtype, values)
     nodata = None if signed else declared_nodata(declared.nodata, dtype)
@@ -93,7 +93,7 @@ def choose_encoding(
     refuse_mixed(name, bands, dtype, outside_holes)
     if scale is None:
         refuse_stretched(name, dtype, outside_holes)
-        stated = replace(declared, offsets=given or declared.offsets or no_offsets, nodata=nodata)
+        stated = replace(declared, offsets=offsets_given or declared.offsets or no_offsets, nodata=nodata)
         try:
             scale_used, scale_notes = choose_scale(name, bands, dtype, stated, outside_holes, fallback)
         except UnknownNumbersError:
@@ -117,13 +117,13 @@ def choose_encoding(
         notes.append(cut.note)
     encoding = Encoding(scale_used, no_offsets, nodata, filling)
     refuse_empty(name, bands, data_of(values, encoding))
-    if given is None:
+    if offsets_given is None:
         offsets, offset_notes = choose_offsets(name, bands, dtype, declared, values, encoding, fallback)
         encoding = replace(encoding, offsets=offsets)
     else:
-        encoding = replace(encoding, offsets=given)
+        encoding = replace(encoding, offsets=offsets_given)
         data = data_of(values, encoding)
-        offset_notes = negative_note(bands, data, given[0]) + bright_note(data, given[0])
+        offset_notes = negative_note(bands, data, offsets_given[0]) + bright_note(data, offsets_given[0])
     if largest_is_nodata and declared.nodata is None:
         encoding = replace(encoding, nodata=float(np.iinfo(dtype).max))
     encoding, nodata_notes = undeclared_nodata(encoding, dtype, values, declared.nodata)

@@ -24,8 +24,8 @@ def without_cirrus(source: Source, requested: str | None) -> Source:
     if (requested or source.level) != "L2A":
         return source
     kept = source.only([band for band in source.bands if band != "B10"])
-    said = [NO_CIRRUS] if "B10" in (source.bands if source.taken is None else source.taken) else []
-    return replace(kept, others=kept.others - {"B10"}, notes=[*source.notes, *said])
+    notes = [NO_CIRRUS] if "B10" in (source.bands if source.taken is None else source.taken) else []
+    return replace(kept, others=kept.others - {"B10"}, notes=[*source.notes, *notes])
 
 
 def choose_level(

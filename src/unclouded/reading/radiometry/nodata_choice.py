@@ -26,8 +26,8 @@ def declared_nodata(declared: float | None, dtype: np.dtype[Any]) -> float | Non
     """The no-data DN; integers without one that their type holds have 0, as Sentinel-2 products."""
     if dtype.kind not in "iu":
         return None if declared is None else float(declared)
-    there = declared is not None and np.iinfo(dtype).min <= declared <= np.iinfo(dtype).max
-    return float(declared) if declared is not None and there else 0.0
+    fits = declared is not None and np.iinfo(dtype).min <= declared <= np.iinfo(dtype).max
+    return float(declared) if declared is not None and fits else 0.0
 
 
 def goes_below_zero(dtype: np.dtype[Any], values: Sequence[NDArray[np.generic]]) -> bool:
@@ -42,13 +42,13 @@ def undeclared_nodata(
     encoding: Encoding, dtype: np.dtype[Any], values: Sequence[NDArray[np.generic]], declared: float | None
 ) -> tuple[Encoding, list[str]]:
     """Find the DN by which a scene without a no-data tag marks its holes, to be the result's tag, and say so."""
-    said = []
+    notes = []
     data = np.concatenate([band.ravel() for band in values]) if values else np.empty(0, dtype)
     floor = min(LOWEST * encoding.scale - offset for offset in encoding.offsets)
     fills, counts = np.unique(data[(data < floor) & (data != encoding.nodata)], return_counts=True)
     if fills.size:
         fill = float(fills[counts.argmax()])
-        said.append(f"{fill:g} is taken for no data: no ground has such a reflectance")
+        notes.append(f"{fill:g} is taken for no data: no ground has such a reflectance")
         if declared is None or (dtype.kind in "iu" and not np.iinfo(dtype).min <= declared <= np.iinfo(dtype).max):
             encoding = replace(encoding, nodata=fill)
     if len(values) > 1 and len({band.shape for band in values}) == 1:
@@ -56,12 +56,12 @@ def undeclared_nodata(
         if encoding.nodata == 0 and not any(encoding.offsets) and _goes_on_to_zero(dn, encoding):
             # Where it is declared it stays the result's tag, for the holes.
             encoding = replace(encoding, together=True) if declared == 0 else replace(encoding, nodata=None)
-            said.append(_DARK_ZERO)
+            notes.append(_DARK_ZERO)
         holes = is_hole(dn, encoding) & holds_data(dn, encoding).all(axis=0)
         fills, counts = np.unique(dn[0][holes], return_counts=True)
         if fills.size:
-            said.append(no_data_in_all(fills[counts.argmax()]))
-    return encoding, said
+            notes.append(no_data_in_all(fills[counts.argmax()]))
+    return encoding, notes
 
 
 def _goes_on_to_zero(dn: NDArray[np.generic], encoding: Encoding) -> bool:

@@ -82,8 +82,8 @@ class Filling(NamedTuple):
         """What is to be said of them."""
         if len(set(self.values)) == 1:
             return no_data_in_all(self.values[0])
-        said = ", ".join(f"{value:g} in {band}" for band, value in zip(bands[:3], self.values[:3], strict=True))
-        return f"pixels that all have the same values ({said} and so on), as no ground has, are taken for no data"
+        examples = ", ".join(f"{value:g} in {band}" for band, value in zip(bands[:3], self.values[:3], strict=True))
+        return f"pixels that all have the same values ({examples} and so on), as no ground has, are taken for no data"
 
     def outside(self, sample: Sequence[NDArray[np.generic]]) -> list[NDArray[np.generic]]:
         """The rest of each band of the sample."""
@@ -114,8 +114,8 @@ def _one_spectrum(dn: NDArray[np.generic], nodata: float | None) -> Filling | No
     So are holes that something was added to or multiplied with, another number in each band. Of 1,526 real images 7
     have 20 pixels alike, and others of theirs are as frequent. Cloud that was cut off has the greatest of all values.
     """
-    there = np.isfinite(dn).all(axis=0) & (dn != nodata).all(axis=0) & (dn != dn[0]).any(axis=0)
-    data = dn[:, there].astype(np.float64)
+    valid = np.isfinite(dn).all(axis=0) & (dn != nodata).all(axis=0) & (dn != dn[0]).any(axis=0)
+    data = dn[:, valid].astype(np.float64)
     if data.shape[1] < _FILLED:
         return None
     # A number for each spectrum, since sorting these is what takes time.
@@ -137,12 +137,12 @@ def _one_value(dn: NDArray[np.generic], nodata: float | None) -> Filling | None:
     Of 1,512 real images 2 have such pixels, cut off at DN 1 in some bands of nearly all others. A value that nothing is
     above may be where clouds were cut off: then it has to be in no band alone, and nothing comes near it.
     """
-    alike = (dn == dn[0]).all(axis=0) & (dn[0] > 0) & (dn[0] != nodata)
-    values, counts = np.unique(dn[0][alike], return_counts=True)
+    equal = (dn == dn[0]).all(axis=0) & (dn[0] > 0) & (dn[0] != nodata)
+    values, counts = np.unique(dn[0][equal], return_counts=True)
     if not counts.size or counts.max() < _FILLED:
         return None
     value = values[counts.argmax()]
-    full = alike & (dn[0] == value)
+    full = equal & (dn[0] == value)
     alone = int((dn == value).any(axis=0).sum() - full.sum())
     greatest = not (dn > value).any()
     if greatest and (alone or full.all() or ((dn > _NEAR * value) & (dn < value)).any()):

@@ -76,8 +76,8 @@ def _refuse_holed(name: str, bands: Sequence[str], sample: Sequence[NDArray[np.g
         return
     empty = np.stack([band == 0 for band in sample])
     some = empty.any(axis=0) & ~empty.all(axis=0)
-    there = int((~empty.all(axis=0)).sum())
-    if there and (share := some.sum() / there) > _HOLED:
+    with_data = int((~empty.all(axis=0)).sum())
+    if with_data and (share := some.sum() / with_data) > _HOLED:
         worst = int((empty & some).reshape(len(sample), -1).sum(axis=1).argmax())
         raise UnknownNumbersError(
             f"{name}: {share:.0%} of its pixels are 0, which is no data, in some bands (most in {bands[worst]}) and "

@@ -73,8 +73,8 @@ def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], sc
     darkest, offset = darkest_of_all(reflectance), offset_at(scale)
     if darkest >= SUSPICIOUS_DARK:
         found = f"nothing in it says so, and its darkest DN are near {darkest * scale:.0f}"
-        said = unknown_offset(source, found, scale)
-        raise UnknownOffsetError(f"{said}; where inputs differ, have its name hold that of its product (…_N0510_…)")
+        error = unknown_offset(source, found, scale)
+        raise UnknownOffsetError(f"{error}; where inputs differ, have its name hold that of its product (…_N0510_…)")
     return 0.0, [
         f"{NO_OFFSET} (nothing in the file says that DN carry +{-offset:g}); give --offset {offset:g} if they do"
     ]
@@ -132,8 +132,8 @@ def refuse_declared_unit(source: str, offsets: Sequence[float], scale: float) ->
     Raises:
         UnknownNumbersError: naming it.
     """
-    if told := [offset for offset in offsets if offset and abs(offset) / scale < _SMALLEST]:
-        found = f"its tag says {told[0]:g}, which is not in the unit of its values, of which {scale:g} are 1.0"
+    if wrong := [offset for offset in offsets if offset and abs(offset) / scale < _SMALLEST]:
+        found = f"its tag says {wrong[0]:g}, which is not in the unit of its values, of which {scale:g} are 1.0"
         raise unknown_offset(source, found, scale)
 
 
@@ -141,8 +141,8 @@ def overruled_note(declared: Sequence[float] | None, offset: float | None) -> li
     """Return a note where an offset that the user gives is not that which is declared of the bands."""
     if offset is None or declared is None or set(declared) == {offset}:
         return []
-    told = ", ".join(f"{value:g}" for value in sorted(set(declared)))
-    return [f"--offset {offset:g} is taken, though its name or metadata says {told}"]
+    values = ", ".join(f"{value:g}" for value in sorted(set(declared)))
+    return [f"--offset {offset:g} is taken, though its name or metadata says {values}"]
 
 
 def negative_note(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]], offset: float) -> list[str]:

@@ -53,8 +53,8 @@ def data_of(sample: Sequence[NDArray[np.generic]], encoding: Encoding) -> list[N
     """
     found = []
     if len(sample) > 1 and len({band.shape for band in sample}) == 1:
-        there = ~is_hole(np.stack(sample), encoding)
-        sample = [band[there] for band in sample]
+        kept = ~is_hole(np.stack(sample), encoding)
+        sample = [band[kept] for band in sample]
     for band, offset in zip(sample, encoding.offsets, strict=True):
         dn = band[np.isfinite(band)].astype(np.float64)
         if encoding.nodata is not None and not encoding.together:
