@@ -129,7 +129,7 @@ def test_blocks_in_any_order_and_halves_of_them_make_the_same_statistics():
     assert [piece.clear.shape[0] * layout.cell for piece in halves] == [ROWS, ROWS, 40]
     first = merge(layout, whole)
     for other in (merge(layout, whole[::-1]), merge(layout, halves), merge(layout, halves[::-1])):
-        for name in ("clear", "means", "samples", "position", "sample_seen", "hidden", "hidden_seen"):
+        for name in ("clear", "means", "samples", "position", "sample_visible", "hidden", "hidden_visible"):
             assert getattr(first, name).tobytes() == getattr(other, name).tobytes()
     assert first.clear.sum() == (~mask).sum()
 

@@ -147,11 +147,11 @@ def clear_scene(
         return Shares(strips.changed / strips.valid, strips.cloud / strips.valid, clearing.snow)
 
     def describe_files(files: Mapping[Path, Path]) -> dict[Path, str]:
-        said = {name: settings[name] for name in ("weights", "samples", "seed", "threshold", "precision", "radar")}
-        said["detection"] = detection
+        recorded = {name: settings[name] for name in ("weights", "samples", "seed", "threshold", "precision", "radar")}
+        recorded["detection"] = detection
         if other is not None:
-            said["resampled"] = True
-        item = describe(grid, output, files, said, shares(), kinds, mask_classes())
+            recorded["resampled"] = True
+        item = describe(grid, output, files, recorded, shares(), kinds, mask_classes())
         return {item_path(output): json.dumps(item, indent=1, allow_nan=False) + "\n"}
 
     with workplace(output) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE):

@@ -137,8 +137,8 @@ class OpenReference:
         unsure: those of them that say what its numbers mean.
     """
 
-    def __init__(self, image: Raster, scene: SceneInfo, *, said: bool = False) -> None:
-        """Bring `image` to the grid of `scene`; what is assumed of it as a scene may have been `said`.
+    def __init__(self, image: Raster, scene: SceneInfo, *, assumptions_reported: bool = False) -> None:
+        """Bring `image` to the grid of `scene`; with `assumptions_reported` its own assumptions are not noted again.
 
         Raises:
             InputError: if they have no area in common.
@@ -147,7 +147,7 @@ class OpenReference:
         self.info, self.files = image.info, files_of(image)
         self.name, self.bands, self.level = image.info.source, image.info.bands, image.info.level
         self.acquired = acquired(image.info)
-        prefixes = ASSUMED_FROM_SCENE if said else _ASSUMED
+        prefixes = ASSUMED_FROM_SCENE if assumptions_reported else _ASSUMED
         self.assumed = tuple(note for note in image.info.notes if note.startswith(prefixes))
         self.unsure = tuple(note for note in self.assumed if note.startswith(f"{ASSUMED_FROM_SCENE} {NUMBERS}"))
 
@@ -223,13 +223,13 @@ class ReferenceOpener:
         reading: how the others are read that are dates of a series, each as when it is cleared itself; None where they
             are none, and nothing is known of them.
         detection_cache: see `SceneInputs`.
-        said: whether what is assumed of each when it is read is said elsewhere, as of a date to be cleared.
+        assumptions_reported: whether assumptions about each are reported elsewhere, as for dates to be cleared.
     """
 
     images: Mapping[str, Raster] = field(default_factory=dict)
     reading: ReadOptions | None = None
     detection_cache: DetectionCache | None = None
-    said: bool = False
+    assumptions_reported: bool = False
 
     @contextmanager
     def open(self, name: str, scene: SceneInfo) -> Iterator[Raster]:
@@ -296,7 +296,11 @@ def open_inputs(
         elif options.mask_only:
             raise InputError(f"{scene.info.source}: no scene classification (SCL) comes with it; give --mask a file")
         references = [
-            OpenReference(stack.enter_context(opener.open(name, scene.info)), scene.info, said=opener.said)
+            OpenReference(
+                stack.enter_context(opener.open(name, scene.info)),
+                scene.info,
+                assumptions_reported=opener.assumptions_reported,
+            )
             for name in options.references
         ]
         yield SceneInputs(scene, radar, mask, tuple(references), detection, opener.detection_cache, classification)

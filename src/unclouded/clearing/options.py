@@ -76,8 +76,8 @@ def option(
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Any:  # noqa: ANN401 (like `dataclasses.field`)
-    """A field, with what a command line has to say of it and what is accepted; a tuple is an option to be repeated."""
-    said = {
+    """A field with help, name and accepted values of its command-line option; a tuple is a repeatable option."""
+    metadata = {
         "help": explanation,
         "name": name,
         "metavar": metavar,
@@ -85,13 +85,13 @@ def option(
         "minimum": minimum,
         "maximum": maximum,
     }
-    return field(default=default, metadata=said)
+    return field(default=default, metadata=metadata)
 
 
 def option_name(field_: Field[Any]) -> str:
-    """What the option of a field is called in a command."""
-    given: str | None = field_.metadata["name"]
-    return given or f"--{field_.name.replace('_', '-')}"
+    """Name of a field's option on the command line."""
+    name: str | None = field_.metadata["name"]
+    return name or f"--{field_.name.replace('_', '-')}"
 
 
 def check_number(

@@ -103,7 +103,7 @@ def plan(
             infos[source] = info
         except Exception as error:  # whatever it is, it is this input's alone
             made.failed[source] = error
-    for source, stem in _told_apart({source: info.stem for source, info in infos.items()}).items():
+    for source, stem in _unique_names({source: info.stem for source, info in infos.items()}).items():
         made.outputs[source] = Path(output) if folder is None else folder / f"{stem}.tif"
     refuse_collisions(made.outputs, written)
     for source, name in list(made.outputs.items()):
@@ -125,12 +125,12 @@ def plan(
     return made
 
 
-def _told_apart(stems: Mapping[str, str]) -> dict[str, str]:
-    """Names of outputs by input: before those that would be alike stand the names of the folders they lie in."""
+def _unique_names(stems: Mapping[str, str]) -> dict[str, str]:
+    """Names of outputs by input: equal ones are prefixed with the names of their folders."""
     names = dict(stems)
     around = {source: iter(Path(source.partition("?")[0]).parents) for source in stems}
-    while alike := [name for name, count in Counter(names.values()).items() if count > 1]:
-        before = {source: next(around[source], Path()).name for source, name in names.items() if name in alike}
+    while repeated := [name for name, count in Counter(names.values()).items() if count > 1]:
+        before = {source: next(around[source], Path()).name for source, name in names.items() if name in repeated}
         if not any(before.values()):
             break
         names |= {source: safe_stem(f"{folder}_{names[source]}") for source, folder in before.items() if folder}

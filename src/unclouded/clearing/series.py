@@ -130,7 +130,7 @@ def shared_references(folder: Path, reading: ReadOptions) -> Iterator[ReferenceO
         OutputExistsError: if another run is clearing a series there.
     """
     with workplace(folder / "series") as place:
-        yield ReferenceOpener(reading=reading, detection_cache=DetectionCache(place), said=True)
+        yield ReferenceOpener(reading=reading, detection_cache=DetectionCache(place), assumptions_reported=True)
         empty(place)
 
 

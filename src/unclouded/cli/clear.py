@@ -62,8 +62,8 @@ def clear(
         reading = source_options.reading()
         searched = check_catalog(catalog, inputs or (), reading.area, catalog.date)
         sources = list(inputs or ())
-        for option, given in (("--radar", options.radar), ("--mask", options.mask_file)):
-            if given is not None and len(sources) > 1:
+        for option, value in (("--radar", options.radar), ("--mask", options.mask_file)):
+            if value is not None and len(sources) > 1:
                 raise typer.BadParameter("belongs to one scene; give a single input", param_hint=option)
         check_skipping(options.overwrite, skip_existing)
         check_workers(workers, scheduler)

@@ -174,8 +174,8 @@ class Bar:
         elif time.monotonic() >= self._next_line:
             counts = [] if total == HUNDREDTHS else [f"{done:,} of {total:,}"]
             shares = [f"{done / total:.0%}"] if total else []
-            said = ", ".join([*counts, *shares, f"{time.monotonic() - self._start:.0f} s"])
-            say(f"{self._title}: {stage}: {said}")
+            text = ", ".join([*counts, *shares, f"{time.monotonic() - self._start:.0f} s"])
+            say(f"{self._title}: {stage}: {text}")
             self._next_line = time.monotonic() + EVERY
 
     def _draw(self, stage: str, done: int, total: int) -> None:

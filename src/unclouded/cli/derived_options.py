@@ -50,17 +50,21 @@ def takes_options(
 
 
 def _parameter(field: Field[Any], kind: Any) -> inspect.Parameter:  # noqa: ANN401 (a type)
-    said = field.metadata
+    metadata = field.metadata
     default: Any = field.default
-    if said["choices"]:
+    if metadata["choices"]:
         enumeration: Any = Enum  # else mypy takes the call for a definition
-        kind = enumeration(field.name.title(), {choice: choice for choice in said["choices"]}, type=str)
+        kind = enumeration(field.name.title(), {choice: choice for choice in metadata["choices"]}, type=str)
         kind = kind if default is not None else kind | None
     elif get_origin(kind) is tuple:
         kind, default = list[get_args(kind)[0]], list(default)  # type: ignore[misc]
     # With its name given, typer makes no opposite of a flag.
     shown = typer.Option(
-        option_name(field), help=said["help"], metavar=said["metavar"], min=said["minimum"], max=said["maximum"]
+        option_name(field),
+        help=metadata["help"],
+        metavar=metadata["metavar"],
+        min=metadata["minimum"],
+        max=metadata["maximum"],
     )
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, shown]

@@ -118,16 +118,16 @@ def _write_network(
     write_onnx(graph, len(names), images.size, notes, output)
 
 
-def _bands(header: Header, given: str | None, level: str) -> list[str]:
-    """The bands of the network's images: those given, else all that the model knows and the level has."""
+def _bands(header: Header, requested: str | None, level: str) -> list[str]:
+    """The bands of the network's images: the requested ones, else all of the model that the level has."""
     from unclouded import bands
 
     if level not in header.levels:
         raise InputError(f"--level {level}: {header.name} was trained on {', '.join(header.levels)}; give one of these")
     of_level = bands.L1C if level == "L1C" else bands.L2A
-    names = names_of(given) or tuple(name for name in header.bands if name in of_level)
+    names = names_of(requested) or tuple(name for name in header.bands if name in of_level)
     strange = [name for name in names if name not in header.bands]
     if strange or len(set(names)) < len(names):
         found = f"{strange[0]!r} is none of them" if strange else "one is named twice"
-        raise InputError(f"--bands {given}: {found}; {header.name} takes {', '.join(header.bands)}, each once")
+        raise InputError(f"--bands {requested}: {found}; {header.name} takes {', '.join(header.bands)}, each once")
     return list(names)

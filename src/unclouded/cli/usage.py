@@ -28,22 +28,22 @@ class BriefGroup(TyperGroup):
         try:
             return super().make_context(*arguments, **more)
         except _USAGE as error:
-            raise _told(error) from None
+            raise _reported(error) from None
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (typer's own click)
         """Run the command that is named."""
         try:
             return super().invoke(ctx)
         except _USAGE as error:
-            raise _told(error) from None
+            raise _reported(error) from None
 
 
-def _told(error: Any) -> BaseException:  # noqa: ANN401 (typer's own click)
-    """Say it, and return how the program ends; what shows itself otherwise, such as help, is left to it."""
+def _reported(error: Any) -> BaseException:  # noqa: ANN401 (typer's own click)
+    """Report a usage error and return the exit; errors that show themselves, such as help, are returned as they are."""
     if type(error).show is not _USAGE.show:
         return error  # type: ignore[no-any-return]
     where = error.ctx.command_path if error.ctx is not None else "unclouded"
-    said = _POSSIBLE.sub(r"; did you mean \1?", _HELP.sub("", " ".join(error.format_message().split()))).rstrip(".")
-    said = said.replace(": Value error,", ":").replace(". Did", "; did")
-    report(InputError(f"{where}: {said[:1].lower()}{said[1:]}; see {where} --help"), debug=False)
+    message = _POSSIBLE.sub(r"; did you mean \1?", _HELP.sub("", " ".join(error.format_message().split()))).rstrip(".")
+    message = message.replace(": Value error,", ":").replace(". Did", "; did")
+    report(InputError(f"{where}: {message[:1].lower()}{message[1:]}; see {where} --help"), debug=False)
     return typer.Exit(FAILED)

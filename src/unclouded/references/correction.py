@@ -45,7 +45,7 @@ class Correction:
         cls,
         ground: Float32,
         truth: Float32,
-        seen: Float32,
+        visible: Float32,
         expected: Float32,
         predicted_bands: Mask,
         everywhere: Float32,
@@ -55,7 +55,7 @@ class Correction:
         Args:
             ground: (C, n) of other dates.
             truth: (C, n) what the scene shows.
-            seen: (n,) how far other dates show them, 0 to 1.
+            visible: (n,) how far other dates show them, 0 to 1.
             expected: (n,) error to expect of the ground, mean over the bands.
             predicted_bands: (C,) bands that other dates have.
             everywhere: (C, m) ground of other dates, of the whole scene.
@@ -65,7 +65,7 @@ class Correction:
         departs = truth - ground
         size = abs(departs[predicted_bands]).mean(axis=0)
         # What is cloud yet departs too far to be land that changed (Tukey's biweight).
-        weight = np.square(np.maximum(1 - np.square(size / (_GROSS * np.maximum(expected, _FLOOR))), 0)) * seen
+        weight = np.square(np.maximum(1 - np.square(size / (_GROSS * np.maximum(expected, _FLOOR))), 0)) * visible
         known = float(weight.sum())
         if known < 1:
             return made

@@ -25,14 +25,14 @@ MOST_TOGETHER = 4
 _NEIGHBOURHOODS = 6
 _STANDARD_ERRORS = 2.0
 _LOWER_BOUND = (0.2, 0.25)
-"""Correlations, less their standard errors, at which a set begins to count and counts fully."""
+"""Lower bounds of the correlation at which trust is 0 and 1."""
 _WORST_BLOB = (0.15, 0.25)
-"""The same of the blob in which it is least."""
+"""The same for the correlation in the worst blob."""
 _HINT, _GAIN = 0.15, 0.1
-"""What a set counts that is not sure to help, but was better than the fill by a tenth."""
+"""Trust in a set without significant correlation whose error is a tenth below that of the fill."""
 _NOTHING = 1e-12
 _GROSS = 6.0
-"""Departures from the fill count up to so many of its mean errors."""
+"""Departures from the fill are clipped at so many of its mean errors."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class HeldOutSamples:
         samples: numbers of the samples in each.
         channels: (channels, n) of all those samples, one fold after the other.
         bands: of the scene, the first channels.
-        seen: (K, n) which references show them.
+        visible: (K, n) where each reference is clear.
         group: (n,) number of the fold and part of the scene of each, as of `clearly_less`.
     """
 
@@ -52,12 +52,12 @@ class HeldOutSamples:
     samples: list[NDArray[np.intp]]
     channels: Float32
     bands: int
-    seen: Mask
+    visible: Mask
     group: NDArray[np.intp]
 
     @classmethod
     def draw(cls, statistics: Statistics) -> HeldOutSamples:
-        """Draw blobs like the clouds that are there."""
+        """Draw blobs like the clouds of the scene."""
         layout = statistics.layout
         folds = list(blobs(statistics.clear > 0, statistics.covered > 0.5, FOLDS))
         row, column = (statistics.position // layout.cell).T
@@ -71,25 +71,30 @@ class HeldOutSamples:
         group = (fold * _NEIGHBOURHOODS + part[:, 0]) * _NEIGHBOURHOODS + part[:, 1]
         channels = statistics.samples[every].T.copy()
         return cls(
-            folds, samples, channels, len(layout.bands), statistics.sample_seen[every].T.copy(), group.astype(np.intp)
+            folds,
+            samples,
+            channels,
+            len(layout.bands),
+            statistics.sample_visible[every].T.copy(),
+            group.astype(np.intp),
         )
 
     @property
     def truth(self) -> Float32:
-        """(C, n) what the scene shows of them."""
+        """(C, n) reflectance of the scene."""
         return self.channels[: self.bands]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What one set of references says of the left out samples.
+    """Predictions of the held-out samples by one set of references.
 
     Attributes:
         fit: of the set.
         local: whether its coefficients vary over the scene.
         ground: (C, n) predictions.
         field: (2, n) logs of the distance and of the size of the residual, see `Fit.fields`.
-        seen: (n,) where all of the set show the sample.
+        visible: (n,) where all of the set are clear.
         error: (n,) mean over the bands.
     """
 
@@ -97,14 +102,14 @@ class Candidate:
     local: bool
     ground: Float32
     field: Float32
-    seen: Mask
+    visible: Mask
     error: Float32
 
 
 def cross_validate(statistics: Statistics, held_out: HeldOutSamples, references: tuple[int, ...]) -> Candidate | None:
     """Cross-validate a set of references: one regression for the scene, or a local one if clearly better; None if few.
 
-    The plain choice is the default, so that a scene with few clear pixels, whose blobs say little, is left with it.
+    The single regression is the default, also for scenes with too few clear pixels to decide.
     """
     fit = Fit(statistics, references)
     if len(fit.usable) < LEAST_SAMPLES + 2 * len(fit.columns):
@@ -112,7 +117,7 @@ def cross_validate(statistics: Statistics, held_out: HeldOutSamples, references:
     plain = _predict_folds(fit, held_out, local=False)
     if references and max(fit.lattice.shape) > 2:
         local = _predict_folds(fit, held_out, local=True)
-        if clearly_less(local.error[plain.seen], plain.error[plain.seen], held_out.group[plain.seen]):
+        if clearly_less(local.error[plain.visible], plain.error[plain.visible], held_out.group[plain.visible]):
             return local
     return plain
 
@@ -128,39 +133,39 @@ def _predict_folds(fit: Fit, held_out: HeldOutSamples, local: bool) -> Candidate
         grounds.append(np.clip(made, *limits) if fit.references else made)
         fields.append(here[:, -2:].T)
     ground = np.concatenate(grounds, axis=1)
-    seen: Mask = np.asarray(held_out.seen[list(fit.references)].all(axis=0))
+    visible: Mask = np.asarray(held_out.visible[list(fit.references)].all(axis=0))
     return Candidate(
-        fit, local, ground, np.concatenate(fields, axis=1), seen, abs(ground - held_out.truth).mean(axis=0)
+        fit, local, ground, np.concatenate(fields, axis=1), visible, abs(ground - held_out.truth).mean(axis=0)
     )
 
 
 def ratio_to_fill(candidate: Candidate, fill: Candidate) -> float:
     """Mean ratio of errors, those of the set to those of the fill from the scene alone; geometric, for gross errors."""
-    if not candidate.seen.any():
+    if not candidate.visible.any():
         return np.inf
-    mine, other = (np.log(t.error[candidate.seen] + np.float32(1e-3)) for t in (candidate, fill))
+    mine, other = (np.log(t.error[candidate.visible] + np.float32(1e-3)) for t in (candidate, fill))
     return float(np.exp((mine - other).mean()))
 
 
 def trust(candidate: Candidate, fill: Candidate, held_out: HeldOutSamples) -> float:
-    """How far a set takes the place of the fill from the scene alone, 0 to 1; 0 if it does not help.
+    """Share with which a set replaces the fill from the scene alone, 0 to 1; 0 if it does not help.
 
-    What tells is the correlation, over all that was left out, of the departures from the fill that the set says with
-    those that are true; of what it does not show it says none. A useless set's is chance, which is large only where few
-    neighbourhoods make it, or some blobs alone: so its lower bound counts, two standard errors below (jackknife over
-    neighbourhoods, Efron and Stein 1981), and that of the worst blob. A set that is not sure, but was better in the
-    mean, counts a little.
+    It follows the correlation, over all held-out samples, of the predicted departures from the fill with the true ones;
+    where the set is not clear it predicts none. For a useless set the correlation is due to chance and only large if
+    few neighbourhoods or some blobs make it up: so trust uses its lower bound, two standard errors below (jackknife
+    over neighbourhoods, Efron and Stein 1981), and the correlation in the worst blob. A set that is not significant,
+    but has a smaller mean error, gets a little trust.
     """
-    if not candidate.seen.any():
+    if not candidate.visible.any():
         return 0.0
     scale = abs(held_out.truth - fill.ground).mean(axis=1, keepdims=True) + np.float32(1e-4)
-    said, true = (np.clip((g - fill.ground) / scale, -_GROSS, _GROSS) for g in (candidate.ground, held_out.truth))
-    said = said * candidate.seen
-    products = [(a * b).sum(axis=0) for a, b in ((said, true), (said, said), (true, true))]
+    predicted, true = (np.clip((g - fill.ground) / scale, -_GROSS, _GROSS) for g in (candidate.ground, held_out.truth))
+    predicted = predicted * candidate.visible
+    products = [(a * b).sum(axis=0) for a, b in ((predicted, true), (predicted, predicted), (true, true))]
     fold = np.repeat(np.arange(len(held_out.samples)), [len(s) for s in held_out.samples])
     lower, worst = _lower_bound(products, held_out.group), _correlation(_sums(products, fold)).min()
     sure = _rise(lower, *_LOWER_BOUND) * _rise(float(worst), *_WORST_BLOB)
-    gain = 1 - float(candidate.error[candidate.seen].mean() / fill.error[candidate.seen].mean())
+    gain = 1 - float(candidate.error[candidate.visible].mean() / fill.error[candidate.visible].mean())
     return max(sure, _HINT * _rise(gain, 0, _GAIN))
 
 
@@ -204,7 +209,7 @@ def order_of_trust(good: list[Candidate], fill: Candidate, held_out: HeldOutSamp
     """Sets of most references first, as regression on all of them is the default; but one that is clearly better."""
     order = sorted(good, key=lambda t: (-len(t.fit.references), ratio_to_fill(t, fill)))
     for candidate in order[1:].copy():
-        both = candidate.seen & order[0].seen
+        both = candidate.visible & order[0].visible
         if clearly_less(candidate.error[both], order[0].error[both], held_out.group[both]):
             order.remove(candidate)
             order.insert(0, candidate)
@@ -218,7 +223,7 @@ def preselect(statistics: Statistics, held_out: HeldOutSamples, usable: Sequence
     covered = statistics.covered > 0
 
     def key(k: int) -> tuple[float, float, float, int]:
-        share = float(statistics.seen[k][covered].mean()) if covered.any() else 1.0
+        share = float(statistics.visible[k][covered].mean()) if covered.any() else 1.0
         days = statistics.layout.references[k].days
         return -round(4 * share) / 4, _plain_error(statistics, held_out, k), abs(days) if days is not None else 1e9, k
 
@@ -228,7 +233,7 @@ def preselect(statistics: Statistics, held_out: HeldOutSamples, usable: Sequence
 def _plain_error(statistics: Statistics, held_out: HeldOutSamples, k: int) -> float:
     """Error of a regression in the first blob, in those of the mean, to two digits."""
     fit = Fit(statistics, (k,))
-    samples = held_out.samples[0][statistics.sample_seen[held_out.samples[0], k]]
+    samples = held_out.samples[0][statistics.sample_visible[held_out.samples[0], k]]
     if len(fit.usable) < LEAST_SAMPLES + 2 * len(fit.columns) or not len(samples):
         return np.inf
     truth = statistics.samples[samples][:, : len(statistics.layout.bands)]
@@ -243,7 +248,7 @@ def sets_together(statistics: Statistics, best: Sequence[int]) -> list[tuple[int
     best = best[:MOST_TOGETHER]
     code = np.zeros(int(covered.sum()), np.int64)
     for i, k in enumerate(best):
-        code |= (statistics.seen[k][covered] > 0.5).astype(np.int64) << i
+        code |= (statistics.visible[k][covered] > 0.5).astype(np.int64) << i
     counts: dict[tuple[int, ...], int] = {}
     for value, count in zip(*np.unique(code, return_counts=True), strict=True):
         together = tuple(sorted(k for i, k in enumerate(best) if value >> i & 1))

@@ -51,16 +51,16 @@ class Kriging:
             variance[code] = 2 * w @ to_scene - w @ mutual @ w
         return cls(weights.astype(np.float32), variance.astype(np.float32))
 
-    def __call__(self, values: Float32, seen: Float32) -> KrigingEstimate:
+    def __call__(self, values: Float32, visible: Float32) -> KrigingEstimate:
         """Combine what the dates show.
 
         Args:
             values: (K, C, n) reflectance; finite everywhere.
-            seen: (K, n) how far each shows the pixel, 0 to 1: between the two, what sets with it and without it say
+            visible: (K, n) how far each shows the pixel, 0 to 1: between the two, what sets with it and without it say
                 fades into each other.
         """
-        share = np.ones((1, seen.shape[1]), np.float32)
-        for fade in seen:
+        share = np.ones((1, visible.shape[1]), np.float32)
+        for fade in visible:
             share = np.concatenate([share * (1 - fade), share * fade])
         known = 1 - share[0]
         divisor = np.maximum(known, _FLOOR)

@@ -42,7 +42,7 @@ def clearly_less(error: Float32, other: Float32, group: NDArray[np.intp]) -> boo
     return bool(mean < -_STANDARD_ERRORS * np.sqrt(variance))
 
 
-def shares(logarithm: Float32, seen: Float32, power: float | None) -> Float32:
+def shares(logarithm: Float32, visible: Float32, power: float | None) -> Float32:
     """Shares (M, n) of predictions, without those too small to count.
 
     Where a prediction fades, its share goes to those that do not; the fill has what nothing else shows. Clouds lie
@@ -51,14 +51,14 @@ def shares(logarithm: Float32, seen: Float32, power: float | None) -> Float32:
 
     Args:
         logarithm: (M, n) of the expected errors; the first is the fill from the scene alone.
-        seen: (M, n) 0 where a prediction's references do not show the pixel, up to 1; 1 for the fill.
+        visible: (M, n) 0 where a prediction's references do not show the pixel, up to 1; 1 for the fill.
         power: shares go with the inverse expected error to it; None gives all to the first of those that show it.
     """
-    first = _sharp(logarithm, seen > 0, power)
-    left = (first * (1 - seen)).sum(axis=0)
+    first = _sharp(logarithm, visible > 0, power)
+    left = (first * (1 - visible)).sum(axis=0)
     if not left.any():
         return first
-    together: Float32 = first * seen + left * _sharp(logarithm, seen >= 1, power)
+    together: Float32 = first * visible + left * _sharp(logarithm, visible >= 1, power)
     return together
 
 
@@ -117,12 +117,12 @@ class Spectra:
         return together
 
 
-def disagreement(ground: Float32, seen: Float32) -> Float32:
-    """(n,) log of how far the predictions (M, C, n) that references show, `seen` (M, n), differ; NaN of fewer than two.
+def disagreement(ground: Float32, visible: Float32) -> Float32:
+    """(n,) log of the spread of predictions (M, C, n) where `visible` (M, n) is positive; NaN with fewer than two.
 
     The first is the fill from the scene alone and does not count.
     """
-    weight = (seen[1:] > 0).astype(np.float32)
+    weight = (visible[1:] > 0).astype(np.float32)
     count = weight.sum(axis=0)
     total = np.maximum(count, 1)
     mean = np.einsum("mcn,mn->cn", ground[1:], weight) / total
@@ -179,7 +179,7 @@ class Judgement:
         cls,
         ground: Float32,
         fields: list[Float32],
-        seen: Float32,
+        visible: Float32,
         truth: Float32,
         group: NDArray[np.intp],
         shown: Float32 | None,
@@ -189,36 +189,44 @@ class Judgement:
         Args:
             ground: (M, C, n).
             fields: (2, n) of each: logs of distance and size of residual.
-            seen: (M, n) as of `shares`.
+            visible: (M, n) as of `shares`.
             truth: (C, n).
             group: (n,) as of `clearly_less`.
             shown: (P, n) what the references of the second prediction show, if there is one.
         """
         error = abs(ground - truth).mean(axis=1)
-        alone = [ExpectedError.fit(f[:, s], e[s]) for f, s, e in zip(fields, seen > 0, error, strict=True)]
+        alone = [ExpectedError.fit(f[:, s], e[s]) for f, s, e in zip(fields, visible > 0, error, strict=True)]
         logarithm = np.stack([np.log(a(f)) for a, f in zip(alone, fields, strict=True)])
         powers: tuple[float | None, ...] = (None, *POWERS) if len(ground) > 2 else (None,)
-        made = {p: weigh(ground, shares(logarithm, seen, p)) for p in powers}
+        made = {p: weigh(ground, shares(logarithm, visible, p)) for p in powers}
         errors = {p: abs(m - truth).mean(axis=0) for p, m in made.items()}
         power = powers[0]
         for other in powers[1:]:
             if clearly_less(errors[other], errors[power], group):
                 power = other
         spectra = Spectra.fit(truth)
-        reference_spectra = None if shown is None else Spectra.fit(shown[:, seen[1] > 0])
+        reference_spectra = None if shown is None else Spectra.fit(shown[:, visible[1] > 0])
         made_of = cls(alone, power, alone[0], 1.0, spectra, reference_spectra)
-        table = made_of.error_features(ground, logarithm, seen, shares(logarithm, seen, power), made[power], shown)
+        table = made_of.error_features(
+            ground, logarithm, visible, shares(logarithm, visible, power), made[power], shown
+        )
         mixture = ExpectedError.fit(table, errors[power])
         interval = float(np.quantile(abs(made[power] - truth) / mixture(table), _TAIL))
         return replace(made_of, mixture=mixture, interval=interval)
 
     def error_features(
-        self, ground: Float32, logarithm: Float32, seen: Float32, share: Float32, mixed: Float32, shown: Float32 | None
+        self,
+        ground: Float32,
+        logarithm: Float32,
+        visible: Float32,
+        share: Float32,
+        mixed: Float32,
+        shown: Float32 | None,
     ) -> Float32:
         """(D, n) of pixels, from arrays as of `fit`, logs (M, n) of the errors to expect, shares and their mixture."""
         more = []
         if len(ground) > 2:
-            more.append(disagreement(ground, seen)[None])
+            more.append(disagreement(ground, visible)[None])
         if self.reference_spectra is not None and shown is not None:
-            more.append(np.where(seen[1] > 0, self.reference_spectra.error_features(shown), np.float32(np.nan)))
+            more.append(np.where(visible[1] > 0, self.reference_spectra.error_features(shown), np.float32(np.nan)))
         return error_features(logarithm, share, ground[0], mixed, self.spectra, more)

@@ -84,7 +84,7 @@ def _from_others(
         if band not in theirs or not common:
             continue
         rows = np.concatenate(
-            [statistics.hidden[statistics.hidden_seen[:, m]], statistics.samples[statistics.sample_seen[:, m]]]
+            [statistics.hidden[statistics.hidden_visible[:, m]], statistics.samples[statistics.sample_visible[:, m]]]
         )[:, layout.channels(m)].astype(np.float64)
         if len(rows) < _LEAST:
             continue

@@ -55,7 +55,7 @@ class Fit:
         statistics, layout = self.statistics, self.statistics.layout
         chosen = list(self.references)
         self.lattice = finest_lattice(layout.height, layout.width)
-        self.usable = np.flatnonzero(statistics.sample_seen[:, chosen].all(axis=1))
+        self.usable = np.flatnonzero(statistics.sample_visible[:, chosen].all(axis=1))
         samples = statistics.samples[self.usable]
         self.position, self.y = statistics.position[self.usable], samples[:, : len(layout.bands)]
         raw = samples[:, self.columns]
@@ -73,7 +73,7 @@ class Fit:
         return [c for k in self.references for c in range(layout.channels(k).start, layout.channels(k).stop)]
 
     def _robust_weights(self) -> Float32:
-        """Huber weights of the samples, from residuals of the scene's own regression: changed land, cloud not seen."""
+        """Huber weights of the samples, from residuals of the scene alone, against changed land and missed cloud."""
         weight = np.ones(len(self.x), np.float32)
         for _ in range(_PASSES):
             gram = ((self.x * weight[:, None]).T @ self.x).astype(np.float64)

@@ -46,7 +46,7 @@ def brightness_limits(statistics: Statistics) -> list[BrightnessLimit | None]:
     layout = statistics.layout
     limits: list[BrightnessLimit | None] = []
     for k in range(len(layout.references)):
-        shortest, both = layout.shortest(k), statistics.sample_seen[:, k]
+        shortest, both = layout.shortest(k), statistics.sample_visible[:, k]
         if shortest is None or not both.any():
             limits.append(None)
             continue
@@ -60,10 +60,10 @@ def brightness_limits(statistics: Statistics) -> list[BrightnessLimit | None]:
 
 def without_bright(statistics: Statistics, limits: list[BrightnessLimit | None]) -> Statistics:
     """The statistics, the references' pixels and cells beyond their limits taken for unseen."""
-    seen, agree = statistics.sample_seen.copy(), statistics.agree.copy()
+    visible, agree = statistics.sample_visible.copy(), statistics.agree.copy()
     for k, limit in enumerate(limits):
         if limit is not None:
             channel = statistics.layout.channels(k).start + limit.band
-            seen[:, k] &= statistics.samples[:, channel] <= limit.most
+            visible[:, k] &= statistics.samples[:, channel] <= limit.most
             agree[k] &= statistics.peak[k] <= limit.most
-    return replace(statistics, sample_seen=seen, agree=agree)
+    return replace(statistics, sample_visible=visible, agree=agree)

@@ -170,9 +170,9 @@ def squares(row: int, column: int, wanted: Mask) -> Iterator[tuple[Square, Mask]
                 yield Square(top, left, (rows, columns), inside), take
 
 
-def fading(seen: Float32) -> Float32:
+def fading(visible: Float32) -> Float32:
     """How far what a reference says counts, by the share of the cells around that it shows, 0.02 to 1.
 
-    It fades towards the rim of what the reference shows, so that no border of it is seen.
+    It fades towards the rim of what the reference shows, to leave no visible border.
     """
-    return np.clip(2 * seen - 1, np.float32(0.02), 1)
+    return np.clip(2 * visible - 1, np.float32(0.02), 1)

@@ -117,13 +117,13 @@ class Statistics:
         means: (channels, h, w) over those pixels.
         agree: (K, h, w) whether the reference is clear at all of those pixels.
         peak: (K, h, w) the largest of those pixels of the reference in the band `Layout.shortest`; 0 without one.
-        seen: (K, h, w) share of all pixels of the cell at which the reference is clear.
+        visible: (K, h, w) share of all pixels of the cell at which the reference is clear.
         covered: (h, w) share of the cell's pixels that the scene does not show.
         samples: (n, channels) clear pixels of the scene.
         position: (n, 2) row and column of the samples.
-        sample_seen: (n, K) where the reference is clear too.
+        sample_visible: (n, K) where the reference is clear too.
         hidden: (m, channels) pixels that will be asked for, of which the references alone tell: the scene's are 0.
-        hidden_seen: (m, K) where the reference is clear.
+        hidden_visible: (m, K) where the reference is clear.
     """
 
     layout: Layout
@@ -133,19 +133,19 @@ class Statistics:
     means: Float32
     agree: Mask
     peak: Float32
-    seen: Float32
+    visible: Float32
     covered: Float32
     samples: Float32
     position: NDArray[np.int32]
-    sample_seen: Mask
+    sample_visible: Mask
     hidden: Float32
-    hidden_seen: Mask
+    hidden_visible: Mask
 
     @property
     def limits(self) -> Float32:
         """(2, C) darkest and brightest that ground is believed to be, from what the scene shows clear, and a margin."""
-        seen = self.samples[:, : len(self.layout.bands)]
-        low, high = np.quantile(seen, _USUAL, axis=0)
+        own = self.samples[:, : len(self.layout.bands)]
+        low, high = np.quantile(own, _USUAL, axis=0)
         margin = _MARGIN * (high - low)
         return np.stack([low - margin, high + margin]).astype(np.float32)
 
@@ -181,14 +181,14 @@ def block_statistics(
         fill: (h, w) pixels that will be asked for; those that are not clear, if None.
     """
     cell, fill = layout.cell, ~clear if fill is None else fill
-    seen = np.zeros((len(references), *clear.shape), np.bool_)
-    for shown, image, where in zip(seen, references, references_clear, strict=True):
+    visible = np.zeros((len(references), *clear.shape), np.bool_)
+    for shown, image, where in zip(visible, references, references_clear, strict=True):
         np.copyto(shown, where)
         for band in image:
             shown &= np.isfinite(band)
     pixels = _cell_sums(np.ones(clear.shape, np.bool_), cell)
     count = _cell_sums(clear, cell)
-    weights = [clear, *(clear & shown for shown in seen)]
+    weights = [clear, *(clear & shown for shown in visible)]
     owners = [0] * len(scene) + [k + 1 for k, image in enumerate(references) for _ in image]
     everything = [band for image in (scene, *references) for band in image]
     # Where a reference shows only part of a cell's clear pixels, its mean is not that of the scene's: `agree` says so.
@@ -196,13 +196,13 @@ def block_statistics(
     means /= np.maximum(count, 1)
 
     rows, columns, samples = _sample(clear, row, column, layout.stride, everything)
-    for k, shown in enumerate(seen):
+    for k, shown in enumerate(visible):
         samples[~shown[rows, columns], layout.channels(k)] = 0
     position = np.stack([rows + row, columns + column], axis=1).astype(np.int32)
-    sample_seen = seen[:, rows, columns].T.copy()
+    sample_visible = visible[:, rows, columns].T.copy()
     rows, columns, hidden = _sample(fill & ~clear, row, column, layout.hidden_stride, everything)
     hidden[:, : len(scene)] = 0
-    for k, shown in enumerate(seen):
+    for k, shown in enumerate(visible):
         hidden[~shown[rows, columns], layout.channels(k)] = 0
     return Statistics(
         layout,
@@ -210,15 +210,15 @@ def block_statistics(
         column // cell,
         count,
         means,
-        _each_cell_sums([clear & shown for shown in seen], count, cell) == count,
+        _each_cell_sums([clear & shown for shown in visible], count, cell) == count,
         _peaks(layout, references, weights[1:], count),
-        _each_cell_sums(seen, count, cell) / pixels,
+        _each_cell_sums(visible, count, cell) / pixels,
         _cell_sums(fill, cell) / pixels,
         samples,
         position,
-        sample_seen,
+        sample_visible,
         hidden,
-        seen[:, rows, columns].T.copy(),
+        visible[:, rows, columns].T.copy(),
     )
 
 
@@ -269,7 +269,7 @@ def merge(layout: Layout, pieces: Iterable[Statistics]) -> Statistics:
     means = np.zeros((layout.channel_count, height, width), np.float32)
     agree = np.zeros((count, height, width), np.bool_)
     peak = np.zeros((count, height, width), np.float32)
-    seen = np.zeros((count, height, width), np.float32)
+    visible = np.zeros((count, height, width), np.float32)
     covered = np.zeros((height, width), np.float32)
     sampled: dict[tuple[int, int], tuple[NDArray[Any], ...]] = {}
     for block in pieces:
@@ -277,15 +277,15 @@ def merge(layout: Layout, pieces: Iterable[Statistics]) -> Statistics:
             ..., block.row : block.row + block.clear.shape[0], block.column : block.column + block.clear.shape[1]
         ]
         clear[here], means[here], agree[here] = block.clear, block.means, block.agree
-        peak[here], seen[here], covered[here] = block.peak, block.seen, block.covered
+        peak[here], visible[here], covered[here] = block.peak, block.visible, block.covered
         sampled[block.row, block.column] = (
             block.samples,
             block.position,
-            block.sample_seen,
+            block.sample_visible,
             block.hidden,
-            block.hidden_seen,
+            block.hidden_visible,
         )
     # As whole blocks would be, for the order decides the last bits of what is fitted.
     order = sorted(sampled, key=lambda at: (at[0] * layout.cell // BLOCK, at[1], at[0]))
     samples = (np.concatenate(parts) for parts in zip(*(sampled[key] for key in order), strict=True))
-    return Statistics(layout, 0, 0, clear, means, agree, peak, seen, covered, *samples)
+    return Statistics(layout, 0, 0, clear, means, agree, peak, visible, covered, *samples)

@@ -55,7 +55,7 @@ class TemporalInterpolation:
         needed: the references that are taken.
         relations: of each, to the scene's bands.
         kriging: of their dates.
-        seen: (K, h, w) share of each cell that they show.
+        visible: (K, h, w) share of each cell that they show.
         shortest: the band of shortest wavelength, in which cloud and snow are brightest.
         error: to expect, in that of `KrigingEstimate.growth`, from `_error_features`.
         correction: towards what the scene shows.
@@ -66,7 +66,7 @@ class TemporalInterpolation:
     needed: list[int]
     relations: list[Relation]
     kriging: Kriging
-    seen: Float16
+    visible: Float16
     shortest: int
     error: ExpectedError
     correction: Correction
@@ -92,7 +92,7 @@ class TemporalInterpolation:
         numbers = np.array(self.needed, np.int16)
         for square, take in squares(row, column, wanted):
             pixels, visible = square.shown(self.layout, self.needed, references, references_clear)
-            fade = fading(square.enlarge(self.seen, self.layout.cell)) * visible[self.needed]
+            fade = fading(square.enlarge(self.visible, self.layout.cell)) * visible[self.needed]
             flat = pixels.reshape(len(pixels), -1)
             estimate = self._krige(flat, fade.reshape(len(fade), -1))
             error = self.error(_error_features(estimate)) * estimate.growth
@@ -109,8 +109,8 @@ class TemporalInterpolation:
             )
         return out
 
-    def _krige(self, channels: Float32, seen: Float32) -> KrigingEstimate:
-        return _krige(self.relations, self.kriging, channels, seen, self.shortest)
+    def _krige(self, channels: Float32, visible: Float32) -> KrigingEstimate:
+        return _krige(self.relations, self.kriging, channels, visible, self.shortest)
 
 
 def scarce(statistics: Statistics) -> bool:
@@ -142,17 +142,17 @@ def _fit(statistics: Statistics, taken: list[int], found: list[Relation]) -> Tem
     predicted_bands = np.logical_or.reduce([relation.predicted_bands for relation in found])
     shortest = min(np.flatnonzero(predicted_bands).tolist(), key=lambda b: (layout.bands[b] == "B01", b))
     channels = np.concatenate([statistics.hidden, statistics.samples]).T
-    seen = np.concatenate([statistics.hidden_seen, statistics.sample_seen])[:, taken].T.astype(np.float32)
-    estimate = _krige(found, kriging, channels, seen, shortest)
+    visible = np.concatenate([statistics.hidden_visible, statistics.sample_visible])[:, taken].T.astype(np.float32)
+    estimate = _krige(found, kriging, channels, visible, shortest)
     somewhere = estimate.known > 0
-    error, interval = _learn(found, days, channels, seen, shortest, _error_features(estimate)[:, somewhere])
+    error, interval = _learn(found, days, channels, visible, shortest, _error_features(estimate)[:, somewhere])
     ours = _part(estimate, slice(len(statistics.hidden), None))
     expected = error(_error_features(ours)) * ours.growth
     truth = statistics.samples[:, : len(layout.bands)].T
     correction = Correction.fit(
         ours.ground, truth, ours.known, expected, predicted_bands, estimate.ground[:, somewhere]
     )
-    cells = statistics.seen[taken].astype(np.float16)
+    cells = statistics.visible[taken].astype(np.float16)
     error = error.scaled(correction.factor)
     return TemporalInterpolation(layout, taken, found, kriging, cells, shortest, error, correction, interval)
 
@@ -170,19 +170,19 @@ def _chosen(statistics: Statistics, comparable: Sequence[int]) -> list[int]:
     taken: list[int] = []
     count = np.zeros(int(covered.sum()), np.float32)
     for k in sorted(comparable, key=key):
-        seen = statistics.seen[k][covered]
-        if len(taken) < _MOST and (seen * (count < _ENOUGH)).mean() > 0.005:
+        visible = statistics.visible[k][covered]
+        if len(taken) < _MOST and (visible * (count < _ENOUGH)).mean() > 0.005:
             taken.append(k)
-            count += seen
+            count += visible
     return taken
 
 
 def _krige(
-    found: Sequence[Relation], kriging: Kriging, channels: Float32, seen: Float32, shortest: int
+    found: Sequence[Relation], kriging: Kriging, channels: Float32, visible: Float32, shortest: int
 ) -> KrigingEstimate:
-    """What references show of pixels (channels, n), as far as `seen` (K, n) says."""
+    """What references show of pixels (channels, n), as far as `visible` (K, n) says."""
     values = np.stack([relation(channels) for relation in found])
-    return kriging(values, seen * _believed(values[:, shortest], seen > 0))
+    return kriging(values, visible * _believed(values[:, shortest], visible > 0))
 
 
 def _believed(values: Float32, visible: Mask) -> Float32:
@@ -208,7 +208,7 @@ def _learn(
     found: Sequence[Relation],
     days: Sequence[float | None],
     channels: Float32,
-    seen: Float32,
+    visible: Float32,
     shortest: int,
     asked: Float32,
 ) -> tuple[ExpectedError, float]:
@@ -219,16 +219,16 @@ def _learn(
     """
     count = len(found)
     step = max(1, -(-channels.shape[1] * count // _TRIALS))
-    channels, seen = channels[:, ::step], seen[:, ::step]
+    channels, visible = channels[:, ::step], visible[:, ::step]
     groups, ratios = [], []
     for k, relation in enumerate(found):
         others = [i for i in range(count) if i != k]
-        both = (seen[k] > 0) & (seen[others] > 0).any(axis=0)
+        both = (visible[k] > 0) & (visible[others] > 0).any(axis=0)
         if not both.any():
             continue
         moved = [None if days[i] is None or days[k] is None else days[i] - days[k] for i in others]  # type: ignore[operator]
         kept = channels[:, both]
-        predicted = _krige([found[i] for i in others], Kriging.of(moved), kept, seen[others][:, both], shortest)
+        predicted = _krige([found[i] for i in others], Kriging.of(moved), kept, visible[others][:, both], shortest)
         ratio = abs(predicted.ground - relation(kept))[relation.own] / np.maximum(predicted.growth, _FLOOR)
         groups.append((_error_features(predicted), ratio.mean(axis=0)))
         ratios.append(ratio)

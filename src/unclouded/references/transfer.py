@@ -116,20 +116,20 @@ class Transfer:
             limit = self.brightest[k]
             if limit is not None:
                 visible[k] *= limit.ground(pixels[self.layout.channels(k)])
-        seen = np.ones((len(self.predictors), *shape), np.float32)
-        logarithm = np.empty_like(seen)
+        weight = np.ones((len(self.predictors), *shape), np.float32)
+        logarithm = np.empty_like(weight)
         for m, predictor in enumerate(self.predictors):
             maps = square.enlarge(predictor.maps if predictor.references else predictor.maps[:1], cell)
             logarithm[m] = maps[0]
             if predictor.references:
-                seen[m] = fading(maps[1]) * visible[list(predictor.references)].min(axis=0) * maps[2]
+                weight[m] = fading(maps[1]) * visible[list(predictor.references)].min(axis=0) * maps[2]
         judgement = self.judgement
-        share = shares(logarithm, seen, judgement.power)
+        share = shares(logarithm, weight, judgement.power)
         lattice = finest_lattice(self.layout.height, self.layout.width)
         ground = np.zeros((len(self.predictors), bands, *shape), np.float32)
         ground[0] = square.enlarge(self.predictors[0].residual, cell)
         ground[0] += self.predictors[0].coefficients[0, 0, 0][:, None, None]
-        for made, predictor, shown in zip(ground[1:], self.predictors[1:], seen[1:], strict=True):
+        for made, predictor, shown in zip(ground[1:], self.predictors[1:], weight[1:], strict=True):
             if shown[square.inside][take].any():
                 made += predict_square(
                     lattice, square.top, square.left, 1, pixels[predictor.columns], predictor.coefficients
@@ -137,15 +137,15 @@ class Transfer:
                 made += square.enlarge(predictor.residual, cell)
                 np.clip(made, *self.limits[:, :, None, None], out=made)
         mixed = weigh(ground, share)
-        said = judgement.error_features(
+        features = judgement.error_features(
             ground.reshape(len(self.predictors), bands, -1),
             logarithm.reshape(len(self.predictors), -1),
-            seen.reshape(len(self.predictors), -1),
+            weight.reshape(len(self.predictors), -1),
             share.reshape(len(self.predictors), -1),
             mixed.reshape(bands, -1),
             pixels[self.predictors[1].columns].reshape(-1, SIDE**2) if len(self.predictors) > 1 else None,
         )
-        error = judgement.mixture(said).reshape(shape)
+        error = judgement.mixture(features).reshape(shape)
         owner = np.array([self._owner(predictor) for predictor in self.predictors], np.int16)
         return mixed, error, owner[share.argmax(axis=0)], 1 - share[0]
 
@@ -194,7 +194,7 @@ def fit(statistics: Statistics, usable: Sequence[int]) -> Transfer:
     judgement = Judgement.fit(
         np.stack([t.ground for t in chosen]),
         [t.field for t in chosen],
-        np.stack([t.seen * n for t, n in zip(chosen, near, strict=True)]),
+        np.stack([t.visible * n for t, n in zip(chosen, near, strict=True)]),
         held_out.truth,
         held_out.group,
         held_out.channels[order[0].fit.columns] if order else None,
@@ -209,12 +209,12 @@ def _finish(candidate: Candidate, error: ExpectedError, trusted: float, fill_dis
     coefficients = fit.coefficients(None, candidate.local)
     fields = fit.fields(coefficients, None)
     logarithm = np.log(error(fields[-2:].reshape(2, -1))).reshape(fields.shape[1:])
-    seen = statistics.seen[list(fit.references)].min(axis=0, initial=1)
+    visible = statistics.visible[list(fit.references)].min(axis=0, initial=1)
     trust = trusted * nearness(fields[-2], fill_distance)
     return Predictor(
         fit.references,
         fit.columns,
         coefficients,
         fields[:-2].astype(np.float16),
-        np.stack([logarithm, seen, trust]).astype(np.float16),
+        np.stack([logarithm, visible, trust]).astype(np.float16),
     )

@@ -66,15 +66,15 @@ def _by_others(statistics: Statistics, k: int, incomparable: Mapping[int, str], 
     why = incomparable.get(k, "" if set(bands) & set(layout.bands) else "it has no band of the scene")
     if why:
         return Verdict(k, False, "not comparable", f"{name}: {why}, and the scene shows too little to fit it to")
-    hidden, seen = statistics.hidden, statistics.hidden_seen
+    hidden, visible = statistics.hidden, statistics.hidden_visible
     for other in before:
-        both = seen[:, other] & seen[:, k]
+        both = visible[:, other] & visible[:, k]
         if layout.references[other].bands == bands and both.any():
             theirs, mine = (hidden[:, layout.channels(i)][both] for i in (other, k))
             if _apart(theirs, mine) < SAME:
                 return Verdict(k, False, "duplicate", f"{name}: the same image as {layout.references[other].name}")
     alike = [i for i, r in enumerate(layout.references) if i != k and i not in incomparable and r.bands == bands]
-    both = seen[:, k] & seen[:, alike].all(axis=1)
+    both = visible[:, k] & visible[:, alike].all(axis=1)
     if len(alike) > 1 and len(bands) > 1 and both.sum() >= _LEAST_PIXELS:
         others = np.median([hidden[:, layout.channels(i)][both] for i in alike], axis=0).astype(np.float64)
         if shift := _even_shift(others, hidden[:, layout.channels(k)][both].astype(np.float64)):
@@ -90,7 +90,7 @@ def _useless(statistics: Statistics, k: int) -> Verdict | None:
     if reference.days == 0:
         same = f"{reference.name}: is of the scene's own overpass, and shows the same clouds; give another date"
         return Verdict(k, False, "identical", same)
-    if not (statistics.seen[k] > 0).any():
+    if not (statistics.visible[k] > 0).any():
         nothing = f"{reference.name}: shows no ground within the scene: cloud, no data, or outside it"
         return Verdict(k, False, "cloudy", nothing)
     return None
@@ -101,7 +101,7 @@ def _verdict(statistics: Statistics, k: int) -> Verdict:
     name = layout.references[k].name
     if (useless := _useless(statistics, k)) is not None:
         return useless
-    both = statistics.sample_seen[:, k]
+    both = statistics.sample_visible[:, k]
     if both.sum() < _LEAST_PIXELS:
         return Verdict(
             k, False, "not common", f"{name}: {int(both.sum())} sampled pixels are clear in it and the scene"
@@ -111,7 +111,7 @@ def _verdict(statistics: Statistics, k: int) -> Verdict:
     ours = statistics.samples[:, : len(layout.bands)][both].astype(np.float64)
     for other in range(k):
         if layout.references[other].bands == layout.references[k].bands:
-            pair = statistics.sample_seen[:, other] & both
+            pair = statistics.sample_visible[:, other] & both
             one, another = (statistics.samples[:, layout.channels(i)][pair] for i in (other, k))
             if pair.any() and _apart(one, another) < SAME:
                 return Verdict(k, False, "duplicate", f"{name}: the same image as {layout.references[other].name}")

@@ -103,15 +103,15 @@ class ContextBuilder:
             cover = self._with_mask(cover) if self._generator.takes_cover else None
         trust = torch.empty(1, 1, cells.height, cells.width)
         features = GridFile(cells.height, cells.width, self._folder, self._generator.settings.features)
-        seen = strip = np.empty((0, 0, 0), np.float32)
+        rows = strip = np.empty((0, 0, 0), np.float32)
         margin = self._generator.context.margin
         for tile in cut(cells.height, cells.width, size=size, margin=margin, step=CELL_ALIGNMENT, offset=offset):
             inner, padded = tile.inner, tile.padded
             if inner.column == 0:
-                seen = strip = np.empty((0, 0, 0), np.float32)  # the last rows go before the next ones come
-                seen = cells.rows(padded.row, padded.bottom)
+                rows = strip = np.empty((0, 0, 0), np.float32)  # the last rows go before the next ones come
+                rows = cells.rows(padded.row, padded.bottom)
                 strip = np.empty((features.channels, inner.height, cells.width), np.float32)
-            statistics = torch.from_numpy(seen[None, ..., padded.column : padded.right].copy())
+            statistics = torch.from_numpy(rows[None, ..., padded.column : padded.right].copy())
             if cover is not None:
                 statistics[:, STATISTICS] = torch.from_numpy(cover[padded.slices])
             share = reduce_uniform(guide_share_of(statistics)).to(device)

@@ -98,8 +98,8 @@ def _by_strips(probabilities: GridFile, make: Callable[[Tensor], Tensor]) -> Ite
     for top in range(0, probabilities.height, _ROWS):
         bottom = min(top + _ROWS, probabilities.height)
         first, last = max(0, top - REACH), min(probabilities.height, bottom + REACH)
-        seen = torch.from_numpy(probabilities.rows(first, last))[None]
-        yield top, make(seen)[0, :, top - first : bottom - first].numpy()
+        strip = torch.from_numpy(probabilities.rows(first, last))[None]
+        yield top, make(strip)[0, :, top - first : bottom - first].numpy()
 
 
 def join_classification(probabilities: GridFile, classification: GridFile, folder: Path | None) -> GridFile:
@@ -112,8 +112,8 @@ def join_classification(probabilities: GridFile, classification: GridFile, folde
     for top in range(0, made.height, _ROWS):
         bottom = min(top + _ROWS, made.height)
         first, last = max(0, top - JOIN_REACH), min(made.height, bottom + JOIN_REACH)
-        found, said = (torch.from_numpy(grid.rows(first, last))[None] for grid in (probabilities, classification))
-        made.write_rows(top, join(found, said)[0, :, top - first : bottom - first].numpy())
+        found, known = (torch.from_numpy(grid.rows(first, last))[None] for grid in (probabilities, classification))
+        made.write_rows(top, join(found, known)[0, :, top - first : bottom - first].numpy())
     return made
 
 
@@ -127,12 +127,12 @@ def describe_detection(inputs: SceneInputs, generator: Generator, options: Clear
     mask, classification = inputs.mask, inputs.classification
     if mask is not None and (options.mask_only or (not own and generator.inference.detector != "none")):
         return f"{shown(mask.name)} alone"
-    said = OWN_DETECTION if own else "the network alone"
+    method = OWN_DETECTION if own else "the network alone"
     if mask is not None:
-        return f"{said} and {shown(mask.name)}"
+        return f"{method} and {shown(mask.name)}"
     if own and classification is not None:
-        return f"{said}, joined with the scene classification {Path(shown(classification.name)).name}"
-    return said
+        return f"{method}, joined with the scene classification {Path(shown(classification.name)).name}"
+    return method
 
 
 def evidence_without_detector(

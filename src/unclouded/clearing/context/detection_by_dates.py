@@ -79,11 +79,11 @@ def correct_by_dates(
     for top in range(0, height, _ROWS):
         bottom = min(top + _ROWS, height)
         first, last = max(0, top - 1), min(height, bottom + 1)
-        found, seen = scene.probabilities.rows(first, last), scene.reflectance.rows(first, last)
+        found, reflectance = scene.probabilities.rows(first, last), scene.reflectance.rows(first, last)
         cloud, clear = judge(
             [
                 Compared(
-                    _of(common, bands, seen),
+                    _of(common, bands, reflectance),
                     _of(common, reference.bands, reference.reflectance.rows(first, last)),
                     reference.shows(first, last),
                     relation,

@@ -159,17 +159,17 @@ class OtherDates:
         bands = [image.bands.index(band) for band in detector.bands]
         reduced = RowBuffer(detector.grid(self._folder))
         boxes = [tile.inner for tile in blocks_of(info.height, info.width)]
-        seen = done = 0
+        digest = done = 0
         windows = prefetch(image.read(box, bands) for box in boxes)
         with closing(windows) as read:
             for block, window in zip(boxes, read, strict=True):
                 valid = np.asarray(np.isfinite(window).all(axis=0))
                 made = detector.reduce(window, valid)
-                seen = checksum(made, seen)
+                digest = checksum(made, digest)
                 reduced.add(block.row // detector.step, block.column // detector.step, made)
                 done += block.height * block.width
                 self._report(f"reading {image.name}", done, info.height * info.width)
-        return run_detector(detector, reduced.grid, seen, self._folder, self._report)
+        return run_detector(detector, reduced.grid, digest, self._folder, self._report)
 
     def correct(self, scene: Detection, bands: Sequence[str]) -> tuple[GridFile, GridFile] | None:
         """Correct the detector's answer for the scene by the references, see `correct_by_dates`.
@@ -282,9 +282,9 @@ class OtherDates:
         """Say that the ground of references is taken as it is."""
         names = ", ".join(_dated(self._dates[number].image) for number in interpolation.needed)
         little = "nothing" if interpolation.correction.known < 1 else "too little"
-        said = f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} interpolated in time"
+        note = f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} interpolated in time"
         missing_bands = ", ".join(self.missing_bands)
-        return f"{said}; no date has {missing_bands}: guessed, and so is the source" if missing_bands else said
+        return f"{note}; no date has {missing_bands}: guessed, and so is the source" if missing_bands else note
 
     def _incomparable(self) -> dict[int, str]:
         """References that cannot be believed without a scene to hold them against, and why."""

@@ -48,6 +48,6 @@ def outliers(
     predicted = [name for name, known in zip(names, made.predicted_bands, strict=True) if known]
     compared = [names.index(name) for name in predicted if name in FOUR] or [names.index(name) for name in predicted]
     departure = np.abs(reflectance - made.reflectance)[compared].mean(axis=0)
-    alike = (departure <= _HALF_WIDTHS * transfer.interval * made.error) & (made.transferred >= _PREDICTED)
-    beside = highest(torch.from_numpy((candidates & ~alike).astype(np.float32))[None, None], 1)[0, 0].numpy() > 0
+    consistent = (departure <= _HALF_WIDTHS * transfer.interval * made.error) & (made.transferred >= _PREDICTED)
+    beside = highest(torch.from_numpy((candidates & ~consistent).astype(np.float32))[None, None], 1)[0, 0].numpy() > 0
     return np.asarray(candidates & beside)

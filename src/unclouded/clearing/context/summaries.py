@@ -81,8 +81,8 @@ def summarise(
             if detector is not None:
                 height, width = window.valid.shape
                 if detection is None:
-                    seen = x.optical[0, [INDEX[name] for name in detector.bands], :height, :width].cpu().numpy()
-                    reduced = detector.reduce(seen, window.valid)
+                    reflectance = x.optical[0, [INDEX[name] for name in detector.bands], :height, :width].cpu().numpy()
+                    reduced = detector.reduce(reflectance, window.valid)
                 else:
                     reduced = detector.reduce(detection[0], window.valid & detection[1])
                     pixels = checksum(detection[0], pixels)

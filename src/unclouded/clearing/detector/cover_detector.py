@@ -53,7 +53,7 @@ class CoverDetector:
         factor: pixels of the scene along one of the detector's; a divisor of `CELL`.
         small: whether the generator sees all of the scene.
         step: pixels along those that `reduce` gives.
-        asked: which weights are asked, too.
+        weights: weights of the generator, whose opacity is joined.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class CoverDetector:
             info: of the scene.
             bands: of the input.
             level: of the image, if it is another than the scene's.
-            generator: that is asked, too.
+            generator: whose opacity is joined.
 
         Raises:
             InputError: if nothing can be detected with these bands.
@@ -82,10 +82,10 @@ class CoverDetector:
         self._metres = max(self._size) * pixel_metres(info.crs, info.transform, info.height, info.width)
         self.small = max(self._size) <= SMALL
         self.step = max(1, self.factor // 2) if self.small else self.factor
-        seen = bands if self.small else [name for name in EXTRA if name in bands]
-        self.bands = tuple(dict.fromkeys((*self._read, *seen)))
+        extra = bands if self.small else [name for name in EXTRA if name in bands]
+        self.bands = tuple(dict.fromkeys((*self._read, *extra)))
         self._generator = generator
-        self.asked = str(generator.inference)
+        self.weights = str(generator.inference)
 
     def reduce(self, reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Average a block of the scene, (C, h, w) of `bands`, to pixels of `step`; NaN where none of it holds data."""
@@ -132,13 +132,13 @@ class CoverDetector:
             opacity = own_opacity(self._generator, scene, self.bands, self._level, self._metres)
             opacity = coarsen(opacity[None], along)[0]
             coarse = coarsen(scene, along)
-            told = self._told(join_opacity(likely, opacity, self._metres), coarse, 0)
+            joined = self._with_signs(join_opacity(likely, opacity, self._metres), coarse, 0)
             if self._metres <= _SHADED_METRES:
-                dark, seen = torch.from_numpy(told[None, 3:]), torch.from_numpy(coarse)[None]
-                shaded = shaded_all_over(dark, seen, self.bands, self._level)[0, 0].numpy()
-                told[1] = np.maximum(told[1], shaded * (1 - told[0]))
-                told[3] = np.maximum(told[3], shaded)
-            found.write_rows(0, told)
+                dark, reflectance = torch.from_numpy(joined[None, 3:]), torch.from_numpy(coarse)[None]
+                shaded = shaded_all_over(dark, reflectance, self.bands, self._level)[0, 0].numpy()
+                joined[1] = np.maximum(joined[1], shaded * (1 - joined[0]))
+                joined[3] = np.maximum(joined[3], shaded)
+            found.write_rows(0, joined)
             return found
 
         rows = _Rows(reduced)
@@ -148,15 +148,15 @@ class CoverDetector:
         def read(*window: int) -> NDArray[np.float32]:
             return rows.window(*window)[:own]
 
-        def ask(window: NDArray[np.float32]) -> NDArray[np.float32]:
+        def opacity_of(window: NDArray[np.float32]) -> NDArray[np.float32]:
             return bright_opacity(self._generator, window, self._read, self._level)[None]
 
-        opacities = sliding_window(ask, read, height, width, channels=1, threads=1)
+        opacities = sliding_window(opacity_of, read, height, width, channels=1, threads=1)
         for (row, likely), (_, opacity) in zip(network.detect(read, height, width), opacities, strict=True):
             joined = join_opacity(likely, np.where(opacity > 0, opacity, np.nan)[0], self._metres)
             joined = np.where(joined.sum(axis=0) > _ADDED_FROM, joined, likely)
             first, last = max(0, row - HAZE_REACH), min(height, row + joined.shape[1] + HAZE_REACH)
-            found.write_rows(row, self._told(joined, reduced.rows(first, last), row - first))
+            found.write_rows(row, self._with_signs(joined, reduced.rows(first, last), row - first))
             report("detecting", (row + joined.shape[1]) * pixels // height, pixels)
         return found
 
@@ -165,15 +165,17 @@ class CoverDetector:
         if not self.small:
             _network.cache_clear()
 
-    def _told(self, likely: NDArray[np.float32], reflectance: NDArray[np.float32], first: int) -> NDArray[np.float32]:
-        """Add to the network's answer (2, n, w) how hazy a strip is and how surely too dark; no shadow falls on water.
+    def _with_signs(
+        self, likely: NDArray[np.float32], reflectance: NDArray[np.float32], first: int
+    ) -> NDArray[np.float32]:
+        """Append haze and darkness of a strip to the network's probabilities (2, n, w), without shadow on water.
 
-        Through haze land in shadow looks as water does, so there the network is believed.
+        Under haze land in shadow resembles water, so there the network's shadow is kept.
 
         The strip begins at the row `first` of the reflectance (C, h, w), which is on the detector's grid.
         """
-        seen = torch.from_numpy(reflectance)[None]
-        signs = torch.cat([sign(seen, self.bands, self._level) for sign in (haze, too_dark, water)], dim=1)
+        image = torch.from_numpy(reflectance)[None]
+        signs = torch.cat([sign(image, self.bands, self._level) for sign in (haze, too_dark, water)], dim=1)
         hazy, dark, wet = signs[0, :, first : first + likely.shape[1]].numpy()[:, None]
         return np.concatenate([likely[:1], likely[1:] * (1 - wet * (1 - hazy)), hazy, dark])
 

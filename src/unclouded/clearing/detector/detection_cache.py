@@ -149,7 +149,7 @@ class DetectionCache:
         return [
             [image.source, image.bands, image.level, _described(image), str(image.encoding), str(image.dtype)],
             _described(scene),
-            [detector.bands, detector.factor, detector.step, detector.asked],
+            [detector.bands, detector.factor, detector.step, detector.weights],
             stamps if stamps and None not in stamps else self._run,
             [__version__, version("ukis-csmask")],
         ]

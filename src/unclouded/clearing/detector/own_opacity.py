@@ -93,8 +93,8 @@ def bright_opacity(
 ) -> NDArray[np.float32]:
     """The opacity (h, w) of what is as bright as cloud, 0 elsewhere and without data; arguments as of `own_opacity`.
 
-    The generator sees pixels twice as long. Without short-wave infrared it cannot tell snow, which the detector's
-    networks know by its surroundings: it is not asked.
+    The generator gets pixels of twice the size. Without short-wave infrared it cannot tell snow, which the detector's
+    networks recognise by its surroundings, so its opacity is not used there.
     """
     darkest = reflectance[[bands.index(name) for name in ("B02", "B03", "B04")]].min(axis=0)
     bright = np.nan_to_num(_ramp(darkest, *_BRIGHT))
@@ -109,8 +109,8 @@ def bright_opacity(
 
 def _held_against_the_rest(opacity: NDArray[np.float32]) -> NDArray[np.float32]:
     """Log odds of cover by the opacity (h, w) that the generator sees, NaN without data, and by how much it leaves."""
-    seen = opacity[np.isfinite(opacity)]
-    little = 1 - float(_ramp(np.float32(1 - seen.mean()), *_LITTLE_CLEAR)) if seen.size else 0.0
+    finite = opacity[np.isfinite(opacity)]
+    little = 1 - float(_ramp(np.float32(1 - finite.mean()), *_LITTLE_CLEAR)) if finite.size else 0.0
     return (1 + (_STEEPER - 1) * little) * (_log_odds(opacity) - np.float32(_HIGHER * little))
 
 

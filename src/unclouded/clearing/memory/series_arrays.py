@@ -143,9 +143,9 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, load
     if dim is None or array.sizes[dim] < 2:
         there = dict(array.sizes)
         raise InputError(f"series: has the dimensions {there}; one of two dates or more is accepted, called time")
-    said = dates_of(array, dim)
+    dates = dates_of(array, dim)
     base = str(getattr(array, "name", None) or "array")
-    names = tuple(f"{base} {number} ({date})" for number, date in enumerate(said))
+    names = tuple(f"{base} {number} ({date})" for number, date in enumerate(dates))
     times = tuple(times_of(array, dim))
     if dim in array.coords and not any(times) and not array[dim].isnull().all():
         warnings.warn(
@@ -228,9 +228,9 @@ def clear_series_to_memory(
     first: SceneInfo | None = None
     coords: Mapping[str, Any] = {}
     attributes: Mapping[str, Any] = {}
-    said: set[str] = set()
+    reported: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
-        opener = ReferenceOpener(series.images, series.reading, DetectionCache(Path(folder)), said=True)
+        opener = ReferenceOpener(series.images, series.reading, DetectionCache(Path(folder)), assumptions_reported=True)
         for number, name in enumerate(series.names):
             if name in series.empty:
                 warnings.warn(f"{name}: holds no data and is skipped", stacklevel=3)
@@ -245,9 +245,9 @@ def clear_series_to_memory(
                     layers = _room(len(series.names), first)
                 check_consistent(info, first)
                 for note in (*info.notes, *caveats(model.generator, info.level)):
-                    if note not in said:
+                    if note not in reported:
                         warnings.warn(f"{name}: {note}", stacklevel=3)
-                    said.add(note)
+                    reported.add(note)
                 if not _holds_data(scene):
                     warnings.warn(f"{name}: holds no data and is skipped", stacklevel=3)
                     continue
@@ -256,9 +256,9 @@ def clear_series_to_memory(
                 helped[number, : len(others)] = [time_stamp(usable[other]) for other in others]
                 _, notes = clear_into(layers[number], scene, model, own, opener)
                 for note in notes:
-                    if note not in said:
+                    if note not in reported:
                         warnings.warn(note, stacklevel=3)
-                    said.add(note)
+                    reported.add(note)
     assert layers is not None and first is not None
     times = [time_stamp(time) for time in series.times]
     return _dataset(layers, first, coords, attributes, times, helped)
@@ -299,27 +299,27 @@ def _each(masks: Any, times: Sequence[datetime | None]) -> Callable[[int], Any]:
         return lambda number: None
     if isinstance(masks, xr.DataArray):
         dim = dates_along(masks)
-        told = () if dim is None else times_of(masks, dim)
-        masks = [masks.isel({dim: number}) for number in _numbers_by_date(told, times)]
+        mask_times = () if dim is None else times_of(masks, dim)
+        masks = [masks.isel({dim: number}) for number in _numbers_by_date(mask_times, times)]
     if not isinstance(masks, list | tuple | np.ndarray) or len(masks) != dates:
         found = f"{len(masks)} of them" if hasattr(masks, "__len__") else f"a {type(masks).__name__}"
         raise InputError(f"mask: is {found}; one for each of the {dates} dates is accepted, None where there is none")
     return masks.__getitem__
 
 
-def _numbers_by_date(told: Sequence[datetime | None], times: Sequence[datetime | None]) -> Sequence[int]:
+def _numbers_by_date(mask_times: Sequence[datetime | None], times: Sequence[datetime | None]) -> Sequence[int]:
     """Which of the masks of some dates is that of each date of a series: by time or day, else in the order they have.
 
     Raises:
         InputError: they are of other dates.
     """
-    theirs, ours = [time for time in told if time], [time for time in times if time]
-    if len(theirs) < len(told) or len(ours) < len(times) or len(theirs) != len(ours):
-        return range(len(told))
+    theirs, ours = [time for time in mask_times if time], [time for time in times if time]
+    if len(theirs) < len(mask_times) or len(ours) < len(times) or len(theirs) != len(ours):
+        return range(len(mask_times))
     for form in ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"):
         there, wanted = ([time.strftime(form) for time in known] for known in (theirs, ours))
         if there == wanted:
-            return range(len(told))
+            return range(len(mask_times))
         if set(there) == set(wanted) and len(set(wanted)) == len(wanted):
             return [there.index(when) for when in wanted]
     other = next((time for time in theirs if time not in ours), theirs[0])

@@ -57,7 +57,7 @@ class TileTask(NamedTuple):
 
 
 class NetworkInput(NamedTuple):
-    """What the network is to see: the crop of a tile that may be covered, the image around it, and what is known."""
+    """Input of the network: a crop of a tile that may be covered, with its surroundings, context and known cover."""
 
     crop: Tile
     x: Observation
@@ -67,12 +67,12 @@ class NetworkInput(NamedTuple):
 
 @dataclass(frozen=True)
 class LoadedTile:
-    """A tile as read: its DN, which of them hold data, and what the network is to see of it, if it must look at all."""
+    """A tile as read: its DN, their validity, and inputs of the network for crops that may be covered."""
 
     box: Box
     dn: NDArray[Any]
     valid: NDArray[np.bool_]
-    seen: tuple[NetworkInput, ...]
+    crops: tuple[NetworkInput, ...]
 
 
 class TilePass:
@@ -106,7 +106,7 @@ class TilePass:
         waiting: list[LoadedTile] = []
         for task in tasks:
             loaded = self.read_tile(task)
-            if waiting and (len(waiting) == self._batch or not _alike(waiting[0], loaded)):
+            if waiting and (len(waiting) == self._batch or not _same_shapes(waiting[0], loaded)):
                 yield waiting
                 waiting = []
             waiting.append(loaded)
@@ -114,22 +114,22 @@ class TilePass:
             yield waiting
 
     def read_tile(self, task: TileTask) -> LoadedTile:
-        """Read a tile, and around the crops of it that may be covered all that the network must see."""
+        """Read a tile, and around the crops of it that may be covered the surroundings that the network needs."""
         tile, cover = task.tile, task.cover
         margin = margin_of(self._generator, ground_is_seen=cover is None or shows_ground(cover.fill))
         crops = divide(tile, self._suspected(task), CELL, margin, self._crop, _cost)
         box = reduce(Box.joined, (crop.padded for crop in crops), tile.inner)
         dn, valid = self._reader.read_dn(box)
-        seen = tuple(
-            self._seen(task, crop, box, dn, valid) for crop in crops if valid[crop.inner.within(box).slices].any()
+        inputs = tuple(
+            self._input(task, crop, box, dn, valid) for crop in crops if valid[crop.inner.within(box).slices].any()
         )
         inner = tile.inner.within(box).slices
         if crops:
             dn = dn[(slice(None), *inner)].copy()
-        return LoadedTile(tile.inner, dn, valid[inner], seen)
+        return LoadedTile(tile.inner, dn, valid[inner], inputs)
 
-    def _seen(self, task: TileTask, crop: Tile, box: Box, dn: NDArray[Any], valid: NDArray[np.bool_]) -> NetworkInput:
-        """What the network is to see of a crop, of a box as read."""
+    def _input(self, task: TileTask, crop: Tile, box: Box, dn: NDArray[Any], valid: NDArray[np.bool_]) -> NetworkInput:
+        """The network's input for a crop, from a box as read."""
         x = self._reader.observe(dn, valid, box, crop.padded)
         cells = crop.padded.within(task.tile.padded).cells(CELL)
         return NetworkInput(crop, x, torch.tensor(task.context[(..., *cells)]), self._cover(task, crop, x))
@@ -147,7 +147,7 @@ class TilePass:
         fine = fine[rows.start * along : rows.stop * along, columns.start * along : columns.stop * along]
         suspected = torch.zeros(size[0] * along, size[1] * along, dtype=torch.bool)
         suspected[: fine.shape[0], : fine.shape[1]] = fine
-        # Between two pixels of the detector's grid lies what both say.
+        # Between two pixels of the detector's grid cover is interpolated.
         found = F.max_pool2d(suspected[None, None].float(), along)
         near = F.max_pool2d(found, 3, stride=1, padding=1)[0, 0] > 0
         if self._reader.mask is not None:
@@ -170,12 +170,12 @@ class TilePass:
             torch.tensor(task.cover.fill[(..., *place.cells(CELL))]),
             None if mask is None else F.pad(mask.cover, grown),
             None if mask is None else F.pad(mask.classes, grown),
-            None if task.transferred is None else self._laid(task.transferred, crop, height, width),
+            None if task.transferred is None else self._on_crop(task.transferred, crop, height, width),
             factor,
         )
 
-    def _laid(self, found: TransferredGround, crop: Tile, height: int, width: int) -> Transferred:
-        """Lay what other dates say of a tile over its crop of `height` x `width` pixels."""
+    def _on_crop(self, found: TransferredGround, crop: Tile, height: int, width: int) -> Transferred:
+        """The ground by other dates of a tile, on its crop of `height` x `width` pixels."""
         bands = [INDEX[band] for band in self._reader.info.bands]
         ground, rest = torch.zeros(1, len(NAMES), height, width), torch.zeros(3, 1, 1, height, width)
         ours = crop.padded
@@ -195,9 +195,9 @@ class TilePass:
 
     @torch.inference_mode()
     def _translate(self, batch: Sequence[LoadedTile]) -> list[ClearedTile]:
-        """Clear tiles whose crops are alike; none reaches the network where it is clear or without data."""
+        """Clear tiles whose crops have the same shapes; crops without cover or data are skipped."""
         started = time.perf_counter()
-        drawn = [self._sample(crops) for crops in zip(*(loaded.seen for loaded in batch), strict=True)]
+        drawn = [self._sample(crops) for crops in zip(*(loaded.crops for loaded in batch), strict=True)]
         self.seconds_network += time.perf_counter() - started
         together = [list(chain.from_iterable(parts)) for parts in zip(*drawn, strict=True)] or [[] for _ in batch]
         return [
@@ -206,21 +206,20 @@ class TilePass:
         ]
 
     def _sample(self, crops: Sequence[NetworkInput]) -> list[list[tuple[Box, Sampled]]]:
-        """What the network says of crops that are alike: of each, parts in which all lies that may be replaced."""
+        """Results of the network for crops of the same shapes: for each, the parts that may be replaced."""
         device, crop = self._generator.device, crops[0].crop
-        x = Observation.cat(seen.x for seen in crops)
-        context = torch.cat([seen.context for seen in crops]).to(device)
-        cover = _together([seen.cover for seen in crops], device)
+        x = Observation.cat(one.x for one in crops)
+        context = torch.cat([one.context for one in crops]).to(device)
+        cover = _together([one.cover for one in crops], device)
         inner = crop.inner.within(crop.padded)
         sampling = Sampling(self._generator, x, context, cover, self._latents, inner, self._threshold, self._precision)
         parts = [(part, sampling.sample(part)) for part in sampling.parts(self._crop)]
         return [
-            [(part.of(seen.crop.padded), sampled[number]) for part, sampled in parts]
-            for number, seen in enumerate(crops)
+            [(part.of(one.crop.padded), sampled[number]) for part, sampled in parts] for number, one in enumerate(crops)
         ]
 
 
-def _alike(one: LoadedTile, other: LoadedTile) -> bool:
+def _same_shapes(one: LoadedTile, other: LoadedTile) -> bool:
     """Tell whether two tiles can share a batch: in one row, and what the network sees, if anything, of equal shapes."""
     # Of one row, so that rows left out do not change the batches, and with them the last bits, of the others.
     return one.box.row == other.box.row and _shapes(one) == _shapes(other)
@@ -255,8 +254,8 @@ def _continued(evidence: Tensor, height: int, width: int, factor: int) -> Tensor
 
 def _shapes(loaded: LoadedTile) -> list[tuple[Box, torch.Size, torch.Size]]:
     return [
-        (seen.crop.inner.within(seen.crop.padded), seen.x.optical.shape, seen.x.guide_valid.shape)
-        for seen in loaded.seen
+        (crop.crop.inner.within(crop.crop.padded), crop.x.optical.shape, crop.x.guide_valid.shape)
+        for crop in loaded.crops
     ]
 
 
