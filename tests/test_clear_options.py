@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import typer
 from click.testing import CliRunner
-from scenes import save_active
+from scenes import ground, save_active
 from test_cli import write
 from typer.testing import CliRunner as TyperRunner
 
@@ -89,6 +89,12 @@ def test_numbers_of_numpy_are_numbers():
 def test_bands_that_are_no_names_are_refused(wrong):
     with pytest.raises(unclouded.InputError, match=r'names are accepted, as "B02,B03" or \["B02", "B03"\]'):
         unclouded.clear("scene.tif", bands=wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 5])
+def test_references_that_are_none_are_refused(wrong):
+    with pytest.raises(unclouded.InputError, match=f"references {wrong}: a path or an array is accepted"):
+        unclouded.clear(ground(4, 64, 64), bands="B02,B03,B04,B08", level="L2A", references=wrong)
 
 
 def test_rio_prints_json_in_the_requested_precision(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -111,6 +111,10 @@ def named_references(
     names: list[str] = []
     images: dict[str, Raster] = {}
     alone = isinstance(references, str | os.PathLike | xr.DataArray | xr.Dataset)
+    if not alone and not isinstance(references, Iterable):
+        raise InputError(
+            f"references {references!r}: a path or an array is accepted, or a list of such, empty for none"
+        )
     for number, reference in enumerate([references] if alone else references, start=1):
         if isinstance(reference, str | os.PathLike):
             names.append(os.fspath(reference))
