@@ -33,6 +33,7 @@ class Declared:
         nodata: the DN that means none.
         by: what says so, for errors.
         certain: whether it belongs to these pixels beyond doubt, as in a product's own XML.
+        by_name: whether the name of the file alone tells the offsets.
     """
 
     scale: float | None = None
@@ -40,6 +41,7 @@ class Declared:
     nodata: float | None = None
     by: str = "its tag"
     certain: bool = False
+    by_name: bool = False
 
 
 def declared_by(source: Source, datasets: dict[str, DatasetReader]) -> tuple[Declared, np.dtype[Any]]:
@@ -59,7 +61,8 @@ def declared_by(source: Source, datasets: dict[str, DatasetReader]) -> tuple[Dec
     offsets = own[1] if own and own[1] else source.offsets
     if source.scale is not None:
         return Declared(source.scale, offsets, nodata, "its metadata", certain), np.dtype(kind)
-    return Declared(own[0] if own else None, offsets, nodata, "its tag", certain), np.dtype(kind)
+    by_name = source.own_metadata and offsets is source.offsets
+    return Declared(own[0] if own else None, offsets, nodata, "its tag", certain, by_name), np.dtype(kind)
 
 
 def _same(source: Source, values: Sequence[_T], what: str, advice: str = "convert them first") -> _T:

@@ -74,8 +74,8 @@ def choose_offsets(
                 f"as too much of it would be negative with {min(declared.offsets):g}, which its name or metadata means"
             )
             return (0.0,) * len(bands), [assumed_numbers_note(encoding.scale, 0, why)]
-    if not (any(declared.offsets) or declared.certain or fallback is not None):
-        denied = "is in DN whose name or metadata deny it"
+    if declared.by_name and not any(declared.offsets) and fallback is None:
+        denied = "is in DN whose name denies it"
         refuse_offset_left_in(name, bands, data_of(values, encoding), encoding.scale, denied)
     return declared.offsets, []
 
