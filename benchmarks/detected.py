@@ -43,10 +43,11 @@ class Found(NamedTuple):
 
 
 class Cleared(NamedTuple):
-    """What becomes of an image: reflectance (C, h, w), opacity (h, w), and what was found."""
+    """What becomes of an image: reflectance (C, h, w), opacity and uncertainty (h, w), and what was found."""
 
     reflectance: NDArray[np.float32]
     opacity: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
     found: Found
 
 
@@ -68,12 +69,12 @@ def clear(image: Image, generator: Generator, scl: NDArray[np.uint8] | None = No
     classification = None if scl is None else _Layers(scl.astype(np.int32))
     made = scene.values.copy()
     height, width = made.shape[1:]
-    opacity, classes = np.zeros((height, width), np.float32), np.zeros((height, width), np.uint8)
+    quality, classes = np.zeros((2, height, width), np.float32), np.zeros((height, width), np.uint8)
     inputs = SceneInputs(scene, classification=classification)
     for tile in Clearing(inputs, generator, USUAL).tiles():
         at = tile.box.slices
-        made[(slice(None), *at)], opacity[at], classes[at] = tile.dn, tile.quality[0], tile.mask[0]
-    return Cleared(made, opacity, Found(np.isin(classes, CLOUDS), classes == SHADOW))
+        made[(slice(None), *at)], quality[(slice(None), *at)], classes[at] = tile.dn, tile.quality[:2], tile.mask[0]
+    return Cleared(made, *quality, Found(np.isin(classes, CLOUDS), classes == SHADOW))
 
 
 def csmask(image: Image) -> Found:

@@ -19,9 +19,9 @@ _INFRARED = {"L1C": 0.205, "L2A": 0.236}
 """Reflectance of land in B08: the geometric means of the medians of clear images of 16 and of 64 places, which spread
 by 19 and by 25 %."""
 
-LIGHT_ERROR = 0.3
+LIGHT_ERROR = 0.4
 """Standard deviation of what is added to ground in shadow, in parts of it: two thirds of the light are missing there,
-and land is a fifth brighter or darker than is assumed."""
+and land is a quarter brighter or darker than is assumed."""
 
 _LEAST = 0.1
 """Share of the light that shadow leaves at least."""
