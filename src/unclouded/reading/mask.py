@@ -196,6 +196,8 @@ def mask_as_file(mask: Any, info: SceneInfo) -> Iterator[str]:  # noqa: ANN401 (
             placed = mask.rio.set_spatial_dims(x_dim=mask.dims[1], y_dim=mask.dims[0])
             crs, transform = placed.rio.crs or info.crs, placed.rio.transform(recalc=True)
     values = np.asarray(mask)
+    if values.ndim == 0:
+        raise InputError(f"mask: is {mask!r}; a path or an array (y, x) is accepted, and 'auto', or 'none' for none")
     if values.ndim != 2 or values.dtype.kind not in "biuf":
         raise InputError(
             f"mask: has the shape {values.shape} of {values.dtype}; two dimensions (y, x) of true and false, or of "
