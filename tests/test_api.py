@@ -129,7 +129,7 @@ def test_wrong_arguments_are_input_errors(scene, weights):
     for wrong in ({"samples": 0}, {"threshold": 2.0}, {"device": "tpu"}):
         with pytest.raises(unclouded.InputError, match=next(iter(wrong))):
             unclouded.clear(scene, model=weights, **wrong)
-    with pytest.raises(unclouded.InputError, match="^mask: is None; a path or an array .* or 'none' for none$"):
+    with pytest.raises(unclouded.InputError, match="mask: is None; a path or an array"):
         unclouded.clear(scene, model=weights, mask=None)
 
 
