@@ -109,3 +109,18 @@ def test_a_scene_in_the_shadow_of_a_cloud_outside_of_it_is_cleared_to_full_light
     assert np.abs(cleared - truth).mean() < 0.4 * np.abs(shaded - truth).mean()
     infrared = L1C.index("B08")
     assert np.corrcoef(cleared[infrared].ravel(), truth[infrared].ravel())[0, 1] > 0.8
+
+
+def test_the_tiles_of_a_scene_in_shadow_decide_nothing() -> None:
+    lit = fields(L1C, 160, 160, clouds=((150, 10, 12),))
+    air = AIR.numpy() * 1e4
+    shaded = (air + 0.3 * (lit - air)).round().astype(np.uint16)
+    shaded[:, :48, 112:] = lit[:, :48, 112:]  # a corner in the sun
+    generator, _ = load_generator("default")
+    whole, cut = shaded.copy(), shaded.copy()
+    for made, options in ((whole, {}), (cut, {"tile": 64, "crop": 16})):
+        for tile in Clearing(SceneInputs(MemoryScene(shaded, L1C)), generator, *options_of(**options)).tiles():
+            made[(slice(None), *tile.box.slices)] = tile.dn
+    np.testing.assert_allclose(whole.astype(float), cut.astype(float), atol=1)
+    assert (whole[:, 8:32, 128:152] == shaded[:, 8:32, 128:152]).mean() > 0.9
+    assert (whole[:, 64:, :64] != shaded[:, 64:, :64]).mean() > 0.9

@@ -145,7 +145,7 @@ class ContextBuilder:
         Args:
             cover: (h, w) how surely something covers a part of each cell.
             shaded_level: "L1C" or "L2A" of a scene that lies in shadow: its ground is brought to full light, see
-                `clearing.context.relighting`. Otherwise the light is 1.
+                `clearing.context.relighting`. Otherwise the share of light is 0: it is not told.
 
         Raises:
             FileError: if the disk is full.
@@ -165,7 +165,7 @@ class ContextBuilder:
                 means = torch.from_numpy(self._clear.grid.channel(band)[None, None])
             return fill_ground(means, weight, prior)
 
-        light = torch.ones_like(weight)
+        light = torch.zeros_like(weight)
         if shaded_level is not None:
             light = light_share(ground(INDEX["B08"]), shaded_level)
         for band, name in enumerate(NAMES):

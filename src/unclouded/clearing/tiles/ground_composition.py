@@ -73,7 +73,7 @@ class Composition:
         self._missed = MISSED if self._mask is None else MISSED_BESIDE_MASK
         self._thick = _opaque(x, cover, around, self._bands)
         self._shadow = self._relit = None
-        if (light < 1).any():
+        if (light > 0).any():
             self._relit = relit(self._optical, enlarge(light, CELL, *place), LEVELS[int(x.level[0])])
         else:
             self._shadow = _in_shadow(x, cover, around)
@@ -115,7 +115,7 @@ class Composition:
             return expected
         return torch.lerp(partial_mean(expected, _AREA), expected, self._seen)
 
-    def with_light(self, uncertainty: Tensor, kept: tuple[Any, ...]) -> Tensor:
+    def with_light_error(self, uncertainty: Tensor, kept: tuple[Any, ...]) -> Tensor:
         """Add how far the light of what lies in shadow all over is wrong, of the pixels `kept`."""
         if self._relit is None:
             return uncertainty

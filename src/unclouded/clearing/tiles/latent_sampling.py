@@ -177,7 +177,7 @@ class Sampling:
             uncertainty = (squares.sum(1, keepdim=True) / (len(zs) * there)).sqrt_()
         uncertainty.mul_(generator.inference.calibration)
         if composition is not None:
-            uncertainty = composition.with_light(uncertainty, kept)
+            uncertainty = composition.with_light_error(uncertainty, kept)
         opacity, classes = veil[kept], classes[kept]
         replaced = classes != CLEAR
         source = replaced * torch.full_like(uncertainty, GUESSED)
