@@ -28,16 +28,16 @@ above the atmosphere has the light that the air scatters besides, most of it in 
 _SHORT_WAVE = {"B11": (1.1, 1.5), "B12": (0.8, 1.2)}
 """Short-wave infrared, in near infrareds, up to which land may lie in shadow, and from which on it does not."""
 
-_ALL_OVER = 0.4
-"""Share of a small scene that is land too dark to be sunlit from which on it lies in the shadow of a cloud outside of
-it: of 240 clear images of 205 places none has more than 0.19."""
+_REGION = 4
+"""Pixels of the detector's grid, of 40 m, over which the share of land that is too dark to be sunlit is averaged, twice:
+bright fields in shadow are not too dark by themselves."""
 
-_REGION = 6
-"""Pixels of the detector's grid, of 40 m, over which that share is averaged, twice: bright fields in shadow are not too
-dark by themselves."""
+_MOSTLY, _LEAST_SHADED = 0.6, 0.25
+"""Such share around a pixel from which on a region is all too dark, and the share of a small scene that such regions must
+have, for them to lie in the shadow of a cloud outside of it: of 189 clear images of up to 3 km none has 0.01."""
 
-_REGION_SHARE = 0.2, 0.4
-"""Share of dark land around a pixel from which on it may lie in shadow, and from which on it does, in such a scene."""
+_REGION_SHARE = 0.15, 0.3
+"""Share around a pixel from which on it may lie in shadow, and from which on it does, in such a scene."""
 
 _SUNLIT = 0.19, 0.14
 """Reflectance in the near infrared from which on it does not, as it lies in the sun, and up to which it may."""
@@ -116,10 +116,11 @@ def shaded_all_over(dark: Tensor, reflectance: Tensor, bands: Sequence[str], lev
     green, wet = (reflectance[:, bands.index(name), None] - air_reflectance(name, level) for name in ("B03", short[0]))
     dry = ramp((green - wet) / (green + wet).clamp(min=1e-3), *_FLOODED).nan_to_num(0.0)
     dark = torch.where(held, dark * dry, 0)
-    if dark[held].mean() < _ALL_OVER:
-        return torch.zeros_like(dark)
     share, known = dark, held.to(dark)
     for _ in range(2):
         share, known = partial_mean(share, _REGION), partial_mean(known, _REGION)
-    among = ramp(share / known.clamp(min=1e-6), *_REGION_SHARE) * ramp(infrared, *_SUNLIT)
+    share = share / known.clamp(min=1e-6)
+    if (share[held] > _MOSTLY).float().mean() < _LEAST_SHADED:
+        return torch.zeros_like(dark)
+    among = ramp(share, *_REGION_SHARE) * ramp(infrared, *_SUNLIT)
     return torch.maximum(among.nan_to_num(0.0), dark)
