@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from comparison import DATA
 from detected import clear
+from numpy.typing import NDArray
 from pairs import load_pairs, truly_clear
 from places import Image, images
-from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 from scipy import ndimage
 
@@ -56,9 +56,7 @@ def main() -> None:
     generator, header = load_generator(args.weights)
     print(f"weights {header.name}, {header.steps} steps, SHA-256 {header.sha256[:16]}")
     found = list(sunlit(args.data))
-    print(
-        f"{'light':>6s}{'places':>8s}{'as it is':>10s}{'cleared':>9s}{'better':>8s}{'within 90 %':>13s}{'sunlit replaced':>17s}"
-    )
+    print(" light  places  as it is  cleared  better  within 90 %  sunlit replaced")
     for light in args.light:
         measured: dict[str, list[tuple[float, float, float, float]]] = defaultdict(list)
         for image in found:

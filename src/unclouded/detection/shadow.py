@@ -29,12 +29,12 @@ _SHORT_WAVE = {"B11": (1.1, 1.5), "B12": (0.8, 1.2)}
 """Short-wave infrared, in near infrareds, up to which land may lie in shadow, and from which on it does not."""
 
 _REGION = 4
-"""Pixels of the detector's grid, of 40 m, over which the share of land that is too dark to be sunlit is averaged, twice:
-bright fields in shadow are not too dark by themselves."""
+"""Pixels of the detector's grid, of 40 m, over which the share of land too dark to be sunlit is averaged, twice: bright
+fields in shadow are not too dark by themselves."""
 
 _MOSTLY, _LEAST_SHADED = 0.6, 0.25
-"""Such share around a pixel from which on a region is all too dark, and the share of a small scene that such regions must
-have, for them to lie in the shadow of a cloud outside of it: of 189 clear images of up to 3 km none has 0.01."""
+"""Such share around a pixel from which on a region is all too dark, and the share of a small scene that such regions
+have if they lie in the shadow of a cloud outside of it: of 189 clear images of up to 3 km none has more than 0.003."""
 
 _REGION_SHARE = 0.15, 0.3
 """Share around a pixel from which on it may lie in shadow, and from which on it does, in such a scene."""
