@@ -66,7 +66,7 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
     Args:
         probabilities: (4, h, w) of the detector's grid.
         folder: for the file.
-        clear: (2, h, w) how surely other dates show that nothing hides the ground, and but for what lies beside cloud.
+        clear: (2, h, w) how surely other dates show that nothing hides the ground, and the same except beside cloud.
 
     Raises:
         FileError: if the disk is full.
