@@ -124,3 +124,11 @@ def test_flooded_fields_lie_in_no_shadow_and_dark_land_does(level: str, air: tup
         scene = (torch.tensor(spectrum) + torch.tensor(air)).view(1, 6, 1, 1).expand(1, 6, 20, 20)
         found = shaded_all_over(torch.ones(1, 1, 20, 20), scene, SIX, level)
         assert (found > 0.9).all() if shaded else not found.any()
+
+
+def test_land_under_haze_lies_in_no_shadow() -> None:
+    ground = torch.tensor((0.01, 0.02, 0.02, 0.08, 0.05, 0.03)).view(1, 6, 1, 1).expand(1, 6, 20, 20)
+    scattered = torch.tensor((0.06, 0.03, 0.02, 0.01, 0.0, 0.0)).view(1, 6, 1, 1)
+    dark = torch.ones(1, 1, 20, 20)
+    assert (shaded_all_over(dark, ground + scattered / 4, SIX, "L2A") > 0.9).all()
+    assert not shaded_all_over(dark, ground + scattered, SIX, "L2A").any()

@@ -46,6 +46,10 @@ _FLOODED = 0.2, 0.0
 """Normalised difference of green and short-wave infrared from which on dark land is flooded, and up to which it is not:
 in shadow, without the light of the air, land is as much brighter in the short-wave infrared as in the sun."""
 
+_HAZY = 0.035, 0.02
+"""What haze adds to the blue from which on the pixels do not tell the ground's light, and up to which they do; of real
+ground in shadow under clear air, without what the air adds, the medians of scenes are -0.02 to 0.01."""
+
 _GREENER = {"L1C": (0.3, 0.6), "L2A": (0.1, 0.4)}
 """Normalised difference of green and short-wave infrared from which on it may be water, and from which on it is (the
 modified water index, Xu 2006): of shadow above the atmosphere the scattered light makes it as large as 0.2."""
@@ -100,7 +104,8 @@ def too_dark(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
 def shaded_all_over(dark: Tensor, reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     """How surely the pixels of a scene whose surroundings are not known lie in shadow, (1, 1, h, w), 0 to 1.
 
-    Flooded fields, which are as dark, are told as water is, after the light of the air has been taken off.
+    Flooded fields, which are as dark, are told as water is, after the light of the air has been taken off. Under haze
+    nothing is believed: what it scatters would be taken for the ground's light (see `detection.haze` for its sign).
 
     Args:
         dark: (1, 1, h, w) how surely they are land that the sun does not reach, see `too_dark`.
@@ -113,9 +118,12 @@ def shaded_all_over(dark: Tensor, reflectance: Tensor, bands: Sequence[str], lev
     short = [name for name in _SHORT_WAVE if name in bands]
     if not short or not held.any():
         return torch.zeros_like(dark)
-    green, wet = (reflectance[:, bands.index(name), None] - air_reflectance(name, level) for name in ("B03", short[0]))
+    blue, green, red, wet = (
+        reflectance[:, bands.index(name), None] - air_reflectance(name, level) for name in ("B02", "B03", "B04", short[0])
+    )
     dry = ramp((green - wet) / (green + wet).clamp(min=1e-3), *_FLOODED).nan_to_num(0.0)
-    dark = torch.where(held, dark * dry, 0)
+    bare = ramp(blue - torch.maximum(red, wet) / 2, *_HAZY).nan_to_num(0.0)
+    dark = torch.where(held, dark * dry * bare, 0)
     share, known = dark, held.to(dark)
     for _ in range(2):
         share, known = partial_mean(share, _REGION), partial_mean(known, _REGION)
