@@ -119,7 +119,8 @@ def shaded_all_over(dark: Tensor, reflectance: Tensor, bands: Sequence[str], lev
     if not short or not held.any():
         return torch.zeros_like(dark)
     blue, green, red, wet = (
-        reflectance[:, bands.index(name), None] - air_reflectance(name, level) for name in ("B02", "B03", "B04", short[0])
+        reflectance[:, bands.index(name), None] - air_reflectance(name, level)
+        for name in ("B02", "B03", "B04", short[0])
     )
     dry = ramp((green - wet) / (green + wet).clamp(min=1e-3), *_FLOODED).nan_to_num(0.0)
     bare = ramp(blue - torch.maximum(red, wet) / 2, *_HAZY).nan_to_num(0.0)
