@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
 from command_line import run
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 from rasterio.warp import reproject, transform_bounds
@@ -88,6 +90,15 @@ def test_dates_of_an_area_lie_on_one_grid_whatever_their_zones(scene, tmp_path):
         )
         assert (one.crs, one.transform, one.width, one.height) == (two.crs, two.transform, two.width, two.height)
         assert 60 <= one.height < 90 and 70 <= one.width < 90
+
+
+@pytest.mark.parametrize(("crs", "resolution"), [("EPSG:4326", 0.0001), ("EPSG:3857", None)])
+def test_a_reference_system_that_tears_a_scene_at_180_degrees_is_refused(scene, crs, resolution):
+    info = replace(info_of(scene), crs=CRS.from_epsg(32701), transform=from_origin(178_950, 8_119_600, 10, 10))
+    with pytest.raises(InputError, match=f"--crs {crs}: tears .* apart.*EPSG:32701"):
+        as_written(info, crs, resolution)
+    around = as_written(info, "EPSG:3832")  # Mercator around 150 degrees east
+    assert all(SIDE < length < 1.1 * SIDE for length in (around.width, around.height))
 
 
 @pytest.mark.parametrize(

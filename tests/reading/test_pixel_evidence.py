@@ -201,6 +201,7 @@ def test_bands_of_no_kind_have_a_placeholder(tmp_path):
         ("EPSG:3857", (2782987, 0), (20, 20), True),
         ("EPSG:4326", (25, 60), (30 / 111320, 30 / 111320), True),
         ("EPSG:32632", (600000, 5400000), (30, 30), True),
+        pytest.param("EPSG:32701", (180_360, 8_118_238), (10, 10), False, id="its middle at 180 degrees"),
     ],
 )
 def test_the_size_of_pixels_is_that_on_the_ground(tmp_path, crs, corner, step, reported):

@@ -59,12 +59,15 @@ def pixel_metres(crs: CRS | None, grid: Affine, height: int, width: int) -> floa
         return TRAINED_PIXEL  # a local system, which lies nowhere on the Earth
     if not all(map(math.isfinite, (*longitudes, *latitudes))):
         return TRAINED_PIXEL
-    narrow = math.cos(math.radians(latitudes[0]))
-    sides = [
-        math.hypot((longitudes[n] - longitudes[0]) * narrow, latitudes[n] - latitudes[0]) * METRES_PER_DEGREE
-        for n in (1, 2)
-    ]
+    # By chords, which know neither where longitude starts again, at 180 degrees, nor where it ends, at the poles.
+    middle, *others = map(_on_unit_sphere, longitudes, latitudes)
+    sides = [math.dist(middle, other) * math.degrees(1) * METRES_PER_DEGREE for other in others]
     return math.sqrt(sides[0] * sides[1])
+
+
+def _on_unit_sphere(longitude: float, latitude: float) -> tuple[float, float, float]:
+    along, up = math.radians(longitude), math.radians(latitude)
+    return math.cos(up) * math.cos(along), math.cos(up) * math.sin(along), math.sin(up)
 
 
 def pixel_note(dataset: DatasetReader) -> list[str]:

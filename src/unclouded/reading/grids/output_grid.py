@@ -12,6 +12,7 @@ from rasterio.warp import calculate_default_transform, transform_bounds
 from unclouded.errors import InputError
 from unclouded.reading.files.raster import FAULTS
 from unclouded.reading.grids.area import Area, covering
+from unclouded.reading.grids.grid import pixel_metres
 from unclouded.reading.grids.overlap import bounds_of
 from unclouded.reading.info import SceneInfo
 from unclouded.tiles import Box
@@ -54,9 +55,15 @@ def as_written(info: SceneInfo, crs: str | None = None, resolution: float | None
     system = own.crs if crs is None else _system(crs)
     name, bounds = system.to_string(), bounds_of(own)
     try:
-        usual, _, _ = calculate_default_transform(own.crs, system, own.width, own.height, *bounds)
+        usual, columns, rows = calculate_default_transform(own.crs, system, own.width, own.height, *bounds)
     except (CRSError, *FAULTS) as error:
         raise InputError(f"--crs {name}: does not hold where {own.source} lies; give one that does") from error
+    own_metres = pixel_metres(own.crs, own.transform, own.height, own.width)
+    if pixel_metres(system, usual, rows, columns) > _MOST * own_metres:
+        raise InputError(
+            f"--crs {name}: tears {own.source} apart, as where 180 degrees of longitude or a pole lie in it; give one "
+            f"that holds around it, as its own {own.crs.to_string()[:40]} does, or --bbox of a part beside that"
+        )
     step = resolution
     if step is None:
         if _unit(system) != _unit(own.crs):
