@@ -9,16 +9,16 @@ class InputError(UncloudedError, ValueError):
     """A file, product or argument is not what is accepted; the message names it, what was found and what to do."""
 
 
-class UnknownNumbersError(InputError):
-    """What an image's numbers mean, its scale and offset, cannot be known, or its pixels contradict it."""
+class UnknownRadiometryError(InputError):
+    """The scale or offset of an image cannot be known, or its pixels contradict what it declares."""
 
 
-class UnknownOffsetError(UnknownNumbersError):
-    """An image says nothing of an offset that its DN may carry, and its pixels do not tell it."""
+class UnknownOffsetError(UnknownRadiometryError):
+    """An image declares no offset, and its pixels leave open whether its DN carry one."""
 
 
 class UnknownLevelError(InputError):
-    """Neither what an image says nor its pixels tell its processing level."""
+    """The processing level of an image is known neither by its metadata nor by its pixels."""
 
 
 class FileError(UncloudedError, OSError):

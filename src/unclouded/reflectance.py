@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 LOWEST, HIGHEST = -0.2, 20.0
-"""Reflectance beyond which a value is a filling: over-corrected shadow reaches -0.05, cloud tops and glint 2 to 4."""
+"""Limits of reflectance; beyond are fill values: over-corrected shadow reaches -0.05, cloud tops and glint 2 to 4."""
 
 SATURATED = 2.0
-"""Reflectance that cloud tops seldom pass, and never in all bands alike."""
+"""Reflectance that cloud tops seldom exceed, and never equally in all bands."""
 
 _MANY = 4
-"""Bands of which not all are alike by chance where they are dark, as two of the short-wave infrared are over water."""
+"""Bands that are not all equal by chance where they are dark, as two of the short-wave infrared are over water."""
 
 
 @dataclass(frozen=True)
@@ -27,31 +27,30 @@ class Encoding:
         scale: DN per 1.0 reflectance; 10000 in Sentinel-2 products.
         offsets: DN added before dividing, one per band in the file's order; -1000 from processing baseline 04.00 on.
         nodata: the DN that means "no data", or None; values that are not finite never are data.
-        filling: one DN per band, which mean it where all bands have theirs, and not by themselves; None if there is no
-            such hole.
-        together: whether the no-data DN means it in all bands at once alone.
+        fill_values: one DN per band, which mean "no data" where every band has its own; None without such pixels.
+        nodata_in_all_bands: whether `nodata` means it only where all bands have it.
     """
 
     scale: float
     offsets: tuple[float, ...]
     nodata: float | None
-    filling: tuple[float, ...] | None = None
-    together: bool = False
+    fill_values: tuple[float, ...] | None = None
+    nodata_in_all_bands: bool = False
 
     def of_bands(self, positions: Iterable[int]) -> Encoding:
-        """That of some of the bands, by their positions, in that order."""
+        """The encoding of some of the bands, by their positions, in that order."""
         at = list(positions)
-        filling = None if self.filling is None else tuple(self.filling[position] for position in at)
-        return replace(self, offsets=tuple(self.offsets[position] for position in at), filling=filling)
+        fill_values = None if self.fill_values is None else tuple(self.fill_values[position] for position in at)
+        return replace(self, offsets=tuple(self.offsets[position] for position in at), fill_values=fill_values)
 
 
 def holds_data(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
-    """Tell which values of `dn` (C, h, w) may be of ground or cloud: finite, not the no-data DN, of a possible size.
+    """Tell which values of `dn` (C, h, w) may be of ground or cloud: finite, not no-data, and of possible reflectance.
 
     Fill values such as -9999 are often not declared; no surface has such a reflectance.
     """
     integer = dn.dtype.kind in "iu"
-    nodata = None if encoding.together else encoding.nodata
+    nodata = None if encoding.nodata_in_all_bands else encoding.nodata
     if integer and nodata is not None:
         there: NDArray[np.bool_] = np.asarray(dn != nodata)
     else:
@@ -71,21 +70,21 @@ def holds_data(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]
 def valid_pixels(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
     """Tell which pixels (h, w) of `dn` (C, h, w) hold data in every band.
 
-    A pixel that has one and the same DN in all of several bands, 0, a negative one or one above `SATURATED`, holds none
-    either: no ground is as dark or as bright in every band. In many bands the DN of a reflectance of 0 is none, too.
-    Nor does one that has `filling` in them.
+    Pixels that hold one DN in all of several bands hold none if it is 0, negative, or above `SATURATED`: no ground is
+    equally dark or bright in every band. In `_MANY` bands the same goes for the DN of reflectance 0. Pixels that hold
+    `fill_values` hold none either.
     """
     there: NDArray[np.bool_] = np.asarray(holds_data(dn, encoding).all(axis=0))
-    there &= ~_same_in_all(dn, encoding, there)
+    there &= ~_equal_in_all_bands(dn, encoding, there)
     return there
 
 
-def is_hole(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
-    """Tell which pixels (...) of `dn` (C, ...) have one and the same DN in all bands, which no ground has there."""
-    return _same_in_all(dn, encoding, np.ones(dn.shape[1:], np.bool_))
+def is_fill(dn: NDArray[np.generic], encoding: Encoding) -> NDArray[np.bool_]:
+    """Tell which pixels (...) of `dn` (C, ...) are fill pixels by their DN in all bands, see `valid_pixels`."""
+    return _equal_in_all_bands(dn, encoding, np.ones(dn.shape[1:], np.bool_))
 
 
-def _same_in_all(dn: NDArray[np.generic], encoding: Encoding, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _equal_in_all_bands(dn: NDArray[np.generic], encoding: Encoding, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
     if len(dn) == 1:
         return np.zeros_like(among)
     first, offset = dn[0], encoding.offsets[0]
@@ -93,10 +92,10 @@ def _same_in_all(dn: NDArray[np.generic], encoding: Encoding, among: NDArray[np.
     flat: NDArray[np.bool_] = among & ((first <= 0) | (first == zero) | (first > SATURATED * encoding.scale - offset))
     if flat.any():
         flat[flat] = (dn[:, flat] == first[flat]).all(axis=0)
-    if encoding.filling is not None:
-        filling = np.asarray(encoding.filling).astype(dn.dtype)
-        filled: NDArray[np.bool_] = among & (first == filling[0])
-        filled[filled] = (dn[:, filled] == filling[:, None]).all(axis=0)
+    if encoding.fill_values is not None:
+        fill_values = np.asarray(encoding.fill_values).astype(dn.dtype)
+        filled: NDArray[np.bool_] = among & (first == fill_values[0])
+        filled[filled] = (dn[:, filled] == fill_values[:, None]).all(axis=0)
         flat |= filled
     return flat
 

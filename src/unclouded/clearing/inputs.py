@@ -16,7 +16,7 @@ from unclouded.clearing.detector.detection_cache import DetectionCache
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
 from unclouded.detection.classes import NO_DATA, Bits, Scheme, guess_scheme, parse_scheme, read_classes
 from unclouded.detection.csmask import FOUR, SIX, readable
-from unclouded.errors import FileError, InputError, UncloudedError, UnknownNumbersError, UnreadableReferenceError
+from unclouded.errors import FileError, InputError, UncloudedError, UnknownRadiometryError, UnreadableReferenceError
 from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.classification import open_classification
 from unclouded.reading.find_source import find_source
@@ -25,7 +25,7 @@ from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reading.mask import open_mask
 from unclouded.reading.names.dates import acquired
 from unclouded.reading.radar import open_radar
-from unclouded.reading.radiometry.fallback import ASSUMED_FROM_SCENE, NUMBERS, FallbackRadiometry
+from unclouded.reading.radiometry.fallback import ABOUT_SCALE, ASSUMED_FROM_SCENE, FallbackRadiometry
 from unclouded.reading.reader import ReadOptions
 from unclouded.reading.results import refuse_result
 from unclouded.reading.scene import Scene
@@ -149,7 +149,7 @@ class OpenReference:
         self.acquired = acquired(image.info)
         prefixes = ASSUMED_FROM_SCENE if assumptions_reported else _ASSUMED
         self.assumed = tuple(note for note in image.info.notes if note.startswith(prefixes))
-        self.unsure = tuple(note for note in self.assumed if note.startswith(f"{ASSUMED_FROM_SCENE} {NUMBERS}"))
+        self.unsure = tuple(note for note in self.assumed if note.startswith(f"{ASSUMED_FROM_SCENE} {ABOUT_SCALE}"))
 
     def read(self, box: Box, bands: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Read a box of the scene's grid, (C, h, w): reflectance, NaN where nothing is shown.
@@ -334,8 +334,8 @@ def open_alike(path: str, scene: SceneInfo) -> Scene:
     reading = ReadOptions(fallback=FallbackRadiometry.of(scene))
     try:
         return reading.open(path)
-    except UnknownNumbersError as error:
-        raise UnknownNumbersError(f"{error}; {_OF_REFERENCE}") from error
+    except UnknownRadiometryError as error:
+        raise UnknownRadiometryError(f"{error}; {_OF_REFERENCE}") from error
     except InputError:
         if scene.bands == ASSUMED_ORDER.get(len(scene.bands)):
             raise

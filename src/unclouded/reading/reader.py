@@ -19,8 +19,8 @@ from unclouded.errors import (
     InputError,
     UncloudedError,
     UnknownLevelError,
-    UnknownNumbersError,
     UnknownOffsetError,
+    UnknownRadiometryError,
 )
 from unclouded.reading.crop import CroppedScene
 from unclouded.reading.files.georeference import check_georeference
@@ -33,9 +33,9 @@ from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import acquired, parse_time
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import unnamed
-from unclouded.reading.radiometry.band_order import check_order, refuse_counted
+from unclouded.reading.radiometry.band_order import check_order, refuse_numbered
 from unclouded.reading.radiometry.declared import declared_by
-from unclouded.reading.radiometry.encoding import check_numbers, choose_encoding
+from unclouded.reading.radiometry.encoding import check_scale_and_offset, choose_encoding
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.levels import choose_level, without_cirrus
 from unclouded.reading.radiometry.plausibility import darkest, data_of
@@ -82,7 +82,7 @@ def open_scene(
         FileError: a file is missing, empty, damaged or cut short.
     """
     name = os.fspath(path)
-    check_numbers(name, scale, offset)
+    check_scale_and_offset(name, scale, offset)
     wanted = Wanted(bands, band_names, variant, offset is not None)
     if cube_and_date(name) is not None and not is_remote(name):
         from unclouded.reading.products.cube import open_cube  # which needs xarray
@@ -104,7 +104,7 @@ def open_scene(
             sample.cache_clear()
         elif band_names is None:
             metres = pixel_metres(finest.crs, finest.transform, finest.height, finest.width)
-            refuse_counted(source.name, source.bands, source.others, sample, metres)
+            refuse_numbered(source.name, source.bands, source.others, sample, metres)
         declared, dtype = declared_by(source, datasets)
         encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset, fallback)
         held = source.others.union(source.bands)
@@ -127,7 +127,7 @@ def _found(path: str, wanted: Wanted, *, by_pixels: bool) -> Source:
     try:
         try:
             return find_source(path, wanted)
-        except UnknownNumbersError:
+        except UnknownRadiometryError:
             if not by_pixels:
                 raise
         return find_source(path, replace(wanted, offset_given=True))

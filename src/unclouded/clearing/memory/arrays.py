@@ -19,7 +19,7 @@ from unclouded.clearing.inputs import ReferenceOpener, open_inputs
 from unclouded.clearing.model import Model
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
-from unclouded.errors import InputError, UnknownNumbersError
+from unclouded.errors import InputError, UnknownRadiometryError
 from unclouded.files import QUALITY_BANDS
 from unclouded.precision import torch_as_usual
 from unclouded.reading.grids.array_grid import grid_mapping
@@ -133,7 +133,7 @@ def _array_alike(source: Any, name: str, scene: SceneInfo) -> ArrayScene:  # noq
     try:
         try:
             found = opened()
-        except UnknownNumbersError:
+        except UnknownRadiometryError:
             raise
         except InputError:
             if usual:
@@ -142,8 +142,8 @@ def _array_alike(source: Any, name: str, scene: SceneInfo) -> ArrayScene:  # noq
         # Without names its bands are those of the scene.
         if found is None or (found.order_assumed and not usual and len(found.info.bands) == len(scene.bands)):
             found = opened(scene.bands)
-    except UnknownNumbersError as error:
-        raise UnknownNumbersError(f"{error}; {_OF_REFERENCE}") from error
+    except UnknownRadiometryError as error:
+        raise UnknownRadiometryError(f"{error}; {_OF_REFERENCE}") from error
     return _placed_with(found, scene)
 
 

@@ -48,7 +48,7 @@ def compose_tile(
             pixels = sampled.reflectance[present][:, None, replaced]
             dn[(slice(None), *crop)][:, replaced] = to_dn(pixels, info.encoding, dn.dtype)[:, 0]
         quality[:, *crop] = np.where(there, (sampled.opacity, sampled.uncertainty, sampled.source), np.nan)
-    if info.encoding.filling is not None:
+    if info.encoding.fill_values is not None:
         dn[:, ~valid] = nothing(dn.dtype, info.encoding.nodata)  # which others would take for ground
     cloud = np.isin(classes, CLOUDS)
     return ClearedTile(box, dn, quality, classes[None], int(valid.sum()), int(changed.sum()), int(cloud.sum()))

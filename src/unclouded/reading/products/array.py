@@ -23,11 +23,11 @@ from unclouded.reading.products.array_encoding import declared_by_array, encodin
 from unclouded.reading.products.array_layers import layers_of_array
 from unclouded.reading.products.array_source import as_array, nodata_of
 from unclouded.reading.products.item_properties import level_of_item
-from unclouded.reading.radiometry.band_order import refuse_counted
-from unclouded.reading.radiometry.encoding import check_numbers, choose_encoding
+from unclouded.reading.radiometry.band_order import refuse_numbered
+from unclouded.reading.radiometry.encoding import check_scale_and_offset, choose_encoding
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.levels import NO_CIRRUS, choose_level
-from unclouded.reading.radiometry.plausibility import FILLED, darkest, data_of
+from unclouded.reading.radiometry.plausibility import HIGHEST_DN, darkest, data_of
 from unclouded.reading.source import Wanted, stem_of
 
 _BRIGHTEST = 100.0
@@ -70,7 +70,7 @@ class ArrayScene:
         """
         array, source_notes, classes = as_array(source, name)
         name = name or str(array.name or "array")
-        check_numbers(name, scale, offset)
+        check_scale_and_offset(name, scale, offset)
         layers = layers_of_array(array, classes, name, Wanted(bands, band_names))
         self.order_assumed = layers.named.order_assumed
         item = _item_of(layers.array)
@@ -99,7 +99,7 @@ class ArrayScene:
         crs, transform, grid_notes = georeference(array)
         if array.chunks is None and band_names is None:
             metres = pixel_metres(crs, transform, *array.shape[1:])
-            refuse_counted(name, names, available.difference(names), sample, metres)
+            refuse_numbered(name, names, available.difference(names), sample, metres)
         self.info = SceneInfo(
             source=name,
             stem=stem_of(name),
@@ -195,7 +195,7 @@ def refuse_dn(values: NDArray[Any], info: SceneInfo) -> None:
         InputError: naming the source, if they are too large.
     """
     nodata = info.encoding.nodata
-    finite = np.isfinite(values) & (values < FILLED) & (values != nodata)
+    finite = np.isfinite(values) & (values < HIGHEST_DN) & (values != nodata)
     if float(np.max(values, where=finite, initial=0)) > _BRIGHTEST:
         raise InputError(
             f"{info.source}: {values.dtype} values above {_BRIGHTEST:.0f} are not reflectance; "

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unclouded.errors import InputError
 from unclouded.reading.products.array_source import nodata_of
 from unclouded.reading.products.item_properties import offset_of_item
-from unclouded.reading.radiometry.declared import PICTURE, Declared, from_gdal
+from unclouded.reading.radiometry.declared import EIGHT_BIT, Declared, from_gdal
 from unclouded.reflectance import Encoding
 
 _SAMPLE = 65_536
@@ -43,7 +43,7 @@ def declared_by_array(array: xr.DataArray, name: str, item: Mapping[str, Any]) -
         own = from_gdal(name, [float(1 if step is None else step)] * count, [float(add or 0)] * count)
         scale, offsets = own or (None, None)
     if array.dtype.itemsize == 1 and scale is None:
-        raise InputError(f"{name}: is {array.dtype}; {PICTURE}")
+        raise InputError(f"{name}: is {array.dtype}; {EIGHT_BIT}")
     may_be_dn = array.chunks is None or array.dtype.kind != "f"
     if offsets is None and may_be_dn and (offset := offset_of_item(item)) is not None:
         offsets = (offset,) * count

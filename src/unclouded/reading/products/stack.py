@@ -18,7 +18,7 @@ from unclouded.reading.names.dates import refuse_several_days
 from unclouded.reading.names.missions import refuse_others
 from unclouded.reading.names.naming import band_named, unnamed
 from unclouded.reading.names.product_name import ProductName, product_name
-from unclouded.reading.radiometry.declared import PICTURE
+from unclouded.reading.radiometry.declared import EIGHT_BIT
 from unclouded.reading.radiometry.offsets import offset_of_name
 from unclouded.reading.source import Layer, Source, Wanted, stem_of
 
@@ -39,7 +39,7 @@ def stack_source(path: str, wanted: Wanted) -> Source:
         parts = _sources(dataset)
         texts = [_text(dataset, index, parts) for index in indexes]
         if len(indexes) in (1, 3) and unnamed(texts) and set(dataset.dtypes) == {"uint8"}:
-            raise InputError(f"{name}: is uint8; {PICTURE}")
+            raise InputError(f"{name}: is uint8; {EIGHT_BIT}")
     refuse_others(name, (Path(name).name, *(text or "" for text in texts)))
     named = name_layers(name, texts, wanted)
     layers = tuple(Layer(band, path, n) for band, n in zip(named.bands, indexes, strict=True) if band is not None)

@@ -14,26 +14,28 @@ from unclouded.reading.source import Source
 
 DTYPES: tuple[str, ...] = ("uint16", "int16", "uint32", "int32", "float32", "float64")
 USUAL_SCALE = 10000.0
-PICTURE = (
+"""DN per 1.0 reflectance in Sentinel-2 products (their QUANTIFICATION_VALUE)."""
+
+EIGHT_BIT = (
     "an 8-bit picture such as TCI is not reflectance; give the 16-bit bands that it was made of, "
     "B02, B03, B04 and B08 among them"
 )
-"""What is wrong with pictures, and what to do."""
+"""What is wrong with 8-bit images, and what to do; for errors."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What a file or an array says of its DN; None where it does not say.
+    """What a file or an array declares of its DN; None where it does not.
 
     Attributes:
         scale: DN per 1.0 reflectance.
         offsets: DN to add before dividing, one per band.
-        nodata: the DN that means none.
-        by: what says so, for errors.
-        certain: whether it belongs to these pixels beyond doubt, as in a product's own XML.
-        by_name: whether the name of the file alone tells the offsets.
+        nodata: the DN that means "no data".
+        by: what declares it, for errors.
+        certain: whether it surely belongs to these pixels, as a product's own XML does.
+        by_name: whether the offsets follow from the file's name alone.
     """
 
     scale: float | None = None
@@ -45,16 +47,16 @@ class Declared:
 
 
 def declared_by(source: Source, datasets: dict[str, DatasetReader]) -> tuple[Declared, np.dtype[Any]]:
-    """Gather what a source and its files say, and the type of their DN; files win over names.
+    """Gather what a source and its files declare, and the type of their DN; tags win over names.
 
     Raises:
         InputError: files contradict each other, or hold what cannot be DN.
     """
     layers = [(datasets[layer.path], layer.index - 1) for layer in source.layers]
-    kind: str = _same(source, [file.dtypes[n] for file, n in layers], "data type")
+    kind: str = _common(source, [file.dtypes[n] for file, n in layers], "data type")
     own = _gdal_metadata(source, datasets)
     if kind not in DTYPES and not (kind == "uint8" and (source.scale or own)):
-        advice = f"accepted: {', '.join(DTYPES)}; convert it first" if kind != "uint8" else PICTURE
+        advice = f"accepted: {', '.join(DTYPES)}; convert it first" if kind != "uint8" else EIGHT_BIT
         raise InputError(f"{source.name}: is {kind}; {advice}")
     nodata = _same_nodata(source, [file.nodatavals[n] for file, n in layers])
     certain = not source.offsets_uncertain and source.offsets is not None
@@ -65,7 +67,7 @@ def declared_by(source: Source, datasets: dict[str, DatasetReader]) -> tuple[Dec
     return Declared(own[0] if own else None, offsets, nodata, "its tag", certain, by_name), np.dtype(kind)
 
 
-def _same(source: Source, values: Sequence[_T], what: str, advice: str = "convert them first") -> _T:
+def _common(source: Source, values: Sequence[_T], what: str, advice: str = "convert them first") -> _T:
     """Return the one value that all layers share; InputError when they differ."""
     for band, value in zip(source.bands, values, strict=True):
         if str(value) != str(values[0]):
@@ -77,16 +79,16 @@ def _same(source: Source, values: Sequence[_T], what: str, advice: str = "conver
 
 
 def _same_nodata(source: Source, values: Sequence[float | None]) -> float | None:
-    """Return the no-data value of those layers that have one; those without have it too, unless it may be ground."""
+    """Return the no-data value of the layers that have one, for all of them, unless it may be a DN of the ground."""
     known = [value for value in values if value is not None]
     advice = "convert them first, for example with gdalwarp -dstnodata 0"
     if known and not 0 < known[0] < np.iinfo(np.uint16).max:
-        return _same(source, [known[0] if value is None else value for value in values], "no-data value", advice)
-    return _same(source, values, "no-data value", advice)
+        return _common(source, [known[0] if value is None else value for value in values], "no-data value", advice)
+    return _common(source, values, "no-data value", advice)
 
 
 def _gdal_metadata(source: Source, datasets: dict[str, DatasetReader]) -> tuple[float, tuple[float, ...] | None] | None:
-    """Return scale and offsets in this package's terms from GDAL's (value = DN * scale + offset), None where unset."""
+    """Scale and offsets by GDAL's metadata, see `from_gdal`; None where unset."""
     scales = [float(datasets[layer.path].scales[layer.index - 1]) for layer in source.layers]
     offsets = [float(datasets[layer.path].offsets[layer.index - 1]) for layer in source.layers]
     return from_gdal(source.name, scales, offsets)
@@ -95,12 +97,13 @@ def _gdal_metadata(source: Source, datasets: dict[str, DatasetReader]) -> tuple[
 def from_gdal(
     name: str, scales: Sequence[float], offsets: Sequence[float]
 ) -> tuple[float, tuple[float, ...] | None] | None:
-    """Return scale and offsets in this package's terms from those of value = DN * scale + offset, None where unset.
+    """Convert GDAL's scales and offsets, value = DN * scale + offset, to DN per 1.0 reflectance and offsets in DN.
 
-    An offset of 0 in all bands says nothing: it is what a file has whose scale alone was set.
+    Returns:
+        None if nothing is set. The offsets are None if all are 0: that is what a file has whose scale alone was set.
 
     Raises:
-        InputError: the bands' scales differ, or are none.
+        InputError: the bands' scales differ, or are not positive.
     """
     if all(s == 1 for s in scales) and not any(offsets):
         return None

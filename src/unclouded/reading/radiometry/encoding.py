@@ -1,6 +1,6 @@
-"""How a scene's DN are to be understood: type, scale, offsets and no-data, from all that its files say.
+"""The encoding of a scene's DN (type, scale, offsets, no-data): what its files declare, checked against the pixels.
 
-What they say is held against the pixels, for tags outlive the pixels that they were made for.
+Tags and names often outlive the pixels that they were written for.
 """
 
 from __future__ import annotations
@@ -11,31 +11,25 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from unclouded.errors import InputError, UnknownNumbersError
+from unclouded.errors import InputError, UnknownRadiometryError
 from unclouded.reading.radiometry.declared import USUAL_SCALE, Declared
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
+from unclouded.reading.radiometry.fill_values import equal_fill_note, find_fill, without_largest
 from unclouded.reading.radiometry.nodata_choice import declared_nodata, goes_below_zero, undeclared_nodata
-from unclouded.reading.radiometry.odd_pixels import (
-    cut_off,
-    filling_of,
-    no_data_in_all,
-    refuse_empty,
-    refuse_mixed,
-    refuse_stretched,
-    without_largest,
-)
 from unclouded.reading.radiometry.offset_choice import choose_offsets
-from unclouded.reading.radiometry.offset_taken_twice import refuse_wrapped
+from unclouded.reading.radiometry.offset_removed_twice import refuse_wraparound
 from unclouded.reading.radiometry.offsets import bright_note, negative_note, overruled_note, refuse_unit
 from unclouded.reading.radiometry.plausibility import Sample, data_of, refuse_scale
 from unclouded.reading.radiometry.quantization import refuse_rescaled
 from unclouded.reading.radiometry.scale_choice import choose_scale
+from unclouded.reading.radiometry.value_checks import find_clipping, refuse_empty, refuse_mixed, refuse_stretched
 from unclouded.reflectance import Encoding
 
 
-def check_numbers(name: str, scale: object, offset: object) -> None:
-    """Refuse what somebody gives as scale or offset of a scene and is none.
+def check_scale_and_offset(name: str, scale: object, offset: object) -> None:
+    """Check the type and range of a scale and an offset that the user gives.
 
     Raises:
         InputError: if the scale is no positive number, or the offset no number.
@@ -56,75 +50,86 @@ def choose_encoding(
     offset: float | None,
     fallback: FallbackRadiometry | None = None,
 ) -> tuple[Encoding, list[str]]:
-    """Decide scale, offsets and no-data of a scene's DN; arguments win over what is declared, that over habit.
+    """Decide scale, offsets and no-data of a scene's DN: arguments win over what is declared, and that over defaults.
 
     Args:
-        name: how errors call the scene.
+        name: of the scene, in errors.
         bands: of the scene.
         dtype: of its DN.
-        declared: what it says itself.
+        declared: by its files.
         sample: gives some DN of each band.
         scale: the user's, DN per 1.0 reflectance.
         offset: the user's, DN to add before dividing.
-        fallback: another image of the place, for what nothing else tells.
+        fallback: radiometry of another image of the place, for what is not known otherwise.
 
     Returns:
-        The encoding, and what was assumed.
+        The encoding, and notes on what was assumed.
 
     Raises:
-        InputError: nothing says it, or the pixels contradict it.
+        InputError: nothing tells the encoding, or the pixels contradict it.
     """
-    no_offsets = (0.0,) * len(bands)
-    offsets_given = None if offset is None else (float(offset),) * len(bands)
+    given = None if offset is None else (float(offset),) * len(bands)
+    zero, notes = (0.0,) * len(bands), overruled_note(declared.offsets, offset)
     if declared.certain and scale is None:
-        nodata, scale_used = declared_nodata(declared.nodata, dtype), declared.scale or USUAL_SCALE
-        refuse_unit(name, offset, scale_used)
-        notes = overruled_note(declared.offsets, offset)
-        return Encoding(scale_used, offsets_given or declared.offsets or no_offsets, nodata), notes
-    values, notes = sample(), overruled_note(declared.offsets, offset)
+        scale = declared.scale or USUAL_SCALE
+        refuse_unit(name, offset, scale)
+        return Encoding(scale, given or declared.offsets or zero, declared_nodata(declared.nodata, dtype)), notes
+    values = sample()
     signed = declared.nodata is None and goes_below_zero(dtype, values)
     nodata = None if signed else declared_nodata(declared.nodata, dtype)
-    refuse_wrapped(name, dtype, values, nodata)
+    refuse_wraparound(name, dtype, values, nodata)
     values, largest_is_nodata = without_largest(dtype, values, nodata)
     if largest_is_nodata:
-        notes.append(no_data_in_all(np.iinfo(dtype).max))
-    holes = filling_of(values, nodata)
-    outside_holes = values if holes is None else holes.outside(values)
-    refuse_mixed(name, bands, dtype, outside_holes)
+        notes.append(equal_fill_note(np.iinfo(dtype).max))
+    fill = find_fill(values, nodata)
+    not_filled = values if fill is None else fill.outside(values)
+    refuse_mixed(name, bands, dtype, not_filled)
     if scale is None:
-        refuse_stretched(name, dtype, outside_holes)
-        stated = replace(declared, offsets=offsets_given or declared.offsets or no_offsets, nodata=nodata)
-        try:
-            scale_used, scale_notes = choose_scale(name, bands, dtype, stated, outside_holes, fallback)
-        except UnknownNumbersError:
-            if declared.scale is None:  # what the step tells says more
-                refuse_rescaled(name, dtype, bands, outside_holes, 1.0)
-            raise
+        stated = replace(declared, offsets=given or declared.offsets or zero, nodata=nodata)
+        scale_used, scale_notes = _checked_scale(name, bands, dtype, stated, not_filled, fallback)
         notes += scale_notes
-        if declared.scale is None:
-            refuse_rescaled(name, dtype, bands, outside_holes, scale_used)
     else:
         scale_used = float(scale)
-        refuse_scale(name, scale_used, outside_holes, nodata)
+        refuse_scale(name, scale_used, not_filled, nodata)
     refuse_unit(name, offset, scale_used)
-    filling = None
-    if holes is not None and holes.is_hole(scale_used):
-        values, filling = outside_holes, holes.values
-        notes.append(holes.note(bands))
-    if (cut := cut_off(values, scale_used)) is not None:
+    encoding = Encoding(scale_used, zero, nodata)
+    if fill is not None and fill.is_fill(scale_used):
+        values, encoding = not_filled, replace(encoding, fill_values=fill.values)
+        notes.append(fill.note(bands))
+    if (clipping := find_clipping(values, scale_used)) is not None:
         if scale is None and fallback is None:
-            cut.refuse(name)
-        notes.append(cut.note)
-    encoding = Encoding(scale_used, no_offsets, nodata, filling)
+            clipping.refuse(name)
+        notes.append(clipping.note)
     refuse_empty(name, bands, data_of(values, encoding))
-    if offsets_given is None:
+    if given is None:
         offsets, offset_notes = choose_offsets(name, bands, dtype, declared, values, encoding, fallback)
         encoding = replace(encoding, offsets=offsets)
     else:
-        encoding = replace(encoding, offsets=offsets_given)
+        encoding = replace(encoding, offsets=given)
         data = data_of(values, encoding)
-        offset_notes = negative_note(bands, data, offsets_given[0]) + bright_note(data, offsets_given[0])
+        offset_notes = negative_note(bands, data, given[0]) + bright_note(data, given[0])
     if largest_is_nodata and declared.nodata is None:
         encoding = replace(encoding, nodata=float(np.iinfo(dtype).max))
     encoding, nodata_notes = undeclared_nodata(encoding, dtype, values, declared.nodata)
     return encoding, [*notes, *offset_notes, *nodata_notes]
+
+
+def _checked_scale(
+    name: str,
+    bands: Sequence[str],
+    dtype: np.dtype[Any],
+    declared: Declared,
+    values: Sequence[NDArray[np.generic]],
+    fallback: FallbackRadiometry | None,
+) -> tuple[float, list[str]]:
+    """Choose the scale, and refuse values that were stretched or rescaled; arguments as of `choose_scale`."""
+    refuse_stretched(name, dtype, values)
+    try:
+        scale, notes = choose_scale(name, bands, dtype, declared, values, fallback)
+    except UnknownRadiometryError:
+        if declared.scale is None:
+            refuse_rescaled(name, dtype, bands, values, 1.0)  # its error names the divisor
+        raise
+    if declared.scale is None:
+        refuse_rescaled(name, dtype, bands, values, scale)
+    return scale, notes

@@ -9,7 +9,7 @@ from unclouded.reading.info import SceneInfo
 ASSUMED_FROM_SCENE = "taken for"
 """How notes begin that say what an image was assumed to be."""
 
-NUMBERS = "scale"
+ABOUT_SCALE = "scale"
 """How such a note goes on where it is about scale and offset."""
 
 
@@ -38,6 +38,6 @@ def assumed_note(what: str) -> str:
     return f"{ASSUMED_FROM_SCENE} {what}; it does not say it itself"
 
 
-def assumed_numbers_note(scale: float, offset: float, why: str) -> str:
+def assumed_scale_note(scale: float, offset: float, why: str) -> str:
     """The note on an image for a scale and an offset (in DN) that were assumed, and why."""
-    return f"{ASSUMED_FROM_SCENE} {NUMBERS} {scale:g}, offset {offset:g}, {why}"
+    return f"{ASSUMED_FROM_SCENE} {ABOUT_SCALE} {scale:g}, offset {offset:g}, {why}"

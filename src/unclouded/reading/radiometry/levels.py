@@ -1,4 +1,4 @@
-"""Processing level of a source: what it says itself, else its name, else the user, else its pixels."""
+"""Processing level of a source: by its metadata, else its name, else the user, else its pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from unclouded.bands import LEVELS
 from unclouded.errors import InputError, UnknownLevelError
 from unclouded.reading.radiometry.fallback import FallbackRadiometry, assumed_note
-from unclouded.reading.radiometry.plausibility import AIR
+from unclouded.reading.radiometry.plausibility import PATH_REFLECTANCE
 from unclouded.reading.source import Source
 
 NO_CIRRUS = "left out: B10, which is no surface reflectance"
@@ -17,9 +17,9 @@ _CIRRUS = "it has B10"
 
 
 def without_cirrus(source: Source, requested: str | None) -> Source:
-    """Leave B10 out where the scene is said to be L2A, by the user or its name: surface reflectance has no B10.
+    """Leave B10 out of a scene that the user or its name says is L2A: surface reflectance has no B10.
 
-    Products such as HLS S30 carry it along, as it is at the top of the atmosphere.
+    Products such as HLS S30 hold B10 at the top of the atmosphere beside surface reflectance.
     """
     if (requested or source.level) != "L2A":
         return source
@@ -33,28 +33,28 @@ def choose_level(
     known: str | None,
     bands: Collection[str],
     requested: str | None,
-    dark: Callable[[], Mapping[str, float]] | None = None,
+    first_percentiles: Callable[[], Mapping[str, float]] | None = None,
     fallback: FallbackRadiometry | None = None,
     *,
     needed: bool = True,
 ) -> tuple[str, list[str]]:
-    """Decide the processing level: what the source says, B10 (L1C only), the `level` argument, else the pixels.
+    """Decide the processing level: by the source, by B10 (L1C only), by the user, else by the pixels.
 
     Args:
-        source: how errors call the scene.
-        known: what its name or metadata says.
-        bands: that are there, taken or not.
-        requested: what the user says.
-        dark: gives the first percentile of each band's reflectance; None where nobody may look at the pixels yet.
-        fallback: another image of the place, for what nothing else tells.
-        needed: whether to look at the pixels, and to ask, where nothing says it; else it is "L2A".
+        source: name of the scene, for errors.
+        known: level by its name or metadata.
+        bands: of the source, taken or not.
+        requested: the user's level.
+        first_percentiles: gives the first percentile of each band's reflectance; None if pixels must not be read yet.
+        fallback: radiometry of another image of the place, for what is not known otherwise.
+        needed: whether an unknown level is looked for in the pixels, and then an error; else it is "L2A".
 
     Returns:
-        The level, and what was assumed.
+        The level, and notes on what was assumed.
 
     Raises:
-        InputError: they contradict each other.
-        UnknownLevelError: nothing says it.
+        InputError: the level is none of `LEVELS`, or two of these contradict each other.
+        UnknownLevelError: nothing tells the level.
     """
     if requested is not None and requested not in LEVELS:
         raise InputError(f"{source}: unknown level {requested!r}; accepted: {', '.join(LEVELS)}")
@@ -64,8 +64,9 @@ def choose_level(
     if known is None and requested is None and not needed:
         return "L2A", []
     unknown = needed and requested is None and (known is None or reason == _CIRRUS)
-    lows = {band: low for band, low in (dark() if dark and unknown else {}).items() if band in AIR}
-    below = next((band for band, low in lows.items() if low < AIR[band]), None)
+    percentiles = first_percentiles() if first_percentiles and unknown else {}
+    lows = {band: low for band, low in percentiles.items() if band in PATH_REFLECTANCE}
+    below = next((band for band, low in lows.items() if low < PATH_REFLECTANCE[band]), None)
     too_dark = below and f"its darkest {below} is {lows[below]:.3f}, and air alone is brighter in L1C"
     if reason == _CIRRUS and too_dark:
         raise InputError(f"{source}: {reason}, which is of L1C, but {too_dark}; give --level L2A, or --level L1C")

@@ -1,4 +1,4 @@
-"""The DN of a scene that mean no data: as declared, else as its pixels show."""
+"""The no-data value of a scene: as declared, else by its pixels."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.reading.radiometry.odd_pixels import no_data_in_all
-from unclouded.reflectance import LOWEST, Encoding, holds_data, is_hole
+from unclouded.reading.radiometry.fill_values import equal_fill_note
+from unclouded.reflectance import LOWEST, Encoding, holds_data, is_fill
 
 _DARK_ZERO = "0 in some of the bands is taken for a number, as theirs go on down to it; in all of them it is no data"
 
 _LITTLE, _FEW = 2000, 20
-"""DN down to minus the first, of which there are more than the second in a band, are numbers and no fillings."""
+"""More different DN than the second between minus the first and 0, in a band, are measurements and no fill values."""
 
 _NEAR_ZERO, _STRAY = 0.02, 0.05
-"""The values of a band go on to 0 if it has more than `_FEW` DN below the first reflectance. Bands that are 0 in no
-more than the second share of the pixels that are so in some band do not count."""
+"""The values of a band go on to 0 if it has more than `_FEW` different DN below the first reflectance. Bands that are 0
+in no more than the second share of the pixels that are 0 in any band do not count."""
 
 
 def declared_nodata(declared: float | None, dtype: np.dtype[Any]) -> float | None:
-    """The no-data DN; integers without one that their type holds have 0, as Sentinel-2 products."""
+    """The declared no-data value; 0, as in Sentinel-2 products, for integers that declare none of their type."""
     if dtype.kind not in "iu":
         return None if declared is None else float(declared)
     fits = declared is not None and np.iinfo(dtype).min <= declared <= np.iinfo(dtype).max
@@ -31,7 +31,7 @@ def declared_nodata(declared: float | None, dtype: np.dtype[Any]) -> float | Non
 
 
 def goes_below_zero(dtype: np.dtype[Any], values: Sequence[NDArray[np.generic]]) -> bool:
-    """Whether integers go on below 0 as above, so that 0 is a number like others and not that of no data."""
+    """Whether signed integers go on below 0, so that 0 is a measurement and not the no-data value."""
     if dtype.kind != "i":
         return False
     dn = (band.astype(np.int64) for band in values)
@@ -41,7 +41,17 @@ def goes_below_zero(dtype: np.dtype[Any], values: Sequence[NDArray[np.generic]])
 def undeclared_nodata(
     encoding: Encoding, dtype: np.dtype[Any], values: Sequence[NDArray[np.generic]], declared: float | None
 ) -> tuple[Encoding, list[str]]:
-    """Find the DN by which a scene without a no-data tag marks its holes, to be the result's tag, and say so."""
+    """Find the fill value of a scene that declares none, which becomes the result's no-data value.
+
+    Args:
+        encoding: scale, offsets and the no-data value so far.
+        dtype: of the DN.
+        values: some DN (...) of each band.
+        declared: the declared no-data value.
+
+    Returns:
+        The encoding, and notes on what is taken for no data.
+    """
     notes = []
     data = np.concatenate([band.ravel() for band in values]) if values else np.empty(0, dtype)
     floor = min(LOWEST * encoding.scale - offset for offset in encoding.offsets)
@@ -54,23 +64,24 @@ def undeclared_nodata(
     if len(values) > 1 and len({band.shape for band in values}) == 1:
         dn = np.stack(values)
         if encoding.nodata == 0 and not any(encoding.offsets) and _goes_on_to_zero(dn, encoding):
-            # Where it is declared it stays the result's tag, for the holes.
-            encoding = replace(encoding, together=True) if declared == 0 else replace(encoding, nodata=None)
+            # A declared 0 stays the result's no-data value, for pixels that are 0 in all bands.
+            encoding = replace(encoding, nodata_in_all_bands=True) if declared == 0 else replace(encoding, nodata=None)
             notes.append(_DARK_ZERO)
-        holes = is_hole(dn, encoding) & holds_data(dn, encoding).all(axis=0)
-        fills, counts = np.unique(dn[0][holes], return_counts=True)
+        filled = is_fill(dn, encoding) & holds_data(dn, encoding).all(axis=0)
+        fills, counts = np.unique(dn[0][filled], return_counts=True)
         if fills.size:
-            notes.append(no_data_in_all(fills[counts.argmax()]))
+            notes.append(equal_fill_note(fills[counts.argmax()]))
     return encoding, notes
 
 
 def _goes_on_to_zero(dn: NDArray[np.generic], encoding: Encoding) -> bool:
-    """Whether 0 in some bands of (C, ...) is a number, as where +1000 was taken off and cut off at 0.
+    """Whether 0 in some bands of (C, ...) is a measurement, as where +1000 was subtracted and clipped at 0.
 
-    At the edge of a swath, where bands end one after the other, theirs are as bright beside it as elsewhere.
+    At the edge of a swath, where the bands end one after the other, a band that is 0 is as bright beside it as
+    elsewhere.
     """
-    alone = (dn == 0) & (dn != 0).any(axis=0)
-    counts = np.count_nonzero(alone, axis=tuple(range(1, dn.ndim)))
-    of_most = dn[counts > _STRAY * alone.any(axis=0).sum()]
-    dark = [band[(band > 0) & (band < _NEAR_ZERO * encoding.scale)] for band in of_most]
+    in_some_bands = (dn == 0) & (dn != 0).any(axis=0)
+    counts = np.count_nonzero(in_some_bands, axis=tuple(range(1, dn.ndim)))
+    counted = dn[counts > _STRAY * in_some_bands.any(axis=0).sum()]
+    dark = [band[(band > 0) & (band < _NEAR_ZERO * encoding.scale)] for band in counted]
     return bool(dark) and all(np.unique(band).size > _FEW for band in dark)

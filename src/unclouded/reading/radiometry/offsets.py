@@ -1,4 +1,4 @@
-"""DN offset of a source: what its name or baseline says, and what its pixels bear out."""
+"""Offset of a source's DN: by its name or processing baseline, checked against its pixels."""
 
 from __future__ import annotations
 
@@ -7,40 +7,41 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.errors import InputError, UnknownNumbersError, UnknownOffsetError
+from unclouded.errors import InputError, UnknownOffsetError, UnknownRadiometryError
 from unclouded.reading.names.product_name import OFFSET_FROM_BASELINE, OFFSET_FROM_DATE, ProductName
 
-NEW_OFFSET = -1000.0
-"""DN to add before dividing, from processing baseline 04.00 on."""
+ADD_OFFSET = -1000.0
+"""DN to add before dividing, from processing baseline 04.00 on (products' RADIO_ADD_OFFSET and BOA_ADD_OFFSET)."""
 
 NEGATIVE, NEGATIVE_SHARE = -0.01, 0.01
-"""Reflectance below which not more than this share of any band lies: in 1 of 645 real images of baselines from 04.00 on
-more does, but in 552 of 746 images without the offset when it is taken off all the same."""
+"""Reflectance, and the share of a band that may lie below it: more does in 1 of 645 real images of baselines from 04.00
+on, and in 552 of 746 images without an offset if one is subtracted all the same."""
 
 SUSPICIOUS_DARK = 0.08
-"""First percentile of the darkest band's reflectance from which on DN may carry +1000, which is 0.1: over-corrected
-shadow is below that."""
+"""First percentile of the darkest band's reflectance from which on DN may carry +1000 (0.1): over-corrected shadow lies
+below that."""
 
 NO_OFFSET = "offset assumed: 0"
 
 _SMALLEST, _LARGEST = 1e-4, 1.0
-"""Reflectance that an offset which somebody gives may be: beyond, it is in the unit of other values."""
+"""Limits, in reflectance, of an offset that the user gives: beyond them it is in another unit than the values."""
 
 _REPROCESSED = 9000
-"""Baselines from 90.00 on are of reprocessed products; they do not tell whether DN carry an offset."""
+"""Baselines from 90.00 on are of reprocessed products, whose DN carry an offset or not."""
 
 
 def offset_of_baseline(baseline: int | None) -> float | None:
-    """Return the offset of a processing baseline (509 for 05.09), or None when the baseline does not tell."""
+    """Return the offset of a processing baseline (509 for 05.09), or None if it is not known by the baseline."""
     if baseline is None or baseline >= _REPROCESSED:
         return None
-    return NEW_OFFSET if baseline >= OFFSET_FROM_BASELINE else 0.0
+    return ADD_OFFSET if baseline >= OFFSET_FROM_BASELINE else 0.0
 
 
 def offset_of_name(source: str, name: ProductName) -> float | None:
-    """Return the offset that a product's name tells, or None for a name that says nothing about it.
+    """Return the offset that follows from a product's name, or None if none does.
 
-    InputError for a name which says that there may be an offset, but not whether there is.
+    Raises:
+        UnknownRadiometryError: there may be an offset by the date or the baseline in the name.
     """
     if name.bigearthnet or name.never_offset:
         return 0.0
@@ -57,20 +58,20 @@ def offset_of_name(source: str, name: ProductName) -> float | None:
 
 
 def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], scale: float) -> tuple[float, list[str]]:
-    """Decide for a scene that says nothing, by the low end of its bands: cloud lifts all but the darkest of them.
+    """Decide for a scene that declares nothing, by its darkest band, which cloud brightens least.
 
     Args:
-        source: how errors call the scene.
+        source: name of the scene, for errors.
         reflectance: some of each band, no offset added.
-        scale: DN per 1.0 reflectance; where it is not 10000, the +1000 of products became a tenth of it.
+        scale: DN per 1.0 reflectance; if it is not 10000, the +1000 of products became a tenth of it.
 
     Returns:
         0 and a note.
 
     Raises:
-        InputError: all bands are so bright that their DN may carry +1000.
+        UnknownOffsetError: all bands are so bright that their DN may carry +1000.
     """
-    darkest, offset = darkest_of_all(reflectance), offset_at(scale)
+    darkest, offset = darkest_percentile(reflectance), rescaled_offset(scale)
     if darkest >= SUSPICIOUS_DARK:
         found = f"nothing in it says so, and its darkest DN are near {darkest * scale:.0f}"
         error = unknown_offset(source, found, scale)
@@ -80,14 +81,14 @@ def offset_of_sample(source: str, reflectance: Sequence[NDArray[np.float64]], sc
     ]
 
 
-def darkest_of_all(reflectance: Sequence[NDArray[np.float64]]) -> float:
-    """First percentile of the darkest band; 0 where there is no data."""
+def darkest_percentile(reflectance: Sequence[NDArray[np.float64]]) -> float:
+    """First percentile of the darkest band; 0 without data."""
     return min((float(np.percentile(band, 1)) for band in reflectance if band.size), default=0.0)
 
 
-def offset_at(scale: float) -> float:
-    """What takes the +1000 of products off DN that were rescaled."""
-    return NEW_OFFSET / 10_000 * scale
+def rescaled_offset(scale: float) -> float:
+    """The offset of products at another scale than 10000, in DN."""
+    return ADD_OFFSET / 10_000 * scale
 
 
 def check_offset(
@@ -98,13 +99,13 @@ def check_offset(
     Archives that remove the offset often keep the product's name, and catalogues have listed it for such files.
 
     Args:
-        source: how errors call the scene.
+        source: name of the scene, for errors.
         bands: of the scene.
         reflectance: some of each band, the offsets added.
-        offsets: DN added to each.
+        offsets: DN added to each band.
 
     Raises:
-        InputError: naming the band.
+        UnknownRadiometryError: naming the band.
     """
     for band, values, offset in zip(bands, reflectance, offsets, strict=True):
         if offset < 0 and (share := negative_share(values)) >= NEGATIVE_SHARE:
@@ -116,7 +117,11 @@ def check_offset(
 
 
 def refuse_unit(source: str, offset: float | None, scale: float) -> None:
-    """Refuse an offset that somebody gives in reflectance for DN, or the other way round; InputError."""
+    """Refuse an offset that the user gives in reflectance for DN, or the other way round.
+
+    Raises:
+        InputError: naming the offset that may be meant.
+    """
     if not offset or _SMALLEST <= abs(offset) / scale <= _LARGEST:
         return
     meant = offset * scale if abs(offset) < scale else offset / 10_000 * scale
@@ -127,10 +132,10 @@ def refuse_unit(source: str, offset: float | None, scale: float) -> None:
 
 
 def refuse_declared_unit(source: str, offsets: Sequence[float], scale: float) -> None:
-    """Refuse an offset of a tag that is in the unit of other values, as -0.1 without a scale beside DN.
+    """Refuse an offset of a tag that is in another unit than the values, as -0.1 without a scale beside DN.
 
     Raises:
-        UnknownNumbersError: naming it.
+        UnknownRadiometryError: naming it.
     """
     if wrong := [offset for offset in offsets if offset and abs(offset) / scale < _SMALLEST]:
         found = f"its tag says {wrong[0]:g}, which is not in the unit of its values, of which {scale:g} are 1.0"
@@ -138,7 +143,7 @@ def refuse_declared_unit(source: str, offsets: Sequence[float], scale: float) ->
 
 
 def overruled_note(declared: Sequence[float] | None, offset: float | None) -> list[str]:
-    """Return a note where an offset that the user gives is not that which is declared of the bands."""
+    """Return a note where an offset that the user gives differs from those declared; else nothing."""
     if offset is None or declared is None or set(declared) == {offset}:
         return []
     values = ", ".join(f"{value:g}" for value in sorted(set(declared)))
@@ -164,13 +169,13 @@ def negative_note(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64
 
 
 def bright_note(reflectance: Sequence[NDArray[np.float64]], offset: float) -> list[str]:
-    """Return a note where an offset that the user adds leaves nothing dark, as with the wrong sign; else nothing.
+    """Return a note where no pixel is dark with the user's offset, as with the wrong sign; else nothing.
 
     Args:
         reflectance: some of each band, the offset added.
         offset: DN added to each.
     """
-    darkest = darkest_of_all(reflectance)
+    darkest = darkest_percentile(reflectance)
     if offset <= 0 or darkest < SUSPICIOUS_DARK:
         return []
     return [
@@ -180,30 +185,30 @@ def bright_note(reflectance: Sequence[NDArray[np.float64]], offset: float) -> li
 
 
 def refuse_bright(source: str, reflectance: Sequence[NDArray[np.float64]], offsets: Sequence[float]) -> None:
-    """Refuse an offset from a tag or catalogue that is added and leaves nothing dark, as with the wrong sign.
+    """Refuse an offset from a tag or catalogue with which no pixel is dark, as with the wrong sign.
 
     Args:
-        source: how errors call the scene.
+        source: name of the scene, for errors.
         reflectance: some of each band, the offsets added.
         offsets: DN added to each.
 
     Raises:
-        UnknownNumbersError: naming it.
+        UnknownRadiometryError: naming it.
     """
-    darkest = darkest_of_all(reflectance)
+    darkest = darkest_percentile(reflectance)
     if max(offsets) > 0 and darkest >= SUSPICIOUS_DARK:
         found = f"its metadata adds {max(offsets):g}, and nothing in it would then be darker than {darkest:.2g}"
         raise unknown_offset(source, found)
 
 
 def negative_share(reflectance: NDArray[np.float64]) -> float:
-    """Share of some reflectance of a band that is too far below 0 to be real."""
+    """Share of a band's reflectance that lies below `NEGATIVE`."""
     return float(np.mean(reflectance < NEGATIVE)) if reflectance.size else 0.0
 
 
-def unknown_offset(source: str, found: str, scale: float = 10_000) -> UnknownNumbersError:
+def unknown_offset(source: str, found: str, scale: float = 10_000) -> UnknownRadiometryError:
     """Make the error for an offset that cannot be known."""
-    return UnknownNumbersError(
-        f"{source}: the DN offset cannot be known: {found}; give --offset {offset_at(scale):g} "
+    return UnknownRadiometryError(
+        f"{source}: the DN offset cannot be known: {found}; give --offset {rescaled_offset(scale):g} "
         "(processing baseline 04.00 or later) or --offset 0 (earlier, or already removed)"
     )

@@ -1,4 +1,4 @@
-"""The step between values of reflectance, which is 0.0001 of products, and tells by what else DN were divided."""
+"""The quantization step of reflectance, 0.0001 in products: another one shows by what else DN were divided."""
 
 from __future__ import annotations
 
@@ -8,62 +8,68 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.errors import UnknownNumbersError
+from unclouded.errors import UnknownRadiometryError
 from unclouded.reading.radiometry.declared import USUAL_SCALE
 from unclouded.reflectance import HIGHEST, LOWEST
 
-_VALUES = 50
-"""Different values of a band, at least, whose smallest difference is the step between them."""
+_MIN_VALUES = 50
+"""Different values of a band, at least, to find the step between them by."""
 
-_TOUCHING, _RESOLVED = 4, 20
+_SAME_VALUE, _MIN_STEP = 4, 20
 """Spacings of 32-bit floats up to which values are the same, and that a step is larger than."""
 
-_OFF, _ON_STEPS, _FARTHEST = 0.1, 0.995, 0.3
-"""How far, in steps, this share of the values is from whole numbers of them, and the farthest."""
+_DEVIATION, _ON_STEPS, _MAX_DEVIATION = 0.1, 0.995, 0.3
+"""Deviation, in steps, of this share of the values from whole numbers of steps, and that of all values."""
 
-_ALIKE, _NEAR = 0.01, 0.3
-"""How far, as a share, steps of bands differ that are one, and how far a step from the usual one is of no weight, as
-where bands were adjusted to those of another satellite."""
+_SAME_STEP, _NEAR_USUAL = 0.01, 0.3
+"""Relative difference of steps that are the same, and that from the usual step which is accepted, as where bands were
+adjusted to those of another satellite."""
 
-_WHOLE = 0.03
-"""The same for the ratio of a step to the usual one, or the other way round, that is a whole number: values rounded to
-three decimals, or means of a few."""
+_NEAR_INTEGER = 0.03
+"""Relative difference from a whole multiple or fraction of the usual step, which is accepted: values rounded to three
+decimals, or means of a few."""
 
-_OF_PICTURES, _EXACT = 255, 0.005
-_ROUNDS = 40
+_EIGHT_BIT_MAXIMUM, _NEAR_EIGHT_BIT = 255, 0.005
+
+_MAX_ITERATIONS = 40
+"""Of the refinement of a step; it converges in a few."""
 
 
 def refuse_rescaled(
     name: str, dtype: np.dtype[Any], bands: Sequence[str], sample: Sequence[NDArray[np.generic]], scale: float
 ) -> None:
-    """Refuse floats whose step is not that of DN at the scale they would have, as where the maximum divided all.
+    """Refuse floats whose step is not that of DN at their scale, as where they were divided by their maximum.
 
     Of 489 real images none is refused as reflectance, in 16 bits, rounded to three decimals, interpolated, or as means
-    of two pixels. Divided by 3000 416 are, by 65535 425, and by their greatest value 305: that of others is near 10000.
+    of two pixels. Divided by 3000, 416 are, by 65535, 425, and by their maximum, 305: that of the others is near 10000.
 
     Args:
-        name: how errors call the scene.
+        name: of the scene, for errors.
         dtype: of its values.
         bands: of the scene.
         sample: some values of each band.
-        scale: what 1.0 of reflectance is in them, by the pixels alone.
+        scale: value of 1.0 reflectance, by the pixels alone.
 
     Raises:
-        UnknownNumbersError: naming the scale that the step means.
+        UnknownRadiometryError: naming the scale that follows from the step.
     """
     if dtype.kind != "f":
         return
     found = (_step(band.astype(np.float64) / scale) for band in sample)
     steps = [step for step in found if step is not None]
-    if len(steps) < min(2, len(bands)) or not steps or max(steps) > (1 + _ALIKE) * min(steps):
-        return  # nothing to go by
+    if len(steps) < min(2, len(bands)) or not steps or max(steps) > (1 + _SAME_STEP) * min(steps):
+        return  # no common step
     ratio = float(np.median(steps)) * USUAL_SCALE
     divisor = USUAL_SCALE / ratio
-    if abs(divisor / _OF_PICTURES - 1) > _EXACT:
+    if abs(divisor / _EIGHT_BIT_MAXIMUM - 1) > _NEAR_EIGHT_BIT:
         times = max(ratio, 1 / ratio)
-        if times < 1 + _NEAR or abs(times / round(times) - 1) < _WHOLE or np.log2(divisor) % 1 in (0.0, 1.0):
+        if (
+            times < 1 + _NEAR_USUAL
+            or abs(times / round(times) - 1) < _NEAR_INTEGER
+            or np.log2(divisor) % 1 in (0.0, 1.0)
+        ):
             return
-    raise UnknownNumbersError(
+    raise UnknownRadiometryError(
         f"{name}: its values are whole multiples of {ratio / USUAL_SCALE * scale:.3g}, and those of reflectance of "
         f"{scale / USUAL_SCALE:g}, as where DN were divided by {divisor:.0f}, which may be their maximum; give "
         f"--scale {scale * ratio:.6g} if they were, or --scale {scale:g} if these are right"
@@ -71,28 +77,28 @@ def refuse_rescaled(
 
 
 def _step(reflectance: NDArray[np.float64]) -> float | None:
-    """The step of which the differences between the values of a band are multiples; None if there is none."""
+    """The step of which the differences between a band's values are multiples, by least squares; None without one."""
     values = np.unique(reflectance[(reflectance > LOWEST) & (reflectance < HIGHEST)])
-    if values.size < _VALUES:
+    if values.size < _MIN_VALUES:
         return None
     spacing = float(np.spacing(np.float32(np.abs(values).max())))
     gaps = np.diff(values)
-    gaps = gaps[gaps > _TOUCHING * spacing]
-    if gaps.size < _VALUES or gaps.min() < _RESOLVED * spacing:
+    gaps = gaps[gaps > _SAME_VALUE * spacing]
+    if gaps.size < _MIN_VALUES or gaps.min() < _MIN_STEP * spacing:
         return None
     step, above = float(gaps.min()), values - values[0]
-    for _ in range(_ROUNDS):
-        # How many steps a value is above the least is known as far as the error of the step does not add up.
+    for _ in range(_MAX_ITERATIONS):
+        # The error of the step adds up, so that only values up to some height have a sure number of steps.
         numbers = np.rint(above / step)
-        unsure = np.abs(above / step - numbers) > _FARTHEST
+        unsure = np.abs(above / step - numbers) > _MAX_DEVIATION
         known = (numbers > 0) & (np.cumsum(unsure) == 0)
         if not known.any():
             return None
         better = float((above[known] * numbers[known]).sum() / (numbers[known] ** 2).sum())
-        settled, step = abs(better - step) < 1e-12 * step, better
-        if settled:
+        converged, step = abs(better - step) < 1e-12 * step, better
+        if converged:
             break
-    off = np.abs(above - np.rint(above / step) * step)
-    limit = _TOUCHING * spacing
-    on_steps = float(np.mean(off < _OFF * step + limit)) > _ON_STEPS
-    return step if on_steps and off.max() < _FARTHEST * step + limit else None
+    deviation = np.abs(above - np.rint(above / step) * step)
+    tolerance = _SAME_VALUE * spacing
+    on_steps = float(np.mean(deviation < _DEVIATION * step + tolerance)) > _ON_STEPS
+    return step if on_steps and deviation.max() < _MAX_DEVIATION * step + tolerance else None

@@ -1,4 +1,4 @@
-"""The scale of a scene's DN: as declared, else that of another image of the place, else a usual one."""
+"""The scale of a scene's DN: as declared, else that of another image of the place, else the usual one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from unclouded.errors import InputError
 from unclouded.reading.radiometry.declared import USUAL_SCALE, Declared
-from unclouded.reading.radiometry.fallback import NUMBERS, FallbackRadiometry, assumed_note
+from unclouded.reading.radiometry.fallback import ABOUT_SCALE, FallbackRadiometry, assumed_note
 from unclouded.reading.radiometry.plausibility import data_of, implausible, unknown_scale
 from unclouded.reflectance import Encoding
 
-_FAINT_DN = 200.0
-"""Floats below it, not all of them whole numbers, are hardly DN."""
+_LOW_DN = 200.0
+"""Floats below it of which some are fractions are hardly DN."""
 
 
 def choose_scale(
@@ -26,22 +26,22 @@ def choose_scale(
     values: Sequence[NDArray[np.generic]],
     fallback: FallbackRadiometry | None,
 ) -> tuple[float, list[str]]:
-    """Take the declared scale, or that of another image of the place or the usual ones in turn, if the pixels agree.
+    """Take the first scale that is plausible: as declared, else of another image of the place, else the usual ones.
 
     Args:
-        name: how errors call the scene.
+        name: of the scene, for errors.
         bands: of the scene.
         dtype: of its DN.
-        declared: what it says itself, with offsets.
+        declared: by its files, with offsets.
         values: some DN of each band.
-        fallback: another image of the place, for what nothing else tells.
+        fallback: radiometry of another image of the place, for what is not known otherwise.
 
     Returns:
-        DN per 1.0 reflectance, and what was assumed.
+        DN per 1.0 reflectance, and notes on what was assumed.
 
     Raises:
         InputError: floats without data in the pixels sampled.
-        UnknownNumbersError: no scale agrees with the pixels.
+        UnknownRadiometryError: no scale is plausible.
     """
     usual = (1.0, USUAL_SCALE) if dtype.kind == "f" else (USUAL_SCALE,)
     of_scene = () if fallback is None else (fallback.scale,)
@@ -59,7 +59,7 @@ def choose_scale(
             fault = fault or "its values are no whole numbers, and small"
         if fault is None:
             if not stated and (declared.scale is not None or candidate not in usual):
-                return candidate, [assumed_note(f"{NUMBERS} {candidate:g}, as the scene is")]
+                return candidate, [assumed_note(f"{ABOUT_SCALE} {candidate:g}, as the scene is")]
             return candidate, [] if stated or dtype.kind in "iu" else [_assumed(candidate)]
         if stated or declared.scale is None:
             who = f"{declared.by} says" if stated else "without a tag it would be"
@@ -68,9 +68,9 @@ def choose_scale(
 
 
 def _fault(scale: float, bands: Sequence[str], declared: Declared, values: Sequence[NDArray[np.generic]]) -> str | None:
-    """Say why the pixels cannot have a scale; None if they may.
+    """Say why a scale is implausible; None if it is not.
 
-    Where they are plausible without the declared offset, that is at fault and not the scale: `check_offset` says so.
+    If the pixels are plausible without the declared offset, it is the offset that is wrong: `check_offset` refuses it.
     """
     assert declared.offsets is not None
     fault = implausible(bands, data_of(values, Encoding(scale, declared.offsets, declared.nodata)))
@@ -86,4 +86,4 @@ def _assumed(scale: float) -> str:
 
 def _has_fractions(values: Sequence[NDArray[np.generic]]) -> bool:
     data = np.concatenate([band[np.isfinite(band)].astype(np.float64) for band in values])
-    return bool(data.size and np.percentile(data, 99) < _FAINT_DN and np.mean(data != np.rint(data)) > 0.1)
+    return bool(data.size and np.percentile(data, 99) < _LOW_DN and np.mean(data != np.rint(data)) > 0.1)

@@ -20,10 +20,10 @@ OFFSET_FROM_OTHER_DATES = f"{NO_OFFSET}, as of its other dates; give --offset -1
 
 
 def readable_infos(info_of: Callable[[_Date], SceneInfo], dates: Iterable[_Date]) -> Iterator[SceneInfo]:
-    """Describe one by one, as they are needed, those dates whose level and offset are known; skip the others.
+    """Describe, lazily, the dates whose level and offset are known; skip the others.
 
     Args:
-        info_of: describes a date, or raises an UncloudedError.
+        info_of: describes a date, or raises an `UncloudedError`.
         dates: of one place.
     """
     for date in dates:
@@ -37,20 +37,20 @@ def level_from_other_dates(level: str) -> str:
 
 
 def days_without_offset(dates: Iterable[SceneInfo]) -> list[str]:
-    """The days, as 20180510, of those dates whose offset was found to be 0 by their pixels alone."""
+    """The days, as 20180510, of dates whose offset is 0 by their pixels alone."""
     by_pixels = (date for date in dates if any(note.startswith(NO_OFFSET) for note in date.notes))
     return [f"{time:%Y%m%d}" for date in by_pixels if (time := acquired(date)) is not None]
 
 
 def implies_no_offset(days: Sequence[str], when: datetime | None) -> bool:
-    """Whether a date under cloud carries no offset, since other dates of the place carry none.
+    """Whether a cloudy date carries no offset, since other dates of the place carry none.
 
-    Dates that state as little of themselves were made in one way: either none carries an offset, or they are products
-    as distributed, which carry one from `OFFSET_FROM_DATE` on. So dates before that day imply nothing for one after it.
+    Dates that declare as little were made in one way: either none carries an offset, or they are products as
+    distributed, which carry one from `OFFSET_FROM_DATE` on. So dates before that day imply nothing for one after it.
 
     Args:
         days: of `days_without_offset`.
-        when: the date under cloud was acquired.
+        when: acquisition time of the cloudy date.
     """
     if when is None or not days:
         return False
@@ -64,12 +64,12 @@ def completed_by_other_dates(
     level_of_others: Callable[[], str | None],
     no_offset_implied: Callable[[], bool],
 ) -> _Opened:
-    """Open one of several dates; assume the level or offset that its pixels leave unknown from the other dates.
+    """Open one of several dates; take the level or offset that its pixels leave unknown from the other dates.
 
     Args:
-        open_date: opens it with a level, an offset in DN and notes on them; raises an error of those below.
-        level: "L1C" or "L2A" if the user states it.
-        offset: in DN, likewise.
+        open_date: opens it with a level, an offset in DN and notes on them; raises one of the errors below.
+        level: the user's, "L1C" or "L2A".
+        offset: the user's, in DN.
         level_of_others: the level that the other dates share; None if they do not.
         no_offset_implied: see `implies_no_offset`.
 
