@@ -24,6 +24,7 @@ def test_default_is_valid_and_overridden() -> None:
         ("model.widths=[8, 0, 8]", "model: .* a size of 0; 1 or more is accepted"),
         ("published.side=4", "a size of 4; 8 or more is accepted"),
         ("training.steps=-1", "greater than or equal to 0"),
+        (f"training.seed={2**64}", "less than or equal to"),
         ("training.steps=many", "valid integer"),
         ("training.precision=fp8", "bf16"),
         ("steps", "key=value"),

@@ -17,6 +17,8 @@ from command_line import run
         ("data pack foldrs", "data pack: no such command 'foldrs'; did you mean 'folders'?"),
         ("series a.tif --output cleared", "series: invalid value: a series needs at least two dates"),
         ("clear a.tif --output b.tif --overwrite --skip-existing", "is the opposite of --overwrite"),
+        ("clear a.tif --output b --workers 100000", "--workers: 100000: one for each core is best"),
+        ("evaluate land-cover a b --seed 18446744073709551616", "invalid value for '--seed'"),
         ("clear a.tif --output", "requires an argument"),
         ("view", "view: missing argument 'SCENE...'"),
         ("--nope", "no such option: --nope"),

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from unclouded.bands import L2A, NAMES
 from unclouded.errors import FileError, SettingsError
 from unclouded.inference import Detector, InferenceConfig
+from unclouded.seeds import LARGEST_SEED
 from unclouded.sizes import CloudSettings, GeneratorSettings, PublishedSettings
 
 _DEFAULT = InferenceConfig()
@@ -157,7 +158,7 @@ class TrainingSettings(_Strict):
     validate_every: int = Field(default=1000, gt=0)
     validation_patches: int = Field(default=500, ge=2)
     radar: bool = True
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 
@@ -245,7 +246,7 @@ class ClassifierTraining(_Strict):
     patience: int = Field(default=0, ge=0)
     flip_rotate: bool = True
     drop_bands: float = Field(default=0.0, ge=0, le=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 

@@ -88,6 +88,7 @@ def test_periods():
     assert str(period_of("2024-05-01/2024-07-31")) == "2024-05-01/2024-07-31"
     assert period_of("2024-05-01") == Period(day_of("2024-05-01"), day_of("2024-05-01"))
     assert period_of("0001-01-05").wider(30).first == day_of("0001-01-01")
+    assert period_of("2024-05-01").wider(10**11) == Period(day_of("0001-01-01"), day_of("9999-12-31"))
     period = period_of("2024-05-10/2024-05-20")
     days = [day_of(f"2024-05-{day:02d}") for day in (1, 8, 9, 22, 28)]
     assert nearest_days(days, period) == [days[1], days[2], days[3]]

@@ -60,6 +60,12 @@ def test_an_offset_in_the_unit_of_other_values_is_refused(tmp_path, factor, dtyp
     assert opened(tmp_path, values, array=array, offset=float(meant)).encoding.offsets[0] == float(meant)
 
 
+@pytest.mark.parametrize("offset", [99999, 1e300, -1e-300])
+def test_an_offset_of_no_unit_is_answered_with_one_that_is_accepted(tmp_path, offset):
+    with pytest.raises(InputError, match=r"is not in the unit .*; give --offset -1000, or --offset 0$"):
+        opened(tmp_path, spectra(FOUR, "uint16", 10000), offset=offset)
+
+
 def test_an_offset_that_is_given_in_spite_of_the_files_is_reported(tmp_path):
     values = (spectra(FOUR, "uint16", 10000) + 1000).astype(np.uint16)
     tags = {"scales": (1e-4,) * 4, "offsets": (-0.1,) * 4}

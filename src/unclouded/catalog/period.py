@@ -25,7 +25,7 @@ class Period:
 
     def wider(self, days: int) -> Period:
         """The period extended by so many days before and after, within the range of `date`."""
-        margin = timedelta(days=days)
+        margin = timedelta(days=min(days, (date.max - date.min).days))
         first = self.first - margin if self.first - date.min > margin else date.min
         last = self.last + margin if date.max - self.last > margin else date.max
         return Period(first, last)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unclouded.errors import InputError
 from unclouded.precision import PRECISIONS
+from unclouded.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from unclouded.inference import InferenceConfig
@@ -107,7 +108,7 @@ def check_number(
     Raises:
         InputError: if it is.
     """
-    fits = isinstance(value, Integral if whole else Real)
+    fits = not isinstance(value, bool) and isinstance(value, Integral if whole else Real)
     if not fits:
         raise InputError(f"{name} {value!r}: a {'whole ' * whole}number is accepted")
     if minimum is not None and maximum is not None and not minimum <= value <= maximum:
@@ -167,7 +168,7 @@ class ClearOptions:
     )
     mask_only: bool = option(False, "Replace what --mask covers, and nothing that is found besides.")
     samples: int = option(1, "Latent samples: their mean is the result.", minimum=1)
-    seed: int = option(0, "Seed of the latent samples.")
+    seed: int = option(0, "Seed of the latent samples.", minimum=0, maximum=LARGEST_SEED)
     device: str = option("auto", "Where the network runs.", choices=DEVICES)
     precision: str = option(
         "auto", "What it computes in; auto is the fastest, which may differ between machines.", choices=PRECISIONS

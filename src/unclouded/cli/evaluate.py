@@ -21,6 +21,7 @@ from unclouded.cli.options import (
     chosen_device,
 )
 from unclouded.cli.source_options import AREA, SourceOptions
+from unclouded.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from unclouded.evaluation.land_cover import Predictions
@@ -70,7 +71,7 @@ def translator(
     limit: Annotated[
         int | None, typer.Option(min=2, help="So many cloudy and clear patches at most, drawn by the seed.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all that is drawn.")] = 0,
     repeats: Annotated[int, typer.Option(min=0, help="Drawings for the 95% intervals.")] = 100,
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder to keep features in, for the next measuring.")
@@ -129,7 +130,7 @@ def land_cover(
     data: ArchivePath,
     split: Annotated[Split, typer.Option(help="Which of the archive's splits.")] = Split.test,
     limit: Annotated[int | None, typer.Option(min=1, help="So many patches at most, drawn by the seed.")] = None,
-    seed: Annotated[int, typer.Option(help="Which patches --limit draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Which patches --limit draws.")] = 0,
     json_file: Json = None,
     baseline: Annotated[
         str | None,

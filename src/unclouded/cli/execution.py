@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -29,11 +30,21 @@ Scheduler = Annotated[
     ),
 ]
 
+_MOST_OF_A_CORE = 8
+"""Workers for each core that are accepted: many more would take all memory before they have cleared anything."""
+
 
 def check_workers(workers: int | None, scheduler: str | None) -> None:
-    """Refuse both at once, as a usage error."""
+    """Refuse both at once, and more workers than this machine bears, as usage errors."""
     if workers is not None and scheduler is not None:
         raise typer.BadParameter("has its own workers; give it without --workers", param_hint="--scheduler")
+    cores = os.cpu_count() or 1
+    if workers is not None and workers > _MOST_OF_A_CORE * cores:
+        raise typer.BadParameter(
+            f"{workers}: one for each core is best, and this machine has {cores}; {_MOST_OF_A_CORE * cores} at most "
+            "are accepted",
+            param_hint="--workers",
+        )
 
 
 def clear_all(

@@ -124,10 +124,12 @@ def refuse_unit(source: str, offset: float | None, scale: float) -> None:
     """
     if not offset or _SMALLEST <= abs(offset) / scale <= _LARGEST:
         return
-    meant = offset * scale if abs(offset) < scale else offset / 10_000 * scale
+    in_their_unit = (offset * scale, offset / 10_000 * scale)
+    meant = [value for value in in_their_unit if _SMALLEST <= abs(value) / scale <= _LARGEST]
+    advice = f"--offset {meant[0]:g}, if that is meant" if meant else f"--offset {rescaled_offset(scale):g}"
     raise InputError(
         f"{source}: --offset {offset:g} is not in the unit of its values, of which {scale:g} are 1.0 of reflectance; "
-        f"give --offset {meant:g}, if that is meant, or --offset 0"
+        f"give {advice}, or --offset 0"
     )
 
 
