@@ -19,7 +19,7 @@ from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import CLOUDS, SHADOW
-from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, pixels_along
+from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, grid_factor
 from unclouded.detection.opacity import enlarge
 from unclouded.models.generator import Generator
 from unclouded.reading.info import SceneInfo
@@ -81,7 +81,7 @@ def csmask(image: Image) -> Found:
     """What the networks of `ukis-csmask` find alone, run as here."""
     detector = _detector(image.bands, image.level)
     seen = image.reflectance[[image.bands.index(name) for name in detector.bands]]
-    factor, (height, width) = pixels_along(image.metres), seen.shape[1:]
+    factor, (height, width) = grid_factor(image.metres), seen.shape[1:]
     small = max(height, width) <= SMALL
     found = detector.detect_small(seen, factor) if small else detector.detect_patch(coarsen(seen, factor))
     cloud, shadow = enlarge(torch.from_numpy(found)[None], factor, 0, 0, height, width)[0].numpy()

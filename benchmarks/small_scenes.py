@@ -33,7 +33,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from unclouded.clearing.detector.own_opacity import join_opacity, own_opacity
-from unclouded.detection.csmask import CloudShadowNetwork, coarsen, pixels_along
+from unclouded.detection.csmask import CloudShadowNetwork, coarsen, grid_factor
 from unclouded.models.generator import Generator
 from unclouded.models.weights import load_generator
 
@@ -89,7 +89,7 @@ def with_chips(whole: Known, sides: tuple[int, ...], count: int, rng: np.random.
 def answers(image: Image, generator: Generator) -> dict[str, NDArray[np.float32]]:
     """What each finds, (h, w) of the detector's grid."""
     network = _network(image.bands, image.level)
-    reflectance, factor = image.reflectance.astype(np.float32), pixels_along(image.metres)
+    reflectance, factor = image.reflectance.astype(np.float32), grid_factor(image.metres)
     likely = network.detect_small(reflectance[[image.bands.index(name) for name in network.bands]], factor)
     step = max(1, factor // 2)
     metres = max(reflectance.shape[1:]) * image.metres
@@ -101,7 +101,7 @@ def answers(image: Image, generator: Generator) -> dict[str, NDArray[np.float32]
 
 def whole_cells(one: Known) -> tuple[Mask, Mask]:
     """Which cells of the detector's grid are covered wholly, and which not at all."""
-    factor = pixels_along(one.image.metres)
+    factor = grid_factor(one.image.metres)
     covered, known = (coarsen(part[None].astype(np.float32), factor)[0] for part in (one.covered, one.known))
     return (covered > 0.95) & (known > 0.9), (covered < 0.02) & (known > 0.9)
 

@@ -17,7 +17,7 @@ from unclouded.clearing.detector.cover_detector import CoverDetector
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import SHADOW, THICK_CLOUD
-from unclouded.detection.csmask import SIX, CloudShadowNetwork
+from unclouded.detection.csmask import SIX_BANDS, CloudShadowNetwork
 from unclouded.errors import InputError
 from unclouded.models.weights import save_generator
 from unclouded.models.weights_header import Header
@@ -117,7 +117,7 @@ def test_water_is_no_shadow_unless_haze_makes_it_ambiguous(scene, active, monkey
         CloudShadowNetwork, "detect_small", lambda self, seen, factor: np.full((2, 75, 140), 0.4, np.float32)
     )
     land, lake = ([0.10, 0.09, 0.08, 0.3, 0.2, 0.1], [0.12, 0.10, 0.07, 0.05, 0.015, 0.01])
-    detector = CoverDetector(scene.info, (*SIX, "B10"), generator=active)
+    detector = CoverDetector(scene.info, (*SIX_BANDS, "B10"), generator=active)
     seen = np.empty((7, 150, 280), np.float32)
     seen[:6] = np.array(land, np.float32)[:, None, None] + np.array([veil, veil / 2, 0, 0, 0, 0])[:, None, None]
     seen[:6, :, 240:] = np.array(lake, np.float32)[:, None, None]
@@ -335,7 +335,7 @@ def test_bands_that_are_not_written_serve_detection(scene, file, weights, active
     for row, column, radius in CLOUDS:
         assert opacity[distance(row, column) < 0.5 * radius].min() > 0.5
     assert (read(tmp_path / "out.tif")[:, :, 400:] == scene.dn[picked][:, :, 400:]).all()
-    detection = MemoryScene(scene.dn[[L1C.index(band) for band in SIX]], SIX)
+    detection = MemoryScene(scene.dn[[L1C.index(band) for band in SIX_BANDS]], SIX_BANDS)
     expected, _ = in_memory(MemoryScene(scene.dn[picked], INFRARED), active, detection=detection)
     np.testing.assert_allclose(read(tmp_path / "out.tif"), expected.astype(float), atol=1)
 

@@ -10,7 +10,7 @@ from scenes import MemoryScene, fields, options_of
 from unclouded.atmosphere import air_reflectance
 from unclouded.bands import INDEX, L1C, NAMES
 from unclouded.clearing.context.relighting import light_share, relit
-from unclouded.clearing.context.shadow_detail import SHADOW_REACH, ShadowDetail
+from unclouded.clearing.context.shadow_detail import SHADOW_DETAIL_RADIUS, ShadowDetail
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.passes import Clearing
 from unclouded.detection.classes import SHADOW
@@ -86,9 +86,9 @@ def test_a_part_of_an_image_shows_what_the_whole_does(box: Box) -> None:
     image, share = ground(0.1), torch.rand(1, 1, 96, 96, generator=torch.manual_seed(1))
     level, own = torch.full_like(image, 0.3), torch.zeros_like(image)
     whole = ShadowDetail.of(image, share).over(level, own, L1C)
-    wider = box.grown(SHADOW_REACH, Box(0, 0, 96, 96)).slices
+    wider = box.grown(SHADOW_DETAIL_RADIUS, Box(0, 0, 96, 96)).slices
     part = ShadowDetail.of(image[(..., *wider)], share[(..., *wider)]).cropped(
-        box.within(box.grown(SHADOW_REACH, Box(0, 0, 96, 96)))
+        box.within(box.grown(SHADOW_DETAIL_RADIUS, Box(0, 0, 96, 96)))
     )
     crop = (..., *box.slices)
     made, inner = part.over(level[crop], own[crop], L1C), (..., slice(4, -4), slice(4, -4))

@@ -1,13 +1,21 @@
 import numpy as np
 import pytest
 
-from unclouded.detection.csmask import FOUR, SIX, CloudShadowNetwork, coarsen, missing, pixels_along, readable
+from unclouded.detection.csmask import (
+    FOUR_BANDS,
+    SIX_BANDS,
+    CloudShadowNetwork,
+    coarsen,
+    grid_factor,
+    missing_bands,
+    usable_bands,
+)
 from unclouded.errors import InputError
 
 
 @pytest.fixture(scope="module")
 def network():
-    return CloudShadowNetwork(FOUR, "L2A")
+    return CloudShadowNetwork(FOUR_BANDS, "L2A")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +33,7 @@ def image():
 
 def test_cloud_and_shadow_are_detected_and_distinguished(cumulus):
     reflectance, classes = cumulus
-    cloud, shadow = CloudShadowNetwork(FOUR, "L1C").detect_patch(reflectance)
+    cloud, shadow = CloudShadowNetwork(FOUR_BANDS, "L1C").detect_patch(reflectance)
     assert (cloud > 0.5)[classes == 4].mean() > 0.8
     assert (shadow > 0.5)[classes == 0].mean() > 0.5
     assert (cloud + shadow > 0.5)[classes == 3].mean() < 0.1
@@ -33,7 +41,9 @@ def test_cloud_and_shadow_are_detected_and_distinguished(cumulus):
 
 
 def test_the_answer_does_not_depend_on_the_number_of_threads(network, image):
-    assert np.array_equal(CloudShadowNetwork(FOUR, "L2A", threads=3).detect_patch(image), network.detect_patch(image))
+    assert np.array_equal(
+        CloudShadowNetwork(FOUR_BANDS, "L2A", threads=3).detect_patch(image), network.detect_patch(image)
+    )
 
 
 def test_strips_follow_each_other_and_read_only_inside_the_grid(network, image):
@@ -78,16 +88,16 @@ def test_nothing_is_found_where_there_is_no_data(network, image):
 
 
 def test_the_bands_at_hand_choose_the_network():
-    assert readable([*SIX, "B05"]) == SIX
-    assert readable([*FOUR, "B11"]) == FOUR
-    assert readable(["B8A", "B11", "B12"]) == ()
-    assert missing(["B03", "B08", "B11"]) == ("B02", "B04")
+    assert usable_bands([*SIX_BANDS, "B05"]) == SIX_BANDS
+    assert usable_bands([*FOUR_BANDS, "B11"]) == FOUR_BANDS
+    assert usable_bands(["B8A", "B11", "B12"]) == ()
+    assert missing_bands(["B03", "B08", "B11"]) == ("B02", "B04")
     with pytest.raises(InputError, match=r"B8A, B11: B02, B03, B04, B08 missing"):
         CloudShadowNetwork(["B11", "B8A"], "L1C")
 
 
 def test_scenes_of_any_pixel_size_come_near_to_the_detectors():
-    assert [pixels_along(metres) for metres in (5, 10, 15, 20, 30, 60, 300)] == [8, 4, 2, 2, 1, 1, 1]
+    assert [grid_factor(metres) for metres in (5, 10, 15, 20, 30, 60, 300)] == [8, 4, 2, 2, 1, 1, 1]
 
 
 def test_averages_leave_out_what_holds_no_data():

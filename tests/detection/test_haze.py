@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unclouded.detection.haze import HAZE_REACH, haze
+from unclouded.detection.haze import HAZE_RADIUS, haze
 
 BANDS = ("B02", "B03", "B04", "B08", "B11", "B12")
 SPECTRA = {
@@ -56,9 +56,9 @@ def test_without_short_wave_infrared_there_is_no_haze() -> None:
 
 
 def test_it_is_local_and_nothing_where_there_is_no_data() -> None:
-    scene = image("woods", SMOKE, 3 * HAZE_REACH)
+    scene = image("woods", SMOKE, 3 * HAZE_RADIUS)
     scene[..., :10] = torch.nan
     whole = haze(scene, BANDS, "L2A")
     assert (whole[..., :10] == 0).all() and torch.isfinite(whole).all()
-    part = haze(scene[:, :, : 2 * HAZE_REACH], BANDS, "L2A")
-    torch.testing.assert_close(part[:, :, :HAZE_REACH], whole[:, :, :HAZE_REACH])
+    part = haze(scene[:, :, : 2 * HAZE_RADIUS], BANDS, "L2A")
+    torch.testing.assert_close(part[:, :, :HAZE_RADIUS], whole[:, :, :HAZE_RADIUS])

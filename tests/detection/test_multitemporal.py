@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unclouded.detection.multitemporal import Compared, judge, relate
+from unclouded.detection.multitemporal import DatePair, cloud_and_clear, fit_relation
 
 BANDS = ("B02", "B03", "B04", "B08", "B11", "B12")
 MEANS = np.array([0.04, 0.07, 0.06, 0.3, 0.2, 0.12])
@@ -28,9 +28,9 @@ def another_day(reference, seed=2):
 
 def evidence(scene, reference, likely=None):
     clear = np.ones(SHAPE, bool) if likely is None else likely
-    relation = relate(scene.reshape(6, -1), reference.reshape(6, -1), clear.ravel(), BANDS)
-    shown = np.ones(SHAPE, bool)
-    return judge([Compared(scene, reference, shown, relation, BANDS)])
+    relation = fit_relation(scene.reshape(6, -1), reference.reshape(6, -1), clear.ravel(), BANDS)
+    visible = np.ones(SHAPE, bool)
+    return cloud_and_clear([DatePair(scene, reference, visible, relation, BANDS)])
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.8])
@@ -91,17 +91,17 @@ def test_each_cell_goes_by_the_date_that_foresees_it_best():
     tainted = reference.copy()
     tainted[:, :10] += 0.1  # cloud that was missed there
     relations = [
-        relate(scene.reshape(6, -1), r.reshape(6, -1), np.ones(720, bool), BANDS) for r in (tainted, reference)
+        fit_relation(scene.reshape(6, -1), r.reshape(6, -1), np.ones(720, bool), BANDS) for r in (tainted, reference)
     ]
-    shown = [np.ones(SHAPE, bool), np.tile(np.arange(30) < 20, (24, 1))]
-    dates = [Compared(scene, r, s, q, BANDS) for r, s, q in zip((tainted, reference), shown, relations, strict=True)]
-    cloud, clear = judge(dates)
+    visible = [np.ones(SHAPE, bool), np.tile(np.arange(30) < 20, (24, 1))]
+    dates = [DatePair(scene, r, s, q, BANDS) for r, s, q in zip((tainted, reference), visible, relations, strict=True)]
+    cloud, clear = cloud_and_clear(dates)
     assert (cloud == 0).all()
     assert (clear[:10, :20] > 0.9).mean() > 0.95
 
 
 def test_too_few_cells_give_no_evidence():
-    assert relate(np.ones((6, 30), "f4"), np.ones((6, 30), "f4"), np.ones(30, bool), BANDS) is None
+    assert fit_relation(np.ones((6, 30), "f4"), np.ones((6, 30), "f4"), np.ones(30, bool), BANDS) is None
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
@@ -111,7 +111,7 @@ def test_ground_in_shadow_is_not_taken_for_clear(share):
     shaded = np.arange(30) < 30 * share
     scene = np.where(shaded, np.array([0.6, 0.5, 0.4, 0.35, 0.3, 0.3], "f4")[:, None, None] * truth, truth)
     if share == 1:
-        relation = relate(scene.reshape(6, -1), reference.reshape(6, -1), np.ones(720, bool), BANDS)
+        relation = fit_relation(scene.reshape(6, -1), reference.reshape(6, -1), np.ones(720, bool), BANDS)
         assert relation is None
         return
     cloud, clear = evidence(scene, reference)

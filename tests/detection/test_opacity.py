@@ -5,10 +5,10 @@ import torch
 from unclouded.bands import L1C, NAMES
 from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THIN_CLOUD
 from unclouded.detection.opacity import (
-    BESIDE,
-    CONTRAST_REACH,
-    REACH,
-    RIM,
+    CONTRAST_RADIUS,
+    EVIDENCE_RADIUS,
+    RIM_RADIUS,
+    SHADOW_SIDE_RADIUS,
     ceiling,
     classify,
     compose_opacity,
@@ -16,11 +16,11 @@ from unclouded.detection.opacity import (
     cover,
     cover_input,
     departure,
+    dilate,
     enlarge,
     evidence,
     may_be_covered,
-    trusted,
-    widen,
+    trust_factor,
 )
 
 EVERY = torch.linspace(0, 1, 101).view(1, 1, 1, 101)
@@ -121,14 +121,14 @@ def test_tiles_that_can_hold_no_cover_are_known_beforehand():
 
 def test_evidence_is_local():
     rng = torch.Generator().manual_seed(0)
-    probabilities = torch.rand(1, 4, 2 * REACH + 41, 30, generator=rng) ** 8
+    probabilities = torch.rand(1, 4, 2 * EVIDENCE_RADIUS + 41, 30, generator=rng) ** 8
     changed = probabilities.clone()
     changed[:, :, 0] = 0.5
     same = (evidence(probabilities) == evidence(changed)).all(dim=1)[0].all(dim=1)
-    assert same[REACH + 1 :].all()
+    assert same[EVIDENCE_RADIUS + 1 :].all()
     assert not same.all()
-    part = evidence(probabilities[:, :, 10 : 2 * REACH + 30])[:, :, REACH : REACH + 10]
-    assert torch.allclose(part, evidence(probabilities)[:, :, REACH + 10 : REACH + 20], atol=1e-6)
+    part = evidence(probabilities[:, :, 10 : 2 * EVIDENCE_RADIUS + 30])[:, :, EVIDENCE_RADIUS : EVIDENCE_RADIUS + 10]
+    assert torch.allclose(part, evidence(probabilities)[:, :, EVIDENCE_RADIUS + 10 : EVIDENCE_RADIUS + 20], atol=1e-6)
 
 
 def test_a_shadow_counts_only_with_a_cloud_around():
@@ -160,8 +160,8 @@ def test_dark_land_beside_a_shadow_is_shadow_and_other_land_is_not():
     probabilities[:, 3, :30] = 1
     shadow = evidence(probabilities)[0, 1]
     assert (shadow[:28, :20] == 1).all() and (shadow[:28, :23] > 0.2).all()
-    assert not shadow[:, 20 + 2 * (BESIDE + RIM) :].any()  # a lake far off
-    assert not shadow[30 + 2 * RIM :].any()
+    assert not shadow[:, 20 + 2 * (SHADOW_SIDE_RADIUS + RIM_RADIUS) :].any()  # a lake far off
+    assert not shadow[30 + 2 * RIM_RADIUS :].any()
 
 
 def test_a_rim_is_taken_along_by_half_a_pixel_and_a_faint_speck_is_not():
@@ -201,7 +201,7 @@ def test_beside_certain_cloud_no_line_is_kept():
     departs[:, 0, :, 18:20] = 0.1
     most = ceiling(departs, torch.zeros(1, 1, 40, 40))[0, 0, 20]
     assert (most[18:] == 1).all()
-    assert (most[: 20 - CONTRAST_REACH + 2] < 0.7).all() and most.diff().abs().max() < 0.15
+    assert (most[: 20 - CONTRAST_RADIUS + 2] < 0.7).all() and most.diff().abs().max() < 0.15
 
 
 def test_the_more_is_covered_around_the_more_something_is_found_there():
@@ -217,10 +217,10 @@ def test_the_more_is_covered_around_the_more_something_is_found_there():
 def test_widening_keeps_what_is_flat_and_never_overshoots():
     x = torch.zeros(1, 1, 30, 30)
     x[..., 12:15, 12:15] = 0.7
-    wide = widen(x, 2)
+    wide = dilate(x, 2)
     assert torch.allclose(wide[..., 12:15, 12:15], torch.tensor(0.7))
     assert wide.max() <= 0.7 + 1e-6
-    assert torch.equal(widen(x, 0), x)
+    assert torch.equal(dilate(x, 0), x)
 
 
 def test_parts_of_the_grid_are_enlarged_to_what_the_whole_gives():
@@ -266,14 +266,14 @@ def test_what_is_made_of_pixels_is_local():
     for make in (contrast, ceiling):
         one, other = (make(departure(image, ground, L1C), known) for image in (optical, changed))
         rows, columns = torch.nonzero((one != other)[0].any(dim=0)).T
-        assert 0 < abs(rows - 30).max() <= CONTRAST_REACH and 0 < abs(columns - 30).max() <= CONTRAST_REACH
+        assert 0 < abs(rows - 30).max() <= CONTRAST_RADIUS and 0 < abs(columns - 30).max() <= CONTRAST_RADIUS
 
 
 def test_trust_falls_under_cover_on_any_grid():
     for along in (1, 2, 4):
         probabilities = torch.zeros(1, 4, 10 * along - along // 2, 12 * along)
         probabilities[:, 0, :, : 4 * along] = 1
-        left = trusted(probabilities)
+        left = trust_factor(probabilities)
         assert left.shape == (1, 1, *probabilities.shape[2:])
         assert torch.allclose(left[..., : 4 * along], torch.tensor(0.1))
         assert torch.allclose(left[..., 9 * along :], torch.tensor(1.0))

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from unclouded.detection.scl import JOIN_REACH, count_snow, join, shares
+from unclouded.detection.scl import JOIN_RADIUS, count_snow, join, shares
 
 
 def answers(cloud=0.0, shadow=0.0, dark=0.0, side=24):
@@ -39,7 +39,7 @@ def test_it_completes_what_the_detector_finds_nearby_and_takes_nothing_away():
     joined = join(found, called)
     assert (joined >= found).all()
     assert (joined[0, 0, :, 12] > 0.5).all() and (joined[0, 1, :, 13] > 0).all()
-    assert not joined[0, :, :, 12 + JOIN_REACH :].any()
+    assert not joined[0, :, :, 12 + JOIN_RADIUS :].any()
     assert torch.equal(join(found, torch.zeros_like(called)), found)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.detection.classes import CLEAR, Bits, Scheme, says_its_classes
+from unclouded.detection.classes import CLEAR, BitScheme, Scheme, declares_scheme
 from unclouded.detection.mask_plausibility import implausibility, implausibility_of_scl, implausible_gaps
 from unclouded.errors import InputError
 from unclouded.reading.array_classification import NO_VALUE
@@ -43,10 +43,10 @@ class Sample(NamedTuple):
     visible: NDArray[np.float32] | None
 
 
-def is_ambiguous(scheme: str | Scheme | Bits, label: str, tags: Mapping[str, str]) -> bool:
+def is_ambiguous(scheme: str | Scheme | BitScheme, label: str, tags: Mapping[str, str]) -> bool:
     """Whether a mask was taken for boolean, of OmniCloudMask or SCL, by its values alone."""
     guessed = isinstance(scheme, str) and scheme in ("boolean", "omnicloudmask", "scl")
-    return guessed and not says_its_classes(str(scheme), label, tags)
+    return guessed and not declares_scheme(str(scheme), label, tags)
 
 
 def samples(
@@ -74,7 +74,7 @@ def samples(
         yield Sample(raw[valid], None if band is None else scaled(dn, info.encoding)[band][valid])
 
 
-def refuse_implausible(name: str, scheme: str | Scheme | Bits, level: str, found: Sequence[Sample]) -> None:
+def refuse_implausible(name: str, scheme: str | Scheme | BitScheme, level: str, found: Sequence[Sample]) -> None:
     """Refuse an ambiguous mask, see `is_ambiguous`, if the pixels contradict the guessed meaning of its values.
 
     Args:

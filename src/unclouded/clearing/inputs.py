@@ -14,8 +14,8 @@ from unclouded.bands import ASSUMED_ORDER
 from unclouded.clearing.ambiguous_mask import is_ambiguous, refuse_implausible, samples
 from unclouded.clearing.detector.detection_cache import DetectionCache
 from unclouded.clearing.options import MASK_AUTO, ClearOptions
-from unclouded.detection.classes import NO_DATA, Bits, Scheme, guess_scheme, parse_scheme, read_classes
-from unclouded.detection.csmask import FOUR, SIX, readable
+from unclouded.detection.classes import NO_DATA, BitScheme, Scheme, guess_scheme, parse_scheme, read_classes
+from unclouded.detection.csmask import FOUR_BANDS, SIX_BANDS, usable_bands
 from unclouded.errors import FileError, InputError, UncloudedError, UnknownRadiometryError, UnreadableReferenceError
 from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.classification import open_classification
@@ -98,7 +98,7 @@ class UserMask:
         ambiguous: whether, by the mask alone, its values may mean something else.
     """
 
-    def __init__(self, raster: ClassValues, scheme: str | Scheme | Bits | None = None) -> None:
+    def __init__(self, raster: ClassValues, scheme: str | Scheme | BitScheme | None = None) -> None:
         """Understand the values of `raster`: by `scheme`, see `detection.classes`, or as the scheme that they fit.
 
         Raises:
@@ -291,7 +291,7 @@ def open_inputs(
                 )
         elif options.mask == MASK_AUTO and scene.info.classification:
             classification = _open_classification(scene.info, stack)
-            if options.mask_only or not readable((detection or scene).info.bands):
+            if options.mask_only or not usable_bands((detection or scene).info.bands):
                 mask = UserMask(classification, "scl")
         elif options.mask_only:
             raise InputError(f"{scene.info.source}: no scene classification (SCL) comes with it; give --mask a file")
@@ -315,9 +315,9 @@ def _open_classification(info: SceneInfo, stack: ExitStack) -> ClassValues:
 
 def _detectable(scene: Raster) -> Scene | None:
     """Open the source of a scene in bands by which clouds can be told, if those of the scene do not do."""
-    if readable(scene.info.bands) or not isinstance(scene, Scene):
+    if usable_bands(scene.info.bands) or not isinstance(scene, Scene):
         return None
-    opened = (scene.with_bands(bands) for bands in (SIX, FOUR))
+    opened = (scene.with_bands(bands) for bands in (SIX_BANDS, FOUR_BANDS))
     return next((found for found in opened if found is not None), None)
 
 

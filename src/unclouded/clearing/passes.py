@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unclouded.allocator import give_back_freed_memory
 from unclouded.clearing.context.context_builder import CELL_ALIGNMENT, SceneArrays, SceneGrids
-from unclouded.clearing.context.cover import Cover, cell_cover, cell_cover_input, cell_trusted
+from unclouded.clearing.context.cover import Cover, cell_cover, cell_cover_input, cell_trust_factor
 from unclouded.clearing.context.scene_cover import CoverShares, SceneCover
 from unclouded.clearing.context.scene_summary import SceneSummary, collect
 from unclouded.clearing.context.summaries import Summary, blocks_of
@@ -29,7 +29,7 @@ from unclouded.clearing.options import ClearOptions, TileOptions
 from unclouded.clearing.tiles.composition import crop_to_region
 from unclouded.clearing.tiles.latent_sampling import margin_of
 from unclouded.clearing.tiles.tile_pass import TileTask
-from unclouded.detection.csmask import readable
+from unclouded.detection.csmask import usable_bands
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.progress import Progress, silent
@@ -217,13 +217,13 @@ class Clearing:
         if self._cover.detector is not None:
             self._cover.detector.release()
         give_back_freed_memory()
-        trusted = None
+        trust_factor = None
         if detected is not None:
-            trusted = cell_trusted(detected.probabilities, factor)
+            trust_factor = cell_trust_factor(detected.probabilities, factor)
             detected.close()
-        elif not readable(self.info.bands):
+        elif not usable_bands(self.info.bands):
             # By such bands the network does not tell cloud from ground either.
-            trusted = summary.builder.trusted_beside_mask()
+            trust_factor = summary.builder.trust_factor_of_mask()
         started = time.perf_counter()
         fill = cover = None
         if evidence is not None:
@@ -232,7 +232,7 @@ class Clearing:
             cover = cell_cover_input(evidence, factor)
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
         size = min(self._tiling.size // CELL * _CONTEXT_TILES, _CONTEXT_CELLS)
-        context = summary.builder.context(summary.bands_and_level, size, offset, trusted, cover)
+        context = summary.builder.context(summary.bands_and_level, size, offset, trust_factor, cover)
         summary.builder.close()
         self._seconds_context += time.perf_counter() - started
         return SceneGrids(context, evidence, fill, factor)

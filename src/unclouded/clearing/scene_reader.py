@@ -14,7 +14,7 @@ from unclouded.bands import INDEX, LEVELS, NAMES
 from unclouded.clearing.detector.cover_detector import detector_factor
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.detection.classes import covered
-from unclouded.detection.opacity import MASK_RIM, cover
+from unclouded.detection.opacity import MASK_RIM_RADIUS, cover
 from unclouded.guides import RADAR
 from unclouded.models.observation import Observation, join_guides, pad_to_cells
 from unclouded.reading.info import SceneInfo
@@ -95,7 +95,7 @@ class SceneReader:
         """
         if self.mask is None:
             return None
-        grown = box.grown(2 * MASK_RIM, Box(0, 0, self.info.height, self.info.width))
+        grown = box.grown(2 * MASK_RIM_RADIUS, Box(0, 0, self.info.height, self.info.width))
         classes = self.mask.read(grown.row, grown.column, grown.height, grown.width)
         inner = (..., *box.within(grown).slices)
         hides = cover(torch.from_numpy(covered(classes)).float()[None, None])

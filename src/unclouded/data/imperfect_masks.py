@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.data.clouds import Sky
-from unclouded.detection.opacity import RIM, cover, widen
+from unclouded.detection.opacity import RIM_RADIUS, cover, dilate
 
 _UNKNOWN = 0.25
 """Share of the skies without cover as input."""
@@ -51,7 +51,9 @@ def _draw(cloud: Tensor, shadow: Tensor, rng: torch.Generator) -> Tensor:
     )
     if _uniform(0, 1, rng) < _COARSE:
         certainty = min(1.0, _uniform(0.7, 1.3, rng))
-        covered = F.interpolate(widen(certainty * F.avg_pool2d(mask, _GRID), RIM), scale_factor=_GRID, mode="nearest")
+        covered = F.interpolate(
+            dilate(certainty * F.avg_pool2d(mask, _GRID), RIM_RADIUS), scale_factor=_GRID, mode="nearest"
+        )
     else:
         covered = cover(mask)
     # Clear ground is less certain in haze, see `detection.opacity.cover_input`.

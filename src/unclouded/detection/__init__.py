@@ -1,1 +1,1 @@
-"""What hides the ground: a detector that has seen the world, masks a user brings, and how both become one opacity."""
+"""Cloud, cloud shadow and haze: detectors, masks of the user and of products, and the opacity composed of them."""

@@ -1,4 +1,4 @@
-"""The classes of a mask, and what the classes of other programs' masks mean in them."""
+"""The classes of a mask, and schemes that map the values of other programs' masks to them."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ SCL: Scheme = {
     10: THIN_CLOUD,
     11: CLEAR,
 }
-"""Sen2Cor's scene classification. Snow (11), dark ground that may be a mountain's shadow (2) and what it could not
-classify (7) are ground."""
+"""Sen2Cor's scene classification. Snow (11), dark areas, which may be terrain shadow (2), and unclassified pixels (7)
+are clear."""
 
 OMNICLOUDMASK: Scheme = {0: CLEAR, 1: THICK_CLOUD, 2: THIN_CLOUD, 3: SHADOW}
 """OmniCloudMask's classes (Wright et al. 2025), and those that this package writes."""
@@ -60,26 +60,26 @@ BOOLEAN: Scheme = {0: CLEAR, 1: THICK_CLOUD}
 
 
 @dataclass(frozen=True)
-class Bits:
-    """What the bits of a mask mean.
+class BitScheme:
+    """The classes that the bits of a mask mean.
 
     Attributes:
-        kinds: bits, as numbers, and the class that a pixel is of which has them; the first of them that it has counts.
-        fill: value of pixels that it says nothing of; None if there is no such value.
+        classes: values of bits, and the class of a pixel that has them set; the first that is set counts.
+        fill: value of pixels without a class; None if there is no such value.
     """
 
-    kinds: tuple[tuple[int, int], ...]
+    classes: tuple[tuple[int, int], ...]
     fill: int | None = None
 
 
-QA60 = Bits(((1 << 10, THICK_CLOUD), (1 << 11, THIN_CLOUD)))
+QA60 = BitScheme(((1 << 10, THICK_CLOUD), (1 << 11, THIN_CLOUD)))
 """Opaque cloud and cirrus of Sentinel-2's quality band of 60 m."""
 
-HLS_FMASK = Bits(((1 << 1, THICK_CLOUD), (1 << 3, SHADOW)), fill=255)
-"""Fmask of NASA's HLS, as the user guide of version 2.0 has it. What lies beside cloud and shadow (bit 2) is ground, as
-are snow (4) and water (5); bits 6 and 7 hold the aerosol."""
+HLS_FMASK = BitScheme(((1 << 1, THICK_CLOUD), (1 << 3, SHADOW)), fill=255)
+"""Fmask of NASA's HLS, by the user guide of version 2.0. Pixels adjacent to cloud and shadow (bit 2), snow (4) and
+water (5) are clear; bits 6 and 7 hold the aerosol level."""
 
-SCHEMES: dict[str, Scheme | Bits] = {
+SCHEMES: dict[str, Scheme | BitScheme] = {
     "boolean": BOOLEAN,
     "scl": SCL,
     "qa60": QA60,
@@ -88,27 +88,27 @@ SCHEMES: dict[str, Scheme | Bits] = {
 }
 """Schemes by name."""
 
-_NAMED = {"SCL": "scl", "QA60": "qa60", "OCM": "omnicloudmask", "OMNICLOUDMASK": "omnicloudmask"}
-"""Words in the name of a mask, in capitals, that tell its scheme, whichever of its values occur."""
+_BY_NAME = {"SCL": "scl", "QA60": "qa60", "OCM": "omnicloudmask", "OMNICLOUDMASK": "omnicloudmask"}
+"""Words in the name of a mask, in capitals, that tell its scheme, whatever values occur."""
 
-_OF_OTHERS = {"FMASK": "Fmask", "FMASK4": "Fmask", "QAI": "QAI", "MG2": "MG2", "EDG": "EDG", "DFP": "DFP"}
-"""Words in the names of masks of other programs, whose bits or classes may pass for those of a scheme: 1 is water, or
-the edge of the image."""
+_OTHER_PROGRAMS = {"FMASK": "Fmask", "FMASK4": "Fmask", "QAI": "QAI", "MG2": "MG2", "EDG": "EDG", "DFP": "DFP"}
+"""Words in the names of masks of other programs, whose bits or classes may be confused with those of a scheme: 1 is
+water, or the edge of the image."""
 
-_OF_PROBABILITY = ("CLDPRB", "SNWPRB", "CLP", "PROBABILITY", "PROB", "CLD", "SNW")
-"""Words in the names of probabilities in per cent, which where little is cloud are 0 to 11 as the classes of SCL."""
+_PROBABILITIES = ("CLDPRB", "SNWPRB", "CLP", "PROBABILITY", "PROB", "CLD", "SNW")
+"""Words in the names of probabilities in per cent, which are 0 to 11, as SCL's classes, where there is little cloud."""
 
-_OF_FILES = ("CLDPRB", "SNWPRB")
-"""Those of products' files, which nobody else's are called."""
+_PRODUCT_PROBABILITIES = ("CLDPRB", "SNWPRB")
+"""Those of products' files, which name nothing else."""
 
-_BITS_OR_TWO = {"CLM": "CLM"}
-"""The same for names that are also those of masks that are true where there is cloud."""
+_BITS_OR_BOOLEAN = {"CLM": "CLM"}
+"""As `_OTHER_PROGRAMS`, for names that boolean cloud masks have, too."""
 
-_FEW = set(range(6))
+_AMBIGUOUS_SCL = set(range(6))
 """Values of SCL that occur in other programs' masks, too."""
 
-_OF_CLEARNESS = ("CS", "DATAMASK", "VALID")
-"""Words in the names of what is high where the ground is seen, such as Cloud Score+."""
+_CLEARNESS = ("CS", "DATAMASK", "VALID")
+"""Words in the names of layers that are high where the ground is visible, such as Cloud Score+."""
 
 _WORD = re.compile(r"[A-Za-z]+\d*")
 
@@ -117,13 +117,13 @@ _WORDS |= {"shadow": SHADOW, "nodata": NO_DATA}
 
 
 def covered(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where (h, w) the classes of a mask say that cloud, haze or shadow hides the ground."""
-    hides: NDArray[np.bool_] = (classes != CLEAR) & (classes != NO_DATA)
-    return hides
+    """Where (h, w) the classes of a mask are cloud, haze or shadow."""
+    hidden: NDArray[np.bool_] = (classes != CLEAR) & (classes != NO_DATA)
+    return hidden
 
 
-def parse_scheme(text: str) -> Scheme | Bits:
-    """Read what a user says of the values of a mask: the name of one of `SCHEMES`, or a mapping.
+def parse_scheme(text: str) -> Scheme | BitScheme:
+    """Parse the user's scheme of a mask: the name of one of `SCHEMES`, or a mapping.
 
     A mapping is written as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
 
@@ -151,28 +151,29 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
 
     Args:
         values: of the whole mask, or all that occur in it.
-        source: what the error names.
-        label: what it and its band are called.
+        source: name of the mask, for errors.
+        label: names of its file and band.
 
     Raises:
         InputError: if no scheme fits, or the name says that the values may mean something else.
     """
     words = {word.upper() for word in _WORD.findall(label)}
-    two = values.dtype == np.bool_ or set(np.unique(values[np.isfinite(values)])) <= set(BOOLEAN)
-    if two and (word := next((word for word in _OF_CLEARNESS if word in words), None)):
+    boolean = values.dtype == np.bool_ or set(np.unique(values[np.isfinite(values)])) <= set(BOOLEAN)
+    if boolean and (word := next((word for word in _CLEARNESS if word in words), None)):
         raise InputError(
             f"{source}: its name ({word}) is that of what is high where the ground is seen, and masks are true where "
             "it is covered; say what its values mean, for example --mask-classes 0=cloud,1=clear"
         )
-    if {"HLS", "FMASK"} <= words and not (two and (values == 1).any()):
+    if {"HLS", "FMASK"} <= words and not (boolean and (values == 1).any()):
         _whole_numbers(values, source)
         return "hls"
-    if word := next((word for word in _OF_PROBABILITY if word in words and not (two and word not in _OF_FILES)), None):
+    probabilities = _PRODUCT_PROBABILITIES if boolean else _PROBABILITIES
+    if word := next((word for word in probabilities if word in words), None):
         raise InputError(
             f"{source}: its name ({word}) is that of a probability; cut it at a threshold, to 0 and 1, and give that, "
             "or say what its values mean, for example --mask-classes 0=clear,1=cloud"
         )
-    others = _OF_OTHERS if two else _OF_OTHERS | _BITS_OR_TWO
+    others = _OTHER_PROGRAMS if boolean else _OTHER_PROGRAMS | _BITS_OR_BOOLEAN
     if word := next((word for word in others if word in words), None):
         raise InputError(
             f"{source}: its name says that it is a mask of other bits or classes ({others[word]}); say what its "
@@ -181,20 +182,25 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
     if values.dtype == np.bool_:
         return "boolean"
     found = _whole_numbers(values, source)
-    if not two and (word := next((word for word in _NAMED if word in words), None)):
-        return _NAMED[word]
+    if not boolean and (word := next((word for word in _BY_NAME if word in words), None)):
+        return _BY_NAME[word]
+    return _scheme_of_values(found, source)
+
+
+def _scheme_of_values(found: list[int], source: str) -> str:
+    """Name the scheme of a mask by the values that occur; errors as of `guess_scheme`."""
     if set(found) <= set(BOOLEAN):
         return "boolean"
     if set(found) <= set(OMNICLOUDMASK):
         if 0 in found:
             return "omnicloudmask"
         raise _ambiguous(source, found, "nothing would be clear if they are OmniCloudMask's; python-fmask's 1 is clear")
-    if not any(value & ~sum(bit for bit, _ in QA60.kinds) for value in found):
+    if not any(value & ~sum(bit for bit, _ in QA60.classes) for value in found):
         return "qa60"
     if set(found) <= set(SCL):
         if len(set(found) - {0}) < 2:
             raise _ambiguous(source, found, "one value beside 0 is often that of cloud, whichever it is")
-        if set(found) - _FEW:
+        if set(found) - _AMBIGUOUS_SCL:
             return "scl"
         raise _ambiguous(source, found, "SCL has these, and Fmask, whose cloud is SCL's ground")
     raise InputError(
@@ -204,66 +210,68 @@ def guess_scheme(values: NDArray[Any], source: str, label: str = "") -> str:
     )
 
 
-def says_its_classes(scheme: str, label: str, tags: Mapping[str, str]) -> bool:
-    """Whether a mask itself says what was guessed by its values: by its name, or by the tags that we write.
+def declares_scheme(scheme: str, label: str, tags: Mapping[str, str]) -> bool:
+    """Whether a mask declares the scheme that was guessed by its values: by its name, or by the tags of `class_tag`.
 
     Args:
         scheme: that was guessed.
-        label: what it and its band are called.
+        label: names of its file and band.
         tags: of its file.
     """
     words = {word.upper() for word in _WORD.findall(label)}
-    said = {named for word, named in _NAMED.items() if word in words}
+    declared = {name for word, name in _BY_NAME.items() if word in words}
     if scheme == "scl":
-        return scheme in said
-    return "omnicloudmask" in said or all(tags.get(class_tag(value)) == name for value, name in CLASS_NAMES.items())
+        return scheme in declared
+    return "omnicloudmask" in declared or all(tags.get(class_tag(value)) == name for value, name in CLASS_NAMES.items())
 
 
 def class_tag(value: int) -> str:
-    """What the tag of a file is called that holds the name of a class."""
+    """The key of a file's tag that holds the name of a class."""
     return f"CLASS_{value}"
 
 
 def read_classes(
-    values: NDArray[Any], scheme: str | Scheme | Bits, source: str, nodata: float | None = None
+    values: NDArray[Any], scheme: str | Scheme | BitScheme, source: str, nodata: float | None = None
 ) -> NDArray[np.uint8]:
-    """Translate the values (h, w) of a mask.
+    """Map the values (h, w) of a mask to classes.
 
     Args:
         values: boolean, integers, or floats that are whole numbers; NaN is no data.
         scheme: one of `SCHEMES`, or its name, or a mapping.
-        source: what errors name.
-        nodata: value that says nothing, unless the scheme says what it means.
+        source: name of the mask, for errors.
+        nodata: the no-data value, unless the scheme has a class for it.
 
     Returns:
-        (h, w) the classes of this module; `NO_DATA` where the mask says nothing.
+        (h, w) the classes of this module; `NO_DATA` where the mask has none.
 
     Raises:
-        InputError: if a value occurs that the scheme does not name, or there is no such scheme.
+        InputError: if a value occurs that the scheme does not contain, or there is no such scheme.
     """
     if isinstance(scheme, str) and scheme not in SCHEMES:
         raise InputError(f"{scheme!r}: no such classes of a mask; accepted: {', '.join(SCHEMES)}, or your own mapping")
-    named = SCHEMES[scheme] if isinstance(scheme, str) else scheme
-    silent = ~np.isfinite(values)
-    if isinstance(named, Bits):
-        silent |= values == named.fill
-        bits = np.where(silent, 0, values).astype(np.int64)
-        classes = np.select([bits & bit > 0 for bit, _ in named.kinds], [kind for _, kind in named.kinds], CLEAR)
+    mapping = SCHEMES[scheme] if isinstance(scheme, str) else scheme
+    empty = ~np.isfinite(values)
+    if isinstance(mapping, BitScheme):
+        empty |= values == mapping.fill
+        bits = np.where(empty, 0, values).astype(np.int64)
+        classes = np.select(
+            [bits & bit > 0 for bit, _ in mapping.classes], [kind for _, kind in mapping.classes], CLEAR
+        )
     else:
-        if nodata is not None and not (float(nodata).is_integer() and int(nodata) in named):
-            silent |= values == nodata
-        found = _whole_numbers(values[~silent], source)
-        unnamed = [value for value in found if value not in named]
-        if unnamed:
-            known = ", ".join(f"{value}={CLASS_NAMES[kind]}" for value, kind in named.items())
+        if nodata is not None and not (float(nodata).is_integer() and int(nodata) in mapping):
+            empty |= values == nodata
+        found = _whole_numbers(values[~empty], source)
+        unknown = [value for value in found if value not in mapping]
+        if unknown:
+            known = ", ".join(f"{value}={CLASS_NAMES[kind]}" for value, kind in mapping.items())
             raise InputError(
-                f"{source}: the mask holds the values {_listed(unnamed)}, which have no class (known: {known}); "
+                f"{source}: the mask holds the values {_listed(unknown)}, which have no class (known: {known}); "
                 "say what all its values mean with --mask-classes"
             )
         numbers = np.array(found or [0])
-        kinds = np.array([named.get(int(value), NO_DATA) for value in numbers])
-        classes = kinds[np.searchsorted(numbers, np.where(silent, numbers[0], values)).clip(max=len(numbers) - 1)]
-    return np.where(silent, NO_DATA, classes).astype(np.uint8)
+        kinds = np.array([mapping.get(int(value), NO_DATA) for value in numbers])
+        classes = kinds[np.searchsorted(numbers, np.where(empty, numbers[0], values)).clip(max=len(numbers) - 1)]
+    return np.where(empty, NO_DATA, classes).astype(np.uint8)
 
 
 def _ambiguous(source: str, found: list[int], reason: str) -> InputError:

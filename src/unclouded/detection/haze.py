@@ -1,14 +1,14 @@
-"""Haze, smoke and cirrus over large areas, by what they add to the darkest bands; what csmask does not look for.
+"""Haze, smoke and cirrus over large areas, which csmask does not detect, by their path reflectance in dark bands.
 
-Two signs, each local to some kilometre. Aerosol scatters blue light, and over land the blue of clear ground follows its
-red and its short-wave infrared (dark objects, Kaufman et al. 1997; the haze-optimised transform, Zhang et al. 2002):
+Two indicators, each averaged over about a kilometre. Aerosol scatters blue light, and over land the blue reflectance of
+the ground follows the red and the short-wave infrared (dark targets, Kaufman et al. 1997; the haze-optimised transform,
+Zhang et al. 2002), so that
 
     excess = blue - max(red, short-wave infrared) / 2
 
-is the path reflectance and little more, whatever grows or lies there. Without short-wave infrared it cannot be told
-from shaded snow, and is not looked at. And at 1.375 um (B10) water vapour hides what lies low, but not cirrus (Gao et
-al. 1993). What counts of an area is the mean less one standard deviation, so that roofs and small clouds do not make it
-hazy.
+is mostly path reflectance, whatever the land cover. Without short-wave infrared shaded snow looks alike, and the excess
+is not used. At 1.375 um (B10) water vapour absorbs the light of all that lies low, but not that of cirrus (Gao et al.
+1993). The mean of an area less one standard deviation counts, so that roofs and small clouds do not make it hazy.
 """
 
 from __future__ import annotations
@@ -18,69 +18,69 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unclouded.detection.filters import mean_filter
 from unclouded.detection.ramp import ramp
-from unclouded.detection.windows import partial_mean
 
 EXTRA = ("B10", "B11", "B12")
-"""Bands that are looked at where they are there, beside those that the detector reads."""
+"""Optional bands, besides those that the detector reads."""
 
 _AREA = 12
-"""Pixels of the detector's grid, 40 m each, around one that make its area."""
+"""Radius, in pixels of the detector's grid (40 m), of the area around a pixel."""
 
-HAZE_REACH = 2 * _AREA
-"""Pixels beyond which nothing matters to `haze`."""
+HAZE_RADIUS = 2 * _AREA
+"""Radius, in pixels, of what `haze` depends on."""
 
 _EXCESS = {"L1C": (0.063, 0.085), "L2A": (0.012, 0.032)}
-"""Excess at which an area begins to be hazy, and at which it is: at the top of the atmosphere clear air has its own."""
+"""Excess from which on an area may be hazy, and from which on it is: in L1C clear air has a path reflectance, too."""
 
 _CIRRUS = (0.010, 0.022)
-"""The same of the reflectance at 1.375 um."""
+"""The same for the reflectance at 1.375 um."""
 
 _BRIGHTEST = 0.4
-"""Blue reflectance beyond which a pixel is cloud, snow or salt, and says nothing of the air."""
+"""Blue reflectance beyond which a pixel is cloud, snow or salt, and no dark target."""
 
 _SNOW = 0.3
-"""Normalised difference of green and short-wave infrared from which on it is snow."""
+"""NDSI (green, short-wave infrared) from which on it is snow."""
 
 _LAND = 0.9
-"""Near infrared, in greens, under which it is water."""
+"""Ratio of near infrared to green below which it is water."""
 
-_LEAST = 0.1
-"""Share of an area that must be land that tells."""
+_MIN_SHARE = 0.1
+"""Share of an area that must be dark targets."""
 
 
 def haze(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
-    """How hazy the area around each pixel is, (B, 1, h, w), 0 to 1; 0 where nothing tells.
+    """How hazy the area around each pixel is, (B, 1, h, w), 0 to 1; 0 where there is no indicator.
 
     Args:
         reflectance: (B, C, h, w) on the detector's grid, NaN where there is no data.
         bands: the name of each channel; B02, B03, B04 and B08 among them.
         level: "L1C" or "L2A".
     """
-    held = torch.isfinite(reflectance).all(dim=1, keepdim=True)
-    image = torch.where(held, reflectance, reflectance.new_zeros(()))
-    of = {name: image[:, number, None] for number, name in enumerate(bands)}
+    valid = torch.isfinite(reflectance).all(dim=1, keepdim=True)
+    image = torch.where(valid, reflectance, reflectance.new_zeros(()))
+    by_band = {name: image[:, number, None] for number, name in enumerate(bands)}
     found = torch.zeros_like(image[:, :1])
-    infrared = of.get("B11", of.get("B12"))
+    infrared = by_band.get("B11", by_band.get("B12"))
     if infrared is not None:
-        blue, swir = of["B02"], of.get("B12", infrared)
-        snow = (of["B03"] - infrared) > _SNOW * (of["B03"] + infrared)
-        land = held & (blue < _BRIGHTEST) & (of["B08"] > _LAND * of["B03"]) & ~snow
-        mean, spread, share = _moments(blue - torch.maximum(of["B04"], swir) / 2, land)
-        found = ramp(mean - spread, *_EXCESS[level]) * (share >= _LEAST)
-    if "B10" in of and level == "L1C":
-        mean, spread, _ = _moments(of["B10"], held)
-        found = torch.maximum(found, ramp(mean - spread, *_CIRRUS))
-    return _mean(found) * held
+        blue, swir = by_band["B02"], by_band.get("B12", infrared)
+        snow = (by_band["B03"] - infrared) > _SNOW * (by_band["B03"] + infrared)
+        targets = valid & (blue < _BRIGHTEST) & (by_band["B08"] > _LAND * by_band["B03"]) & ~snow
+        mean, deviation, share = _moments(blue - torch.maximum(by_band["B04"], swir) / 2, targets)
+        found = ramp(mean - deviation, *_EXCESS[level]) * (share >= _MIN_SHARE)
+    if "B10" in by_band and level == "L1C":
+        mean, deviation, _ = _moments(by_band["B10"], valid)
+        found = torch.maximum(found, ramp(mean - deviation, *_CIRRUS))
+    return _mean(found) * valid
 
 
-def _moments(x: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and standard deviation of an area, of the pixels that count, and their share."""
-    share = _mean(counts.float())
-    mean = _mean(x * counts) / share.clamp(min=1e-6)
-    square = _mean(x.square() * counts) / share.clamp(min=1e-6)
+def _moments(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and standard deviation of the pixels of an area with `weight` 1, and their share."""
+    share = _mean(weight.float())
+    mean = _mean(x * weight) / share.clamp(min=1e-6)
+    square = _mean(x.square() * weight) / share.clamp(min=1e-6)
     return mean, (square - mean.square()).clamp(min=0).sqrt(), share
 
 
 def _mean(x: Tensor) -> Tensor:
-    return partial_mean(x, _AREA)
+    return mean_filter(x, _AREA)

@@ -1,4 +1,4 @@
-"""Limits that are no steps: what lies between two values counts in proportion."""
+"""A linear ramp between two limits, as a soft threshold."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from torch import Tensor
 
 
 def ramp(x: Tensor, none: float, full: float) -> Tensor:
-    """How far `x`, of any shape, has come from where nothing counts to where all does: 0 at `none`, 1 at `full`.
+    """0 where `x`, of any shape, is at `none`, 1 at `full`, linear between them and constant beyond.
 
-    Beyond them it stays so. `full` may be the smaller of the two: then what is low counts.
+    `full` may be the smaller of the two: then the ramp falls.
     """
     return ((x - none) / (full - none)).clamp(0, 1)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from unclouded.atmosphere import air_reflectance
+from unclouded.detection.filters import mean_filter
 from unclouded.detection.ramp import ramp
-from unclouded.detection.windows import partial_mean
 
 _DARK = {"L1C": (0.09, 0.13), "L2A": (0.08, 0.12)}
 """Reflectance in the near infrared up to which land is surely too dark to be sunlit, and from which on it need not."""
@@ -127,7 +127,7 @@ def shaded_all_over(dark: Tensor, reflectance: Tensor, bands: Sequence[str], lev
     dark = torch.where(held, dark * dry * bare, 0)
     share, known = dark, held.to(dark)
     for _ in range(2):
-        share, known = partial_mean(share, _REGION), partial_mean(known, _REGION)
+        share, known = mean_filter(share, _REGION), mean_filter(known, _REGION)
     share = share / known.clamp(min=1e-6)
     if (share[held] > _MOSTLY).float().mean() < _LEAST_SHADED:
         return torch.zeros_like(dark)

@@ -1,8 +1,8 @@
-"""Answers of a network over a whole scene, window by window.
+"""Sliding-window prediction of a network over a whole scene.
 
-Windows of 256 pixels overlap by a fifth, are mirrored at the scene's edge and blended by a tapered cosine, as
-`ukis-csmask` does. They are counted from the scene's corner, so that what comes out does not depend on how the scene is
-cut otherwise; what is in memory grows with the width of the scene alone.
+Windows of 256 pixels overlap by a fifth, are mirrored at the scene's edge and blended by a tapered cosine, as in
+`ukis-csmask`. They are aligned to the scene's corner, so that the result does not depend on how the scene is tiled
+otherwise; memory grows with the width of the scene alone.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _BEFORE = 51
 Reader = Callable[[int, int, int, int], NDArray[np.float32]]
 """Gives reflectance (C, height, width) from a row and column on, NaN where there is no data."""
 
-Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Predictor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Gives values (K, 256, 256), 0 to 1, of a window of reflectance (C, 256, 256), NaN where there is no data."""
 
 
 def sliding_window(
-    answer: Answer, read: Reader, height: int, width: int, *, channels: int, threads: int
+    predict: Predictor, read: Reader, height: int, width: int, *, channels: int, threads: int
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Answer over a grid, from top to bottom.
+    """Predict over a grid, from top to bottom.
 
     Args:
-        answer: of one window, some of which holds data.
-        read: gives windows of the grid.
+        predict: of one window that holds some data.
+        read: reads windows of the grid.
         height: rows of the grid.
         width: columns of the grid.
-        channels: K, of an answer.
-        threads: windows that are worked on at once; what comes out does not depend on it.
+        channels: K, of a prediction.
+        threads: windows that run at once; the result does not depend on it.
 
     Yields:
-        The first row of a strip, and the answer (K, rows, width); 0 where there is no data. The strips follow each
+        The first row of a strip, and the prediction (K, rows, width); 0 where there is no data. The strips follow each
         other and cover the grid, the same for every network.
     """
     taper = _taper()
@@ -54,27 +54,27 @@ def sliding_window(
             strip = np.zeros((channels, WINDOW, width), np.float32)
             strip[:, :_OVERLAP] = below
             valid = np.zeros((WINDOW, width), np.bool_)
-            answers = pool.map(partial(_window, answer, read, height, width, channels, top), columns)
-            for left, (found, held) in zip(columns, answers, strict=True):
+            windows = pool.map(partial(_window, predict, read, height, width, channels, top), columns)
+            for left, (predicted, with_data) in zip(columns, windows, strict=True):
                 inside = slice(max(left, 0), min(left + WINDOW, width))
                 part = slice(inside.start - left, inside.stop - left)
-                strip[:, :, inside] += (found * taper * taper[:, None])[:, :, part]
-                valid[:, inside] = held[:, part]
+                strip[:, :, inside] += (predicted * taper * taper[:, None])[:, :, part]
+                valid[:, inside] = with_data[:, part]
             below = strip[:, _STRIDE:]
             rows = slice(max(-top, 0), min(_STRIDE, height - top))
             yield top + rows.start, np.clip(strip[:, rows], 0, 1) * valid[rows]
 
 
 def _window(
-    answer: Answer, read: Reader, height: int, width: int, channels: int, top: int, left: int
+    predict: Predictor, read: Reader, height: int, width: int, channels: int, top: int, left: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The answer (K, 256, 256) of one window, and which of its pixels hold data."""
+    """The prediction (K, 256, 256) of one window, and which of its pixels (256, 256) hold data."""
     rows, columns = _mirrored(top, height), _mirrored(left, width)
     first, second = rows.min(), columns.min()
-    seen = read(int(first), int(second), int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1)
-    x = seen[:, (rows - first)[:, None], columns - second]
+    image = read(int(first), int(second), int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1)
+    x = image[:, (rows - first)[:, None], columns - second]
     valid = np.asarray(np.isfinite(x).all(axis=0))
-    return answer(x) if valid.any() else np.zeros((channels, WINDOW, WINDOW), np.float32), valid
+    return predict(x) if valid.any() else np.zeros((channels, WINDOW, WINDOW), np.float32), valid
 
 
 def _mirrored(start: int, length: int) -> NDArray[np.intp]:

@@ -15,7 +15,7 @@ from unclouded.bands import NAMES
 from unclouded.clearing.options import ClearOptions
 from unclouded.clearing.patch import sample_patch
 from unclouded.detection.classes import CLEAR, THICK_CLOUD
-from unclouded.detection.csmask import readable
+from unclouded.detection.csmask import usable_bands
 from unclouded.errors import UncloudedError
 from unclouded.models.blocks import to_grid
 from unclouded.models.context_generator import ContextGenerator
@@ -118,7 +118,7 @@ def _sample_pixels(
     present = [name for name, there in zip(NAMES, x.present[0].tolist(), strict=True) if there]
     detects = generator.inference.detector != "none"
     mask = None
-    if detects and (has_mask or not readable(present)):
+    if detects and (has_mask or not usable_bands(present)):
         hidden = image.cloud_shadow_fraction[0, 0] >= _HIDDEN
         mask = np.where(hidden.cpu().numpy(), np.uint8(THICK_CLOUD), np.uint8(CLEAR))
         options = replace(options, mask_only=True)

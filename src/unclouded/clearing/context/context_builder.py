@@ -83,7 +83,7 @@ class ContextBuilder:
         bands_and_level: Tensor,
         size: int,
         offset: tuple[int, int],
-        trusted: NDArray[np.float32] | None = None,
+        trust_factor: NDArray[np.float32] | None = None,
         cover: NDArray[np.float32] | None = None,
     ) -> GridFile:
         """Encode the cells and spread the clear ground over the scene: the context of its tiles, (K, h, w).
@@ -92,7 +92,7 @@ class ContextBuilder:
             bands_and_level: (1, 14) of the scene, see `Observation`.
             size: cells along the tiles that the context network takes.
             offset: rows and columns of cells by which the tiles start before the scene's corner.
-            trusted: (h, w) what is left of the network's trust in the cells; all of it unless given.
+            trust_factor: (h, w) what is left of the network's trust in the cells; all of it unless given.
             cover: (h, w) of the cells, see `Observation.cover`; used by networks that take it.
 
         Raises:
@@ -126,8 +126,8 @@ class ContextBuilder:
         def channel(file: GridFile, number: int) -> Tensor:
             return torch.from_numpy(file.channel(number)[None, None]).to(device)
 
-        if trusted is not None:
-            trust *= torch.from_numpy(trusted)
+        if trust_factor is not None:
+            trust *= torch.from_numpy(trust_factor)
         context = GridFile(cells.height, cells.width, self._folder)
         for made in self._generator.context_channels(
             lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
@@ -178,7 +178,7 @@ class ContextBuilder:
         filled.add(light[0, 0].numpy())
         return filled
 
-    def trusted_beside_mask(self) -> NDArray[np.float32] | None:
+    def trust_factor_of_mask(self) -> NDArray[np.float32] | None:
         """What a mask that was given leaves of the trust in each cell (h, w); None without one."""
         return None if self._clear is None else np.maximum(self._unmasked(self._clear) ** 2, _KEPT)
 

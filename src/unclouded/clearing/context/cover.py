@@ -16,9 +16,9 @@ from unclouded.clearing.detector.cover_detector import CoverDetector, detector_f
 from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import OWN_DETECTION, ClearOptions
-from unclouded.detection.csmask import readable
-from unclouded.detection.opacity import REACH, cover_input, evidence, hiding, trusted
-from unclouded.detection.scl import JOIN_REACH, join
+from unclouded.detection.csmask import usable_bands
+from unclouded.detection.opacity import EVIDENCE_RADIUS, cover_input, evidence, hidden, trust_factor
+from unclouded.detection.scl import JOIN_RADIUS, join
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
 from unclouded.reading.files.raster import shown
@@ -55,7 +55,7 @@ def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOption
     if generator.inference.detector == "none" or options.mask_only:
         return None
     bands = (inputs.detection or inputs.scene).info.bands
-    if inputs.mask is not None and not readable(bands):
+    if inputs.mask is not None and not usable_bands(bands):
         return None
     return CoverDetector(inputs.scene.info, bands, generator=generator)
 
@@ -81,14 +81,14 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
     return made
 
 
-def hiding_of(probabilities: GridFile, folder: Path | None) -> GridFile:
-    """How surely the ground of an image is hidden, (1, h, w), by its probabilities; see `detection.opacity.hiding`.
+def hidden_of(probabilities: GridFile, folder: Path | None) -> GridFile:
+    """How surely the ground of an image is hidden, (1, h, w), by its probabilities; see `detection.opacity.hidden`.
 
     Raises:
         FileError: if the disk is full.
     """
     made = GridFile(probabilities.height, probabilities.width, folder, 1)
-    for top, rows in _by_strips(probabilities, hiding):
+    for top, rows in _by_strips(probabilities, hidden):
         made.write_rows(top, rows)
     return made
 
@@ -97,7 +97,7 @@ def _by_strips(probabilities: GridFile, make: Callable[[Tensor], Tensor]) -> Ite
     """What is made of a grid (1, C, h, w) strip by strip, with as much around as matters: first row and (K, n, w)."""
     for top in range(0, probabilities.height, _ROWS):
         bottom = min(top + _ROWS, probabilities.height)
-        first, last = max(0, top - REACH), min(probabilities.height, bottom + REACH)
+        first, last = max(0, top - EVIDENCE_RADIUS), min(probabilities.height, bottom + EVIDENCE_RADIUS)
         strip = torch.from_numpy(probabilities.rows(first, last))[None]
         yield top, make(strip)[0, :, top - first : bottom - first].numpy()
 
@@ -111,7 +111,7 @@ def join_classification(probabilities: GridFile, classification: GridFile, folde
     made = GridFile(probabilities.height, probabilities.width, folder, probabilities.channels)
     for top in range(0, made.height, _ROWS):
         bottom = min(top + _ROWS, made.height)
-        first, last = max(0, top - JOIN_REACH), min(made.height, bottom + JOIN_REACH)
+        first, last = max(0, top - JOIN_RADIUS), min(made.height, bottom + JOIN_RADIUS)
         found, known = (torch.from_numpy(grid.rows(first, last))[None] for grid in (probabilities, classification))
         made.write_rows(top, join(found, known)[0, :, top - first : bottom - first].numpy())
     return made
@@ -179,9 +179,9 @@ def cell_cover_input(found: GridFile, factor: int) -> NDArray[np.float32]:
     )
 
 
-def cell_trusted(probabilities: GridFile, factor: int) -> NDArray[np.float32]:
-    """What is left of the trust in each cell, (h, w), by the detector's answer; see `detection.opacity.trusted`."""
-    strips = _by_strips(probabilities, trusted)
+def cell_trust_factor(probabilities: GridFile, factor: int) -> NDArray[np.float32]:
+    """Factor on the trust in each cell, (h, w), see `detection.opacity.trust_factor`."""
+    strips = _by_strips(probabilities, trust_factor)
     return np.concatenate([_cell_means(torch.from_numpy(rows)[None], factor) for _, rows in strips])
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.detector.detection_cache import Detection
 from unclouded.clearing.grid_file import GridFile
-from unclouded.detection.csmask import SIX
-from unclouded.detection.multitemporal import Compared, Relation, judge, relate
-from unclouded.detection.windows import highest
+from unclouded.detection.csmask import SIX_BANDS
+from unclouded.detection.filters import maximum_filter
+from unclouded.detection.multitemporal import DatePair, Relation, cloud_and_clear, fit_relation
 from unclouded.references.verdicts import SAME
 
 _ROWS = 512
@@ -68,7 +68,7 @@ def correct_by_dates(
     """
     usable: list[tuple[DetectedReference, tuple[str, ...], Relation]] = []
     for reference in references:
-        common = tuple(name for name in SIX if name in bands and name in reference.bands)
+        common = tuple(name for name in SIX_BANDS if name in bands and name in reference.bands)
         relation = _relation(scene, bands, reference, common)
         if relation is not None:
             usable.append((reference, common, relation))
@@ -80,9 +80,9 @@ def correct_by_dates(
         bottom = min(top + _ROWS, height)
         first, last = max(0, top - 1), min(height, bottom + 1)
         found, reflectance = scene.probabilities.rows(first, last), scene.reflectance.rows(first, last)
-        cloud, clear = judge(
+        cloud, clear = cloud_and_clear(
             [
-                Compared(
+                DatePair(
                     _of(common, bands, reflectance),
                     _of(common, reference.bands, reference.reflectance.rows(first, last)),
                     reference.shows(first, last),
@@ -95,7 +95,7 @@ def correct_by_dates(
         found[0] = np.maximum(found[0] * (1 - clear), cloud)
         # Haze lies over wide areas, and a relation may take it for a change of the ground.
         found[[1, 3]] *= 1 - clear
-        beside = highest(torch.from_numpy(found[0])[None, None], 1)[0, 0].numpy()
+        beside = maximum_filter(torch.from_numpy(found[0])[None, None], 1)[0, 0].numpy()
         inside = slice(top - first, bottom - first)
         probabilities.write_rows(top, found[:, inside])
         known.write_rows(top, np.stack([clear, clear * (1 - beside)])[:, inside])
@@ -125,4 +125,4 @@ def _relation(
         parts.append((mine[:, 0, cells], theirs[:, 0, cells], likely[0, cells]))
     mine, theirs, likely = (np.concatenate(some, axis=-1) for some in zip(*parts, strict=True))
     same = mine.size > 0 and float(np.abs(mine - theirs).mean()) < SAME
-    return None if same else relate(mine, theirs, likely, common)
+    return None if same else fit_relation(mine, theirs, likely, common)

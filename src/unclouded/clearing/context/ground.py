@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.bands import INDEX
-from unclouded.detection.windows import partial_mean
+from unclouded.detection.filters import mean_filter
 from unclouded.models.blocks import average_over_cells, spread_ground
 
 PERSISTENCE = 0.02
@@ -145,7 +145,7 @@ def match_level(image: Tensor, expected: Tensor, opacity: Tensor, unknown: Tenso
     through = (opacity / _VEILED).clamp(max=1) * weight
     excess = (image - expected) * through
     for _ in range(2):
-        excess, weight = partial_mean(excess, LEVEL), partial_mean(weight, LEVEL)
+        excess, weight = mean_filter(excess, LEVEL), mean_filter(weight, LEVEL)
     return image - excess / weight.clamp(min=1e-6) * (through * unknown)
 
 

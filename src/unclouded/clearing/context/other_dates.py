@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.background import prefetch
 from unclouded.clearing.context.context_builder import GridRows
-from unclouded.clearing.context.cover import hiding_of, in_rows
+from unclouded.clearing.context.cover import hidden_of, in_rows
 from unclouded.clearing.context.detection_by_dates import DetectedReference, correct_by_dates
 from unclouded.clearing.context.outliers import outliers
 from unclouded.clearing.context.summaries import blocks_of
@@ -28,7 +28,7 @@ from unclouded.clearing.detector.detection_cache import Detection, DetectionKey,
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.clearing.inputs import OpenReference, SceneInputs
 from unclouded.detection.classes import covered
-from unclouded.detection.csmask import readable
+from unclouded.detection.csmask import usable_bands
 from unclouded.detection.opacity import enlarge, may_be_covered
 from unclouded.models.generator import Generator
 from unclouded.models.observation import CELL
@@ -136,7 +136,7 @@ class OtherDates:
 
     def _detected(self, image: OpenReference) -> _ReferenceDate:
         info = self._inputs.scene.info
-        if not readable(image.bands):
+        if not usable_bands(image.bands):
             return _ReferenceDate(image, None, 1.0)
         detector = CoverDetector(info, image.bands, image.level, generator=self._generator)
         self._factor = detector.factor
@@ -147,7 +147,7 @@ class OtherDates:
             else kept.get(key, self._folder, lambda: self._detect(image, detector))
         )
         self.checksum = checksum(np.array([found.checksum], np.uint32), self.checksum)
-        hides = hiding_of(found.probabilities, self._folder)
+        hides = hidden_of(found.probabilities, self._folder)
         found.probabilities.close()
         self._grids += [hides, found.reflectance]
         hidden = _least(hides.channel(0), _HIDDEN)
@@ -379,8 +379,8 @@ def _covers(evidence: GridFile, limit: float) -> bool:
     return any(bool((rows[0] + rows[1] > limit).any()) for rows in in_rows(evidence))
 
 
-def _hidden(hiding: GridRows, box: Box, factor: int, limit: float) -> NDArray[np.bool_]:
+def _hidden(hidden: GridRows, box: Box, factor: int, limit: float) -> NDArray[np.bool_]:
     """Where (h, w) of a box, which starts at whole cells, cloud or shadow hides the ground: by both, or their sum."""
-    rows = torch.from_numpy(hiding(box)[:, :2].sum(axis=1, keepdims=True))
+    rows = torch.from_numpy(hidden(box)[:, :2].sum(axis=1, keepdims=True))
     hides: NDArray[np.bool_] = enlarge(rows, factor, 0, 0, box.height, box.width)[0, 0].numpy() > limit
     return hides

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unclouded.detection.csmask import FOUR
-from unclouded.detection.windows import highest
+from unclouded.detection.csmask import FOUR_BANDS
+from unclouded.detection.filters import maximum_filter
 from unclouded.references.transfer import Transfer
 from unclouded.tiles import Box
 
@@ -46,8 +46,12 @@ def outliers(
     made = transfer.predict(box.row, box.column, images, clear, candidates)
     names = transfer.layout.bands
     predicted = [name for name, known in zip(names, made.predicted_bands, strict=True) if known]
-    compared = [names.index(name) for name in predicted if name in FOUR] or [names.index(name) for name in predicted]
+    compared = [names.index(name) for name in predicted if name in FOUR_BANDS] or [
+        names.index(name) for name in predicted
+    ]
     departure = np.abs(reflectance - made.reflectance)[compared].mean(axis=0)
     consistent = (departure <= _HALF_WIDTHS * transfer.interval * made.error) & (made.transferred >= _PREDICTED)
-    beside = highest(torch.from_numpy((candidates & ~consistent).astype(np.float32))[None, None], 1)[0, 0].numpy() > 0
+    beside = (
+        maximum_filter(torch.from_numpy((candidates & ~consistent).astype(np.float32))[None, None], 1)[0, 0].numpy() > 0
+    )
     return np.asarray(candidates & beside)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unclouded.atmosphere import air_reflectance
 from unclouded.bands import NAMES
-from unclouded.detection.windows import partial_mean
+from unclouded.detection.filters import mean_filter
 
 _INFRARED = {"L1C": 0.205, "L2A": 0.236}
 """Reflectance of land in B08: the geometric means of the medians of clear images of 16 and of 64 places, which spread
@@ -37,7 +37,7 @@ def light_share(infrared: Tensor, level: str) -> Tensor:
         infrared: (B, 1, h, w) reflectance of cells in B08.
         level: "L1C" or "L2A".
     """
-    around = partial_mean(partial_mean(infrared, _AROUND), _AROUND)
+    around = mean_filter(mean_filter(infrared, _AROUND), _AROUND)
     air = air_reflectance("B08", level)
     return ((around - air) / (_INFRARED[level] - air)).clamp(_LEAST, 1)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.bands import INDEX
-from unclouded.detection.windows import partial_mean
+from unclouded.detection.filters import mean_filter
 from unclouded.tiles import Box
 
 _STEP = 4
@@ -24,7 +24,7 @@ _STEP = 4
 _WINDOW = 2
 """Of these, around one, over which the level of what lies in shadow is averaged, twice; and then its roughness."""
 
-SHADOW_REACH = (4 * _WINDOW + 2) * _STEP
+SHADOW_DETAIL_RADIUS = (4 * _WINDOW + 2) * _STEP
 """Pixels beyond which nothing matters to `ShadowDetail`."""
 
 _LEAST_LIGHT = 0.25
@@ -93,7 +93,7 @@ class ShadowDetail(NamedTuple):
 
 
 def _averaged(x: Tensor) -> Tensor:
-    return partial_mean(partial_mean(F.avg_pool2d(x, _STEP), _WINDOW), _WINDOW)
+    return mean_filter(mean_filter(F.avg_pool2d(x, _STEP), _WINDOW), _WINDOW)
 
 
 def _enlarged(x: Tensor) -> Tensor:

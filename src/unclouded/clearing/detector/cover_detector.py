@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.detector.own_opacity import bright_opacity, join_opacity, own_opacity
 from unclouded.clearing.grid_file import GridFile
-from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, missing, pixels_along, readable
-from unclouded.detection.haze import EXTRA, HAZE_REACH, haze
+from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, grid_factor, missing_bands, usable_bands
+from unclouded.detection.haze import EXTRA, HAZE_RADIUS, haze
 from unclouded.detection.shadow import shaded_all_over, too_dark, water
 from unclouded.detection.sliding_window import sliding_window
 from unclouded.errors import InputError
@@ -42,7 +42,7 @@ _THREADS = 2
 
 def detector_factor(info: SceneInfo) -> int:
     """Pixels of a scene along one of the detector's: a divisor of the side of its cells."""
-    return pixels_along(pixel_metres(info.crs, info.transform, info.height, info.width))
+    return grid_factor(pixel_metres(info.crs, info.transform, info.height, info.width))
 
 
 class CoverDetector:
@@ -70,11 +70,11 @@ class CoverDetector:
         Raises:
             InputError: if nothing can be detected with these bands.
         """
-        self._read = readable(bands)
+        self._read = usable_bands(bands)
         if not self._read:
             raise InputError(
                 f"{info.source}: clouds cannot be distinguished from ground with {', '.join(bands)}; give --mask, "
-                f"or add {', '.join(missing(bands))}"
+                f"or add {', '.join(missing_bands(bands))}"
             )
         self._level = level or info.level
         self.factor = detector_factor(info)
@@ -155,7 +155,7 @@ class CoverDetector:
         for (row, likely), (_, opacity) in zip(network.detect(read, height, width), opacities, strict=True):
             joined = join_opacity(likely, np.where(opacity > 0, opacity, np.nan)[0], self._metres)
             joined = np.where(joined.sum(axis=0) > _ADDED_FROM, joined, likely)
-            first, last = max(0, row - HAZE_REACH), min(height, row + joined.shape[1] + HAZE_REACH)
+            first, last = max(0, row - HAZE_RADIUS), min(height, row + joined.shape[1] + HAZE_RADIUS)
             found.write_rows(row, self._with_signs(joined, reduced.rows(first, last), row - first))
             report("detecting", (row + joined.shape[1]) * pixels // height, pixels)
         return found

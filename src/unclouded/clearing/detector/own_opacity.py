@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from unclouded.detection.csmask import coarsen
-from unclouded.detection.windows import highest
+from unclouded.detection.filters import maximum_filter
 from unclouded.models.generator import Generator
 
 _DETECTOR, _GENERATOR, _BIAS = (0.45, 0.7), 1.5, -0.3
@@ -102,7 +102,7 @@ def bright_opacity(
         return np.zeros_like(darkest)
     opacity = np.nan_to_num(own_opacity(generator, coarsen(reflectance, _COARSER), bands, level, np.inf))
     # Rims, of which such a pixel holds a part, are as their cloud is, as far as they are bright.
-    widened = highest(torch.from_numpy(opacity)[None, None], 1)[0, 0].numpy()
+    widened = maximum_filter(torch.from_numpy(opacity)[None, None], 1)[0, 0].numpy()
     height, width = darkest.shape
     return np.asarray(bright * widened.repeat(_COARSER, 0).repeat(_COARSER, 1)[:height, :width], np.float32)
 

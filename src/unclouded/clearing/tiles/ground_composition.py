@@ -18,9 +18,10 @@ from unclouded.clearing.context.ground import (
     settle_ground,
 )
 from unclouded.clearing.context.relighting import LIGHT_ERROR, relit
-from unclouded.clearing.context.shadow_detail import SHADOW_REACH, ShadowDetail
+from unclouded.clearing.context.shadow_detail import SHADOW_DETAIL_RADIUS, ShadowDetail
 from unclouded.clearing.tiles.known_cover import KnownCover
 from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW
+from unclouded.detection.filters import mean_filter, octagon_maximum_filter
 from unclouded.detection.opacity import (
     VISIBLE,
     brightness,
@@ -31,9 +32,8 @@ from unclouded.detection.opacity import (
     departure,
     enlarge,
     ground_seen,
-    there,
+    positions,
 )
-from unclouded.detection.windows import highest_around, partial_mean
 from unclouded.models.generator import Translation, compose
 from unclouded.models.observation import CELL, Observation
 from unclouded.tiles import Box
@@ -113,7 +113,7 @@ class Composition:
         """Give the error that is to be expected (B, 1, H, W): of the area, where next to no clear ground is around."""
         if (self._seen == 1).all():
             return expected
-        return torch.lerp(partial_mean(expected, _AREA), expected, self._seen)
+        return torch.lerp(mean_filter(expected, _AREA), expected, self._seen)
 
     def with_light_error(self, uncertainty: Tensor, kept: tuple[Any, ...]) -> Tensor:
         """Add how far the light of what lies in shadow all over is wrong, of the pixels `kept`."""
@@ -124,10 +124,10 @@ class Composition:
 
     def cover(self, network: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
         """Give opacity and class of each pixel, (B, 1, H, W) each, by what the network sees and the `ground`."""
-        departs = departure(self._optical, ground, self._bands)
-        shown, most = contrast(departs, self._known), ceiling(departs, self._known)
-        opacity = compose_opacity(network, self._found, shown, most, self._threshold, self._mask)
-        classes = classify(opacity, network, self._found, shown, self._valid)
+        departed = departure(self._optical, ground, self._bands)
+        contrasts, limit = contrast(departed, self._known), ceiling(departed, self._known)
+        opacity = compose_opacity(network, self._found, contrasts, limit, self._threshold, self._mask)
+        classes = classify(opacity, network, self._found, contrasts, self._valid)
         if self._mask_classes is not None:
             masked = (self._mask_classes != CLEAR) & (self._mask_classes != NO_DATA)
             classes = torch.where(masked, self._mask_classes, classes)
@@ -147,17 +147,17 @@ def _opaque(x: Observation, cover: KnownCover, box: Box, bands: Sequence[str]) -
     cloud = enlarge(cover.evidence[:, :1], cover.factor, *place)
     if cover.mask is not None:
         cloud = torch.maximum(cloud, cover.mask[(..., *wider.slices)])
-    if visible := there(bands, VISIBLE):
+    if visible := positions(bands, VISIBLE):
         ground = enlarge(cover.fill[:, visible], CELL, *place)
         cloud = cloud * brightness(x.optical[(..., *wider.slices)][:, visible], ground)
-    widened = partial_mean(highest_around(cloud, _BESIDE), _BESIDE)
+    widened = mean_filter(octagon_maximum_filter(cloud, _BESIDE), _BESIDE)
     return widened[(..., *box.within(wider).slices)]
 
 
 def _in_shadow(x: Observation, cover: KnownCover, box: Box) -> ShadowDetail | None:
     """What the pixels of a box show that lie in shadow; None if none do."""
     height, width = x.optical.shape[2:]
-    wider = box.grown(SHADOW_REACH, Box(0, 0, height, width))
+    wider = box.grown(SHADOW_DETAIL_RADIUS, Box(0, 0, height, width))
     found = enlarge(cover.evidence[:, :2], cover.factor, wider.row, wider.column, wider.height, wider.width)
     share = found[:, 1:] * (1 - found[:, :1]) * x.valid[(..., *wider.slices)]
     if cover.mask_classes is not None:
@@ -170,5 +170,5 @@ def _in_shadow(x: Observation, cover: KnownCover, box: Box) -> ShadowDetail | No
 def smooth_error(error: Tensor) -> Tensor:
     """Take the grid of the network's blocks of 2 x 2 pixels out of the errors (B, 1, H, W) that it foresees."""
     for _ in range(2):
-        error = partial_mean(error, _SMOOTH)
+        error = mean_filter(error, _SMOOTH)
     return error

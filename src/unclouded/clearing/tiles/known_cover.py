@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unclouded.bands import NAMES
-from unclouded.detection.opacity import SEEN, cover_input
+from unclouded.detection.opacity import ENOUGH_CLEAR, cover_input
 from unclouded.tiles import Box
 
 
@@ -74,4 +74,4 @@ class KnownCover(NamedTuple):
 
 def shows_ground(fill: Tensor | NDArray[np.float32]) -> bool:
     """Whether clear ground is seen around every cell of `KnownCover.fill`, so that no level is to be matched."""
-    return bool((fill[:, len(NAMES)] >= SEEN).all())
+    return bool((fill[:, len(NAMES)] >= ENOUGH_CLEAR).all())
