@@ -192,6 +192,15 @@ def test_bands_of_no_kind_have_a_placeholder(tmp_path):
             assert scene.info.bands == scene.info.descriptions == L2A
 
 
+@pytest.mark.parametrize(("nodata", "said"), [(1500, True), (None, False), (1, False), (65535, False)])
+def test_a_no_data_value_that_is_one_of_the_ground_is_said(tmp_path, nodata, said):
+    dn = pixels(4)
+    dn[:2, ::3, ::4] = dn[:, :2] = nodata or 1500
+    with open_scene(write(tmp_path / "a.tif", dn, names=FOUR, nodata=nodata), level="L2A", offset=0) as scene:
+        notes = [note for note in scene.info.notes if "is an ordinary value of its bands" in note]
+    assert len(notes) == said and all("-unsetnodata" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("crs", "corner", "step", "reported"),
     [

@@ -17,7 +17,12 @@ from unclouded.errors import InputError, UnknownRadiometryError
 from unclouded.reading.radiometry.declared import USUAL_SCALE, Declared
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.fill_values import equal_fill_note, find_fill, without_largest
-from unclouded.reading.radiometry.nodata_choice import declared_nodata, goes_below_zero, undeclared_nodata
+from unclouded.reading.radiometry.nodata_choice import (
+    declared_nodata,
+    goes_below_zero,
+    own_value_note,
+    undeclared_nodata,
+)
 from unclouded.reading.radiometry.offset_choice import choose_offsets
 from unclouded.reading.radiometry.offset_removed_twice import refuse_wraparound
 from unclouded.reading.radiometry.offsets import bright_note, negative_note, overruled_note, refuse_unit
@@ -111,7 +116,7 @@ def choose_encoding(
     if largest_is_nodata and declared.nodata is None:
         encoding = replace(encoding, nodata=float(np.iinfo(dtype).max))
     encoding, nodata_notes = undeclared_nodata(encoding, dtype, values, declared.nodata)
-    return encoding, [*notes, *offset_notes, *nodata_notes]
+    return encoding, [*notes, *offset_notes, *nodata_notes, *own_value_note(values, declared.nodata)]
 
 
 def _checked_scale(

@@ -21,6 +21,12 @@ _NEAR_ZERO, _STRAY = 0.02, 0.05
 """The values of a band go on to 0 if it has more than `_FEW` different DN below the first reflectance. Bands that are 0
 in no more than the second share of the pixels that are 0 in any band do not count."""
 
+_AMID = 0.01
+"""Share of the other values of a band that is smaller, and share that is larger, than one that lies amid them."""
+
+_SPECKLED = 0.001
+"""Share of the pixels from which on a no-data value in some bands alone is said to be one of the image's own values."""
+
 
 def declared_nodata(declared: float | None, dtype: np.dtype[Any]) -> float | None:
     """The declared no-data value; 0, as in Sentinel-2 products, for integers that declare none of their type."""
@@ -72,6 +78,33 @@ def undeclared_nodata(
         if fills.size:
             notes.append(equal_fill_note(fills[counts.argmax()]))
     return encoding, notes
+
+
+def own_value_note(values: Sequence[NDArray[np.generic]], nodata: float | None) -> list[str]:
+    """Return a note where a declared no-data value is one that ground has here, so that it punches holes; else nothing.
+
+    It is one if bands have it alone, amid their other values; at the edge of a swath, where bands end one after the
+    other, it lies beyond these.
+
+    Args:
+        values: some DN (...) of each band.
+        nodata: the declared no-data value.
+    """
+    if nodata is None or nodata <= 0 or len(values) < 2 or len({band.shape for band in values}) > 1:
+        return []
+    dn = np.stack([band.ravel() for band in values])
+    hit = dn == nodata
+    in_some_bands = hit.any(axis=0) & ~hit.all(axis=0)
+    share = float(in_some_bands.mean())
+    holed = dn[(hit & in_some_bands).any(axis=1)]
+    below, above = (np.count_nonzero(beyond(holed, nodata), axis=1) for beyond in (np.less, np.greater))
+    if share < _SPECKLED or not (np.minimum(below, above) > _AMID * (below + above)).any():
+        return []
+    return [
+        f"its no-data value {nodata:g} is an ordinary value of its bands: {share:.1%} of its pixels have it in some "
+        "bands alone, are no data by it and stay as they are; if it means none, take it off, with gdal_edit.py "
+        "-unsetnodata"
+    ]
 
 
 def _goes_on_to_zero(dn: NDArray[np.generic], encoding: Encoding) -> bool:
