@@ -1,7 +1,7 @@
-"""Remove clouds and their shadows from Sentinel-2 images, and say of every pixel where it comes from.
+"""Remove clouds and their shadows from Sentinel-2 images, with opacity, uncertainty and source of every pixel.
 
-`clear` clears a scene, `clear_series` all dates of a place, `clear_area` those that a catalogue has; `load_model` gives
-the network that does it, and `frechet_distance` compares two sets of features. Importing loads neither torch nor GDAL.
+`clear` clears a scene, `clear_series` all dates of a place, `clear_area` those of a catalogue; `load_model` loads the
+network, and `frechet_distance` compares two sets of features. Importing the package loads neither torch nor GDAL.
 """
 
 from __future__ import annotations
@@ -85,54 +85,54 @@ def clear(
 ) -> xarray.Dataset | ClearedScene:
     """Clear a Sentinel-2 scene.
 
-    What had to be assumed about the scene is a `UserWarning`; so are notes on references, without `output`.
+    Assumptions about the scene are issued as `UserWarning`; so are notes on references, without `output`.
 
     Args:
         source: a path or address of a scene, or integer DN or reflectance as an `xarray.DataArray` with the dimensions
             band, y and x (or lat and lon), an `xarray.Dataset` with a variable per band, or a NumPy array (band, y, x).
-        output: a GeoTIFF to write; its quality goes to `<stem>_quality.tif` beside it.
+        output: a GeoTIFF to write; opacity, uncertainty and source are written to `<stem>_quality.tif` beside it.
         model: name of bundled weights, or path of others.
-        bands: those to take, as a list or "B02,B03", all unless given; where the source names none, also the names of
-            all in their order.
-        band_names: name of each band of a source without names in its order, "-" for one that is none of the 13.
+        bands: those to take, as a list or "B02,B03", all unless given; for a source without names it may name all its
+            bands in order.
+        band_names: name of each band, in order, of a source without names, "-" for one that is none of the 13.
         variant: "FRE" or "SRE", of a folder that holds both of MAJA's kinds of reflectance; FRE unless given.
         level: "L1C" or "L2A", where the source does not say.
         scale: DN per 1.0 reflectance, if it is not 10000.
         offset: DN to add before dividing: -1000 from processing baseline 04.00 on.
         radar: VV and VH in dB, of the same area.
-        references: other dates of the place, or one of them by itself, before or after, as paths or arrays, in any form
-            and on any grid that is read; what they show is transferred to where the scene is covered. An array says its
-            date in its coordinate `time` or its attribute `datetime`, and is loaded; one without names of bands or
-            without coordinates has those of the scene.
-        mask: what is covered and is to be replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a NumPy
-            array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud, 2
-            thin cloud, 3 shadow), SCL, QA60, or HLS' Fmask. "auto" joins the scene classification (SCL) of a product,
-            STAC item or array with what is found, where something is; "none" looks for none.
-        mask_classes: what the values of `mask` mean, if that is not known: "boolean", "scl", "qa60", "omnicloudmask",
-            "hls", or others as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
-        mask_only: replace what `mask` covers, and nothing that is found besides; with "auto", what SCL covers.
+        references: other dates of the place, or a single one, before or after, as paths or arrays, in any form and on
+            any grid that is read; their ground is transferred to where the scene is covered. The date of an array is
+            its coordinate `time` or its attribute `datetime`; an array is loaded, and one without band names or without
+            coordinates has those of the scene.
+        mask: where the scene is covered and replaced wholly: a path, an `xarray.DataArray` (y, x) on any grid, or a
+            NumPy array (y, x) on the scene's own; true and false, the classes of OmniCloudMask (0 clear, 1 thick cloud,
+            2 thin cloud, 3 shadow), SCL, QA60, or HLS' Fmask. "auto" joins the scene classification (SCL) of a product,
+            STAC item or array with the detected cover, near which it counts; "none" uses no classification.
+        mask_classes: classes of the values of `mask`, where they are not known: "boolean", "scl", "qa60",
+            "omnicloudmask", "hls", or others as "0=clear,1=cloud,2=thin,3=shadow,255=nodata".
+        mask_only: replace only what `mask` covers, without detection; with "auto", what SCL covers.
         write_mask: with `output`, write the mask of cloud, haze and shadow to `<stem>_mask.tif` too.
         samples: latent samples; with more than one the result is their mean.
         seed: of the latent samples.
         device: "auto", "cpu" or "cuda".
-        precision: "fp32", "bf16", or "auto": what the device computes fastest in.
-        threshold: opacity under which pixels stay as they are; that of the weights unless given.
-        crs: with `output`, reference system that the finished result is brought to, as "EPSG:3035".
-        resolution: with `output`, size of its pixels in units of that, or of the scene's own.
-        overwrite: replace outputs that are already there.
+        precision: "fp32", "bf16", or "auto" for the fastest on the device.
+        threshold: opacity below which pixels are kept; that of the weights unless given.
+        crs: with `output`, coordinate reference system to which the result is reprojected, as "EPSG:3035".
+        resolution: with `output`, pixel size of the result, in units of its coordinate reference system.
+        overwrite: replace existing outputs.
 
     Returns:
         Without `output` a Dataset of float32: `reflectance` (band, y, x), 1.0 = 100 %, `opacity` (y, x), 0 to 1,
-        `uncertainty` (y, x) in reflectance, and `source` (y, x): 0 observed, 1 guessed, or a band of it, 2 the first
-        reference, 3 the second; NaN where there is no data. Its attribute `detection` says what the detection
-        of cloud and shadow is based on. Of an array in dask chunks it is lazy. With `output` what was written.
+        `uncertainty` (y, x) in reflectance, and `source` (y, x): 0 observed, 1 guessed in at least one band, 2 the
+        first reference, 3 the second; NaN where there is no data. Its attribute `detection` describes the detection of
+        cloud and shadow. For an array in dask chunks it is lazy. With `output` a `ClearedScene`, of what was written.
 
     Raises:
         InputError: if the source is not a scene that can be understood, or does not fit the weights or the memory; if
             clouds cannot be detected in its bands, or the mask does not fit it.
         FileError: if a file cannot be read or written.
         WeightsError: if the weights are damaged or of another network.
-        OutputExistsError: if an output is there and `overwrite` is not set.
+        OutputExistsError: if an output exists and `overwrite` is not set.
     """
     from unclouded.clearing.clear import clear_to_file
     from unclouded.clearing.memory.arrays import clear_to_memory, named_references
@@ -224,16 +224,16 @@ def clear_series(
     precision: str = "auto",
     threshold: float | None = None,
 ) -> xarray.Dataset:
-    """Clear all dates of a place, each with the help of the nearest others, before and after.
+    """Clear all dates of a place, each with the nearest others, before and after, as references.
 
-    What had to be assumed or was found of the dates is a `UserWarning`, as are dates without any data, which stay so.
+    Assumptions about the dates are issued as `UserWarning`, and so are dates without any data, which remain without.
     An array in dask chunks is loaded date by date.
 
     Args:
         source: an `xarray.DataArray` with the dimensions time, band, y and x, an `xarray.Dataset` with a variable
             (time, y, x) per band, the path of a NetCDF file or Zarr store of such, or paths of scenes on one grid.
-        only_earlier: let no date be helped by a later one, as in near-real time.
-        max_references: other dates that help to clear one, at most.
+        only_earlier: use only earlier dates as references, as in near-real time.
+        max_references: references of each date, at most.
         model: as of `clear`, like all that follow.
         bands: those to take.
         band_names: name of each band where the source names none.
@@ -242,23 +242,22 @@ def clear_series(
         scale: DN per 1.0 reflectance.
         offset: DN to add before dividing.
         mask: one for each date as of `clear`, along the first axis (a DataArray: by its times, if it has some) or in a
-            sequence with None where there is none, which is taken for "auto". What covers the references is detected in
-            any case.
-        mask_classes: what the values of the masks mean.
-        mask_only: replace what a date's mask covers, and nothing that is found besides.
+            sequence with None where there is none, which means "auto". Cover in the references is always detected.
+        mask_classes: classes of the values of the masks.
+        mask_only: replace only what a date's mask covers, without detection.
         samples: latent samples.
         seed: of the latent samples.
         device: "auto", "cpu" or "cuda".
         precision: "fp32", "bf16" or "auto".
-        threshold: opacity under which pixels stay as they are.
+        threshold: opacity below which pixels are kept.
 
     Returns:
         A Dataset of float32: `reflectance` (time, band, y, x), `opacity`, `uncertainty` and `source` (time, y, x), as
-        of `clear`; and `reference_time` (time, reference), the date that a number of 2 and more in `source` means.
+        of `clear`; and `reference_time` (time, reference), the dates of the numbers from 2 on in `source`.
 
     Raises:
-        InputError: if the dates are not understood, are fewer than two, differ in grid, bands or level, or do not fit
-            the weights or the memory.
+        InputError: if the dates cannot be read, are fewer than two, differ in grid, bands or level, or do not fit the
+            weights or the memory.
         FileError: if a file cannot be read.
         WeightsError: if the weights are damaged or of another network.
     """
@@ -309,23 +308,23 @@ def clear_area(
     precision: str = "auto",
     threshold: float | None = None,
 ) -> xarray.Dataset:
-    """Look for all dates of an area in a catalogue, read that part of them, and clear each with the help of the others.
+    """Search a catalogue for all dates of an area, read the area alone, and clear each with the others as references.
 
-    What was left out or had to be assumed is said as a `UserWarning`.
+    What was left out or assumed is issued as `UserWarning`.
 
     Args:
         area: west, south, east and north in degrees, also as a text "W,S,E,N"; the path of a GeoJSON file; polygons in
             degrees as GeoJSON or with a `__geo_interface__`, as of shapely; or a table of geopandas in its own system.
         dates: first and last day, as "2024-05-01/2024-08-31".
-        catalog: earth-search, planetary-computer, cdse, or the address of a STAC API.
+        catalog: "earth-search", "planetary-computer", "cdse", or the URL of a STAC API.
         collection: of the catalogue.
-        max_cloud: percent of cloud up to which the catalogue's dates are taken.
-        max_items: items of the catalogue that are accepted.
-        cache: folder in which what was read is kept for other calls; unless given it goes with the call.
+        max_cloud: cloud cover of the dates, at most, in percent by the catalogue.
+        max_items: items of the catalogue, at most.
+        cache: folder in which the data read are kept for other calls; else they are deleted with the call.
         only_earlier: as of `clear_series`, like all that follow.
         max_references: other dates that help to clear one, at most.
         model: name of bundled weights, or path of others.
-        bands: those to take; they and those by which clouds are told are read.
+        bands: those to take; they and those that the detector needs are read.
         level: "L1C" or "L2A", where the items do not say.
         scale: DN per 1.0 reflectance.
         offset: DN to add before dividing.
@@ -333,16 +332,16 @@ def clear_area(
         seed: of the latent samples.
         device: "auto", "cpu" or "cuda".
         precision: "fp32", "bf16" or "auto".
-        threshold: opacity under which pixels stay as they are.
+        threshold: opacity below which pixels are kept.
 
     Returns:
-        As of `clear_series`, in the grid of the tiles, with the coordinate `item` (time): which item each date is.
+        As of `clear_series`, in the grid of the tiles, with the coordinate `item` (time), the item of each date.
 
     Raises:
-        InputError: if the area is none; if nothing is found, or fewer than two dates, or too much; if the catalogue is
-            no STAC API; or as of `clear_series`.
-        FileError: if a file cannot be read or kept.
-        NetworkError: if the catalogue or its files cannot be reached; with a `cache` the same call goes on from there.
+        InputError: if the area is invalid; if fewer than two dates or more than `max_items` items are found; if the
+            catalogue is no STAC API; or as of `clear_series`.
+        FileError: if a file cannot be read or cached.
+        NetworkError: if the catalogue or its files cannot be reached; with a `cache` the same call resumes.
         MissingExtraError: if the extra `catalog`, or for that catalogue `planetary-computer`, is not installed.
     """
     from unclouded.catalog.period import period_of
@@ -371,10 +370,10 @@ def load_model(name: str | Path = "default") -> nn.Module:
     """Load the generator of bundled weights by name, or of others by path, in evaluation mode on the CPU.
 
     It is a `unclouded.models.generator.Generator`. `model(image, bands=["B02", "B03", "B04", "B08"], level="L2A")`
-    takes images of reflectance (B, C, H, W), NaN where there are no data; 13 or 12 bands in the usual order need no
-    names. It gives a `Translation`: `ground` (B, C, H, W) and `opacity` (B, 1, H, W), which
-    `image.lerp(made.ground, made.opacity)` lays together. That is the network alone, to which each image is a scene of
-    its own: `unclouded.clear` has a detector of clouds beside it, and makes no seams.
+    takes images of reflectance (B, C, H, W), NaN where there is no data; 13 or 12 bands in the usual order need no
+    names. It returns a `Translation` with `ground` (B, C, H, W) and `opacity` (B, 1, H, W), composed by
+    `image.lerp(result.ground, result.opacity)`. This is the network alone, which takes each image for a whole scene:
+    `unclouded.clear` uses a cloud detector besides, and tiles large scenes without seams.
 
     Raises:
         FileError: if there are no such weights.
@@ -389,7 +388,7 @@ def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
     """Fréchet distance between two sets of features (N, d) and (M, d), see `unclouded.evaluation.frechet`.
 
     Raises:
-        InputError: the features are not finite, of different width, or fewer than two.
+        InputError: features are not finite, of different width, or fewer than two.
     """
     from unclouded.evaluation.frechet import frechet_distance as distance
 

@@ -10,7 +10,7 @@ from unclouded.bands import INDEX, L1C
 from unclouded.clearing.context.ground import (
     DETAIL,
     MISSED,
-    MISSED_BESIDE_MASK,
+    MISSED_WITH_MASK,
     belief_in_fill,
     clear_cells,
     clear_share,
@@ -98,7 +98,7 @@ def belief(fill: torch.Tensor, around: float, missed: float = MISSED, bands: tup
 def test_the_fill_is_believed_as_far_as_there_is_clear_ground() -> None:
     assert belief(LAND, 0.0) == 0
     assert belief(LAND, MISSED) < 0.55 < 0.9 < belief(LAND, 0.2) < belief(LAND, 0.5)
-    assert belief(LAND, 0.001, MISSED_BESIDE_MASK) > 0.9
+    assert belief(LAND, 0.001, MISSED_WITH_MASK) > 0.9
 
 
 def test_what_looks_like_cloud_among_cloud_is_not_believed_but_sand_is_and_snow_rather() -> None:

@@ -1,4 +1,4 @@
-"""Scenes that are cleared into files in one go, one after the other or on a cluster."""
+"""A batch of scenes that are cleared into files, one after the other or on a cluster."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from unclouded.reading.reader import ReadOptions
 
 @dataclass(frozen=True)
 class Batch:
-    """What to clear, and how.
+    """Sources, outputs and options of a batch.
 
     Attributes:
         outputs: the file to write for each source.
-        reading: how the sources are read.
-        model: the weights.
+        reading: options of reading the sources.
+        model: the loaded weights.
         options: of clearing each source.
-        selection: chooses the references of each source, instead of those of the options.
-        opener: what is known already of the references.
+        selection: selects the references of each source, instead of those of the options.
+        opener: opens the references, with what is known of them already.
     """
 
     outputs: Mapping[str, Path]
@@ -37,7 +37,7 @@ class Batch:
     opener: ReferenceOpener | None = None
 
     def clear(self, source: str, progress: Progress, executor: Executor | None = None) -> ClearedScene:
-        """Clear one of the sources; arguments and errors as of `clear_to_file`."""
+        """Clear one of the sources into its file; arguments and errors as of `clear_to_file`."""
 
         def run(options: ClearOptions) -> ClearedScene:
             with self.reading.open(source) as scene:

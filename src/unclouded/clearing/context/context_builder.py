@@ -1,7 +1,6 @@
-"""What must be known of the whole scene before a tile can be cleared, on the grid of its cells.
+"""Grids of the whole scene that its tiles need, by cells: statistics, the network's context, and the filled-in ground.
 
-The statistics of the cells, the context that the network takes, and the scene's clear ground filled in. All of it stays
-on the disk; in memory are one channel of the cells, or a few rows of all channels.
+All of it is kept on the disk; in memory are one channel of the cells, or a few rows of all channels.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ from unclouded.progress import Progress, silent
 from unclouded.tiles import Box, cut
 
 CELL_ALIGNMENT = 4
-"""Cells that every tile of the context starts at a multiple of: the context network halves twice."""
+"""Alignment of the tiles of the context, in cells: the context network downsamples twice by 2."""
 
 _PRIOR = 0.15
-"""Reflectance that is taken for ground where a scene shows none at all, which then counts for nothing."""
+"""Reflectance of the fill of a scene without any clear ground; the fill has no weight then."""
 
-_KEPT = np.float32(0.01)
-"""What a mask that covers a cell leaves of the trust in it: it is heeded where the scene shows nothing else."""
+_MIN_TRUST = np.float32(0.01)
+"""Factor on the trust in a cell that a mask covers: not 0, so that it counts where the scene has no other."""
 
 
 class ContextBuilder:
-    """Takes the statistics of a scene's cells, block by block, and makes of them what its tiles have to know."""
+    """Collects the statistics of a scene's cells block by block, and computes the grids that its tiles need."""
 
     def __init__(
         self,
@@ -55,7 +54,7 @@ class ContextBuilder:
             height: rows of the scene.
             width: columns of the scene.
             folder: for the files.
-            masked: whether the clear ground of cells comes apart from their statistics, since a mask was given.
+            masked: whether the means of unmasked pixels are added besides the statistics, since a mask was given.
             progress: of cells encoded, and of channels spread or filled in.
         """
         self._generator, self._folder, self._report = generator, folder, progress or silent
@@ -64,12 +63,12 @@ class ContextBuilder:
         self._clear = RowBuffer(GridFile(*size, folder, len(NAMES) + 1)) if masked else None
 
     def add(self, box: Box, cells: NDArray[np.float32], clear: NDArray[np.float32] | None = None) -> None:
-        """Take what is known of the cells of a block; blocks come row by row, from left to right.
+        """Add the cells of a block; blocks come row by row, from left to right.
 
         Args:
             box: the block, in pixels.
-            cells: (1, S, h, w) their statistics.
-            clear: (1, 14, h, w) means of their pixels that no mask covers, 13 bands, and the share of these pixels.
+            cells: (1, S, h, w) statistics of the cells.
+            clear: (1, 14, h, w) means of their unmasked pixels in 13 bands, and the share of these pixels.
 
         Raises:
             FileError: if the disk is full.
@@ -92,8 +91,8 @@ class ContextBuilder:
             bands_and_level: (1, 14) of the scene, see `Observation`.
             size: cells along the tiles that the context network takes.
             offset: rows and columns of cells by which the tiles start before the scene's corner.
-            trust_factor: (h, w) what is left of the network's trust in the cells; all of it unless given.
-            cover: (h, w) of the cells, see `Observation.cover`; used by networks that take it.
+            trust_factor: (h, w) factor on the network's trust in the cells; 1 unless given.
+            cover: (h, w) of the cells, see `Observation.cover`; ignored by networks that do not take it.
 
         Raises:
             FileError: if the disk is full.
@@ -138,14 +137,14 @@ class ContextBuilder:
         return context
 
     def fill(self, cover: NDArray[np.float32], shaded_level: str | None = None) -> GridFile:
-        """Fill the scene's clear ground in, (15, h, w): 13 bands, how much is clear around, and the share of light.
+        """Fill in the ground by the scene's clear ground, (15, h, w): 13 bands, clear share around, share of light.
 
         See `clearing.context.ground`.
 
         Args:
-            cover: (h, w) how surely something covers a part of each cell.
-            shaded_level: "L1C" or "L2A" of a scene that lies in shadow: its ground is brought to full light, see
-                `clearing.context.relighting`. Otherwise the share of light is 0: it is not told.
+            cover: (h, w) certainty that a part of the cell is covered.
+            shaded_level: "L1C" or "L2A" of a scene that lies in shadow: its ground is corrected to full light, see
+                `clearing.context.relighting`. Otherwise the share of light is 0, for unknown.
 
         Raises:
             FileError: if the disk is full.
@@ -154,7 +153,7 @@ class ContextBuilder:
         filled = GridFile(statistics.height, statistics.width, self._folder)
         valid = torch.from_numpy(statistics.channel(VALID_SHARE)[None, None])
         share = valid if self._clear is None else torch.from_numpy(self._clear.grid.channel(len(NAMES))[None, None])
-        # A little doubt leaves most of the weight, much doubt next to none.
+        # Squared, so that a little doubt leaves most of the weight, and much doubt next to none.
         weight = share * torch.from_numpy((1 - cover) ** 2)
         prior = torch.full((1,), _PRIOR)
 
@@ -179,17 +178,17 @@ class ContextBuilder:
         return filled
 
     def trust_factor_of_mask(self) -> NDArray[np.float32] | None:
-        """What a mask that was given leaves of the trust in each cell (h, w); None without one."""
-        return None if self._clear is None else np.maximum(self._unmasked(self._clear) ** 2, _KEPT)
+        """Factor on the trust in each cell (h, w) by the mask; None without one."""
+        return None if self._clear is None else np.maximum(self._unmasked(self._clear) ** 2, _MIN_TRUST)
 
     def _with_mask(self, cover: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The cover (h, w) of the cells, by the user's mask too."""
+        """The cover (h, w) of the cells, joined with that of the mask."""
         return cover if self._clear is None else np.maximum(cover, 1 - 2 * self._unmasked(self._clear))
 
     def _unmasked(self, clear: RowBuffer) -> NDArray[np.float32]:
-        """How much of the valid pixels of each cell (h, w) the mask that was given leaves bare."""
-        valid, bare = self._statistics.grid.channel(VALID_SHARE), clear.grid.channel(len(NAMES))
-        return np.asarray(bare / np.maximum(valid, np.float32(1e-3)), np.float32)
+        """Share of the valid pixels of each cell (h, w) that the mask does not cover."""
+        valid, unmasked = self._statistics.grid.channel(VALID_SHARE), clear.grid.channel(len(NAMES))
+        return np.asarray(unmasked / np.maximum(valid, np.float32(1e-3)), np.float32)
 
     def close(self) -> None:
         """Delete the temporary files."""
@@ -199,13 +198,13 @@ class ContextBuilder:
 
 
 class SceneGrids(NamedTuple):
-    """What the tiles of a scene have to know of all of it, on the disk.
+    """Grids of a whole scene that its tiles need, on the disk.
 
     Attributes:
         context: (K, h, w) on the grid of the cells, for the network.
-        evidence: (3, h, w) of cover on the detector's grid, see `detection.opacity.evidence`; None without a detector.
-        fill: (15, h, w) on the grid of the cells, see `ContextBuilder.fill`; None likewise.
-        factor: pixels along one of the detector's.
+        evidence: (4, h, w) of cover on the detector's grid, see `detection.opacity.evidence`; None without a detector.
+        fill: (15, h, w) on the grid of the cells, see `ContextBuilder.fill`; None without a detector.
+        factor: side of a pixel of the detector's grid in pixels of the scene.
     """
 
     context: GridFile
@@ -220,7 +219,7 @@ class SceneGrids(NamedTuple):
                 grid.close()
 
     def in_memory(self) -> SceneArrays:
-        """All of it."""
+        """Read all of them."""
         context = self.context.rows(0, self.context.height)[None]
         if self.evidence is None or self.fill is None:
             return SceneArrays(context, None, None, self.factor)
@@ -228,7 +227,7 @@ class SceneGrids(NamedTuple):
         return SceneArrays(context, evidence, self.fill.rows(0, self.fill.height)[None], self.factor)
 
     def windows(self) -> Callable[[Box], tuple[NDArray[np.float32], Cover | None]]:
-        """What gives the context and the cover of a tile, by its box."""
+        """A function that reads the context and the cover of a tile, by its box."""
         context = GridRows(self.context, CELL)
         if self.evidence is None or self.fill is None:
             return lambda box: (context(box), None)
@@ -253,17 +252,17 @@ class SceneArrays(NamedTuple):
 
 
 class GridRows:
-    """Windows of a grid, of which the rows that were last read stay in memory."""
+    """Reads windows of a grid, and keeps the rows that were read last in memory."""
 
     def __init__(self, grid: GridFile, side: int) -> None:
-        """Read from `grid`, whose cells are `side` pixels long."""
+        """Read from `grid`, whose cells are `side` x `side` pixels."""
         self._grid, self._side = grid, side
-        self._first, self._held = 0, grid.rows(0, 0)
+        self._first, self._rows = 0, grid.rows(0, 0)
 
     def __call__(self, box: Box) -> NDArray[np.float32]:
         """Read the cells (1, C, h, w) that a box of the scene touches."""
         rows, columns = box.cells(self._side)
         start, stop = rows.start, min(rows.stop, self._grid.height)
-        if not self._first <= start <= stop <= self._first + self._held.shape[1]:
-            self._first, self._held = start, self._grid.rows(start, stop)
-        return self._held[None, :, start - self._first : stop - self._first, columns]
+        if not self._first <= start <= stop <= self._first + self._rows.shape[1]:
+            self._first, self._rows = start, self._grid.rows(start, stop)
+        return self._rows[None, :, start - self._first : stop - self._first, columns]

@@ -1,4 +1,4 @@
-"""Evidence of what covers a scene, by the detector and by masks, on the detector's grid and on that of the cells."""
+"""Evidence of cloud, shadow and haze in a scene, by the detector and by masks, on the detector's grid and on cells."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from unclouded.reading.info import SceneInfo
 EVIDENCE = 4
 """Channels of `detection.opacity.evidence`."""
 
-_NOWHERE = -100.0
-"""How far something was found around, where whatever the network sees must not count: no threshold is so low."""
+_MASK_ALONE = -100.0
+"""Evidence of near cover and haze where the network's opacity must not count: no threshold is as low."""
 
 _ROWS = 512
 """Rows of the detector's grid that are in memory at once."""
 
 
 class Cover(NamedTuple):
-    """What is known of the cover of a tile.
+    """Evidence of cover and clear ground of a tile.
 
     Attributes:
         evidence: (1, 4, h, w) on the detector's grid over the tile's cells, see `detection.opacity.evidence`.
@@ -47,7 +47,7 @@ class Cover(NamedTuple):
 
 
 def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOptions) -> CoverDetector | None:
-    """The detector for a scene; None if weights or options want none, or a mask has to do since bands are missing.
+    """The detector for a scene; None if weights or options use none, or if it lacks bands and a mask was given.
 
     Raises:
         InputError: if nothing can be detected with the bands of the input, and no mask was given.
@@ -61,12 +61,12 @@ def detector_for(inputs: SceneInputs, generator: Generator, options: ClearOption
 
 
 def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | None = None) -> GridFile:
-    """Make the evidence (4, h, w) of a scene of its probabilities, see `detection.opacity.evidence`.
+    """Turn the probabilities of a scene into evidence (4, h, w), see `detection.opacity.evidence`.
 
     Args:
-        probabilities: (4, h, w) of the detector's grid.
+        probabilities: (4, h, w) on the detector's grid.
         folder: for the file.
-        clear: (2, h, w) how surely other dates show that nothing hides the ground, and the same except beside cloud.
+        clear: (2, h, w) certainty that the ground is clear, by other dates, and the same but 0 next to cloud.
 
     Raises:
         FileError: if the disk is full.
@@ -74,15 +74,15 @@ def evidence_of(probabilities: GridFile, folder: Path | None, clear: GridFile | 
     made = GridFile(probabilities.height, probabilities.width, folder, EVIDENCE)
     for top, rows in _by_strips(probabilities, evidence):
         if clear is not None:
-            known, apart = clear.rows(top, top + rows.shape[1])
-            rows[:2] *= 1 - apart
-            rows[2] = np.maximum(np.minimum(rows[0] + rows[1], 1), rows[2] * (1 - known))
+            certain, apart_from_cloud = clear.rows(top, top + rows.shape[1])
+            rows[:2] *= 1 - apart_from_cloud
+            rows[2] = np.maximum(np.minimum(rows[0] + rows[1], 1), rows[2] * (1 - certain))
         made.write_rows(top, rows)
     return made
 
 
 def hidden_of(probabilities: GridFile, folder: Path | None) -> GridFile:
-    """How surely the ground of an image is hidden, (1, h, w), by its probabilities; see `detection.opacity.hidden`.
+    """Certainty that the ground of an image is hidden, (1, h, w), see `detection.opacity.hidden`.
 
     Raises:
         FileError: if the disk is full.
@@ -94,7 +94,7 @@ def hidden_of(probabilities: GridFile, folder: Path | None) -> GridFile:
 
 
 def _by_strips(probabilities: GridFile, make: Callable[[Tensor], Tensor]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """What is made of a grid (1, C, h, w) strip by strip, with as much around as matters: first row and (K, n, w)."""
+    """Apply `make` to a grid (C, h, w) in strips with margins: the first row of each, and the result (K, n, w)."""
     for top in range(0, probabilities.height, _ROWS):
         bottom = min(top + _ROWS, probabilities.height)
         first, last = max(0, top - EVIDENCE_RADIUS), min(probabilities.height, bottom + EVIDENCE_RADIUS)
@@ -103,7 +103,7 @@ def _by_strips(probabilities: GridFile, make: Callable[[Tensor], Tensor]) -> Ite
 
 
 def join_classification(probabilities: GridFile, classification: GridFile, folder: Path | None) -> GridFile:
-    """Join the detector's answer (4, h, w) with the shares (2, h, w) of a scene classification, see `detection.scl`.
+    """Join the detector's probabilities (4, h, w) with the shares (2, h, w) of a classification, see `detection.scl`.
 
     Raises:
         FileError: if the disk is full.
@@ -112,13 +112,13 @@ def join_classification(probabilities: GridFile, classification: GridFile, folde
     for top in range(0, made.height, _ROWS):
         bottom = min(top + _ROWS, made.height)
         first, last = max(0, top - JOIN_RADIUS), min(made.height, bottom + JOIN_RADIUS)
-        found, known = (torch.from_numpy(grid.rows(first, last))[None] for grid in (probabilities, classification))
-        made.write_rows(top, join(found, known)[0, :, top - first : bottom - first].numpy())
+        detected, shares = (torch.from_numpy(grid.rows(first, last))[None] for grid in (probabilities, classification))
+        made.write_rows(top, join(detected, shares)[0, :, top - first : bottom - first].numpy())
     return made
 
 
 def describe_detection(inputs: SceneInputs, generator: Generator, options: ClearOptions) -> str:
-    """Say what the detection of cloud and shadow of a scene is based on.
+    """Describe, for the user, what the detection of cloud and shadow of a scene is based on.
 
     Raises:
         InputError: as `detector_for`.
@@ -138,25 +138,28 @@ def describe_detection(inputs: SceneInputs, generator: Generator, options: Clear
 def evidence_without_detector(
     info: SceneInfo, generator: Generator, options: ClearOptions, folder: Path | None
 ) -> GridFile:
-    """Evidence without a detector, beside a mask that was given, on the grid that the detector would have.
+    """Evidence (4, h, w) without a detector, for a scene with a mask, on the grid that the detector would have.
 
-    The network is believed everywhere if its weights want no detector. Else the mask says all.
+    The network's opacity counts everywhere if its weights use no detector. Else the mask alone counts.
     """
-    believed = generator.inference.detector == "none" and not options.mask_only
+    network_counts = generator.inference.detector == "none" and not options.mask_only
     factor = detector_factor(info)
     height, width = -(-info.height // factor), -(-info.width // factor)
     made = GridFile(height, width, folder, EVIDENCE)
     for top in range(0, height, _ROWS):
         rows = np.zeros((EVIDENCE, min(_ROWS, height - top), width), np.float32)
-        rows[2], rows[3] = (1, 0) if believed else (_NOWHERE, _NOWHERE)
+        rows[2], rows[3] = (1, 0) if network_counts else (_MASK_ALONE, _MASK_ALONE)
         made.write_rows(top, rows)
     return made
 
 
 def cell_cover(found: GridFile, factor: int, *, shadow: bool = True) -> NDArray[np.float32]:
-    """How surely something covers a part of each cell, (h, w), 0 to 1, by the evidence on a grid of `factor` pixels.
+    """Highest evidence of cover in each cell, (h, w), 0 to 1.
 
-    Without `shadow` it is cloud and haze alone.
+    Args:
+        found: (4, h', w') evidence.
+        factor: side of its pixels in pixels of the scene.
+        shadow: whether shadow counts, too.
     """
     along = CELL // factor
     made = np.empty((-(-found.height // along), -(-found.width // along)), np.float32)
@@ -173,7 +176,7 @@ def cell_cover(found: GridFile, factor: int, *, shadow: bool = True) -> NDArray[
 
 
 def cell_cover_input(found: GridFile, factor: int) -> NDArray[np.float32]:
-    """The cover of each cell as input of the network, (h, w), by the evidence on a grid of `factor` pixels."""
+    """The cover of each cell as input of the network, (h, w), by evidence on a grid of `factor` pixels."""
     return np.concatenate(
         [_cell_means(cover_input(torch.from_numpy(values)[None]), factor) for values in in_rows(found)]
     )
@@ -186,12 +189,12 @@ def cell_trust_factor(probabilities: GridFile, factor: int) -> NDArray[np.float3
 
 
 def _cell_means(fine: Tensor, factor: int) -> NDArray[np.float32]:
-    """Average over the cells (h, w) a grid (1, 1, h', w') of `factor` pixels, whose last cells may be cut."""
+    """Average a grid (1, 1, h', w') of `factor` pixels over cells, (h, w), of which the last may be cut."""
     cells = F.avg_pool2d(fine, CELL // factor, ceil_mode=True, count_include_pad=False)
     return np.asarray(cells[0, 0].numpy(), np.float32)
 
 
 def in_rows(grid: GridFile) -> Iterator[NDArray[np.float32]]:
-    """All of a grid, (C, h, w) from top to bottom."""
+    """A grid in strips (C, n, w) from top to bottom."""
     for top in range(0, grid.height, _ROWS):
         yield grid.rows(top, min(top + _ROWS, grid.height))

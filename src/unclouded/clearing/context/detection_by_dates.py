@@ -1,4 +1,4 @@
-"""The detector's answer for a scene held against what other dates of the place show, see `detection.multitemporal`."""
+"""The detector's probabilities of a scene corrected by other dates of the place, see `detection.multitemporal`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ROWS = 512
 """Rows of the detector's grid that are in memory at once."""
 
 _SAMPLED = 65_536
-"""Cells that a relation is found by."""
+"""Cells, at most, to which a relation is fitted."""
 
 _DOUBTFUL = 0.5
-"""Probability of cloud or shadow from which on a cell of the scene may not be clear."""
+"""Probability of cloud or shadow from which on a cell of the scene is not taken for clear."""
 
 
 class DetectedReference(NamedTuple):
@@ -33,35 +33,34 @@ class DetectedReference(NamedTuple):
     Attributes:
         bands: D names.
         reflectance: (D, h, w).
-        hiding: (1, h, w) how surely its ground is hidden.
-        hidden: from which of that on it is.
+        certainty: (1, h, w) that its ground is hidden.
+        threshold: of the certainty, from which on the ground is hidden.
     """
 
     bands: Sequence[str]
     reflectance: GridFile
-    hiding: GridFile
-    hidden: float
+    certainty: GridFile
+    threshold: float
 
     def shows(self, first: int, last: int) -> NDArray[np.bool_]:
-        """Where it shows the ground, of some rows."""
-        return np.asarray(self.hiding.rows(first, last)[0] < self.hidden)
+        """Where it shows the ground, (n, w), in some rows."""
+        return np.asarray(self.certainty.rows(first, last)[0] < self.threshold)
 
 
 def correct_by_dates(
     scene: Detection, bands: Sequence[str], references: Sequence[DetectedReference], folder: Path | None
 ) -> tuple[GridFile, GridFile] | None:
-    """Probabilities of a scene (4, h, w), and how surely its cells are clear (2, h, w), by the dates beside it.
-
-    Of the second, beside cloud too and but for there, where it is for the pixels to tell how far its rim goes.
+    """Correct the probabilities of a scene by other dates.
 
     Args:
-        scene: the detector's answer.
-        bands: that it saw.
+        scene: the detector's result.
+        bands: that the detector read.
         references: other dates.
         folder: for the files.
 
     Returns:
-        None if no reference tells anything.
+        The probabilities (4, h, w), and the certainty that cells are clear (2, h, w): everywhere, and 0 next to cloud,
+        whose rim is decided pixel by pixel. None if no reference has a relation to the scene.
 
     Raises:
         FileError: if the disk is full.
@@ -79,12 +78,12 @@ def correct_by_dates(
     for top in range(0, height, _ROWS):
         bottom = min(top + _ROWS, height)
         first, last = max(0, top - 1), min(height, bottom + 1)
-        found, reflectance = scene.probabilities.rows(first, last), scene.reflectance.rows(first, last)
+        corrected, reflectance = scene.probabilities.rows(first, last), scene.reflectance.rows(first, last)
         cloud, clear = cloud_and_clear(
             [
                 DatePair(
-                    _of(common, bands, reflectance),
-                    _of(common, reference.bands, reference.reflectance.rows(first, last)),
+                    _select(common, bands, reflectance),
+                    _select(common, reference.bands, reference.reflectance.rows(first, last)),
                     reference.shows(first, last),
                     relation,
                     common,
@@ -92,37 +91,38 @@ def correct_by_dates(
                 for reference, common, relation in usable
             ]
         )
-        found[0] = np.maximum(found[0] * (1 - clear), cloud)
-        # Haze lies over wide areas, and a relation may take it for a change of the ground.
-        found[[1, 3]] *= 1 - clear
-        beside = maximum_filter(torch.from_numpy(found[0])[None, None], 1)[0, 0].numpy()
+        corrected[0] = np.maximum(corrected[0] * (1 - clear), cloud)
+        # Not the haze: a relation may take it, over wide areas, for a change of the ground.
+        corrected[[1, 3]] *= 1 - clear
+        near_cloud = maximum_filter(torch.from_numpy(corrected[0])[None, None], 1)[0, 0].numpy()
         inside = slice(top - first, bottom - first)
-        probabilities.write_rows(top, found[:, inside])
-        known.write_rows(top, np.stack([clear, clear * (1 - beside)])[:, inside])
+        probabilities.write_rows(top, corrected[:, inside])
+        known.write_rows(top, np.stack([clear, clear * (1 - near_cloud)])[:, inside])
     return probabilities, known
 
 
-def _of(wanted: Sequence[str], bands: Sequence[str], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return values[[bands.index(name) for name in wanted]]
+def _select(names: Sequence[str], bands: Sequence[str], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The bands `names` of values (D, ...) that hold `bands`."""
+    return values[[bands.index(name) for name in names]]
 
 
 def _relation(
     scene: Detection, bands: Sequence[str], reference: DetectedReference, common: Sequence[str]
 ) -> Relation | None:
-    """The relation of the scene to a reference, by cells that are evenly spread over both.
+    """Fit the relation of the scene to a reference, by cells evenly spread over both; None without one.
 
-    There is none to the same image, whose cloud stands where the scene's does and so would pass for ground.
+    There is none to the same image, whose cloud would agree with the scene's and count as ground.
     """
     height, width = scene.probabilities.height, scene.probabilities.width
     step = max(1, int(np.ceil(np.sqrt(height * width / _SAMPLED))))
     parts = []
     for row in range(0, height, step):
-        here, there = scene.reflectance.rows(row, row + 1), reference.reflectance.rows(row, row + 1)
-        likely = scene.probabilities.rows(row, row + 1)[:2].sum(axis=0) < _DOUBTFUL
-        mine, theirs = _of(common, bands, here), _of(common, reference.bands, there)
-        both = np.isfinite(mine).all(axis=0) & np.isfinite(theirs).all(axis=0) & reference.shows(row, row + 1)
+        clear = scene.probabilities.rows(row, row + 1)[:2].sum(axis=0) < _DOUBTFUL
+        own = _select(common, bands, scene.reflectance.rows(row, row + 1))
+        other = _select(common, reference.bands, reference.reflectance.rows(row, row + 1))
+        both = np.isfinite(own).all(axis=0) & np.isfinite(other).all(axis=0) & reference.shows(row, row + 1)
         cells = (both & (np.arange(width) % step == row // step % step))[0]
-        parts.append((mine[:, 0, cells], theirs[:, 0, cells], likely[0, cells]))
-    mine, theirs, likely = (np.concatenate(some, axis=-1) for some in zip(*parts, strict=True))
-    same = mine.size > 0 and float(np.abs(mine - theirs).mean()) < SAME
-    return None if same else fit_relation(mine, theirs, likely, common)
+        parts.append((own[:, 0, cells], other[:, 0, cells], clear[0, cells]))
+    own, other, clear = (np.concatenate(rows, axis=-1) for rows in zip(*parts, strict=True))
+    same = own.size > 0 and float(np.abs(own - other).mean()) < SAME
+    return None if same else fit_relation(own, other, clear, common)

@@ -1,8 +1,8 @@
-"""Other dates of the place: where they show the ground, and what they say lies under the cover of the scene.
+"""Other dates of the place (references): where they show the ground, and what they predict under the scene's cover.
 
-For each reference the detector runs as it does for the scene, on the scene's grid. Then scene and references are read
-side by side, block by block, for what the transfer is fitted to; see `references`. The ground of a tile is computed
-where the outputs are written, so that whoever works on the tiles needs none of it.
+The detector runs on each reference as on the scene, on the scene's grid. Then scene and references are read block by
+block for the statistics to which the transfer is fitted; see `references`. The ground of a tile is predicted where the
+outputs are written, so that the workers on tiles do not need the references.
 """
 
 from __future__ import annotations
@@ -44,31 +44,31 @@ from unclouded.tiles import Box, Tile, narrow
 from unclouded.writing.writer import checksum
 
 _HIDDEN = (0.3, 0.6, 0.9)
-"""Probabilities of cloud or shadow from which on a pixel of a reference is no ground: the first that leaves some."""
+"""Certainty of cloud or shadow from which on a pixel of a reference is hidden: the first that leaves `_MIN_CLEAR`."""
 
 _COVERED = (0.45, 0.9, 0.999)
 """The same for the evidence of the scene, which is 1.5 times as much, see `detection.opacity.evidence`."""
 
 _ROUNDS = 2
-"""Times that the statistics of a scene with a mask are taken again, as what was ground in them tells more of it."""
+"""Iterations of the statistics of a scene with a mask, each with the outliers of the last fit left out."""
 
-_SOME = 0.05
-"""Share of an image that has to be left."""
+_MIN_CLEAR = 0.05
+"""Share of an image that has to be clear for a threshold to be taken."""
 
 _SIGMAS = 1.645
-"""Half the 90 % interval in uncertainties, those of the network too, see `calibration` of the weights."""
+"""Half width of the 90 % interval in uncertainties, as of the network's, see `calibration` of the weights."""
 
 
 class TransferredGround(NamedTuple):
     """The ground of a box of the scene by other dates.
 
     Attributes:
-        box: where it lies.
+        box: of the scene.
         reflectance: (C, h, w) of the scene's bands; only where `share` is not 0.
-        uncertainty: (h, w) of which 1.645 hold 90 % of the errors of a band, as of a Gaussian.
-        share: (h, w) how much of the ground comes from references, 0 to 1.
-        source: (h, w) the number of the reference that counts most, from 0 on; -1 where `share` is 0.
-        predicted_bands: (C,) which bands they show; the others are 0.
+        uncertainty: (h, w) in reflectance; 90 % of the errors of a band are within 1.645 of it, as of a Gaussian.
+        share: (h, w) weight of the references in the ground, 0 to 1.
+        source: (h, w) number of the reference with the largest weight, from 0 on; -1 where `share` is 0.
+        predicted_bands: (C,) which bands they have; the others are 0.
     """
 
     box: Box
@@ -79,7 +79,7 @@ class TransferredGround(NamedTuple):
     predicted_bands: NDArray[np.bool_]
 
 
-_Shown = tuple[NDArray[np.float32], NDArray[np.bool_]]
+_Image = tuple[NDArray[np.float32], NDArray[np.bool_]]
 """Reflectance (C, h, w) of a reference, and where it shows the ground (h, w)."""
 
 
@@ -88,21 +88,21 @@ class _ReferenceDate:
     """A reference and where it shows the ground."""
 
     image: OpenReference
-    evidence: GridRows | None
-    hidden: float
+    certainty: GridRows | None
+    threshold: float
     detected: DetectedReference | None = None
 
     @property
     def overcast(self) -> bool:
-        """Whether only what may be thinner cloud is taken for its ground."""
-        return self.evidence is not None and self.hidden > _HIDDEN[0]
+        """Whether hardly any of it is clear, so that its ground may be seen through thin cloud."""
+        return self.certainty is not None and self.threshold > _HIDDEN[0]
 
     def read(self, box: Box, factor: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Reflectance (C, h, w) of a box of the scene, and where it shows the ground (h, w)."""
         values = self.image.read(box)
         clear = np.asarray(np.isfinite(values).all(axis=0))
-        if self.evidence is not None:
-            clear &= ~_hidden(self.evidence, box, factor, self.hidden)
+        if self.certainty is not None:
+            clear &= ~_hidden(self.certainty, box, factor, self.threshold)
         return values, clear
 
 
@@ -110,14 +110,14 @@ class OtherDates:
     """The references of one scene.
 
     Attributes:
-        checksum: of what the detector saw of all of them.
-        verdicts: what was found of each, once it is fitted.
-        note: what is to be said of all of them, for people; empty if nothing is.
-        missing_bands: bands of the scene that none of them has; they are guessed where the others are not.
+        checksum: of the detector's input of all of them.
+        verdicts: on each of them, after `fit`.
+        note: for the user, on all of them; may be empty.
+        missing_bands: bands of the scene that none of them has; they are guessed where the others are transferred.
     """
 
     def __init__(self, inputs: SceneInputs, generator: Generator, folder: Path | None, report: Progress) -> None:
-        """Look at every reference for cloud and shadow.
+        """Detect cloud and shadow in every reference.
 
         Raises:
             FileError: if one cannot be read, or the disk is full.
@@ -140,19 +140,19 @@ class OtherDates:
             return _ReferenceDate(image, None, 1.0)
         detector = CoverDetector(info, image.bands, image.level, generator=self._generator)
         self._factor = detector.factor
-        kept, key = self._inputs.detection_cache, DetectionKey(image.info, image.files, info, detector)
+        cache, key = self._inputs.detection_cache, DetectionKey(image.info, image.files, info, detector)
         found = (
             self._detect(image, detector)
-            if kept is None
-            else kept.get(key, self._folder, lambda: self._detect(image, detector))
+            if cache is None
+            else cache.get(key, self._folder, lambda: self._detect(image, detector))
         )
         self.checksum = checksum(np.array([found.checksum], np.uint32), self.checksum)
-        hides = hidden_of(found.probabilities, self._folder)
+        certainty = hidden_of(found.probabilities, self._folder)
         found.probabilities.close()
-        self._grids += [hides, found.reflectance]
-        hidden = _least(hides.channel(0), _HIDDEN)
-        detected = DetectedReference(detector.bands, found.reflectance, hides, hidden)
-        return _ReferenceDate(image, GridRows(hides, detector.factor), hidden, detected)
+        self._grids += [certainty, found.reflectance]
+        threshold = _lowest_threshold(certainty.channel(0), _HIDDEN)
+        detected = DetectedReference(detector.bands, found.reflectance, certainty, threshold)
+        return _ReferenceDate(image, GridRows(certainty, detector.factor), threshold, detected)
 
     def _detect(self, image: OpenReference, detector: CoverDetector) -> Detection:
         info = self._inputs.scene.info
@@ -172,7 +172,7 @@ class OtherDates:
         return run_detector(detector, reduced.grid, digest, self._folder, self._report)
 
     def correct(self, scene: Detection, bands: Sequence[str]) -> tuple[GridFile, GridFile] | None:
-        """Correct the detector's answer for the scene by the references, see `correct_by_dates`.
+        """Correct the detector's probabilities of the scene by the references, see `correct_by_dates`.
 
         Raises:
             FileError: if the disk is full.
@@ -181,18 +181,18 @@ class OtherDates:
         return correct_by_dates(scene, bands, dates, self._folder)
 
     def _days_to(self, image: OpenReference) -> float | None:
-        """Days from the scene to a reference, negative before, 0 of one overpass; None if a date is not known."""
+        """Days from the scene to a reference, negative before, 0 for one overpass; None if a date is unknown."""
         when = acquired(self._inputs.scene.info)
         if when is None or image.acquired is None:
             return None
         return 0.0 if same_overpass(when, image.acquired) else (image.acquired - when).total_seconds() / 86400
 
     def fit(self, evidence: GridFile, factor: int) -> list[Verdict]:
-        """Fit the transfer to all that scene and references show clear, and judge the references.
+        """Fit the transfer to the pixels that are clear in scene and references, and judge the references.
 
         Args:
             evidence: of the scene's cover.
-            factor: pixels along one of its grid.
+            factor: side of its pixels in pixels of the scene.
 
         Raises:
             FileError: if a file cannot be read.
@@ -200,8 +200,8 @@ class OtherDates:
         self._own_factor = factor
         statistics = self._statistics(evidence, factor, _COVERED[0])
         masked = self._inputs.mask is not None
-        if masked and _covers(evidence, _COVERED[0]):
-            statistics = self._beside_mask(statistics, evidence, factor)
+        if masked and _any_above(evidence, _COVERED[0]):
+            statistics = self._without_outliers(statistics, evidence, factor)
         among = verdicts_by_each_other(statistics, self._incomparable()) if scarce(statistics) else []
         interpolation = (
             interpolate(statistics, [verdict.reference for verdict in among if verdict.usable]) if among else None
@@ -214,26 +214,26 @@ class OtherDates:
         if (
             among
             and not masked
-            and (limit := _least(evidence.channel(0) + evidence.channel(1), _COVERED)) > _COVERED[0]
+            and (limit := _lowest_threshold(evidence.channel(0) + evidence.channel(1), _COVERED)) > _COVERED[0]
         ):
             statistics = self._statistics(evidence, factor, limit)
         self.verdicts = verdicts(statistics)
         usable = [verdict.reference for verdict in self.verdicts if verdict.usable]
         self._transfer = fit(statistics, usable) if usable else None
         if among and not usable:
-            self.verdicts = among  # which say why their ground is not taken as it is
+            self.verdicts = among  # they say why their ground is not interpolated either
         return self.verdicts
 
-    def _beside_mask(self, statistics: Statistics, evidence: GridFile, factor: int) -> Statistics:
-        """Statistics of a scene with a mask, in which what the detector finds beside it is ground if dates predict it.
+    def _without_outliers(self, statistics: Statistics, evidence: GridFile, factor: int) -> Statistics:
+        """Statistics of a scene with a mask, without pixels detected as covered that disagree with the other dates.
 
-        A mask that is a little too small leaves rims of cloud in, which spoil the relation to the other dates. But the
-        detector, whose pixels are larger, takes clear ones around the mask for covered, which tell most of it.
+        A mask that is a little too small leaves rims of cloud, which bias the fit. But the detector, whose pixels are
+        larger, also calls clear pixels around the mask covered, and these are the most informative.
 
         Args:
-            statistics: without all that the detector finds.
+            statistics: without all pixels that are detected as covered.
             evidence: see `fit`.
-            factor: likewise.
+            factor: see `fit`.
         """
         for _ in range(_ROUNDS):
             usable = [verdict.reference for verdict in verdicts(statistics) if verdict.usable]
@@ -245,20 +245,20 @@ class OtherDates:
     def _statistics(
         self, evidence: GridFile, factor: int, limit: float, transfer: Transfer | None = None
     ) -> Statistics:
-        """What scene and references show side by side.
+        """Statistics of the pixels that are clear in scene and references.
 
         Args:
-            evidence: of the scene's cover.
-            factor: pixels along one of its grid.
-            limit: of the evidence, from which on it hides the ground beside what a mask covers.
-            transfer: that tells where it does not.
+            evidence: see `fit`.
+            factor: see `fit`.
+            limit: of the evidence, above which a pixel is covered, besides those that a mask covers.
+            transfer: by which pixels above the limit are clear, if they agree with its prediction.
         """
         info, own = self._inputs.scene.info, GridRows(evidence, factor)
         known = [Reference(date.image.name, date.image.bands, self._days_to(date.image)) for date in self._dates]
         layout = Layout(info.height, info.width, info.bands, tuple(known))
         boxes = list(blocks(info.height, info.width))
 
-        def read(box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], list[_Shown]]:
+        def read(box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], list[_Image]]:
             dn = self._inputs.scene.read(box.row, box.column, box.height, box.width)
             reflectance, valid = to_reflectance(dn, info.encoding)
             others = [date.read(box, self._factor) for date in self._dates]
@@ -279,7 +279,7 @@ class OtherDates:
         return merge(layout, pieces())
 
     def _note(self, interpolation: TemporalInterpolation) -> str:
-        """Say that the ground of references is taken as it is."""
+        """Note, for the user, that the ground of references is interpolated in time."""
         names = ", ".join(_dated(self._dates[number].image) for number in interpolation.needed)
         little = "nothing" if interpolation.correction.known < 1 else "too little"
         note = f"{self._inputs.scene.info.source}: {little} clear to fit to: ground of {names} interpolated in time"
@@ -287,7 +287,7 @@ class OtherDates:
         return f"{note}; no date has {missing_bands}: guessed, and so is the source" if missing_bands else note
 
     def _incomparable(self) -> dict[int, str]:
-        """References that cannot be believed without a scene to hold them against, and why."""
+        """References that cannot be used where no clear ground of the scene confirms them, and why."""
         scene = self._inputs.scene.info
         made = {}
         for number, image in enumerate(date.image for date in self._dates):
@@ -301,15 +301,15 @@ class OtherDates:
 
     @property
     def predicted_share(self) -> float:
-        """Share of the pixels that `ground` was asked for so far which come from references."""
+        """Share of the pixels requested by `ground` so far that come from references."""
         return self._answered / max(self._asked, 1)
 
     def ground(self, box: Box, evidence: NDArray[np.float32], threshold: float) -> TransferredGround | None:
-        """What the references say of the pixels of a box that may be covered; None if that is nothing.
+        """Predict the ground of the pixels of a box that may be covered; None without any, or without a transfer.
 
         Args:
-            box: of the scene.
-            evidence: (1, 3, h', w') of its cover, of the cells that it touches, which it starts and ends with.
+            box: of the scene, aligned to cells.
+            evidence: (1, 4, h', w') of the cover of its cells.
             threshold: opacity under which a pixel is kept.
 
         Raises:
@@ -321,7 +321,7 @@ class OtherDates:
         wanted = np.asarray(may_be_covered(found, threshold)[0].numpy()) | self._masked(box)
         if not wanted.any():
             return None
-        # No more of the references is read; a cell around it, as what hides them is not known up to the edge.
+        # No more of the references is read, but for a cell around: their certainty is interpolated between cells.
         part = narrow(Tile(box, box), _in_cells(wanted), CELL, CELL, CELL).padded
         images: list[NDArray[np.float32] | None] = [None] * len(self._dates)
         clear: list[NDArray[np.bool_] | None] = [None] * len(self._dates)
@@ -336,7 +336,7 @@ class OtherDates:
         )
 
     def _masked(self, box: Box) -> NDArray[np.bool_]:
-        """Where the user's mask covers a box."""
+        """Where the user's mask covers a box, (h, w)."""
         mask = self._inputs.mask
         if mask is None:
             return np.zeros((box.height, box.width), np.bool_)
@@ -349,38 +349,38 @@ class OtherDates:
 
 
 def cells_around(box: Box, scene: Sequence[int], cell: int) -> Box:
-    """A box grown by a cell, to whole cells, as far as a scene of (height, width) goes."""
+    """A box grown by a cell and aligned to cells, within a scene of (height, width)."""
     grown = box.grown(cell, Box(0, 0, scene[0], scene[1]))
     row, column = grown.row // cell * cell, grown.column // cell * cell
     return Box(row, column, grown.bottom - row, grown.right - column)
 
 
 def _in_cells(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which cells hold any of the pixels (h, w) that are true."""
+    """Which cells hold any of the `pixels` (h, w)."""
     rows, columns = (np.arange(0, side, CELL) for side in pixels.shape)
     cells: NDArray[np.bool_] = np.logical_or.reduceat(np.logical_or.reduceat(pixels, rows, axis=0), columns, axis=1)
     return cells
 
 
 def _dated(image: OpenReference) -> str:
-    """Its name with its day, which many names hold already."""
+    """The name of a reference with its day, which many names hold already."""
     if image.acquired is None or any(f"{image.acquired:{day}}" in image.name for day in ("%Y-%m-%d", "%Y%m%d")):
         return image.name
     return f"{image.name} ({image.acquired:%Y-%m-%d})"
 
 
-def _least(hides: NDArray[np.float32], limits: Sequence[float]) -> float:
-    """The first of some limits under which some of an image (h, w) is left."""
-    return next((limit for limit in limits if (hides < limit).mean() >= _SOME), limits[-1])
+def _lowest_threshold(certainty: NDArray[np.float32], thresholds: Sequence[float]) -> float:
+    """The first of the ascending `thresholds` below which enough of an image (h, w) lies, or the last."""
+    return next((limit for limit in thresholds if (certainty < limit).mean() >= _MIN_CLEAR), thresholds[-1])
 
 
-def _covers(evidence: GridFile, limit: float) -> bool:
-    """Whether the evidence of cloud and shadow passes a limit anywhere."""
+def _any_above(evidence: GridFile, limit: float) -> bool:
+    """Whether the evidence of cloud and shadow exceeds a limit anywhere."""
     return any(bool((rows[0] + rows[1] > limit).any()) for rows in in_rows(evidence))
 
 
-def _hidden(hidden: GridRows, box: Box, factor: int, limit: float) -> NDArray[np.bool_]:
-    """Where (h, w) of a box, which starts at whole cells, cloud or shadow hides the ground: by both, or their sum."""
-    rows = torch.from_numpy(hidden(box)[:, :2].sum(axis=1, keepdims=True))
-    hides: NDArray[np.bool_] = enlarge(rows, factor, 0, 0, box.height, box.width)[0, 0].numpy() > limit
-    return hides
+def _hidden(certainty: GridRows, box: Box, factor: int, limit: float) -> NDArray[np.bool_]:
+    """Where (h, w) of a box aligned to cells cloud or shadow exceeds the limit, by one channel or the sum of two."""
+    rows = torch.from_numpy(certainty(box)[:, :2].sum(axis=1, keepdims=True))
+    hidden: NDArray[np.bool_] = enlarge(rows, factor, 0, 0, box.height, box.width)[0, 0].numpy() > limit
+    return hidden

@@ -1,4 +1,4 @@
-"""Pixels of the scene that are not as the other dates predict the ground: cloud and shadow that no mask covers."""
+"""Pixels of the scene that disagree with the ground that other dates predict: cloud and shadow beside a mask."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from unclouded.tiles import Box
 
 Mask = NDArray[np.bool_]
 
-_HALF_WIDTHS = 1.2
-"""Half widths of the 90 % interval by which ground may be off its prediction."""
+_MAX_DEPARTURE = 1.2
+"""Departure of ground from its prediction, at most, in half widths of the 90 % interval."""
 
-_PREDICTED = 0.5
-"""Share of the ground of a pixel that has to come from other dates, or nothing is told of it."""
+_MIN_TRANSFERRED = 0.5
+"""Share of the ground of a pixel that has to come from other dates; else it is not known to agree."""
 
 
 def outliers(
@@ -29,16 +29,16 @@ def outliers(
     references: Sequence[tuple[NDArray[np.float32], Mask]],
     candidates: Mask,
 ) -> Mask:
-    """Which of some pixels (h, w) of a box are not as predicted, by their mean over visible and near-infrared bands.
+    """Find the candidates (h, w) that disagree with their prediction in the mean of visible and near-infrared bands.
 
-    Candidates beside one of them are not, either, and those are not that no other date shows.
+    Candidates next to one of them count as outliers, too, and so do those that no other date shows.
 
     Args:
         transfer: fitted without the candidates.
         box: of the scene.
         reflectance: (C, h, w) of the scene.
-        references: of each its reflectance (D, h, w), and where it shows the ground (h, w).
-        candidates: (h, w).
+        references: the reflectance (D, h, w) of each, and where it shows the ground (h, w).
+        candidates: (h, w) pixels to check.
     """
     if not candidates.any():
         return candidates
@@ -50,7 +50,7 @@ def outliers(
         names.index(name) for name in predicted
     ]
     departure = np.abs(reflectance - made.reflectance)[compared].mean(axis=0)
-    consistent = (departure <= _HALF_WIDTHS * transfer.interval * made.error) & (made.transferred >= _PREDICTED)
+    consistent = (departure <= _MAX_DEPARTURE * transfer.interval * made.error) & (made.transferred >= _MIN_TRANSFERRED)
     beside = (
         maximum_filter(torch.from_numpy((candidates & ~consistent).astype(np.float32))[None, None], 1)[0, 0].numpy() > 0
     )

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 _MORE_LIKELY_THAN_NOT = 0.5
 
-_LEAST_SHADED = 0.25
-"""Share of a scene that must show ground in shadow, before the light is told by it: it may be of one kind of land."""
+_MIN_VISIBLE_SHADE = 0.25
+"""Share of a scene that has to be visible ground in shadow to estimate its light: less may be of one land cover."""
 
 
 class CoverShares(NamedTuple):
@@ -48,7 +48,7 @@ class CoverShares(NamedTuple):
     Attributes:
         hazy: in hazy areas, see `detection.haze`.
         covered: under cloud or shadow.
-        dark: land too dark to be sunlit, see `detection.shadow`.
+        dark: on land too dark to be sunlit, see `detection.shadow`.
     """
 
     hazy: float = 0.0
@@ -57,14 +57,14 @@ class CoverShares(NamedTuple):
 
 
 class SceneCover:
-    """What covers a scene, on the detector's grid.
+    """Cloud, shadow and haze of a scene, on the detector's grid.
 
     Attributes:
-        detector: that finds it; None if a mask or the network alone does.
-        detected: the detector's answer; None before `detect`, or without a detector.
+        detector: None if a mask or the network alone decides.
+        detected: the detector's result; None before `detect`, or without a detector.
         evidence: (4, h, w) of cover, see `detection.opacity.evidence`; None before `detect`, or if the network alone
-            tells what is covered.
-        shares: of what was detected.
+            decides.
+        shares: of the scene that is covered.
         shaded_level: "L1C" or "L2A" if the scene lies in the shadow of a cloud outside of it; None otherwise.
     """
 
@@ -86,7 +86,7 @@ class SceneCover:
         self.shaded_level: str | None = None
 
     def detect(self, summary: SceneSummary) -> None:
-        """Run the detector on the summarised scene, unless that is done; takes over the files of `summary`.
+        """Run the detector on the summarised scene, unless it has run; takes ownership of the files of `summary`.
 
         Raises:
             FileError: if the disk is full.
@@ -97,34 +97,34 @@ class SceneCover:
             if self._inputs.mask is not None:
                 self.evidence = evidence_without_detector(self._info, self._generator, self._options, self._folder)
             return
-        found = self._run(summary)
+        detected = self._run(summary)
         if summary.classification is not None:
-            alone = found.probabilities
-            found = found._replace(probabilities=join_classification(alone, summary.classification, self._folder))
+            alone = detected.probabilities
+            detected = detected._replace(probabilities=join_classification(alone, summary.classification, self._folder))
             alone.close()
             summary.classification.close()
-        self._weigh(found)
+        self._set_evidence(detected)
 
     def _run(self, summary: SceneSummary) -> Detection:
-        """The detector's answer for the scene, from the cache of a series where there is one."""
+        """The detector's result for the scene, from the cache of a series if there is one."""
         detector, reduced, cache = self.detector, summary.reduced, self._inputs.detection_cache
         assert detector is not None and reduced is not None
 
         def run() -> Detection:
             return run_detector(detector, reduced, summary.reduced_checksum, self._folder, self._report)
 
-        # What is detected in other bands than the scene's helps no other date.
+        # What is detected in other bands than the scene's is of no use to other dates.
         if cache is None or self._inputs.detection is not None:
-            found = run()
+            detected = run()
         else:
             key = DetectionKey(self._info, self._inputs.files, self._info, detector)
-            found = cache.get(key, self._folder, run, summary.reduced_checksum)
-        if found.reflectance is not reduced:
+            detected = cache.get(key, self._folder, run, summary.reduced_checksum)
+        if detected.reflectance is not reduced:
             reduced.close()
-        return found
+        return detected
 
     def correct(self, dates: OtherDates) -> None:
-        """Correct the detector's answer by what other dates show.
+        """Correct the detector's probabilities by other dates.
 
         Raises:
             FileError: if the disk is full.
@@ -135,15 +135,15 @@ class SceneCover:
         if corrected is not None:
             probabilities, clear = corrected
             self.detected.probabilities.close()
-            self._weigh(self.detected._replace(probabilities=probabilities), clear)
+            self._set_evidence(self.detected._replace(probabilities=probabilities), clear)
             clear.close()
 
-    def _weigh(self, found: Detection, clear: GridFile | None = None) -> None:
-        """Turn the detector's probabilities into evidence."""
+    def _set_evidence(self, detected: Detection, clear: GridFile | None = None) -> None:
+        """Turn the detector's probabilities into evidence, and derive the shares; `clear` as of `evidence_of`."""
         if self.evidence is not None:
             self.evidence.close()
-        self.detected = found
-        self.evidence = evidence_of(found.probabilities, self._folder, clear)
+        self.detected = detected
+        self.evidence = evidence_of(detected.probabilities, self._folder, clear)
         wanted = pixels_of_interest(self._info)
 
         def share(values: NDArray[np.float32]) -> float:
@@ -152,23 +152,23 @@ class SceneCover:
         self.shares = CoverShares(
             hazy=share(self.evidence.channel(EVIDENCE - 1)),
             covered=share(self.evidence.channel(0) + self.evidence.channel(1)),
-            dark=share(found.probabilities.channel(FOUND - 1)),
+            dark=share(detected.probabilities.channel(FOUND - 1)),
         )
-        self.shaded_level = self._info.level if self._in_shadow(found) else None
+        self.shaded_level = self._info.level if self._in_shadow(detected) else None
 
-    def _in_shadow(self, found: Detection) -> bool:
-        """Tell whether most of what a small scene shows of its ground lies in shadow, by the detector's answer."""
+    def _in_shadow(self, detected: Detection) -> bool:
+        """Whether most of the visible ground of a small scene lies in shadow."""
         if self.detector is None or not self.detector.small:
             return False
-        held = np.isfinite(found.reflectance.channel(0))
-        open_sky = held & (found.probabilities.channel(0) < _MORE_LIKELY_THAN_NOT)
-        dark = open_sky & (found.probabilities.channel(FOUND - 1) > _MORE_LIKELY_THAN_NOT)
-        return bool(dark.sum() > max(_LEAST_SHADED * held.sum(), _MORE_LIKELY_THAN_NOT * open_sky.sum()))
+        valid = np.isfinite(detected.reflectance.channel(0))
+        visible = valid & (detected.probabilities.channel(0) < _MORE_LIKELY_THAN_NOT)
+        dark = visible & (detected.probabilities.channel(FOUND - 1) > _MORE_LIKELY_THAN_NOT)
+        return bool(dark.sum() > max(_MIN_VISIBLE_SHADE * valid.sum(), _MORE_LIKELY_THAN_NOT * visible.sum()))
 
     def any_replaced(self, threshold: float, boxes: Iterable[Box]) -> bool:
-        """Whether other dates may be of use: any pixel of the scene, cut into `boxes`, is covered by evidence or mask.
+        """Whether any pixel of the scene, cut into `boxes`, may be covered by evidence or mask: other dates may help.
 
-        What the network alone takes for cover it fills by itself.
+        Cover that only the network's opacity shows is filled by the network.
         """
         if self.evidence is None:
             return False

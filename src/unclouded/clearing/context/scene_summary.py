@@ -1,4 +1,4 @@
-"""The first pass over a scene put together: the summaries of its blocks as what is known of the whole scene."""
+"""The result of the first pass over a scene: the summaries of its blocks, collected for the whole scene."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from unclouded.writing.writer import checksum
 
 @dataclass(frozen=True)
 class SceneSummary:
-    """What the first pass knows of a scene.
+    """The result of the first pass over a scene.
 
     Attributes:
         builder: holds the statistics of the scene's cells.
         bands_and_level: (1, 14) of the scene, see `Observation`.
         reduced: (D, h, w) the input of the detector, see `CoverDetector.reduce`; None without a detector.
-        reduced_checksum: of that.
+        reduced_checksum: of `reduced`.
         classification: (2, h, w) on the detector's grid, see `detection.scl.shares`; None without a detector or SCL.
         snow: share of the classified pixels that are snow; None without a classification.
-        checksums: of all pixels that were read, by what they are.
+        checksums: of all pixels that were read, by kind, such as "mask pixels".
     """
 
     builder: ContextBuilder
@@ -53,7 +53,7 @@ def collect(
     folder: Path | None,
     report: Progress,
 ) -> SceneSummary:
-    """Put the summaries of a scene's blocks together, which come in the order of `blocks_of`.
+    """Collect the summaries of a scene's blocks, which come in the order of `blocks_of`.
 
     Raises:
         InputError: if no pixel holds data.

@@ -26,23 +26,23 @@ from unclouded.tiles import Box, Tile, cut
 from unclouded.writing.writer import checksum
 
 _BLOCK = 1024
-"""Side in pixels of what is read at once to be summarised; JPEG 2000 products are stored in such blocks."""
+"""Side of the blocks in pixels; JPEG 2000 products are stored in blocks of this size."""
 
 
 class Summary(NamedTuple):
-    """A block of the scene, reduced.
+    """Statistics of a block of the scene.
 
     Attributes:
         cells: (1, S, h, w) the statistics of its cells.
         bands_and_level: (1, 14) of the scene, see `Observation`.
-        valid: number of pixels that hold data, and of those of them that are wanted.
-        checksums: of its DN and of what the detector sees beside them, of its radar, its mask and its classification.
-        reduced: (C, h', w') what the detector sees of it, see `CoverDetector.reduce`; None without a detector.
+        valid: number of valid pixels, and of those in the region of interest.
+        checksums: of its DN with the further bands of the detector, of its radar, its mask and its classification.
+        reduced: (C, h', w') input of the detector, see `CoverDetector.reduce`; None without a detector.
         clear: (1, 14, h, w) means of the pixels of its cells that no mask covers, 13 bands, and their share; None
             without a mask.
         classification: (2, h', w') shares of the scene classification's classes, see `detection.scl.shares`; None
             without one.
-        snow: number of pixels that it calls snow, and of those that it says something of.
+        snow: number of pixels classified as snow, and classified at all.
     """
 
     cells: NDArray[np.float32]
@@ -63,7 +63,7 @@ def blocks_of(height: int, width: int) -> Iterator[Tile]:
 def summarise(
     blocks: Iterable[Tile], reader: SceneReader, generator: Generator, detector: CoverDetector | None = None
 ) -> abc.Generator[Summary, None, None]:
-    """Reduce blocks to the statistics of their cells, and to what the detector sees.
+    """Reduce blocks to the statistics of their cells, and to the input of the detector.
 
     Raises:
         FileError: if the scene cannot be read.

@@ -12,7 +12,7 @@ from unclouded.bands import INDEX, LEVELS, NAMES
 from unclouded.clearing.context.ground import (
     DETAIL,
     MISSED,
-    MISSED_BESIDE_MASK,
+    MISSED_WITH_MASK,
     belief_in_fill,
     match_level,
     settle_ground,
@@ -70,7 +70,7 @@ class Composition:
             self._dated = self._dates.share * self._dates.predicted_bands
         self._seen = ground_seen(self._known)
         self._threshold = threshold
-        self._missed = MISSED if self._mask is None else MISSED_BESIDE_MASK
+        self._missed = MISSED if self._mask is None else MISSED_WITH_MASK
         self._thick = _opaque(x, cover, around, self._bands)
         self._shadow = self._relit = None
         if (light > 0).any():
