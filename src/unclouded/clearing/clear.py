@@ -38,7 +38,7 @@ from unclouded.version import __version__
 from unclouded.writing.journal import refuse_foreign
 from unclouded.writing.stac_item import Shares, describe, item_path
 from unclouded.writing.strips import Strips
-from unclouded.writing.writer import CACHE
+from unclouded.writing.writer import CACHE, Profile
 
 
 @dataclass(frozen=True)
@@ -129,14 +129,7 @@ def clear_scene(
     grid = as_written(inputs.scene.info, options.crs, options.resolution)
     references = [reference.name for reference in inputs.references]
     settings = _settings(inputs, generator, options, tiling, grid)
-    outputs = {output: cleared_profile(info), quality: quality_profile(info, references)}
-    written: tuple[str, ...] = ("dn", "quality")
-    kinds = ["cleared", "quality"]
-    if options.write_mask:
-        outputs[mask_path(output)] = mask_profile(info)
-        written, kinds = (*written, "mask"), [*kinds, "mask"]
-    if mask_alone:
-        outputs, written, kinds = {output: mask_profile(info)}, ("mask",), ["mask"]
+    outputs, written, kinds = _files_to_write(output, info, references, options, mask_alone=mask_alone)
     other = None if grid == info else {name: profile.on(grid) for name, profile in outputs.items()}
     # An interrupted run that wrote other files is another run.
     settings["files"] = kinds
@@ -261,6 +254,18 @@ def shares_of_sources(quality: Path, references: Sequence[str]) -> dict[str, flo
     for name, share in zip(("guessed", *references), shares[GUESSED:], strict=True):
         made[name] = made.get(name, 0.0) + float(share)  # one may be given twice
     return made
+
+
+def _files_to_write(
+    output: Path, info: SceneInfo, references: Sequence[str], options: ClearOptions, *, mask_alone: bool
+) -> tuple[dict[Path, Profile], tuple[str, ...], list[str]]:
+    """The profile of each file, the attribute of `ClearedTile` that it holds, and its kind in the item."""
+    if mask_alone:
+        return {output: mask_profile(info)}, ("mask",), ["mask"]
+    outputs = {output: cleared_profile(info), quality_path(output): quality_profile(info, references)}
+    if not options.write_mask:
+        return outputs, ("dn", "quality"), ["cleared", "quality"]
+    return outputs | {mask_path(output): mask_profile(info)}, ("dn", "quality", "mask"), ["cleared", "quality", "mask"]
 
 
 def _settings(

@@ -38,7 +38,7 @@ from unclouded.reading.radiometry.declared import declared_by
 from unclouded.reading.radiometry.encoding import check_scale_and_offset, choose_encoding
 from unclouded.reading.radiometry.fallback import FallbackRadiometry
 from unclouded.reading.radiometry.levels import choose_level, without_cirrus
-from unclouded.reading.radiometry.plausibility import darkest, data_of
+from unclouded.reading.radiometry.plausibility import Sample, darkest, data_of
 from unclouded.reading.radiometry.series_radiometry import (
     OFFSET_FROM_OTHER_DATES,
     days_without_offset,
@@ -96,20 +96,14 @@ def open_scene(
         _open_files(source, datasets)
         finest = check_grids(source.name, list(datasets.values()))
         refuse_others(source.name, (), finest.tags())
-        sample = cache(lambda: sample_layers(source.layers, datasets))
-        if source.order_assumed:
-            check_order(source.name, sample())
-            source = without_cirrus(source, level)
-            source = source if source.taken is None else source.only(source.taken)
-            sample.cache_clear()
-        elif band_names is None:
-            metres = pixel_metres(finest.crs, finest.transform, finest.height, finest.width)
-            refuse_numbered(source.name, source.bands, source.others, sample, metres)
+        source, sample = _with_checked_bands(source, datasets, finest, level, named=band_names is not None)
         declared, dtype = declared_by(source, datasets)
         encoding, notes = choose_encoding(source.name, source.bands, dtype, declared, sample, scale, offset, fallback)
-        held = source.others.union(source.bands)
-        dark = cache(lambda: darkest(source.bands, data_of(sample(), encoding)))
-        chosen, level_notes = choose_level(source.name, source.level, held, level, dark, fallback, needed=level_needed)
+        available = source.others.union(source.bands)
+        lows = cache(lambda: darkest(source.bands, data_of(sample(), encoding)))
+        chosen, level_notes = choose_level(
+            source.name, source.level, available, level, lows, fallback, needed=level_needed
+        )
         if any(is_masked(datasets[layer.path], layer.index) for layer in source.layers):
             notes.append("pixels that its mask or alpha channel hides are no data")
         info = _describe(source, finest, datasets, chosen, encoding, dtype, level_notes + notes)
@@ -152,6 +146,26 @@ def _open_files(source: Source, datasets: dict[str, DatasetReader]) -> None:
         count = datasets[layer.path].count
         if not source.own_metadata and count != 1:
             raise InputError(f"{shown(layer.path)}: holds {count} bands, not {layer.band} alone; give it by itself")
+
+
+def _with_checked_bands(
+    source: Source, datasets: dict[str, DatasetReader], finest: DatasetReader, level: str | None, *, named: bool
+) -> tuple[Source, Sample]:
+    """Check the bands of a source by its pixels, unless they are `named` by the user, and leave out those not taken.
+
+    Raises:
+        InputError: the pixels do not fit the bands.
+    """
+    sample = cache(lambda: sample_layers(source.layers, datasets))
+    if source.order_assumed:
+        check_order(source.name, sample())
+        source = without_cirrus(source, level)
+        source = source if source.taken is None else source.only(source.taken)
+        sample.cache_clear()
+    elif not named:
+        metres = pixel_metres(finest.crs, finest.transform, finest.height, finest.width)
+        refuse_numbered(source.name, source.bands, source.others, sample, metres)
+    return source, sample
 
 
 def _open_again(

@@ -20,6 +20,27 @@ _SHOWN = 5
 def translator_subsection(record: Record) -> Subsection:
     """A record of `unclouded evaluate translator`."""
     content = record.content
+    blocks: list[Block] = [_distances_table(content["distances"])]
+    if labels := content["labels"]:
+        blocks.append(_labels_table(labels))
+    if paired := content["paired"]:
+        blocks.append(_paired_table(paired))
+    if downstream := content["downstream"]:
+        blocks.append(_downstream_table(downstream))
+    names = SETS | {"clear": "clear"}
+    lines = [
+        Line(Cell(names[key]), (number(row["n"], 0), number(row.get("multi_label")), number(row.get("softmax"))))
+        for key, row in content["inception"].items()
+    ]
+    blocks.append(Table("Inception score", ("Images", "N", "Labels", "Softmax"), lines, folded=True))
+    if notes := content["notes"]:
+        blocks.append(Notes(tuple(map(str, notes))))
+    seen = f"seen by {content['land_cover']['name']}; N = {content['n']:,}, split {content['archive']['split']}"
+    return Subsection(f"{content['translator']['name']}", f"{record.name}: {seen}, seed {content['seed']}", blocks)
+
+
+def _distances_table(distances: dict[str, Any]) -> Table:
+    """Distances of each set of images to the clear images."""
     lines = [
         Line(
             Cell(SETS[key]),
@@ -32,62 +53,50 @@ def translator_subsection(record: Record) -> Subsection:
             ),
             "ours" if key == "cleared" else "",
         )
-        for key, row in content["distances"].items()
+        for key, row in distances.items()
     ]
     columns = ("Images", "N", "Fréchet", "95% interval", "1000 KID", "Precision", "Recall", "Density", "Coverage")
-    blocks: list[Block] = [Table("Each set against the clear images", columns, lines)]
-    if labels := content["labels"]:
-        ordered = sorted(labels.items(), key=lambda item: -(item[1]["cleared"] or 0))
-        most = max(row["cleared"] or 0 for row in labels.values()) or 1
-        lines = [
-            Line(
-                Cell(name),
-                (
-                    number(row["n_cloudy"], 0),
-                    number(row["n_clear"], 0),
-                    significant(row["cloudy"]),
-                    _bar(significant(row["cleared"]), (row["cleared"] or 0) / most),
-                ),
-            )
-            for name, row in ordered
-        ]
-        blocks.append(
-            Table(
-                "Fréchet distance by class, the worst first",
-                ("Class", "N cloudy", "N clear", "Cloudy", "Cleared"),
-                lines,
-            )
-        )
-    if paired := content["paired"]:
-        blocks.append(_paired_table(paired))
-    if downstream := content["downstream"]:
-        lines = [
-            Line(
-                Cell(f"mean, {title}"),
-                (
-                    *(number(downstream[key][name]) for name in ("clear", "cloudy", "cleared")),
-                    NOTHING if (won := downstream[key]["won_back"]) is None else Cell(f"{won:.0%}"),
-                ),
-            )
-            for key, title in AVERAGES.items()
-        ]
-        blocks.append(
-            Table(
-                f"What clearing wins back for mapping, N = {downstream['n']:,}",
-                ("F1 of the classifier", "Clear", "Cloudy", "Cleared", "Won back"),
-                lines,
-            )
-        )
-    names = SETS | {"clear": "clear"}
+    return Table("Each set against the clear images", columns, lines)
+
+
+def _labels_table(labels: dict[str, Any]) -> Table:
+    """Fréchet distance by class."""
+    ordered = sorted(labels.items(), key=lambda item: -(item[1]["cleared"] or 0))
+    most = max(row["cleared"] or 0 for row in labels.values()) or 1
     lines = [
-        Line(Cell(names[key]), (number(row["n"], 0), number(row.get("multi_label")), number(row.get("softmax"))))
-        for key, row in content["inception"].items()
+        Line(
+            Cell(name),
+            (
+                number(row["n_cloudy"], 0),
+                number(row["n_clear"], 0),
+                significant(row["cloudy"]),
+                _bar(significant(row["cleared"]), (row["cleared"] or 0) / most),
+            ),
+        )
+        for name, row in ordered
     ]
-    blocks.append(Table("Inception score", ("Images", "N", "Labels", "Softmax"), lines, folded=True))
-    if notes := content["notes"]:
-        blocks.append(Notes(tuple(map(str, notes))))
-    seen = f"seen by {content['land_cover']['name']}; N = {content['n']:,}, split {content['archive']['split']}"
-    return Subsection(f"{content['translator']['name']}", f"{record.name}: {seen}, seed {content['seed']}", blocks)
+    return Table(
+        "Fréchet distance by class, the worst first", ("Class", "N cloudy", "N clear", "Cloudy", "Cleared"), lines
+    )
+
+
+def _downstream_table(downstream: dict[str, Any]) -> Table:
+    """Scores of the classifier on clear, cloudy and cleared images."""
+    lines = [
+        Line(
+            Cell(f"mean, {title}"),
+            (
+                *(number(downstream[key][name]) for name in ("clear", "cloudy", "cleared")),
+                NOTHING if (won := downstream[key]["won_back"]) is None else Cell(f"{won:.0%}"),
+            ),
+        )
+        for key, title in AVERAGES.items()
+    ]
+    return Table(
+        f"What clearing wins back for mapping, N = {downstream['n']:,}",
+        ("F1 of the classifier", "Clear", "Cloudy", "Cleared", "Won back"),
+        lines,
+    )
 
 
 def _paired_table(paired: Mapping[str, Any]) -> Table:

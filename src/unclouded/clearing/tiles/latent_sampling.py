@@ -160,15 +160,8 @@ class Sampling:
                 else:
                     yield composition.image(made, ground if made is typical else composition.ground(made), veil)[kept]
 
-        drawn = composed()
-        mean = next(drawn)
-        # A network that foresees the whole error, and so how the samples differ, leaves this aside.
-        squares = None if generator.error_learnt else torch.zeros_like(mean)
-        for count, image in enumerate(drawn, start=2):
-            change = image.sub_(mean)
-            mean.add_(change, alpha=1 / count)
-            if squares is not None:
-                squares.addcmul_(change, change, value=1 - 1 / count)
+        # A network that predicts the whole error predicts the spread of the samples, too.
+        mean, squares = _moments(composed(), with_squares=not generator.error_learnt)
         if squares is None:
             error = smooth_error(typical.expected_error)
             uncertainty = (error if composition is None else composition.error(error))[kept].clone()
@@ -197,6 +190,18 @@ class Sampling:
 
     def _latent(self, z: Tensor) -> Tensor:
         return z.to(self._x.optical.device).expand(len(self._x.optical), -1)
+
+
+def _moments(images: Iterator[Tensor], *, with_squares: bool) -> tuple[Tensor, Tensor | None]:
+    """Mean of images, and the sum of their squared deviations from it if asked for (Welford 1962); overwrites them."""
+    mean = next(images)
+    squares = torch.zeros_like(mean) if with_squares else None
+    for count, image in enumerate(images, start=2):
+        change = image.sub_(mean)
+        mean.add_(change, alpha=1 / count)
+        if squares is not None:
+            squares.addcmul_(change, change, value=1 - 1 / count)
+    return mean, squares
 
 
 def _of_dates(

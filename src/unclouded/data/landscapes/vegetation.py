@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unclouded.data.landscapes.canvas import Canvas, Mask
 from unclouded.data.landscapes.shapes import SIZE, Field, Parcels, cells, curve, line, noise, parcels
@@ -24,30 +25,11 @@ def fields(
     bend: float = 2.0,
 ) -> None:
     """Parcels of crops, each at its own stage, some of grass, with hedges, tracks and copses."""
-    rng, season = canvas.rng, canvas.season
+    rng = canvas.rng
     size = float(side * np.exp(rng.normal(0, 0.25)))
     land = parcels(rng, size, float(aspect * np.exp(rng.normal(0, 0.3))), bend, int(rng.integers(1, 5)))
-    late = rng.random(land.count) < summer
-    green, dry = season.crop_cover(late, rng.normal(0, 9, land.count))
-    if watered and 100 < season.day < 290:
-        green = np.where(rng.random(land.count) < 0.7, rng.uniform(0.6, 0.95, land.count), green)
-        dry = np.minimum(dry, 1 - green)
-    vigour = rng.normal(1, 0.16, land.count)
-    green = np.clip(green * vigour, 0, 0.97)
-    dry = np.clip(dry * rng.uniform(0.5, 1.1, land.count), 0, 1 - green)
-    meadow = rng.random(land.count) < grass
-    mown = rng.random(land.count) < 0.3
-
-    table = canvas.surface
-    soil = table[MATERIALS[canvas.soil]] * np.exp(rng.normal(0, 0.16, (land.count, 1))).astype(np.float32)
-    straw = np.where(rng.random((land.count, 1)) < 0.5, table[MATERIALS["ripe crop"]], table[MATERIALS["stubble"]])
-    colour = green[:, None] * table[MATERIALS["crop"]] + dry[:, None] * straw + (1 - green - dry)[:, None] * soil
-    hay = np.where(mown, 0.55, 0.92) * np.clip(rng.normal(1, 0.06, land.count), 0, 1.05)
-    turf = hay[:, None] * table[MATERIALS["grass"]] + (1 - hay)[:, None] * table[MATERIALS["dry grass"]]
-    colour = np.where(meadow[:, None], turf, colour)
-    tone = np.exp(rng.normal(0, 0.11, (land.count, 1)) + 0.03 * rng.standard_normal((land.count, colour.shape[1])))
-    colour = (colour * tone).astype(np.float32)
-    canvas.lay_spectrum(colour[land.index][where], where)
+    spectra = _parcel_spectra(canvas, land.count, grass=grass, summer=summer, watered=watered)
+    canvas.lay_spectrum(spectra[land.index][where], where)
 
     # Within a parcel: wetter and drier ground, and the lines of the tractor.
     ground = noise(rng, 2.6, 40.0)[0] * 0.05
@@ -68,6 +50,30 @@ def fields(
         wood(canvas, where, clump.astype(np.float32), height=11.0)
     if rng.random() < 0.5:
         farms(canvas, where, land)
+
+
+def _parcel_spectra(canvas: Canvas, count: int, *, grass: float, summer: float, watered: bool) -> NDArray[np.float32]:
+    """Draw the mean reflectance of parcels, (count, C): crops at their stage, or grass."""
+    rng, season, table = canvas.rng, canvas.season, canvas.surface
+    late = rng.random(count) < summer
+    green, dry = season.crop_cover(late, rng.normal(0, 9, count))
+    if watered and 100 < season.day < 290:
+        green = np.where(rng.random(count) < 0.7, rng.uniform(0.6, 0.95, count), green)
+        dry = np.minimum(dry, 1 - green)
+    vigour = rng.normal(1, 0.16, count)
+    green = np.clip(green * vigour, 0, 0.97)
+    dry = np.clip(dry * rng.uniform(0.5, 1.1, count), 0, 1 - green)
+    meadow = rng.random(count) < grass
+    mown = rng.random(count) < 0.3
+    soil = table[MATERIALS[canvas.soil]] * np.exp(rng.normal(0, 0.16, (count, 1))).astype(np.float32)
+    straw = np.where(rng.random((count, 1)) < 0.5, table[MATERIALS["ripe crop"]], table[MATERIALS["stubble"]])
+    colour = green[:, None] * table[MATERIALS["crop"]] + dry[:, None] * straw + (1 - green - dry)[:, None] * soil
+    hay = np.where(mown, 0.55, 0.92) * np.clip(rng.normal(1, 0.06, count), 0, 1.05)
+    turf = hay[:, None] * table[MATERIALS["grass"]] + (1 - hay)[:, None] * table[MATERIALS["dry grass"]]
+    colour = np.where(meadow[:, None], turf, colour)
+    tone = np.exp(rng.normal(0, 0.11, (count, 1)) + 0.03 * rng.standard_normal((count, colour.shape[1])))
+    spectra: NDArray[np.float32] = (colour * tone).astype(np.float32)
+    return spectra
 
 
 def wood(canvas: Canvas, where: Mask, cover: Field, height: float, conifers: float = 0.1) -> None:

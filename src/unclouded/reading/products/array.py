@@ -85,17 +85,15 @@ class ArrayScene:
         sample = cache(lambda: sample_of(array))
         declared = declared_by_array(array, name, item)
         self.unscaled = array.chunks is not None and array.dtype.kind == "f" and scale is None
-        encoding_notes, darkest_pixels = list[str](), None
+        encoding_notes, lows = list[str](), None
         if array.chunks is not None:
             encoding = encoding_of_chunks(array, name, declared, scale, offset)
         else:
             encoding, encoding_notes = choose_encoding(
                 name, names, array.dtype, declared, sample, scale, offset, fallback
             )
-            darkest_pixels = cache(lambda: darkest(names, data_of(sample(), encoding)))
-        chosen, level_notes = choose_level(
-            name, known_level, available, level, darkest_pixels, fallback, needed=level_needed
-        )
+            lows = cache(lambda: darkest(names, data_of(sample(), encoding)))
+        chosen, level_notes = choose_level(name, known_level, available, level, lows, fallback, needed=level_needed)
         crs, transform, grid_notes = georeference(array)
         if array.chunks is None and band_names is None:
             metres = pixel_metres(crs, transform, *array.shape[1:])

@@ -84,16 +84,11 @@ def open_cube(
     file, date = cube_and_date(path) or (path, None)
     opened, taken = open_bands(file)
 
-    def made(
+    def scene_at(
         date: str | None, level: str | None, offset: float | None = offset, notes: Sequence[str] = ()
     ) -> ArrayScene:
-        picked = opened if date is None else _at(opened, date, file)
-        down = next((dim for dim in picked.dims if str(dim).lower() in ("y", "lat", "latitude")), None)
-        if down is not None and down in picked.coords and picked.sizes[down] > 1 and picked[down][0] < picked[down][-1]:
-            picked = picked.isel({down: slice(None, None, -1)})  # north up, as GeoTIFFs are
-            picked.set_close(opened.close)
         return ArrayScene(
-            picked,
+            _north_up(opened if date is None else _at(opened, date, file), opened),
             wanted.bands,
             level,
             scale,
@@ -107,12 +102,12 @@ def open_cube(
 
     def others() -> Iterator[SceneInfo]:
         others = [] if date is None else [other for other in _dates(opened) if other != date]
-        return readable_infos(lambda other: made(other, level).info, others)
+        return readable_infos(lambda other: scene_at(other, level).info, others)
 
     try:
         refuse_groups(opened, path)
         scene = completed_by_other_dates(
-            lambda *options: made(date, *options),
+            lambda *options: scene_at(date, *options),
             level,
             offset,
             lambda: next((info.level for info in others()), None),
@@ -151,6 +146,16 @@ def dates_in(path: str) -> list[str]:
     if twice := [date for date, count in Counter(dates).items() if count > 1]:
         raise InputError(f"{path}: holds {twice[0]} more than once along {dim!r}; drop all but one of each date")
     return [f"{found[0]}@{date}" for date in dates]
+
+
+def _north_up(array: xr.Dataset, opened: xr.Dataset) -> xr.Dataset:
+    """An array with its rows from north to south, as in GeoTIFFs; closing it closes the dataset that it is part of."""
+    down = next((dim for dim in array.dims if str(dim).lower() in ("y", "lat", "latitude")), None)
+    if down is None or down not in array.coords or array.sizes[down] < 2 or not array[down][0] < array[down][-1]:
+        return array
+    flipped = array.isel({down: slice(None, None, -1)})
+    flipped.set_close(opened.close)
+    return flipped
 
 
 def _at(opened: xr.Dataset, date: str, file: str) -> xr.Dataset:
