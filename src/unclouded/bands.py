@@ -43,6 +43,8 @@ L1C: tuple[str, ...] = NAMES
 L2A: tuple[str, ...] = tuple(name for name in NAMES if name != "B10")
 TEN: tuple[str, ...] = tuple(band.name for band in BANDS if band.resolution < 60)
 """The ten bands of 10 and 20 m that most analysis-ready stacks hold."""
+TEN_METRES: tuple[str, ...] = tuple(band.name for band in BANDS if band.resolution == 10)
+VISIBLE: tuple[str, ...] = ("B02", "B03", "B04")
 
 ASSUMED_ORDER: dict[int, tuple[str, ...]] = {13: L1C, 12: L2A, 10: TEN}
 """Band order that is assumed (and said) for a stack without band descriptions, by its number of bands."""

@@ -19,11 +19,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from unclouded.bands import INDEX, NAMES
+from unclouded.bands import INDEX, NAMES, TEN_METRES
 from unclouded.detection.sliding_window import Reader, sliding_window
 from unclouded.errors import InputError
 
-FOUR_BANDS = ("B02", "B03", "B04", "B08")
+FOUR_BANDS = TEN_METRES
 """The bands without which nothing can be detected."""
 
 SIX_BANDS = (*FOUR_BANDS, "B11", "B12")

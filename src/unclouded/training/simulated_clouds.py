@@ -17,8 +17,6 @@ from unclouded.data.seasons import change_level, change_season, path_reflectance
 from unclouded.guides import GUIDES
 from unclouded.models.observation import Observation
 
-_FOUR = ("B02", "B03", "B04", "B08")
-
 
 class SimulatedBatch(NamedTuple):
     """A batch of simulated observations with the truth.
@@ -97,10 +95,13 @@ def drop_bands(is_l2a: bool, rng: torch.Generator) -> Tensor:
     elif kind < 0.80:
         names = bands.TEN
     elif kind < 0.92:
-        names = _FOUR
+        names = bands.TEN_METRES
     else:
         keep = torch.rand(len(bands.NAMES), generator=rng) < 0.6
-        names = tuple(n for n, k in zip(bands.NAMES, keep, strict=True) if k and (n != "B10" or not is_l2a)) or _FOUR
+        names = (
+            tuple(n for n, k in zip(bands.NAMES, keep, strict=True) if k and (n != "B10" or not is_l2a))
+            or bands.TEN_METRES
+        )
     present = torch.zeros(len(bands.NAMES))
     present[[bands.INDEX[name] for name in names]] = 1
     return present

@@ -1,4 +1,4 @@
-"""When an image was taken: as it says itself, or its name, the tags of its file, or the folder it lies in."""
+"""The time of acquisition of an image: by its metadata, its name, the tags of its file, or the folder it lies in."""
 
 from __future__ import annotations
 
@@ -9,36 +9,34 @@ from pathlib import Path
 
 from unclouded.errors import InputError
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.names.product_name import other_processors_time, sensing_time
 
-_SENSED = re.compile(r"S2[A-D]_MSI(?:L1C|L2A)_(\d{8}T\d{6})")
 _DAY = re.compile(r"(?<!\d)(20[1-9]\d)[-_]?(0[1-9]|1[0-2])[-_]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _TIME = re.compile(r"(?<!\d)(20[1-9]\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])T\d{6})(?!\d)")
-_HLS = re.compile(r"(?<![A-Za-z0-9])HLS\.S30\.T\w{5}\.(20\d{5}T\d{6})(?!\d)")
-_MAJA = re.compile(r"SENTINEL2[A-D]_(\d{8})-(\d{6})-\d{3}_")
-_MADE = re.compile(r"S2[A-D]_OPER_")
-"""Names of old products, whose files tell when they were made."""
+_PRODUCTION = re.compile(r"S2[A-D]_OPER_")
+"""In names of old products, whose files hold the time of production."""
 _TAGS = ("ACQUISITIONDATETIME", "DATATAKE_1_DATATAKE_SENSING_START", "SENSING_TIME", "datetime")
 _WRITTEN = "TIFFTAG_DATETIME"
-"""When the file was made, by the standard, and by some programs when the image was taken."""
-_FORMS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
+"""By the standard the time at which the file was written, by some programs that of acquisition."""
+_FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
 
 _ONE_OVERPASS = timedelta(minutes=30)
-"""Between times that are told of one overpass, as by its start and by the tile, at most; the next comes 50 later."""
+"""Between the times of one overpass, such as its start and that of a tile, at most; the next comes 50 minutes later."""
 
 
 def same_overpass(one: datetime, other: datetime) -> bool:
-    """Whether two images may be of one overpass, and show the same clouds; of days alone, if they are of one day."""
+    """Whether two images may be of one overpass, and show the same clouds; if one has no time, whether of one day."""
     if any(when == datetime(when.year, when.month, when.day, tzinfo=when.tzinfo) for when in (one, other)):
         return one.date() == other.date()
     return abs(one - other) < _ONE_OVERPASS
 
 
 def acquired(info: SceneInfo) -> datetime | None:
-    """When an image was taken, in UTC; None where nothing says it. Of a day alone, its midnight."""
+    """The time of acquisition in UTC, midnight if only the day is known; None if nothing tells it."""
     if info.acquired is not None:
         return info.acquired
-    if found := _SENSED.search(f"{info.source} {info.stem}"):
-        return datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    if (sensed := sensing_time(f"{info.source} {info.stem}")) is not None:
+        return sensed
     for tag in _TAGS:
         if (time := parse_time(info.tags.get(tag, ""))) is not None:
             return time
@@ -49,34 +47,32 @@ def acquired(info: SceneInfo) -> datetime | None:
 
 
 def _of_folder(source: str) -> datetime | None:
-    """The day that the folder around a source is called after, if by nothing else."""
+    """The day in the name of the folder around a source, if the name is nothing else."""
     folder = Path(source).parent.name
     return parse_time(day_in(folder)) if _DAY.fullmatch(folder) else None
 
 
 def time_in(name: str) -> str:
-    """The time that a name holds, as 20240531T101031, or the day alone, as 2024-05-31; empty if it holds neither."""
-    if _MADE.search(name):
+    """The time in a name, as 20240531T101031, or the day alone, as 2024-05-31; empty without either."""
+    if _PRODUCTION.search(name):
         return ""
-    if found := _MAJA.search(name):
-        return f"{found[1]}T{found[2]}"
-    if found := _HLS.search(name):
-        return datetime.strptime(found[1], "%Y%jT%H%M%S").isoformat()
+    if time := other_processors_time(name):
+        return time
     return found[1] if (found := _TIME.search(name)) else day_in(name)
 
 
 def time_of_files(names: Iterable[str]) -> str:
-    """The time that the names of the bands of one scene hold; empty if they hold none, or several."""
+    """The time in the names of the bands of one scene; empty without one, or if they differ."""
     times = {time_in(name) for name in names}
     return times.pop() if len(times) == 1 else ""
 
 
 def refuse_several_days(source: str, names: Mapping[str, str]) -> None:
-    """Refuse bands that are of several days by the names of what they are read from.
+    """Refuse bands that are of several days by the names of their files.
 
     Args:
-        source: how errors call them.
-        names: what each band is read from.
+        source: name of the scene, for errors.
+        names: file of each band.
 
     Raises:
         InputError: naming two of them.
@@ -91,17 +87,17 @@ def refuse_several_days(source: str, names: Mapping[str, str]) -> None:
 
 
 def day_in(name: str) -> str:
-    """The day that a name holds, as 2024-05-31; empty if it holds none."""
-    if found := _SENSED.search(name):
-        return datetime.strptime(found[1], "%Y%m%dT%H%M%S").date().isoformat()
+    """The day in a name, as 2024-05-31; empty without one."""
+    if (sensed := sensing_time(name)) is not None:
+        return sensed.date().isoformat()
     return "-".join(found.groups()) if (found := _DAY.search(name)) else ""
 
 
 def parse_time(text: str) -> datetime | None:
-    """Read a time in one of the forms that files and items have; None if it is none."""
-    for form in _FORMS:
+    """Parse a time in one of the formats of tags and items, UTC unless it says; None if it is in none of them."""
+    for format_ in _FORMATS:
         try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC)
+            return datetime.strptime(text, format_).replace(tzinfo=UTC)
         except ValueError:
             continue
     try:

@@ -1,9 +1,10 @@
-"""What names of Sentinel-2 products, tiles and patches say: level, date, processing baseline, presence of an offset."""
+"""Names of Sentinel-2 products, tiles and patches: level, date, time, processing baseline, presence of an offset."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 OFFSET_FROM_BASELINE = 400
 """Processing baseline (04.00) from which DN carry +1000."""
@@ -13,6 +14,8 @@ OFFSET_FROM_DATE = "20220125"
 
 _PRODUCT = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8})T\d{5,6}(?:_N(\d{4}))?(?![0-9A-Za-z])")
 
+_SENSING = re.compile(r"S2[A-D]_MSI(?:L1C|L2A)_(\d{8}T\d{6})")
+
 _TILE_FILE = re.compile(r"T\d{2}[A-Z]{3}_(\d{8})T\d{6}(?![0-9A-Za-z])")
 
 _TILE = re.compile(r"S2[A-D]_OPER_MSI_(L1C|L2A)_TL_\w{4}_(\d{8})T\d{6}_A\d{6}_T\w{5}(?:_N(\d\d\.\d\d))?")
@@ -21,9 +24,13 @@ _BIGEARTHNET = re.compile(r"S2[A-D]_MSIL2A_\d{8}T\d{5,6}(?:_N9999_R\d{3}_T\w{5})
 
 _MAJA = re.compile(r"SENTINEL2[A-D]_(\d{8})-\d{6}-\d{3}_L2A_T\w{5}")
 
+_MAJA_TIME = re.compile(r"SENTINEL2[A-D]_(\d{8})-(\d{6})-\d{3}_")
+
 _FORCE = re.compile(r"(?<![A-Za-z0-9])(\d{8})_LEVEL2_SEN2[A-D]_BOA(?![A-Za-z0-9])")
 
 _HLS = re.compile(r"(?<![A-Za-z0-9])HLS[._]S30(?![A-Za-z0-9])")
+
+_HLS_TIME = re.compile(r"(?<![A-Za-z0-9])HLS\.S30\.T\w{5}\.(20\d{5}T\d{6})(?!\d)")
 
 _EARTH_ENGINE = re.compile(r"(?<![A-Za-z0-9])S2(_SR)?(_HARMONIZED)?(?(1)|(?<=D))(?![A-Za-z0-9])")
 """Collections of Google Earth Engine: S2_SR, S2_SR_HARMONIZED, S2_HARMONIZED."""
@@ -36,7 +43,7 @@ _LEVEL = re.compile(r"(?<![A-Za-z0-9])L(1C|2A)(?![A-Za-z0-9])", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ProductName:
-    """What the name of a Sentinel-2 file or folder says; None where it does not say.
+    """What the name of a Sentinel-2 file or folder tells; None where it does not.
 
     Attributes:
         level: "L1C" or "L2A".
@@ -81,3 +88,18 @@ def tile_name(name: str) -> ProductName:
         return ProductName()
     level, date, baseline = found.groups()
     return ProductName(level, date, int(baseline.replace(".", "")) if baseline else None)
+
+
+def sensing_time(name: str) -> datetime | None:
+    """The start of sensing, UTC, in the name of a product of ESA, or of a file called after it; None without one."""
+    found = _SENSING.search(name)
+    return None if found is None else datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+
+
+def other_processors_time(name: str) -> str:
+    """The time of acquisition in names of MAJA and HLS, in ISO 8601; empty without one."""
+    if found := _MAJA_TIME.search(name):
+        return f"{found[1]}T{found[2]}"
+    if found := _HLS_TIME.search(name):
+        return datetime.strptime(found[1], "%Y%jT%H%M%S").isoformat()
+    return ""

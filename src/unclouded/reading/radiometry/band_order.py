@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unclouded.bands import ASSUMED_ORDER, BANDS, L1C, L2A, NAMES, TEN
+from unclouded.bands import ASSUMED_ORDER, L1C, L2A, NAMES, TEN, TEN_METRES
 from unclouded.errors import InputError
 
 _Sample = Callable[[], Sequence[NDArray[np.generic]]]
@@ -35,8 +35,6 @@ OTHER_ORDERS: dict[int, tuple[tuple[str, ...], ...]] = {
 }
 """Orders in use besides `bands.ASSUMED_ORDER`: names sorted lexicographically, with and without a 0 before the digit,
 B8A before B08, L1C without B8A, the 10 m bands first, and the input of s2cloudless."""
-
-_TEN_METRES = tuple(band.name for band in BANDS if band.resolution == 10)
 
 _SHARPER = 0.01
 """Margin of sharpness, see `_sharpness`, by which every 10 m band has to exceed all others to locate them. Of 271 real
@@ -170,7 +168,7 @@ def _unlike_classes(layers: Sequence[NDArray[np.float64]]) -> bool:
 
 def _ten_metre_positions(order: tuple[str, ...]) -> frozenset[int]:
     """The positions of the 10 m bands in an order."""
-    return frozenset(position for position, band in enumerate(order) if band in _TEN_METRES)
+    return frozenset(position for position, band in enumerate(order) if band in TEN_METRES)
 
 
 def _sharp_positions(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.bands import VISIBLE
 from unclouded.errors import InputError, UnknownRadiometryError
 from unclouded.reading.radiometry.offsets import NEGATIVE, NEGATIVE_SHARE, negative_share, rescaled_offset
 from unclouded.reading.radiometry.plausibility import HIGHEST_USUAL_DN, data_of
@@ -21,7 +22,6 @@ _WRAPPED_SHARE = 1e-4
 _MAX_PARTLY_EMPTY = 0.05
 """Share of the pixels that are no data in some bands only: of 1,470 real images none has more than 0.022."""
 
-_VISIBLE = ("B02", "B03", "B04")
 _CLIPPED_SHARE = 0.2
 """Share of each visible band that has its lowest value: of 1,470 real images with B02, B03 and B04 none has as much."""
 
@@ -114,11 +114,11 @@ def _refuse_negative(
             f"{source}: {below[worst]:.0%} of {worst} lies below reflectance {NEGATIVE:g}, as where {taken}; give "
             f"--offset {restoring:g} to put it back, or --offset 0 if the values are right"
         )
-    at_lowest = [float(np.mean(data[band] == data[band].min())) for band in _VISIBLE if band in data]
+    at_lowest = [float(np.mean(data[band] == data[band].min())) for band in VISIBLE if band in data]
     if (
         len(at_lowest) > 1
         and min(at_lowest) >= _CLIPPED_SHARE
-        and max(data[band].min() for band in _VISIBLE if band in data) <= 0.001
+        and max(data[band].min() for band in VISIBLE if band in data) <= 0.001
     ):
         raise UnknownRadiometryError(
             f"{source}: at least {min(at_lowest):.0%} of each visible band is at its least value, as where {taken}, "

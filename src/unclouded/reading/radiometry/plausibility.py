@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.bands import VISIBLE
 from unclouded.errors import InputError, UnknownRadiometryError
 from unclouded.reflectance import LOWEST, Encoding, is_fill
 
@@ -44,7 +45,7 @@ never below 0.092 and 0.067, that of 252 L2A images mostly below 0.03."""
 
 _MAX_OVERBRIGHT = 0.01
 
-_VISIBLE = ("B01", "B02", "B03", "B04", "B05")
+_TO_RED_EDGE = ("B01", "B02", "B03", "B04", "B05")
 _INFRARED = ("B07", "B08", "B8A", "B11", "B12")
 
 
@@ -89,7 +90,7 @@ def implausible(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]]
         return f"its brightest would be {peak:.2g}, and cloud tops seldom pass {_MAX_PEAK:g}"
     if _overbright_vegetation(dict(zip(bands, reflectance, strict=True))) > _MAX_OVERBRIGHT:
         return f"more than {_MAX_OVERBRIGHT:.0%} of it would be plants that reflect more infrared than there is"
-    visible = [peaks[band] for band in _VISIBLE if band in peaks]
+    visible = [peaks[band] for band in _TO_RED_EDGE if band in peaks]
     infrared = [peaks[band] for band in _INFRARED if band in peaks]
     water = visible and (not infrared or max(infrared) < 0.6 * max(visible))
     if not water and (peak < _MIN_LAND_PEAK or (peak < _DIM_LAND_PEAK and median < _MIN_DIM_LAND_MEDIAN)):
@@ -108,7 +109,7 @@ def impossible(reflectance: Sequence[NDArray[np.float64]]) -> str | None:
 def _overbright_vegetation(reflectance: Mapping[str, NDArray[np.float64]]) -> float:
     """Share of pixels as dark in a visible band as vegetation, and nearly white in the near infrared."""
     near = next((band for band in ("B08", "B8A", "B07") if band in reflectance), None)
-    visible = [reflectance[band] for band in ("B02", "B03", "B04") if band in reflectance]
+    visible = [reflectance[band] for band in VISIBLE if band in reflectance]
     if near is None or not visible or len({v.shape for v in (*visible, reflectance[near])}) > 1:
         return 0.0  # of different pixels
     bright = reflectance[near]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.bands import VISIBLE
 from unclouded.errors import UnknownRadiometryError
 from unclouded.reading.radiometry.offsets import SUSPICIOUS_DARK, darkest_percentile, rescaled_offset
 
@@ -64,7 +65,7 @@ def refuse_unremoved_offset(
         UnknownRadiometryError: naming both offsets.
     """
     data = dict(zip(bands, reflectance, strict=True))
-    visible = [data[band] for band in ("B02", "B03", "B04") if band in data]
+    visible = [data[band] for band in VISIBLE if band in data]
     red, near = (next((data[band] for band in names if band in data), None) for names in (_RED, _NEAR_INFRARED))
     if red is None or near is None or not visible or len({values.shape for values in reflectance}) > 1:
         return
