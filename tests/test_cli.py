@@ -14,10 +14,12 @@ import rasterio
 from command_line import FOUR, run, write
 from scenes import active_generator
 
+import unclouded
 from unclouded.bands import L2A
 from unclouded.clearing.clear import ClearedScene
 from unclouded.clearing.plan import bundled_patches, plan
 from unclouded.cli.reporter import Reporter, summary
+from unclouded.errors import InputError
 from unclouded.models.weights import save_generator
 from unclouded.models.weights_file import bundled
 from unclouded.models.weights_header import Header
@@ -48,6 +50,18 @@ def test_clear_names_its_outputs_the_share_changed_and_the_time(scene, weights, 
     assert "% of the pixels changed" in line and " s (" in line
     with rasterio.open(tmp_path / "clear.tif") as file:
         assert file.shape == (60, 70) and file.descriptions == FOUR
+
+
+@pytest.mark.parametrize("option", ["--reference", "--mask", "--radar"])
+def test_an_output_is_never_written_over_what_helps_to_make_it(scene, weights, tmp_path, option):
+    other = write(tmp_path / "other.tif")
+    held = other.read_bytes()
+    done = run("clear", scene, option, other, "--output", other, "--model", weights, "--overwrite")
+    assert done.exit_code == 2 and f"error: {other}: {other} would be written over" in done.stderr
+    with pytest.raises(InputError, match="would be written over"):
+        named = {"references": [other]} if option == "--reference" else {option[2:]: other}
+        unclouded.clear(scene, output=other, model=weights, overwrite=True, **named)
+    assert other.read_bytes() == held
 
 
 def test_an_image_without_clear_ground_is_reported_as_a_guess(scene, weights, tmp_path):

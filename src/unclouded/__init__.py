@@ -199,7 +199,8 @@ def clear(
             return clear_to_memory(scene, loaded, options, coords, attributes, opener)
         check_output_name(name := Path(output))
         if isinstance(source, str | os.PathLike):
-            refuse_collisions({os.fspath(source): name}, cleared_and_mask if write_mask else cleared_files)
+            written = cleared_and_mask if write_mask else cleared_files
+            refuse_collisions({os.fspath(source): name}, written, options.read_beside)
         return clear_to_file(scene, name, loaded, options, opener=opener)
 
 

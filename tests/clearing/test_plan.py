@@ -11,7 +11,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from unclouded.clearing.plan import cleared_and_mask, folder_named, mask_files, plan
-from unclouded.errors import InputError, OutputExistsError
+from unclouded.errors import FileError, InputError, OutputExistsError
 from unclouded.files import mask_path, quality_path
 from unclouded.reading import reader
 from unclouded.reading.reader import ReadOptions
@@ -44,6 +44,16 @@ def test_an_output_without_a_name_is_not_this_folder(inputs, tmp_path, monkeypat
         with pytest.raises(InputError, match="--output is empty; give the name of a file or folder"):
             refuse()
     assert folder_named(".") == Path()
+
+
+def test_an_output_of_a_name_that_is_too_long_is_refused(inputs, tmp_path):
+    with pytest.raises(FileError, match="File name too long; give another --output"):
+        plan(inputs[:1], f"{tmp_path}/{'folder/' * 1000}x.tif", OPTIONS, overwrite=False)
+
+
+def test_an_output_of_a_name_that_is_no_utf_8_is_refused(inputs, tmp_path):
+    with pytest.raises(InputError, match=r"udce4\.tif': holds bytes that are no UTF-8.*give another --output"):
+        plan(inputs[:1], f"{tmp_path}/\udce4.tif", OPTIONS, overwrite=False)
 
 
 @pytest.mark.parametrize("name", ["x.tif", "x.png"])
@@ -100,6 +110,14 @@ def test_a_mask_output_is_checked_too(inputs, tmp_path):
     with pytest.raises(InputError, match=r"b_mask\.tif would be written over"):
         (tmp_path / "b_mask.tif").write_bytes((tmp_path / "b.tif").read_bytes())
         plan([str(tmp_path / "b_mask.tif")], str(tmp_path / "b.tif"), OPTIONS, overwrite=True, written=cleared_and_mask)
+
+
+def test_what_is_read_beside_the_inputs_is_not_written_over(inputs, tmp_path):
+    for beside in (inputs[1], str(tmp_path / "b_quality.tif"), str(tmp_path / "b.json")):
+        shutil.copy(inputs[0], beside)
+        with pytest.raises(InputError, match=rf"^{beside}: .* would be written over or into it; give another --output"):
+            plan(inputs[:1], inputs[1], OPTIONS, overwrite=True, beside=[beside])
+    assert plan(inputs[:1], f"{tmp_path}/c.tif", OPTIONS, overwrite=True, beside=inputs[1:]).outputs
 
 
 @pytest.mark.parametrize(("count", "named"), [(2, "a.tif, {0}/b.tif: "), (4, "a.tif and 3 other inputs: ")])

@@ -140,6 +140,12 @@ def test_bad_input_is_one_line_and_no_output(name, weights, tmp_path):
     assert "; " in line, "the next step is missing"
 
 
+def test_a_file_whose_name_is_no_utf_8_is_named(weights, tmp_path):
+    path = good(tmp_path).rename(tmp_path / "\udce4.tif")
+    line = refused(path, ["--level", "L2A"], tmp_path, weights)
+    assert "\\udce4.tif': its name holds bytes that are no UTF-8" in line and "; rename it" in line
+
+
 def pickled(path):
     path.write_bytes(pickle.dumps(ContextGenerator().state_dict()))
 

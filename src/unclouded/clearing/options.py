@@ -204,6 +204,11 @@ class ClearOptions:
         """Path of the mask that was given; None if none was."""
         return None if self.mask in (MASK_AUTO, MASK_NONE) else self.mask
 
+    @property
+    def read_beside(self) -> tuple[str, ...]:
+        """Paths and addresses of images that are read beside a scene."""
+        return tuple(path for path in (self.radar, self.mask_file, *self.references) if path is not None)
+
     def threshold_for(self, inference: InferenceConfig) -> float:
         """The opacity under which the input is kept: what was asked for, else what the weights are made for."""
         return inference.threshold if self.threshold is None else self.threshold

@@ -74,6 +74,7 @@ def plan(
     overwrite: bool,
     skip_existing: bool | None = False,
     written: Written = cleared_files,
+    beside: Sequence[str] = (),
 ) -> Plan:
     """Open every input, name its output and check that it may be written, before any work is done.
 
@@ -84,10 +85,11 @@ def plan(
         overwrite: whether outputs may be there already.
         skip_existing: whether inputs whose outputs are all there are left out; None where that is no option.
         written: what is written for an output.
+        beside: what is read beside the inputs, as references and masks.
 
     Raises:
-        InputError: two inputs would get the same output, or one its own file, or several inputs a single file; or the
-            output's name is not that of a GeoTIFF; or the inputs are bands of one scene.
+        InputError: two inputs would get the same output, or one a file that is read, or several inputs one file; or
+            the output's name is not that of a GeoTIFF; or the inputs are bands of one scene.
     """
     folder = output_folder(len(inputs), output)
     made, infos = Plan(), dict[str, SceneInfo]()
@@ -105,7 +107,7 @@ def plan(
             made.failed[source] = error
     for source, stem in _unique_names({source: info.stem for source, info in infos.items()}).items():
         made.outputs[source] = Path(output) if folder is None else folder / f"{stem}.tif"
-    refuse_collisions(made.outputs, written)
+    refuse_collisions(made.outputs, written, beside)
     for source, name in list(made.outputs.items()):
         try:
             if skip_existing and all(path.exists() for path in written(name)):
@@ -142,16 +144,27 @@ def output_folder(count: int, output: str) -> Path | None:
 
     Raises:
         InputError: it names a file, and there are several inputs; or it is empty, or not the name of a GeoTIFF.
+        FileError: no file can have that name.
     """
     _refuse_empty(output)
     path = Path(output)
     slashed = output.endswith(("/", os.sep))
-    if count < 2 and not slashed and not path.is_dir():
+    try:
+        is_folder = path.is_dir()
+        output.encode()
+    except OSError as error:
+        raise FileError(f"{output}: {error.strerror or error}; give another --output") from error
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{output!a}: holds bytes that are no UTF-8, which alone GDAL accepts; give another --output, or set "
+            "LC_ALL to a locale with UTF-8"
+        ) from error
+    if count < 2 and not slashed and not is_folder:
         check_output_name(path)
         return None
-    if path.exists() and not path.is_dir():
+    if path.exists() and not is_folder:
         raise InputError(f"{output}: is a file; several results go into a folder: give another --output")
-    if count > 1 and not path.is_dir() and not slashed and _ends_as_file(output):
+    if count > 1 and not is_folder and not slashed and _ends_as_file(output):
         raise InputError(f"{output}: is the name of a file; for {count} inputs give a folder: --output {output}/")
     return path
 
@@ -209,12 +222,20 @@ def _refuse_existing(files: tuple[Path, ...], *, skippable: bool) -> None:
         raise OutputExistsError(f"{error}, or --skip-existing to go on with what is missing") from error
 
 
-def refuse_collisions(outputs: dict[str, Path], written: Written = cleared_files) -> None:
-    """Check that no output is also an input, lies in one, or is that of another input.
+def refuse_collisions(
+    outputs: Mapping[str, Path], written: Written = cleared_files, beside: Sequence[str] = ()
+) -> None:
+    """Check that no output is also a file that is read, lies in one, or is that of another input.
+
+    Args:
+        outputs: the output of each input.
+        written: what is written for an output.
+        beside: what is read beside the inputs, as references and masks.
 
     Raises:
         InputError: naming the first input for which that is so.
     """
+    read = {Path(source).resolve(): source for source in (*beside, *outputs) if not is_remote(source)}
     counts = Counter(path.resolve() for name in outputs.values() for path in written(name))
     for source, name in outputs.items():
         if any(counts[path.resolve()] > 1 for path in written(name)):
@@ -224,8 +245,9 @@ def refuse_collisions(outputs: dict[str, Path], written: Written = cleared_files
                 f"{source}: would be written to {name}, as would {', '.join(others)}; clear them in separate folders"
             )
         for path in written(name):
-            if not is_remote(source) and Path(source).resolve() in (path.resolve(), *path.resolve().parents):
-                raise InputError(f"{source}: {path} would be written over or into it; give another --output")
+            place = path.resolve()
+            if hit := next((read[file] for file in (place, *place.parents) if file in read), None):
+                raise InputError(f"{hit}: {path} would be written over or into it; give another --output")
 
 
 def _make_folder(folder: Path, *, wanted: bool) -> None:

@@ -78,6 +78,7 @@ def clear(
             overwrite=options.overwrite,
             skip_existing=skip_existing,
             written=cleared_and_mask if options.write_mask else cleared_files,
+            beside=options.read_beside,
         )
         reporter.announce(todo)
         if not todo.outputs:

@@ -78,7 +78,15 @@ def mask(
             sources = dates_of(catalog, reading, output, masks, minimum=1)
         if options.mask_file is not None and len(sources) > 1:
             raise typer.BadParameter("belongs to one scene; give a single input", param_hint="--mask")
-        todo = plan(sources, output, reading, overwrite=overwrite, skip_existing=skip_existing, written=mask_files)
+        todo = plan(
+            sources,
+            output,
+            reading,
+            overwrite=overwrite,
+            skip_existing=skip_existing,
+            written=mask_files,
+            beside=options.read_beside,
+        )
         masks.announce(todo)
         if not todo.outputs:
             masks.check(len(todo.skipped))

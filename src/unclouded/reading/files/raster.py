@@ -166,6 +166,13 @@ def _driver_of(path: str) -> str:
         raise missing_file(path) from error
     except OSError as error:
         raise FileError(f"{path}: cannot be opened: {error.strerror or error}") from error
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise FileError(
+            f"{path!a}: its name holds bytes that are no UTF-8, which alone GDAL accepts; rename it, or set LC_ALL to "
+            "a locale with UTF-8"
+        ) from error
     if not start:
         raise FileError(f"{path}: is empty (0 bytes); copy or download it again")
     for first, driver in _STARTS.items():
