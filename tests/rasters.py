@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 
-from unclouded.bands import BANDS, INDEX, L1C, L2A
+from unclouded.bands import BANDS, INDEX, L1C, L2A, TEN_METRES
 
 CRS = "EPSG:32632"
 EAST, NORTH = 600000, 5400000
@@ -24,6 +24,13 @@ def spectra(bands, dtype="uint16", factor=10000, seed=0):
     """Grass of changing brightness, (C, 48, 36)."""
     shade = np.random.default_rng(seed).uniform(0.6, 1.4, (48, 36))
     return (GRASS[[INDEX[band] for band in bands], None, None] * shade * factor).astype(dtype)
+
+
+def blurred_spectra(bands):
+    """`spectra` with bands of 20 and 60 m averaged to 20 m, as where they were resampled to 10 m, (C, 48, 36)."""
+    sharp = spectra(bands)
+    coarse = sharp.reshape(len(bands), 24, 2, 18, 2).mean((2, 4)).astype("uint16").repeat(2, 1).repeat(2, 2)
+    return np.where(np.isin(bands, TEN_METRES)[:, None, None], sharp, coarse)
 
 
 def pixels(count, height=48, width=36, dtype="uint16", low=200, seed=0):

@@ -76,8 +76,8 @@ def printed(program: str, *arguments: str, **environment: str) -> int:
     """The number or truth that a program prints in a process of its own."""
     command = [sys.executable, "-c", program, *arguments]
     path = {"PYTHONPATH": ":".join(sys.path)}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=path | environment)
-    return int(literal_eval(done.stdout))
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=path | environment)
+    return int(literal_eval(result.stdout))
 
 
 @needs_glibc

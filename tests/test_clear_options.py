@@ -105,13 +105,13 @@ def test_rio_prints_json_in_the_requested_precision(tmp_path):
     save_active(weights)
     given = ["--model", weights, "--level", "L2A", "--offset", 0, "--precision", "bf16", "--json", "--quiet"]
     group = click.Group("rio", commands=[rio.unclouded])
-    done = CliRunner().invoke(group, ["unclouded", *map(str, [scene, tmp_path / "out.tif", *given])])
-    assert done.exit_code == 0 and not done.stderr
-    assert json.loads(done.stdout)["output"] == str(tmp_path / "out.tif")
+    result = CliRunner().invoke(group, ["unclouded", *map(str, [scene, tmp_path / "out.tif", *given])])
+    assert result.exit_code == 0 and not result.stderr
+    assert json.loads(result.stdout)["output"] == str(tmp_path / "out.tif")
     item = json.loads((tmp_path / "out.json").read_text())
     assert item["properties"]["unclouded:precision"] == "bf16"
-    done = CliRunner().invoke(group, ["unclouded", str(scene), "x.tif", "--quiet", "--verbose"])
-    assert done.exit_code == 2 and "is the opposite of --quiet" in done.stderr
+    result = CliRunner().invoke(group, ["unclouded", str(scene), "x.tif", "--quiet", "--verbose"])
+    assert result.exit_code == 2 and "is the opposite of --quiet" in result.stderr
 
 
 @dataclass(frozen=True)

@@ -37,15 +37,15 @@ def test_help_is_quick_and_loads_neither_torch_nor_gdal():
         "try: app(['--help'])\nexcept SystemExit as end: assert end.code in (0, None)\n"
         "assert not {'torch', 'rasterio', 'numpy', 'xarray'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "clear" in done.stdout and "demo" in done.stdout and "models" in done.stdout
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "clear" in result.stdout and "demo" in result.stdout and "models" in result.stdout
 
 
 def test_clear_names_its_outputs_the_share_changed_and_the_time(scene, weights, tmp_path):
-    done = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", weights)
-    assert done.exit_code == 0, done.stderr
-    line = done.stdout.splitlines()[-1]
+    result = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", weights)
+    assert result.exit_code == 0, result.stderr
+    line = result.stdout.splitlines()[-1]
     assert line.startswith(f"{tmp_path}/clear.tif, {tmp_path}/clear_quality.tif: ")
     assert "% of the pixels changed" in line and " s (" in line
     with rasterio.open(tmp_path / "clear.tif") as file:
@@ -67,16 +67,16 @@ def test_an_output_is_never_written_over_what_helps_to_make_it(scene, weights, t
 def test_an_image_without_clear_ground_is_reported_as_a_guess(scene, weights, tmp_path):
     for threshold, message in ((0, True), (1, False)):
         output = tmp_path / f"{threshold}.tif"
-        done = run("clear", scene, "--output", output, "--model", weights, "--threshold", threshold)
-        assert done.exit_code == 0, done.stderr
-        assert ("a guess at best" in done.stderr) == message
+        result = run("clear", scene, "--output", output, "--model", weights, "--threshold", threshold)
+        assert result.exit_code == 0, result.stderr
+        assert ("a guess at best" in result.stderr) == message
 
 
 def test_assumptions_are_reported(weights, tmp_path):
     path = write(tmp_path / "stack.tif", L2A, names=False)
-    done = run("clear", path, "--output", tmp_path / "clear.tif", "--model", weights, "--level", "L2A")
-    assert done.exit_code == 0, done.stderr
-    assert "note: " in done.stderr and "band order assumed: B01 B02" in done.stderr
+    result = run("clear", path, "--output", tmp_path / "clear.tif", "--model", weights, "--level", "L2A")
+    assert result.exit_code == 0, result.stderr
+    assert "note: " in result.stderr and "band order assumed: B01 B02" in result.stderr
 
 
 def test_bands_level_scale_offset_and_threshold_reach_the_work(weights, tmp_path):
@@ -114,8 +114,8 @@ def test_radar_reaches_the_work(scene, weights, tmp_path):
 
 def test_several_inputs_go_into_a_folder(scene, weights, tmp_path):
     other = write(tmp_path / "other.tif")
-    done = run("clear", scene, other, "--output", tmp_path / "new" / "folder", "--model", weights, "--level", "L2A")
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", scene, other, "--output", tmp_path / "new" / "folder", "--model", weights, "--level", "L2A")
+    assert result.exit_code == 0, result.stderr
     names = {f"{path.stem}{end}" for path in (scene, other) for end in (".tif", "_quality.tif", ".json")}
     assert {path.name for path in (tmp_path / "new" / "folder").iterdir()} == names
 
@@ -123,8 +123,8 @@ def test_several_inputs_go_into_a_folder(scene, weights, tmp_path):
 @pytest.mark.parametrize("output", ["new/", "there"])
 def test_one_input_goes_into_a_folder_that_exists_or_is_requested(scene, weights, tmp_path, output):
     (tmp_path / "there").mkdir()
-    done = run("clear", scene, "--output", f"{tmp_path}/{output}", "--model", weights)
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", scene, "--output", f"{tmp_path}/{output}", "--model", weights)
+    assert result.exit_code == 0, result.stderr
     assert (tmp_path / output / scene.name).is_file()
 
 
@@ -132,9 +132,9 @@ def test_broken_inputs_are_named_and_the_others_done(scene, weights, tmp_path):
     text = tmp_path / "text.tif"
     text.write_text("not an image")
     folder = tmp_path / "out"
-    done = run("clear", text, scene, tmp_path / "missing.tif", "--output", folder, "--model", weights)
-    assert done.exit_code == 1
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    result = run("clear", text, scene, tmp_path / "missing.tif", "--output", folder, "--model", weights)
+    assert result.exit_code == 1
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2
     assert any(str(text) in line for line in errors) and any("missing.tif" in line for line in errors)
     assert {path.name for path in folder.iterdir()} == {scene.name, f"{scene.stem}_quality.tif", f"{scene.stem}.json"}
@@ -143,8 +143,8 @@ def test_broken_inputs_are_named_and_the_others_done(scene, weights, tmp_path):
 def test_an_existing_output_is_refused_before_any_work_without_overwrite(scene, tmp_path, weights):
     output = tmp_path / "clear.tif"
     output.write_text("mine")
-    done = run("clear", scene, "--output", output, "--model", "no-such-weights")
-    assert done.exit_code == 2 and "is already there" in done.stderr and "--overwrite" in done.stderr
+    result = run("clear", scene, "--output", output, "--model", "no-such-weights")
+    assert result.exit_code == 2 and "is already there" in result.stderr and "--overwrite" in result.stderr
     assert output.read_text() == "mine"
     assert run("clear", scene, "--output", output, "--model", weights, "--overwrite").exit_code == 0
     with rasterio.open(output) as file:
@@ -156,22 +156,22 @@ def test_what_is_there_already_does_not_keep_the_others_from_being_done(scene, w
     folder = tmp_path / "out"
     assert run("clear", scene, "--output", f"{folder}/", "--model", weights).exit_code == 0
     again = ("clear", scene, other, "--output", folder, "--model", weights, "--level", "L2A")
-    done = run(*again)
-    assert done.exit_code == 1 and "is already there" in done.stderr and "--skip-existing" in done.stderr
+    result = run(*again)
+    assert result.exit_code == 1 and "is already there" in result.stderr and "--skip-existing" in result.stderr
     assert (folder / "other.tif").is_file()
-    done = run(*again, "--skip-existing")
-    assert done.exit_code == 0 and done.stderr.count("exists and is kept") == 2 and not done.stdout
+    result = run(*again, "--skip-existing")
+    assert result.exit_code == 0 and result.stderr.count("exists and is kept") == 2 and not result.stdout
 
 
 def test_a_repeated_batch_of_masks_continues_with_missing_outputs(scene, weights, tmp_path):
     other, folder = write(tmp_path / "other.tif"), tmp_path / "out"
     assert run("mask", scene, "--output", f"{folder}/").exit_code == 0
     again = ("mask", scene, other, "--output", folder, "--level", "L2A")
-    done = run(*again)
-    assert done.exit_code == 1 and "is already there" in done.stderr and "--skip-existing" in done.stderr
-    assert f"note: {scene}" not in done.stderr
-    done = run(*again, "--skip-existing")
-    assert done.exit_code == 0 and done.stderr.count("exists and is kept") == 2 and not done.stdout
+    result = run(*again)
+    assert result.exit_code == 1 and "is already there" in result.stderr and "--skip-existing" in result.stderr
+    assert f"note: {scene}" not in result.stderr
+    result = run(*again, "--skip-existing")
+    assert result.exit_code == 0 and result.stderr.count("exists and is kept") == 2 and not result.stdout
     assert run(*again, "--skip-existing", "--overwrite").exit_code == 2
 
 
@@ -193,8 +193,8 @@ def test_the_input_is_never_overwritten(scene, weights, tmp_path):
     link = tmp_path / "link.tif"
     link.symlink_to(scene)
     for output in (scene, link, f"{tmp_path}/"):
-        done = run("clear", scene, "--output", output, "--model", weights, "--overwrite")
-        assert done.exit_code == 2 and "written over or into it" in done.stderr
+        result = run("clear", scene, "--output", output, "--model", weights, "--overwrite")
+        assert result.exit_code == 2 and "written over or into it" in result.stderr
     assert scene.read_bytes() == before
 
 
@@ -205,31 +205,31 @@ def test_inputs_of_one_name_are_distinguished_by_their_folders(weights, tmp_path
     )
     names = ["a_2018-05-03_scene", "a_2018-05-08_scene", "b_2018-05-03_scene", "b_2018-05-08_scene", "c"]
     assert [path.stem for path in found.outputs.values()] == names
-    done = run("clear", *days[:2], "--output", tmp_path / "out", "--model", weights, "--level", "L2A")
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", *days[:2], "--output", tmp_path / "out", "--model", weights, "--level", "L2A")
+    assert result.exit_code == 0, result.stderr
     made = json.loads((tmp_path / "out" / "2018-05-03_scene.json").read_text())
     assert made["properties"]["start_datetime"] == "2018-05-03T00:00:00Z"  # by the folder
 
 
 def test_inputs_that_would_share_a_file_are_refused(weights, tmp_path):
     first, third = write(tmp_path / "a" / "scene.tif"), write(tmp_path / "b" / "scene_quality.tif")
-    done = run("clear", first, third, "--output", tmp_path / "out", "--model", weights, "--level", "L2A")
-    assert done.exit_code == 2 and "separate folders" in done.stderr
+    result = run("clear", first, third, "--output", tmp_path / "out", "--model", weights, "--level", "L2A")
+    assert result.exit_code == 2 and "separate folders" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_folder_is_not_made_for_a_file(scene, weights, tmp_path):
-    done = run("clear", scene, "--output", tmp_path / "typo" / "clear.tif", "--model", weights)
-    assert done.exit_code == 2 and "there is no such folder" in done.stderr
+    result = run("clear", scene, "--output", tmp_path / "typo" / "clear.tif", "--model", weights)
+    assert result.exit_code == 2 and "there is no such folder" in result.stderr
     assert not (tmp_path / "typo").exists()
 
 
 def test_weights_for_another_level_are_refused(scene, tmp_path):
     path = tmp_path / "l1c.safetensors"
     save_generator(active_generator(), Header("toa", levels=("L1C",)), path)
-    done = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", path)
-    assert done.exit_code == 2
-    assert "is L2A; the weights toa are for L1C" in done.stderr
+    result = run("clear", scene, "--output", tmp_path / "clear.tif", "--model", path)
+    assert result.exit_code == 2
+    assert "is L2A; the weights toa are for L1C" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -241,9 +241,9 @@ def test_wrong_usage_is_2(scene, tmp_path, wrong):
 
 
 def test_debug_shows_where(tmp_path):
-    done = run("clear", tmp_path / "missing.tif", "--output", tmp_path / "clear.tif", "--debug")
-    assert done.exit_code == 2
-    assert "Traceback" in done.stderr and done.stderr.splitlines()[-1].startswith("error: ")
+    result = run("clear", tmp_path / "missing.tif", "--output", tmp_path / "clear.tif", "--debug")
+    assert result.exit_code == 2
+    assert "Traceback" in result.stderr and result.stderr.splitlines()[-1].startswith("error: ")
 
 
 @pytest.mark.parametrize(
@@ -321,23 +321,23 @@ def test_dates_that_nothing_was_taken_from_are_not_listed_one_by_one(sources, me
 
 
 def test_models_lists_every_bundled_card():
-    done = run("models")
-    assert done.exit_code == 0
+    result = run("models")
+    assert result.exit_code == 0
     for name in bundled():
-        assert f"{name}: B01 B02" in done.stdout
-    assert done.stdout.count("sha256") == len(bundled())
+        assert f"{name}: B01 B02" in result.stdout
+    assert result.stdout.count("sha256") == len(bundled())
 
 
 @pytest.mark.skipif("default" not in bundled(), reason="the default weights are not in this checkout")
 def test_demo_clears_every_bundled_patch_and_shows_it(tmp_path):
-    done = run("demo", "--output", tmp_path / "demo")
-    assert done.exit_code == 0, done.stderr
+    result = run("demo", "--output", tmp_path / "demo")
+    assert result.exit_code == 0, result.stderr
     patches = [path.name for path in bundled_patches()]
     assert patches
     names = {path.name for path in (tmp_path / "demo").iterdir()}
     assert names == {f"{patch}{end}" for patch in patches for end in (".tif", "_quality.tif", ".json", ".png")}
     for patch in patches:
-        assert f"{patch}.tif" in done.stdout
+        assert f"{patch}.tif" in result.stdout
         assert (tmp_path / "demo" / f"{patch}.png").read_bytes().startswith(b"\x89PNG")
     again = run("demo", "--output", tmp_path / "demo")
     assert again.exit_code == 2 and "is already there" in again.stderr
@@ -363,19 +363,19 @@ def run_without(extra: str, *arguments: str, folder: Path) -> subprocess.Complet
     ],
 )
 def test_a_missing_extra_is_named(extra: str, arguments: list[str], tmp_path: Path) -> None:
-    done = run_without(extra, *arguments, folder=tmp_path)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert f"`make {extra}` in a checkout, or pip install 'unclouded[{extra}]'" in done.stderr
+    result = run_without(extra, *arguments, folder=tmp_path)
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert f"`make {extra}` in a checkout, or pip install 'unclouded[{extra}]'" in result.stderr
 
 
 @pytest.mark.parametrize("closed", [(2,), (0, 1, 2)])
 def test_streams_that_are_closed_are_no_matter(closed: tuple[int, ...], tmp_path: Path) -> None:
     words = [sys.executable, "-m", "unclouded", "export", "default", "--output", "item.json"]
     close = f"import os, sys; [os.close(n) for n in {closed}]; os.execv(sys.argv[1], sys.argv[1:])"
-    done = subprocess.run([sys.executable, "-c", close, *words], cwd=tmp_path, stdout=subprocess.PIPE, check=False)
-    assert done.returncode == 0 and (tmp_path / "item.json").is_file()
-    assert (b"item.json" in done.stdout) == (1 not in closed)
+    result = subprocess.run([sys.executable, "-c", close, *words], cwd=tmp_path, stdout=subprocess.PIPE, check=False)
+    assert result.returncode == 0 and (tmp_path / "item.json").is_file()
+    assert (b"item.json" in result.stdout) == (1 not in closed)
 
 
 @pytest.mark.parametrize("name", ["Süd.safetensors", "fehlt.safetensors"])
@@ -383,13 +383,13 @@ def test_names_that_a_terminal_cannot_show_are_no_matter(name: str, tmp_path: Pa
     shutil.copy(bundled()["paper"], tmp_path / "Süd.safetensors")
     words = [sys.executable, "-m", "unclouded", "export", name, "--output", "Größe.json"]
     plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(words, cwd=tmp_path, env=plain, capture_output=True, check=False)
-    assert (done.returncode, done.stderr.count(b"\n")) == ((0, 0) if (tmp_path / name).exists() else (2, 1))
+    result = subprocess.run(words, cwd=tmp_path, env=plain, capture_output=True, check=False)
+    assert (result.returncode, result.stderr.count(b"\n")) == ((0, 0) if (tmp_path / name).exists() else (2, 1))
 
 
 def test_the_demo_needs_no_extra(tmp_path: Path) -> None:
-    done = run_without("report", "demo", folder=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = run_without("report", "demo", folder=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
     assert len(list((tmp_path / "demo").glob("*.png"))) == len(bundled_patches())
 
 

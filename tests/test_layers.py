@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_imports_run_downwards():
     code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     words = [sys.executable, "-c", code, "--config", "pyproject.toml", "--no-cache"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_no_file_is_longer_than_400_lines():
@@ -29,12 +29,12 @@ def test_files_are_read_and_written_without_torch(package):
     modules = sorted(".".join(path.relative_to(ROOT / "src").with_suffix("").parts) for path in files)
     imports = "\n".join(f"import {module}" for module in modules)
     code = f"{imports}\nimport sys\nloaded = sorted({{'torch', 'unclouded.models'}} & set(sys.modules))\nprint(*loaded)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout.split()) == (0, []), result.stderr
     assert modules
 
 
 def test_clearing_without_other_dates_loads_nothing_for_them():
     code = "import unclouded.clearing.clear, sys\nprint(*{'scipy', 'unclouded.references'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not done.stdout.split()
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not result.stdout.split()

@@ -46,11 +46,11 @@ def test_every_command_that_reads_images_takes_them(command):
 
 def test_a_report_names_the_bands_of_the_image_before_alone(folder):
     pair = f"{folder}/before.tif={folder}/clear.tif"
-    done = run("report", pair, "--output", folder / "page.html", *NAMES)
-    assert done.exit_code == 0, done.stderr
+    result = run("report", pair, "--output", folder / "page.html", *NAMES)
+    assert result.exit_code == 0, result.stderr
     assert "before" in (folder / "page.html").read_text()
-    done = run("report", pair, "--output", folder / "other.html", *NAMES[2:])
-    assert done.exit_code == 2 and "--band-names" in done.stderr
+    result = run("report", pair, "--output", folder / "other.html", *NAMES[2:])
+    assert result.exit_code == 2 and "--band-names" in result.stderr
 
 
 def test_the_map_shows_the_image_before_by_the_names_that_are_given(folder):
@@ -70,8 +70,8 @@ def test_pairs_are_measured_by_the_names_that_are_given(folder):
         (folder / name).mkdir()
         (folder / name / "a.tif").write_bytes((folder / f"{file}.tif").read_bytes())
     folders = [word for name in ("cloudy", "clear") for word in (f"--{name}", folder / name)]
-    done = run("evaluate", "pairs", *folders, "--predicted", folder / "made", "--json", folder / "a.json", *NAMES)
-    assert done.exit_code == 0, done.stderr
+    result = run("evaluate", "pairs", *folders, "--predicted", folder / "made", "--json", folder / "a.json", *NAMES)
+    assert result.exit_code == 0, result.stderr
     scores = json.loads((folder / "a.json").read_text())
     assert scores["bands"] == ["B02", "B03", "B04", "B08"]
     assert scores["mean"]["regions"]["cloud"]["share"] == pytest.approx(0.5)
@@ -81,15 +81,15 @@ def test_images_are_packed_by_the_names_that_are_given(folder):
     (folder / "images" / "cloudy").mkdir(parents=True)
     (folder / "before.tif").rename(folder / "images" / "cloudy" / "a.tif")
     words = ("--size", "200", "--workers", "1", "--output", folder / "archive")
-    done = run("data", "pack", "folders", folder / "images", *words, *NAMES)
-    assert done.exit_code == 0, done.stderr
-    assert "4 patches" in done.stdout
+    result = run("data", "pack", "folders", folder / "images", *words, *NAMES)
+    assert result.exit_code == 0, result.stderr
+    assert "4 patches" in result.stdout
 
 
 def test_the_bands_of_another_stack_are_no_names_for_one_that_has_its_own(folder):
     write(folder / "named.tif", ground())
-    done = run("clear", folder / "named.tif", "--output", folder / "a.tif", "--mask", "none", *NAMES)
-    assert done.exit_code == 0, done.stderr
-    assert "its own band names are taken: it has 4 bands, --band-names names 5" in done.stderr
+    result = run("clear", folder / "named.tif", "--output", folder / "a.tif", "--mask", "none", *NAMES)
+    assert result.exit_code == 0, result.stderr
+    assert "its own band names are taken: it has 4 bands, --band-names names 5" in result.stderr
     with rasterio.open(folder / "a.tif") as file:
         assert file.descriptions == ("B02", "B03", "B04", "B08")

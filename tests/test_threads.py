@@ -29,8 +29,8 @@ def started(**given: str) -> tuple[list[str], dict[str, str]]:
     bare = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
     path = {"PYTHONPATH": ":".join(sys.path)}
     command = [sys.executable, "-c", _PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=bare | path | given)
-    loaded, environment = json.loads(done.stdout.splitlines()[-1])
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=bare | path | given)
+    loaded, environment = json.loads(result.stdout.splitlines()[-1])
     return loaded, environment
 
 
@@ -49,13 +49,13 @@ def test_a_process_that_is_forked_after_a_scene_was_cleared_clears_another(weigh
         "child = multiprocessing.get_context('fork').Process(target=unclouded.clear, args=(dn,), kwargs=given)\n"
         "child.start(); child.join(60); print(child.exitcode); child.kill()\n"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program, weights],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": ":".join(sys.path), "OMP_NUM_THREADS": "2"},
     )
-    assert done.stdout == "0\n", done.stderr
+    assert result.stdout == "0\n", result.stderr
 
 
 def test_an_environment_variable_of_the_user_is_kept() -> None:
@@ -66,7 +66,7 @@ def test_an_environment_variable_of_the_user_is_kept() -> None:
 def test_python_seldom_looks_through_what_libraries_leave_and_not_at_all_on_the_way_out() -> None:
     program = _PROGRAM.replace("print(", "import gc; print(gc.get_threshold()[0], gc.get_freeze_count()) #")
     command, path = [sys.executable, "-c", program], {"PYTHONPATH": ":".join(sys.path)}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | path)
-    threshold, frozen = done.stdout.splitlines()[-1].split()
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | path)
+    threshold, frozen = result.stdout.splitlines()[-1].split()
     assert int(threshold) >= 10_000
     assert int(frozen) > 1000

@@ -26,21 +26,21 @@ from command_line import run
     ],
 )
 def test_wrong_usage_is_one_line(words, message):
-    done = run(*words.split())
-    assert done.exit_code == 2 and done.stdout == ""
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert message in done.stderr and done.stderr.endswith(" --help\n")
+    result = run(*words.split())
+    assert result.exit_code == 2 and result.stdout == ""
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert message in result.stderr and result.stderr.endswith(" --help\n")
 
 
 @pytest.mark.parametrize("words", ["", "data pack"])
 def test_without_arguments_the_help_is_shown(words):
-    done = run(*words.split())
-    assert done.exit_code == 2
-    assert "Commands:" in done.stderr
+    result = run(*words.split())
+    assert result.exit_code == 2
+    assert "Commands:" in result.stderr
 
 
 def test_a_folder_of_dates_is_no_series_by_itself(tmp_path):
     (tmp_path / "a.tif").touch()
-    done = run("series", f"{tmp_path}/", "--output", f"{tmp_path}/out/")
-    assert done.exit_code == 2 and done.stderr.count("\n") == 1
-    assert f"if its files are the dates, name them: {tmp_path}/*.tif" in done.stderr
+    result = run("series", f"{tmp_path}/", "--output", f"{tmp_path}/out/")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert f"if its files are the dates, name them: {tmp_path}/*.tif" in result.stderr

@@ -48,9 +48,9 @@ def test_commands_that_only_print_load_nothing_heavy(arguments):
         f"try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
         f"loaded = set({HEAVY!r}) & set(sys.modules)\nassert not loaded, loaded"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "unclouded" in done.stdout
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "unclouded" in result.stdout
 
 
 def test_public_names_are_there_without_anything_heavy():
@@ -83,9 +83,9 @@ def test_completion_knows_the_commands(monkeypatch):
 
 def test_clear_prints_json_for_each_input(tmp_path):
     patches = [str(patch) for patch in bundled_patches()]
-    done = run("clear", *patches, tmp_path / "missing.tif", "--output", tmp_path / "out", "--json")
-    assert done.exit_code == 1
-    records = {record["input"]: record for record in map(json.loads, done.stdout.splitlines())}
+    result = run("clear", *patches, tmp_path / "missing.tif", "--output", tmp_path / "out", "--json")
+    assert result.exit_code == 1
+    records = {record["input"]: record for record in map(json.loads, result.stdout.splitlines())}
     assert set(records) == {*patches, str(tmp_path / "missing.tif")}
     assert "missing.tif" in records[str(tmp_path / "missing.tif")]["error"]
     for patch in patches:
@@ -106,13 +106,13 @@ def test_models_prints_json_of_the_weights():
 
 def test_quiet_prints_only_errors(tmp_path):
     patch = bundled_patches()[0]
-    done = run("clear", patch, "--output", tmp_path / "clear.tif", "--quiet")
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
-    done = run("clear", patch, "--output", tmp_path / "clear.tif", "--quiet")
-    assert done.exit_code == 2 and done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+    result = run("clear", patch, "--output", tmp_path / "clear.tif", "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    result = run("clear", patch, "--output", tmp_path / "clear.tif", "--quiet")
+    assert result.exit_code == 2 and result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
     assert run("clear", patch, "--output", tmp_path / "other.tif", "--quiet", "--verbose").exit_code == 2
-    done = run("export", "default", "--output", tmp_path / "weights.json", "--quiet")
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    result = run("export", "default", "--output", tmp_path / "weights.json", "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     assert run("models", "--quiet").stdout == run("models").stdout
 
 

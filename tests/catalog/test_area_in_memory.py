@@ -30,31 +30,31 @@ def weights(tmp_path_factory):
 
 def test_it_is_the_series_of_the_command_in_memory(catalogue, weights, tmp_path):
     kept = tmp_path / "kept"
-    made = unclouded.clear_area(
+    cleared = unclouded.clear_area(
         BOX, "2024-05-01/2024-05-20", catalog=catalogue.address, model=weights, cache=kept, **GIVEN
     )
-    assert made.reflectance.dims == ("time", "band", "y", "x") and list(made.band.values) == list(BANDS)
-    assert list(made.item.values) == [item["id"] for item in catalogue.items[:2]]
-    assert [str(time)[:10] for time in made.time.values] == ["2024-05-03", "2024-05-13"]
-    assert CRS.from_wkt(made.spatial_ref.attrs["crs_wkt"]) == "EPSG:32632"
+    assert cleared.reflectance.dims == ("time", "band", "y", "x") and list(cleared.band.values) == list(BANDS)
+    assert list(cleared.item.values) == [item["id"] for item in catalogue.items[:2]]
+    assert [str(time)[:10] for time in cleared.time.values] == ["2024-05-03", "2024-05-13"]
+    assert CRS.from_wkt(cleared.spatial_ref.attrs["crs_wkt"]) == "EPSG:32632"
     catalogue.requests.clear()
     words = ["--catalog", catalogue.address, "--dates", "2024-05-01/2024-05-20", "--bbox", BOX, "--cache", kept]
     further = ["--bands", ",".join(BANDS), "--model", weights, "--precision", "fp32", "--output", tmp_path / "out"]
-    done = run("series", *words, *further)
-    assert done.exit_code == 0, done.stderr
+    result = run("series", *words, *further)
+    assert result.exit_code == 0, result.stderr
     assert catalogue.of_files() == []  # the same windows
-    for number, item in enumerate(made.item.values):
+    for number, item in enumerate(cleared.item.values):
         with (
             rasterio.open(tmp_path / "out" / f"{item}.tif") as file,
             file,
             rasterio.open(tmp_path / "out" / f"{item}_quality.tif") as quality,
         ):
             dn, (opacity, uncertainty, source) = file.read(), quality.read()
-            assert (made.x.values[0], made.y.values[0]) == file.xy(0, 0)
-        np.testing.assert_allclose(made.reflectance[number] * 1e4 + 1000, dn, atol=0.51)
-        np.testing.assert_array_equal(made.opacity[number], opacity)
-        np.testing.assert_array_equal(made.uncertainty[number], uncertainty)
-        np.testing.assert_array_equal(made.source[number], source)
+            assert (cleared.x.values[0], cleared.y.values[0]) == file.xy(0, 0)
+        np.testing.assert_allclose(cleared.reflectance[number] * 1e4 + 1000, dn, atol=0.51)
+        np.testing.assert_array_equal(cleared.opacity[number], opacity)
+        np.testing.assert_array_equal(cleared.uncertainty[number], uncertainty)
+        np.testing.assert_array_equal(cleared.source[number], source)
         assert (source >= 1).mean() > 0.02
 
 
@@ -96,7 +96,7 @@ def test_what_cannot_be_had_is_an_error_or_a_warning(catalogue, weights, tmp_pat
     gone.rename(gone.with_suffix(".gone"))
     try:
         with pytest.warns(UserWarning, match=r"B03.tif: is not there .*S2A_32UPU_20240612_0_L2A is left out"):
-            made = unclouded.clear_area(BOX, "2024-05-10/2024-06-30", **asked)
+            cleared = unclouded.clear_area(BOX, "2024-05-10/2024-06-30", **asked)
     finally:
         gone.with_suffix(".gone").rename(gone)
-    assert made.sizes["time"] == 2
+    assert cleared.sizes["time"] == 2

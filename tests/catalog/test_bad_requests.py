@@ -22,10 +22,10 @@ def refused(catalogue, tmp_path, monkeypatch):
     def run_it(*changes, command="series", **options):
         given = {"catalog": catalogue.address, "dates": PERIOD, "bbox": BOX, "output": tmp_path / "out"} | options
         arguments = [word for name, value in given.items() if value is not None for word in (f"--{name}", value)]
-        done = run(command, *arguments, *changes)
-        assert done.exit_code == 2, (done.stdout, done.stderr)
+        result = run(command, *arguments, *changes)
+        assert result.exit_code == 2, (result.stdout, result.stderr)
         assert not list((tmp_path / "out").glob("*.tif"))
-        lines = [line for line in done.stderr.splitlines() if not line.startswith("note: ")]
+        lines = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
         assert len(lines) == 1 and lines[0].startswith("error: "), lines
         return lines[0]
 
@@ -118,8 +118,8 @@ def test_signatures_are_requested_when_they_are_needed(catalogue, tmp_path, monk
     monkeypatch.setitem(PRESETS, "planetary-computer", Catalogue(catalogue.address, signed=True))
     catalogue.query = "signature=valid"
     arguments = ["--catalog", "planetary-computer", "--date", "2024-05-13", "--days", 10, "--bbox", BOX]
-    done = run("clear", *arguments, "--bands", "B02,B03,B04,B08", "--output", tmp_path / "may.tif")
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", *arguments, "--bands", "B02,B03,B04,B08", "--output", tmp_path / "may.tif")
+    assert result.exit_code == 0, result.stderr
     assert signed == [item["id"] for item in catalogue.items[:3]]
     kept = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
     assert "signature" not in kept
@@ -196,8 +196,8 @@ def test_options_that_do_not_go_together(catalogue, tmp_path):
         (["mask"], "--catalog to look for them"),
         (["series", "a.tif", "b.tif", "--dates", PERIOD], "--dates, --date, --cache and --dry-run belong to it"),
     ):
-        done = run(*arguments, "--output", tmp_path / "out")
-        assert done.exit_code == 2 and why in " ".join(done.stderr.replace("│", " ").split()), done.stderr
+        result = run(*arguments, "--output", tmp_path / "out")
+        assert result.exit_code == 2 and why in " ".join(result.stderr.replace("│", " ").split()), result.stderr
     assert catalogue.requests == [] and not (tmp_path / "out").exists()
 
 
@@ -216,11 +216,11 @@ def test_a_file_that_is_not_there_costs_its_date_alone(catalogue, tmp_path, comm
     gone.rename(gone.with_suffix(".gone"))
     try:
         arguments = ["--catalog", catalogue.address, "--bbox", BOX, *asked, "--output", tmp_path / output]
-        done = run(command, *arguments, "--bands", "B02,B03,B04,B08")
+        result = run(command, *arguments, "--bands", "B02,B03,B04,B08")
     finally:
         gone.with_suffix(".gone").rename(gone)
-    assert done.exit_code == code
-    (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert result.exit_code == code
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("error: "))
     assert "B03.tif: is not there (HTTP 404), though the catalogue lists it" in line
     made = [path for path in tmp_path.glob("*.tif") if not path.stem.endswith("_quality")]
     assert len(made) == (0 if code == 2 else 3 if command == "series" else 1)
@@ -230,19 +230,19 @@ def test_the_cache_holds_no_more_than_it_may(catalogue, tmp_path):
     kept, arguments = tmp_path / "kept", ["--catalog", catalogue.address, "--days", 0, "--bands", "B02,B03,B04,B08"]
     for day, size in (("2024-05-03", 1), ("2024-05-13", 1), ("2024-05-23", 1e-6)):
         rest = ["--cache", kept, "--cache-size", size, "--bbox", BOX, "--output", tmp_path / f"{day}.tif"]
-        done = run("clear", *arguments, "--date", day, *rest)
-        assert done.exit_code == 0, done.stderr
+        result = run("clear", *arguments, "--date", day, *rest)
+        assert result.exit_code == 0, result.stderr
     assert [path.name.split("_")[2] for path in kept.iterdir()] == ["20240523"]
-    assert "more than --cache-size" in done.stderr
+    assert "more than --cache-size" in result.stderr
 
 
 def test_an_output_that_is_a_file_is_refused_before_any_request(tmp_path):
     there = tmp_path / "summer"
     there.write_bytes(b"")
-    done = run(
+    result = run(
         "series", "--catalog", "http://127.0.0.1:9/", "--bbox", "5,51,5.1,51.1", "--dates", PERIOD, "--output", there
     )
-    assert done.exit_code == 2 and "summer/: is a file; several results go into a folder" in done.stderr
+    assert result.exit_code == 2 and "summer/: is a file; several results go into a folder" in result.stderr
 
 
 def test_a_file_for_several_dates_is_refused_before_they_are_read(refused, catalogue, tmp_path):

@@ -62,8 +62,8 @@ def test_killed_at_random_and_run_again_it_gives_the_same_files(catalogue, tmp_p
             f"{path.parent.name.rpartition('-')[0]}/{path.name}" for path in (tmp_path / "again_kept").glob("*/*.tif")
         }
     assert killed
-    done = subprocess.run(words("again"), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(words("again"), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
     assert pixels(tmp_path / "again") == expected
     assert (tmp_path / "again" / "ndvi.csv").read_bytes() == (tmp_path / "once" / "ndvi.csv").read_bytes()
     assert not [path for path in (tmp_path / "again").iterdir() if path.name.startswith(".")]

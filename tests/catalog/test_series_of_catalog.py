@@ -36,16 +36,16 @@ def of_files(place, weights, tmp_path_factory):
     place.reset()
     items = [link["href"] for item in place.items for link in item["links"]]
     folder = tmp_path_factory.mktemp("files") / "out"
-    done = run("series", *items, "--bbox", BOX, "--output", folder, "--model", weights)
-    assert done.exit_code == 0, done.stderr
+    result = run("series", *items, "--bbox", BOX, "--output", folder, "--model", weights)
+    assert result.exit_code == 0, result.stderr
     return made_in(folder)
 
 
 def test_it_gives_what_the_files_give_and_reads_each_window_once(catalogue, of_files, weights, tmp_path):
     catalogue.reset()
     words = from_catalog(catalogue, "--dates", PERIOD, "--output", tmp_path, "--model", weights)
-    done = run("series", *words)
-    assert done.exit_code == 0, done.stderr
+    result = run("series", *words)
+    assert result.exit_code == 0, result.stderr
     assert made_in(tmp_path) == of_files and len(of_files) == 8
     item = json.loads((tmp_path / "S2A_32UPU_20240513_0_L2A.json").read_text())
     kept = tmp_path / item["links"][0]["href"]
@@ -65,8 +65,8 @@ def test_a_day_is_cleared_with_its_neighbours(catalogue, of_files, weights, tmp_
     words = from_catalog(
         catalogue, "--date", "2024-05-13", "--days", 12, "--model", weights, "--cache", tmp_path / "kept"
     )
-    done = run("clear", *words, "--output", tmp_path / "may.tif")
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", *words, "--output", tmp_path / "may.tif")
+    assert result.exit_code == 0, result.stderr
     assert not (tmp_path / "inputs").exists() and len(list((tmp_path / "kept").iterdir())) == 3
     before, day, after = (link["href"] for item in catalogue.items[:3] for link in item["links"])
     words = ["--bbox", BOX, "--model", weights, "--reference", before, "--reference", after]
@@ -77,8 +77,8 @@ def test_a_day_is_cleared_with_its_neighbours(catalogue, of_files, weights, tmp_
 
 def test_masks_of_a_period_are_those_of_the_files(catalogue, tmp_path):
     words = ["--dates", "2024-05-01/2024-05-20", "--bands", "B02,B03,B04,B08,B11,B12", "--output"]
-    done = run("mask", *from_catalog(catalogue, *words, f"{tmp_path}/masks/"))
-    assert done.exit_code == 0, done.stderr
+    result = run("mask", *from_catalog(catalogue, *words, f"{tmp_path}/masks/"))
+    assert result.exit_code == 0, result.stderr
     items = [link["href"] for item in catalogue.items[:2] for link in item["links"]]
     assert run("mask", *items, "--bbox", BOX, "--output", tmp_path / "files").exit_code == 0
     made = made_in(tmp_path / "masks")
@@ -89,14 +89,14 @@ def test_masks_of_a_period_are_those_of_the_files(catalogue, tmp_path):
 
 
 def test_a_dry_run_prints_what_would_be_read_and_reads_nothing(catalogue, tmp_path):
-    done = run(
+    result = run(
         "series", *from_catalog(catalogue, "--dates", PERIOD, "--max-cloud", 30, "--output", tmp_path, "--dry-run")
     )
-    assert done.exit_code == 0, done.stderr
-    lines = done.stdout.splitlines()
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["2024-05-03", "2024-05-13", "2024-05-23", "3"]
     assert "cloud 20%  100% of the area  about" in lines[1] and lines[1].endswith("S2A_32UPU_20240513_0_L2A")
-    assert "1 of 4 dates have over 30% cloud" in done.stderr
+    assert "1 of 4 dates have over 30% cloud" in result.stderr
     assert catalogue.of_files() == [] and list(tmp_path.iterdir()) == []
 
 
@@ -109,23 +109,23 @@ def hurried(monkeypatch):
 
 def test_every_third_request_may_fail(catalogue, of_files, weights, hurried, tmp_path):
     catalogue.fail_every = 3
-    done = run("series", *from_catalog(catalogue, "--dates", PERIOD, "--output", tmp_path, "--model", weights))
-    assert done.exit_code == 0, done.stderr
+    result = run("series", *from_catalog(catalogue, "--dates", PERIOD, "--output", tmp_path, "--model", weights))
+    assert result.exit_code == 0, result.stderr
     assert made_in(tmp_path) == of_files
 
 
 def test_after_a_lost_connection_the_run_resumes_from_what_was_read(catalogue, of_files, weights, hurried, tmp_path):
     words = from_catalog(catalogue, "--dates", PERIOD, "--output", tmp_path, "--model", weights)
     catalogue.away_after = 70
-    done = run("series", *words)
-    assert done.exit_code == 2
-    (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    result = run("series", *words)
+    assert result.exit_code == 2
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("error: "))
     assert "cannot be reached" in line and "dates are read and kept in" in line and made_in(tmp_path) == {}
     kept = {path for path in (tmp_path / "inputs").rglob("*.tif")}
     assert kept
     catalogue.reset()
-    done = run("series", *words)
-    assert done.exit_code == 0, done.stderr
+    result = run("series", *words)
+    assert result.exit_code == 0, result.stderr
     assert made_in(tmp_path) == of_files
     again = {path.split("/")[2] + "/" + path.split("/")[3] for path, _ in catalogue.of_files()}
     assert not again & {f"{path.parent.name.rpartition('-')[0]}/{path.name}" for path in kept if path.name != "B02.tif"}
@@ -148,9 +148,9 @@ def test_tiles_of_an_overpass_are_joined(catalogue, weights, tmp_path_factory, t
     with listed(front, items, tmp_path_factory.mktemp("api")):
         box = bbox_of(300, SIDE - 60, 60, 110)
         words = ["--dates", "2024-07-01/2024-07-31", "--output", tmp_path, "--model", weights]
-        done = run("series", *from_catalog(front, *words, box=box))
+        result = run("series", *from_catalog(front, *words, box=box))
     front.items, front.api = before, api
-    assert done.exit_code == 0, done.stderr
+    assert result.exit_code == 0, result.stderr
     (kept,) = (tmp_path / "inputs").glob("S2A_*_2024-07-01-*")
     with rasterio.open(kept / "B02.tif") as file:
         row, column = round((TOP - file.transform.f) / 10), round((file.transform.c - LEFT) / 10)

@@ -62,9 +62,9 @@ def read(path):
 
 
 def test_it_is_combined_with_the_detection_and_reported(source, weights, tmp_path):
-    done = run("clear", source, "--output", tmp_path / "a.tif", "--model", weights, "--write-mask")
-    assert done.exit_code == 0, done.stderr
-    assert "detected by our own detection, joined with the scene classification" in done.stderr
+    result = run("clear", source, "--output", tmp_path / "a.tif", "--model", weights, "--write-mask")
+    assert result.exit_code == 0, result.stderr
+    assert "detected by our own detection, joined with the scene classification" in result.stderr
     plain = run("clear", source, "--output", tmp_path / "n.tif", "--model", weights, "--write-mask", "--mask", "none")
     assert plain.exit_code == 0 and "detected by" not in plain.stderr
     both, alone = (read(tmp_path / f"{name}_quality.tif")[0] for name in "an")
@@ -77,7 +77,7 @@ def test_it_is_combined_with_the_detection_and_reported(source, weights, tmp_pat
     assert record["eo:snow_cover"] == pytest.approx(100 * 50 / 280, abs=0.01)
     assert record["unclouded:changed"] == pytest.approx((mask != 0).mean(), abs=1e-6)
     assert "joined with" in record["unclouded:detection"]
-    assert f"cloud cover {record['eo:cloud_cover']:.1f}%, snow cover 17.9%" in done.stdout
+    assert f"cloud cover {record['eo:cloud_cover']:.1f}%, snow cover 17.9%" in result.stdout
     without = json.loads((tmp_path / "n.json").read_text())["properties"]
     assert "eo:snow_cover" not in without and without["unclouded:detection"] == "our own detection"
 
@@ -85,20 +85,20 @@ def test_it_is_combined_with_the_detection_and_reported(source, weights, tmp_pat
 def test_python_and_the_mask_command_do_the_same(source, weights, tmp_path):
     joined = unclouded.clear(source, model=weights)
     assert "joined with the scene classification" in joined.attrs["detection"]
-    done = run("mask", source, "--output", tmp_path / "m.tif", "--mask", "none")
-    assert done.exit_code == 0 and "detected by" not in done.stderr
+    result = run("mask", source, "--output", tmp_path / "m.tif", "--mask", "none")
+    assert result.exit_code == 0 and "detected by" not in result.stderr
     bundled = unclouded.clear(source, mask="none")
     np.testing.assert_array_equal(read(tmp_path / "m.tif")[0] != 0, bundled.opacity.values > 0)
-    done = run("mask", source, "--output", tmp_path / "j.tif")
-    assert "joined with the scene classification" in done.stderr and "% of the pixels covered, cloud" in done.stdout
+    result = run("mask", source, "--output", tmp_path / "j.tif")
+    assert "joined with the scene classification" in result.stderr and "% of the pixels covered, cloud" in result.stdout
     item = json.loads((tmp_path / "j.json").read_text())["properties"]
     assert {"eo:cloud_cover", "eo:snow_cover", "unclouded:covered"} <= set(item)
     far = tmp_path / "far.tif"
     write(far, np.ones((1, 9, 9), np.uint8), transform=rasterio.Affine(10, 0, 9e5, 0, -10, 5e6))
-    done = run("mask", source, "--output", tmp_path / "x.tif", "--mask", far)
-    assert done.exit_code == 2 and "does not overlap" in done.stderr and not (tmp_path / "x.tif").exists()
-    done = run("mask", source, source.parent / "B02.tif", "--output", f"{tmp_path}/x/", "--mask", far)
-    assert done.exit_code == 2 and "belongs to one scene" in done.stderr
+    result = run("mask", source, "--output", tmp_path / "x.tif", "--mask", far)
+    assert result.exit_code == 2 and "does not overlap" in result.stderr and not (tmp_path / "x.tif").exists()
+    result = run("mask", source, source.parent / "B02.tif", "--output", f"{tmp_path}/x/", "--mask", far)
+    assert result.exit_code == 2 and "belongs to one scene" in result.stderr
 
 
 def test_mask_only_takes_it_alone(source, weights):
@@ -111,11 +111,11 @@ def test_mask_only_takes_it_alone(source, weights):
 
 def test_bands_too_few_for_detection_need_it(files, weights, tmp_path):
     few = described(files, ("B11", "B12"), "few.json")
-    done = run("clear", few, "--output", tmp_path / "few.tif", "--model", weights)
-    assert done.exit_code == 0, done.stderr
-    assert "detected by" in done.stderr and "scl.tif alone" in done.stderr
-    done = run("clear", few, "--output", tmp_path / "none.tif", "--model", weights, "--mask", "none")
-    assert done.exit_code == 2 and "give --mask, or add B02" in done.stderr
+    result = run("clear", few, "--output", tmp_path / "few.tif", "--model", weights)
+    assert result.exit_code == 0, result.stderr
+    assert "detected by" in result.stderr and "scl.tif alone" in result.stderr
+    result = run("clear", few, "--output", tmp_path / "none.tif", "--model", weights, "--mask", "none")
+    assert result.exit_code == 2 and "give --mask, or add B02" in result.stderr
 
 
 def test_one_that_does_not_fit_or_is_damaged_is_no_reason_to_stop_for_good(files, weights, tmp_path):
@@ -123,9 +123,9 @@ def test_one_that_does_not_fit_or_is_damaged_is_no_reason_to_stop_for_good(files
     (files / "damaged.tif").write_bytes((files / "scl.tif").read_bytes()[:300])
     for name in ("far.tif", "damaged.tif"):
         source = described(files, name="other.json", scl=name)
-        done = run("clear", source, "--output", tmp_path / "out.tif", "--model", weights)
-        assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
-        assert name in done.stderr and done.stderr.strip().endswith("--mask none")
+        result = run("clear", source, "--output", tmp_path / "out.tif", "--model", weights)
+        assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1, result.stderr
+        assert name in result.stderr and result.stderr.strip().endswith("--mask none")
     assert not list(tmp_path.iterdir())
 
 
@@ -147,8 +147,8 @@ def test_an_interrupted_run_knows_of_its_pixels(source, weights):
 
 
 def test_a_series_looks_for_it_unless_switched_off(files, tmp_path):
-    done = run("series", files / "item.json", files / "B02.tif", "--output", tmp_path, "--mask", "scl.tif")
-    assert done.exit_code == 2 and "'scl.tif' is not one of 'auto', 'none'" in done.stderr
+    result = run("series", files / "item.json", files / "B02.tif", "--output", tmp_path, "--mask", "scl.tif")
+    assert result.exit_code == 2 and "'scl.tif' is not one of 'auto', 'none'" in result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -171,10 +171,10 @@ def test_that_of_an_array_is_joined_as_that_of_files(form, dataset, source, weig
         "chunks": lambda: dataset.chunk(y=130, x=200),
     }
     given = {"level": "L2A", "offset": 0, "model": weights}
-    made = unclouded.clear(forms[form](), **given)
-    assert made.attrs["detection"] == "our own detection, joined with the scene classification SCL"
-    np.testing.assert_equal(made.sizes["band"], len(SHORT))
-    assert np.array_equal(made.opacity, unclouded.clear(source, model=weights).opacity)
+    cleared = unclouded.clear(forms[form](), **given)
+    assert cleared.attrs["detection"] == "our own detection, joined with the scene classification SCL"
+    np.testing.assert_equal(cleared.sizes["band"], len(SHORT))
+    assert np.array_equal(cleared.opacity, unclouded.clear(source, model=weights).opacity)
     if form not in ("file", "GeoTIFF"):
         alone = unclouded.clear(forms[form](), **given, mask_only=True)
         assert alone.attrs["detection"] == "SCL alone" and (alone.opacity.values[dataset.SCL == 9] == 1).all()

@@ -245,8 +245,8 @@ def test_a_mask_that_is_all_clear_or_all_covered_is_done(file, weights, tmp_path
     options = ["--model", weights, "--mask-only"]
     for name, values in (("clear", 0 * COVERED), ("covered", COVERED)):
         mask = write(tmp_path / f"{name}_mask.tif", values)
-        done = run("clear", file, "--output", tmp_path / f"{name}.tif", "--mask", mask, *options)
-        assert done.exit_code == 0, done.stderr
+        result = run("clear", file, "--output", tmp_path / f"{name}.tif", "--mask", mask, *options)
+        assert result.exit_code == 0, result.stderr
     assert (
         "0.0% of the pixels changed"
         in run(
@@ -255,7 +255,7 @@ def test_a_mask_that_is_all_clear_or_all_covered_is_done(file, weights, tmp_path
     )
     np.testing.assert_array_equal(read(tmp_path / "clear.tif"), read(file))
     assert (read(tmp_path / "covered_quality.tif")[0] == 1).all()
-    assert "nearly all of it lies under cloud or shadow" in done.stderr
+    assert "nearly all of it lies under cloud or shadow" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -287,35 +287,35 @@ def test_a_mask_that_is_all_clear_or_all_covered_is_done(file, weights, tmp_path
 )
 def test_a_mask_that_does_not_fit_is_refused_in_one_line(file, weights, tmp_path, values, place, more, message):
     mask = write(tmp_path / "mask.tif", values, **place)
-    done = run("clear", file, "--output", f"{tmp_path}/out/", "--model", weights, "--mask", mask, *more)
-    assert done.exit_code == 2
-    assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr
+    result = run("clear", file, "--output", f"{tmp_path}/out/", "--model", weights, "--mask", mask, *more)
+    assert result.exit_code == 2
+    assert message in result.stderr and len(result.stderr.strip().splitlines()) == 1, result.stderr
     assert not list(tmp_path.glob("out/*"))
 
 
 def test_mask_options_without_a_mask_or_for_several_scenes_are_refused(file, weights, tmp_path):
-    done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, "--mask-only")
-    assert done.exit_code == 2 and "no scene classification (SCL) comes with it; give --mask a file" in done.stderr
+    result = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, "--mask-only")
+    assert result.exit_code == 2 and "no scene classification (SCL) comes with it; give --mask a file" in result.stderr
     for more in (["--mask", "none", "--mask-only"], ["--mask-classes", "0=clear"]):
-        done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, *more)
-        assert done.exit_code == 2 and "are about --mask; give that a file" in done.stderr
-    done = run("clear", file, tmp_path, "--output", f"{tmp_path}/out/", "--mask", file)
-    assert done.exit_code == 2 and "belongs to one scene" in done.stderr
+        result = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, *more)
+        assert result.exit_code == 2 and "are about --mask; give that a file" in result.stderr
+    result = run("clear", file, tmp_path, "--output", f"{tmp_path}/out/", "--mask", file)
+    assert result.exit_code == 2 and "belongs to one scene" in result.stderr
 
 
 def test_bands_too_few_for_detection_need_a_mask(scene, weights, square, tmp_path):
     dn = scene.dn[[L1C.index(band) for band in INFRARED]]
     file = write(tmp_path / NAME, dn, names=INFRARED)
-    done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights)
-    assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1
+    result = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights)
+    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1
     assert (
         "clouds cannot be distinguished from ground with B8A, B11, B12; give --mask, or add B02, B03, B04, B08"
-        in done.stderr
+        in result.stderr
     )
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     mask = write(tmp_path / "mask.tif", square[None])
-    done = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, "--mask", mask)
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", file, "--output", tmp_path / "out.tif", "--model", weights, "--mask", mask)
+    assert result.exit_code == 0, result.stderr
     changed = (read(tmp_path / "out.tif") != dn).any(axis=0)
     assert changed[square > 0].all()
     changed[190:250, 390:460] = False
@@ -326,8 +326,8 @@ def test_bands_too_few_for_detection_need_a_mask(scene, weights, square, tmp_pat
 
 def test_bands_that_are_not_written_serve_detection(scene, file, weights, active, tmp_path):
     how = ["--model", weights, "--bands", ",".join(INFRARED), "--precision", "fp32"]
-    done = run("clear", file, "--output", tmp_path / "out.tif", *how)
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", file, "--output", tmp_path / "out.tif", *how)
+    assert result.exit_code == 0, result.stderr
     picked = [L1C.index(band) for band in INFRARED]
     with rasterio.open(tmp_path / "out.tif") as cleared:
         assert cleared.descriptions == INFRARED

@@ -40,11 +40,11 @@ def test_cloud_that_the_detector_misses_is_replaced_by_another_date(given, monke
     distance = from_cloud("20180503")
     alone = unclouded.clear(cube[0], **given)
     assert (alone.source == 0).all()
-    made = unclouded.clear(cube[0], references=[cube[1]], **given)
-    assert (made.source.values[distance < -4] == 2).all()
-    assert (made.source.values[distance > FAR] == 0).all()
+    cleared = unclouded.clear(cube[0], references=[cube[1]], **given)
+    assert (cleared.source.values[distance < -4] == 2).all()
+    assert (cleared.source.values[distance > FAR] == 0).all()
     ground = cube[1].values / 1.05
-    assert abs(made.reflectance.values - ground)[:, distance < -4].mean() < 0.01
+    assert abs(cleared.reflectance.values - ground)[:, distance < -4].mean() < 0.01
 
 
 def test_the_scene_itself_under_another_name_is_no_evidence_of_its_cover(given, monkeypatch):
@@ -55,8 +55,8 @@ def test_the_scene_itself_under_another_name_is_no_evidence_of_its_cover(given, 
     again = cube[0].rename("again")
     unsaid = again.drop_vars("time") + np.float32(1e-4)
     for same in (unsaid, again * np.float32(1.05)):  # as another processor makes it of the same acquisition
-        made = unclouded.clear(cube[0], references=[same], **given)
-        np.testing.assert_array_equal(made.source, alone.source)
+        cleared = unclouded.clear(cube[0], references=[same], **given)
+        np.testing.assert_array_equal(cleared.source, alone.source)
     with pytest.warns(UserWarning, match="is of the scene's own overpass, and shows the same clouds"):
         unclouded.clear(cube[0], references=[again * np.float32(1.05)], **given)
 
@@ -73,10 +73,10 @@ def test_ground_that_the_detector_takes_for_cloud_stays_where_another_date_shows
 
     monkeypatch.setattr(CloudShadowNetwork, "detect_small", misled)
     alone = unclouded.clear(cube[2], **given)
-    made = unclouded.clear(cube[2], references=[reference], **given)
+    cleared = unclouded.clear(cube[2], references=[reference], **given)
     far = distance > FAR
     assert (alone.source.values[far] > 0).mean() > 0.1
-    assert (made.source.values[far] == 0).mean() > 0.95
-    np.testing.assert_array_equal(made.reflectance.values[:, far & (made.source.values == 0)],
-                                  cube[2].values[:, far & (made.source.values == 0)])  # fmt: skip
-    assert (made.source.values[distance < -4] == 2).all()
+    assert (cleared.source.values[far] == 0).mean() > 0.95
+    np.testing.assert_array_equal(cleared.reflectance.values[:, far & (cleared.source.values == 0)],
+                                  cube[2].values[:, far & (cleared.source.values == 0)])  # fmt: skip
+    assert (cleared.source.values[distance < -4] == 2).all()

@@ -60,8 +60,8 @@ def scenes(tmp_path_factory):
 def local(scenes, weights, tmp_path_factory):
     """What one machine makes of them."""
     folder = tmp_path_factory.mktemp("local")
-    done = run("clear", *scenes, "--output", f"{folder}/", "--model", weights)
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", *scenes, "--output", f"{folder}/", "--model", weights)
+    assert result.exit_code == 0, result.stderr
     return folder
 
 
@@ -167,8 +167,8 @@ def test_workers_refuse_other_weights_of_the_same_name(pool, scenes, weights, tm
 def test_the_number_of_workers_is_as_requested(scenes, local, weights, pool, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(dask_pool, "DaskPool", lambda *given: asked.append(given) or nullcontext(pool))
-    done = run("clear", scenes[1], "--output", tmp_path / scenes[1].name, "--model", weights, "--workers", 2)
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", scenes[1], "--output", tmp_path / scenes[1].name, "--model", weights, "--workers", 2)
+    assert result.exit_code == 0, result.stderr
     assert asked == [(2, None)]
     assert (tmp_path / scenes[1].name).read_bytes() == (local / scenes[1].name).read_bytes()
 
@@ -179,9 +179,9 @@ def test_a_series_on_a_cluster_is_that_of_one_machine(pool, tmp_path):
     inputs = write_dates(tmp_path / "dates")
     given = ["series", *inputs, "--model", path, "--output"]
     for folder, more in (("one", []), ("many", ["--scheduler", pool.client.scheduler.address])):
-        done = run(*given, tmp_path / folder, *more)
-        assert done.exit_code == 0, done.stderr
-        assert "collection.json: 3 dates" in done.stdout
+        result = run(*given, tmp_path / folder, *more)
+        assert result.exit_code == 0, result.stderr
+        assert "collection.json: 3 dates" in result.stdout
     assert same_files(tmp_path / "one", tmp_path / "many")
     assert run(*given, tmp_path / "two", "--workers", 2, "--scheduler", "tcp://127.0.0.1:1").exit_code == 2
     assert not (tmp_path / "two").exists()
@@ -190,8 +190,8 @@ def test_a_series_on_a_cluster_is_that_of_one_machine(pool, tmp_path):
 def test_a_scheduler_that_is_not_there_is_one_line(scenes, weights, tmp_path, monkeypatch):
     monkeypatch.setattr(dask_pool, "_PATIENCE", 1.0)
     options = ["--model", weights, "--scheduler", "tcp://127.0.0.1:1"]
-    done = run("clear", scenes[1], "--output", tmp_path / "out.tif", *options)
-    assert done.exit_code == 2
-    assert done.stderr.splitlines()[-1].startswith("error: --scheduler tcp://127.0.0.1:1: cannot be reached")
+    result = run("clear", scenes[1], "--output", tmp_path / "out.tif", *options)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("error: --scheduler tcp://127.0.0.1:1: cannot be reached")
     assert run("clear", scenes[1], "--output", tmp_path / "out.tif", *options, "--workers", 2).exit_code == 2
     assert not list(tmp_path.iterdir())

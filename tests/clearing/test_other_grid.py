@@ -116,16 +116,16 @@ def test_what_is_no_grid_is_refused_before_any_work(scene, tmp_path, crs, resolu
     with pytest.raises(InputError, match=why):
         as_written(info_of(scene), crs, resolution)
     asked = ([] if crs is None else ["--crs", crs]) + ([] if resolution is None else ["--resolution", resolution])
-    done = run("clear", scene, "--output", tmp_path / "clear.tif", *asked)
-    assert done.exit_code == 2 and done.stderr.count("error: ") == 1 and list(tmp_path.iterdir()) == []
+    result = run("clear", scene, "--output", tmp_path / "clear.tif", *asked)
+    assert result.exit_code == 2 and result.stderr.count("error: ") == 1 and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("area", [[], ["--bbox", box(100, 100, 90, 110)]])
 def test_reflectance_is_interpolated_and_quality_and_classes_are_the_nearest(scene, weights, tmp_path, area):
     words = [scene, *area, "--model", weights, "--write-mask"]
     assert run("clear", *words, "--output", tmp_path / "own.tif").exit_code == 0
-    done = run("clear", *words, *EUROPE, "--output", tmp_path / "europe.tif")
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", *words, *EUROPE, "--output", tmp_path / "europe.tif")
+    assert result.exit_code == 0, result.stderr
 
     for ending, how in (("", "bilinear"), ("_quality", "nearest"), ("_mask", "nearest")):
         with (
@@ -167,8 +167,8 @@ def test_reflectance_is_interpolated_and_quality_and_classes_are_the_nearest(sce
 def test_undeclared_no_data_leave_no_fringe(scene, weights, tmp_path, dtype):
     path = write_scene(tmp_path / scene.name, nodata=None, dtype=dtype)
     for name, asked in (("own", []), ("europe", EUROPE)):
-        done = run("clear", path, "--model", weights, *asked, "--output", tmp_path / f"{name}.tif")
-        assert done.exit_code == 0, done.stderr
+        result = run("clear", path, "--model", weights, *asked, "--output", tmp_path / f"{name}.tif")
+        assert result.exit_code == 0, result.stderr
     read = {}
     for name in ("own", "own_quality", "europe", "europe_quality"):
         with rasterio.open(tmp_path / f"{name}.tif") as file:
@@ -184,8 +184,8 @@ def test_undeclared_no_data_leave_no_fringe(scene, weights, tmp_path, dtype):
 def test_a_grid_that_is_the_scene_s_own_changes_nothing(scene, weights, tmp_path):
     made = []
     for name, asked in (("own", []), ("same", ["--crs", "EPSG:32632", "--resolution", 10])):
-        done = run("clear", scene, "--model", weights, *asked, "--output", tmp_path / f"{name}.tif")
-        assert done.exit_code == 0, done.stderr
+        result = run("clear", scene, "--model", weights, *asked, "--output", tmp_path / f"{name}.tif")
+        assert result.exit_code == 0, result.stderr
         made.append((tmp_path / f"{name}.tif").read_bytes())
     assert made[0] == made[1]
 
@@ -203,8 +203,8 @@ def test_a_series_on_another_grid_has_all_that_a_series_has(scene, weights, tmp_
     pytest.importorskip("zarr")
     later = write_scene(tmp_path / scene.name.replace("20180510", "20180520"), shift=60)
     words = [scene, later, "--bbox", box(60, 60, 150, 160), "--model", weights, *EUROPE]
-    done = run("series", *words, "--composite", "median", "--ndvi", "--gif", "--zarr", "--output", tmp_path / "out")
-    assert done.exit_code == 0, done.stderr
+    result = run("series", *words, "--composite", "median", "--ndvi", "--gif", "--zarr", "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
     made = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"series.zarr", "series.gif", "ndvi.csv", "composite_median.tif", "series.html"} <= made
     with rasterio.open(tmp_path / "out" / "composite_median.tif") as composite:
@@ -215,6 +215,6 @@ def test_a_series_on_another_grid_has_all_that_a_series_has(scene, weights, tmp_
 def test_a_dataset_keeps_the_scene_s_grid(scene, weights, tmp_path):
     with pytest.raises(InputError, match="is cleared on its own grid; give `output`"):
         unclouded.clear(scene, model=weights, crs="EPSG:3035")
-    made = unclouded.clear(scene, tmp_path / "clear.tif", model=weights, crs="EPSG:3035")
-    with rasterio.open(made.output) as file:
+    cleared = unclouded.clear(scene, tmp_path / "clear.tif", model=weights, crs="EPSG:3035")
+    with rasterio.open(cleared.output) as file:
         assert file.crs == "EPSG:3035"

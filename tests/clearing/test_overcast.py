@@ -140,9 +140,9 @@ def test_thin_cloud_over_all_of_an_image_does_not_pass_for_ground_to_fit_to(shar
         one.assign_attrs(datetime=day).rio.write_crs(32631) for one, day in zip(cube, days, strict=True)
     )
     with pytest.warns(UserWarning, match="clear to fit to"):
-        made = unclouded.clear(overcast, references=[before, after], level="L2A", offset=0)
-    assert float((made.source >= 2).mean()) > 0.9
-    np.testing.assert_allclose(made.reflectance.mean(("y", "x")), after.mean(("y", "x")) / 1e4, atol=0.03)
+        cleared = unclouded.clear(overcast, references=[before, after], level="L2A", offset=0)
+    assert float((cleared.source >= 2).mean()) > 0.9
+    np.testing.assert_allclose(cleared.reflectance.mean(("y", "x")), after.mean(("y", "x")) / 1e4, atol=0.03)
 
 
 def test_a_date_in_a_name_is_not_repeated(overcast, others) -> None:
@@ -161,8 +161,8 @@ def test_a_date_with_one_guessed_band_is_reported_as_such(tmp_path, detecting_we
     other = write(tmp_path / f"{name_of('20180508')}.tif", dn, names=FOUR, nodata=0)
     mask = write(tmp_path / "mask.tif", np.ones((1, 130, 150), "u1"))
     given = ["--reference", other, "--mask", mask, "--mask-only", "--model", detecting_weights]
-    done = run("clear", scene, "--output", tmp_path / "clear.tif", *given)
-    assert done.exit_code == 0, done.stderr
-    (note,) = (line for line in done.stderr.splitlines() if "nearly all of it lies under cloud" in line)
+    result = run("clear", scene, "--output", tmp_path / "clear.tif", *given)
+    assert result.exit_code == 0, result.stderr
+    (note,) = (line for line in result.stderr.splitlines() if "nearly all of it lies under cloud" in line)
     assert message in note and ("at best" in note) == (shown < 0.5)
-    assert "100.0% guessed, on " in done.stdout and "of that in B12 alone" in done.stdout
+    assert "100.0% guessed, on " in result.stdout and "of that in B12 alone" in result.stdout

@@ -40,9 +40,9 @@ def test_references_may_be_arrays_or_paths_in_any_order(dates, cube, weights):
     expected = unclouded.clear(cube[0], references=dates[1:], **given)
     assert (expected.source == 2).mean() > 0.05
     for references in (arrays, [arrays[0], dates[2]], [dates[1], arrays[1]]):
-        made = unclouded.clear(cube[0], references=references, **given)
-        np.testing.assert_allclose(made.reflectance, expected.reflectance, atol=1e-4)
-        assert (made.source == expected.source).mean() > 0.999
+        cleared = unclouded.clear(cube[0], references=references, **given)
+        np.testing.assert_allclose(cleared.reflectance, expected.reflectance, atol=1e-4)
+        assert (cleared.source == expected.source).mean() > 0.999
 
 
 def _has_dask():
@@ -57,16 +57,16 @@ def test_a_reference_without_names_and_place_has_those_of_the_scene(cube, weight
     given = {"level": "L2A", "model": weights, "precision": "fp32"}
     expected = unclouded.clear(cube[0], references=[cube[1]], **given)
     for reference in (cube[1].values, cube[1].drop_vars(["spatial_ref"])):
-        made = unclouded.clear(cube[0], references=[reference], **given)
-        np.testing.assert_array_equal(made.reflectance, expected.reflectance)
+        cleared = unclouded.clear(cube[0], references=[reference], **given)
+        np.testing.assert_array_equal(cleared.reflectance, expected.reflectance)
 
 
 def test_a_reference_on_another_grid_is_warped_to_the_scene_s(cube, weights):
     given = {"level": "L2A", "model": weights, "precision": "fp32"}
     expected = unclouded.clear(cube[0, :, 20:120, 20:120], references=[cube[1, :, 20:120, 20:120]], **given)
-    made = unclouded.clear(cube[0, :, 20:120, 20:120], references=[cube[1]], **given)
-    assert (made.source == 2).mean() > 0.05
-    np.testing.assert_allclose(made.reflectance, expected.reflectance, atol=0.05)
+    cleared = unclouded.clear(cube[0, :, 20:120, 20:120], references=[cube[1]], **given)
+    assert (cleared.source == 2).mean() > 0.05
+    np.testing.assert_allclose(cleared.reflectance, expected.reflectance, atol=0.05)
     away = cube[1].assign_coords(x=cube.x + 1e5)
     with pytest.raises(unclouded.InputError, match="reference 1: does not overlap"):
         unclouded.clear(cube[0], references=[away], **given)
@@ -87,9 +87,9 @@ def test_a_reference_of_another_encoding_is_refused_unless_it_declares_it(cube, 
     for reference in (per_cent, per_cent.values, cube[1].assign_attrs(scale_factor=1e-4)):
         with pytest.raises(unclouded.InputError, match="scale_factor and add_offset"):
             unclouded.clear((cube[0] * 1e4).astype("u2"), references=[reference], offset=0, **given)
-    made = unclouded.clear(cube[0], references=[per_cent.assign_attrs(scale_factor=0.01)], **given)
+    cleared = unclouded.clear(cube[0], references=[per_cent.assign_attrs(scale_factor=0.01)], **given)
     expected = unclouded.clear(cube[0], references=[cube[1]], **given)
-    np.testing.assert_allclose(made.reflectance, expected.reflectance, atol=1e-3)
+    np.testing.assert_allclose(cleared.reflectance, expected.reflectance, atol=1e-3)
 
 
 def test_notes_on_references_are_warnings_once_each(cube, weights):
@@ -127,9 +127,9 @@ def test_a_date_that_is_not_known_leaves_the_others_theirs(cube, weights):
     times = cube.time.values.copy()
     times[1] = np.datetime64("NaT")
     with_gap = cube.assign_coords(time=times)
-    made = unclouded.clear_series(with_gap, level="L2A", model=weights, precision="fp32", max_references=1)
-    np.testing.assert_array_equal(made.time, times)
-    np.testing.assert_array_equal(made.reference_time[:, 0], times[[2, 0, 0]])
+    cleared = unclouded.clear_series(with_gap, level="L2A", model=weights, precision="fp32", max_references=1)
+    np.testing.assert_array_equal(cleared.time, times)
+    np.testing.assert_array_equal(cleared.reference_time[:, 0], times[[2, 0, 0]])
     assert (
         "time"
         not in unclouded.clear_series(cube.drop_vars("time"), level="L2A", model=weights, max_references=1).coords
@@ -137,11 +137,11 @@ def test_a_date_that_is_not_known_leaves_the_others_theirs(cube, weights):
 
 
 def test_earlier_dates_alone_may_help(cube, weights):
-    made = unclouded.clear_series(
+    cleared = unclouded.clear_series(
         cube, level="L2A", model=weights, precision="fp32", only_earlier=True, max_references=1
     )
-    assert made.source[0].max() <= 1 and np.isnat(made.reference_time[0].values).all()
-    assert made.reference_time[2].values == cube.time[1].values and made.reference.values == [2]
+    assert cleared.source[0].max() <= 1 and np.isnat(cleared.reference_time[0].values).all()
+    assert cleared.reference_time[2].values == cube.time[1].values and cleared.reference.values == [2]
 
 
 def test_files_cubes_and_chunks_are_the_same_series(cube, cleared, dates, weights, tmp_path, monkeypatch):
@@ -171,10 +171,10 @@ def test_masks_come_date_by_date(cube, weights):
     placed = xr.DataArray(masks, dims=("time", "y", "x"), coords={"y": cube.y, "x": cube.x, "time": cube.time})
     of_days = placed.assign_coords(time=placed.time.dt.floor("D"))
     for mask in (masks, placed, placed[[2, 0, 1]], of_days[::-1], [masks[0], None, None]):
-        made = unclouded.clear_series(cube, mask=mask, **given)
-        assert (made.opacity[0].values[masks[0]] == 1).all() and (made.source[0].values[masks[0]] >= 1).all()
+        cleared = unclouded.clear_series(cube, mask=mask, **given)
+        assert (cleared.opacity[0].values[masks[0]] == 1).all() and (cleared.source[0].values[masks[0]] >= 1).all()
         if not isinstance(mask, list):
-            assert (made.source[1:] == 0).all()
+            assert (cleared.source[1:] == 0).all()
     with pytest.raises(unclouded.InputError, match="mask: is 2 of them; one for each of the 3 dates"):
         unclouded.clear_series(cube, mask=masks[:2], **given)
     with pytest.raises(unclouded.InputError, match="mask: is of other dates than the series"):
@@ -185,11 +185,11 @@ def test_dates_without_data_stay_so_and_help_nobody(cube, weights):
     holed = cube.copy()
     holed[1] = np.nan
     with pytest.warns(UserWarning, match="2018-05-08T10:00:31.: holds no data"):
-        made = unclouded.clear_series(holed, level="L2A", model=weights, precision="fp32")
-    assert made.reflectance[1].isnull().all() and made.source[1].isnull().all()
-    assert cube.time.values[1] not in made.reference_time.values
+        cleared = unclouded.clear_series(holed, level="L2A", model=weights, precision="fp32")
+    assert cleared.reflectance[1].isnull().all() and cleared.source[1].isnull().all()
+    assert cube.time.values[1] not in cleared.reference_time.values
     expected = unclouded.clear(cube[0], references=[cube[2]], level="L2A", model=weights, precision="fp32")
-    np.testing.assert_array_equal(made.reflectance[0], expected.reflectance)
+    np.testing.assert_array_equal(cleared.reflectance[0], expected.reflectance)
 
 
 def test_what_is_no_series_is_refused_in_a_line(cube, dates, weights, tmp_path, monkeypatch):
@@ -218,11 +218,11 @@ def test_a_cube_is_a_series_for_the_command(cube, dates, weights, tmp_path):
     dn = (cube * 10_000).round().astype("int16").assign_attrs(scale_factor=1e-4, add_offset=0.0)
     dn.to_dataset("band").to_netcdf(tmp_path / "place.nc", engine="scipy", format="NETCDF3_64BIT")
     given = ["--model", weights, "--level", "L2A", "--precision", "fp32"]
-    done = run("series", tmp_path / "place.nc", "--output", tmp_path / "out", *given)
-    assert done.exit_code == 0, done.stderr
+    result = run("series", tmp_path / "place.nc", "--output", tmp_path / "out", *given)
+    assert result.exit_code == 0, result.stderr
     stems = [f"place_201805{day}T100031" for day in ("03", "08", "18")]
     assert sorted(path.name for path in (tmp_path / "out").glob("*_quality.tif")) == [f"{s}_quality.tif" for s in stems]
-    done = run("series", *dates, "--output", tmp_path / "files", *given)
+    result = run("series", *dates, "--output", tmp_path / "files", *given)
     for stem, file in zip(stems, dates, strict=True):
         with (
             rasterio.open(tmp_path / "out" / f"{stem}.tif") as made,
@@ -231,12 +231,12 @@ def test_a_cube_is_a_series_for_the_command(cube, dates, weights, tmp_path):
             np.testing.assert_array_equal(made.read(), f.read())
     one = f"{tmp_path / 'place.nc'}@2018-05-08T10:00:31"
     assert run("clear", one, "--output", tmp_path / "one.tif", *given).exit_code == 0
-    done = run("clear", f"{tmp_path / 'place.nc'}@2018", "--output", tmp_path / "two.tif", *given)
-    assert done.exit_code == 2 and "holds no '2018'; accepted after the @: 2018-05-03T10:00:31" in done.stderr
+    result = run("clear", f"{tmp_path / 'place.nc'}@2018", "--output", tmp_path / "two.tif", *given)
+    assert result.exit_code == 2 and "holds no '2018'; accepted after the @: 2018-05-03T10:00:31" in result.stderr
     twice = xr.concat([dn, dn[:1]], "time")
     twice.to_dataset("band").to_netcdf(tmp_path / "twice.nc", engine="scipy", format="NETCDF3_64BIT")
-    done = run("series", tmp_path / "twice.nc", "--output", tmp_path / "twice", *given)
-    assert done.exit_code == 2 and "holds 2018-05-03T10:00:31 more than once along 'time'" in done.stderr
+    result = run("series", tmp_path / "twice.nc", "--output", tmp_path / "twice", *given)
+    assert result.exit_code == 2 and "holds 2018-05-03T10:00:31 more than once along 'time'" in result.stderr
 
 
 def overcast_cube(bands=FOUR, ground=0.02):

@@ -41,8 +41,8 @@ def one_by_one(dates, weights, tmp_path_factory):
     for number, others in nearest.items():
         references = [word for other in others for word in ("--reference", dates[other])]
         output = folder / dates[number].name
-        done = run("clear", dates[number], "--output", output, "--model", weights, *references)
-        assert done.exit_code == 0, done.stderr
+        result = run("clear", dates[number], "--output", output, "--model", weights, *references)
+        assert result.exit_code == 0, result.stderr
     return {path.name: path.read_bytes() for path in folder.glob("*.tif")}
 
 
@@ -62,24 +62,24 @@ def looks(monkeypatch):
 
 
 def test_each_date_is_looked_at_once_and_becomes_what_it_would_by_itself(dates, weights, one_by_one, looks, tmp_path):
-    done = run("series", *dates, "--output", tmp_path / "out", "--model", weights)
-    assert done.exit_code == 0, done.stderr
+    result = run("series", *dates, "--output", tmp_path / "out", "--model", weights)
+    assert result.exit_code == 0, result.stderr
     assert len(looks) == len(dates)
     assert made_in(tmp_path / "out") == one_by_one
     assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.suffix != ".tif") == sorted(
         ["collection.json", *(f"{path.stem}.json" for path in dates), "series.html"]
     )
-    assert "from S2A_MSIL2A_20180508" in done.stdout
+    assert "from S2A_MSIL2A_20180508" in result.stdout
 
 
 def test_quality_checks_are_kept_for_the_resumed_run(dates, weights, one_by_one, looks, tmp_path, monkeypatch):
     fit = other_dates.OtherDates.fit
     monkeypatch.setattr(other_dates.OtherDates, "fit", lambda self, *given: raised(KeyboardInterrupt))
-    done = run("series", *dates, "--output", tmp_path, "--model", weights)
-    assert done.exit_code == 130 and len(looks) == len(dates)
+    result = run("series", *dates, "--output", tmp_path, "--model", weights)
+    assert result.exit_code == 130 and len(looks) == len(dates)
     monkeypatch.setattr(other_dates.OtherDates, "fit", fit)
-    done = run("series", *dates, "--output", tmp_path, "--model", weights)
-    assert done.exit_code == 0, done.stderr
+    result = run("series", *dates, "--output", tmp_path, "--model", weights)
+    assert result.exit_code == 0, result.stderr
     assert len(looks) == len(dates)
     assert made_in(tmp_path) == one_by_one
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
@@ -89,11 +89,11 @@ def test_an_area_of_every_date_is_what_it_is_of_one(dates, weights, tmp_path):
     with rasterio.open(dates[0]) as file:
         west, south, east, north = transform_bounds(file.crs, "EPSG:4326", *file.bounds)
     box = ["--bbox", f"{west},{(south + north) / 2},{(west + east) / 2},{north}", "--model", weights]
-    done = run("series", *dates, "--output", tmp_path / "out", *box, "--max-references", 1)
-    assert done.exit_code == 0, done.stderr
+    result = run("series", *dates, "--output", tmp_path / "out", *box, "--max-references", 1)
+    assert result.exit_code == 0, result.stderr
     one = tmp_path / dates[0].name
-    done = run("clear", dates[0], "--reference", dates[1], "--output", one, *box)
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", dates[0], "--reference", dates[1], "--output", one, *box)
+    assert result.exit_code == 0, result.stderr
     assert (tmp_path / "out" / one.name).read_bytes() == one.read_bytes()
 
 
@@ -103,8 +103,8 @@ def raised(error):
 
 def test_a_second_series_in_the_same_folder_is_refused(dates, weights, tmp_path):
     with workplace(tmp_path / "series"):
-        done = run("series", *dates, "--output", tmp_path, "--model", weights)
-    assert done.exit_code == 2 and "another run is writing it" in done.stderr
+        result = run("series", *dates, "--output", tmp_path, "--model", weights)
+    assert result.exit_code == 2 and "another run is writing it" in result.stderr
     assert not list(tmp_path.glob("*.tif"))
 
 
@@ -113,9 +113,9 @@ def test_no_ground_is_transferred_to_a_date_that_nothing_covers(dates, weights, 
     monkeypatch.setattr(other_dates.OtherDates, "fit", lambda self, *given: raised(FileError("looked at others")))
     scene = dates[list(CLOUDS).index("20180503" if covered else "20180508")]
     given = ["--model", weights, "--threshold", 0.9, "--reference", dates[2]]
-    done = run("clear", scene, "--output", tmp_path / "out.tif", *given)
-    assert done.exit_code == (2 if covered else 0), done.stderr
-    assert ("looked at others" in done.stderr) == covered
+    result = run("clear", scene, "--output", tmp_path / "out.tif", *given)
+    assert result.exit_code == (2 if covered else 0), result.stderr
+    assert ("looked at others" in result.stderr) == covered
     if not covered:
         with rasterio.open(scene) as before, rasterio.open(tmp_path / "out.tif") as after:
             assert (before.read() == after.read()).all()
@@ -126,8 +126,8 @@ def test_a_date_is_looked_at_where_a_mask_alone_covers_it(dates, weights, tmp_pa
     mask[:, 100:110, 20:40] = 1
     write(tmp_path / "mask.tif", mask)
     given = ["--model", weights, "--threshold", 0.9, "--reference", dates[0], "--mask", tmp_path / "mask.tif"]
-    done = run("clear", dates[1], "--output", tmp_path / "out.tif", *given)
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", dates[1], "--output", tmp_path / "out.tif", *given)
+    assert result.exit_code == 0, result.stderr
     with rasterio.open(tmp_path / "out_quality.tif") as file:
         assert (file.read(3)[mask[0] > 0] == 2).all()
 
@@ -196,15 +196,15 @@ def untold(folder, *, names=("a_20180503", "b_20180508", "c_20180518")):
 def test_an_overcast_date_has_the_level_of_the_others_and_it_is_reported_once(weights, tmp_path, workers):
     overcast, *others = untold(tmp_path)
     more = ["--offset", 0, "--model", weights, *(["--workers", 1] if workers else [])]
-    done = run("series", overcast, *others, "--output", tmp_path / "out", *more)
-    assert done.exit_code == 0, done.stderr
-    lines = [line for line in done.stderr.splitlines() if "as of its other dates" in line]
+    result = run("series", overcast, *others, "--output", tmp_path / "out", *more)
+    assert result.exit_code == 0, result.stderr
+    lines = [line for line in result.stderr.splitlines() if "as of its other dates" in line]
     assert lines == [f"note: {overcast}: level assumed: L2A, as of its other dates; give --level if it is not"]
     # What is assumed of the others, in one line, is not said anew wherever they help another.
-    assert done.stderr.count("level assumed") == 2
+    assert result.stderr.count("level assumed") == 2
     with pytest.warns(UserWarning, match="as of its other dates"):
-        made = unclouded.clear_series([overcast, *others], offset=0, model=weights)
-    assert made.attrs["level"] == "L2A"
+        cleared = unclouded.clear_series([overcast, *others], offset=0, model=weights)
+    assert cleared.attrs["level"] == "L2A"
 
 
 def test_an_overcast_date_has_the_offset_of_others_without_metadata_but_not_of_those_before_offsets_came(tmp_path):
@@ -231,9 +231,9 @@ def test_an_overcast_date_is_refused_where_the_others_differ_in_level_or_have_no
     dates = untold(tmp_path, names=("a_20180503", "b_L1C_20180508", "c_20180518"))
     more = ["--output", tmp_path / "out", "--offset", 0, "--model", weights]
     for given, code in ((dates, 1), ([dates[0], shutil.copy(dates[0], tmp_path / "d_20180511.tif")], 2)):
-        done = run("series", *given, *more, "--overwrite")
-        assert done.exit_code == code
-        (asked,) = (line for line in done.stderr.splitlines() if line.startswith(f"error: {dates[0]}"))
+        result = run("series", *given, *more, "--overwrite")
+        assert result.exit_code == code
+        (asked,) = (line for line in result.stderr.splitlines() if line.startswith(f"error: {dates[0]}"))
         assert "nothing says whether it is L1C or L2A" in asked and "have its name hold it" in asked
         assert not (tmp_path / "out" / dates[0].name).exists()
 
@@ -243,9 +243,9 @@ def test_a_date_of_another_place_is_cleared_by_itself_and_spoils_none(weights, t
     corners = (600_000, 600_000, 700_000)
     for path, day, east in zip(near, CLOUDS, corners, strict=True):
         write(path, dn_of(day)[:, :64, :64], names=FOUR, nodata=0, transform=from_origin(east, 5_200_000, 10, 10))
-    done = run("series", *near, "--output", tmp_path / "out", "--model", weights)
-    assert done.exit_code == 0, done.stderr
-    assert f"note: {near[2]}: no other date overlaps it, so it has no reference" in done.stderr
+    result = run("series", *near, "--output", tmp_path / "out", "--model", weights)
+    assert result.exit_code == 0, result.stderr
+    assert f"note: {near[2]}: no other date overlaps it, so it has no reference" in result.stderr
     assert len(list((tmp_path / "out").glob("*_quality.tif"))) == 3
 
 
@@ -266,17 +266,17 @@ def test_a_date_that_is_damaged_fails_alone_and_helps_none(dates, weights, tmp_p
     content[offset : offset + length] = bytes(length)
     bad.write_bytes(content)
     more = ["--model", weights, *(["--workers", 1] if workers else [])]
-    done = run("series", bad, *good, "--output", tmp_path / "out", *more)
-    assert done.exit_code == 1, done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    result = run("series", bad, *good, "--output", tmp_path / "out", *more)
+    assert result.exit_code == 1, result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and str(bad) in errors[0]
-    assert sum("it is no reference for other dates" in line for line in done.stderr.splitlines()) == 1
+    assert sum("it is no reference for other dates" in line for line in result.stderr.splitlines()) == 1
     alone = run("series", *good, "--output", tmp_path / "alone", "--model", weights)
     assert alone.exit_code == 0, alone.stderr
     assert made_in(tmp_path / "out") == made_in(tmp_path / "alone")
 
 
 def test_the_folder_of_a_series_is_not_called_as_a_file(weights, tmp_path):
-    done = run("series", *untold(tmp_path), "--output", tmp_path / "out.tif", "--model", weights)
-    assert done.exit_code == 2 and "out.tif: is the name of a file; give a folder" in done.stderr
+    result = run("series", *untold(tmp_path), "--output", tmp_path / "out.tif", "--model", weights)
+    assert result.exit_code == 2 and "out.tif: is the name of a file; give a folder" in result.stderr
     assert not (tmp_path / "out.tif").exists()

@@ -25,9 +25,9 @@ def weights(detecting_weights):
 def test_the_store_holds_what_the_files_do(dates, weights, tmp_path, monkeypatch):
     monkeypatch.setattr(time_cube, "BLOCK", 64)
     given = ["series", *reversed(dates), "--output", tmp_path, "--model", weights, "--zarr"]
-    done = run(*given)
-    assert done.exit_code == 0, done.stderr
-    assert f"{tmp_path}/series.zarr: 3 dates" in done.stdout.splitlines()
+    result = run(*given)
+    assert result.exit_code == 0, result.stderr
+    assert f"{tmp_path}/series.zarr: 3 dates" in result.stdout.splitlines()
     with xr.open_zarr(tmp_path / "series.zarr") as cube:
         assert cube.reflectance.dims == ("time", "band", "y", "x") and list(cube.band.values) == list(FOUR)
         assert [str(time)[:19] for time in cube.time.values] == [f"2018-05-{d[-2:]}T10:00:31" for d in CLOUDS]
@@ -41,9 +41,9 @@ def test_the_store_holds_what_the_files_do(dates, weights, tmp_path, monkeypatch
                 np.testing.assert_array_equal(np.stack([cube[name][number] for name in QUALITY_BANDS]), file.read())
         np.testing.assert_array_equal(cube.reference_time[0], cube.time[[1, 2]])
     monkeypatch.setattr(time_cube, "_write_date", lambda *given: pytest.fail("is there"))
-    done = run(*given)
-    assert done.exit_code == 0, done.stderr
-    assert "series.zarr: exists and is kept" in done.stderr
+    result = run(*given)
+    assert result.exit_code == 0, result.stderr
+    assert "series.zarr: exists and is kept" in result.stderr
 
 
 def test_it_appears_when_it_is_whole_and_follows_its_files(dates, weights, tmp_path, monkeypatch):
@@ -56,13 +56,13 @@ def test_it_appears_when_it_is_whole_and_follows_its_files(dates, weights, tmp_p
         write_date(group, number, date)
 
     monkeypatch.setattr(time_cube, "_write_date", fails)
-    done = run("series", *dates[:2], *given)
-    assert done.exit_code == 2 and "series.zarr: cannot be written (No space left on device)" in done.stderr
+    result = run("series", *dates[:2], *given)
+    assert result.exit_code == 2 and "series.zarr: cannot be written (No space left on device)" in result.stderr
     assert not [path.name for path in tmp_path.iterdir() if "zarr" in path.name]
     monkeypatch.setattr(time_cube, "_write_date", write_date)
     for count in (2, 3):
-        done = run("series", *dates[:count], *given)
-        assert done.exit_code == 0, done.stderr
+        result = run("series", *dates[:count], *given)
+        assert result.exit_code == 0, result.stderr
         with xr.open_zarr(tmp_path / "series.zarr") as cube:
             assert cube.sizes["time"] == count
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -73,9 +73,9 @@ def test_what_makes_no_store_is_refused_before_any_work(dates, weights, tmp_path
     undated = write(tmp_path / "S2_L2A_scene.tif", pixels(4, 130, 150), names=FOUR, nodata=0)
     given = ["--output", tmp_path / "out", "--model", weights, "--zarr", "--level", "L2A", "--offset", 0]
     for other, message in ((small, "its size is (60, 60), that of"), (undated, "nothing says when it was taken")):
-        done = run("series", dates[0], other, *given)
-        assert done.exit_code == 2 and message in done.stderr
+        result = run("series", dates[0], other, *given)
+        assert result.exit_code == 2 and message in result.stderr
     (tmp_path / "out" / "series.zarr").mkdir(parents=True)
-    done = run("series", *dates, *given)
-    assert done.exit_code == 2 and "is already there and of no series" in done.stderr
+    result = run("series", *dates, *given)
+    assert result.exit_code == 2 and "is already there and of no series" in result.stderr
     assert not list((tmp_path / "out").glob("*.tif"))

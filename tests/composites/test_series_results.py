@@ -34,9 +34,9 @@ def made(weights, tmp_path_factory):
     folder = tmp_path_factory.mktemp("series")
     dates = write_dates(folder / "dates")
     words = ["--composite", "ndvi-max", "--ndvi", "--gif", "--output", folder / "out", "--model", weights]
-    done = run("series", *dates, *words)
-    assert done.exit_code == 0, done.stderr
-    return folder / "out", done.stdout
+    result = run("series", *dates, *words)
+    assert result.exit_code == 0, result.stderr
+    return folder / "out", result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,8 @@ def test_all_of_it_is_present_and_documented(made):
 
 
 def test_a_composite_is_no_image_to_clear(made, weights, tmp_path):
-    done = run("clear", made[0] / "composite_ndvi-max.tif", "--output", tmp_path / "a.tif", "--model", weights)
-    assert done.exit_code == 2 and "(composite NDVI-max of 3 dates)" in done.stderr
+    result = run("clear", made[0] / "composite_ndvi-max.tif", "--output", tmp_path / "a.tif", "--model", weights)
+    assert result.exit_code == 2 and "(composite NDVI-max of 3 dates)" in result.stderr
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -172,8 +172,8 @@ def test_dates_on_other_grids_and_without_red_are_refused_before_any_work(result
         ([*dates, small, "--composite", "best"], "its size is"),
         ([*dates, "--bands", "B02,B03,B08", "--ndvi"], "NDVI is made of B04 and B08"),
     ):
-        done = run("series", *words, "--output", tmp_path / "out", "--model", weights)
-        assert done.exit_code == 2 and why in done.stderr, done.stderr
+        result = run("series", *words, "--output", tmp_path / "out", "--model", weights)
+        assert result.exit_code == 2 and why in result.stderr, result.stderr
         assert not list((tmp_path / "out").glob("*.tif"))
     with pytest.raises(InputError, match="its bands is"):
         _other_bands(results, tmp_path)

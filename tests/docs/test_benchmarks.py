@@ -25,7 +25,7 @@ def test_what_every_benchmark_imports_is_there():
     folder = ROOT / "benchmarks"
     names = sorted(path.stem for path in folder.glob("*.py"))
     assert "scene" in names
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, *names], cwd=folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr

@@ -24,8 +24,8 @@ def test_the_documentation_builds_strictly(tmp_path):
     pytest.importorskip("mkdocs", reason="needs the extra `docs`")
     pytest.importorskip("mkdocstrings", reason="needs the extra `docs`")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     reference = (tmp_path / "site" / "api.html").read_text()
     # Of a docstring: that the page is more than its headings.
     assert "latent samples; with more than one the result is their mean" in reference

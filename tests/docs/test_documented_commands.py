@@ -71,11 +71,11 @@ def run_blocks(page: Path, mark: str, folder: Path) -> str:
     (folder / "settings").symlink_to(ROOT / "settings")
     script = "set -euo pipefail\n" + "\n".join(block.text for block in blocks(page) if block.mark == mark)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=1800, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 @pytest.mark.slow

@@ -131,10 +131,10 @@ def test_what_cannot_be_compared_is_named(folders, tmp_path):
 def test_the_command_prints_a_table_and_writes_json(folders, tmp_path):
     names = [f"--{name}={folder}" for name, folder in zip(("cloudy", "clear", "predicted"), folders, strict=True)]
     command = [sys.executable, "-m", "unclouded", "evaluate", "pairs", *names, "--level=L2A", "--offset=0"]
-    done = subprocess.run([*command, f"--json={tmp_path / 'a.json'}"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "N = 1 images" in done.stdout and "B08" in done.stdout
-    assert "PSNR dB" in done.stdout and "\ncloudy, as it is" in done.stdout and "\na " not in done.stdout
+    result = subprocess.run([*command, f"--json={tmp_path / 'a.json'}"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "N = 1 images" in result.stdout and "B08" in result.stdout
+    assert "PSNR dB" in result.stdout and "\ncloudy, as it is" in result.stdout and "\na " not in result.stdout
     assert json.loads((tmp_path / "a.json").read_text())["images"]["a"]["regions"]["cloud"]["mae"] == pytest.approx(
         0.01
     )
@@ -175,7 +175,7 @@ def test_of_a_series_the_dates_are_compared(dates, weights, tmp_path):
     made = run("series", *dates, "--composite", "median", "--output", tmp_path / "cleared", "--model", weights)
     assert made.exit_code == 0, made.stderr
     given = ("--cloudy", dates[0].parent, "--clear", dates[0].parent, "--predicted", tmp_path / "cleared")
-    done = run("evaluate", "pairs", *given, "--each")
-    assert done.exit_code == 0, done.stderr
-    assert "N = 3 images" in done.stdout
-    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("S2A")] == [d.stem for d in dates]
+    result = run("evaluate", "pairs", *given, "--each")
+    assert result.exit_code == 0, result.stderr
+    assert "N = 3 images" in result.stdout
+    assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith("S2A")] == [d.stem for d in dates]

@@ -260,11 +260,11 @@ def weights(tmp_path):
 
 def test_the_command_prints_a_table_and_writes_json(data, weights, tmp_path):
     command = (weights[0], "--land-cover", weights[1], "--data", data, "--json", tmp_path / "a.json", "--repeats", 5)
-    done = run(*command)
-    assert done.exit_code == 0, done.output
-    assert "12 cloudy and 12 clear patches of validation, seed 0" in done.stdout
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert "12 cloudy and 12 clear patches of validation, seed 0" in result.stdout
     for line in ("cloudy, as they are", "floor: halves", "MAE cloud (50%", "MAE B12", "F1 of the classifier, N = 12"):
-        assert line in done.stdout
+        assert line in result.stdout
     record = json.loads((tmp_path / "a.json").read_text())
     assert record["n"] == 12 and record["seed"] == 0
     assert all(len(record[part]["sha256"]) == 64 for part in ("translator", "land_cover", "archive"))

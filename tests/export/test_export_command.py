@@ -22,17 +22,17 @@ REFUSED = [
 
 @pytest.mark.parametrize(("arguments", "message"), REFUSED)
 def test_it_refuses(arguments: list[str], message: str, tmp_path) -> None:
-    done = CliRunner().invoke(app, ["export", *(argument.format(tmp_path) for argument in arguments)])
-    assert done.exit_code == 2
-    assert message in done.output
-    assert "Traceback" not in done.output
+    result = CliRunner().invoke(app, ["export", *(argument.format(tmp_path) for argument in arguments)])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
     assert not list(tmp_path.iterdir())
 
 
 def test_it_does_not_write_over_a_file(tmp_path) -> None:
     (tmp_path / "item.json").write_text("mine")
-    done = CliRunner().invoke(app, ["export", "default", "--output", str(tmp_path / "item.json")])
-    assert done.exit_code == 2
+    result = CliRunner().invoke(app, ["export", "default", "--output", str(tmp_path / "item.json")])
+    assert result.exit_code == 2
     assert (tmp_path / "item.json").read_text() == "mine"
     again = ["export", "default", "--output", str(tmp_path / "item.json"), "--overwrite"]
     assert CliRunner().invoke(app, again).exit_code == 0
@@ -42,5 +42,5 @@ def test_it_does_not_write_over_a_file(tmp_path) -> None:
 @pytest.mark.parametrize(("level", "count"), [("L1C", 1), ("L2A", 0)])
 def test_a_level_that_weights_are_of_no_use_on_is_named(level, count, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("unclouded.export.onnx_file.write_onnx", lambda graph, bands, size, notes, path: path.touch())
-    done = run("export", "unpaired", "--output", tmp_path / "a.onnx", "--level", level)
-    assert done.exit_code == 0 and done.stderr.count("these weights are of no use") == count
+    result = run("export", "unpaired", "--output", tmp_path / "a.onnx", "--level", level)
+    assert result.exit_code == 0 and result.stderr.count("these weights are of no use") == count

@@ -17,8 +17,8 @@ from unclouded.models.weights_file import bundled
 
 @pytest.mark.parametrize("name", sorted(bundled()))
 def test_the_bundled_item_is_what_the_command_writes(name: str, tmp_path) -> None:
-    done = CliRunner().invoke(app, ["export", name, "--output", str(tmp_path / "item.json")])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, ["export", name, "--output", str(tmp_path / "item.json")])
+    assert result.exit_code == 0, result.output
     assert (tmp_path / "item.json").read_text() == bundled()[name].with_suffix(".json").read_text()
 
 

@@ -40,8 +40,8 @@ def cloudy(bands: int, height: int, width: int) -> np.ndarray:
 
 
 def export(*arguments: str) -> None:
-    done = CliRunner().invoke(app, ["export", *arguments])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, ["export", *arguments])
+    assert result.exit_code == 0, result.output
 
 
 def agrees(network, image: np.ndarray, generator, bands, threshold: float) -> None:

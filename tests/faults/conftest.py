@@ -35,11 +35,11 @@ def small_disk(tmp_path):
         folder.mkdir()
         if os.geteuid() != 0:
             pytest.skip("only root can mount a small file system")
-        done = subprocess.run(
+        result = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True, check=False
         )
-        if done.returncode:
-            pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+        if result.returncode:
+            pytest.skip(f"a small file system cannot be mounted here: {result.stderr.strip()}")
         mounted.append(folder)
         return folder
 

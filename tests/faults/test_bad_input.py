@@ -123,10 +123,10 @@ def refused(inputs, options, folder, weights):
     output = folder / "result" / "clear.tif"
     output.parent.mkdir()
     arguments = ["clear", inputs, "--output", output, "--model", weights, *options]
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == 2, done.output
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("note: ")]
-    assert len(lines) == 1 and lines[0].startswith("error: "), done.output
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.output
     assert not list(output.parent.iterdir())
     return lines[0]
 
@@ -180,6 +180,6 @@ def test_cut_weights_are_one_line_and_no_output(weights, tmp_path):
 
 def test_what_the_good_scene_of_these_tests_gives(weights, tmp_path):
     arguments = ["clear", good(tmp_path), "--output", tmp_path / "clear.tif", "--model", weights]
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
     assert (tmp_path / "clear.tif").is_file() and (tmp_path / "clear_quality.tif").is_file()

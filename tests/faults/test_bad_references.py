@@ -169,13 +169,13 @@ def test_the_encoding_of_a_reference_is_by_its_own_pixels(name, of_scene, weight
 def test_a_reference_without_names_has_the_bands_that_the_scene_is_given(weights, mask, tmp_path) -> None:
     scene = save(tmp_path, "scene_L2A", np.where(COVERED, 0.7, land(0)), names=None)
     output, other = tmp_path / "x.tif", save(tmp_path, "other_L2A", land(1), names=None)
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         app,
         ["clear", str(scene), "--reference", str(other), "--band-names", ",".join(FOUR), "--output", str(output),
          "--model", str(weights), "--mask", str(mask), "--mask-only", "--json"],
     )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout.splitlines()[-1])["sources"][str(other)] > 0
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout.splitlines()[-1])["sources"][str(other)] > 0
 
 
 def test_the_same_date_twice_counts_once(weights, scene, mask, tmp_path) -> None:

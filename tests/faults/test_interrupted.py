@@ -44,8 +44,8 @@ def test_a_killed_run_leaves_no_output_and_the_next_succeeds(scene_file, weights
     code, _, _ = stop_in_mid_work([*arguments, "--samples", 200], tmp_path, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert not list(tmp_path.glob("*.tif")) and list(tmp_path.glob(".*"))
-    done = run(arguments)
-    assert done.returncode == 0, done.stderr
+    result = run(arguments)
+    assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.tif", "out_quality.tif"]
     with rasterio.open(tmp_path / "out.tif") as file:
         assert file.shape == (600, 700) and file.read().all()
@@ -64,9 +64,9 @@ def test_two_runs_do_not_write_the_same_output(scene_file, weights, tmp_path):
     with aside(tmp_path / "out.tif") as folder:
         with pytest.raises(OutputExistsError, match="another run is writing"), aside(tmp_path / "out.tif"):
             pass
-        done = run(["clear", scene_file, "--output", tmp_path / "out.tif", "--model", weights])
-        assert done.returncode == 2
-        assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/out.tif: another run is writing it")
+        result = run(["clear", scene_file, "--output", tmp_path / "out.tif", "--model", weights])
+        assert result.returncode == 2
+        assert result.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/out.tif: another run is writing it")
         assert folder.is_dir()
     assert not list(tmp_path.iterdir())
 
@@ -80,9 +80,9 @@ def one_error(done):
 
 def test_a_full_disk_is_one_line_and_no_output(scene_file, weights, small_disk):
     disk = small_disk("size=1m")
-    done = run(["clear", scene_file, "--output", disk / "out.tif", "--model", weights])
-    assert done.returncode == 2
-    assert "free space" in one_error(done)
+    result = run(["clear", scene_file, "--output", disk / "out.tif", "--model", weights])
+    assert result.returncode == 2
+    assert "free space" in one_error(result)
     assert not list(disk.iterdir())
 
 
@@ -91,9 +91,9 @@ def test_a_file_size_limit_is_one_line_and_no_output(scene_file, weights, tmp_pa
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
     arguments = ["clear", scene_file, "--output", tmp_path / "out.tif", "--model", weights]
-    done = run(arguments, preexec_fn=limit)
-    assert done.returncode == 2
-    assert "out" in one_error(done)
+    result = run(arguments, preexec_fn=limit)
+    assert result.returncode == 2
+    assert "out" in one_error(result)
     assert not list(tmp_path.iterdir())
 
 
@@ -103,9 +103,9 @@ def test_a_read_only_folder_is_one_line(scene_file, weights, tmp_path, request):
     folder.chmod(0o500)
     if os.access(folder, os.W_OK):  # root may write anywhere but on a read-only file system
         folder = request.getfixturevalue("small_disk")("size=1m,ro")
-    done = run(["clear", scene_file, "--output", folder / "out.tif", "--model", weights])
-    assert done.returncode == 2
-    assert "cannot be written to" in one_error(done)
+    result = run(["clear", scene_file, "--output", folder / "out.tif", "--model", weights])
+    assert result.returncode == 2
+    assert "cannot be written to" in one_error(result)
     assert not list(folder.iterdir())
 
 

@@ -33,12 +33,12 @@ def test_seven_broken_of_a_hundred(weights, tmp_path):
         path.write_bytes(content[: [0, 4, 100, len(content) // 2, len(content) - 50, 8, 1][number]])
     broken[1].write_text("not an image")
     arguments = ["clear", *inputs, "--output", f"{tmp_path / 'cleared'}/", "--model", weights]
-    done = subprocess.run(
+    result = subprocess.run(
         command(*arguments, "--level", "L2A", "--offset", 0), capture_output=True, text=True, check=False, timeout=300
     )
-    assert done.returncode == 1, done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 7 and "Traceback" not in done.stderr
+    assert result.returncode == 1, result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 7 and "Traceback" not in result.stderr
     for path in broken:
         assert sum(path.name in line for line in errors) == 1
     names = {path.stem for path in inputs if path not in broken}
@@ -91,10 +91,10 @@ def test_flipped_bits_give_an_error_or_a_whole_output(weights, tmp_path, flips, 
         bit = rng.randrange(8 * (len(content) if where == "anywhere" else 512))
         damaged[bit // 8] ^= 1 << bit % 8
         (tmp_path / f"flip_{number:03}.tif").write_bytes(damaged)
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", _FLIPS, str(weights), str(tmp_path)], capture_output=True, text=True, timeout=590
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    whole, refused = map(int, done.stdout.split())
+    assert result.returncode == 0, result.stderr[-2000:]
+    whole, refused = map(int, result.stdout.split())
     assert whole + refused == flips
     print(f"{flips} flips {where}: {whole} whole outputs, {refused} errors, no crash")

@@ -20,8 +20,8 @@ def cleared(tmp_path, weights):
     write(tmp_path / "S2_2024-06-01.tif")
     output = tmp_path / "out" / "S2_2024-06-01.tif"
     output.parent.mkdir()
-    done = run("clear", tmp_path / "S2_2024-06-01.tif", "--output", output, "--model", weights, *GIVEN)
-    assert done.exit_code == 0, done.stderr
+    result = run("clear", tmp_path / "S2_2024-06-01.tif", "--output", output, "--model", weights, *GIVEN)
+    assert result.exit_code == 0, result.stderr
     return output
 
 
@@ -32,18 +32,18 @@ def test_a_result_is_not_cleared_again(cleared, tmp_path, weights, alone):
         given = tmp_path / "elsewhere.tif"
         cleared.rename(given)  # away from its quality and its item: the tag tells
     # Its level and offset are not asked for first: it is not wanted, whatever they are.
-    done = run("clear", given, "--output", tmp_path / "again.tif", "--model", weights)
-    assert done.exit_code == 2
-    assert done.stderr.count("\n") == 1
-    assert f"error: {given}: is a result of `unclouded clear` (cleared from S2_2024-06-01.tif)" in done.stderr
+    result = run("clear", given, "--output", tmp_path / "again.tif", "--model", weights)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert f"error: {given}: is a result of `unclouded clear` (cleared from S2_2024-06-01.tif)" in result.stderr
     assert not (tmp_path / "again.tif").exists()
 
 
 def test_a_result_without_the_tag_is_known_by_the_quality_beside_it(cleared, tmp_path, weights):
     with rasterio.open(cleared, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
         file.update_tags(UNCLOUDED="")
-    done = run("clear", cleared, "--output", tmp_path / "again.tif", "--model", weights, *GIVEN)
-    assert done.exit_code == 2 and "(S2_2024-06-01_quality.tif is beside it)" in done.stderr
+    result = run("clear", cleared, "--output", tmp_path / "again.tif", "--model", weights, *GIVEN)
+    assert result.exit_code == 2 and "(S2_2024-06-01_quality.tif is beside it)" in result.stderr
 
 
 @pytest.mark.parametrize("ending", [".jp2", ".vrt", ".tiff"])
@@ -51,22 +51,22 @@ def test_a_scene_is_cleared_again_though_its_result_lies_beside_it(tmp_path, wei
     scene = tmp_path / f"a{ending}"
     write(tmp_path / "made.tif").rename(scene)
     for _ in range(2):
-        done = run("clear", scene, "--output", tmp_path / "a.tif", "--model", weights, "--overwrite", *GIVEN)
-        assert done.exit_code == 0, done.stderr
+        result = run("clear", scene, "--output", tmp_path / "a.tif", "--model", weights, "--overwrite", *GIVEN)
+        assert result.exit_code == 0, result.stderr
 
 
 def test_a_result_is_no_other_date(cleared, tmp_path, weights):
     write(tmp_path / "S2_2024-06-11.tif")
-    done = run(
+    result = run(
         *("clear", tmp_path / "S2_2024-06-11.tif", "--output", tmp_path / "b.tif", "--model", weights, *GIVEN),
         *("--reference", cleared),
     )
-    assert done.exit_code == 2 and "is a result of `unclouded clear`" in done.stderr
+    assert result.exit_code == 2 and "is a result of `unclouded clear`" in result.stderr
 
 
 def test_what_is_left_to_hide_the_ground_of_a_result_may_be_looked_for(cleared, tmp_path):
-    done = run("mask", cleared, "--output", tmp_path / "mask.tif", *GIVEN)
-    assert done.exit_code == 0, done.stderr
+    result = run("mask", cleared, "--output", tmp_path / "mask.tif", *GIVEN)
+    assert result.exit_code == 0, result.stderr
 
 
 def test_results_in_python(cleared, weights):
@@ -81,17 +81,17 @@ def test_results_in_python(cleared, weights):
 def test_a_date_that_is_given_twice_is_no_series(tmp_path, weights):
     path = write(tmp_path / "a.tif")
     (tmp_path / "b").mkdir()
-    done = run("series", path, f"{tmp_path}/b/../a.tif", "--output", tmp_path / "out", "--model", weights)
-    assert done.exit_code == 2 and not (tmp_path / "out").exists()
-    assert f"note: {tmp_path}/b/../a.tif: is given more than once, and taken once" in done.stderr
-    assert "a series needs at least two dates" in done.stderr
+    result = run("series", path, f"{tmp_path}/b/../a.tif", "--output", tmp_path / "out", "--model", weights)
+    assert result.exit_code == 2 and not (tmp_path / "out").exists()
+    assert f"note: {tmp_path}/b/../a.tif: is given more than once, and taken once" in result.stderr
+    assert "a series needs at least two dates" in result.stderr
 
 
 def test_an_image_that_is_given_twice_is_cleared_once(tmp_path, weights):
     path = write(tmp_path / "a.tif")
-    done = run("clear", path, path, "--output", tmp_path / "out", "--model", weights, *GIVEN)
-    assert done.exit_code == 0, done.stderr
-    assert done.stderr.count("is given more than once, and taken once") == 1
+    result = run("clear", path, path, "--output", tmp_path / "out", "--model", weights, *GIVEN)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("is given more than once, and taken once") == 1
     assert (tmp_path / "out" / "a.tif").exists()
 
 
@@ -100,6 +100,6 @@ def test_a_mask_is_no_result_to_look_at(tmp_path, command):
     path = write(tmp_path / "a.tif")
     assert run("mask", path, "--output", tmp_path / "mask.tif", *GIVEN).exit_code == 0
     more = ("--output", tmp_path / "page.html") if command == "report" else ("--no-browser",)
-    done = run(command, tmp_path / "mask.tif", *more)
-    assert done.exit_code == 2
-    assert done.stderr.count("\n") == 1 and "is a mask by `unclouded mask`" in done.stderr
+    result = run(command, tmp_path / "mask.tif", *more)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1 and "is a mask by `unclouded mask`" in result.stderr

@@ -47,8 +47,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def undisturbed(words, tmp_path_factory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("undisturbed")
-    done = run(*words, folder)
-    assert done.exit_code == 0, done.stderr
+    result = run(*words, folder)
+    assert result.exit_code == 0, result.stderr
     return contents(folder)
 
 
@@ -74,10 +74,10 @@ def check(words, folder: Path, undisturbed: dict[str, bytes]) -> None:
     assert all(undisturbed[name] == content for name, content in there.items())
     stores = [name for name in there if name.startswith("series.zarr")]
     assert not stores or there == undisturbed
-    done = run(*words, folder)
-    assert done.exit_code == 0, done.stderr
+    result = run(*words, folder)
+    assert result.exit_code == 0, result.stderr
     finished = [name for name in there if name.endswith(".tif") and "_quality" not in name]
-    assert all(f"{folder / name}: exists and is kept" in done.stderr for name in finished)
+    assert all(f"{folder / name}: exists and is kept" in result.stderr for name in finished)
     assert contents(folder) == undisturbed
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
 

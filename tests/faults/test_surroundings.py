@@ -25,45 +25,45 @@ def errors(text):
 def test_a_full_standard_output_ends_the_command_and_is_no_fault_of_the_scene(scene, tmp_path, options):
     more = write(tmp_path / "more" / scene.name)
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
+        result = subprocess.run(
             command("clear", scene, more, "--output", f"{tmp_path}/out/", *options),
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
         )
-    assert done.returncode == 2
-    (message,) = errors(done.stderr)
+    assert result.returncode == 2
+    (message,) = errors(result.stderr)
     assert message.startswith("error: standard output: cannot be written to (No space left on device)")
     assert len(list((tmp_path / "out").rglob("*_quality.tif"))) == 1
 
 
 def test_a_list_ends_where_its_output_does():
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command("models"), stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 2 and done.stderr.startswith("error: standard output: cannot be written to (No space")
-    assert len(done.stderr.splitlines()) == 1
+        result = subprocess.run(command("models"), stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2 and result.stderr.startswith("error: standard output: cannot be written to (No space")
+    assert len(result.stderr.splitlines()) == 1
     read, written = os.pipe()
     os.close(read)
-    done = subprocess.run(command("models"), stdout=written, stderr=subprocess.PIPE, text=True)
+    result = subprocess.run(command("models"), stdout=written, stderr=subprocess.PIPE, text=True)
     os.close(written)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (result.returncode, result.stderr) == (1, "")
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "scene.tif")
-    done = run("clear", tmp_path / "scene.tif", "--output", tmp_path / "out.tif")
-    assert done.exit_code == 2 and "scene.tif: is a pipe or a device" in done.stderr
+    result = run("clear", tmp_path / "scene.tif", "--output", tmp_path / "out.tif")
+    assert result.exit_code == 2 and "scene.tif: is a pipe or a device" in result.stderr
 
 
 def test_data_of_another_programs_proj_are_named(scene, tmp_path):
-    done = subprocess.run(
+    result = subprocess.run(
         command("clear", scene, "--output", tmp_path / "out.tif"),
         capture_output=True,
         text=True,
         env={**os.environ, "PROJ_LIB": str(tmp_path), "PROJ_DATA": str(tmp_path)},
     )
-    assert done.returncode == 2
-    (message,) = errors(done.stderr)
+    assert result.returncode == 2
+    (message,) = errors(result.stderr)
     assert message.endswith("`unset PROJ_LIB PROJ_DATA`, and run it again")
 
 
@@ -88,6 +88,6 @@ def test_a_folder_that_was_removed_around_the_command_is_named(scene, tmp_path):
     lost = tmp_path / "lost"
     lost.mkdir()
     within = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', lost, *command("clear", scene, "--output", "out.tif")]
-    done = subprocess.run(within, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr == "error: the folder that this runs in is no longer there; change to one that is\n"
+    result = subprocess.run(within, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr == "error: the folder that this runs in is no longer there; change to one that is\n"

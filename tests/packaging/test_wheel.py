@@ -30,8 +30,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tracked(*folders: str) -> set[str]:
     """Files that are under version control, so that a stray file of a developer's makes no difference."""
-    done = subprocess.run(["git", "ls-files", *folders], cwd=ROOT, check=True, capture_output=True, text=True)
-    return set(done.stdout.splitlines())
+    result = subprocess.run(["git", "ls-files", *folders], cwd=ROOT, check=True, capture_output=True, text=True)
+    return set(result.stdout.splitlines())
 
 
 def test_the_wheel_holds_the_package_its_licence_weights_cards_and_sample(wheel):
@@ -71,7 +71,7 @@ def test_it_runs_in_an_empty_environment(wheel, tmp_path, what):
     there = tmp_path / "venv" / "bin"
 
     def run(*command: str | Path) -> str:
-        done = subprocess.run(
+        result = subprocess.run(
             [str(part) for part in command],
             cwd=tmp_path,
             env=environment,
@@ -80,8 +80,8 @@ def test_it_runs_in_an_empty_environment(wheel, tmp_path, what):
             timeout=900,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert result.returncode == 0, result.stderr
+        return result.stdout
 
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     install = (there / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir", "-c", ROOT / "constraints.txt")

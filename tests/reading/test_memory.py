@@ -47,10 +47,10 @@ def test_of_a_large_image_that_is_opened_no_more_is_kept_than_a_few_blocks(tmp_p
         for row in range(0, side, block):
             file.write(rows, window=Window(0, row, side, block))
     command = [sys.executable, "-c", _PROGRAM, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)})
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)})
+    assert result.returncode == 0, result.stderr
     decoded = 4 * 2 * side**2
-    assert int(done.stdout) < 0.6 * decoded
+    assert int(result.stdout) < 0.6 * decoded
 
 
 def test_a_scene_that_is_opened_again_is_not_sampled_again(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What files say, held against their pixels: no data, masks, scale, offset, level and the order of bands."""
+"""What files declare, checked against their pixels: no data, masks, scale, offset and level."""
 
 from __future__ import annotations
 
@@ -8,26 +8,17 @@ import rasterio
 import xarray as xr
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
-from rasters import pixels, spectra, write
+from rasters import blurred_spectra, pixels, spectra, write
 
 from unclouded.bands import ASSUMED_ORDER, L2A
 from unclouded.errors import InputError
 from unclouded.reading.products.array import ArrayScene
-from unclouded.reading.products.safe import TEN_METRES
-from unclouded.reading.radiometry.band_order import OTHER_ORDERS, check_order
 from unclouded.reading.radiometry.plausibility import implausible
 from unclouded.reading.reader import open_scene
 from unclouded.reflectance import to_reflectance
 
 FOUR = ["B02", "B03", "B04", "B08"]
 CORNER = np.add.outer(np.arange(48), np.arange(36)) < 20
-
-
-def images(bands):
-    """The same with bands of 20 and 60 m brought to 10 m, (C, 48, 36)."""
-    sharp = spectra(bands)
-    coarse = sharp.reshape(len(bands), 24, 2, 18, 2).mean((2, 4)).astype("uint16").repeat(2, 1).repeat(2, 2)
-    return np.where(np.isin(bands, TEN_METRES)[:, None, None], sharp, coarse)
 
 
 def valid(path, **options):
@@ -149,49 +140,6 @@ def test_an_offset_that_is_listed_but_taken_off_is_refused_by_the_low_end(tmp_pa
         open_scene(path, level="L2A")
 
 
-@pytest.mark.parametrize("count", [13, 12, 10])
-def test_an_order_that_the_pixels_contradict_must_be_given_by_name(tmp_path, count):
-    usual = ASSUMED_ORDER[count]
-    with open_scene(write(tmp_path / "usual.tif", images(usual)), level="L1C" if count == 13 else "L2A") as scene:
-        assert scene.info.bands == usual
-        assert scene.info.descriptions == usual
-    for order in OTHER_ORDERS[count]:
-        path = write(tmp_path / "other.tif", images(order))
-        for chosen in (None, FOUR[:2]):
-            with pytest.raises(InputError, match=f"but {' '.join(order)}; give --band-names {','.join(order)} "):
-                open_scene(path, bands=chosen)
-        for option in ("bands", "band_names"):
-            with open_scene(path, level="L1C", **{option: order}) as scene:
-                assert scene.info.bands == order
-
-
-def test_orders_of_real_stacks(shared_data):
-    patches = np.load(shared_data / "bigearthnet_patches.npz")
-    names = [f"B{n}" for n in ("02", "03", "04", "08", "05", "06", "07", "8A", "11", "12", "01", "09")]
-    usual, *others = ASSUMED_ORDER[12], *OTHER_ORDERS[12][1:]
-    asked = dict.fromkeys((usual, *others), 0)
-    for fine, middle, coarse in zip(patches["b10"], patches["b20"], patches["b60"], strict=True):
-        image = dict(
-            zip(names, (*fine, *middle.repeat(2, 1).repeat(2, 2), *coarse.repeat(6, 1).repeat(6, 2)), strict=True)
-        )
-        for order in asked:
-            try:
-                check_order("a.tif", [image[band] for band in order])
-            except InputError as error:
-                asked[order] += order == usual or f"--band-names {','.join(order)} " in str(error)
-    assert asked[usual] <= 2
-    assert all(asked[order] >= least for order, least in zip(others, (112, 123, 123), strict=True))
-
-
-def test_bands_of_no_kind_have_a_placeholder(tmp_path):
-    path = write(tmp_path / "a.tif", np.concatenate([spectra(L2A), np.zeros((3, 48, 36), "uint16")]))
-    with pytest.raises(InputError, match=r"15 bands without names.*with - for each"):
-        open_scene(path)
-    for rest in (["-", "-", "-"], ["QA10", "QA20", "QA60"]):
-        with open_scene(path, bands=[*L2A, *rest]) as scene:
-            assert scene.info.bands == scene.info.descriptions == L2A
-
-
 @pytest.mark.parametrize(("nodata", "said"), [(1500, True), (None, False), (1, False), (65535, False)])
 def test_a_no_data_value_that_is_one_of_the_ground_is_said(tmp_path, nodata, said):
     dn = pixels(4)
@@ -230,30 +178,7 @@ def test_an_offset_that_is_given_and_makes_much_negative_is_reported(tmp_path):
         assert not any("lies below" in note for note in scene.info.notes)
 
 
-@pytest.mark.parametrize("last", ["mask", "seen everywhere", "classes"])
-@pytest.mark.parametrize("dtype", ["uint16", "float32"])
-@pytest.mark.parametrize("level", [None, "L2A"])
-def test_a_mask_among_layers_without_names_is_no_band(tmp_path, last, dtype, level):
-    layer = {
-        "mask": CORNER,
-        "seen everywhere": np.ones_like(CORNER),
-        "classes": np.add.outer(np.arange(48), np.arange(36)) % 8 + 3,
-    }[last]
-    stack = np.concatenate([images(L2A), layer[None]]).astype(dtype)
-    if dtype == "float32":
-        stack[:12] /= 10_000
-    elif last == "classes":
-        stack[:12] += 150  # as where the ground is not as dark as water
-    path = write(tmp_path / "a.tif", stack)
-    with pytest.raises(InputError, match=r"the last holds .*--band-names B01,B02,.*,B12,- if that is it"):
-        open_scene(path, level=level)
-    with open_scene(path, level="L2A", band_names=[*L2A, "-"], scale=1 if dtype == "float32" else None) as scene:
-        assert scene.info.bands == L2A
-    with pytest.raises(InputError, match=r"the last holds .*--band-names, with - for the last"):
-        open_scene(write(tmp_path / "ten.tif", stack[-10:]), level=level)
-
-
-HAZY = images(L2A) / 1e4 + 0.15 * (np.arange(48) < 24)[:, None]
+HAZY = blurred_spectra(L2A) / 1e4 + 0.15 * (np.arange(48) < 24)[:, None]
 
 
 def taken_off(kind):
@@ -302,7 +227,7 @@ def test_an_offset_subtracted_without_need_is_refused(tmp_path, kind, message, b
 
 @pytest.mark.parametrize("array", [False, True])
 def test_a_hole_of_zeros_is_no_sign_of_an_offset_taken_off(tmp_path, array):
-    values = (images(L2A) / 1e4).astype("float32")
+    values = (blurred_spectra(L2A) / 1e4).astype("float32")
     values[:, 5:35, 6:30] = 0
     if array:
         scene = ArrayScene(xr.DataArray(values, dims=("band", "y", "x"), coords={"band": list(L2A)}), level="L2A")

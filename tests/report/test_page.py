@@ -32,8 +32,8 @@ def report(*inputs: object, output: Path):
 
 def written(tmp_path: Path, *inputs: object) -> str:
     output = tmp_path / "page.html"
-    done = report(*inputs, output=output)
-    assert done.exit_code == 0, done.output
+    result = report(*inputs, output=output)
+    assert result.exit_code == 0, result.output
     return output.read_text()
 
 
@@ -261,9 +261,9 @@ def test_what_is_broken_or_unknown_is_one_line(tmp_path: Path, name: str, conten
     file = tmp_path / "given" / name
     file.parent.mkdir()
     file.write_text(content)
-    done = report(file.parent if name == "log.jsonl" else file, output=tmp_path / "page.html")
-    assert done.exit_code == 2
-    lines = done.output.strip().splitlines()
+    result = report(file.parent if name == "log.jsonl" else file, output=tmp_path / "page.html")
+    assert result.exit_code == 2
+    lines = result.output.strip().splitlines()
     assert len(lines) == 1
     assert says in lines[0]
     assert name.split(".")[0] in lines[0]
@@ -286,16 +286,16 @@ def test_a_result_of_coarser_bands_alone_is_shown_beside_them(tmp_path: Path) ->
 
 def test_of_a_folder_of_results_each_is_to_be_named(tmp_path: Path) -> None:
     made_pages.write_scene(tmp_path)
-    done = report(tmp_path, output=tmp_path / "page.html")
-    assert done.exit_code == 2 and "name results of `unclouded clear`" in done.output
+    result = report(tmp_path, output=tmp_path / "page.html")
+    assert result.exit_code == 2 and "name results of `unclouded clear`" in result.output
 
 
 def test_scenes_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     made_pages.write_scene(tmp_path, "one", side=96)
     made_pages.write_scene(tmp_path, "two", side=128)
-    done = report(f"{tmp_path}/one_input.tif={tmp_path}/two.tif", output=tmp_path / "page.html")
-    assert done.exit_code == 2
-    assert "is not on the grid of" in done.output
+    result = report(f"{tmp_path}/one_input.tif={tmp_path}/two.tif", output=tmp_path / "page.html")
+    assert result.exit_code == 2
+    assert "is not on the grid of" in result.output
     alone = report(tmp_path / "one.tif", output=tmp_path / "page.html")
     assert alone.exit_code == 2
     assert "before.tif=one.tif" in alone.output

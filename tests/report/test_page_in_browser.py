@@ -39,8 +39,8 @@ def page(tmp_path_factory) -> Path:
     inputs = [made_pages.write_scene(folder), str(made_pages.write_run(folder / "run"))]
     output = folder / "page.html"
     given = ["--output", str(output), "--level", "L2A", "--offset", "0"]
-    done = CliRunner().invoke(app, ["report", *inputs, *given])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, ["report", *inputs, *given])
+    assert result.exit_code == 0, result.output
     return output
 
 

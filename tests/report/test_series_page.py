@@ -72,8 +72,8 @@ def folder(tmp_path: Path) -> Path:
 
 def page_of(folder: Path, *options: str) -> str:
     output = folder.parent / "series.html"
-    done = CliRunner().invoke(app, ["report", str(folder), "--output", str(output), *options])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, ["report", str(folder), "--output", str(output), *options])
+    assert result.exit_code == 0, result.output
     return output.read_text()
 
 
@@ -178,8 +178,9 @@ def test_names_are_escaped(folder: Path) -> None:
 
 def test_what_is_no_series_is_one_line(folder: Path) -> None:
     (folder / "collection.json").write_text("{}")
-    done = CliRunner().invoke(app, ["report", str(folder), "--output", str(folder / "page.html")])
-    assert done.exit_code == 2 and len(done.output.strip().splitlines()) == 1 and "no STAC collection" in done.output
+    result = CliRunner().invoke(app, ["report", str(folder), "--output", str(folder / "page.html")])
+    assert result.exit_code == 2 and "no STAC collection" in result.output
+    assert len(result.output.strip().splitlines()) == 1
     both = CliRunner().invoke(app, ["report", str(folder), str(folder), "x.json", "--output", str(folder / "p.html")])
     assert both.exit_code == 2 and "give it alone" in both.output
 
@@ -206,8 +207,8 @@ def test_without_the_extra_a_line_names_it(folder: Path, module: str) -> None:
         "from unclouded.cli.series_page import try_series_page\nfrom unclouded.reading.reader import ReadOptions\n"
         f"try_series_page(Path({str(folder)!r}), ReadOptions())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0
-    (line,) = done.stderr.strip().splitlines()
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0
+    (line,) = result.stderr.strip().splitlines()
     assert "make report" in line and f"unclouded report {folder}" in line
     assert not (folder / "series.html").exists()

@@ -231,8 +231,8 @@ def test_the_papers_settings_are_read_and_run(name: str, archive: Path, tmp_path
     short = ["training.steps=1", "unpaired.batch=2", "published.width=4", "published.blocks=1", "training.batch=2"]
     short += [] if name == "paper" else ["training.crop=16"]
     arguments = ["train", "translator", str(paper), *short, "--data", str(archive), "--output", str(tmp_path / "paper")]
-    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
     generator, header = load_generator(tmp_path / "paper" / "weights.safetensors")
     assert header.settings["loss"]["latent_cycle"] == (0.5 if name == "unpaired" else 0.025)
     assert header.settings["loss"]["reconstruction"] == 0

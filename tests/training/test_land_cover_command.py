@@ -53,9 +53,9 @@ def error(done) -> str:
 def test_trains_and_resumes(archive: Path, tmp_path: Path) -> None:
     command = ("train", "land-cover", RECIPES / "land_cover.yaml", "--data", archive, "--output", tmp_path / "run")
     assert run(*command, *FEW, "training.steps=2").exit_code == 0
-    done = run(*command, "--resume", *FEW, "training.steps=4")
-    assert done.exit_code == 0, done.output
-    assert done.stdout.split() == [str(tmp_path / "run" / "weights.safetensors")]
+    result = run(*command, "--resume", *FEW, "training.steps=4")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split() == [str(tmp_path / "run" / "weights.safetensors")]
     classifier, header = load_land_cover(tmp_path / "run" / "weights.safetensors", LABELS_43)
     assert classifier.settings.subsets
     assert (header.name, header.levels) == ("run", ("L2A",))
@@ -76,17 +76,17 @@ def weights(archive: Path, tmp_path: Path) -> Path:
 def test_evaluates_into_a_table_a_record_and_a_picture(archive: Path, weights: Path, tmp_path: Path) -> None:
     record, picture = tmp_path / "scores.json", tmp_path / "scores.png"
     command = ("evaluate", "land-cover", weights, "--data", archive, "--split", "validation", "--json", record)
-    done = run(*command, "--figure", picture)
-    assert done.exit_code == 0, done.output
+    result = run(*command, "--figure", picture)
+    assert result.exit_code == 0, result.output
     scores, header = json.loads(record.read_text()), load_land_cover(weights)[1]
     assert scores["images"] == 6
     assert scores["samples"]["f1"] == pytest.approx(header.metrics["f1"]), "the same as in training"
     assert scores["weights"]["sha256"] == header.sha256
     assert scores["archive"]["sha256"] == header.data_sha256
     assert scores["per_class"]["Pastures"]["support"] == 2
-    lines = done.stdout.splitlines()
+    lines = result.stdout.splitlines()
     assert "6 images" in lines[0] and lines[0].split()[-4:] == ["precision", "recall", "f1", "f2"]
-    assert "0.850" in done.stdout and sum(line.endswith("2 images") for line in lines) == 3
+    assert "0.850" in result.stdout and sum(line.endswith("2 images") for line in lines) == 3
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert "already there" in error(run(*command))
 
@@ -97,9 +97,9 @@ def test_a_baseline_stands_beside_in_table_1(archive: Path, weights: Path, tmp_p
     theirs = LandCover(ClassifierSettings(tuple(LABELS_43), output="sigmoid"))
     save_land_cover(theirs, LandCoverHeader("theirs", threshold=0.5), other)
     command = ("evaluate", "land-cover", weights, "--data", archive, "--split", "validation")
-    done = run(*command, "--baseline", other, "--json", record)
-    assert done.exit_code == 0, done.output
-    table = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("|")]
+    result = run(*command, "--baseline", other, "--json", record)
+    assert result.exit_code == 0, result.output
+    table = [line.split("|")[1:-1] for line in result.stdout.splitlines() if line.startswith("|")]
     rows = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in table}
     assert next(iter(rows)) == "N = 6 images"
     ours, baseline = json.loads(record.read_text()), json.loads(record.read_text())["baseline"]

@@ -25,10 +25,10 @@ def run(*arguments):
 
 
 def test_a_missing_scene_is_one_line_and_exit_code_2(tmp_path):
-    done = run(tmp_path / "clear.tif")
-    assert done.exit_code == 2
-    assert done.stderr == f"error: {tmp_path}/clear.tif: no such file; give a result of `unclouded clear`\n"
-    assert done.stdout == ""
+    result = run(tmp_path / "clear.tif")
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path}/clear.tif: no such file; give a result of `unclouded clear`\n"
+    assert result.stdout == ""
 
 
 def test_a_port_that_is_taken_is_one_line(scene):
@@ -36,9 +36,9 @@ def test_a_port_that_is_taken_is_one_line(scene):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        done = run(scene / "clear.tif", "--port", port)
-    assert done.exit_code == 2
-    assert done.stderr == f"error: port {port}: Address already in use; give another --port, or none for a free one\n"
+        result = run(scene / "clear.tif", "--port", port)
+    assert result.exit_code == 2
+    assert result.stderr == f"error: port {port}: Address already in use; give another --port, or none for a free one\n"
 
 
 @pytest.mark.parametrize("module", ["rio_tiler", "maplibre"])
@@ -54,9 +54,9 @@ def test_a_missing_extra_is_one_line(scene, module):
         "sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]\n"
         f"from unclouded.cli import app\napp(['view', '--no-browser', {str(scene / 'clear.tif')!r}])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 2
-    assert done.stderr == (
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 2
+    assert result.stderr == (
         f"error: this command needs {module}, which is not installed; run `make view` in a checkout, "
         "or pip install 'unclouded[view]'\n"
     )
@@ -83,7 +83,7 @@ def test_a_series_is_all_of_its_dates(scene, monkeypatch):
     (scene / "collection.json").write_text(json.dumps({"type": "Collection", "links": links}))
     served = []
     monkeypatch.setattr(MapServer, "serve_forever", lambda server: served.extend(server.scenes))
-    done = run(scene, "--level", "L2A", "--offset", "0")
-    assert done.exit_code == 0, done.stderr
+    result = run(scene, "--level", "L2A", "--offset", "0")
+    assert result.exit_code == 0, result.stderr
     assert [one.name for one in served] == ["clear.tif", "other.tif"]
     assert {one.level for one in served} == {"L2A"}

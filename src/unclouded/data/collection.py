@@ -19,7 +19,6 @@ from unclouded.data.patch import Patch
 from unclouded.data.places import DOMAINS, read_places
 from unclouded.errors import FileError, SettingsError
 
-_TEN_METRE = ("B02", "B03", "B04", "B08")
 _TWENTY_METRE = ("B05", "B06", "B07", "B8A", "B11", "B12")
 _SIXTY_METRE = ("B01", "B09")
 
@@ -142,7 +141,7 @@ def _bigearthnet(path: Path, selection: dict[str, Any]) -> dict[str, list[Patch]
         if i in selection["left_out"]:
             continue
         optical = np.zeros((len(bands.NAMES), *ten.shape[-2:]), np.float32)
-        for group, images in ((_TEN_METRE, ten), (_TWENTY_METRE, twenty), (_SIXTY_METRE, sixty)):
+        for group, images in ((bands.TEN_METRES, ten), (_TWENTY_METRE, twenty), (_SIXTY_METRE, sixty)):
             optical[[bands.INDEX[band] for band in group]] = _to_ten_metres(_reflectance(images[i]), ten.shape[-1])
         domain = "cloudy" if i in selection["cloudy"] else "clear"
         # A v1 and a v2 patch of one place differ in name only after the tile; the acquisition is the same.

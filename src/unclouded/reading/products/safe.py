@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
-from unclouded.bands import BANDS, INDEX, NAMES
+from unclouded.bands import BANDS, INDEX, NAMES, TEN_METRES
 from unclouded.errors import FileError, InputError
 from unclouded.reading.files.other_files import other_zip
 from unclouded.reading.names.naming import check_bands
@@ -19,8 +19,6 @@ from unclouded.reading.products.folder import pick_layers
 from unclouded.reading.radiometry.declared import USUAL_SCALE
 from unclouded.reading.radiometry.offsets import offset_of_baseline, unknown_offset
 from unclouded.reading.source import Source, Wanted, safe_stem
-
-TEN_METRES: tuple[str, ...] = tuple(band.name for band in BANDS if band.resolution == 10)
 
 _METADATA = re.compile(r"MTD_MSI(?P<level>L1C|L2A)\.xml|S2[A-D]_\w{4}_MTD_SAF(?P<old>L1C|L2A)_\w+\.xml")
 """Of products since December 2016, and before."""
