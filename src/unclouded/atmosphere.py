@@ -1,4 +1,4 @@
-"""What the air above dark ground scatters."""
+"""Path reflectance of the atmosphere, by Rayleigh scattering."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ _WAVELENGTHS = 0.443, 0.492, 0.560, 0.665, 0.704, 0.741, 0.783, 0.833, 0.865, 0.
 """Centre of each band in micrometres (Sentinel-2A)."""
 
 _PHASE = 0.39
-"""Reflectance of air in its optical thickness, 1.1 / (4 · cos 45°): scattered once, under a sun at 45 degrees."""
+"""Path reflectance per optical thickness, 1.1 / (4 · cos 45°): single scattering with the sun at 45 degrees."""
 
 
 def air_reflectance(band: str, level: str) -> float:
-    """Reflectance of the air above black ground; 0 where the atmosphere has been corrected for.
+    """Path reflectance in a band; 0 in L2A, which is corrected for the atmosphere.
 
-    Rayleigh's scattering alone, with the optical thickness of Hansen and Travis (1974, equation 2.30).
+    Rayleigh scattering alone, with the optical thickness of Hansen and Travis (1974, equation 2.30).
     """
     if level == "L2A":
         return 0.0

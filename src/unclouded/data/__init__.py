@@ -1,1 +1,1 @@
-"""Where training images come from, and what is put over them."""
+"""Training data: archives, data sets, samplers, augmentation, simulated clouds and landscapes."""

@@ -1,1 +1,1 @@
-"""How good a cleared image is."""
+"""Measures of cleared images, by pixels, by features and by land cover."""

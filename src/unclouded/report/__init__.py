@@ -1,1 +1,1 @@
-"""Figures for people."""
+"""HTML pages, figures, tables and animations of scenes, series, training runs and evaluations."""

@@ -1,1 +1,1 @@
-"""The same work on a dask.distributed cluster."""
+"""Clearing on a dask.distributed cluster."""

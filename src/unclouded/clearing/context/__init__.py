@@ -1,1 +1,1 @@
-"""What must be known of the whole scene before a tile of it is cleared: the passes before the last."""
+"""The passes over a scene before its tiles are cleared: detection, context, filled-in ground, other dates."""

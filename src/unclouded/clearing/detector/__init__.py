@@ -1,1 +1,1 @@
-"""The detector over whole scenes and dates, and what it found, kept on the disk."""
+"""The detector on whole scenes and dates, with its results cached on the disk."""

@@ -1,1 +1,1 @@
-"""What names say: bands, products, satellites, dates and dimensions."""
+"""Names of bands, products, satellites, dates and dimensions, parsed."""

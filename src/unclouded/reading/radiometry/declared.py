@@ -1,4 +1,4 @@
-"""What files say of their DN: type, scale, offsets and no-data value."""
+"""What files declare of their DN: type, scale, offsets and no-data value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Level, scale and offset of the scene, assumed for other dates of the place that do not state their own."""
+"""Level, scale and offset of the scene, assumed for other dates of the place that do not declare their own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from unclouded.reading.info import SceneInfo
 
 ASSUMED_FROM_SCENE = "taken for"
-"""How notes begin that say what an image was assumed to be."""
+"""Start of the notes on what was assumed of an image."""
 
 ABOUT_SCALE = "scale"
-"""How such a note goes on where it is about scale and offset."""
+"""How such a note continues if it is about scale and offset."""
 
 
 @dataclass(frozen=True)
 class FallbackRadiometry:
-    """Radiometry of a scene, for images of the same place; a value is used only if their pixels do not contradict it.
+    """Radiometry of a scene, for other images of the place; used only where their pixels do not contradict it.
 
     Attributes:
         level: "L1C" or "L2A".
