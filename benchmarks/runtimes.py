@@ -154,6 +154,18 @@ def runtimes(network: OnTile, inputs: tuple[Tensor, ...]) -> tuple[dict[str, Run
     return made, missing
 
 
+def timings(everything: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each in every round, all in turn; the first round only warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in everything}
+    for number in range(rounds + 1):
+        for name, run in everything.items():
+            started = time.perf_counter()
+            run()
+            if number:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="default")
@@ -189,13 +201,7 @@ def main() -> None:
             "one convolution, float32": lambda: conv(h),
             "one convolution, bfloat16": lambda: half(half_h),
         }
-        seconds: dict[str, list[float]] = {name: [] for name in everything}
-        for number in range(args.rounds + 1):
-            for name, run in everything.items():
-                started = time.perf_counter()
-                run()
-                if number:
-                    seconds[name].append(time.perf_counter() - started)
+        seconds = timings(everything, args.rounds)
         core = (..., *[slice(part.start * CELL, part.stop * CELL) for part in network.part])
         truth = network(*inputs)
         exact = torch.lerp(x.optical[core], *truth)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -117,20 +117,12 @@ def read_preview(
         wanted = {name: bands} | (choices if others else {})
         cleared = {key: _reflectance(after, wanted[key], height, width) for key in wanted}
     notes = info.notes
-    cloudy: dict[str, NDArray[np.float32] | None] = dict.fromkeys(wanted)
+    cloudy: Mapping[str, NDArray[np.float32] | None] = dict.fromkeys(wanted)
     if pair.before is not None:
-        resampled = is_resampled(item)
         with _open_before(pair.before, reading, info) as before:
-            row, column = (0, 0) if resampled else _offset_within(pair, info, before.info, bands)
+            corner = None if is_resampled(item) else _offset_within(pair, info, before.info, bands)
             wanted = {key: shown for key, shown in wanted.items() if set(shown) <= set(before.info.bands)}
-            if resampled:
-                aligned = AlignedImage(before, info)
-                cloudy = {key: _aligned(aligned, shown, height, width) for key, shown in wanted.items()}
-            elif (before.info.height, before.info.width) == (info.height, info.width):
-                cloudy = {key: _reflectance(before, shown, height, width) for key, shown in wanted.items()}
-            else:
-                box = Box(row, column, info.height, info.width)
-                cloudy = {key: _part(before, shown, box, height, width) for key, shown in wanted.items()}
+            cloudy = _read_before(before, info, corner, wanted, height, width)
             notes = (*before.info.notes, *notes)
     return ScenePreview(
         pair,
@@ -145,6 +137,33 @@ def read_preview(
         tuple(dict.fromkeys(notes)),
         tuple(OtherComposite(key, shown, cloudy[key], cleared[key]) for key, shown in wanted.items() if key != name),
     )
+
+
+def _read_before(
+    before: Scene,
+    info: SceneInfo,
+    corner: tuple[int, int] | None,
+    wanted: Mapping[str, tuple[str, ...]],
+    height: int,
+    width: int,
+) -> dict[str, NDArray[np.float32]]:
+    """Read composites of the input, (C, height, width) each, on the extent of the cleared scene.
+
+    Args:
+        before: the input.
+        info: of the cleared scene.
+        corner: row and column in the input at which the cleared scene begins; None if it is on another grid.
+        wanted: the bands of each composite.
+        height: rows to read.
+        width: columns to read.
+    """
+    if corner is None:
+        aligned = AlignedImage(before, info)
+        return {key: _aligned(aligned, bands, height, width) for key, bands in wanted.items()}
+    if (before.info.height, before.info.width) == (info.height, info.width):
+        return {key: _reflectance(before, bands, height, width) for key, bands in wanted.items()}
+    box = Box(*corner, info.height, info.width)
+    return {key: _part(before, bands, box, height, width) for key, bands in wanted.items()}
 
 
 def _open_before(path: str, reading: ReadOptions, cleared: SceneInfo) -> Scene:

@@ -14,7 +14,7 @@ from unclouded.errors import InputError
 from unclouded.evaluation.records import TrainedNetwork
 from unclouded.models.weights import load_land_cover
 from unclouded.progress import TrainingProgress, silent_training
-from unclouded.settings import TranslatorSettings
+from unclouded.settings import TrainingSettings, TranslatorSettings
 from unclouded.training.archive_source import ArchiveSource
 from unclouded.training.batch_source import BatchSource
 from unclouded.training.collection_source import CollectionSource
@@ -51,15 +51,8 @@ def run(
     """
     ranks, config = ranks or Ranks(), settings.training
     packed = (data / TABLE).is_file()
-    if not packed and settings.training.collection is None:
-        raise InputError(
-            f"{data}: not an archive (it has no {TABLE}), and the settings name no `training.collection` of images "
-            "in it; give a folder that `unclouded data pack` or `simulate` wrote"
-        )
-    if config.crop is not None and not packed:
-        raise InputError(f"training.crop={config.crop}: only patches of an archive are cropped; give one as --data")
-    if land_cover is not None and not packed:
-        raise InputError(f"--land-cover {land_cover}: only an archive has validation patches; give one as --data")
+    if not packed:
+        _check_collection(data, config, land_cover)
     with ExitStack() as stack:
         validate = None
         archive = stack.enter_context(Archive(data)) if packed else None
@@ -74,18 +67,35 @@ def run(
             if archive is None:
                 images = load_collection(data, Path(str(config.collection)))
                 return CollectionSource(images, rng, radar=config.radar, shard=ranks.shard_of)
-            simulated = settings.loss.simulated or settings.fits_heads
-            unpaired = config.steps > 0 and settings.loss.unpaired
-            return ArchiveSource(
-                archive,
-                simulated=Sampling(batch=config.batch, seed=config.seed) if simulated else None,
-                unpaired=Sampling(settings.unpaired.batch, config.seed, settings.unpaired.matched)
-                if unpaired
-                else None,
-                radar=config.radar,
-                crop=config.crop,
-                shard=ranks.shard_of,
-                workers=workers,
-            )
+            return _archive_source(archive, settings, ranks, workers)
 
         return train(settings, source, output, resume=resume, ranks=ranks, validate=validate, progress=progress)
+
+
+def _check_collection(data: Path, config: TrainingSettings, land_cover: str | None) -> None:
+    """Check that the settings can be used without an archive."""
+    if config.collection is None:
+        raise InputError(
+            f"{data}: not an archive (it has no {TABLE}), and the settings name no `training.collection` of images "
+            "in it; give a folder that `unclouded data pack` or `simulate` wrote"
+        )
+    if config.crop is not None:
+        raise InputError(f"training.crop={config.crop}: only patches of an archive are cropped; give one as --data")
+    if land_cover is not None:
+        raise InputError(f"--land-cover {land_cover}: only an archive has validation patches; give one as --data")
+
+
+def _archive_source(archive: Archive, settings: TranslatorSettings, ranks: Ranks, workers: int) -> ArchiveSource:
+    """Batches of an archive: simulated and unpaired ones as far as the losses use them."""
+    config = settings.training
+    simulated = settings.loss.simulated or settings.fits_heads
+    unpaired = config.steps > 0 and settings.loss.unpaired
+    return ArchiveSource(
+        archive,
+        simulated=Sampling(batch=config.batch, seed=config.seed) if simulated else None,
+        unpaired=Sampling(settings.unpaired.batch, config.seed, settings.unpaired.matched) if unpaired else None,
+        radar=config.radar,
+        crop=config.crop,
+        shard=ranks.shard_of,
+        workers=workers,
+    )

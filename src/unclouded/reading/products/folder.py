@@ -54,17 +54,7 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         else:
             found.setdefault(band, []).append(file)
     if not found:
-        held = sorted(entry.name for entry in folder.iterdir())
-        if known := other_folder(held):
-            raise InputError(f"{path}: is {known}")
-        if (folder / "IMG_DATA").is_dir():
-            raise InputError(f"{path}: is the folder of a tile in a product; give the product, or IMG_DATA in it")
-        stacks = sorted({file.suffix for file in files})
-        scenes = f"its files, if they are scenes ({path.rstrip('/')}/*{stacks[0]})" if stacks else "one file"
-        raise InputError(
-            f"{path}: a folder without band files (found {', '.join(held[:3]) or 'nothing'}); give a folder with files "
-            f"named …_B02.tif or .jp2, a .SAFE product, or {scenes}"
-        )
+        raise _no_bands(path, files)
     counted = sorted(
         (file.stem for candidates in found.values() for file in candidates), key=lambda stem: (len(stem), stem)
     )
@@ -92,6 +82,22 @@ def folder_source(path: str, wanted: Wanted) -> Source:
         notes=notes,
         acquired=time_of_files(file.stem for file in chosen.values()),
         classification=str(min(classes, key=_metres)) if classes else "",
+    )
+
+
+def _no_bands(path: str, files: Sequence[Path]) -> InputError:
+    """The error for a folder without band files, which says what it is instead; `files` are its rasters."""
+    folder = Path(path)
+    entries = sorted(entry.name for entry in folder.iterdir())
+    if known := other_folder(entries):
+        return InputError(f"{path}: is {known}")
+    if (folder / "IMG_DATA").is_dir():
+        return InputError(f"{path}: is the folder of a tile in a product; give the product, or IMG_DATA in it")
+    stacks = sorted({file.suffix for file in files})
+    scenes = f"its files, if they are scenes ({path.rstrip('/')}/*{stacks[0]})" if stacks else "one file"
+    return InputError(
+        f"{path}: a folder without band files (found {', '.join(entries[:3]) or 'nothing'}); give a folder with files "
+        f"named …_B02.tif or .jp2, a .SAFE product, or {scenes}"
     )
 
 
