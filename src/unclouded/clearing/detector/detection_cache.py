@@ -1,6 +1,6 @@
-"""Cache of the detector's answers for the dates of a series on the disk, so that each date is detected once.
+"""Cache of the detector's results for the dates of a series on the disk, so that each date is detected once.
 
-The key holds all that an answer depends on: the pixels (by their files' size and modification time), how they are
+The key holds all that a result depends on: the pixels (by their files' size and modification time), how they are
 read, the scene's grid, the detector. The detector runs again if the key differs, or if a file is damaged.
 """
 
@@ -29,11 +29,11 @@ from unclouded.reading.info import SceneInfo
 from unclouded.version import __version__
 
 _CHECKS = struct.Struct("<3I")
-"""The end of a file: checksum of what the detector saw, CRC-32 of what it found and of the reflectance."""
+"""The end of a file: checksum of the detector's input, CRC-32 of the probabilities and of the reflectance."""
 
 
 class Detection(NamedTuple):
-    """What the detector found in an image.
+    """The detector's result for an image.
 
     Attributes:
         probabilities: (4, h, w) of cloud, shadow, haze and dark land, see `CoverDetector.detect`.
@@ -54,7 +54,7 @@ class Detection(NamedTuple):
 def run_detector(
     detector: CoverDetector, reduced: GridFile, checksum: int, folder: Path | None, report: Progress
 ) -> Detection:
-    """Run a detector over what it gave of a whole image by `reduce`, of that checksum; the file is taken over.
+    """Run a detector on the reduced image, see `CoverDetector.reduce`, of that checksum; takes ownership of its file.
 
     Raises:
         FileError: if the disk is full.
@@ -65,13 +65,13 @@ def run_detector(
 
 @dataclass(frozen=True)
 class DetectionKey:
-    """What an answer of the detector depends on.
+    """All that a result of the detector depends on.
 
     Attributes:
         image: the input.
-        files: that hold its pixels; empty if that is not known.
-        scene: on whose grid.
-        detector: as configured.
+        files: that hold its pixels; empty if they are not known.
+        scene: whose grid the image is on.
+        detector: with its configuration.
     """
 
     image: SceneInfo
@@ -81,11 +81,11 @@ class DetectionKey:
 
 
 class DetectionCache:
-    """Answers of the detector in a folder; of several threads that need one, one makes it."""
+    """Results of the detector in a folder; if several threads need one, it is computed once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # Files whose changes cannot be seen are known to be the same within a run alone.
+        # Files whose changes cannot be detected are taken for unchanged within a run only.
         self._run = uuid.uuid4().hex
         self._busy: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
@@ -93,13 +93,13 @@ class DetectionCache:
     def get(
         self, key: DetectionKey, folder: Path | None, make: Callable[[], Detection], checksum: int | None = None
     ) -> Detection:
-        """Return the cached answer, in a file in `folder`; else `make` and cache it.
+        """Return the cached result, in files in `folder`; else `make` and cache it.
 
         Args:
-            key: what it depends on.
-            folder: for the grid, or None for where temporary files go.
+            key: all that the result depends on.
+            folder: for the grids; None for that of temporary files.
             make: runs the detector.
-            checksum: of the input of the detector, if that is known: an answer of another is dropped.
+            checksum: of the input of the detector, if it is known: the result of another input is discarded.
 
         Raises:
             FileError: if the image cannot be read, or the disk is full.
@@ -160,7 +160,7 @@ def _described(info: SceneInfo) -> list[Any]:
 
 
 def _stamp(path: str) -> Sequence[Any] | None:
-    """What changes when a file does, or a file in a folder; None if nothing tells."""
+    """Paths, sizes and modification times of a file, or of the files in a folder; None if they are not available."""
     if is_remote(path) or path.startswith("/vsi") or path.lower().endswith(".vrt"):
         return None
     try:
