@@ -13,7 +13,7 @@ from unclouded.reading.reader import open_scene
 from unclouded.reflectance import valid_pixels
 
 FOUR = ("B02", "B03", "B04", "B08")
-HOLE = np.add.outer(np.arange(48), np.arange(36)) < 20
+FILL = np.add.outer(np.arange(48), np.arange(36)) < 20
 
 
 def as_file(path, dn, **options):
@@ -30,17 +30,17 @@ BOTH = pytest.mark.parametrize("understand", [as_file, as_array])
 
 @BOTH
 def test_65535_in_all_bands_is_no_data_and_leaves_the_scale_certain(tmp_path, understand):
-    dn = np.where(HOLE, 65535, pixels(4)).astype(np.uint16)
+    dn = np.where(FILL, 65535, pixels(4)).astype(np.uint16)
     with understand(tmp_path / "a.tif", dn) as scene:
         assert scene.info.encoding.scale == 10000 and scene.info.encoding.nodata == 65535
-        assert (valid_pixels(scene.read(0, 0, 48, 36), scene.info.encoding) == ~HOLE).all()
+        assert (valid_pixels(scene.read(0, 0, 48, 36), scene.info.encoding) == ~FILL).all()
         assert sum("65535 in all bands are taken for no data" in note for note in scene.info.notes) == 1
 
 
 @BOTH
 def test_65535_is_white_where_other_dn_come_near_it(tmp_path, understand):
     white = np.clip(pixels(4, low=10000).astype(np.int64) * 6, 0, 65535)
-    dn = np.where(HOLE, 65535, white).astype(np.uint16)
+    dn = np.where(FILL, 65535, white).astype(np.uint16)
     with pytest.raises(InputError, match=r"scale cannot be known.*--scale 65535"):
         understand(tmp_path / "a.tif", dn)
     with understand(tmp_path / "a.tif", dn, scale=65535, offset=0) as scene:
@@ -55,9 +55,9 @@ def test_one_value_in_all_bands_that_no_other_pixel_has_is_no_data(tmp_path, und
         dn[:, 41] = 7000 + 10 * np.arange(36)  # what is greatest may be cloud
     if value < dn.max():
         dn[1, 40, 30] = value  # in one band it is a number like others
-    dn = np.where(HOLE, value, dn).astype(np.uint16)
+    dn = np.where(FILL, value, dn).astype(np.uint16)
     with understand(tmp_path / "a.tif", dn, offset=0) as scene:
-        assert (valid_pixels(scene.read(0, 0, 48, 36), scene.info.encoding) == ~HOLE).all()
+        assert (valid_pixels(scene.read(0, 0, 48, 36), scene.info.encoding) == ~FILL).all()
         assert sum(f"{value} in all bands are taken for no data" in note for note in scene.info.notes) == 1
         assert not any("cut off" in note for note in scene.info.notes)
 
@@ -66,11 +66,11 @@ def test_one_value_in_all_bands_that_no_other_pixel_has_is_no_data(tmp_path, und
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])
 @pytest.mark.parametrize("values", [(1000, 999, 999, 1001), (50, 150, 250, 350), (700, 700, 700, 701)])
 def test_one_value_in_each_band_that_no_other_pixels_share_is_no_data(tmp_path, understand, values, dtype):
-    dn = np.where(HOLE, np.array(values)[:, None, None], pixels(4, low=1200)).astype(dtype)
+    dn = np.where(FILL, np.array(values)[:, None, None], pixels(4, low=1200)).astype(dtype)
     with understand(tmp_path / "a.tif", dn, offset=0, scale=10000) as scene:
         encoding, read = scene.info.encoding, scene.read(0, 0, 48, 36)
-    assert (valid_pixels(read, encoding) == ~HOLE).all()
-    assert (valid_pixels(read[[3, 1, 0]], encoding.of_bands((3, 1, 0))) == ~HOLE).all()
+    assert (valid_pixels(read, encoding) == ~FILL).all()
+    assert (valid_pixels(read[[3, 1, 0]], encoding.of_bands((3, 1, 0))) == ~FILL).all()
     assert sum("all have the same values" in note and "no data" in note for note in scene.info.notes) == 1
 
 
@@ -78,7 +78,7 @@ def test_one_value_in_each_band_that_no_other_pixels_share_is_no_data(tmp_path, 
 def test_pixels_that_are_repeated_or_cut_off_are_ground_and_cloud(tmp_path, understand):
     repeated = pixels(4, 8, 6, low=1200).repeat(6, axis=1).repeat(6, axis=2)  # 60 m on a grid of 10 m
     white = pixels(4, low=1200)
-    cut_off = np.where(HOLE, white.max(axis=(1, 2), keepdims=True) + np.arange(4)[:, None, None], white)
+    cut_off = np.where(FILL, white.max(axis=(1, 2), keepdims=True) + np.arange(4)[:, None, None], white)
     for number, dn in enumerate((repeated, cut_off)):
         with understand(tmp_path / f"{number}.tif", dn.astype(np.uint16), offset=0) as scene:
             assert valid_pixels(dn, scene.info.encoding).all()
@@ -87,7 +87,7 @@ def test_pixels_that_are_repeated_or_cut_off_are_ground_and_cloud(tmp_path, unde
 @BOTH
 @pytest.mark.parametrize("cloud", [1500, 4000, 6000])
 def test_a_picture_of_a_few_numbers_has_neither_holes_nor_values_that_were_cut_off(tmp_path, understand, cloud):
-    dn = np.where(HOLE, cloud, np.full((4, 48, 36), 1500)).astype(np.uint16)
+    dn = np.where(FILL, cloud, np.full((4, 48, 36), 1500)).astype(np.uint16)
     with understand(tmp_path / "a.tif", dn, offset=0) as scene:
         assert valid_pixels(scene.read(0, 0, 48, 36), scene.info.encoding).all()
         assert not any("cut off" in note or "no data" in note for note in scene.info.notes)
@@ -96,8 +96,8 @@ def test_a_picture_of_a_few_numbers_has_neither_holes_nor_values_that_were_cut_o
 @BOTH
 @pytest.mark.parametrize(("dtype", "scale"), [("uint16", 10000), ("float32", 1)])
 def test_values_clipped_at_one_value_are_cloud_and_refused_where_that_is_low(tmp_path, understand, dtype, scale):
-    dn = np.where(HOLE, 6000 + pixels(4, seed=1), pixels(4, low=100))
-    dn[3, HOLE] -= 3500  # not all bands reach the limit everywhere
+    dn = np.where(FILL, 6000 + pixels(4, seed=1), pixels(4, low=100))
+    dn[3, FILL] -= 3500  # not all bands reach the limit everywhere
 
     def cut(most, **options):
         image = (np.minimum(dn, most) / (10_000 / scale)).astype(dtype)

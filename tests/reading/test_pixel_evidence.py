@@ -242,12 +242,12 @@ def test_a_hole_of_zeros_is_no_evidence_of_offset_or_level(tmp_path, array):
     bright = spectra(FOUR, "float32") + 1000  # DN that carry an offset, of which nothing says so
     hazy = 0.12 + spectra(FOUR, "float32", factor=1)
     for values, asked in ((bright, "offset cannot be known"), (hazy, "whether it is L1C or L2A")):
-        holed = np.where(CORNER, 0, values).astype("float32")
+        filled = np.where(CORNER, 0, values).astype("float32")
         with pytest.raises(InputError, match=asked):
             if array:
-                ArrayScene(holed, FOUR)
+                ArrayScene(filled, FOUR)
             else:
-                open_scene(write(tmp_path / "stack.tif", holed, names=FOUR))
+                open_scene(write(tmp_path / "stack.tif", filled, names=FOUR))
 
 
 @pytest.mark.parametrize("array", [False, True])

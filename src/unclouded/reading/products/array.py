@@ -17,6 +17,7 @@ from unclouded.reading.array_classification import ArrayClassification
 from unclouded.reading.grids.array_grid import georeference
 from unclouded.reading.grids.grid import pixel_metres
 from unclouded.reading.info import SceneInfo
+from unclouded.reading.names.band_names import NamedLayers
 from unclouded.reading.names.product_name import product_name
 from unclouded.reading.products.array_dates import acquired
 from unclouded.reading.products.array_encoding import declared_by_array, encoding_of_chunks, sample_of
@@ -75,11 +76,7 @@ class ArrayScene:
         self.order_assumed = layers.named.order_assumed
         item = _item_of(layers.array)
         known_level = product_name(Path(name).name).level or level_of_item(item)
-        available = {band for band in layers.named.bands if band is not None}
-        taken, cirrus_notes = layers.named.taken, []
-        if (level or known_level) == "L2A" and "B10" in available:
-            cirrus_notes = [NO_CIRRUS] if "B10" in taken else []
-            available, taken = available - {"B10"}, taken - {"B10"}
+        available, taken, cirrus_notes = _without_cirrus(layers.named, level or known_level)
         self._array = array = _select(layers.array, [band in taken for band in layers.named.bands])
         names = tuple(band for band in layers.named.bands if band in taken and band is not None)
         sample = cache(lambda: sample_of(array))
@@ -207,6 +204,14 @@ def _select(array: xr.DataArray, taken: Sequence[bool]) -> xr.DataArray:
     Dask would compute a selection once, and hold it from the summary until it is cleared.
     """
     return array if all(taken) else array.isel({array.dims[0]: np.flatnonzero(taken)})
+
+
+def _without_cirrus(named: NamedLayers, level: str | None) -> tuple[frozenset[str], frozenset[str], list[str]]:
+    """The bands of an array and those that are taken, without B10 in L2A, and a note; see `levels.without_cirrus`."""
+    available = frozenset(band for band in named.bands if band is not None)
+    if level != "L2A" or "B10" not in available:
+        return available, named.taken, []
+    return available - {"B10"}, named.taken - {"B10"}, [NO_CIRRUS] if "B10" in named.taken else []
 
 
 def _item_of(array: xr.DataArray) -> dict[str, Any]:
