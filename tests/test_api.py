@@ -162,7 +162,7 @@ def test_names_of_bands_and_a_reference_may_be_one_text(scene, weights, tmp_path
         unclouded.clear(scene, model=weights, references=str(tmp_path / "may.tif"))
 
 
-def test_weights_that_foresee_no_error_are_named(scene, tmp_path, recwarn):
+def test_weights_that_predict_no_error_are_named(scene, tmp_path, recwarn):
     generator = active_generator()
     torch.nn.init.zeros_(generator.error.leave.weight)
     torch.nn.init.constant_(generator.error.leave.bias, -30.0)

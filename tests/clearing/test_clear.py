@@ -155,7 +155,7 @@ def test_the_uncertainty_is_calibrated(active, samples):
     np.testing.assert_allclose(uncertainty, 3 * plain, rtol=1e-5)
 
 
-def test_one_sample_needs_no_seed_and_has_the_error_that_is_foreseen(active):
+def test_one_sample_needs_no_seed_and_has_the_error_that_is_predicted(active):
     scene = MemoryScene(ground(4, 40, 50), FOUR, "L2A")
     first, quality = in_memory(scene, active, seed=1)
     second, _ = in_memory(scene, active, seed=2)

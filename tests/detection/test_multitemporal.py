@@ -85,7 +85,7 @@ def test_a_reference_unlike_the_scene_gives_no_evidence():
     assert not cloud.any() and not clear.any()
 
 
-def test_each_cell_goes_by_the_date_that_foresees_it_best():
+def test_each_cell_goes_by_the_date_that_predicts_it_best():
     reference = ground()
     scene = another_day(reference)
     tainted = reference.copy()

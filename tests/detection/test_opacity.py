@@ -48,9 +48,9 @@ def test_near_cover_the_network_alone_is_believed():
 def test_what_the_detector_is_sure_of_is_replaced_where_it_departs_from_the_ground(kind):
     found = [0, 0, 1, 0]
     found[kind] = 1
-    departs = [0, 0]
-    departs[kind] = 1
-    assert compose_opacity(EVERY, layers(*found), layers(*departs), ALL).min() > 0.85
+    departed = [0, 0]
+    departed[kind] = 1
+    assert compose_opacity(EVERY, layers(*found), layers(*departed), ALL).min() > 0.85
     thin = compose_opacity(EVERY, layers(*found), layers(0, 0), ALL)
     assert torch.allclose(thin, compose_opacity(EVERY, layers(0, 0, 1, 0), layers(0, 0), ALL))
 
@@ -188,18 +188,18 @@ def test_half_of_a_pixel_is_kept_that_departs_little_from_ground_that_is_a_guess
     assert most[0] == 0.5 and (most[10:] == 1).all()
     assert (most.diff() >= 0).all() and most.diff().max() < 0.1
     for kind in (0, 1):
-        departs = torch.zeros(1, 2, 1, 101)
-        departs[:, kind] = 0.25 * EVERY[0]
-        most = ceiling(departs, torch.zeros_like(EVERY))[0, 0, 0]
+        departed = torch.zeros(1, 2, 1, 101)
+        departed[:, kind] = 0.25 * EVERY[0]
+        most = ceiling(departed, torch.zeros_like(EVERY))[0, 0, 0]
         assert most[0] == 0.5 and (most[-16:] == 1).all()
         assert (most.diff() >= 0).all() and most.diff().max() < 0.02
 
 
 def test_beside_certain_cloud_no_line_is_kept():
-    departs = torch.zeros(1, 2, 40, 40)
-    departs[:, 0, :, 20:] = 0.5
-    departs[:, 0, :, 18:20] = 0.1
-    most = ceiling(departs, torch.zeros(1, 1, 40, 40))[0, 0, 20]
+    departed = torch.zeros(1, 2, 40, 40)
+    departed[:, 0, :, 20:] = 0.5
+    departed[:, 0, :, 18:20] = 0.1
+    most = ceiling(departed, torch.zeros(1, 1, 40, 40))[0, 0, 20]
     assert (most[18:] == 1).all()
     assert (most[: 20 - CONTRAST_RADIUS + 2] < 0.7).all() and most.diff().abs().max() < 0.15
 
@@ -242,8 +242,8 @@ def test_departure_is_of_the_mean_of_the_visible_or_of_the_near_infrared():
 
 
 def test_a_pixel_counts_as_cloud_in_proportion_to_how_far_it_outshines_the_ground():
-    for departs, counts in ((-0.1, 0), (0, 0), (0.01, 0.25), (0.03, 0.75), (0.04, 1), (0.5, 1)):
-        assert torch.allclose(contrast(layers(departs, 0), EVERY)[:, 0], torch.tensor(float(counts)))
+    for departed, counts in ((-0.1, 0), (0, 0), (0.01, 0.25), (0.03, 0.75), (0.04, 1), (0.5, 1)):
+        assert torch.allclose(contrast(layers(departed, 0), EVERY)[:, 0], torch.tensor(float(counts)))
 
 
 def test_brightness_is_widened_to_the_fringes_of_a_cloud_and_no_farther():
@@ -283,9 +283,9 @@ def test_classes_separate_thick_from_thin_and_cloud_from_shadow():
     opacity = torch.tensor([0.0, 0.9, 0.4, 0.9, 0.9, 0.9]).view(1, 1, 1, 6)
     network = torch.tensor([0.9, 0.9, 0.3, 0.9, 0.1, 0.5]).view(1, 1, 1, 6)
     found = torch.tensor([[0, 1, 0, 0, 1, 1], [0, 0, 0, 1, 0, 0], [0, 1, 1, 1, 1, 1]]).float().view(1, 3, 1, 6)
-    departs = torch.tensor([[0, 1, 0.5, 0, 1, 1], [0, 0, 0, 1, 0, 0]]).float().view(1, 2, 1, 6)
+    departed = torch.tensor([[0, 1, 0.5, 0, 1, 1], [0, 0, 0, 1, 0, 0]]).float().view(1, 2, 1, 6)
     valid = torch.tensor([1, 1, 1, 1, 1, 0]).view(1, 1, 1, 6)
-    classes = classify(opacity, network, found, departs, valid)
+    classes = classify(opacity, network, found, departed, valid)
     assert classes.dtype == torch.uint8
     assert classes.flatten().tolist() == [CLEAR, THICK_CLOUD, THIN_CLOUD, SHADOW, THICK_CLOUD, NO_DATA]
 
@@ -294,7 +294,7 @@ def test_what_outshines_the_ground_is_no_shadow_and_what_is_darker_no_cloud():
     # A roof where the detector finds shadow, shadow where it finds cloud, and where the light tells nothing.
     cloud = torch.tensor([0.0, 1, 1, 0]).view(1, 1, 1, 4)
     found = torch.cat([cloud, 1 - cloud, torch.ones(1, 2, 1, 4)], dim=1)
-    departs = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0]]).view(1, 2, 1, 4)
+    departed = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0]]).view(1, 2, 1, 4)
     every = torch.ones(1, 1, 1, 4)
-    classes = classify(every, every, found, departs, every)
+    classes = classify(every, every, found, departed, every)
     assert classes.flatten().tolist() == [THICK_CLOUD, SHADOW, THICK_CLOUD, SHADOW]

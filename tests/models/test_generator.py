@@ -29,7 +29,7 @@ def generator() -> Generator:
     return generator
 
 
-def test_a_network_that_has_not_learnt_to_foresees_nothing() -> None:
+def test_a_network_that_has_not_learnt_to_predicts_no_error() -> None:
     made = ContextGenerator().requires_grad_(False)(observe(32, 32), torch.zeros(1, 16))
     assert float(made.expected_error.max()) < 1e-9
 

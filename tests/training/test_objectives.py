@@ -28,7 +28,7 @@ def test_the_crps_rewards_the_true_spread() -> None:
     assert score(1.0) < min(score(0.3), score(3.0))
 
 
-def test_the_best_foreseen_error_is_the_mean_one() -> None:
+def test_the_best_predicted_error_is_the_mean_one() -> None:
     error = torch.tensor([0.01, 0.03, 0.08])
     weight = torch.ones(3)
 
