@@ -227,8 +227,9 @@ class Clearing:
         started = time.perf_counter()
         fill = cover = None
         if evidence is not None:
-            level = self._cover.shaded_level
-            fill = summary.builder.fill(cell_cover(evidence, factor, shadow=level is None), level)
+            shade = self._cover.shade
+            sunlit = shade is None or not shade.everywhere
+            fill = summary.builder.fill(cell_cover(evidence, factor, shadow=sunlit), shade)
             cover = cell_cover_input(evidence, factor)
         offset = (self._tiling.offset[0] // CELL, self._tiling.offset[1] // CELL)
         size = min(self._tiling.size // CELL * _CONTEXT_TILES, _CONTEXT_CELLS)

@@ -17,7 +17,7 @@ from torch import Tensor
 from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.context.cover import Cover
 from unclouded.clearing.context.ground import clear_share, fill_ground
-from unclouded.clearing.context.relighting import light_share, relit
+from unclouded.clearing.context.relighting import Shade, light_beside_sunlit, light_everywhere, relit
 from unclouded.clearing.grid_file import GridFile, RowBuffer
 from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, expand, guide_share_of
 from unclouded.models.observation import CELL, conditioning_of, reduce_uniform
@@ -136,15 +136,16 @@ class ContextBuilder:
         features.close()
         return context
 
-    def fill(self, cover: NDArray[np.float32], shaded_level: str | None = None) -> GridFile:
-        """Fill in the ground by the scene's clear ground, (15, h, w): 13 bands, clear share around, share of light.
+    def fill(self, cover: NDArray[np.float32], shade: Shade | None = None) -> GridFile:
+        """Fill in the ground by the scene's clear ground, (16, h, w).
+
+        The channels are 13 bands, the clear share around, the share of the light, and how surely that is known.
 
         See `clearing.context.ground`.
 
         Args:
             cover: (h, w) certainty that a part of the cell is covered.
-            shaded_level: "L1C" or "L2A" of a scene that lies in shadow: its ground is corrected to full light, see
-                `clearing.context.relighting`. Otherwise the share of light is 0, for unknown.
+            shade: of a cloud outside of the scene. Where it is everywhere, the ground is corrected to full light.
 
         Raises:
             FileError: if the disk is full.
@@ -157,24 +158,31 @@ class ContextBuilder:
         weight = share * torch.from_numpy((1 - cover) ** 2)
         prior = torch.full((1,), _PRIOR)
 
-        def ground(band: int) -> Tensor:
-            if self._clear is None:
-                means = expand(torch.from_numpy(statistics.channel(band)[None, None]))
-            else:
-                means = torch.from_numpy(self._clear.grid.channel(band)[None, None])
-            return fill_ground(means, weight, prior)
+        clear = clear_share(weight, valid)
 
-        light = torch.zeros_like(weight)
-        if shaded_level is not None:
-            light = light_share(ground(INDEX["B08"]), shaded_level)
+        def means(band: int) -> Tensor:
+            if self._clear is None:
+                return expand(torch.from_numpy(statistics.channel(band)[None, None]))
+            return torch.from_numpy(self._clear.grid.channel(band)[None, None])
+
+        def ground(band: int) -> Tensor:
+            return fill_ground(means(band), weight, prior)
+
+        light, known = torch.ones_like(weight), torch.zeros_like(weight)
+        if shade is not None:
+            known, infrared = torch.from_numpy(shade.share)[None, None], INDEX["B08"]
+            if shade.everywhere:
+                light = light_everywhere(ground(infrared), shade.level)
+            else:
+                light = light_beside_sunlit(means(infrared), ground(infrared), clear, known * share, shade.level)
         for band, name in enumerate(NAMES):
             made = ground(band)
-            if shaded_level is not None:
-                made = relit(made, light, shaded_level, [name])
+            if shade is not None and shade.everywhere:
+                made = relit(made, light, shade.level, [name])
             filled.add(made[0, 0].numpy())
             self._report("filling in ground", filled.channels, len(NAMES))
-        filled.add(clear_share(weight, valid)[0, 0].numpy())
-        filled.add(light[0, 0].numpy())
+        for last in (clear, light, known):
+            filled.add(last[0, 0].numpy())
         return filled
 
     def trust_factor_of_mask(self) -> NDArray[np.float32] | None:
@@ -203,7 +211,7 @@ class SceneGrids(NamedTuple):
     Attributes:
         context: (K, h, w) on the grid of the cells, for the network.
         evidence: (4, h, w) of cover on the detector's grid, see `detection.opacity.evidence`; None without a detector.
-        fill: (15, h, w) on the grid of the cells, see `ContextBuilder.fill`; None without a detector.
+        fill: (16, h, w) on the grid of the cells, see `ContextBuilder.fill`; None without a detector.
         factor: side of a pixel of the detector's grid in pixels of the scene.
     """
 

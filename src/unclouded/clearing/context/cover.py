@@ -39,7 +39,7 @@ class Cover(NamedTuple):
 
     Attributes:
         evidence: (1, 4, h, w) on the detector's grid over the tile's cells, see `detection.opacity.evidence`.
-        fill: (1, 15, H / 8, W / 8) the scene's clear ground filled in, see `ContextBuilder.fill`.
+        fill: (1, 16, H / 8, W / 8) the scene's clear ground filled in, see `ContextBuilder.fill`.
     """
 
     evidence: NDArray[np.float32]
@@ -178,17 +178,17 @@ def cell_cover(found: GridFile, factor: int, *, shadow: bool = True) -> NDArray[
 def cell_cover_input(found: GridFile, factor: int) -> NDArray[np.float32]:
     """The cover of each cell as input of the network, (h, w), by evidence on a grid of `factor` pixels."""
     return np.concatenate(
-        [_cell_means(cover_input(torch.from_numpy(values)[None]), factor) for values in in_rows(found)]
+        [cell_means(cover_input(torch.from_numpy(values)[None]), factor) for values in in_rows(found)]
     )
 
 
 def cell_trust_factor(probabilities: GridFile, factor: int) -> NDArray[np.float32]:
     """Factor on the trust in each cell, (h, w), see `detection.opacity.trust_factor`."""
     strips = _by_strips(probabilities, trust_factor)
-    return np.concatenate([_cell_means(torch.from_numpy(rows)[None], factor) for _, rows in strips])
+    return np.concatenate([cell_means(torch.from_numpy(rows)[None], factor) for _, rows in strips])
 
 
-def _cell_means(fine: Tensor, factor: int) -> NDArray[np.float32]:
+def cell_means(fine: Tensor, factor: int) -> NDArray[np.float32]:
     """Average a grid (1, 1, h', w') of `factor` pixels over cells, (h, w), of which the last may be cut."""
     cells = F.avg_pool2d(fine, CELL // factor, ceil_mode=True, count_include_pad=False)
     return np.asarray(cells[0, 0].numpy(), np.float32)

@@ -1,14 +1,18 @@
 """Radiometric correction of ground that lies in the shadow of a cloud outside of the image.
 
 In shadow a pixel is x = a + T · (ground - a): a share T of the light reaches the ground, while the path reflectance a
-is unchanged. Where no ground around is sunlit, T is estimated by the near infrared, in which land differs least.
+is unchanged. T is estimated by the near infrared: of the sunlit ground around, or, where there is none, of land as it
+mostly is, since land differs least in this band.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unclouded.atmosphere import air_reflectance
@@ -26,20 +30,60 @@ or darker than assumed."""
 _MIN_LIGHT = 0.1
 """Share of the light in shadow, at least."""
 
-_RADIUS = 2
-"""Radius, in cells, of the mean of the near infrared, taken twice: differences within 300 m are of the land cover."""
+_RADIUS, _RADIUS_BESIDE_SUNLIT = 2, 8
+"""Radii, in cells, of the mean over which T is estimated, taken twice: differences within 300 m are of the land cover;
+beside ground in the sun, whose land cover may be another, the whole of the shadow tells it best."""
+
+_DOUBT = 0.1
+"""Share of sunlit ground around at which its near infrared is believed as much as that of land as it mostly is."""
 
 
-def light_share(infrared: Tensor, level: str) -> Tensor:
-    """Share T of the light that reaches the ground, (B, 1, h, w), 0.1 to 1.
+class Shade(NamedTuple):
+    """Shadow of a cloud outside of a small scene.
+
+    Attributes:
+        level: "L1C" or "L2A" of the scene.
+        share: (h, w) how surely each cell lies in it, under no cloud; 1 where no ground of the scene is sunlit.
+        everywhere: whether that is so: T is estimated by land as it mostly is.
+    """
+
+    level: str
+    share: NDArray[np.float32]
+    everywhere: bool
+
+
+def light_everywhere(infrared: Tensor, level: str) -> Tensor:
+    """Share T of the light that reaches the ground of a scene all in shadow, (B, 1, h, w), 0.1 to 1.
 
     Args:
         infrared: (B, 1, h, w) reflectance of the ground of cells in B08.
         level: "L1C" or "L2A".
     """
-    around = mean_filter(mean_filter(infrared, _RADIUS), _RADIUS)
+    land = torch.full_like(infrared, _INFRARED[level])
+    return _light(infrared, land, torch.ones_like(infrared), level, _RADIUS)
+
+
+def light_beside_sunlit(infrared: Tensor, sunlit: Tensor, clear: Tensor, shaded: Tensor, level: str) -> Tensor:
+    """Share T of the light that reaches ground in shadow beside sunlit ground, (B, 1, h, w), 0.1 to 1.
+
+    Args:
+        infrared: (B, 1, h, w) reflectance of cells in B08.
+        sunlit: (B, 1, h, w) the same of the sunlit ground around.
+        clear: (B, 1, h, w) share of the area around in which it is seen.
+        shaded: (B, 1, h, w) share of the cell that lies in shadow.
+        level: "L1C" or "L2A".
+    """
+    land = torch.lerp(torch.full_like(sunlit, _INFRARED[level]), sunlit, clear / (clear + _DOUBT))
+    return _light(infrared, land, shaded, level, _RADIUS_BESIDE_SUNLIT)
+
+
+def _light(infrared: Tensor, land: Tensor, weight: Tensor, level: str, radius: int) -> Tensor:
+    """Ratio of the weighted means of what is seen and of the `land` in full light, without path reflectance."""
     air = air_reflectance("B08", level)
-    return ((around - air) / (_INFRARED[level] - air)).clamp(_MIN_LIGHT, 1)
+    seen, full = (infrared - air) * weight, (land - air) * weight
+    for _ in range(2):
+        seen, full = mean_filter(seen, radius), mean_filter(full, radius)
+    return (seen / full.clamp(min=1e-6)).clamp(_MIN_LIGHT, 1)
 
 
 def relit(image: Tensor, light: Tensor, level: str, bands: Sequence[str] = NAMES) -> Tensor:
@@ -47,7 +91,7 @@ def relit(image: Tensor, light: Tensor, level: str, bands: Sequence[str] = NAMES
 
     Args:
         image: (B, C, H, W) reflectance.
-        light: (B, 1, H, W) `light_share`.
+        light: (B, 1, H, W) share T of the light.
         level: "L1C" or "L2A".
         bands: of the image.
     """

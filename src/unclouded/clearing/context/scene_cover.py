@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from unclouded.clearing.context.cover import (
     EVIDENCE,
+    cell_means,
     detector_for,
     evidence_of,
     evidence_without_detector,
     in_rows,
     join_classification,
 )
+from unclouded.clearing.context.relighting import Shade
 from unclouded.clearing.context.scene_summary import SceneSummary
 from unclouded.clearing.detector.cover_detector import FOUND, detector_factor
 from unclouded.clearing.detector.detection_cache import Detection, DetectionKey, run_detector
@@ -26,6 +28,7 @@ from unclouded.clearing.grid_file import GridFile
 from unclouded.clearing.inputs import SceneInputs
 from unclouded.clearing.options import ClearOptions
 from unclouded.detection.classes import covered
+from unclouded.detection.filters import maximum_filter, mean_filter
 from unclouded.detection.opacity import may_be_covered
 from unclouded.models.generator import Generator
 from unclouded.progress import Progress
@@ -38,8 +41,13 @@ if TYPE_CHECKING:
 
 _MORE_LIKELY_THAN_NOT = 0.5
 
-_MIN_VISIBLE_SHADE = 0.25
-"""Share of a scene that has to be visible ground in shadow to estimate its light: less may be of one land cover."""
+_MIN_VISIBLE_SHADE, _EVERYWHERE = 0.25, 0.7
+"""Share of a scene that has to be visible ground in shadow to estimate its light without any in the sun: less may be of
+one land cover; and the share of the visible ground above which the rest is taken for bright ground in shadow."""
+
+_PENUMBRA = 2
+"""Pixels of the detector's grid, of 40 m, along the edge of a shadow in which the light is between that of the umbra
+and full light."""
 
 
 class CoverShares(NamedTuple):
@@ -65,7 +73,7 @@ class SceneCover:
         evidence: (4, h, w) of cover, see `detection.opacity.evidence`; None before `detect`, or if the network alone
             decides.
         shares: of the scene that is covered.
-        shaded_level: "L1C" or "L2A" if the scene lies in the shadow of a cloud outside of it; None otherwise.
+        shade: of a cloud outside of the scene; None if there is none.
     """
 
     def __init__(
@@ -83,7 +91,7 @@ class SceneCover:
         self.detected: Detection | None = None
         self.evidence: GridFile | None = None
         self.shares = CoverShares()
-        self.shaded_level: str | None = None
+        self.shade: Shade | None = None
 
     def detect(self, summary: SceneSummary) -> None:
         """Run the detector on the summarised scene, unless it has run; takes ownership of the files of `summary`.
@@ -154,16 +162,25 @@ class SceneCover:
             covered=share(self.evidence.channel(0) + self.evidence.channel(1)),
             dark=share(detected.probabilities.channel(FOUND - 1)),
         )
-        self.shaded_level = self._info.level if self._in_shadow(detected) else None
+        self.shade = self._find_shade(detected)
 
-    def _in_shadow(self, detected: Detection) -> bool:
-        """Whether most of the visible ground of a small scene lies in shadow."""
+    def _find_shade(self, detected: Detection) -> Shade | None:
+        """Shadow of a cloud outside of a small scene; None in large ones."""
         if self.detector is None or not self.detector.small:
-            return False
+            return None
+        cloud, shadow, dark = (detected.probabilities.channel(number) for number in (0, 1, FOUND - 1))
         valid = np.isfinite(detected.reflectance.channel(0))
-        visible = valid & (detected.probabilities.channel(0) < _MORE_LIKELY_THAN_NOT)
-        dark = visible & (detected.probabilities.channel(FOUND - 1) > _MORE_LIKELY_THAN_NOT)
-        return bool(dark.sum() > max(_MIN_VISIBLE_SHADE * valid.sum(), _MORE_LIKELY_THAN_NOT * visible.sum()))
+        visible = valid & (cloud < _MORE_LIKELY_THAN_NOT)
+        shaded = visible & (dark > _MORE_LIKELY_THAN_NOT)
+        everywhere = bool(shaded.sum() > max(_MIN_VISIBLE_SHADE * valid.sum(), _EVERYWHERE * visible.sum()))
+        certainty = np.ones_like(cloud)
+        if not everywhere:
+            reflectance = detected.reflectance.rows(0, detected.reflectance.height)
+            certainty = np.minimum(self.detector.shaded(reflectance), shadow) * (1 - cloud)
+            if not certainty.any():
+                return None
+        umbra = mean_filter(-maximum_filter(-torch.from_numpy(certainty)[None, None], _PENUMBRA), _PENUMBRA // 2)
+        return Shade(self._info.level, cell_means(umbra, detector_factor(self._info)), everywhere)
 
     def any_replaced(self, threshold: float, boxes: Iterable[Box]) -> bool:
         """Whether any pixel of the scene, cut into `boxes`, may be covered by evidence or mask: other dates may help.

@@ -18,7 +18,7 @@ from unclouded.clearing.detector.own_opacity import bright_opacity, join_opacity
 from unclouded.clearing.grid_file import GridFile
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, grid_factor, missing_bands, usable_bands
 from unclouded.detection.haze import EXTRA, HAZE_RADIUS, haze
-from unclouded.detection.shadow import shaded_all_over, too_dark, water
+from unclouded.detection.shadow import shaded_regions, too_dark, water
 from unclouded.detection.sliding_window import sliding_window
 from unclouded.errors import InputError
 from unclouded.models.generator import Generator
@@ -34,7 +34,7 @@ _ADDED_FROM = 0.3
 at on which there is next to nothing."""
 
 _SHADED_METRES = 3000
-"""Metres along a scene up to which a cloud outside of it may shade all of it."""
+"""Metres along a scene up to which regions in the shadow of a cloud outside of it are looked for."""
 
 _THREADS = 2
 """Windows that the detector works on at once; more are not faster where the cores are few."""
@@ -133,11 +133,9 @@ class CoverDetector:
             opacity = coarsen(opacity[None], along)[0]
             coarse = coarsen(scene, along)
             joined = self._with_signs(join_opacity(likely, opacity, self._metres), coarse, 0)
-            if self._metres <= _SHADED_METRES:
-                dark, reflectance = torch.from_numpy(joined[None, 3:]), torch.from_numpy(coarse)[None]
-                shaded = shaded_all_over(dark, reflectance, self.bands, self._level)[0, 0].numpy()
-                joined[1] = np.maximum(joined[1], shaded * (1 - joined[0]))
-                joined[3] = np.maximum(joined[3], shaded)
+            shaded = self.shaded(coarse)
+            joined[1] = np.maximum(joined[1], shaded * (1 - joined[0]))
+            joined[3] = np.maximum(joined[3], shaded)
             found.write_rows(0, joined)
             return found
 
@@ -159,6 +157,18 @@ class CoverDetector:
             found.write_rows(row, self._with_signs(joined, reduced.rows(first, last), row - first))
             report("detecting", (row + joined.shape[1]) * pixels // height, pixels)
         return found
+
+    def shaded(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How surely pixels lie in the shadow of a cloud outside of the scene, (h, w), 0 to 1; 0 in larger scenes.
+
+        Args:
+            reflectance: (C, h, w) of `bands` on the detector's own grid, NaN where there is no data.
+        """
+        if self._metres > _SHADED_METRES:
+            return np.zeros(reflectance.shape[1:], np.float32)
+        image = torch.from_numpy(reflectance)[None]
+        dark = too_dark(image, self.bands, self._level)
+        return np.asarray(shaded_regions(dark, image, self.bands, self._level)[0, 0].numpy(), np.float32)
 
     def release(self) -> None:
         """Free the networks of all detectors, some 80 MiB, if the scene is large; they are loaded again when needed."""

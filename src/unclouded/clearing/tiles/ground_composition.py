@@ -58,7 +58,7 @@ class Composition:
         self._bands = [name for name, there in zip(NAMES, x.present[0].tolist(), strict=True) if there]
         self._present = [INDEX[name] for name in self._bands]
         self._found = enlarge(cover.evidence, cover.factor, *place)
-        fill, clear, light = torch.split(cover.fill, [len(NAMES), 1, 1], dim=1)
+        fill, clear, light, light_known = torch.split(cover.fill, [len(NAMES), 1, 1, 1], dim=1)
         self._fill = enlarge(fill * x.present[:, :, None, None], CELL, *place)
         self._clear = enlarge(clear, CELL, *place)
         self._mask = None if cover.mask is None else cover.mask[(..., *around.slices)]
@@ -72,11 +72,10 @@ class Composition:
         self._threshold = threshold
         self._missed = MISSED if self._mask is None else MISSED_WITH_MASK
         self._thick = _opaque(x, cover, around, self._bands)
-        self._shadow = self._relit = None
-        if (light > 0).any():
+        self._shadow, self._relit = _in_shadow(x, cover, around), None
+        if (light_known > 0).any():
             self._relit = relit(self._optical, enlarge(light, CELL, *place), LEVELS[int(x.level[0])])
-        else:
-            self._shadow = _in_shadow(x, cover, around)
+            self._light_known = enlarge(light_known, CELL, *place) * (1 - self._found[:, :1]) * (1 - self._thick)
 
     def ground(self, made: Translation) -> Tensor:
         """Give the ground (B, 13, H, W) that is to be expected, without what shadow shows of it."""
@@ -85,13 +84,12 @@ class Composition:
 
     def _lit(self, made: Translation, ground: Tensor) -> Tensor:
         """The `ground` of what the network gave, and where nothing but shadow lies over it what the pixels show."""
-        if self._relit is not None:
-            lit = torch.lerp(ground, self._relit, (1 - self._found[:, :1]) * (1 - self._thick))
-        elif self._shadow is not None:
+        lit = ground
+        if self._shadow is not None:
             own = made.detail * ((1 - (1 - DETAIL) * self._seen) * (1 - self._thick))
             lit = self._shadow.over(ground, own, self._bands)
-        else:
-            return ground
+        if self._relit is not None:
+            lit = torch.lerp(lit, self._relit, self._light_known)
         return lit if self._dates is None else torch.lerp(lit, ground, self._dated)
 
     def _settled(self, ground: Tensor, detail: Tensor, thick: Tensor) -> Tensor:
@@ -116,10 +114,10 @@ class Composition:
         return torch.lerp(mean_filter(expected, _AREA), expected, self._seen)
 
     def with_light_error(self, uncertainty: Tensor, kept: tuple[Any, ...]) -> Tensor:
-        """Add how far the light of what lies in shadow all over is wrong, of the pixels `kept`."""
+        """Add the error of the light of what lies in the shadow of a cloud outside, of the pixels `kept`."""
         if self._relit is None:
             return uncertainty
-        brightened = (self._relit - self._optical)[:, self._present].mean(1, keepdim=True).abs()
+        brightened = (self._relit - self._optical)[:, self._present].mean(1, keepdim=True).abs() * self._light_known
         return torch.hypot(uncertainty, LIGHT_ERROR * brightened[kept])
 
     def cover(self, network: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:

@@ -49,7 +49,7 @@ class KnownCover(NamedTuple):
 
     Attributes:
         evidence: (B, 4, h, w) on the detector's grid, over whole cells.
-        fill: (B, 15, H / 8, W / 8) the scene's clear ground filled in, see `ContextBuilder.fill`.
+        fill: (B, 16, H / 8, W / 8) the scene's clear ground filled in, see `ContextBuilder.fill`.
         mask: (B, 1, H, W) how far the user's mask covers each pixel, 0 to 1; None without one.
         mask_classes: (B, 1, H, W) uint8 its classes; None likewise.
         dates: what other dates say of the ground; None without any.
