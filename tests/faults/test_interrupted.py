@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from command_line import command
 
+from unclouded.clearing.clear import clear_to_file
+from unclouded.clearing.model import Model
+from unclouded.clearing.options import ClearOptions
 from unclouded.errors import FileError, OutputExistsError
 from unclouded.files import aside
+from unclouded.reading.reader import ReadOptions
 from unclouded.report.before_after import before_after
 
 
@@ -115,3 +121,25 @@ def test_a_picture_on_a_full_disk_is_an_error_that_names_it(small_disk):
     with pytest.raises(FileError, match=r"picture\.png: cannot be written"):
         before_after(image, image, image[0], image[0], ("B02", "B03", "B04"), disk / "picture.png", "a patch")
     assert not list(disk.iterdir())
+
+
+@pytest.mark.parametrize("changed", ["scene", "reference"])
+def test_a_file_that_is_written_to_while_it_is_read_makes_no_result(scene_file, weights, tmp_path, changed):
+    files = {
+        name: Path(shutil.copy(scene_file, tmp_path / f"{name}_{scene_file.name}")) for name in ("scene", "reference")
+    }
+    with rasterio.open(files["reference"], "r+") as file:
+        file.write(file.read() + np.uint16(1))
+    output = tmp_path / "results" / "out.tif"
+    output.parent.mkdir()
+    options = ClearOptions(model=str(weights), references=(str(files["reference"]),))
+
+    def write_to(stage, done, total):
+        os.utime(files[changed], ns=(0, 0))
+
+    with (
+        ReadOptions().open(str(files["scene"])) as scene,
+        pytest.raises(FileError, match=rf"{files[changed]}: was written to while it was read"),
+    ):
+        clear_to_file(scene, output, Model.load(options), options, progress=write_to)
+    assert not list(output.parent.glob("*.tif"))

@@ -30,6 +30,7 @@ from unclouded.models.generator import Generator
 from unclouded.models.weights import checksum_of
 from unclouded.precision import resolve_precision, torch_as_usual
 from unclouded.progress import Progress, silent
+from unclouded.reading.files.unchanged import refuse_changed, stamps_of
 from unclouded.reading.grids.output_grid import as_written
 from unclouded.reading.info import Raster, SceneInfo, check_north_up
 from unclouded.reflectance import to_reflectance
@@ -115,7 +116,7 @@ def clear_scene(
 
     Raises:
         InputError: if no pixel holds data.
-        FileError: if the scene cannot be read or the outputs cannot be written.
+        FileError: if the scene cannot be read, or is changed meanwhile, or the outputs cannot be written.
         OutputExistsError: if an output is there, or was begun with other settings or from other pixels, and `overwrite`
             is not set; or if another run is writing it.
     """
@@ -131,6 +132,7 @@ def clear_scene(
     settings = _settings(inputs, generator, options, tiling, grid)
     outputs, written, kinds = _files_to_write(output, info, references, options, mask_alone=mask_alone)
     other = None if grid == info else {name: profile.on(grid) for name, profile in outputs.items()}
+    stamps = stamps_of([*inputs.files, *(file for reference in inputs.references for file in reference.files)])
     # An interrupted run that wrote other files is another run.
     settings["files"] = kinds
     report = progress or silent
@@ -156,6 +158,7 @@ def clear_scene(
             with closing(clearing.tiles(finished)) as tiles, BackgroundWriter() as writer:
                 for cleared in tiles:
                     writer(strips.write, replace(cleared, written=written))
+            refuse_changed(stamps)
             give_back_freed_memory()  # the network's, which GDAL's would come on top of
             strips.publish(describe_files)
             found = shares()
