@@ -13,6 +13,7 @@ from rasterio.transform import Affine
 from unclouded.colour import composites_of
 from unclouded.errors import FileError, InputError
 from unclouded.files import quality_path
+from unclouded.reading.files.raster import reduced_size
 from unclouded.reading.grids.aligned import AlignedImage
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dates import acquired
@@ -112,8 +113,7 @@ def read_preview(
         if name not in choices:
             raise InputError(f"{pair.after}: has not the bands to be shown so; it can be shown as {', '.join(choices)}")
         bands = choices[name]
-        shrink = max(1.0, max(info.width, info.height) / side)
-        height, width = max(1, round(info.height / shrink)), max(1, round(info.width / shrink))
+        height, width = reduced_size(info.height, info.width, side)
         wanted = {name: bands} | (choices if others else {})
         cleared = {key: _reflectance(after, wanted[key], height, width) for key in wanted}
     notes = info.notes

@@ -12,6 +12,7 @@ from rasterio.transform import Affine
 from rasterio.warp import Resampling, reproject
 from rasterio.warp import transform as transform_points
 
+from unclouded.reading.files.raster import reduced_size
 from unclouded.reading.preview import ScenePreview
 
 _POINTS = 64
@@ -29,8 +30,7 @@ class PageGrid:
 
     def points(self) -> tuple[int, int, NDArray[np.float64], NDArray[np.float64]]:
         """Number of rows and columns of the points, and their coordinates x and y, which are pixel centres."""
-        shrink = max(1.0, max(self.height, self.width) / _POINTS)
-        rows, columns = max(1, round(self.height / shrink)), max(1, round(self.width / shrink))
+        rows, columns = reduced_size(self.height, self.width, _POINTS)
         down = (np.arange(rows) + 0.5) * self.height / rows
         across = (np.arange(columns) + 0.5) * self.width / columns
         x, y = self.transform @ tuple(

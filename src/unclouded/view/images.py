@@ -24,7 +24,7 @@ from unclouded.colour import (
     fit_stretch,
 )
 from unclouded.errors import InputError
-from unclouded.reading.files.raster import open_raster, read_overview
+from unclouded.reading.files.raster import open_raster, read_overview, reduced_size
 from unclouded.reading.find_source import find_source
 from unclouded.reading.names.naming import bands_named, unnamed
 from unclouded.reading.source import Wanted
@@ -142,8 +142,7 @@ def glance(dataset: DatasetReader, indexes: tuple[int, ...], encoding: Encoding 
     Raises:
         FileError: the file is damaged.
     """
-    shrink = max(1, max(dataset.shape) / GLANCE)
-    dn = read_overview(dataset, indexes, *(max(1, round(side / shrink)) for side in dataset.shape))
+    dn = read_overview(dataset, indexes, *reduced_size(dataset.height, dataset.width, GLANCE))
     if encoding is not None:
         values, valid = to_reflectance(dn, encoding)
     else:

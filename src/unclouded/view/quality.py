@@ -13,7 +13,7 @@ from unclouded.colour import GLANCE, OPACITY_COLOUR, QUALITY_DESCRIPTIONS, Stret
 from unclouded.errors import UncloudedError
 from unclouded.files import quality_path
 from unclouded.reading.files.georeference import check_georeference
-from unclouded.reading.files.raster import open_raster
+from unclouded.reading.files.raster import open_raster, reduced_size
 from unclouded.reading.quality import Quality, read_quality
 from unclouded.reading.result_item import read_item, threshold_of
 from unclouded.view.tiles import Colours, MapLayer, faded, ramp
@@ -53,9 +53,7 @@ def open_quality(after: Path) -> MapQuality:
             check_georeference(dataset)
             height, width = dataset.shape
             bands = dataset.count
-        shrink = max(1, max(height, width) / GLANCE)
-        small = max(1, round(height / shrink)), max(1, round(width / shrink))
-        quality = read_quality(path, (height, width), *small)
+        quality = read_quality(path, (height, width), *reduced_size(height, width, GLANCE))
     except UncloudedError as error:
         return MapQuality(notes=(f"No opacity and uncertainty: {error}",))
     return _described(str(path), bands, quality, threshold_of(read_item(after)))

@@ -143,6 +143,12 @@ def read_overview(
     return pixels
 
 
+def reduced_size(height: int, width: int, side: int) -> tuple[int, int]:
+    """Rows and columns of an image that is reduced to `side` pixels along its longer side, if it is larger."""
+    factor = max(1.0, max(height, width) / side)
+    return max(1, round(height / factor)), max(1, round(width / factor))
+
+
 def missing_file(path: str) -> FileError:
     """The error for a path at which there is no file."""
     bare, hint = path.strip("\r\n\t '\""), "check the path"
