@@ -122,10 +122,10 @@ class GridFile:
 
 
 class RowBuffer:
-    """Takes a grid block by block, and writes it by whole rows.
+    """Collects blocks of a grid, and writes them as whole rows.
 
     Attributes:
-        grid: that it writes.
+        grid: to which it writes.
     """
 
     def __init__(self, grid: GridFile) -> None:
@@ -133,10 +133,27 @@ class RowBuffer:
         self._rows = np.empty((grid.channels, 0, 0), np.float32)
 
     def add(self, row: int, column: int, values: NDArray[np.float32]) -> None:
-        """Take the values (C, h, w) of a block; blocks come row by row, from left to right."""
+        """Add the values (C, h, w) of a block; blocks come row by row, from left to right."""
         high, wide = values.shape[1:]
         if column == 0:
             self._rows = np.empty((self.grid.channels, high, self.grid.width), np.float32)
         self._rows[..., column : column + wide] = values
         if column + wide == self.grid.width:
             self.grid.write_rows(row, self._rows)
+
+
+class RowCache:
+    """Reads windows of a grid, and keeps the rows that were read last in memory."""
+
+    def __init__(self, grid: GridFile) -> None:
+        self._grid = grid
+        self._first, self._rows = 0, grid.rows(0, 0)
+
+    def window(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        """Read a window (C, height, width)."""
+        # Several threads may ask for windows at once: each works on the rows that it has seen, whatever replaces them.
+        first, rows = self._first, self._rows
+        if not first <= row <= row + height <= first + rows.shape[1]:
+            first, rows = row, self._grid.rows(row, row + height)
+            self._first, self._rows = first, rows
+        return rows[:, row - first : row - first + height, column : column + width]

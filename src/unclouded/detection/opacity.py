@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unclouded.bands import INDEX
+from unclouded.bands import INDEX, VISIBLE
 from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW, THICK_CLOUD, THIN_CLOUD
 from unclouded.detection.filters import maximum_filter, mean_filter, octagon_maximum_filter
 from unclouded.detection.ramp import ramp
@@ -106,7 +106,7 @@ _DOUBTED, _UNSEEN = 0.1, 0.05
 MASK_RIM_RADIUS = 1
 """Radius, in pixels, by which a user's mask is dilated."""
 
-VISIBLE, _INFRARED = ("B02", "B03", "B04"), ("B08",)
+_INFRARED = ("B08",)
 
 
 def evidence(probabilities: Tensor) -> Tensor:

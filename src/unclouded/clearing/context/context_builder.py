@@ -18,7 +18,7 @@ from unclouded.bands import INDEX, NAMES
 from unclouded.clearing.context.cover import Cover
 from unclouded.clearing.context.ground import clear_share, fill_ground
 from unclouded.clearing.context.relighting import Shade, light_beside_sunlit, light_everywhere, relit
-from unclouded.clearing.grid_file import GridFile, RowBuffer
+from unclouded.clearing.grid_file import GridFile, RowBuffer, RowCache
 from unclouded.models.generator import STATISTICS, VALID_SHARE, Generator, expand, guide_share_of
 from unclouded.models.observation import CELL, conditioning_of, reduce_uniform
 from unclouded.progress import Progress, silent
@@ -260,17 +260,14 @@ class SceneArrays(NamedTuple):
 
 
 class GridRows:
-    """Reads windows of a grid, and keeps the rows that were read last in memory."""
+    """Reads the cells under boxes of pixels from a grid, through a `RowCache`."""
 
     def __init__(self, grid: GridFile, side: int) -> None:
         """Read from `grid`, whose cells are `side` x `side` pixels."""
-        self._grid, self._side = grid, side
-        self._first, self._rows = 0, grid.rows(0, 0)
+        self._rows, self._height, self._side = RowCache(grid), grid.height, side
 
     def __call__(self, box: Box) -> NDArray[np.float32]:
         """Read the cells (1, C, h, w) that a box of the scene touches."""
         rows, columns = box.cells(self._side)
-        start, stop = rows.start, min(rows.stop, self._grid.height)
-        if not self._first <= start <= stop <= self._first + self._rows.shape[1]:
-            self._first, self._rows = start, self._grid.rows(start, stop)
-        return self._rows[None, :, start - self._first : stop - self._first, columns]
+        height, width = min(rows.stop, self._height) - rows.start, columns.stop - columns.start
+        return self._rows.window(rows.start, columns.start, height, width)[None]

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from unclouded.clearing.detector.own_opacity import bright_opacity, join_opacity, own_opacity
-from unclouded.clearing.grid_file import GridFile
+from unclouded.clearing.grid_file import GridFile, RowCache
 from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, grid_factor, missing_bands, usable_bands
 from unclouded.detection.haze import EXTRA, HAZE_RADIUS, haze
 from unclouded.detection.shadow import shaded_regions, too_dark, water
@@ -30,18 +30,18 @@ FOUND = 4
 """Channels of what `CoverDetector.detect` finds."""
 
 _ADDED_FROM = 0.3
-"""Probability of cover that the generator must come to in a large scene, or it adds nothing: else tiles would be looked
-at on which there is next to nothing."""
+"""Probability of cover, joined with the generator's opacity, up to which that is ignored in a large scene: else the
+network would run on tiles with next to no cover."""
 
 _SHADED_METRES = 3000
-"""Metres along a scene up to which regions in the shadow of a cloud outside of it are looked for."""
+"""Longer side in metres of scenes in which regions in the shadow of a cloud outside of them are detected, at most."""
 
 _THREADS = 2
-"""Windows that the detector works on at once; more are not faster where the cores are few."""
+"""Windows that the detector runs on at once; more are not faster on few cores."""
 
 
 def detector_factor(info: SceneInfo) -> int:
-    """Pixels of a scene along one of the detector's: a divisor of the side of its cells."""
+    """Side of a pixel of the detector's grid in pixels of the scene: a divisor of `CELL`."""
     return grid_factor(pixel_metres(info.crs, info.transform, info.height, info.width))
 
 
@@ -49,11 +49,11 @@ class CoverDetector:
     """The detector for one scene.
 
     Attributes:
-        bands: that it sees: those of its network, then those by which haze is told; of a small scene all.
-        factor: pixels of the scene along one of the detector's; a divisor of `CELL`.
-        small: whether the generator sees all of the scene.
-        step: pixels along those that `reduce` gives.
-        weights: weights of the generator, whose opacity is joined.
+        bands: that it reads: those of its network, then those for haze; of a small scene all.
+        factor: see `detector_factor`.
+        small: whether the generator runs on the whole scene at once.
+        step: side of a pixel of the reduced scene, see `reduce`, in pixels of the scene.
+        weights: of the generator, whose opacity is joined, as a key for caches.
     """
 
     def __init__(
@@ -132,14 +132,14 @@ class CoverDetector:
             opacity = own_opacity(self._generator, scene, self.bands, self._level, self._metres)
             opacity = coarsen(opacity[None], along)[0]
             coarse = coarsen(scene, along)
-            joined = self._with_signs(join_opacity(likely, opacity, self._metres), coarse, 0)
+            joined = self._with_haze_and_dark(join_opacity(likely, opacity, self._metres), coarse, 0)
             shaded = self.shaded(coarse)
             joined[1] = np.maximum(joined[1], shaded * (1 - joined[0]))
             joined[3] = np.maximum(joined[3], shaded)
             found.write_rows(0, joined)
             return found
 
-        rows = _Rows(reduced)
+        rows = RowCache(reduced)
         height, width = found.height, found.width
         pixels = self._size[0] * self._size[1]
 
@@ -154,12 +154,12 @@ class CoverDetector:
             joined = join_opacity(likely, np.where(opacity > 0, opacity, np.nan)[0], self._metres)
             joined = np.where(joined.sum(axis=0) > _ADDED_FROM, joined, likely)
             first, last = max(0, row - HAZE_RADIUS), min(height, row + joined.shape[1] + HAZE_RADIUS)
-            found.write_rows(row, self._with_signs(joined, reduced.rows(first, last), row - first))
+            found.write_rows(row, self._with_haze_and_dark(joined, reduced.rows(first, last), row - first))
             report("detecting", (row + joined.shape[1]) * pixels // height, pixels)
         return found
 
     def shaded(self, reflectance: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How surely pixels lie in the shadow of a cloud outside of the scene, (h, w), 0 to 1; 0 in larger scenes.
+        """Certainty of the shadow of a cloud outside of the scene, (h, w), 0 to 1; 0 in scenes above 3 km.
 
         Args:
             reflectance: (C, h, w) of `bands` on the detector's own grid, NaN where there is no data.
@@ -175,18 +175,21 @@ class CoverDetector:
         if not self.small:
             _network.cache_clear()
 
-    def _with_signs(
+    def _with_haze_and_dark(
         self, likely: NDArray[np.float32], reflectance: NDArray[np.float32], first: int
     ) -> NDArray[np.float32]:
-        """Append haze and darkness of a strip to the network's probabilities (2, n, w), without shadow on water.
+        """Append haze and dark land to the probabilities of a strip, (4, n, w), and remove shadow from water.
 
-        Under haze land in shadow resembles water, so there the network's shadow is kept.
+        Under haze land in shadow resembles water, so there shadow is kept.
 
-        The strip begins at the row `first` of the reflectance (C, h, w), which is on the detector's grid.
+        Args:
+            likely: (2, n, w) probabilities of cloud and of shadow.
+            reflectance: (C, h, w) of `bands` on the detector's grid, in which the strip begins at the row `first`.
+            first: that row.
         """
         image = torch.from_numpy(reflectance)[None]
-        signs = torch.cat([sign(image, self.bands, self._level) for sign in (haze, too_dark, water)], dim=1)
-        hazy, dark, wet = signs[0, :, first : first + likely.shape[1]].numpy()[:, None]
+        layers = torch.cat([detect(image, self.bands, self._level) for detect in (haze, too_dark, water)], dim=1)
+        hazy, dark, wet = layers[0, :, first : first + likely.shape[1]].numpy()[:, None]
         return np.concatenate([likely[:1], likely[1:] * (1 - wet * (1 - hazy)), hazy, dark])
 
 
@@ -194,20 +197,3 @@ class CoverDetector:
 def _network(bands: tuple[str, ...], level: str) -> CloudShadowNetwork:
     """Load a network once for all scenes and dates, until they are released."""
     return CloudShadowNetwork(bands, level, _THREADS)
-
-
-class _Rows:
-    """Windows of a grid, of which the rows that were last asked for stay in memory."""
-
-    def __init__(self, grid: GridFile) -> None:
-        self._grid = grid
-        self._first, self._held = 0, grid.rows(0, 0)
-
-    def window(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
-        """Read a window (C, height, width)."""
-        # The detector's threads ask for windows of the same rows at once: what they see is taken before it may change.
-        first, held = self._first, self._held
-        if not first <= row <= row + height <= first + held.shape[1]:
-            first, held = row, self._grid.rows(row, row + height)
-            self._first, self._held = first, held
-        return held[:, row - first : row - first + height, column : column + width]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unclouded.bands import INDEX, LEVELS, NAMES
+from unclouded.bands import INDEX, LEVELS, NAMES, VISIBLE
 from unclouded.clearing.context.ground import (
     DETAIL,
     MISSED,
@@ -23,7 +23,6 @@ from unclouded.clearing.tiles.known_cover import KnownCover
 from unclouded.detection.classes import CLEAR, NO_DATA, SHADOW
 from unclouded.detection.filters import mean_filter, octagon_maximum_filter
 from unclouded.detection.opacity import (
-    VISIBLE,
     brightness,
     ceiling,
     classify,
