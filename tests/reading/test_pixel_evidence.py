@@ -149,6 +149,18 @@ def test_a_no_data_value_that_is_one_of_the_ground_is_said(tmp_path, nodata, sai
     assert len(notes) == said and all("-unsetnodata" in note for note in notes)
 
 
+@pytest.mark.parametrize(("lost", "said"), [(["B04"], True), (["B11"], True), (FOUR, False), ([], False)])
+def test_a_band_of_which_a_part_is_lost_is_said(tmp_path, lost, said):
+    names = [*FOUR, "B11", "B12"]
+    dn = pixels(6)
+    dn[[names.index(band) for band in lost], 30:] = 0
+    dn[:, :, :2] = dn[4, :, 2] = 0
+    options = {"offset": 0, "level": "L2A"}
+    with open_scene(write(tmp_path / "a.tif", dn, names=names, nodata=0), **options) as scene:
+        notes = [note for note in scene.info.notes if "have no data in some bands" in note]
+    assert len(notes) == said and all(f"most in {lost[0]}" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("crs", "corner", "step", "reported"),
     [

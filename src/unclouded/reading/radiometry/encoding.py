@@ -20,6 +20,7 @@ from unclouded.reading.radiometry.fill_values import equal_fill_note, find_fill,
 from unclouded.reading.radiometry.nodata_choice import (
     declared_nodata,
     goes_below_zero,
+    holes_note,
     own_value_note,
     undeclared_nodata,
 )
@@ -116,7 +117,8 @@ def choose_encoding(
     if largest_is_nodata and declared.nodata is None:
         encoding = replace(encoding, nodata=float(np.iinfo(dtype).max))
     encoding, nodata_notes = undeclared_nodata(encoding, dtype, values, declared.nodata)
-    return encoding, [*notes, *offset_notes, *nodata_notes, *own_value_note(values, declared.nodata)]
+    holes = own_value_note(values, declared.nodata) or holes_note(bands, values, encoding)
+    return encoding, [*notes, *offset_notes, *nodata_notes, *holes]
 
 
 def _checked_scale(

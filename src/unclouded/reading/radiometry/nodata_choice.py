@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.bands import BANDS, INDEX
 from unclouded.reading.radiometry.fill_values import equal_fill_note
 from unclouded.reflectance import LOWEST, Encoding, holds_data, is_fill
 
@@ -23,6 +24,9 @@ in no more than the second share of the pixels that are 0 in any band do not cou
 
 _AMID = 0.01
 """Share of the other values of a band that is smaller, and share that is larger, than one that lies amid them."""
+
+_HOLED = 0.05
+"""Share of the pixels from which on it is said that they have no data in some bands, more than edges of swaths have."""
 
 _SPECKLED = 0.001
 """Share of the pixels from which on a no-data value in some bands alone is said to be one of the image's own values."""
@@ -104,6 +108,32 @@ def own_value_note(values: Sequence[NDArray[np.generic]], nodata: float | None) 
         f"its no-data value {nodata:g} is an ordinary value of its bands: {share:.1%} of its pixels have it in some "
         "bands alone, are no data by it and stay as they are; if it means none, take it off, with gdal_edit.py "
         "-unsetnodata"
+    ]
+
+
+def holes_note(bands: Sequence[str], values: Sequence[NDArray[np.generic]], encoding: Encoding) -> list[str]:
+    """Return a note where much of a band has no data and other bands have, as of a file that was not copied whole.
+
+    Args:
+        bands: of the scene.
+        values: some DN (...) of each band; those of one resolution are of the same places.
+        encoding: of the bands.
+    """
+    worst, most = "", 0.0
+    for resolution in (10, 20, 60):
+        alike = [n for n, name in enumerate(bands) if BANDS[INDEX[name]].resolution == resolution]
+        if len(alike) < 2 or len({values[n].shape for n in alike}) > 1:
+            continue
+        there = holds_data(np.stack([values[n].reshape(1, -1) for n in alike]), encoding.of_bands(alike))
+        in_some_bands = there.any(axis=0) & ~there.all(axis=0)
+        share = float(in_some_bands.sum() / max(there.any(axis=0).sum(), 1))
+        if share > max(most, _HOLED):
+            most, worst = share, bands[alike[int((~there & in_some_bands).sum(axis=(1, 2)).argmax())]]
+    if not worst:
+        return []
+    return [
+        f"{most:.0%} of its pixels have no data in some bands (most in {worst}) and data in others; they are no data "
+        f"and stay as they are: if {worst} should be whole, copy or download it again, or leave it out with --bands"
     ]
 
 
