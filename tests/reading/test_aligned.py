@@ -14,6 +14,7 @@ from unclouded.reading.grids.aligned import AlignedImage
 
 BANDS = ("B02", "B08")
 UTM, NEXT_ZONE, DEGREES = CRS.from_epsg(32632), CRS.from_epsg(32633), CRS.from_epsg(4326)
+AT_180 = Affine(10, 0, 180_000, 0, -10, 8_118_450)
 TARGET = MemoryScene(np.ones((2, 90, 110), np.uint16), BANDS).info
 
 
@@ -75,6 +76,19 @@ def test_a_pixel_does_not_depend_on_its_window(crs, pixel):
     whole = other.read(0, 0, 90, 110)
     np.testing.assert_array_equal(other.read(17, 41, 40, 33), whole[:, 17:57, 41:74])
     np.testing.assert_array_equal(other.read(63, 5, 1, 1), whole[:, 63:64, 5:6])
+
+
+@pytest.mark.parametrize("turn", [0, 360], ids=["below -180", "beyond 180"])
+def test_grids_in_degrees_may_go_on_across_180(turn):
+    utm = MemoryScene(np.ones((2, 90, 110), np.uint16), BANDS, crs=CRS.from_epsg(32701), transform=AT_180)
+    (west,), (north,) = transform(utm.info.crs, DEGREES, [AT_180.c], [AT_180.f])
+    grid = Affine(1e-4, 0, west - 360 + turn - 0.002, 0, -1e-4, north + 0.002)
+    dn = np.repeat(np.arange(160, dtype=np.uint16)[None, :] + np.uint16(1000), 150, axis=0)
+    degrees = MemoryScene(np.stack([dn, dn]), BANDS, crs=DEGREES, transform=grid)
+    shown = AlignedImage(degrees, utm.info).read(0, 0, 90, 110)[0]
+    assert np.isfinite(shown).all() and (np.diff(shown[45]) > 0).all()
+    shown = AlignedImage(utm, degrees.info).read(0, 0, 150, 160)[0]
+    assert np.isfinite(shown[40:80, 40:100]).all() and np.isnan(shown[:10]).all()
 
 
 def test_nothing_is_shown_beyond_the_edge_or_in_holes():

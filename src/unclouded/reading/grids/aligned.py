@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rasterio.warp import transform
 
 from unclouded.errors import InputError
-from unclouded.reading.grids.overlap import bounds_of, check_overlap
+from unclouded.reading.grids.overlap import bounds_of, check_overlap, turns_between
 from unclouded.reading.info import Raster, SceneInfo
 from unclouded.reflectance import scaled, valid_pixels
 
@@ -56,6 +56,8 @@ class AlignedImage:
         finer = 1 if self._foreign else round(wanted.a / own.a)
         if self._foreign and self._placed:
             finer = round(self._pixels_across())
+        west, _, east, _ = bounds_of(self.info)
+        self._middle = (west + east) / 2
         self._shrink = max(1, finer)
         # From coordinates to columns and rows of the shrunk image, counted from the centre of its first pixel.
         self._to_own = Affine.translation(-0.5, -0.5) * Affine.scale(1 / self._shrink) * ~own
@@ -117,6 +119,7 @@ class AlignedImage:
             shape = x.shape
             xs, ys = transform(self.scene.crs, self.info.crs, x.ravel().tolist(), y.ravel().tolist())
             x, y = np.array(xs).reshape(shape), np.array(ys).reshape(shape)
+            x += turns_between(x, self._middle, self.info.crs)
         own_columns, own_rows = _apply(self._to_own, x, y)
         inner = (
             (np.arange(row, row + height) - down[0]) / _NODE,
@@ -146,7 +149,9 @@ class AlignedImage:
         t, middle = self.scene.transform, (self.scene.width / 2, self.scene.height / 2)
         x, y = zip(*(t * place for place in (middle, (middle[0] + 1, middle[1]))), strict=True)
         xs, ys = transform(self.scene.crs, self.info.crs, list(x), list(y))
-        return float(np.hypot(xs[1] - xs[0], ys[1] - ys[0]) / self.info.transform.a)
+        across = xs[1] - xs[0]
+        across += turns_between(across, 0.0, self.info.crs)
+        return float(np.hypot(across, ys[1] - ys[0]) / self.info.transform.a)
 
 
 class _Places(NamedTuple):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.warp import transform_bounds
@@ -24,6 +27,11 @@ def bounds_of(info: SceneInfo) -> Bounds:
     t = info.transform
     (west, east), (south, north) = sorted((t.c, t.c + t.a * info.width)), sorted((t.f, t.f + t.e * info.height))
     return west, south, east, north
+
+
+def turns_between(x: Any, middle: float, crs: CRS) -> Any:  # noqa: ANN401 (a number, or an array of them)
+    """What brings longitudes to within 180 degrees of `middle`: grids across 180 count on beyond it, or before it."""
+    return 360 * np.rint((middle - x) / 360) if crs.is_geographic else 0 * x
 
 
 def overlaps(one: SceneInfo, other: SceneInfo) -> bool:
@@ -76,5 +84,8 @@ def check_overlap(name: str, crs: CRS, bounds: Bounds, scene: SceneInfo, wanted:
         left, bottom, right, top = transform_bounds(crs, scene.crs, *bounds)
     except (CRSError, *FAULTS) as error:
         raise InputError(f"{name}: cannot be brought to {scene.crs.to_string()}; run gdalwarp -t_srs first") from error
+    right += 360 * (scene.crs.is_geographic and right < left)
+    turn = turns_between((left + right) / 2, (west + east) / 2, scene.crs)
+    left, right = left + turn, right + turn
     if right <= west or left >= east or top <= south or bottom >= north:
         raise InputError(f"{name}: does not overlap {scene.source}; give {wanted}")
