@@ -20,8 +20,8 @@ from unclouded.reading.radiometry.fill_values import equal_fill_note, find_fill,
 from unclouded.reading.radiometry.nodata_choice import (
     declared_nodata,
     goes_below_zero,
-    holes_note,
-    own_value_note,
+    ordinary_nodata_note,
+    partly_empty_note,
     undeclared_nodata,
 )
 from unclouded.reading.radiometry.offset_choice import choose_offsets
@@ -117,8 +117,8 @@ def choose_encoding(
     if largest_is_nodata and declared.nodata is None:
         encoding = replace(encoding, nodata=float(np.iinfo(dtype).max))
     encoding, nodata_notes = undeclared_nodata(encoding, dtype, values, declared.nodata)
-    holes = own_value_note(values, declared.nodata) or holes_note(bands, values, encoding)
-    return encoding, [*notes, *offset_notes, *nodata_notes, *holes]
+    data_notes = ordinary_nodata_note(values, declared.nodata) or partly_empty_note(bands, values, encoding)
+    return encoding, [*notes, *offset_notes, *nodata_notes, *data_notes]
 
 
 def _checked_scale(

@@ -22,13 +22,13 @@ _NEAR_ZERO, _STRAY = 0.02, 0.05
 """The values of a band go on to 0 if it has more than `_FEW` different DN below the first reflectance. Bands that are 0
 in no more than the second share of the pixels that are 0 in any band do not count."""
 
-_AMID = 0.01
+_AMID_OTHERS = 0.01
 """Share of the other values of a band that is smaller, and share that is larger, than one that lies amid them."""
 
-_HOLED = 0.05
+_MIN_PARTLY_EMPTY = 0.05
 """Share of the pixels from which on it is said that they have no data in some bands, more than edges of swaths have."""
 
-_SPECKLED = 0.001
+_MIN_SPECKLED = 0.001
 """Share of the pixels from which on a no-data value in some bands alone is said to be one of the image's own values."""
 
 
@@ -84,11 +84,11 @@ def undeclared_nodata(
     return encoding, notes
 
 
-def own_value_note(values: Sequence[NDArray[np.generic]], nodata: float | None) -> list[str]:
-    """Return a note where a declared no-data value is one that ground has here, so that it punches holes; else nothing.
+def ordinary_nodata_note(values: Sequence[NDArray[np.generic]], nodata: float | None) -> list[str]:
+    """Return a note where a declared no-data value is an ordinary value of the bands; else nothing.
 
-    It is one if bands have it alone, amid their other values; at the edge of a swath, where bands end one after the
-    other, it lies beyond these.
+    It is one if it lies amid the other values of a band, in pixels that have data in other bands; at the edge of a
+    swath, where the bands end one after the other, it lies beyond the other values.
 
     Args:
         values: some DN (...) of each band.
@@ -97,12 +97,12 @@ def own_value_note(values: Sequence[NDArray[np.generic]], nodata: float | None) 
     if nodata is None or nodata <= 0 or len(values) < 2 or len({band.shape for band in values}) > 1:
         return []
     dn = np.stack([band.ravel() for band in values])
-    hit = dn == nodata
-    in_some_bands = hit.any(axis=0) & ~hit.all(axis=0)
+    is_nodata = dn == nodata
+    in_some_bands = is_nodata.any(axis=0) & ~is_nodata.all(axis=0)
     share = float(in_some_bands.mean())
-    holed = dn[(hit & in_some_bands).any(axis=1)]
-    below, above = (np.count_nonzero(beyond(holed, nodata), axis=1) for beyond in (np.less, np.greater))
-    if share < _SPECKLED or not (np.minimum(below, above) > _AMID * (below + above)).any():
+    affected = dn[(is_nodata & in_some_bands).any(axis=1)]
+    below, above = (np.count_nonzero(beyond(affected, nodata), axis=1) for beyond in (np.less, np.greater))
+    if share < _MIN_SPECKLED or not (np.minimum(below, above) > _AMID_OTHERS * (below + above)).any():
         return []
     return [
         f"its no-data value {nodata:g} is an ordinary value of its bands: {share:.1%} of its pixels have it in some "
@@ -111,24 +111,24 @@ def own_value_note(values: Sequence[NDArray[np.generic]], nodata: float | None) 
     ]
 
 
-def holes_note(bands: Sequence[str], values: Sequence[NDArray[np.generic]], encoding: Encoding) -> list[str]:
-    """Return a note where much of a band has no data and other bands have, as of a file that was not copied whole.
+def partly_empty_note(bands: Sequence[str], values: Sequence[NDArray[np.generic]], encoding: Encoding) -> list[str]:
+    """Return a note where much of a band has no data while other bands have, as in a file that was not copied whole.
 
     Args:
         bands: of the scene.
-        values: some DN (...) of each band; those of one resolution are of the same places.
+        values: some DN (...) of each band; those of one resolution are of the same pixels.
         encoding: of the bands.
     """
     worst, most = "", 0.0
     for resolution in (10, 20, 60):
-        alike = [n for n, name in enumerate(bands) if BANDS[INDEX[name]].resolution == resolution]
-        if len(alike) < 2 or len({values[n].shape for n in alike}) > 1:
+        group = [n for n, name in enumerate(bands) if BANDS[INDEX[name]].resolution == resolution]
+        if len(group) < 2 or len({values[n].shape for n in group}) > 1:
             continue
-        there = holds_data(np.stack([values[n].reshape(1, -1) for n in alike]), encoding.of_bands(alike))
-        in_some_bands = there.any(axis=0) & ~there.all(axis=0)
-        share = float(in_some_bands.sum() / max(there.any(axis=0).sum(), 1))
-        if share > max(most, _HOLED):
-            most, worst = share, bands[alike[int((~there & in_some_bands).sum(axis=(1, 2)).argmax())]]
+        valid = holds_data(np.stack([values[n].reshape(1, -1) for n in group]), encoding.of_bands(group))
+        in_some_bands = valid.any(axis=0) & ~valid.all(axis=0)
+        share = float(in_some_bands.sum() / max(valid.any(axis=0).sum(), 1))
+        if share > max(most, _MIN_PARTLY_EMPTY):
+            most, worst = share, bands[group[int((~valid & in_some_bands).sum(axis=(1, 2)).argmax())]]
     if not worst:
         return []
     return [
