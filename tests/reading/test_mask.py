@@ -49,6 +49,15 @@ def test_coarser_pixels_are_repeated_and_nothing_lies_beyond_the_edge(info, tmp_
     assert (found[:, 8:] == NO_VALUE).all()
 
 
+@pytest.mark.parametrize("west", [179.9936, -180.0064])
+def test_a_mask_in_degrees_across_180_is_refused_rather_than_read_in_part(info, tmp_path, west):
+    at_180 = replace(info, crs=rasterio.CRS.from_epsg(32701), transform=from_origin(180_150, 8_118_300, 10, 10))
+    path = write_mask(tmp_path / "m.tif", np.ones((128, 128), np.uint8), 1e-4, west, -16.9936, "EPSG:4326")
+    refused = pytest.raises(InputError, match=r"m\.tif: goes on across 180 degrees.*gdalwarp -t_srs EPSG:32701")
+    with refused, open_mask(path, at_180):
+        pass
+
+
 def test_another_coordinate_reference_system(info, tmp_path):
     (west, east), (south, north) = to_crs(CRS, "EPSG:4326", [EAST - 200, EAST + 1000], [NORTH - 800, NORTH + 200])
     values = np.ones((400, 400), np.uint8)

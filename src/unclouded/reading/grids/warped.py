@@ -8,6 +8,8 @@ from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 
+from unclouded.errors import InputError
+from unclouded.reading.files.raster import shown
 from unclouded.reading.info import SceneInfo
 
 
@@ -29,9 +31,13 @@ def on_grid(
         source_nodata: value of the file where it holds no data.
         nodata: value of the view there, and beyond the file's edge.
         dtype: of the view.
+
+    Raises:
+        InputError: the file is in degrees, goes on across 180, and the scene is in another reference system.
     """
     if (dataset.crs, dataset.transform, dataset.shape) == (info.crs, info.transform, (info.height, info.width)):
         return dataset
+    _refuse_across_180(dataset, info)
     return WarpedVRT(
         dataset,
         crs=info.crs,
@@ -45,3 +51,13 @@ def on_grid(
         nodata=nodata,
         dtype=dtype,
     )
+
+
+def _refuse_across_180(dataset: DatasetReader, info: SceneInfo) -> None:
+    """Refuse longitudes beyond 180 degrees, of which GDAL would find those alone that lie on one side."""
+    edge, reach = 180 + dataset.transform.a, max(-dataset.bounds.left, dataset.bounds.right)
+    if dataset.crs != info.crs and dataset.crs.is_geographic and reach > edge:
+        raise InputError(
+            f"{shown(dataset.name)}: goes on across 180 degrees of longitude, and {info.source} is not in degrees; "
+            f"bring it to the reference system of that, with gdalwarp -t_srs {info.crs.to_string()[:40]}"
+        )
