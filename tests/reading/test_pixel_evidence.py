@@ -161,6 +161,15 @@ def test_a_band_of_which_a_part_is_lost_is_said(tmp_path, lost, said):
     assert len(notes) == said and all(f"most in {lost[0]}" in note for note in notes)
 
 
+@pytest.mark.parametrize("copied", [True, False])
+def test_two_bands_that_are_one_image_are_said(tmp_path, copied):
+    dn = pixels(4)
+    dn[2] = dn[0] if copied else dn[2]
+    with open_scene(write(tmp_path / "a.tif", dn, names=FOUR), level="L2A", offset=0) as scene:
+        notes = [note for note in scene.info.notes if "B02 and B04 hold the same pixels" in note]
+    assert len(notes) == copied
+
+
 @pytest.mark.parametrize(
     ("crs", "corner", "step", "reported"),
     [

@@ -27,7 +27,7 @@ from unclouded.reading.radiometry.nodata_choice import (
 from unclouded.reading.radiometry.offset_choice import choose_offsets
 from unclouded.reading.radiometry.offset_removed_twice import refuse_wraparound
 from unclouded.reading.radiometry.offsets import bright_note, negative_note, overruled_note, refuse_unit
-from unclouded.reading.radiometry.plausibility import Sample, data_of, refuse_scale
+from unclouded.reading.radiometry.plausibility import Sample, data_of, equal_bands_note, refuse_scale
 from unclouded.reading.radiometry.quantization import refuse_rescaled
 from unclouded.reading.radiometry.scale_choice import choose_scale
 from unclouded.reading.radiometry.value_checks import find_clipping, refuse_empty, refuse_mixed, refuse_stretched
@@ -118,7 +118,8 @@ def choose_encoding(
         encoding = replace(encoding, nodata=float(np.iinfo(dtype).max))
     encoding, nodata_notes = undeclared_nodata(encoding, dtype, values, declared.nodata)
     data_notes = ordinary_nodata_note(values, declared.nodata) or partly_empty_note(bands, values, encoding)
-    return encoding, [*notes, *offset_notes, *nodata_notes, *data_notes]
+    notes += [*offset_notes, *nodata_notes, *data_notes, *equal_bands_note(bands, values)]
+    return encoding, notes
 
 
 def _checked_scale(

@@ -30,6 +30,9 @@ _MIN_LAND_PEAK, _DIM_LAND_PEAK, _MIN_DIM_LAND_MEDIAN = 0.09, 0.17, 0.05
 _IMPOSSIBLE_PEAK = 10 * _MAX_PEAK
 """Peak beyond which even a scale that the user gives is refused: it is wrong by a factor, however bright the scene."""
 
+_MANY_VALUES = 50
+"""Different values of two bands that are never all equal by chance."""
+
 _USUAL_PEAK = 0.5
 """Peak of a scene with some cloud or bright ground, roughly."""
 
@@ -70,6 +73,23 @@ def data_of(sample: Sequence[NDArray[np.generic]], encoding: Encoding) -> list[N
 def darkest(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]]) -> dict[str, float]:
     """First percentile of the reflectance of each band that has any."""
     return {band: float(np.percentile(v, 1)) for band, v in zip(bands, reflectance, strict=True) if v.size}
+
+
+def equal_bands_note(bands: Sequence[str], values: Sequence[NDArray[np.generic]]) -> list[str]:
+    """Return a note where two bands are the same image, as where a file was copied under two names; else nothing.
+
+    Args:
+        bands: of the scene.
+        values: some DN (...) of each band.
+    """
+    for n, band in enumerate(values):
+        for earlier in range(n):
+            if np.array_equal(band, values[earlier]) and np.unique(band).size >= _MANY_VALUES:
+                return [
+                    f"{bands[earlier]} and {bands[n]} hold the same pixels, which no two bands do: one is a copy of "
+                    f"the other; give the true {bands[n]}, or leave the wrong one out with --bands"
+                ]
+    return []
 
 
 def implausible(bands: Sequence[str], reflectance: Sequence[NDArray[np.float64]]) -> str | None:
