@@ -165,7 +165,7 @@ def _in_shadow(x: Observation, cover: KnownCover, box: Box) -> ShadowDetail | No
 
 
 def smooth_error(error: Tensor) -> Tensor:
-    """Take the grid of the network's blocks of 2 x 2 pixels out of the errors (B, 1, H, W) that it foresees."""
+    """Take the grid of the network's blocks of 2 x 2 pixels out of its predicted errors (B, 1, H, W)."""
     for _ in range(2):
         error = mean_filter(error, _SMOOTH)
     return error
