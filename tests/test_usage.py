@@ -19,6 +19,7 @@ from command_line import run
         ("clear a.tif --output b.tif --overwrite --skip-existing", "is the opposite of --overwrite"),
         ("clear a.tif --output b --workers 100000", "--workers: 100000: one for each core is best"),
         ("evaluate land-cover a b --seed 18446744073709551616", "invalid value for '--seed'"),
+        ("export default --output a.onnx --size 0", "invalid value for '--size'"),
         ("clear a.tif --output", "requires an argument"),
         ("view", "view: missing argument 'SCENE...'"),
         ("--nope", "no such option: --nope"),

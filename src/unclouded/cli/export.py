@@ -47,7 +47,7 @@ def export(
     bands: Annotated[str | None, typer.Option(metavar="B02,B03,...", help="Bands of the network's images.")] = None,
     level: Annotated[Level, typer.Option("--level", help="Processing level of the network's images.")] = Level.L2A,
     size: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="Side of the network's images; any, unless given.")
+        int | None, typer.Option(min=1, metavar="PIXELS", help="Side of the network's images; any, unless given.")
     ] = None,
     scale: Scale = None,
     offset: Offset = None,
