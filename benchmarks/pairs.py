@@ -31,6 +31,8 @@ from unclouded.models.weights import load_generator
 
 PLACES = ROOT / "settings" / "places.yaml"
 FOUR = ("B02", "B03", "B04", "B08")
+CIRRUS = 0.01
+"""Median of B10 from which on an image shows cirrus; `unclouded.detection.haze` begins there, too."""
 SUBSETS = {"13 bands": bands.L1C, "12 bands": bands.L2A, "10 bands": bands.TEN, "4 bands": FOUR}
 
 
@@ -148,6 +150,7 @@ def main() -> None:
         "subsets": table(subsets, everything, "Fewer bands, same weights, same bands compared"),
         "radar": table(triplets, np.ones(len(triplets["ours with radar"]), bool), "With radar"),
     }
+    report["bias"] = print_bias(results, [place(pair) for pair in pairs])
     print_each(results, rows)
     report["untouched"] = print_untouched(pairs, lambda image: clear(image)[0])
     if arguments.json:
@@ -168,6 +171,30 @@ def print_days(results: list[Candidates], threshold: float) -> dict[str, dict[st
             for name, image in made.items():
                 rows.setdefault(name, []).append(compare(image, one.truth, one.mask))
     return table(rows, np.ones(len(rows[OURS]), bool), "Pairs that show clear ground: the change between the days")
+
+
+def print_bias(results: list[Candidates], places: list[str]) -> dict[str, dict[str, float]]:
+    """Print and return the bias on cloudy pixels in the visible and the near infrared, means of each place's pairs.
+
+    With the reflectance of the other day in B10, by which cirrus is told: what it adds is missing in a right result.
+    """
+    chosen = [bands.INDEX[name] for name in FOUR]
+    found: dict[str, dict[str, list[NDArray[np.float32]]]] = {"all": {}, "no cirrus on the other day": {}}
+    for one, where in zip(results, places, strict=True):
+        excess = (one.made[OURS] - one.truth)[chosen][:, one.mask].mean(axis=1)
+        cirrus = np.median(one.truth[bands.INDEX["B10"]])
+        for name, by_place in found.items():
+            if name == "all" or cirrus < CIRRUS:
+                by_place.setdefault(where, []).append(np.append(excess, cirrus))
+    print("\nBias on cloudy pixels: B02, B03, B04, B08; mean of the visible; B10 of the other day")
+    report = {}
+    for name, by_place in found.items():
+        means = {where: np.mean(values, axis=0) for where, values in by_place.items()}
+        for where, values in (*means.items(), (f"{len(means)} places", np.mean(list(means.values()), axis=0))):
+            report[f"{name}: {where}"] = {"visible": float(values[:3].mean()), "B08": float(values[3])}
+            cells = (*values[:4], values[:3].mean(), values[-1])
+            print(f"{name + ': ' + where:42s}" + "".join(f"{value:+8.3f}" for value in cells))
+    return report
 
 
 def print_untouched(pairs: list[Pair], clear: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> dict[str, float]:
