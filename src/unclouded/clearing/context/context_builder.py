@@ -139,7 +139,7 @@ class ContextBuilder:
     def fill(self, cover: NDArray[np.float32], shade: Shade | None = None) -> GridFile:
         """Fill in the ground by the scene's clear ground, (16, h, w).
 
-        The channels are 13 bands, the clear share around, the share of the light, and how surely that is known.
+        The channels are 13 bands, the clear share around, the share of light, and the certainty of `Shade`.
 
         See `clearing.context.ground`.
 
@@ -157,7 +157,6 @@ class ContextBuilder:
         # Squared, so that a little doubt leaves most of the weight, and much doubt next to none.
         weight = share * torch.from_numpy((1 - cover) ** 2)
         prior = torch.full((1,), _PRIOR)
-
         clear = clear_share(weight, valid)
 
         def means(band: int) -> Tensor:
@@ -170,7 +169,7 @@ class ContextBuilder:
 
         light, known = torch.ones_like(weight), torch.zeros_like(weight)
         if shade is not None:
-            known, infrared = torch.from_numpy(shade.share)[None, None], INDEX["B08"]
+            known, infrared = torch.from_numpy(shade.certainty)[None, None], INDEX["B08"]
             if shade.everywhere:
                 light = light_everywhere(ground(infrared), shade.level)
             else:

@@ -43,12 +43,12 @@ class Shade(NamedTuple):
 
     Attributes:
         level: "L1C" or "L2A" of the scene.
-        share: (h, w) how surely each cell lies in it, under no cloud; 1 where no ground of the scene is sunlit.
-        everywhere: whether that is so: T is estimated by land as it mostly is.
+        certainty: (h, w) of each cell that it lies in the umbra, under no cloud; 1 in all cells if `everywhere`.
+        everywhere: whether no ground of the scene is sunlit: T is estimated by land as it mostly is.
     """
 
     level: str
-    share: NDArray[np.float32]
+    certainty: NDArray[np.float32]
     everywhere: bool
 
 
