@@ -20,6 +20,7 @@ from torch import Tensor
 
 from unclouded.detection.filters import mean_filter
 from unclouded.detection.ramp import ramp
+from unclouded.detection.snow_index import short_wave_band
 
 EXTRA = ("B10", "B11", "B12")
 """Optional bands, besides those that the detector reads."""
@@ -40,7 +41,7 @@ _BRIGHTEST = 0.4
 """Blue reflectance beyond which a pixel is cloud, snow or salt, and no dark target."""
 
 _SNOW = 0.3
-"""NDSI (green, short-wave infrared) from which on it is snow."""
+"""NDSI beyond which it is snow; multiplied out below, so that nothing is divided by the sum of two dark bands."""
 
 _LAND = 0.9
 """Ratio of near infrared to green below which it is water."""
@@ -61,11 +62,11 @@ def haze(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     image = torch.where(valid, reflectance, reflectance.new_zeros(()))
     by_band = {name: image[:, number, None] for number, name in enumerate(bands)}
     found = torch.zeros_like(image[:, :1])
-    infrared = by_band.get("B11", by_band.get("B12"))
-    if infrared is not None:
-        blue, swir = by_band["B02"], by_band.get("B12", infrared)
-        snow = (by_band["B03"] - infrared) > _SNOW * (by_band["B03"] + infrared)
-        targets = valid & (blue < _BRIGHTEST) & (by_band["B08"] > _LAND * by_band["B03"]) & ~snow
+    if short_wave := short_wave_band(bands):
+        blue, green, infrared = (by_band[name] for name in ("B02", "B03", short_wave))
+        snow = (green - infrared) > _SNOW * (green + infrared)
+        targets = valid & (blue < _BRIGHTEST) & (by_band["B08"] > _LAND * green) & ~snow
+        swir = by_band.get("B12", infrared)
         mean, deviation, share = _moments(blue - torch.maximum(by_band["B04"], swir) / 2, targets)
         found = ramp(mean - deviation, *_EXCESS[level]) * (share >= _MIN_SHARE)
     if "B10" in by_band and level == "L1C":

@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.detection.snow_index import short_wave_band, snow_index
+
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -74,7 +76,7 @@ _BRIGHT = (0.03, 3.0)
 """Residual of cloud in the blue, likewise: cloud is as likely as not there, and certain at 4 / 3 of it."""
 
 _SNOW = (0.3, 0.4)
-"""NDSI (green, short-wave infrared) from which on a cell may be snow, and from which on it is."""
+"""NDSI from which on a cell may be snow, and from which on it is."""
 
 _SOIL = (0.5, 0.7)
 """Ratio of the residuals in blue and red up to which a cell is bared soil, and from which on it is not."""
@@ -234,12 +236,11 @@ def cloud_and_clear(dates: Sequence[DatePair]) -> tuple[Array, Array]:
 
 def _snow(scene: Array, bands: Sequence[str]) -> Array:
     """Certainty of snow (h, w), 0 to 1; 0 without short-wave infrared, since cloud is as bright otherwise."""
-    infrared = next((name for name in ("B11", "B12") if name in bands), None)
+    infrared = short_wave_band(bands)
     if infrared is None or "B03" not in bands:
         return np.zeros_like(scene[0])
-    green, short = scene[bands.index("B03")], scene[bands.index(infrared)]
     low, high = _SNOW
-    index = (green - short) / np.maximum(green + short, np.float32(1e-3))
+    index = snow_index(scene[bands.index("B03")], scene[bands.index(infrared)])
     return np.asarray(np.clip((index - low) / (high - low), 0, 1), np.float32)
 
 

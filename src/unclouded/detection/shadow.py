@@ -17,6 +17,7 @@ from torch import Tensor
 from unclouded.atmosphere import air_reflectance
 from unclouded.detection.filters import mean_filter
 from unclouded.detection.ramp import ramp
+from unclouded.detection.snow_index import snow_index
 
 _DARK = {"L1C": (0.09, 0.13), "L2A": (0.08, 0.12)}
 """Reflectance in the near infrared up to which land is too dark to be sunlit, and from which on it may be sunlit."""
@@ -52,7 +53,7 @@ _HAZY = 0.035, 0.02
 and up to which it is known; of real ground in shadow under clear air the medians of scenes are -0.02 to 0.01."""
 
 _WATER_INDEX = {"L1C": (0.3, 0.6), "L2A": (0.1, 0.4)}
-"""Modified water index (MNDWI: green, short-wave infrared; Xu 2006) from which on a pixel may be water, and from which
+"""Modified water index (MNDWI, see `detection.snow_index`) from which on a pixel may be water, and from which
 on it is: in L1C path reflectance makes that of shadow as high as 0.2."""
 
 _WATER = {"L1C": (0.8, 0.95), "L2A": (1.0, 1.3)}
@@ -71,8 +72,7 @@ def water(reflectance: Tensor, bands: Sequence[str], level: str) -> Tensor:
     if "B11" not in bands:
         return reflectance.new_zeros(reflectance[:, :1].shape)
     green, infrared, short = (reflectance[:, bands.index(name), None] for name in ("B03", "B08", "B11"))
-    index = (green - short) / (green + short).clamp(min=1e-3)
-    by_index = ramp(index, *_WATER_INDEX[level])
+    by_index = ramp(snow_index(green, short), *_WATER_INDEX[level])
     by_ratio = ramp(infrared / green.clamp(min=1e-3), *reversed(_WATER[level]))
     dark = ramp(infrared, *reversed(_WATER_NIR[level]))
     return (by_index * by_ratio * dark).nan_to_num(0.0)
@@ -118,7 +118,7 @@ def shaded_regions(dark: Tensor, reflectance: Tensor, bands: Sequence[str], leve
         reflectance[:, bands.index(name), None] - air_reflectance(name, level)
         for name in ("B02", "B03", "B04", short_wave[0])
     )
-    not_flooded = ramp((green - short) / (green + short).clamp(min=1e-3), *_FLOODED).nan_to_num(0.0)
+    not_flooded = ramp(snow_index(green, short), *_FLOODED).nan_to_num(0.0)
     not_hazy = ramp(blue - torch.maximum(red, short) / 2, *_HAZY).nan_to_num(0.0)
     dark = torch.where(valid, dark * not_flooded * not_hazy, 0)
     share, weight = dark, valid.to(dark)

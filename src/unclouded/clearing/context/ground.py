@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 from unclouded.bands import INDEX
 from unclouded.detection.filters import mean_filter
+from unclouded.detection.ramp import ramp
+from unclouded.detection.snow_index import snow_index
 from unclouded.models.blocks import average_over_cells, spread_ground
 
 PERSISTENCE = 0.02
@@ -31,6 +33,9 @@ _EXCESS_SIGMA = 0.04
 
 _MIN_LIKELIHOOD, _MIN_SNOW_LIKELIHOOD = 0.02, 0.06
 """Least likelihood of ground, and of ground that looks like snow, as ice clouds do, too."""
+
+_SNOW = 0.4, 0.6
+"""NDSI from which on ground may look like snow, and from which on it does."""
 
 _VEILED, _OPAQUE = 0.4, 0.8
 """Opacity from which on a pixel is surely seen through cover, and from which on less and less of it shows through."""
@@ -94,7 +99,7 @@ def belief_in_fill(ground: Tensor, fill: Tensor, around: Tensor, missed: float, 
 
     The prior is the clear share around, against that of missed cover. The likelihood is by colour: missed cloud and
     haze make the fill bluer than the network's ground, by blue less half of red (the haze-optimised transform, Zhang et
-    al. 2002); of snow, by the NDSI (green, short-wave infrared), the colour counts less.
+    al. 2002); of snow, by the NDSI, the colour counts less.
 
     Args:
         ground: (B, 13, H, W) of the network, in reflectance.
@@ -109,8 +114,8 @@ def belief_in_fill(ground: Tensor, fill: Tensor, around: Tensor, missed: float, 
         lowest = torch.full_like(around, _MIN_LIKELIHOOD)
         if "B03" in bands and "B11" in bands:
             green, infrared = (fill[:, INDEX[name], None] for name in ("B03", "B11"))
-            snow = (green - infrared) / (green + infrared).clamp(min=1e-3)
-            lowest.add_(((snow - 0.4) / 0.2).clamp_(0, 1), alpha=_MIN_SNOW_LIKELIHOOD - _MIN_LIKELIHOOD)
+            snow = ramp(snow_index(green, infrared), *_SNOW)
+            lowest.add_(snow, alpha=_MIN_SNOW_LIKELIHOOD - _MIN_LIKELIHOOD)
         likelihood = torch.maximum(excess.div_(_EXCESS_SIGMA).square_().mul_(-0.5).exp_(), lowest)
     joint = around * likelihood
     return joint / (joint + missed * (1 - around)).clamp(min=1e-9)

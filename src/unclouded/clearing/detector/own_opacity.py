@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from unclouded.detection.csmask import coarsen
 from unclouded.detection.filters import maximum_filter
+from unclouded.detection.snow_index import short_wave_band, snow_index
 from unclouded.models.generator import Generator
 
 _DETECTOR, _GENERATOR, _BIAS = (0.45, 0.7), 1.5, -0.3
@@ -34,11 +35,8 @@ from which on it does not."""
 _SHIFT, _STEEPNESS = 1.2, 2.0
 """Shift of the generator's log odds in such scenes, and the factor on them."""
 
-_SHORT_WAVE = "B11", "B12"
-"""The bands by which cloud and snow differ."""
-
 _SNOW = 0.55, 0.7
-"""NDSI (green, short-wave infrared) from which on cover may be snow, and from which on it is: that of clouds reaches
+"""NDSI from which on cover may be snow, and from which on it is: that of clouds reaches
 0.5."""
 
 _MAY_BE_SNOW = (1000.0, 1200.0, 2000.0), (7.0, 0.5, 1.5)
@@ -83,7 +81,7 @@ def own_opacity(
     image = torch.from_numpy(reflectance)[None].to(generator.device)
     odds = _corrected_log_odds(generator.opacity(image, bands=bands, level=level)[0, 0].cpu().numpy())
     limited = np.minimum(odds, 0) + np.maximum(odds, 0) * _unlike_land(reflectance, bands)
-    if not any(name in bands for name in _SHORT_WAVE):
+    if short_wave_band(bands) is None:
         limited = np.minimum(limited, np.float32(np.interp(metres, *_MAY_BE_SNOW)))
     return _sigmoid(limited)
 
@@ -98,7 +96,7 @@ def bright_opacity(
     """
     darkest = reflectance[[bands.index(name) for name in ("B02", "B03", "B04")]].min(axis=0)
     bright = np.nan_to_num(_ramp(darkest, *_BRIGHT))
-    if not bright.any() or not any(name in bands for name in _SHORT_WAVE):
+    if not bright.any() or short_wave_band(bands) is None:
         return np.zeros_like(darkest)
     opacity = np.nan_to_num(own_opacity(generator, coarsen(reflectance, _COARSER), bands, level, np.inf))
     # Bright rims, of which a coarse pixel holds only a part, take the opacity of their cloud.
@@ -118,9 +116,8 @@ def _unlike_land(reflectance: NDArray[np.float32], bands: Sequence[str]) -> NDAr
     """Certainty that bright pixels are neither snow nor sand, (h, w), 0 to 1; NaN without data."""
     blue, green, red = (reflectance[bands.index(name)] for name in ("B02", "B03", "B04"))
     unlike = _ramp(blue / np.maximum(red, 1e-3), *_SAND[::-1])
-    short = next((reflectance[bands.index(name)] for name in _SHORT_WAVE if name in bands), None)
-    if short is not None:
-        unlike = unlike * (1 - _ramp((green - short) / np.maximum(green + short, 1e-3), *_SNOW))
+    if short := short_wave_band(bands):
+        unlike = unlike * (1 - _ramp(snow_index(green, reflectance[bands.index(short)]), *_SNOW))
     return unlike
 
 
