@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unclouded.detection.ramp import ramp
 from unclouded.detection.snow_index import short_wave_band, snow_index
 
 Array = NDArray[np.float32]
@@ -239,15 +240,13 @@ def _snow(scene: Array, bands: Sequence[str]) -> Array:
     infrared = short_wave_band(bands)
     if infrared is None or "B03" not in bands:
         return np.zeros_like(scene[0])
-    low, high = _SNOW
-    index = snow_index(scene[bands.index("B03")], scene[bands.index(infrared)])
-    return np.asarray(np.clip((index - low) / (high - low), 0, 1), np.float32)
+    return ramp(snow_index(scene[bands.index("B03")], scene[bands.index(infrared)]), *_SNOW)
 
 
 def _no_soil(blue: Array, red: Array) -> Array:
     """Certainty, 0 to 1, that a cell with these residuals in blue and red is no bared soil."""
-    low, high = _SOIL
-    return np.where(red > 0, np.clip((blue / np.maximum(red, 1e-6) - low) / (high - low), 0, 1), 1).astype(np.float32)
+    ratio: Array = np.divide(blue, np.maximum(red, np.float32(1e-6)))
+    return np.where(red > 0, ramp(ratio, *_SOIL), np.float32(1))
 
 
 def _weight(sigma: float, limits: tuple[float, float]) -> float:

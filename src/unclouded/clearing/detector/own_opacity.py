@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from unclouded.detection.csmask import coarsen
 from unclouded.detection.filters import maximum_filter
+from unclouded.detection.ramp import ramp
 from unclouded.detection.snow_index import short_wave_band, snow_index
 from unclouded.models.generator import Generator
 
@@ -95,7 +96,7 @@ def bright_opacity(
     which the detector's networks recognise by its surroundings, so that its opacity is not used.
     """
     darkest = reflectance[[bands.index(name) for name in ("B02", "B03", "B04")]].min(axis=0)
-    bright = np.nan_to_num(_ramp(darkest, *_BRIGHT))
+    bright = np.nan_to_num(ramp(darkest, *_BRIGHT))
     if not bright.any() or short_wave_band(bands) is None:
         return np.zeros_like(darkest)
     opacity = np.nan_to_num(own_opacity(generator, coarsen(reflectance, _COARSER), bands, level, np.inf))
@@ -108,16 +109,16 @@ def bright_opacity(
 def _corrected_log_odds(opacity: NDArray[np.float32]) -> NDArray[np.float32]:
     """Log odds of the generator's opacity (h, w), NaN without data, corrected if it leaves little ground clear."""
     finite = opacity[np.isfinite(opacity)]
-    little = 1 - float(_ramp(np.float32(1 - finite.mean()), *_LITTLE_CLEAR)) if finite.size else 0.0
+    little = 1 - float(ramp(np.array(1 - finite.mean(), np.float32), *_LITTLE_CLEAR)) if finite.size else 0.0
     return (1 + (_STEEPNESS - 1) * little) * (_log_odds(opacity) - np.float32(_SHIFT * little))
 
 
 def _unlike_land(reflectance: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.float32]:
     """Certainty that bright pixels are neither snow nor sand, (h, w), 0 to 1; NaN without data."""
     blue, green, red = (reflectance[bands.index(name)] for name in ("B02", "B03", "B04"))
-    unlike = _ramp(blue / np.maximum(red, 1e-3), *_SAND[::-1])
+    unlike: NDArray[np.float32] = ramp(blue / np.maximum(red, 1e-3), *_SAND[::-1])
     if short := short_wave_band(bands):
-        unlike = unlike * (1 - _ramp(snow_index(green, reflectance[bands.index(short)]), *_SNOW))
+        unlike = unlike * (1 - ramp(snow_index(green, reflectance[bands.index(short)]), *_SNOW))
     return unlike
 
 
@@ -141,11 +142,7 @@ def join_opacity(likely: NDArray[np.float32], opacity: NDArray[np.float32], metr
 
 def detector_suffices(metres: float) -> float:
     """Weight, 0 to 1, of the detector's networks alone in a scene with a longer side of `metres`."""
-    return float(_ramp(np.float32(metres), *_SIZES))
-
-
-def _ramp(x: NDArray[np.float32] | np.float32, low: float, high: float) -> NDArray[np.float32]:
-    return np.asarray(np.clip((x - low) / (high - low), 0, 1), np.float32)
+    return float(ramp(np.array(metres, np.float32), *_SIZES))
 
 
 def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
