@@ -1,8 +1,8 @@
-"""The ground under known cover, from one image: a fill of the clear ground around, with the detail of the network.
+"""Ground under detected cover, from one image: clear ground around it, interpolated, with the detail of the network.
 
-The network's ground has the right detail, but the wrong colour on land unlike its training data, so the colour is that
-of the scene's own clear ground as long as there is any. All is computed by cells on the grid of the whole scene, or by
-pixels, so that the result does not depend on how the scene is tiled.
+The network's ground has the right spatial detail, but the wrong spectrum on land cover unlike its training data, so the
+spectrum is that of the scene's own clear ground as long as there is any. All is computed on the cells or the
+pixels of the whole scene, so that the result does not depend on the tiling.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def clear_cells(optical: Tensor, clear: Tensor, cell: int) -> tuple[Tensor, Tens
 
 
 def fill_ground(means: Tensor, share: Tensor, prior: Tensor) -> Tensor:
-    """Fill every cell with the clear ground around it, (B, C, h, w); see `spread_ground`.
+    """Interpolate clear ground over all cells, (B, C, h, w), by normalised convolution; see `spread_ground`.
 
     Args:
         means: (B, C, h, w) of the clear pixels of each cell, as `clear_cells` gives them.

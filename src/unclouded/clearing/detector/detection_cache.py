@@ -1,7 +1,8 @@
-"""Cache of the detector's results for the dates of a series on the disk, so that each date is detected once.
+"""Cache on the disk of the cloud and shadow detected at the dates of a series: the detector runs once for each date.
 
-The key holds all that a result depends on: the pixels (by their files' size and modification time), how they are
-read, the scene's grid, the detector. The detector runs again if the key differs, or if a file is damaged.
+The key holds all that a detection depends on: the image's files (by size and modification time), processing level,
+scale and offset, the grids of image and scene, the detector with its version. The detector runs again if the key
+differs, or if a file is damaged.
 """
 
 from __future__ import annotations
