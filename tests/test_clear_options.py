@@ -63,7 +63,8 @@ def test_as_many_dates_help_from_python_as_in_the_command(function):
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"samples": 0}, "--samples 0: at least 1 is accepted"),
+        ({"samples": 0}, "--samples 0: 1 to 1000 is accepted"),
+        ({"samples": 10**12}, "--samples 1000000000000: 1 to 1000 is accepted"),
         ({"samples": 2.0}, "--samples 2.0: a whole number is accepted"),
         ({"seed": None}, "--seed None: a whole number is accepted"),
         ({"seed": True}, "--seed True: a whole number is accepted"),

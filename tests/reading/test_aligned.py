@@ -69,6 +69,20 @@ def test_the_same_ground_at_the_same_place(crs, pixel, margin):
     assert np.abs(inner - truth()[:, 3:-3, 3:-3]).max() < 0.002
 
 
+@pytest.mark.parametrize(("across", "down"), [(2.5, 10), (10, 2.5), (5, 2)])
+@pytest.mark.parametrize("crs", [UTM, NEXT_ZONE], ids=["same system", "next zone"])
+def test_pixels_that_are_not_square_keep_their_detail_and_edges(crs, across, down):
+    west, north = corner(crs)
+    margin = 0 if crs == UTM else 300
+    columns, rows = round((1100 + 2 * margin) / across), round((900 + 2 * margin) / down)
+    grid = Affine(across, 0, west - margin, 0, -down, north + margin)
+    found = AlignedImage(image(crs, grid, rows, columns), TARGET).read(0, 0, 90, 110)
+    if crs == UTM:  # the same ground to the edge; turned, the far corners may miss
+        np.testing.assert_allclose(found, truth(), atol=5e-4)
+    inner = (slice(None), slice(6, -6), slice(6, -6))
+    np.testing.assert_allclose(found[inner], truth()[inner], atol=5e-4)
+
+
 @pytest.mark.parametrize(("crs", "pixel"), [(UTM, 10), (UTM, 15), (NEXT_ZONE, 10)])
 def test_a_pixel_does_not_depend_on_its_window(crs, pixel):
     west, north = corner(crs)

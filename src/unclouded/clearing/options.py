@@ -41,6 +41,10 @@ MAX_REFERENCES = 4
 """Other dates that help to clear one of a series: more of them cost time, and add little to the nearest."""
 
 
+MOST_SAMPLES = 1000
+"""Latent samples of which the mean no longer changes with more; each takes the time of the first."""
+
+
 class ReferenceLimits(NamedTuple):
     """Which other dates of a series may help to clear one.
 
@@ -167,7 +171,7 @@ class ClearOptions:
         "0=clear,1=cloud,2=thin,3=shadow,255=nodata.",
     )
     mask_only: bool = option(False, "Replace what --mask covers, and nothing that is found besides.")
-    samples: int = option(1, "Latent samples: their mean is the result.", minimum=1)
+    samples: int = option(1, "Latent samples: their mean is the result.", minimum=1, maximum=MOST_SAMPLES)
     seed: int = option(0, "Seed of the latent samples.", minimum=0, maximum=LARGEST_SEED)
     device: str = option("auto", "Where the network runs.", choices=DEVICES)
     precision: str = option(

@@ -53,14 +53,15 @@ class AlignedImage:
         if self._placed:
             check_overlap(self.info.source, self.info.crs, bounds_of(self.info), scene, _WANTED)
         own, wanted = (self.info.transform, scene.transform) if self._placed else (Affine.identity(),) * 2
-        finer = 1 if self._foreign else round(wanted.a / own.a)
-        if self._foreign and self._placed:
-            finer = round(self._pixels_across())
+        finer = (1.0, 1.0)
+        if self._placed:
+            finer = self._pixels_along() if self._foreign else (abs(wanted.e / own.e), abs(wanted.a / own.a))
         west, _, east, _ = bounds_of(self.info)
         self._middle = (west + east) / 2
-        self._shrink = max(1, finer)
+        # Down and across apart, for pixels need not be square.
+        self._shrink = max(1, round(finer[0])), max(1, round(finer[1]))
         # From coordinates to columns and rows of the shrunk image, counted from the centre of its first pixel.
-        self._to_own = Affine.translation(-0.5, -0.5) * Affine.scale(1 / self._shrink) * ~own
+        self._to_own = Affine.translation(-0.5, -0.5) * Affine.scale(1 / self._shrink[1], 1 / self._shrink[0]) * ~own
         self._shift = self._whole_shift(own, wanted)
 
     def read(
@@ -88,21 +89,21 @@ class AlignedImage:
 
     def _own(self, row: int, column: int, height: int, width: int, wanted: Sequence[int] | None) -> NDArray[np.float32]:
         """Read a window of the image's own, shrunk, grid; NaN beyond its edges."""
-        side, info = self._shrink, self.info
+        (tall, wide), info = self._shrink, self.info
         bands = list(range(len(info.bands)) if wanted is None else wanted)
         top, left = max(row, 0), max(column, 0)
-        bottom, right = min(row + height, info.height // side), min(column + width, info.width // side)
+        bottom, right = min(row + height, info.height // tall), min(column + width, info.width // wide)
         if top >= bottom or left >= right:
             return np.full((len(bands), height, width), np.nan, np.float32)
-        box = (top * side, left * side, (bottom - top) * side, (right - left) * side)
+        box = (top * tall, left * wide, (bottom - top) * tall, (right - left) * wide)
         dn = self._image.read(*box)
         invalid = ~valid_pixels(dn, info.encoding)
         offsets = tuple(info.encoding.offsets[band] for band in bands)
         reflectance = scaled(dn if wanted is None else dn[bands], replace(info.encoding, offsets=offsets))
         if invalid.any():
             reflectance[:, invalid] = np.nan
-        if side > 1:
-            shape = len(bands), bottom - top, side, right - left, side
+        if (tall, wide) != (1, 1):
+            shape = len(bands), bottom - top, tall, right - left, wide
             reflectance = reflectance.reshape(shape).mean((2, 4), dtype=np.float32)
         if (bottom - top, right - left) == (height, width):
             return reflectance
@@ -144,14 +145,16 @@ class AlignedImage:
     def _same_shape(self) -> bool:
         return (self.info.height, self.info.width) == (self.scene.height, self.scene.width)
 
-    def _pixels_across(self) -> float:
-        """How many of the image's pixels lie along one of the scene's, at the middle of the scene."""
-        t, middle = self.scene.transform, (self.scene.width / 2, self.scene.height / 2)
-        x, y = zip(*(t * place for place in (middle, (middle[0] + 1, middle[1]))), strict=True)
-        xs, ys = transform(self.scene.crs, self.info.crs, list(x), list(y))
-        across = xs[1] - xs[0]
-        across += turns_between(across, 0.0, self.info.crs)
-        return float(np.hypot(across, ys[1] - ys[0]) / self.info.transform.a)
+    def _pixels_along(self) -> tuple[float, float]:
+        """How many of the image's pixels lie down and across one of the scene's, at the middle of the scene."""
+        grid, column, row = self.info.transform, self.scene.width / 2, self.scene.height / 2
+        places = (column, row), (column, row + 1), (column + 1, row)
+        x, y = zip(*(self.scene.transform * place for place in places), strict=True)
+        xs, ys = map(np.array, transform(self.scene.crs, self.info.crs, list(x), list(y)))
+        east, north = xs[1:] - xs[0], ys[1:] - ys[0]
+        east += turns_between(east, 0.0, self.info.crs)
+        # The scene's sides may slant on the image's grid.
+        return float(np.hypot(*north) / abs(grid.e)), float(np.hypot(*east) / abs(grid.a))
 
 
 class _Places(NamedTuple):
