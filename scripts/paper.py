@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unclouded.cli.training_bar import duration
+from unclouded.errors import FileError
 from unclouded.evaluation.land_cover_scores import PAPER
 from unclouded.files import write_bytes, write_json
 from unclouded.report.tables import classifiers_table
@@ -42,7 +43,7 @@ UNCLOUDED = [sys.executable, "-m", "unclouded"]
 LEAST_PATCHES = 160
 """With fewer, a split may be too small for the Fréchet distance, which would only fail after the training."""
 FINISHED = "finished.json"
-"""In the output folder: `Step.mark` of each finished step."""
+"""In the output folder: `mark` of each finished step."""
 
 # Seconds on two cores: a simulated patch (docs/training.md), and a step of the translator in bfloat16; 600 steps of a
 # classifier take 5 to 10 minutes on one (docs/paper.md).
@@ -77,11 +78,6 @@ class Step:
         """The command, with `--resume` if there is a checkpoint."""
         resumes = self.run is not None and (self.run / "checkpoint.pt").exists()
         return [*self.arguments, *(["--resume"] if resumes else [])]
-
-    @property
-    def mark(self) -> list[str]:
-        """Recorded when it has succeeded: the arguments, and the modification times of its inputs."""
-        return [*self.arguments, *(f"{path} {path.stat().st_mtime_ns}" for path in self.inputs if path.exists())]
 
 
 def time_left(run: Path, steps: int) -> float:
@@ -201,11 +197,24 @@ def finished(output: Path) -> dict[str, list[str]]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+def mark(step: Step, output: Path) -> list[str]:
+    """Recorded when a step has succeeded: the arguments, and the modification times of its inputs.
+
+    Independent of how the folders are written and where they lie, so that a run may be moved.
+    """
+    inputs = (f"{path} {path.stat().st_mtime_ns}" for path in step.inputs if path.exists())
+    folders = {str(output): "OUTPUT", str(ROOT): "ROOT", str(ROOT.parent): "ROOT/.."}
+    found = [*step.arguments[1:], *inputs]
+    for folder, name in folders.items():
+        found = [text.replace(folder, name) for text in found]
+    return found
+
+
 def is_done(step: Step, args: argparse.Namespace) -> bool:
     archive = args.output / "archive"
     if step.title == "data" and step.title not in finished(args.output) and archive.is_dir():
         return True  # The archive is complete if its folder exists, and may come from elsewhere.
-    return finished(args.output).get(step.title) == step.mark
+    return finished(args.output).get(step.title) == mark(step, args.output)
 
 
 def print_now(text: str) -> None:
@@ -223,7 +232,7 @@ def run(step: Step, args: argparse.Namespace) -> None:
         print_now(f"stopped: {step.title} failed with exit code {code}; the same command resumes here")
         sys.exit(code)
     step.after()
-    write_json(finished(args.output) | {step.title: step.mark}, args.output / FINISHED)
+    write_json(finished(args.output) | {step.title: mark(step, args.output)}, args.output / FINISHED)
     print_now(f"done: {step.title}, in {duration(time.monotonic() - started)}")
 
 
@@ -254,6 +263,16 @@ def main() -> None:
         for step in evaluation(args)[:2]:
             run(step, args)
         return
+    archive = args.output / "archive"
+    try:
+        data = training(args)[0]
+    except FileError as error:
+        parser.error(str(error))
+    if archive.exists() and not is_done(data, args):
+        parser.error(
+            f"{archive}: was packed with other --patches, --seed or --data; give these, or another --output, or "
+            "remove it"
+        )
     args.output.mkdir(parents=True, exist_ok=True)
     print_now(f"the paper's experiment in {args.output}:")
     plan([*training(args), *evaluation(args)], args)

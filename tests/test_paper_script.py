@@ -91,3 +91,26 @@ def test_too_few_patches_are_refused_before_anything_is_trained(paper, tmp_path,
         paper.main()
     assert "--patches 80: at least 160 are accepted" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_moved_run_goes_on_and_one_of_other_data_is_refused(paper, args, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(paper, "epoch_of", lambda archive: 10)
+    args.output, moved = tmp_path / "run", tmp_path / "moved"
+    (args.output / "archive").mkdir(parents=True)
+    paper.write_json({"data": paper.mark(paper.training(args)[0], args.output)}, args.output / paper.FINISHED)
+    args.output.rename(moved)
+    args.output = moved
+    assert paper.is_done(paper.training(args)[0], args)
+    argv = ["paper.py", "--output", str(moved), "--patches", "200", "--data", str(args.data)]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit, match="2"):
+        paper.main()
+    assert "was packed with other --patches, --seed or --data" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_archive_is_named(paper, tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "archive").mkdir()
+    monkeypatch.setattr(sys, "argv", ["paper.py", "--output", str(tmp_path)])
+    with pytest.raises(SystemExit, match="2"):
+        paper.main()
+    assert f"{tmp_path / 'archive'}: holds no metadata.parquet" in capsys.readouterr().err

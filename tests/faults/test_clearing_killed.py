@@ -91,6 +91,9 @@ def test_killed_at_any_moment(scene_file, weights, undisturbed, tmp_path):
         if "out.tif" not in there:
             resumed += finished_rows(folder / "out.tif") > 0
             clear(scene_file, weights, folder / "out.tif")
+        elif workplace_of(folder / "out.tif").exists():
+            # Killed between the last rename and the removal of the strips.
+            clear(scene_file, weights, folder / "out.tif", overwrite=True)
         assert contents(folder) == undisturbed
         assert not workplace_of(folder / "out.tif").exists()
         shutil.rmtree(folder)
