@@ -27,7 +27,7 @@ import numpy as np
 import rasterio
 import rioxarray  # noqa: F401 (gives arrays their `rio`)
 import xarray as xr
-from date_cases import Array, _worldcereal, cases
+from date_cases import Array, worldcereal, cases
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
@@ -94,7 +94,7 @@ class Covered:
 
 def fields(data: Path, count: int) -> Iterator[Covered]:
     """The real site."""
-    series = _worldcereal(data)
+    series = worldcereal(data)
     for case in cases(data, "worldcereal", count):
         day = next(d for x, d in zip(series.x, series.days, strict=True) if np.array_equal(x, case.truth))
         earlier, near = (

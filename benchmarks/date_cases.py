@@ -84,7 +84,7 @@ def _ordinals(dates: NDArray[np.str_]) -> list[int]:
 
 
 @cache
-def _roi146(data: Path) -> Series:
+def roi146(data: Path) -> Series:
     from s2cloudless import S2PixelCloudDetector
 
     with np.load(data / "sen12mscr_ts_roi146.npz") as z:
@@ -103,7 +103,8 @@ def _wright(data: Path) -> Series:
     return Series(TEN, x, cover, [30 * i for i in range(len(x))]).sort_dates()
 
 
-def _worldcereal(data: Path) -> Series:
+@cache
+def worldcereal(data: Path) -> Series:
     (fine,), (coarse,) = (list((data / "worldcereal").glob(f"S2_L2A_{n}m_*.nc")) for n in (10, 20))
     ten = ("B02", "B03", "B04", "B08")
 
@@ -152,9 +153,10 @@ def _from_series(place: str, series: Series, count: int, rng: np.random.Generato
             return
 
 
-def covers(data: Path, shape: tuple[int, int], rng: np.random.Generator) -> Iterator[tuple[NDArray[np.bool_], Array]]:
-    """Masks of ROI 146, enlarged where the place is larger, cut at random to 10 to 85 %; and its pixels (13, h, w)."""
-    series = _roi146(data)
+def covers(
+    series: Series, shape: tuple[int, int], rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.bool_], Array]]:
+    """Masks of a series, enlarged where the place is larger, cut at random to 10 to 85 %; and its pixels (C, h, w)."""
     while True:
         date = rng.choice(series.part)
         mask, pixels = binary_dilation(series.cover[date], iterations=2), series.x[date]
@@ -167,8 +169,8 @@ def covers(data: Path, shape: tuple[int, int], rng: np.random.Generator) -> Iter
 
 
 def masks(data: Path, shape: tuple[int, int], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
-    """The masks of `covers` alone."""
-    return (mask for mask, _ in covers(data, shape, rng))
+    """The masks of ROI 146, see `covers`."""
+    return (mask for mask, _ in covers(roi146(data), shape, rng))
 
 
 def composites(data: Path, site: str) -> list[tuple[str, tuple[str, ...], Array, list[int]]]:
@@ -232,9 +234,9 @@ def cases(data: Path, site: str, count: int = 16, seed: int = 0) -> list[Case]:
 def series_of(data: Path, site: str) -> Series:
     """The series of a site that has one."""
     made = {
-        "roi146": lambda: _roi146(data),
+        "roi146": lambda: roi146(data),
         "wright": lambda: _wright(data),
-        "worldcereal": lambda: _worldcereal(data),
+        "worldcereal": lambda: worldcereal(data),
         "tanzania": lambda: _with_scl(data, "tanzania_"),
         "belgium": lambda: _with_scl(data, "belgium_F08E_"),
     }[site]

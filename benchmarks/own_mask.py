@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from comparison import DATA
 from conditions import image
-from date_cases import Array, Case, cases, covers
+from date_cases import Array, Case, cases, covers, worldcereal
 from matplotlib.figure import Figure
 
 import unclouded
-from unclouded.bands import L1C
+from unclouded.bands import TEN
 
 SITES = ("roi146", "worldcereal", "mol", "antwerp", "monthly", "bark beetle", "california A", "california B")
 PASTED = ("mol", "antwerp", "monthly", "bark beetle", "california A", "california B")
@@ -35,10 +35,20 @@ DAY = 736_000
 
 
 def with_clouds(case: Case, data: Path, rng: np.random.Generator) -> Case:
-    """The case under real clouds of ROI 146 instead of a flat grey."""
-    mask, pixels = next(covers(data, case.mask.shape, rng))
-    clouds = pixels[[L1C.index(band) for band in case.bands]]
-    return replace(case, mask=mask, scene=np.where(mask, clouds, case.truth))
+    """The case under real clouds of the Belgian fields instead of a flat grey, in the bands that these have."""
+    kept = [number for number, band in enumerate(case.bands) if band in TEN]
+    bands = tuple(case.bands[number] for number in kept)
+    mask, pixels = next(covers(worldcereal(data), case.mask.shape, rng))
+    clouds, truth = pixels[[TEN.index(band) for band in bands]], case.truth[kept]
+    return replace(
+        case,
+        bands=bands,
+        mask=mask,
+        scene=np.where(mask, clouds, truth),
+        truth=truth,
+        earlier=[values[kept] for values in case.earlier],
+        near=[values[kept] for values in case.near],
+    )
 
 
 def measure(site: str, case: Case) -> tuple[list[dict[str, float]], list[Array]]:
