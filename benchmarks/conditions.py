@@ -27,7 +27,7 @@ import numpy as np
 import rasterio
 import rioxarray  # noqa: F401 (gives arrays their `rio`)
 import xarray as xr
-from date_cases import Array, worldcereal, cases
+from date_cases import Array, cases, worldcereal
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
