@@ -13,6 +13,8 @@ from rasters import CRS, EAST, NORTH
 from scenes import MemoryScene, ground
 
 from unclouded.bands import L1C
+from unclouded.clearing.inputs import open_inputs
+from unclouded.clearing.options import ClearOptions
 from unclouded.errors import FileError, InputError
 from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.mask import mask_as_file, open_mask
@@ -47,6 +49,19 @@ def test_coarser_pixels_are_repeated_and_nothing_lies_beyond_the_edge(info, tmp_
     np.testing.assert_array_equal(found[:6, :8], coarse.repeat(2, 0).repeat(2, 1))
     assert (found[6:] == NO_VALUE).all()
     assert (found[:, 8:] == NO_VALUE).all()
+
+
+@pytest.mark.parametrize(("rows", "columns", "said"), [(60, 40, "50%"), (45, 80, "25%"), (60, 80, None)])
+def test_the_part_of_a_scene_beyond_the_edge_of_its_only_mask_is_told(tmp_path, rows, columns, said):
+    scene = MemoryScene(ground(13, 60, 80), L1C)
+    mask = write_mask(tmp_path / "clouds.tif", np.zeros((rows, columns), np.uint8))
+    expected = () if said is None else (f"{mask}: {said} of scene.tif lies beyond its edge and stays as it is; give",)
+    with open_inputs(scene, ClearOptions(mask=str(mask), mask_classes="boolean", mask_only=True)) as inputs:
+        assert len(inputs.notes) == len(expected)
+        assert all(note.startswith(start) for note, start in zip(inputs.notes, expected, strict=True))
+    # There the own detection has its say.
+    with open_inputs(scene, ClearOptions(mask=str(mask), mask_classes="boolean")) as inputs:
+        assert not inputs.notes
 
 
 @pytest.mark.parametrize("west", [179.9936, -180.0064])

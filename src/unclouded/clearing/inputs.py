@@ -32,6 +32,9 @@ from unclouded.reading.scene import Scene
 from unclouded.reading.source import Wanted
 from unclouded.tiles import Box
 
+_MOST_BEYOND = 0.01
+"""Share of a scene beyond the edge of a mask up to which the two are called alike, as where one was resampled."""
+
 _ASSUMED = (ASSUMED_FROM_SCENE, "level assumed")
 """How notes begin that say what a reference was taken for."""
 
@@ -198,6 +201,7 @@ class SceneInputs:
         detection: the same scene in the bands by which clouds can be told, if those of `scene` do not do.
         detection_cache: where the detector's answers are kept for other scenes; None where nothing is.
         classification: the scene classification that comes with the scene, if there is one and it is wanted.
+        notes: what is to be known of them besides, a sentence each.
     """
 
     scene: Raster
@@ -207,6 +211,7 @@ class SceneInputs:
     detection: Raster | None = None
     detection_cache: DetectionCache | None = None
     classification: ClassificationReader | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -280,18 +285,25 @@ def open_inputs(
         if detection is not None:
             stack.enter_context(detection)
         mask = classification = None
+        mask_alone = options.mask_only or not usable_bands((detection or scene).info.bands)
+        notes: tuple[str, ...] = ()
         if options.mask_file is not None:
             scheme = parse_scheme(options.mask_classes) if options.mask_classes else None
             raster = stack.enter_context(open_mask(options.mask_file, scene.info))
             mask = UserMask(raster, scheme)
             mask.ambiguous = scheme is None and is_ambiguous(mask.scheme, raster.label, raster.tags)
+            if mask_alone and raster.beyond > _MOST_BEYOND:
+                notes = (
+                    f"{raster.name}: {raster.beyond:.0%} of {scene.info.source} lies beyond its edge and stays as it "
+                    "is; give a mask of all of it",
+                )
             if mask.ambiguous and whole:
                 refuse_implausible(
                     mask.name, mask.scheme, scene.info.level, list(samples(raster, scene.info, scene.read))
                 )
         elif options.mask == MASK_AUTO and scene.info.classification:
             classification = _open_classification(scene.info, stack)
-            if options.mask_only or not usable_bands((detection or scene).info.bands):
+            if mask_alone:
                 mask = UserMask(classification, "scl")
         elif options.mask_only:
             raise InputError(f"{scene.info.source}: no scene classification (SCL) comes with it; give --mask a file")
@@ -303,7 +315,8 @@ def open_inputs(
             )
             for name in options.references
         ]
-        yield SceneInputs(scene, radar, mask, tuple(references), detection, opener.detection_cache, classification)
+        cache = opener.detection_cache
+        yield SceneInputs(scene, radar, mask, tuple(references), detection, cache, classification, notes)
 
 
 def _open_classification(info: SceneInfo, stack: ExitStack) -> ClassValues:

@@ -199,9 +199,9 @@ class Clearing:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Assumptions and verdicts on the references, once tiles are cleared: a line each."""
+        """Of what was given beside the scene; verdicts on the references once tiles are cleared: a line each."""
         found = (*(verdict.reason for verdict in self.verdicts), "" if self._dates is None else self._dates.note)
-        return (*assumptions(self._inputs.references), *filter(None, found))
+        return (*self._inputs.notes, *assumptions(self._inputs.references), *filter(None, found))
 
     @property
     def missing_bands(self) -> tuple[tuple[str, ...], float]:

@@ -23,7 +23,7 @@ from unclouded.errors import FileError, InputError
 from unclouded.reading.array_classification import NO_VALUE
 from unclouded.reading.files.georeference import check_georeference
 from unclouded.reading.files.raster import FAULTS, environment, open_raster, read_window, shown
-from unclouded.reading.grids.overlap import check_overlap
+from unclouded.reading.grids.overlap import check_overlap, share_beyond
 from unclouded.reading.grids.warped import on_grid
 from unclouded.reading.info import SceneInfo
 from unclouded.reading.names.dimensions import dimension
@@ -107,6 +107,13 @@ class MaskRaster:
     def values_of_whole(self) -> tuple[int, ...]:
         """The same of the whole scene, of which the area may be a part that lacks what tells classes apart."""
         return _values_of(map(self._read, _blocks(self._whole)))
+
+    @cached_property
+    def beyond(self) -> float:
+        """Share of the scene's area, 0 to 1, that lies beyond the mask's edge."""
+        if self._dataset.crs is None or self._info.crs is None:
+            return 0.0
+        return share_beyond(self._dataset.crs, self._dataset.bounds, self._info.of_region())
 
     def close(self) -> None:
         """Close the mask's file."""

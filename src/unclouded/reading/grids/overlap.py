@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
-from rasterio.warp import transform_bounds
+from rasterio.warp import transform, transform_bounds
 
 from unclouded.errors import InputError
 from unclouded.reading.files.raster import FAULTS
@@ -15,6 +15,9 @@ from unclouded.reading.info import SceneInfo
 
 Bounds = tuple[float, float, float, float]
 """West, south, east and north, in units of a coordinate reference system."""
+
+_PLACES = 64
+"""Places along a side of a scene that are looked up in another image."""
 
 _IN_ONE_ARRAY = (
     "in one array dates that are alike are accepted: bring them to one grid, or have `unclouded series` write a file "
@@ -89,3 +92,21 @@ def check_overlap(name: str, crs: CRS, bounds: Bounds, scene: SceneInfo, wanted:
     left, right = left + turn, right + turn
     if right <= west or left >= east or top <= south or bottom >= north:
         raise InputError(f"{name}: does not overlap {scene.source}; give {wanted}")
+
+
+def share_beyond(crs: CRS, bounds: Bounds, scene: SceneInfo) -> float:
+    """Share of a scene's area, 0 to 1, that lies beyond the edge of an image that overlaps it.
+
+    Args:
+        crs: coordinate reference system of the image.
+        bounds: where it lies in that.
+        scene: the scene, which has a coordinate reference system too.
+    """
+    west, south, east, north = bounds
+    steps = (np.arange(_PLACES) + 0.5) / _PLACES
+    columns, rows = (axis.ravel() for axis in np.meshgrid(steps * scene.width, steps * scene.height))
+    t = scene.transform
+    x, y = t.a * columns + t.b * rows + t.c, t.d * columns + t.e * rows + t.f
+    xs, ys = map(np.array, transform(scene.crs, crs, x.tolist(), y.tolist()))
+    xs += turns_between(xs, (west + east) / 2, crs)
+    return float(np.mean((xs < west) | (xs > east) | (ys < south) | (ys > north)))
