@@ -193,10 +193,11 @@ def _locked(folder: Path, output: Path) -> int:
     while True:
         try:
             folder.mkdir(exist_ok=True)
-            descriptor = os.open(folder, os.O_RDONLY)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError) and folder.parent.is_dir():
+            try:
+                descriptor = os.open(folder, os.O_RDONLY)
+            except FileNotFoundError:
                 continue  # a run that has just ended removed it in between
+        except OSError as error:
             raise FileError(
                 f"{output}: its folder cannot be written to ({error.strerror}); give an --output in a folder that can"
             ) from error

@@ -115,6 +115,14 @@ def test_a_read_only_folder_is_one_line(scene_file, weights, tmp_path, request):
     assert not list(folder.iterdir())
 
 
+def test_a_folder_that_takes_no_names_is_one_line_and_not_tried_for_ever(scene_file, weights):
+    if not Path("/proc/self").is_dir():
+        pytest.skip("only Linux has a folder in which nothing can be made and which says that nothing is there")
+    result = run(["clear", scene_file, "--output", "/proc/out.tif", "--model", weights])
+    assert result.returncode == 2
+    assert "cannot be written to" in one_error(result)
+
+
 def test_a_picture_on_a_full_disk_is_an_error_that_names_it(small_disk):
     disk = small_disk("size=8k")
     image = np.random.default_rng(0).random((3, 200, 200), np.float32)
