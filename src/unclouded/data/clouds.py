@@ -13,7 +13,7 @@ Sentinel-2 clouds, widest for cirrus). `benchmarks/skies.py` compares these skie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -105,20 +105,30 @@ def simulate(
     lit = 1 - shadow * torch.tensor(_DIRECT)[None, :, None, None]
     dark = path[:, :, None, None] + (ground - path[:, :, None, None]) * lit
 
-    wavelength = torch.tensor([band.wavelength for band in BANDS])[None, :, None, None] / 550.0
-    veil = torch.tensor([1.0 if band.name != "B10" else 0.3 for band in BANDS])[None, :, None, None]
     halo = uniform(batch, 0.0, 0.06, rng) * _glow(opacity)
     band_opacity = _native_resolution(parallax(opacity, geometry.height, geometry.track))
     cloudy = torch.lerp(dark, texture, band_opacity)
     thin_depth = parallax(thin, uniform(batch, 2_000, 11_000, rng).flatten(), geometry.track) + inside(halo)
-    thin_opacity = _native_resolution(1 - torch.exp(-thin_depth * wavelength ** (-exponent) * veil))
+    thin_opacity = _thin_cloud_opacity(thin_depth, exponent)
     cloudy = torch.lerp(cloudy, uniform(batch, 0.35, 0.8, rng) * spectrum, thin_opacity)
     cloud = 1 - (1 - inside(opacity)) * torch.exp(-inside(thin + halo))
+    _composite(cloudy, cloud, real_clouds)
+    return Sky(cloudy, cloud, shadow * (1 - cloud))
+
+
+def _thin_cloud_opacity(depth: Tensor, exponent: Tensor) -> Tensor:
+    """Opacity (B, 13, H, W) of thin cloud of an optical depth (B, 1, H, W) at 550 nm, by its Ångström exponent."""
+    wavelength = torch.tensor([band.wavelength for band in BANDS])[None, :, None, None] / 550.0
+    veil = torch.tensor([1.0 if band.name != "B10" else 0.3 for band in BANDS])[None, :, None, None]
+    return _native_resolution(1 - torch.exp(-depth * wavelength ** (-exponent) * veil))
+
+
+def _composite(cloudy: Tensor, cloud: Tensor, real_clouds: Mapping[int, CutOut]) -> None:
+    """Lay real clouds over the images and clouds of a batch, (B, 13, H, W) and (B, 1, H, W), in place."""
     for index, cut in real_clouds.items():
         covers = inside(cut.opacity)
         cloudy[index] = cloudy[index] * (1 - covers) + inside(cut.light)
         cloud[index] = 1 - (1 - cloud[index]) * (1 - covers)
-    return Sky(cloudy, cloud, shadow * (1 - cloud))
 
 
 def _some(batch: int, share: float, rng: torch.Generator) -> list[int]:

@@ -71,11 +71,7 @@ def evaluate(
     )
     found = _extract(extract, sets, translator)
     notes: list[str] = []
-    distances: Record = {}
-    compared = [name for name in found if name != "clear"]
-    for place, name in enumerate(compared):
-        progress("distances", place, len(compared))
-        distances[name] = set_distances(found["clear"]["features"], found[name]["features"], config, name, notes)
+    distances = _distances(found, config, notes, progress)
     labels = extract.reader.labels
     known = labels[sets.cloudy].any() and labels[sets.clear].any()
     record: Record = {
@@ -98,7 +94,7 @@ def evaluate(
         "downstream": downstream_scores(found, sets, labels, land_cover, notes),
         "notes": notes,
     }
-    progress("distances", len(compared), len(compared))
+    progress("distances", len(distances), len(distances))
     return record
 
 
@@ -129,6 +125,16 @@ def _extract(extract: Extractor, sets: Sets, translator: TrainedNetwork[Generato
     }
     plain = {"truth": sets.twins[sets.twins >= 0], "same": sets.same, "other": sets.other, "clear": sets.clear}
     return found | {name: extract(rows, name) for name, rows in plain.items() if len(rows) >= 2}
+
+
+def _distances(found: Mapping[str, Tensors], config: EvaluationConfig, notes: list[str], progress: Progress) -> Record:
+    """Distances of each set to the clear one, by its name; adds to `notes`."""
+    distances: Record = {}
+    compared = [name for name in found if name != "clear"]
+    for place, name in enumerate(compared):
+        progress("distances", place, len(compared))
+        distances[name] = set_distances(found["clear"]["features"], found[name]["features"], config, name, notes)
+    return distances
 
 
 def _paired(found: Mapping[str, Tensors], sets: Sets) -> Record | None:

@@ -181,11 +181,7 @@ def block_statistics(
         fill: (h, w) pixels that will be asked for; those that are not clear, if None.
     """
     cell, fill = layout.cell, ~clear if fill is None else fill
-    visible = np.zeros((len(references), *clear.shape), np.bool_)
-    for shown, image, where in zip(visible, references, references_clear, strict=True):
-        np.copyto(shown, where)
-        for band in image:
-            shown &= np.isfinite(band)
+    visible = _visible(references, references_clear, clear.shape)
     pixels = _cell_sums(np.ones(clear.shape, np.bool_), cell)
     count = _cell_sums(clear, cell)
     weights = [clear, *(clear & shown for shown in visible)]
@@ -196,14 +192,11 @@ def block_statistics(
     means /= np.maximum(count, 1)
 
     rows, columns, samples = _sample(clear, row, column, layout.stride, everything)
-    for k, shown in enumerate(visible):
-        samples[~shown[rows, columns], layout.channels(k)] = 0
     position = np.stack([rows + row, columns + column], axis=1).astype(np.int32)
-    sample_visible = visible[:, rows, columns].T.copy()
+    sample_visible = _without_invisible(samples, visible[:, rows, columns], layout)
     rows, columns, hidden = _sample(fill & ~clear, row, column, layout.hidden_stride, everything)
     hidden[:, : len(scene)] = 0
-    for k, shown in enumerate(visible):
-        hidden[~shown[rows, columns], layout.channels(k)] = 0
+    hidden_visible = _without_invisible(hidden, visible[:, rows, columns], layout)
     return Statistics(
         layout,
         row // cell,
@@ -218,8 +211,25 @@ def block_statistics(
         position,
         sample_visible,
         hidden,
-        visible[:, rows, columns].T.copy(),
+        hidden_visible,
     )
+
+
+def _visible(references: Sequence[Float32], clear: Sequence[Mask], shape: tuple[int, ...]) -> Mask:
+    """Where (K, h, w) each of the references is clear and holds data in all of its bands."""
+    visible = np.zeros((len(references), *shape), np.bool_)
+    for shown, image, where in zip(visible, references, clear, strict=True):
+        np.copyto(shown, where)
+        for band in image:
+            shown &= np.isfinite(band)
+    return visible
+
+
+def _without_invisible(samples: Float32, visible: Mask, layout: Layout) -> Mask:
+    """Set samples (n, channels) to 0, in place, where a reference is not visible (K, n); return that as (n, K)."""
+    for k, shown in enumerate(visible):
+        samples[~shown, layout.channels(k)] = 0
+    return visible.T.copy()
 
 
 def _sample(

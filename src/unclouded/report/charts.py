@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from markupsafe import Markup, escape
@@ -58,17 +58,13 @@ def line_chart(
         )
     for position, one in enumerate(curves):
         places = [(across(x), down(y)) if math.isfinite(y) else None for x, y in one.points]
-        style = f"series s{position % 4}" + (" dashed" if one.dashed else "")
         if one.level:
             last = next((place[1] for place in reversed(places) if place), None)
             places = [] if last is None else [(left, last), (width - right, last)]
+        style = f"series s{position % 4}" + (" dashed" if one.dashed else "")
         shapes.append(f'<path class="{style}" d="{_path(places)}"/>')
         if not one.dashed and not one.level and len(places) <= 60:
-            for place, (x, y) in zip(places, one.points, strict=True):
-                if place:
-                    tip = escape(f"{one.name}, {x_title} {_short(x)}: {y:.4g}")
-                    dot = f'cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{2 if small else 3}"'
-                    shapes.append(f'<circle class="dot s{position % 4}" {dot}><title>{tip}</title></circle>')
+            shapes += _dots(one, places, f"dot s{position % 4}", 2 if small else 3, x_title)
     description = _describe(title, curves, x_title, logarithmic)
     svg = (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(description)}" '
@@ -89,6 +85,17 @@ def _y_axis(values: Sequence[float], logarithmic: bool, count: int) -> tuple[flo
     # From zero if that takes little of the height, else from a little below the smallest value.
     low, high = (min(0.0, low) if low < 0.6 * high else low - 0.2 * span), high + 0.06 * span
     return low, high, [float(tick) for tick in MaxNLocator(count).tick_values(low, high) if low <= tick <= high]
+
+
+def _dots(
+    curve: Curve, places: Sequence[tuple[float, float] | None], style: str, radius: int, x_title: str
+) -> Iterator[str]:
+    """A dot at each place of a curve, whose values show when it is pointed at; None where there is no point."""
+    for place, (x, y) in zip(places, curve.points, strict=True):
+        if place:
+            tip = escape(f"{curve.name}, {x_title} {_short(x)}: {y:.4g}")
+            dot = f'cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{radius}"'
+            yield f'<circle class="{style}" {dot}><title>{tip}</title></circle>'
 
 
 def _path(places: Sequence[tuple[float, float] | None]) -> str:

@@ -103,16 +103,8 @@ def describe(
         },
         "links": [{"rel": "derived_from", "href": link}],
         "assets": {
-            name: {
-                "href": f"./{final.name}",
-                "type": _COG,
-                "title": title,
-                "roles": roles,
-                "bands": bands,
-                "file:checksum": multihash_of(files[final]),
-                "file:size": files[final].stat().st_size,
-            }
-            for (name, title, roles, bands), final in zip(_assets(info, kinds, classes), files, strict=True)
+            name: {"href": f"./{final.name}", "type": _COG, **asset, **_checksum_and_size(file)}
+            for (name, asset), (final, file) in zip(_assets(info, kinds, classes), files.items(), strict=True)
         },
     }
     if not time:
@@ -141,7 +133,8 @@ def _covers(shares: Shares) -> dict[str, float]:
 
 def _assets(
     info: SceneInfo, kinds: Sequence[str], classes: Sequence[Mapping[str, Any]]
-) -> list[tuple[str, str, list[str], list[dict[str, Any]]]]:
+) -> list[tuple[str, dict[str, Any]]]:
+    """Name, title, roles and bands of each of the outputs."""
     by_name = {band.name: band for band in BANDS}
     reflectance = [
         {
@@ -159,17 +152,29 @@ def _assets(
     mask: list[dict[str, Any]] = [
         {"name": "class", "data_type": "uint8", "nodata": 255, "classification:classes": list(classes)}
     ]
-    described: dict[str, tuple[str, str, list[str], list[dict[str, Any]]]] = {
-        "cleared": ("cleared", "Reflectance without clouds and shadows", ["data", "reflectance"], reflectance),
-        "quality": (
-            "quality",
-            "Opacity of what was replaced, its uncertainty and where it comes from",
-            ["metadata", "cloud", "cloud-shadow"],
-            quality,
-        ),
-        "mask": ("mask", "Clear, cloud, haze and cloud shadow", ["metadata", "cloud", "cloud-shadow"], mask),
+    described: dict[str, dict[str, Any]] = {
+        "cleared": {
+            "title": "Reflectance without clouds and shadows",
+            "roles": ["data", "reflectance"],
+            "bands": reflectance,
+        },
+        "quality": {
+            "title": "Opacity of what was replaced, its uncertainty and where it comes from",
+            "roles": ["metadata", "cloud", "cloud-shadow"],
+            "bands": quality,
+        },
+        "mask": {
+            "title": "Clear, cloud, haze and cloud shadow",
+            "roles": ["metadata", "cloud", "cloud-shadow"],
+            "bands": mask,
+        },
     }
-    return [described[kind] for kind in kinds]
+    return [(kind, described[kind]) for kind in kinds]
+
+
+def _checksum_and_size(file: Path) -> dict[str, Any]:
+    """As the file extension has them."""
+    return {"file:checksum": multihash_of(file), "file:size": file.stat().st_size}
 
 
 def _nodata(value: float | None) -> float | str | None:

@@ -98,6 +98,27 @@ class ContextBuilder:
             FileError: if the disk is full.
         """
         cells, device = self._statistics.grid, self._generator.device
+        features, trust = self._encoded(bands_and_level, size, offset, cover)
+
+        def channel(file: GridFile, number: int) -> Tensor:
+            return torch.from_numpy(file.channel(number)[None, None]).to(device)
+
+        if trust_factor is not None:
+            trust *= torch.from_numpy(trust_factor)
+        context = GridFile(cells.height, cells.width, self._folder)
+        for made in self._generator.context_channels(
+            lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
+        ):
+            context.add(made[0, 0].cpu().numpy())
+            self._report("spreading ground", context.channels, self._generator.context_channel_count)
+        features.close()
+        return context
+
+    def _encoded(
+        self, bands_and_level: Tensor, size: int, offset: tuple[int, int], cover: NDArray[np.float32] | None
+    ) -> tuple[GridFile, Tensor]:
+        """The context network's features of the cells (F, h, w), and its trust in them (1, 1, h, w)."""
+        cells, device = self._statistics.grid, self._generator.device
         if cover is not None:
             cover = self._with_mask(cover) if self._generator.takes_cover else None
         trust = torch.empty(1, 1, cells.height, cells.width)
@@ -121,20 +142,7 @@ class ContextBuilder:
             if inner.right == cells.width:
                 features.write_rows(inner.row, strip)
                 self._report("encoding the scene", inner.bottom * cells.width, cells.height * cells.width)
-
-        def channel(file: GridFile, number: int) -> Tensor:
-            return torch.from_numpy(file.channel(number)[None, None]).to(device)
-
-        if trust_factor is not None:
-            trust *= torch.from_numpy(trust_factor)
-        context = GridFile(cells.height, cells.width, self._folder)
-        for made in self._generator.context_channels(
-            lambda number: channel(cells, number), trust.to(device), lambda number: channel(features, number)
-        ):
-            context.add(made[0, 0].cpu().numpy())
-            self._report("spreading ground", context.channels, self._generator.context_channel_count)
-        features.close()
-        return context
+        return features, trust
 
     def fill(self, cover: NDArray[np.float32], shade: Shade | None = None) -> GridFile:
         """Fill in the ground by the scene's clear ground, (16, h, w).

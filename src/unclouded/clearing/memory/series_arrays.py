@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -188,11 +188,16 @@ def series_of_array(array: xr.DataArray | xr.Dataset, reading: ReadOptions, load
     def opened(name: str) -> Iterator[ArrayScene]:
         yield images[name]
 
+    empty = frozenset(name for name, there in zip(names, _holding_data(array, dim), strict=True) if not there)
+    return Series(names, times, opened, reading, images, empty)
+
+
+def _holding_data(array: xr.DataArray | xr.Dataset, dim: Hashable) -> NDArray[np.bool_]:
+    """Which of the dates along `dim` hold numbers that are not NaN."""
     # Of values that are not numbers nothing tells what they are.
     known = array.to_array() if isinstance(array, xr.Dataset) else array
-    held = known.notnull().any([other for other in known.dims if other != dim]).values
-    empty = frozenset(name for name, there in zip(names, held, strict=True) if not there)
-    return Series(names, times, opened, reading, images, empty)
+    held: NDArray[np.bool_] = known.notnull().any([other for other in known.dims if other != dim]).values
+    return held
 
 
 def clear_series_to_memory(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -162,15 +162,7 @@ class Sampling:
 
         # A network that predicts the whole error predicts the spread of the samples, too.
         mean, squares = _moments(composed(), with_squares=not generator.error_learnt)
-        if squares is None:
-            error = smooth_error(typical.expected_error)
-            uncertainty = (error if composition is None else composition.error(error))[kept].clone()
-        else:
-            there = x.present.sum(1)[:, None, None, None]
-            uncertainty = (squares.sum(1, keepdim=True) / (len(zs) * there)).sqrt_()
-        uncertainty.mul_(generator.inference.calibration)
-        if composition is not None:
-            uncertainty = composition.with_light_error(uncertainty, kept)
+        uncertainty = self._uncertainty(squares, typical, composition, kept)
         opacity, classes = veil[kept], classes[kept]
         replaced = classes != CLEAR
         source = replaced * torch.full_like(uncertainty, GUESSED)
@@ -184,6 +176,19 @@ class Sampling:
             )
             for i in range(len(optical))
         ]
+
+    def _uncertainty(
+        self, squares: Tensor | None, typical: Translation, composition: Composition | None, kept: tuple[Any, ...]
+    ) -> Tensor:
+        """Calibrated uncertainty of the kept pixels by the squared deviations of the samples, else as predicted."""
+        if squares is None:
+            error = smooth_error(typical.expected_error)
+            uncertainty = (error if composition is None else composition.error(error))[kept].clone()
+        else:
+            there = self._x.present.sum(1)[:, None, None, None]
+            uncertainty = (squares.sum(1, keepdim=True) / (len(self._zs) * there)).sqrt_()
+        uncertainty.mul_(self._generator.inference.calibration)
+        return uncertainty if composition is None else composition.with_light_error(uncertainty, kept)
 
     def _around(self, inner: Box) -> Box:
         return _around(inner, self._beside, *self._x.optical.shape[2:])

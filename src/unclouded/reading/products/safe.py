@@ -73,16 +73,7 @@ def safe_source(path: str, wanted: Wanted) -> Source:
             "or name bands that are there with --bands"
         )
     layers = pick_layers(path, files, requested)
-    notes = []
-    try:
-        metadata = _parse(product.metadata_name, product.metadata)
-    except FileError:
-        if not wanted.offset_given:
-            raise
-        # The user's offset and the file's name say what the XML would.
-        metadata = ElementTree.Element("nothing")
-        metadata_name = PurePosixPath(product.metadata_name).name
-        notes.append(f"{metadata_name} cannot be read: scale assumed: {USUAL_SCALE:.0f}")
+    metadata, notes = _metadata(product, wanted)
     absent = [n for n in NAMES if n not in files and not (n == "B10" and product.level == "L2A")]
     if absent and requested is None:
         notes.append(f"the product lacks {', '.join(absent)}")
@@ -179,6 +170,18 @@ def _band_files(path: str, product: _Product) -> tuple[dict[str, str], dict[str,
         )
     coarse = {band: metres for band, (metres, _) in best.items() if metres > BANDS[INDEX[band]].resolution}
     return {band: file for band, (_, file) in best.items()}, coarse
+
+
+def _metadata(product: _Product, wanted: Wanted) -> tuple[ElementTree.Element, list[str]]:
+    """Return the product's XML; an empty element, and a note, if it is damaged and not needed for the offset."""
+    try:
+        return _parse(product.metadata_name, product.metadata), []
+    except FileError:
+        if not wanted.offset_given:
+            raise
+        # The user's offset and the file's name say what the XML would.
+        name = PurePosixPath(product.metadata_name).name
+        return ElementTree.Element("nothing"), [f"{name} cannot be read: scale assumed: {USUAL_SCALE:.0f}"]
 
 
 def _classification(product: _Product) -> str:
