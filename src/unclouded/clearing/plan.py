@@ -34,12 +34,14 @@ class Plan:
         failed: the error of each other one.
         notes: what was assumed of the inputs that have an output, to be said to the user.
         skipped: the output of each input that was cleared before and is to stay.
+        infos: of each input that can be read.
     """
 
     outputs: dict[str, Path] = field(default_factory=dict)
     failed: dict[str, Exception] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     skipped: dict[str, Path] = field(default_factory=dict)
+    infos: dict[str, SceneInfo] = field(default_factory=dict)
 
 
 Written = Callable[[Path], tuple[Path, ...]]
@@ -92,7 +94,7 @@ def plan(
             the output's name is not that of a GeoTIFF; or the inputs are bands of one scene.
     """
     folder = output_folder(len(inputs), output)
-    made, infos = Plan(), dict[str, SceneInfo]()
+    made = Plan()
     inputs, made_notes = each_once(inputs)
     refuse_single_bands(inputs)
     made.notes.extend(made_notes)
@@ -101,11 +103,10 @@ def plan(
             if written is not mask_files:
                 refuse_result(source)
             with options.open(source) as scene:
-                info = scene.info
-            infos[source] = info
+                made.infos[source] = scene.info
         except Exception as error:  # whatever it is, it is this input's alone
             made.failed[source] = error
-    for source, stem in _unique_names({source: info.stem for source, info in infos.items()}).items():
+    for source, stem in _unique_names({source: info.stem for source, info in made.infos.items()}).items():
         made.outputs[source] = Path(output) if folder is None else folder / f"{stem}.tif"
     refuse_collisions(made.outputs, written, beside)
     for source, name in list(made.outputs.items()):
@@ -123,7 +124,7 @@ def plan(
         except OSError as error:  # such as a folder that may not be looked into
             made.failed[source] = FileError(f"{name}: {error.strerror or error}; give another --output")
             del made.outputs[source]
-    made.notes.extend(grouped_notes([infos[source] for source in made.outputs]))
+    made.notes.extend(grouped_notes([made.infos[source] for source in made.outputs]))
     return made
 
 

@@ -80,7 +80,7 @@ def clear(
             written=cleared_and_mask if options.write_mask else cleared_files,
             beside=options.read_beside,
         )
-        reporter.announce(todo)
+        reporter.announce(todo, options)
         if not todo.outputs:
             reporter.check(len(todo.skipped))
             raise typer.Exit

@@ -87,7 +87,7 @@ def mask(
             written=mask_files,
             beside=options.read_beside,
         )
-        masks.announce(todo)
+        masks.announce(todo, options)
         if not todo.outputs:
             masks.check(len(todo.skipped))
             raise typer.Exit

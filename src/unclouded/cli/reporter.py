@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from unclouded.clearing.options import OWN_DETECTION
+from unclouded.clearing.options import OWN_DETECTION, ClearOptions
 from unclouded.cli.console import FAILED, SOME_FAILED, LostOutputError, put, report, say, tell
 from unclouded.errors import OutputExistsError
 from unclouded.shares import SHOWN, percent
@@ -44,10 +44,14 @@ class Reporter:
         self.failed = self._made = 0
         self._said: set[str] = set()
 
-    def announce(self, todo: Plan) -> None:
-        """Say of a plan what stays, what was assumed, and which inputs are refused."""
-        for name in todo.skipped.values():
-            say(f"note: {name}: exists and is kept")
+    def announce(self, todo: Plan, options: ClearOptions) -> None:
+        """Say of a plan what stays, though it be made otherwise, what was assumed, and which inputs are refused."""
+        from unclouded.clearing.kept import made_otherwise  # which loads GDAL
+
+        for source, name in todo.skipped.items():
+            other = made_otherwise(name, todo.infos[source], options)
+            made = f", though it was made with {'; '.join(other)}: --overwrite makes it anew" if other else ""
+            say(f"note: {name}: exists and is kept{made}")
         for note in todo.notes:
             say(f"note: {note}")
         for source, error in todo.failed.items():

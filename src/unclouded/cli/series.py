@@ -97,7 +97,7 @@ def series(
         reading = source_options.reading()
         sources = _sources(inputs or (), output, catalog, options, reading, reporter)
         todo, reading = _planned(sources, output, reading, overwrite=options.overwrite)
-        reporter.announce(todo)
+        reporter.announce(todo, options)
         known = described([*todo.outputs, *todo.skipped], reading, options.crs, options.resolution)
         dates = {source: acquired(info) for source, info in known.items()}
         further = Further(composite, ndvi, gif)
