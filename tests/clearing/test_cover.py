@@ -111,12 +111,27 @@ def test_how_much_land_is_too_dark_to_be_sunlit_is_known(scene, active):
         assert clearing.cover_shares.dark == pytest.approx(share, abs=0.01)
 
 
+def test_sunlit_vegetation_is_not_covered(scene, active, monkeypatch):
+    monkeypatch.setattr(
+        CloudShadowNetwork, "detect_small", lambda self, seen, factor: np.full((2, 75, 140), 0.4, np.float32)
+    )
+    detector = CoverDetector(scene.info, SIX_BANDS, generator=active)
+    seen = np.empty((6, 150, 280), np.float32)
+    seen[:] = np.array([0.085, 0.08, 0.05, 0.35, 0.2, 0.1], np.float32)[:, None, None]
+    seen[:3, :, 140:] += np.array([0.05, 0.05, 0.15], np.float32)[:, None, None]
+    reduced = detector.grid(None)
+    reduced.write_rows(0, seen)
+    cloud, shadow, _, _ = detector.detect(reduced, None, silent).rows(0, 75)
+    assert (cloud[:, :70] == 0).all() and (cloud[:, 70:] == np.float32(0.4)).all()
+    assert (shadow[:, :70] == 0).all() and (shadow[:, 70:] == np.float32(0.4)).all()
+
+
 @pytest.mark.parametrize("veil", [0.0, 0.06])
 def test_water_is_no_shadow_unless_haze_makes_it_ambiguous(scene, active, monkeypatch, veil):
     monkeypatch.setattr(
         CloudShadowNetwork, "detect_small", lambda self, seen, factor: np.full((2, 75, 140), 0.4, np.float32)
     )
-    land, lake = ([0.10, 0.09, 0.08, 0.3, 0.2, 0.1], [0.12, 0.10, 0.07, 0.05, 0.015, 0.01])
+    land, lake = ([0.12, 0.12, 0.14, 0.3, 0.2, 0.1], [0.12, 0.10, 0.07, 0.05, 0.015, 0.01])
     detector = CoverDetector(scene.info, (*SIX_BANDS, "B10"), generator=active)
     seen = np.empty((7, 150, 280), np.float32)
     seen[:6] = np.array(land, np.float32)[:, None, None] + np.array([veil, veil / 2, 0, 0, 0, 0])[:, None, None]
@@ -162,6 +177,8 @@ def test_clouds_far_apart_in_a_tile_are_looked_at_one_by_one_to_the_same_result(
 
 
 def test_the_uncertainty_is_0_where_nothing_is_replaced_and_shows_no_blocks(scene, active):
+    # Bluer land, since vegetation, which is kept, would leave holes in what is replaced.
+    scene = MemoryScene(scene.dn + np.array([0, 400, *[0] * 11], scene.dn.dtype)[:, None, None], L1C)
     dn, quality = in_memory(scene, active, samples=2)
     replaced = (dn != scene.dn).any(axis=0)
     assert not quality[1][~replaced & (quality[0] == 0)].any()

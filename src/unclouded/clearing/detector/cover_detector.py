@@ -20,6 +20,7 @@ from unclouded.detection.csmask import SMALL, CloudShadowNetwork, coarsen, grid_
 from unclouded.detection.haze import EXTRA, HAZE_RADIUS, haze
 from unclouded.detection.shadow import shaded_regions, too_dark, water
 from unclouded.detection.sliding_window import sliding_window
+from unclouded.detection.vegetation import sunlit_vegetation
 from unclouded.errors import InputError
 from unclouded.models.generator import Generator
 from unclouded.progress import Progress
@@ -178,9 +179,10 @@ class CoverDetector:
     def _with_haze_and_dark(
         self, likely: NDArray[np.float32], reflectance: NDArray[np.float32], first: int
     ) -> NDArray[np.float32]:
-        """Append haze and dark land to the probabilities of a strip, (4, n, w), and remove shadow from water.
+        """Append haze and dark land to the probabilities of a strip, (4, n, w).
 
-        Under haze land in shadow resembles water, so there shadow is kept.
+        Cloud and shadow are removed from sunlit vegetation, and shadow from water, but not under haze: there vegetation
+        may lie under more, and land in shadow resembles water.
 
         Args:
             likely: (2, n, w) probabilities of cloud and of shadow.
@@ -188,9 +190,11 @@ class CoverDetector:
             first: that row.
         """
         image = torch.from_numpy(reflectance)[None]
-        layers = torch.cat([detect(image, self.bands, self._level) for detect in (haze, too_dark, water)], dim=1)
-        hazy, dark, wet = layers[0, :, first : first + likely.shape[1]].numpy()[:, None]
-        return np.concatenate([likely[:1], likely[1:] * (1 - wet * (1 - hazy)), hazy, dark])
+        kinds = haze, too_dark, water, sunlit_vegetation
+        layers = torch.cat([detect(image, self.bands, self._level) for detect in kinds], dim=1)
+        hazy, dark, wet, *vegetation = layers[0, :, first : first + likely.shape[1]].numpy()
+        clear = np.stack([vegetation[0], np.maximum(vegetation[1], wet)])
+        return np.concatenate([likely * (1 - clear * (1 - hazy)), np.stack([hazy, dark])])
 
 
 @lru_cache(maxsize=4)
