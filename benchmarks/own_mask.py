@@ -4,10 +4,10 @@
 
 The cases are those of `dates.py`: a clear date under the pixels of a cloudy one. Where a site has no cloudy date
 (`composites` of `date_cases.py`), they are those of a cloudy date of the Belgian fields, L2A as these sites are, cut
-with its mask. Rows: no other date,
-one earlier, the three nearest, as arrays that say nothing of what covers them. Columns: the mean absolute error under
-the cover of filling with each band's mean around the true mask; ours; ours in that; the share of the covered pixels
-that were left in; outside the cover and its rim, how far pixels are changed on average, and the share of them that is.
+with its mask. Rows: no other date, one earlier, the three nearest, as arrays that say nothing of what covers them.
+Columns: the mean absolute error under the cover of filling with each band's mean around the true mask; ours; ours in
+that; the share of the covered pixels that were left in; outside the cover and its rim, how far pixels are changed on
+average, and the share of them that is.
 """
 
 from __future__ import annotations
