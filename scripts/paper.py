@@ -203,11 +203,13 @@ def mark(step: Step, output: Path) -> list[str]:
     Independent of how the folders are written and where they lie, so that a run may be moved.
     """
     inputs = (f"{path} {path.stat().st_mtime_ns}" for path in step.inputs if path.exists())
-    folders = {str(output): "OUTPUT", str(ROOT): "ROOT", str(ROOT.parent): "ROOT/.."}
-    found = [*step.arguments[1:], *inputs]
-    for folder, name in folders.items():
-        found = [text.replace(folder, name) for text in found]
-    return found
+    folders = {f"{output}/": "OUTPUT/", f"{ROOT}/": "ROOT/", f"{ROOT.parent}/": "ROOT/../"}
+
+    def placed(text: str) -> str:
+        folder = next((folder for folder in folders if text.startswith(folder)), None)
+        return text if folder is None else folders[folder] + text.removeprefix(folder)
+
+    return [placed(text) for text in (*step.arguments[1:], *inputs)]
 
 
 def is_done(step: Step, args: argparse.Namespace) -> bool:

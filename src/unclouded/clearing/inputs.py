@@ -225,8 +225,8 @@ class ReferenceOpener:
 
     Attributes:
         images: those that are open already, by their names there.
-        reading: how the others are read that are dates of a series, each as when it is cleared itself; None where they
-            are none, and nothing is known of them.
+        reading: options with which the others are read that are dates of a series, those of its own clearing; None
+            where they are none, and nothing is known of them.
         detection_cache: see `SceneInputs`.
         assumptions_reported: whether assumptions about each are reported elsewhere, as for dates to be cleared.
     """

@@ -20,7 +20,7 @@ def made_otherwise(output: Path, info: SceneInfo, options: ClearOptions) -> list
     Args:
         output: the result.
         info: of its input, as it is read now.
-        options: how it would be cleared now.
+        options: with which it would be cleared now.
     """
     item = read_item(output)
     found, asked = _recorded(item), _asked(info, options)

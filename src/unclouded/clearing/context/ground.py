@@ -67,7 +67,7 @@ def fill_ground(means: Tensor, share: Tensor, prior: Tensor) -> Tensor:
 
     Args:
         means: (B, C, h, w) of the clear pixels of each cell, as `clear_cells` gives them.
-        share: (B, 1, h, w) how much of each cell is clear.
+        share: (B, 1, h, w) clear share of each cell, 0 to 1.
         prior: (C,) taken if nothing in the grid is clear.
     """
     return spread_ground(means, share, prior, persistence=PERSISTENCE)

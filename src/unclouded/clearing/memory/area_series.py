@@ -38,7 +38,7 @@ def clear_area_to_memory(
         request: what is asked of the catalogue.
         max_cloud: percent up to which its dates are taken.
         folder: where what is read is kept.
-        reading: how the images are read; its area is that of the request.
+        reading: options with which the images are read; their area is that of the request.
         model: with which weights.
         options: see `ClearOptions`; what belongs to one scene is not used.
         limits: of the choice of references.

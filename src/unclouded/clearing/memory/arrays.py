@@ -106,7 +106,7 @@ def named_references(
     """Names for references that are paths or arrays, and the arrays, open.
 
     Raises:
-        InputError: if an array is not understood, or nothing tells how it lies to the scene.
+        InputError: if an array is not understood, or nothing tells its place in the scene.
     """
     names: list[str] = []
     images: dict[str, Raster] = {}
